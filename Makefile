@@ -1,0 +1,36 @@
+# Two commands for a newcomer, each from nothing but Python 3.11+, git and make:
+#   make demo   environment, then the whole path on the embedded data set (dvc repro)
+#   make test   environment, then checks and tests
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test test-heavy check env clean
+
+demo: env
+	$(BIN)/ssmi-cli demo
+
+test: check
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not heavy"
+
+# Minutes of work on real data: needs SSMI_DATA.
+test-heavy: env
+	$(BIN)/pytest -m heavy
+
+check: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+env: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@echo "creating the environment in .venv (a few minutes: torch, transformers, dask, dvc ...)"
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv

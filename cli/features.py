@@ -1,0 +1,87 @@
+"""``ssmi-cli features``: build all stages for a data set, or run one of them as dvc.yaml does."""
+
+from __future__ import annotations
+
+import click
+
+from cli.options import dataset_option, executor_options, override_option
+from cli.session import Session
+
+STAGES = {
+    "vocab": "Word vectors to vocabulary, trie and character index.",
+    "prepare": "Raw files to sentences with gold entities.",
+    "segment": "Sentences to word segments.",
+    "embed": "Segments to vectors, BERT's for those outside the vocabulary.",
+    "selection": "Best boundary, boundary set and negatives of each character by cosine.",
+    "pmi": "Match events counted on train; each character's local boundary.",
+    "shards": "All features to the shards that the trainer reads.",
+}
+
+
+@click.group()
+def features() -> None:
+    """Build features: raw text to Parquet shards.
+
+    `build` runs whatever is not current; the single stages always run, as `dvc repro` asks them to.
+    """
+
+
+@features.command()
+@dataset_option
+@executor_options
+@override_option
+@click.option("--force", is_flag=True, help="Run every stage, current or not.")
+@click.pass_obj
+def build(
+    session: Session, dataset: str | None, workers: int, scheduler: str | None, overrides: tuple[str, ...], force: bool
+) -> None:
+    """Run every stage that is not current, in one process or on workers, and tell DVC."""
+    from cli import tracking
+    from pipeline.executor import open_executor
+    from pipeline.stages.registry import build as build_stages
+    from pipeline.stages.stage import StageContext
+
+    params = session.params(overrides)
+    name = dataset or params.datasets[0]
+    with open_executor(workers=workers, scheduler=scheduler) as executor:
+        context = StageContext(session.root, name, params, executor, session.reporter)
+        built = list(build_stages(context, force=force))
+    for one in built:
+        state = "built" if one.ran else "current"
+        click.echo(f"{one.stage.name:<10} {state:<8} {context.folder(one.stage.name).relative_to(session.root)}")
+    if not tracking.tracks(session.root):
+        return
+    if name not in session.params().datasets:
+        click.echo(f"{name} is not in params.yaml's datasets: built untracked by DVC", err=True)
+    elif overrides:
+        click.echo("built with -S, so not recorded in dvc.lock: params.yaml says otherwise", err=True)
+    else:
+        tracking.commit_stages(session.root, [tracking.target(one.stage.name, name) for one in built])
+
+
+def _stage_command(stage_name: str, summary: str) -> click.Command:
+    @click.command(stage_name, help=summary)
+    @dataset_option
+    @executor_options
+    @override_option
+    @click.pass_obj
+    def command(
+        session: Session, dataset: str | None, workers: int, scheduler: str | None, overrides: tuple[str, ...]
+    ) -> None:
+        from pipeline.executor import open_executor
+        from pipeline.stages.registry import get_stage
+        from pipeline.stages.stage import StageContext, run
+
+        params = session.params(overrides)
+        with open_executor(workers=workers, scheduler=scheduler) as executor:
+            context = StageContext(session.root, dataset or params.datasets[0], params, executor, session.reporter)
+            manifest = run(get_stage(stage_name), context)
+        report = manifest.report
+        skipped = "".join(f", {count:,} {reason}" for reason, count in report.skipped.items())
+        click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")
+
+    return command
+
+
+for _name, _summary in STAGES.items():
+    features.add_command(_stage_command(_name, _summary))

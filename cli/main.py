@@ -1,0 +1,117 @@
+"""``ssmi-cli``: a group whose commands are imported only when called, and the one place where errors become words."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from cli.session import Session
+
+COMMANDS = {
+    "data": ("cli.data", "Data sets, vectors and encoders: list, fetch, check."),
+    "demo": ("cli.demo", "Run the whole path on the default data set and say what to try next."),
+    "doctor": ("cli.doctor", "Say what is installed, found and missing."),
+    "evaluate": ("cli.evaluate", "Score a trained run on a split."),
+    "features": ("cli.features", "Build features: raw text to Parquet shards."),
+    "stats": ("cli.stats", "Query features: named reports or SQL."),
+    "train": ("cli.train", "Train a tagger on the shards."),
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and one line of help; a command's module loads when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command, or None for an unknown name (click then suggests near ones)."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Add the nearest name to click's own message."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from pipeline.contract.errors import nearest
+
+            raise click.UsageError(f"{error.message} {nearest(args[0], COMMANDS)}", ctx=ctx) from None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--project",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder with params.yaml.  [default: the nearest upward from here]",
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.version_option(package_name="ssmi", prog_name="ssmi-cli")
+@click.pass_context
+def cli(ctx: click.Context, project: Path | None, debug: bool) -> None:
+    """Chinese named-entity recognition with a lexicon: build features once, query them, train, compare.
+
+    Exit codes: 0 done; 1 failed; 2 wrong usage or parameters; 3 bad input data; 4 something is missing;
+    5 artifacts that do not belong together; 130 interrupted.
+    """
+    ctx.obj = Session(project=project, debug=debug)
+
+
+def main() -> None:
+    """Run; every failure becomes one clear line and a documented exit code."""
+    debug = "--debug" in sys.argv
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(_fail("interrupted", INTERRUPTED))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(_fail("interrupted", INTERRUPTED))
+    except BrokenPipeError:
+        # The reader has gone (`| head`): leave quietly, and give the interpreter nothing to flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_explain(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: Exception) -> int:
+    from pipeline.contract.errors import SsmiError
+
+    if isinstance(error, SsmiError):
+        code = _fail(f"error: {error.message}", error.exit_code)
+        if error.next_step:
+            _fail(f"  next: {error.next_step}", code)
+        return code
+    text = " ".join(str(error).split())
+    return _fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(message, err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Progress on stderr: bars on a terminal; elsewhere a line when a task has run for a minute, and each minute after."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from pipeline.contract.progress import Advance, Reporter
+
+SECONDS_BETWEEN_LINES = 60.0
+
+
+class Bars:
+    """Bars that vanish when a task ends; notes stay."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True)
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        """Show a bar; with ``total`` 0 a spinner and a count."""
+        known = total > 0
+        count = MofNCompleteColumn() if known else TextColumn("{task.completed}")
+        columns = (SpinnerColumn(), TextColumn(label), BarColumn(), count, TextColumn(unit), TimeRemainingColumn())
+        with Progress(*columns, console=self._console, transient=True) as progress:
+            bar = progress.add_task(label, total=total if known else None)
+            yield lambda n: progress.advance(bar, n)
+
+    def note(self, message: str) -> None:
+        """Print one line."""
+        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+
+class Lines:
+    """For logs and pipes: no control characters, and silence for short tasks."""
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        """Print how far a long task is, at most once a minute."""
+        done = 0
+        last = time.monotonic()
+
+        def advance(n: int) -> None:
+            nonlocal done, last
+            done += n
+            now = time.monotonic()
+            if now - last >= SECONDS_BETWEEN_LINES:
+                last = now
+                self.note(f"{label}: {done:,} of {total:,} {unit}" if total else f"{label}: {done:,} {unit}")
+
+        yield advance
+
+    def note(self, message: str) -> None:
+        """Print one line."""
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+
+
+def choose_reporter() -> Reporter:
+    """Bars where a person watches, lines elsewhere."""
+    return Bars() if sys.stderr.isatty() else Lines()

@@ -1,0 +1,30 @@
+"""Scores as a table: one line a type, as seqeval's users know it, then the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+
+def print_scores(metrics: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print what metrics.json holds, a table a split."""
+    from cli.tables import print_table
+
+    for split, scores in metrics.items():
+        rows = [_row(name, counts) for name, counts in {**scores["by_type"], **scores["by_group"]}.items()]
+        rows.append(_row("all", scores))
+        rows.append(_row("span only", scores["span"]))
+        click.echo(f"\n{split}: {scores['n_sentences']:,} sentences")
+        print_table(("type", "P", "R", "F1", "gold", "predicted", "correct"), rows)
+        click.echo(f"type accuracy {_percent(scores['type_accuracy'])}; ill-formed predictions {scores['ill_formed']}")
+
+
+def _row(name: str, counts: Mapping[str, Any]) -> tuple[object, ...]:
+    ratios = (_percent(counts[key]) for key in ("precision", "recall", "f1"))
+    return (name, *ratios, counts["gold"], counts["predicted"], counts["correct"])
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * ratio:.2f}"

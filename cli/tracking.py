@@ -1,0 +1,51 @@
+"""What DVC knows of: which data sets it tracks, and telling it what was built without it. DVC runs as a subprocess."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.contract.errors import SsmiError
+
+
+def environment() -> dict[str, str]:
+    """The environment with this interpreter's scripts first, so that ``cmd:`` lines find the same ssmi-cli."""
+    scripts = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": scripts + os.pathsep + os.environ.get("PATH", "")}
+
+
+def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool) -> int:
+    """Run DVC in the project; returns its exit code, its output kept from the screen when ``quiet``."""
+    _allow_without_git(root)
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(command, cwd=root, env=environment(), capture_output=quiet, text=True, check=False)
+    if quiet and done.returncode:
+        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+        raise SsmiError(f"dvc {arguments[0]}: {''.join(last)}", next_step=f"run `dvc {' '.join(arguments)}` to see all")
+    return done.returncode
+
+
+def _allow_without_git(root: Path) -> None:
+    """A project unpacked from a tarball has no .git; DVC then needs to be told, in its uncommitted local config."""
+    local = root / ".dvc" / "config.local"
+    if not (root / ".git").exists() and not local.exists():
+        local.write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+
+
+def tracks(root: Path) -> bool:
+    """Whether the project is under DVC."""
+    return (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file()
+
+
+def commit_stages(root: Path, targets: Sequence[str]) -> None:
+    """Record the present outputs of stages in dvc.lock and the cache, as if DVC had run them."""
+    if targets:
+        run_dvc(root, ["commit", "--quiet", "--force", *targets], quiet=True)
+
+
+def target(stage: str, dataset: str) -> str:
+    """DVC's name of a stage: ``segment@resume``; the vocabulary has no data set."""
+    return stage if stage == "vocab" else f"{stage}@{dataset}"

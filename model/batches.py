@@ -1,0 +1,148 @@
+"""Which sentences form a batch, and a batch's tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from model.boundaries import Ids
+from model.data import Split
+
+MAX_PADDED_CHARACTERS = 4096
+"""Sentences times the longest one's characters that a batch may reach; a longer sentence goes alone."""
+_POOL = 50
+"""Batches whose sentences are sorted by length together: enough for little padding, few enough to stay shuffled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The pieces in which sentences go through the encoder: [CLS], a window's characters, [SEP], padding.
+
+    sources: each cell's character, as ``sentence * length + position`` in the batch; -1 where a cell holds none.
+        Shape: (n_windows, size)
+    lengths: characters of each window. Shape: (n_windows,)
+    places: each character's cell, as ``window * size + cell``; 0 for padding. Shape: (batch, length)
+    """
+
+    sources: Tensor
+    lengths: Tensor
+    places: Tensor
+
+    def to(self, device: torch.device) -> Windows:
+        """The same on a device."""
+        return Windows(self.sources.to(device), self.lengths.to(device), self.places.to(device))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Sentences, padded on the right.
+
+    rows: the sentences' places in the split. Shape: (batch,)
+    token_ids, tag_ids, best_rows: int64, padded with 0. Shape: (batch, length)
+    mask: bool, True on characters. Shape: (batch, length)
+    hidden: stored states as float32, or None. Shape: (batch, length, hidden_width)
+    """
+
+    rows: Ids
+    token_ids: Tensor
+    tag_ids: Tensor
+    best_rows: Tensor
+    mask: Tensor
+    windows: Windows
+    hidden: Tensor | None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device."""
+        return Batch(
+            self.rows,
+            self.token_ids.to(device),
+            self.tag_ids.to(device),
+            self.best_rows.to(device),
+            self.mask.to(device),
+            self.windows.to(device),
+            None if self.hidden is None else self.hidden.to(device),
+        )
+
+
+def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
+    """Every non-empty sentence once, in batches of like length and random order; depends on nothing else."""
+    random = np.random.default_rng([seed, epoch])
+    shuffled = random.permutation(np.flatnonzero(lengths))
+    pool = batch_size * _POOL
+    batches: list[Ids] = []
+    for start in range(0, len(shuffled), pool):
+        rows = shuffled[start : start + pool]
+        batches.extend(_cut(rows[np.argsort(lengths[rows], kind="stable")], lengths, batch_size=batch_size))
+    return [batches[place] for place in random.permutation(len(batches))]
+
+
+def evaluation_batches(lengths: Ids, *, batch_size: int) -> list[Ids]:
+    """Every non-empty sentence once, shortest first."""
+    rows = np.argsort(lengths, kind="stable")
+    return list(_cut(rows[lengths[rows] > 0], lengths, batch_size=batch_size))
+
+
+def _cut(rows: Ids, lengths: Ids, *, batch_size: int) -> Iterable[Ids]:
+    """Cut rows, sorted by length, so that no batch outgrows ``batch_size`` or MAX_PADDED_CHARACTERS."""
+    start = 0
+    for end, length in enumerate(lengths[rows].tolist()):
+        n_rows = end - start
+        if n_rows == batch_size or (n_rows and (n_rows + 1) * length > MAX_PADDED_CHARACTERS):
+            yield rows[start:end]
+            start = end
+    if start < len(rows):
+        yield rows[start:]
+
+
+def collate(split: Split, rows: Ids) -> Batch:
+    """Gather sentences, none of them empty, into padded tensors."""
+    lengths = split.lengths[rows]
+    positions = np.arange(lengths.max())
+    mask = positions < lengths[:, None]
+    flat = (split.offsets[rows][:, None] + positions)[mask]
+
+    def padded(values: np.ndarray[tuple[int], np.dtype[np.signedinteger]]) -> Tensor:
+        square = np.zeros(mask.shape, dtype=np.int64)
+        square[mask] = values[flat]
+        return torch.from_numpy(square)
+
+    return Batch(
+        rows,
+        padded(split.token_ids),
+        padded(split.tag_ids),
+        padded(split.best_rows),
+        torch.from_numpy(mask),
+        _windows(split, rows, lengths),
+        _states(split, rows, lengths),
+    )
+
+
+def _windows(split: Split, rows: Ids, lengths: Ids) -> Windows:
+    counts = split.window_offsets[rows + 1] - split.window_offsets[rows]
+    owners = np.repeat(np.arange(len(rows)), counts)
+    lasts = np.cumsum(counts) - 1
+    starts = split.window_starts[
+        np.arange(counts.sum()) + np.repeat(split.window_offsets[rows] - (lasts + 1 - counts), counts)
+    ].astype(np.int64)
+    ends = np.append(starts[1:], 0)
+    ends[lasts] = lengths
+    inside = np.arange(-1, (ends - starts).max() + 1)
+    holds = (inside >= 0) & (inside < (ends - starts)[:, None])
+    sources = np.where(holds, (owners * lengths.max() + starts)[:, None] + inside, -1)
+    places = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
+    places.ravel()[sources[holds]] = np.flatnonzero(holds)
+    return Windows(torch.from_numpy(sources), torch.from_numpy(ends - starts), torch.from_numpy(places))
+
+
+def _states(split: Split, rows: Ids, lengths: Ids) -> Tensor | None:
+    if split.hidden is None:
+        return None
+    states = [split.hidden.of(row, length=length) for row, length in zip(rows.tolist(), lengths.tolist(), strict=True)]
+    square = np.zeros((len(rows), int(lengths.max()), states[0].shape[1]), dtype=np.float32)
+    for index, own in enumerate(states):
+        square[index, : len(own)] = own
+    return torch.from_numpy(square)

@@ -1,0 +1,159 @@
+"""A trained network on disk, and the proof that it and some shards belong together.
+
+``model.safetensors`` holds every weight and the ids of the boundary table's rows; ``params.json`` and ``labels.json``
+how to assemble it; ``encoder/`` the tuned encoder's configuration and vocabulary; ``checkpoint.json`` the digests.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from model import encoder as encoders
+from model.boundaries import BoundaryTable
+from model.data import Shards
+from model.network import Network, build, check_buildable
+from pipeline.contract import params as parameters
+from pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
+from pipeline.contract.labels import LabelSet
+from pipeline.contract.params import Params
+from pipeline.contract.tables import replacing_folder
+
+FORMAT = 1
+_WEIGHTS, _PARAMS, _LABELS, _FACTS, _ENCODER = (
+    "model.safetensors",
+    "params.json",
+    "labels.json",
+    "checkpoint.json",
+    "encoder",
+)
+_BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """``checkpoint.json``: what the network was made from."""
+
+    shards: str
+    """sha256 of the training shards' manifest."""
+    vocabulary_digest: str
+    encoder_digest: str
+    n_parameters: int
+    best_epoch: int
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A network with its weights, fit for the shards it was loaded for."""
+
+    network: Network
+    params: Params
+    labels: LabelSet
+    boundaries: BoundaryTable
+    """Rows of the network's boundary embedding."""
+    facts: Facts
+
+
+def save(
+    folder: Path, *, network: Network, params: Params, labels: LabelSet, boundaries: BoundaryTable, facts: Facts
+) -> None:
+    """Write the folder whole or not at all."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    if network.boundary is not None:
+        tensors[_BOUNDARY_IDS] = torch.from_numpy(boundaries.ids)
+    with replacing_folder(folder) as fresh:
+        save_file(tensors, fresh / _WEIGHTS)
+        (fresh / _PARAMS).write_text(parameters.dump(params), encoding="utf-8")
+        labels.save(fresh / _LABELS)
+        if network.encoder is not None:
+            network.encoder.describe(fresh / _ENCODER)
+        (fresh / _FACTS).write_text(json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load(folder: Path, *, shards: Shards) -> Checkpoint:
+    """Load for use on ``shards``: boundaries that training never met take those shards' pre-trained vectors.
+
+    Raises MissingResourceError when there is no checkpoint, StaleArtifactError when the shards' labels, vocabulary or
+    encoder are not the checkpoint's or hold no hidden states where it reads them.
+    """
+    facts = Facts(**_read_json(folder / _FACTS))
+    labels = LabelSet.load(folder / _LABELS)
+    check(folder, facts, labels, shards)
+    params = parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
+    check_buildable(params.model, shards)
+    tensors = _read_tensors(folder / _WEIGHTS)
+    boundaries = shards.boundaries
+    if _BOUNDARY_IDS in tensors:
+        trained = tensors[_BOUNDARY_VECTORS][1:].numpy()
+        boundaries = BoundaryTable(tensors.pop(_BOUNDARY_IDS).numpy(), trained).extended_by(shards.boundaries)
+        vectors = torch.from_numpy(boundaries.vectors)
+        tensors[_BOUNDARY_VECTORS] = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))
+    network = build(
+        params.model,
+        labels=labels,
+        boundaries=boundaries,
+        encoder=encoders.blank(folder / _ENCODER) if params.model.encoder == "finetune" else None,
+        hidden_width=shards.hidden_width,
+    )
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise _broken(folder / _WEIGHTS, error) from error
+    return Checkpoint(network, params, labels, boundaries, facts)
+
+
+def restore(folder: Path, network: Network) -> None:
+    """Put saved weights back into the very network they were saved from."""
+    tensors = _read_tensors(folder / _WEIGHTS)
+    tensors.pop(_BOUNDARY_IDS, None)
+    network.load_state_dict(tensors)
+
+
+def check(folder: Path, facts: Facts, labels: LabelSet, shards: Shards) -> None:
+    """Refuse shards of another label set, vocabulary or encoder, naming every difference."""
+    pairs = {
+        "labels": (_describe(labels), _describe(shards.labels)),
+        "vocabulary": (facts.vocabulary_digest, shards.vocabulary_digest),
+        "encoder": (facts.encoder_digest, shards.encoder_digest),
+    }
+    problems = [f"{what} {own} here, {other} there" for what, (own, other) in pairs.items() if own != other]
+    if problems:
+        raise StaleArtifactError(
+            f"{folder} and {shards.folder} do not belong together: {'; '.join(problems)}",
+            next_step="build the shards as for training, or train on these",
+        )
+
+
+def _describe(labels: LabelSet) -> str:
+    return f"{labels.scheme} {','.join(labels.entity_types)}"
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _broken(path, error) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if path.name == _FACTS and (not isinstance(body, dict) or set(body) != set(Facts.__dataclass_fields__)):
+            raise ValueError("unknown form")
+    except FileNotFoundError as error:
+        raise MissingResourceError(f"{path.parent}: no checkpoint", next_step="ssmi-cli train") from error
+    except ValueError as error:
+        raise _broken(path, error) from error
+    return dict(body)
+
+
+def _broken(path: Path, error: Exception) -> SsmiError:
+    return StaleArtifactError(f"{path}: not of this version ({str(error).splitlines()[0]})", next_step="train again")

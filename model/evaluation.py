@@ -1,0 +1,74 @@
+"""Score a network on a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from model import checkpoint as checkpoints
+from model import hardware
+from model.batches import collate, evaluation_batches
+from model.data import Split, open_shards, read_split
+from model.network import Network, check_encoder
+from model.scoring import Scores, score
+from pipeline.contract.errors import InputDataError
+from pipeline.contract.labels import LabelSet
+from pipeline.contract.progress import Reporter
+
+_BATCH_SIZE = 64
+"""Sentences at once; without gradients they cost little, and ``MAX_PADDED_CHARACTERS`` still caps them."""
+
+
+def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Reporter) -> Scores:
+    """Reload a run's checkpoint and score it on a split of any shards of the same labels, vocabulary and encoder.
+
+    Raises StaleArtifactError when they differ, InputDataError when the split is empty.
+    """
+    opened = open_shards(shards)
+    checkpoint = checkpoints.load(run / "checkpoint", shards=opened)
+    params = checkpoint.params
+    data = read_split(opened, split, boundaries=checkpoint.boundaries, hidden=params.model.encoder == "frozen")
+    if not len(data):
+        raise InputDataError(f"{shards}: no {split} sentences", next_step="choose another split")
+    network = checkpoint.network
+    if network.encoder is not None:
+        check_encoder(network.encoder, opened, largest_token_id=int(data.token_ids.max(initial=0)))
+    target = hardware.choose_device(device)
+    hardware.set_threads(params.train.threads)
+    return score_split(
+        network.to(target),
+        data,
+        labels=checkpoint.labels,
+        precision=params.train.precision,
+        reporter=reporter,
+        title=split,
+    )
+
+
+def score_split(
+    network: Network, split: Split, *, labels: LabelSet, precision: str, reporter: Reporter, title: str
+) -> Scores:
+    """Decode every sentence where the network is, and score; leaves the network in evaluation mode."""
+    tags = predict(network, split, labels=labels, precision=precision, reporter=reporter, title=title)
+    return score(split.gold, tags, scheme=labels.scheme)
+
+
+@torch.inference_mode()
+def predict(
+    network: Network, split: Split, *, labels: LabelSet, precision: str, reporter: Reporter, title: str
+) -> list[list[str]]:
+    """The tags of every sentence, in the split's order."""
+    network.eval()
+    device = network.tags.weight.device
+    names = labels.tags
+    predicted: list[list[str]] = [[] for _ in range(len(split))]
+    with reporter.task(title, total=len(split.token_ids), unit="characters") as advance:
+        for rows in evaluation_batches(split.lengths, batch_size=_BATCH_SIZE):
+            batch = collate(split, rows).to(device)
+            with hardware.autocast(device, precision):
+                paths = network.decode(batch)
+            for row, path in zip(rows.tolist(), paths, strict=True):
+                predicted[row] = [names[tag_id] for tag_id in path]
+            advance(sum(map(len, paths)))
+    return predicted

@@ -1,0 +1,1 @@
+"""One brick a file; none knows the network that it becomes part of."""

@@ -1,0 +1,1 @@
+"""The offline half: raw text in, typed Parquet shards out."""

@@ -1,0 +1,138 @@
+"""The cache folder: whole-or-nothing entries under a lock, each with a marker that holds its files' digests.
+
+``<cache>/<kind>/<name>/`` holds the files of one asset and ``asset.json``; ``<cache>/downloads/`` is where a person
+may put an archive that was fetched elsewhere; ``<cache>/digests.json`` remembers the digests of big files.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from filelock import FileLock, Timeout
+
+from pipeline.contract.errors import SsmiError
+from pipeline.contract.manifest import digest_file
+from pipeline.contract.progress import Reporter
+from pipeline.contract.tables import replacing_folder, writing
+
+MARKER = "asset.json"
+_REMEMBERED_FROM = 1 << 20  # smaller files are hashed faster than the memory is read
+
+
+def cache_root() -> Path:
+    """Find the cache: the folder named by ``SSMI_CACHE``, else the user's cache folder of this platform."""
+    named = os.environ.get("SSMI_CACHE")
+    return Path(named).expanduser().absolute() if named else Path(platformdirs.user_cache_dir("ssmi", appauthor=False))
+
+
+def downloads() -> Path:
+    """Where archives brought by hand are looked for."""
+    return cache_root() / "downloads"
+
+
+def cached(kind: str, name: str, recipe: str) -> Path | None:
+    """Find the folder of an entry when it is whole, unchanged and made by this recipe; else None. Takes no lock."""
+    folder = cache_root() / kind / name
+    marker = _read_json(folder / MARKER)
+    if marker.get("recipe") != recipe or not isinstance(marker.get("files"), dict):
+        return None
+    return folder if all(_unchanged(folder / file, entry) for file, entry in marker["files"].items()) else None
+
+
+def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, reporter: Reporter) -> Path:
+    """Find the folder of an entry, made by ``make(empty folder)`` when it is missing, damaged or of another recipe.
+
+    Two processes never make the same entry twice: the second waits and finds it. Raises whatever ``make`` raises, with
+    the cache unchanged, and SsmiError when the cache folder cannot be written.
+    """
+    found = cached(kind, name, recipe)
+    if found is not None:
+        return found
+    folder = cache_root() / kind / name
+    with _usable_cache(), _lock(f"{kind}-{name}", reporter):
+        found = cached(kind, name, recipe)
+        if found is not None:
+            return found
+        if folder.exists():
+            reporter.note(f"{name}: the cached copy is damaged or of another version; it is made again")
+        with replacing_folder(folder) as fresh:
+            make(fresh)
+            entries = {
+                path.name: {"n_bytes": path.stat().st_size, "sha256": digest_file(path)}
+                for path in sorted(fresh.iterdir())
+            }
+            _write_json(fresh / MARKER, {"files": entries, "name": name, "recipe": recipe})
+    return folder
+
+
+def remembered_digest(path: Path) -> str:
+    """sha256 of a file; that of a big one is computed once for each (path, size, modification time)."""
+    path = path.absolute()
+    status = path.stat()
+    if status.st_size < _REMEMBERED_FROM:
+        return digest_file(path)
+    memory = cache_root() / "digests.json"
+    key = [status.st_size, status.st_mtime_ns]
+    known = _read_json(memory).get(str(path))
+    if isinstance(known, list) and known[:2] == key and len(known) == 3:
+        return str(known[2])
+    digest = digest_file(path)
+    with suppress(OSError):  # a cache that cannot be written only costs the next run the same hashing
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(memory.with_suffix(".lock")):
+            entries = {name: entry for name, entry in _read_json(memory).items() if Path(name).exists()}
+            _write_json(memory, {**entries, str(path): [*key, digest]})
+    return digest
+
+
+def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
+    try:
+        return bool(path.stat().st_size == entry["n_bytes"] and remembered_digest(path) == entry["sha256"])
+    except (OSError, KeyError, TypeError):
+        return False
+
+
+@contextmanager
+def _usable_cache() -> Iterator[None]:
+    try:
+        (cache_root() / "locks").mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise SsmiError(
+            f"{error.filename or cache_root()}: the cache cannot be written ({error.strerror or error})",
+            next_step="free some room, or set SSMI_CACHE to a folder that can be written",
+        ) from error
+
+
+@contextmanager
+def _lock(key: str, reporter: Reporter) -> Iterator[None]:
+    lock = FileLock(cache_root() / "locks" / f"{key}.lock")
+    try:
+        lock.acquire(timeout=1.0)
+    except Timeout:
+        reporter.note(f"{key}: waiting for another process that is fetching it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; empty when the file is missing or damaged, which both mean: nothing is known."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _write_json(path: Path, body: dict[str, Any]) -> None:
+    with writing(path) as temporary:
+        temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,185 @@
+"""Tag schemes: spans <-> tags, and the label vocabulary that shards and checkpoints carry.
+
+A tag is ``O`` or ``<role>-<entity type>``. Roles by scheme:
+BIO: B I; BMES: B M E S; BIOES: B I E S.
+
+One rule for ill-formed sequences, by purpose:
+* *gold* tags of a raw file are repaired (``repair_spans``): a stray continuation opens an entity, an entity that
+  nobody closes ends where its type ends. Nothing an annotator marked is lost, and every repair is counted.
+* *predicted* tags are read strictly (``strict_spans``): only B (M|I)* E or S of one type counts (BIO: B I*).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pipeline.contract.errors import StaleArtifactError
+
+TagScheme = Literal["BIO", "BMES", "BIOES"]
+OUTSIDE = "O"
+INSIDE_ROLE: dict[TagScheme, str] = {"BIO": "I", "BMES": "M", "BIOES": "I"}
+ROLES: dict[TagScheme, tuple[str, ...]] = {
+    "BIO": ("B", "I"),
+    "BMES": ("B", "M", "E", "S"),
+    "BIOES": ("B", "I", "E", "S"),
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open stretch ``[start, end)`` of characters with an entity type."""
+
+    start: int
+    end: int
+    label: str
+
+
+def split_tag(tag: str) -> tuple[str, str]:
+    """``B-ORG`` → ``("B", "ORG")``; ``O`` → ``("O", "")``."""
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
+    role, _, label = tag.partition("-")
+    return role, label
+
+
+def spans_to_tags(spans: Iterable[Span], *, n_characters: int, scheme: TagScheme) -> list[str]:
+    """Write non-overlapping spans as one tag a character."""
+    tags = [OUTSIDE] * n_characters
+    inside = INSIDE_ROLE[scheme]
+    for span in spans:
+        length = span.end - span.start
+        if scheme == "BIO":
+            roles = ["B", *[inside] * (length - 1)]
+        elif length == 1:
+            roles = ["S"]
+        else:
+            roles = ["B", *[inside] * (length - 2), "E"]
+        tags[span.start : span.end] = [f"{role}-{span.label}" for role in roles]
+    return tags
+
+
+def repair_spans(tags: Sequence[str]) -> tuple[list[Span], int]:
+    """Read gold tags of any scheme leniently; returns the spans and the number of repairs.
+
+    A continuation (M, I, E) without an open entity of its type opens one; an open entity that is not closed by E
+    in a scheme that has E ends where the next tag differs. Both count as a repair, save BIO's ordinary ending.
+    """
+    closes_explicitly = any(split_tag(tag)[0] in "MES" for tag in tags)
+    spans: list[Span] = []
+    repairs = 0
+    start, label = -1, ""
+
+    def close(end: int, *, repaired: bool) -> None:
+        nonlocal start, label, repairs
+        if start >= 0:
+            spans.append(Span(start, end, label))
+            repairs += repaired
+        start, label = -1, ""
+
+    for index, tag in enumerate(tags):
+        role, kind = split_tag(tag)
+        continues = role in ("M", "I", "E") and start >= 0 and kind == label
+        if not continues:
+            close(index, repaired=closes_explicitly)
+            if role == OUTSIDE:
+                continue
+            repairs += role in ("M", "I", "E")
+            start, label = index, kind
+        if role in ("E", "S"):
+            close(index + 1, repaired=False)
+    close(len(tags), repaired=closes_explicitly)
+    return spans, repairs
+
+
+def strict_spans(tags: Sequence[str], *, scheme: TagScheme) -> tuple[list[Span], int]:
+    """Read predicted tags strictly; returns the well-formed spans and the number of ill-formed pieces.
+
+    BMES/BIOES: B (M|I)* E, or S, all of one type. BIO: B I* of one type. Any other run of non-O tags is one
+    ill-formed piece and yields no span.
+    """
+    spans: list[Span] = []
+    ill_formed = 0
+    start, label = -1, ""
+    broken = False
+    for index, tag in enumerate([*tags, OUTSIDE]):
+        role, kind = split_tag(tag)
+        if start >= 0:
+            if role == INSIDE_ROLE[scheme] and kind == label:
+                continue
+            if scheme == "BIO":
+                spans.append(Span(start, index, label))
+            elif role == "E" and kind == label:
+                spans.append(Span(start, index + 1, label))
+                start = -1
+                continue
+            else:
+                ill_formed += 1
+            start = -1
+        if role == "B":
+            start, label, broken = index, kind, False
+        elif role == "S":
+            spans.append(Span(index, index + 1, kind))
+            broken = False
+        elif role == OUTSIDE:
+            broken = False
+        elif not broken:
+            ill_formed += 1
+            broken = True
+    return spans, ill_formed
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSet:
+    """The tags a shard folder uses; a tag's id is its place in ``tags`` and ``O`` is 0."""
+
+    scheme: TagScheme
+    entity_types: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entity_types: Iterable[str], *, scheme: TagScheme) -> LabelSet:
+        """Build from entity types in any order; they are sorted."""
+        return cls(scheme, tuple(sorted(set(entity_types))))
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """``O`` and every role of every type, in id order."""
+        return (OUTSIDE, *(f"{role}-{label}" for label in self.entity_types for role in ROLES[self.scheme]))
+
+    def tag_ids(self) -> dict[str, int]:
+        """Tag → id."""
+        return {tag: index for index, tag in enumerate(self.tags)}
+
+    def allows(self, left: str | None, right: str | None) -> bool:
+        """Whether ``right`` may follow ``left``; None stands for the sentence's start or end."""
+        left_role, left_label = split_tag(left) if left is not None else (OUTSIDE, "")
+        right_role, right_label = split_tag(right) if right is not None else (OUTSIDE, "")
+        inside = INSIDE_ROLE[self.scheme]
+        if self.scheme == "BIO":
+            return right_role != inside or (left_role in ("B", inside) and left_label == right_label)
+        opened = left_role in ("B", inside)
+        if opened:
+            return right_role in (inside, "E") and left_label == right_label
+        return right_role in (OUTSIDE, "B", "S")
+
+    def save(self, path: Path) -> None:
+        """Write as JSON."""
+        body = {"scheme": self.scheme, "entity_types": list(self.entity_types), "tags": list(self.tags)}
+        path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> LabelSet:
+        """Read what ``save`` wrote; raises StaleArtifactError when the file is not a label set of this version."""
+        try:
+            body = json.loads(path.read_text(encoding="utf-8"))
+            labels = cls(body["scheme"], tuple(body["entity_types"]))
+            if list(labels.tags) != body["tags"]:
+                raise KeyError("tags")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise StaleArtifactError(
+                f"{path}: not a label set of this version ({error})", next_step="build the shards again"
+            ) from error
+        return labels

@@ -1,0 +1,121 @@
+"""What a stage leaves beside its tables: rows in and out, skips by reason, inputs and files by digest.
+
+The manifest is written last, so a folder without one was never finished. It holds no clock, host or absolute path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from pipeline.contract.schema import SCHEMA_VERSION
+
+MANIFEST_NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One written file; ``rows`` is None for files that are not tables."""
+
+    sha256: str
+    n_bytes: int
+    rows: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What a stage function tells of its own work."""
+
+    rows_in: int
+    rows_out: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Reason → count of what did not pass."""
+    statistics: Mapping[str, Any] = field(default_factory=dict)
+    """Named figures worth keeping, e.g. repaired tags or a held-out cosine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The whole record of one stage run."""
+
+    stage: str
+    dataset: str | None
+    parameters: Mapping[str, Any]
+    inputs: Mapping[str, str]
+    """Upstream manifests, raw files and assets → sha256."""
+    report: StageReport
+    files: Mapping[str, FileEntry]
+    """Path relative to the stage folder → entry."""
+    schema_version: int = SCHEMA_VERSION
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_json(value: Any) -> str:
+    """sha256 of a JSON value in canonical form."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def describe_files(folder: Path) -> dict[str, FileEntry]:
+    """Entries for every file below ``folder`` except the manifest, in path order."""
+    entries = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name != MANIFEST_NAME:
+            rows = pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None
+            entries[path.relative_to(folder).as_posix()] = FileEntry(digest_file(path), path.stat().st_size, rows)
+    return entries
+
+
+def save(manifest: Manifest, folder: Path) -> None:
+    """Write ``manifest.json``."""
+    body = json.dumps(asdict(manifest), ensure_ascii=False, indent=1, sort_keys=True)
+    (folder / MANIFEST_NAME).write_text(body + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> Manifest:
+    """Read a stage folder's manifest.
+
+    Raises MissingResourceError when the stage was not built and StaleArtifactError when another version built it.
+    """
+    path = folder / MANIFEST_NAME
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise MissingResourceError(f"{folder}: not built", next_step=build_hint(folder)) from error
+    except ValueError as error:
+        raise StaleArtifactError(f"{path}: not JSON ({error})", next_step="build the features again") from error
+    version = body.get("schema_version") if isinstance(body, dict) else None
+    if version != SCHEMA_VERSION:
+        raise StaleArtifactError(
+            f"{path}: schema version {version}, this program writes {SCHEMA_VERSION}",
+            next_step="build the features again with this version",
+        )
+    try:
+        body["report"] = StageReport(**body["report"])
+        body["files"] = {name: FileEntry(**entry) for name, entry in body["files"].items()}
+        return Manifest(**body)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StaleArtifactError(f"{path}: incomplete ({error})", next_step="build the features again") from error
+
+
+def build_hint(folder: Path) -> str:
+    """The command that makes a stage folder, guessed from its place ``artifacts/<stage>[/<dataset>]``."""
+    dataset = folder.name if folder.parent.name != "artifacts" else "NAME"
+    return f"ssmi-cli features build --dataset {dataset}"
+
+
+def intact(manifest: Manifest, folder: Path) -> bool:
+    """Whether every file is there, unchanged, and nothing was added."""
+    return describe_files(folder) == dict(manifest.files)

@@ -1,0 +1,233 @@
+"""params.yaml, typed and frozen. Unknown keys are refused with the nearest name; every mistake is reported at once.
+
+Sections carry the names of the stages that read them, so DVC can track whole sections. ``override`` is the one way
+that ``-S section.key=value`` reaches a value, for training and for features alike.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.contract.errors import ParameterError, nearest
+from pipeline.contract.labels import TagScheme
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+Rate = Annotated[float, Field(gt=0.0)]
+
+
+class Section(BaseModel):
+    """A frozen section that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EncoderParams(Section):
+    """Which BERT is used, by the embed and shards stages and by the trainer."""
+
+    name: str = "e5-small-zh"
+    """A name from ``ssmi-cli data list``, a folder, or a hub model name."""
+    revision: str | None = None
+    """The hub revision to pin; ignored for folders and listed encoders."""
+
+
+class PrepareParams(Section):
+    """Raw files → sentences."""
+
+    dev_fraction: Fraction = 0.1
+    """Share of train cut off as dev when the data set has no dev file."""
+    seed: NonNegative = 13
+    sentences_per_part: Positive = 2048
+    """Rows in one Parquet part; a part is the unit of parallel work in every later stage."""
+
+
+class VocabParams(Section):
+    """Word vectors → vocabulary, trie and character index."""
+
+    vectors: str = "synonyms"
+    """A name from ``ssmi-cli data list`` or a path to word2vec text/binary (.gz too) or a saved gensim KeyedVectors."""
+    max_word_len: Annotated[int, Field(ge=2)] = 10
+    max_words: Positive | None = None
+    """Keep only so many words, in the file's order; null keeps all."""
+
+
+class SegmentParams(Section):
+    """Sentences → segments."""
+
+    engine: Literal["jieba", "rjieba"] = "jieba"
+    hmm: bool = True
+    user_dict: str | None = None
+    """A jieba user dictionary (path relative to the project); jieba only."""
+
+
+class EmbedParams(Section):
+    """Vectors of out-of-vocabulary segments (paper: E(s_i))."""
+
+    context: Literal["isolated", "sentence"] = "isolated"
+    space: Literal["aligned", "bert"] = "aligned"
+    fit_words: Annotated[int, Field(ge=20)] = 10_000
+    """Most frequent in-vocabulary words on which the map between the two spaces is fitted; a tenth is held out."""
+    ridge: Rate = 1.0
+    """Ridge penalty on the standardised encoder dimensions, per fitted word."""
+    seed: NonNegative = 13
+
+
+class SelectionParams(Section):
+    """Cosine selection of boundaries (paper: S_k, S_m, S_s)."""
+
+    scope: Literal["vocabulary", "sentence"] = "vocabulary"
+    exclude_segment: bool = False
+    threshold: Annotated[float, Field(ge=-1.0, le=1.0)] = 0.5
+    max_set: Positive = 8
+    n_negatives: NonNegative = 8
+    choice: Literal["cosine", "random"] = "cosine"
+    """``random`` is the paper's -Cosine ablation: best and set drawn at random from the candidates."""
+    seed: NonNegative = 13
+
+
+class PmiParams(Section):
+    """PMI counting (paper: Local Mutual Maximization)."""
+
+    estimator: Literal["joint", "printed"] = "joint"
+    unlabelled: tuple[str, ...] = ()
+    """Extra text files (.txt or .txt.gz, a sentence a line; relative to the project) that are counted with train."""
+
+
+class ShardsParams(Section):
+    """The contract that the trainer reads."""
+
+    tag_scheme: TagScheme = "BMES"
+    hidden: bool = False
+    """Also store the frozen encoder's last layer for each character (float16)."""
+    max_window: Positive | None = None
+    """Longest window of characters given to the encoder; null takes what the encoder allows."""
+
+
+class ModelParams(Section):
+    """What the network is made of."""
+
+    architecture: Literal["bert-crf"] = "bert-crf"
+    encoder: Literal["finetune", "frozen"] = "finetune"
+    fusion: Literal["none", "input", "output"] = "input"
+    """Where the best boundary's embedding E_{S_m} joins: BERT's input embeddings, its output, or nowhere."""
+    train_boundaries: bool = True
+    """Whether the boundary vectors are trained on."""
+    dropout: Fraction = 0.2
+    boundary_dropout: Fraction = 0.0
+    """Probability that a character's boundary is hidden from the network in training."""
+
+
+class TrainParams(Section):
+    """How it is trained."""
+
+    seed: NonNegative = 13
+    epochs: Positive = 6
+    batch_size: Positive = 16
+    """Sentences in a batch."""
+    lr_encoder: Rate = 1e-4
+    lr_new: Rate = 1e-3
+    lr_crf: Rate = 1e-3
+    weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
+    warmup: Fraction = 0.1
+    """Share of all steps during which the learning rate rises linearly; then it falls linearly to zero."""
+    clip: Rate = 1.0
+    """Largest gradient norm."""
+    precision: Literal["bf16", "fp32"] = "bf16"
+    device: str = "auto"
+    """``auto`` takes a GPU where there is one; else ``cpu``, ``cuda``, ``cuda:1``."""
+    threads: NonNegative = 0
+    """CPU threads for torch; 0 takes the physical cores."""
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    datasets: Annotated[tuple[str, ...], Field(min_length=1)] = ("sample",)
+    encoder: EncoderParams = EncoderParams()
+    prepare: PrepareParams = PrepareParams()
+    vocab: VocabParams = VocabParams()
+    segment: SegmentParams = SegmentParams()
+    embed: EmbedParams = EmbedParams()
+    selection: SelectionParams = SelectionParams()
+    pmi: PmiParams = PmiParams()
+    shards: ShardsParams = ShardsParams()
+    model: ModelParams = ModelParams()
+    train: TrainParams = TrainParams()
+
+    def section(self, name: str) -> dict[str, Any]:
+        """One section as plain JSON values, for manifests and digests."""
+        value: dict[str, Any] = getattr(self, name).model_dump(mode="json")
+        return value
+
+
+def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
+    """Read params.yaml and apply ``section.key=value`` overrides.
+
+    Raises ParameterError naming every mistake at once, as ``section.key: what is wrong``.
+    """
+    try:
+        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be read ({error.strerror})", next_step="run inside the project, or pass --project FOLDER"
+        ) from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"{path}: not YAML ({reason})", next_step="mend the file") from error
+    if not isinstance(tree, dict):
+        raise ParameterError(f"{path}: holds no sections", next_step="see README, 'Parameters'")
+    for text in overrides:
+        _override(tree, text)
+    return check(tree, source=str(path))
+
+
+def check(tree: Mapping[str, Any], *, source: str) -> Params:
+    """Validate a plain tree of sections; ``source`` names it in errors."""
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        lines = [_explain(tuple(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
+        raise ParameterError(f"{source}: {'; '.join(lines)}", next_step="mend these and run again") from None
+
+
+def dump(params: Params) -> str:
+    """All values, defaults included, as sorted JSON: what a run folder carries."""
+    return json.dumps(params.model_dump(mode="json"), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _override(tree: dict[str, Any], text: str) -> None:
+    path, equals, raw = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ParameterError(f"-S {text}: not section.key=value", next_step="for example -S selection.threshold=0.6")
+    try:
+        value = YAML(typ="safe").load(io.StringIO(raw))
+    except YAMLError:
+        raise ParameterError(f"-S {text}: the value is not YAML", next_step="quote it") from None
+    node = tree
+    for key in keys[:-1]:
+        child = node.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise ParameterError(f"-S {text}: {key} holds a value, not a section", next_step="see params.yaml")
+        node = child
+    node[keys[-1]] = value
+
+
+def _explain(path: tuple[str, ...], kind: str, message: str) -> str:
+    where = ".".join(path)
+    if kind == "extra_forbidden":
+        known: type[BaseModel] = Params
+        for name in path[:-1]:
+            annotation = known.model_fields[name].annotation
+            known = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else known
+        return f"{where}: unknown key, {nearest(path[-1], known.model_fields)}"
+    return f"{where}: {message[0].lower()}{message[1:]}"

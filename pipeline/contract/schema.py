@@ -1,0 +1,138 @@
+"""The Arrow schema of every table that crosses a stage border. Raise ``SCHEMA_VERSION`` when one changes.
+
+Positions count *characters*: one Unicode code point, or one token where the data set gives longer ones. Intervals are
+half-open. Boundary id 0 is "no boundary"; words of the vocabulary start at 1.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+_ids = pa.list_(pa.int32())
+_id_sets = pa.list_(_ids)
+_entities = pa.list_(
+    pa.struct([pa.field("start", pa.int32()), pa.field("end", pa.int32()), pa.field("label", pa.string())])
+)
+
+SENTENCES = pa.schema(
+    [
+        ("sentence_id", pa.int32()),  # 0-based within the split
+        ("line", pa.int32()),  # 1-based line of the raw file on which the sentence starts
+        ("characters", pa.list_(pa.string())),
+        ("entities", _entities),  # gold, in order, never overlapping
+    ]
+)
+"""prepare: ``artifacts/prepare/<dataset>/<split>/part-*.parquet``."""
+
+VOCABULARY = pa.schema(
+    [
+        ("boundary_id", pa.int32()),  # from 1, in the vector file's order
+        ("word", pa.string()),
+    ]
+)
+"""vocab: ``artifacts/vocab/words.parquet``."""
+
+CHARACTER_INDEX = pa.schema(
+    [
+        ("character", pa.string()),
+        ("start", pa.int64()),  # into character_boundaries.npy
+        ("end", pa.int64()),
+    ]
+)
+"""vocab: ``artifacts/vocab/characters.parquet``: which stretch of the CSR array holds a character's boundaries."""
+
+SEGMENTS = pa.schema(
+    [
+        ("sentence_id", pa.int32()),
+        ("segments", pa.list_(pa.string())),  # tile the sentence
+        ("segment_starts", _ids),  # first character of each segment
+    ]
+)
+"""segment: ``artifacts/segment/<dataset>/<split>/part-*.parquet``."""
+
+DISTINCT_SEGMENTS = pa.schema(
+    [
+        ("segment_id", pa.int32()),  # row of vectors.npy
+        ("segment", pa.string()),
+        ("boundary_id", pa.int32()),  # 0: out of the vocabulary
+        ("n_train", pa.int64()),  # occurrences by split
+        ("n_dev", pa.int64()),
+        ("n_test", pa.int64()),
+    ]
+)
+"""embed: ``artifacts/embed/<dataset>/segments.parquet``."""
+
+SELECTIONS = pa.schema(
+    [
+        ("selection_id", pa.int32()),
+        ("character", pa.string()),
+        ("segment", pa.string()),
+        ("candidates", _ids),  # null in vocabulary scope: all boundaries of the character
+        ("n_candidates", pa.int32()),
+        ("best_id", pa.int32()),  # 0: no candidate
+        ("best_cosine", pa.float32()),  # null without a candidate
+        ("set_ids", _ids),  # best first
+        ("set_cosines", pa.list_(pa.float32())),
+        ("negative_ids", _ids),  # lowest first
+    ]
+)
+"""selection: ``artifacts/selection/<dataset>/selections.parquet``: each distinct question, answered once."""
+
+SELECTION_IDS = pa.schema([("sentence_id", pa.int32()), ("selection_ids", _ids)])
+"""selection: ``artifacts/selection/<dataset>/<split>/part-*.parquet``: one selection for each character."""
+
+COSINES = pa.schema(
+    [
+        ("cosine_from", pa.float32()),  # a bin is [cosine_from, cosine_from + 0.02)
+        ("n_candidates", pa.int64()),  # of distinct selections
+    ]
+)
+"""selection: ``artifacts/selection/<dataset>/cosines.parquet``: histogram over all candidates."""
+
+PMI_PAIRS = pa.schema(
+    [
+        ("character", pa.string()),
+        ("boundary_id", pa.int32()),
+        ("n_events", pa.int64()),  # A
+        ("pmi", pa.float64()),
+        ("weight", pa.float64()),  # p(b) * PMI(c, b)
+    ]
+)
+"""pmi: ``artifacts/pmi/<dataset>/pairs.parquet``."""
+
+MATCHES = pa.schema(
+    [
+        ("sentence_id", pa.int32()),
+        ("match_starts", _ids),  # every vocabulary word inside the sentence, by (start, end)
+        ("match_ends", _ids),
+        ("match_ids", _ids),
+        ("local_ids", _ids),  # per character: the local boundary, 0 for none
+    ]
+)
+"""pmi: ``artifacts/pmi/<dataset>/<split>/part-*.parquet``."""
+
+SHARDS = pa.schema(
+    [
+        ("sentence_id", pa.int32()),
+        ("characters", pa.list_(pa.string())),
+        ("token_ids", _ids),  # the encoder's id of each character
+        ("tag_ids", pa.list_(pa.int16())),
+        ("entities", _entities),
+        ("best_ids", _ids),  # S_m
+        ("best_cosines", pa.list_(pa.float32())),  # 0 where best_ids is 0
+        ("set_ids", _id_sets),  # S_s, best first
+        ("negative_ids", _id_sets),
+        ("local_ids", _ids),
+        ("segment_starts", _ids),
+        ("window_starts", _ids),  # where the encoder's windows begin; [0] for a sentence that fits
+        ("hidden_start", pa.int64()),  # first row in part-*.hidden.npy; null without hidden states
+    ]
+)
+"""shards: ``artifacts/shards/<dataset>/<split>/part-*.parquet``: one row a sentence, all the trainer reads."""
+
+
+def boundaries(width: int) -> pa.Schema:
+    """shards: ``artifacts/shards/<dataset>/boundaries.parquet``, the boundaries the shards name; ``width`` = d."""
+    return pa.schema([("boundary_id", pa.int32()), ("word", pa.string()), ("vector", pa.list_(pa.float32(), width))])

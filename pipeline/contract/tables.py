@@ -1,0 +1,118 @@
+"""Write and open the Parquet tables of the contract: checked schema, steady bytes, whole-or-nothing files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+
+SPLITS = ("train", "dev", "test")
+ROWS_PER_GROUP = 4096
+
+
+def part_path(folder: Path, split: str, part: int) -> Path:
+    """``<folder>/<split>/part-00000.parquet``."""
+    return folder / split / f"part-{part:05d}.parquet"
+
+
+def list_parts(folder: Path, split: str) -> list[Path]:
+    """The parts of a split in order; empty when the split does not exist."""
+    return sorted((folder / split).glob("part-*.parquet"))
+
+
+def write_rows(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write plain rows as one table; a missing key is an error, not a null."""
+    names = schema.names
+    columns = [pa.array([row[name] for row in rows], type=schema.field(name).type) for name in names]
+    write_table(path, schema, pa.Table.from_arrays(columns, schema=schema))
+
+
+def write_table(path: Path, schema: pa.Schema, table: pa.Table) -> None:
+    """Write a table under a temporary name, then rename it: a reader sees the whole file or none."""
+    if not table.schema.equals(schema):
+        raise StaleArtifactError(
+            f"{path.name}: table differs from the contract: {table.schema}", next_step="report this as a bug"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path) as temporary:
+        pq.write_table(
+            table,
+            temporary,
+            compression="zstd",
+            version="2.6",
+            row_group_size=ROWS_PER_GROUP,
+            write_page_index=True,
+            store_schema=True,
+        )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``path`` that becomes ``path`` when the block succeeds and vanishes when not."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        if folder.exists():
+            old = fresh.with_suffix(".old")
+            folder.rename(old)
+            fresh.rename(folder)
+            shutil.rmtree(old)
+        else:
+            fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def read_table(path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a whole table, refusing one whose columns are not the contract's."""
+    try:
+        found = pq.read_schema(path)
+    except FileNotFoundError as error:
+        raise MissingResourceError(f"{path}: not there", next_step="build the features first") from error
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StaleArtifactError(
+            f"{path}: not a Parquet table ({error})", next_step="build the features again"
+        ) from error
+    if not found.remove_metadata().equals(schema):
+        differing = sorted(
+            set(found.names) ^ set(schema.names)
+            or {name for name in schema.names if found.field(name).type != schema.field(name).type}
+        )
+        raise StaleArtifactError(
+            f"{path}: columns of another schema version (differing: {', '.join(differing)})",
+            next_step="build the features again with this version",
+        )
+    return pq.read_table(path, columns=list(columns) if columns is not None else None)
+
+
+def read_rows(path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Read a table as plain rows."""
+    rows: list[dict[str, Any]] = read_table(path, schema, columns=columns).to_pylist()
+    return rows
+
+
+def count_rows(paths: Iterable[Path]) -> int:
+    """Rows of several tables, from their footers."""
+    return sum(pq.read_metadata(path).num_rows for path in paths)

@@ -1,0 +1,144 @@
+"""Where work runs: in this process, in local worker processes, or on a Dask cluster. The only importer of dask.
+
+Stages hand over a module-level function and tasks that carry paths and small values, never tables or matrices, and get
+results in the tasks' order, so what they write is the same whoever did the work. A task may run twice (a lost worker);
+it therefore writes whole files under temporary names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from pipeline.contract.errors import MissingResourceError, SsmiError
+from pipeline.contract.progress import Reporter
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+TASKS_IN_FLIGHT_PER_WORKER = 4
+
+
+class Executor(Protocol):
+    """Runs a function over tasks."""
+
+    def map(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        sizes: Sequence[int],
+        label: str,
+        unit: str,
+        reporter: Reporter,
+    ) -> Iterator[Result]:
+        """Yield results in the order of ``tasks``; ``sizes`` says how many units of progress each task is."""
+        ...
+
+
+class Serial:
+    """In this process, one task after the other."""
+
+    def map(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        sizes: Sequence[int],
+        label: str,
+        unit: str,
+        reporter: Reporter,
+    ) -> Iterator[Result]:
+        """See Executor."""
+        with reporter.task(label, total=sum(sizes), unit=unit) as advance:
+            for task, size in zip(tasks, sizes, strict=True):
+                result = run_single_threaded(function, task)
+                advance(size)
+                yield result
+
+
+class Cluster:
+    """On the workers of a connected Dask client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def map(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        sizes: Sequence[int],
+        label: str,
+        unit: str,
+        reporter: Reporter,
+    ) -> Iterator[Result]:
+        """See Executor. Only a few tasks a worker are in flight, so results never pile up."""
+        from distributed import KilledWorker
+
+        remaining = iter(tasks)
+        in_flight: deque[Any] = deque()
+
+        def submit(n: int) -> None:
+            for task in itertools.islice(remaining, n):
+                in_flight.append(self._client.submit(run_single_threaded, function, task, pure=False, retries=2))
+
+        with reporter.task(label, total=sum(sizes), unit=unit) as advance:
+            submit(TASKS_IN_FLIGHT_PER_WORKER * max(1, len(self._client.scheduler_info()["workers"])))
+            for index, size in enumerate(sizes):
+                try:
+                    result: Result = in_flight.popleft().result()
+                except KilledWorker as error:
+                    raise SsmiError(
+                        f"{label}: the workers that ran part {index} died one after the other, likely out of memory",
+                        next_step="use fewer --workers or a smaller prepare.sentences_per_part",
+                    ) from error
+                submit(1)
+                advance(size)
+                yield result
+
+
+def run_single_threaded(function: Callable[[Task], Result], task: Task) -> Result:
+    """One BLAS thread a task: sums of floats then come out the same in every process, and workers do not fight."""
+    with threadpool_limits(limits=1):
+        return function(task)
+
+
+@contextlib.contextmanager
+def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator[Executor]:
+    """Serial by default; ``workers`` local processes; or the cluster at ``scheduler`` (``tcp://host:port``).
+
+    Raises MissingResourceError when the scheduler cannot be reached.
+    """
+    if scheduler is None and workers <= 0:
+        yield Serial()
+        return
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    with contextlib.ExitStack() as stack:
+        if scheduler is None:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                memory_limit=0,
+            )
+            target: Any = stack.enter_context(cluster)
+        else:
+            target = scheduler
+        try:
+            client = stack.enter_context(Client(target, timeout=20))
+        except (OSError, ValueError) as error:
+            raise MissingResourceError(
+                f"no Dask scheduler answers at {scheduler} ({type(error).__name__})",
+                next_step="start one with `dask scheduler`, or use --workers N",
+            ) from error
+        yield Cluster(client)

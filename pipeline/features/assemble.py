@@ -1,0 +1,54 @@
+"""The shard row of a sentence, put together from what the stages found. Off line and on line make it here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.contract.labels import LabelSet, Span, spans_to_tags
+from pipeline.features.tokens import CharacterTokens
+from pipeline.features.windows import window_starts
+
+
+def shard_row(
+    *,
+    sentence_id: int,
+    characters: Sequence[str],
+    entities: Sequence[Span],
+    selections: Sequence[Mapping[str, Any]],
+    local_ids: Sequence[int],
+    segment_starts: Sequence[int],
+    labels: LabelSet,
+    tag_ids: Mapping[str, int],
+    tokens: CharacterTokens,
+    max_window: int,
+    hidden_start: int | None,
+) -> dict[str, Any]:
+    """A row of ``schema.SHARDS``; ``selections`` holds one selection row a character."""
+    tags = spans_to_tags(entities, n_characters=len(characters), scheme=labels.scheme)
+    return {
+        "sentence_id": sentence_id,
+        "characters": list(characters),
+        "token_ids": tokens.ids(characters),
+        "tag_ids": [tag_ids[tag] for tag in tags],
+        "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in entities],
+        "best_ids": [selection["best_id"] for selection in selections],
+        "best_cosines": [selection["best_cosine"] or 0.0 for selection in selections],
+        "set_ids": [selection["set_ids"] for selection in selections],
+        "negative_ids": [selection["negative_ids"] for selection in selections],
+        "local_ids": list(local_ids),
+        "segment_starts": list(segment_starts),
+        "window_starts": window_starts(characters, max_window=max_window),
+        "hidden_start": hidden_start,
+    }
+
+
+def boundaries_named(rows: Sequence[Mapping[str, Any]]) -> set[int]:
+    """Every boundary id that shard rows name, 0 left out."""
+    named: set[int] = set()
+    for row in rows:
+        named.update(row["best_ids"], row["local_ids"])
+        for ids in (*row["set_ids"], *row["negative_ids"]):
+            named.update(ids)
+    named.discard(0)
+    return named

@@ -1,0 +1,75 @@
+"""A frozen BERT for features: characters → last-layer states. The pipeline's only importer of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from transformers import BertModel
+from transformers.utils import logging as transformers_logging
+
+from pipeline.features.tokens import CLS, PAD, SEP, CharacterTokens
+from pipeline.features.windows import window_starts
+
+FloatMatrix = npt.NDArray[np.float32]
+
+MIN_ROWS = 8
+"""Smaller batches are filled up with blank rows: matrix kernels for very few rows round differently, and a text's
+vector must not depend on what else is in its batch (measured: from 7 short rows on, every batch gives the same bits)."""
+
+
+class FrozenEncoder:
+    """BERT in float32 without dropout or gradients, on one CPU thread so that the bits never depend on the machine's load.
+
+    ``width`` is the size of a state, ``max_window`` the most characters it takes at once.
+    """
+
+    def __init__(self, folder: Path, tokens: CharacterTokens) -> None:
+        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()
+        self._model = BertModel.from_pretrained(
+            folder, add_pooling_layer=False, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        ).eval()
+        self._tokens = tokens
+        self.width = int(self._model.config.hidden_size)
+        self.max_window = int(self._model.config.max_position_embeddings) - 2
+
+    def states(self, texts: Sequence[Sequence[str]], *, max_window: int | None = None) -> list[FloatMatrix]:
+        """Last-layer states of each text's characters, [CLS] and [SEP] left out. Shape of each: (characters, width).
+
+        Longer texts than ``max_window`` go through in windows.
+        """
+        limit = min(max_window or self.max_window, self.max_window)
+        windows: list[Sequence[str]] = []
+        owners: list[int] = []
+        for owner, characters in enumerate(texts):
+            starts = window_starts(characters, max_window=limit)
+            for start, end in zip(starts, [*starts[1:], len(characters)], strict=True):
+                windows.append(characters[start:end])
+                owners.append(owner)
+        pieces: list[list[FloatMatrix]] = [[] for _ in texts]
+        for owner, states in zip(owners, self._encode(windows), strict=True):
+            pieces[owner].append(states)
+        return [np.concatenate(own) for own in pieces]
+
+    def _encode(self, windows: Sequence[Sequence[str]]) -> list[FloatMatrix]:
+        vocabulary = self._tokens.vocabulary
+        rows = [[vocabulary[CLS], *self._tokens.ids(window), vocabulary[SEP]] for window in windows]
+        longest = max(map(len, rows), default=0)
+        ids = torch.full((max(MIN_ROWS, len(rows)), longest), vocabulary[PAD])
+        mask = torch.zeros_like(ids)
+        mask[:, 0] = 1
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = torch.tensor(row)
+            mask[index, : len(row)] = 1
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            with torch.inference_mode():
+                output = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
+        finally:
+            torch.set_num_threads(threads)
+        return [output[index, 1 : len(row) - 1].copy() for index, row in enumerate(rows)]

@@ -1,0 +1,71 @@
+"""Pointwise mutual information of characters and boundaries, and the local boundary (paper: Local Mutual Maximization).
+
+A match event is one (position, boundary) pair: the trie found boundary b over a position that holds character c. With
+A = events of (c, b), C = events of c with another boundary, B = events of b with another character, N = all events:
+
+* ``joint``   log(A N / ((A + B) (A + C))), the definition p(b, c) / (p(b) p(c));
+* ``printed`` log(A N / (A (A + C))), the estimate as the paper prints it, which does not depend on b.
+
+A pair's weight is p(b) PI(c, b) with p(b) = (A + B) / N, the term of the paper's PI_avg.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+
+Match = tuple[int, int, int]
+"""(start, end, boundary id), positions half-open."""
+
+
+def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> Counter[tuple[str, int]]:
+    """Events of each (character, boundary) over sentences given as (characters, matches)."""
+    events: Counter[tuple[str, int]] = Counter()
+    for characters, matches in sentences:
+        for start, end, boundary in matches:
+            events.update((character, boundary) for character in characters[start:end])
+    return events
+
+
+def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "printed"]) -> pl.DataFrame:
+    """PMI and weight of every pair; sorted by (character, boundary_id).
+
+    ``events`` has columns character, boundary_id, n_events (A), each pair once.
+    """
+    total = pl.col("n_events").sum().cast(pl.Float64)
+    of_character = pl.col("n_events").sum().over("character").cast(pl.Float64)
+    of_boundary = pl.col("n_events").sum().over("boundary_id").cast(pl.Float64)
+    joint = pl.col("n_events").cast(pl.Float64)
+    denominator = of_boundary if estimator == "joint" else joint
+    scored = events.with_columns(pmi=(joint * total / (denominator * of_character)).log(), share=of_boundary / total)
+    return (
+        scored.with_columns(weight=pl.col("share") * pl.col("pmi"))
+        .select("character", "boundary_id", "n_events", "pmi", "weight")
+        .sort("character", "boundary_id")
+    )
+
+
+@dataclass(frozen=True)
+class PairWeights:
+    """Pair → weight, for finding local boundaries."""
+
+    weights: Mapping[tuple[str, int], float]
+
+    def local_boundaries(self, characters: Sequence[str], matches: Sequence[Match]) -> list[int]:
+        """For each position the matched boundary of the largest weight; 0 where none is matched or all are unseen.
+
+        Ties go to the lower id.
+        """
+        best = np.zeros(len(characters), dtype=np.int64).tolist()
+        best_weight = [-np.inf] * len(characters)
+        for start, end, boundary in sorted(matches, key=lambda match: match[2]):
+            for position in range(start, end):
+                weight = self.weights.get((characters[position], boundary))
+                if weight is not None and weight > best_weight[position]:
+                    best[position], best_weight[position] = boundary, weight
+        return best

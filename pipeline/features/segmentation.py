@@ -1,0 +1,110 @@
+"""Word segmentation that tiles the sentence exactly, whatever the text holds. The only importer of jieba and rjieba."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import platformdirs
+
+from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+
+Cut = Callable[[str], Iterable[str]]
+
+
+@lru_cache(maxsize=4)
+def open_segmenter(engine: str, *, hmm: bool, user_dict: Path | None) -> Cut:
+    """A function text → words in precise mode, opened once a process.
+
+    Raises ParameterError for a user dictionary with an engine that cannot read it.
+    """
+    if engine == "jieba":
+        return _jieba(hmm=hmm, user_dict=user_dict)
+    if user_dict is not None:
+        raise ParameterError(
+            "segment.user_dict: the rjieba engine reads no user dictionary",
+            next_step="set segment.engine to jieba or segment.user_dict to null",
+        )
+    return _rjieba(hmm=hmm)
+
+
+def _jieba(*, hmm: bool, user_dict: Path | None) -> Cut:
+    import jieba
+
+    jieba.setLogLevel(logging.WARNING)
+    tokenizer = jieba.Tokenizer()
+    # jieba's default cache lies in the system's shared temporary folder; ours is the user's own.
+    cache = Path(platformdirs.user_cache_dir("ssmi")) / "jieba"
+    cache.mkdir(parents=True, exist_ok=True)
+    tokenizer.tmp_dir = str(cache)
+    tokenizer.initialize()
+    if user_dict is not None:
+        _load_user_dict(tokenizer.load_userdict, user_dict)
+    return lambda text: tokenizer.cut(text, HMM=hmm)
+
+
+def _load_user_dict(load: Callable[[str], None], path: Path) -> None:
+    if not path.is_file():
+        raise MissingResourceError(
+            f"{path}: no such user dictionary", next_step="mend segment.user_dict in params.yaml"
+        )
+    try:
+        load(str(path))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputDataError(
+            f"{path}: not a jieba user dictionary ({error})", next_step="write 'word [count] [tag]' on each line"
+        ) from error
+
+
+def _rjieba(*, hmm: bool) -> Cut:
+    import rjieba
+
+    engine = rjieba.Jieba()
+    return lambda text: engine.cut(text, hmm)
+
+
+def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], list[int]]:
+    """Segments of a sentence and the position of each one's first character.
+
+    The segments tile the sentence: each character lies in the segment that holds its first code point, so a
+    multi-character token is never split.
+
+    Raises InputDataError when the engine loses or changes text, which no engine should.
+    """
+    text = "".join(characters)
+    words = [word for word in cut(text) if word]
+    if "".join(words) != text:
+        raise InputDataError(
+            f"the segmenter changed the text {text[:40]!r}", next_step="report this text; use the other segment.engine"
+        )
+    breaks = _breaks(characters, words)
+    ends = [*breaks[1:], len(characters)]
+    return ["".join(characters[start:end]) for start, end in zip(breaks, ends, strict=True)], breaks
+
+
+def _breaks(characters: Sequence[str], words: Sequence[str]) -> list[int]:
+    if not characters:
+        return []
+    cuts = {0}
+    offset = 0
+    for word in words:
+        offset += len(word)
+        cuts.add(offset)
+    breaks: list[int] = []
+    offset = pending = 0
+    for position, character in enumerate(characters):
+        # A cut inside the token before moves to this token's start.
+        starts_segment = any(point in cuts for point in range(pending, offset + 1))
+        if starts_segment:
+            breaks.append(position)
+        pending = offset + 1
+        offset += len(character)
+    return breaks
+
+
+def segment_of_each(segments: Sequence[str], starts: Sequence[int], *, n_characters: int) -> list[str]:
+    """The segment around each character. Length: ``n_characters``."""
+    ends = [*starts[1:], n_characters]
+    return [segment for segment, start, end in zip(segments, starts, ends, strict=True) for _ in range(start, end)]

@@ -1,0 +1,97 @@
+"""Cosine selection of boundaries for a character in a segment (paper: S_k, S_m, S_s and the negatives B - B_i)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contract.params import SelectionParams
+
+FloatMatrix = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int32]
+
+HISTOGRAM_BINS = 100
+"""Bins of width 0.02 over [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What is chosen for one (character, segment): ids are boundary ids, cosines those of the same place."""
+
+    best_id: int
+    best_cosine: float | None
+    set_ids: Sequence[int]
+    set_cosines: Sequence[float]
+    negative_ids: Sequence[int]
+    n_candidates: int
+
+
+NOTHING = Selection(0, None, (), (), (), 0)
+
+
+def cosines_with(vectors: FloatMatrix, segment: FloatArray) -> FloatArray:
+    """Cosines of unit candidate vectors (candidates, d) with one unit segment vector (d,). Shape: (candidates,).
+
+    One matrix-vector product a pair, not a product a batch: its bits then never depend on what else is computed, so a
+    sentence met on line gets the very figures that the shards hold.
+    """
+    cosines: FloatArray = np.clip(vectors @ segment, -1.0, 1.0)
+    return cosines
+
+
+def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
+    """Choose best, set and negatives. ``candidate_ids`` ascending; ties go to the lower id.
+
+    Best: the highest cosine. Set: those over the threshold, best first, at most ``max_set``. Negatives: the
+    ``n_negatives`` lowest that are not in the set, lowest first.
+    """
+    if not len(candidate_ids):
+        return NOTHING
+    order = np.argsort(-cosines, kind="stable")
+    chosen = order[: params.max_set]
+    chosen = chosen[cosines[chosen] > params.threshold]
+    lowest = np.argsort(cosines, kind="stable")[: params.n_negatives + len(chosen)]
+    negatives = lowest[~np.isin(lowest, chosen)][: params.n_negatives]
+    return _selection(candidate_ids, cosines, best=int(order[0]), chosen=chosen, negatives=negatives)
+
+
+def select_at_random(
+    candidate_ids: IntArray, cosines: FloatArray, *, character: str, segment: str, params: SelectionParams
+) -> Selection:
+    """The ablation -Cosine: best and set drawn at random, from a seed of their own for each (character, segment)."""
+    if not len(candidate_ids):
+        return NOTHING
+    key = hashlib.blake2b(f"{params.seed}\0{character}\0{segment}".encode("utf-8", "surrogatepass"), digest_size=8)
+    order = np.random.default_rng(int.from_bytes(key.digest(), "big")).permutation(len(candidate_ids))
+    chosen = order[: params.max_set]
+    negatives = order[params.max_set : params.max_set + params.n_negatives]
+    return _selection(candidate_ids, cosines, best=int(order[0]), chosen=chosen, negatives=negatives)
+
+
+def _selection(
+    candidate_ids: IntArray,
+    cosines: FloatArray,
+    *,
+    best: int,
+    chosen: npt.NDArray[np.intp],
+    negatives: npt.NDArray[np.intp],
+) -> Selection:
+    return Selection(
+        best_id=int(candidate_ids[best]),
+        best_cosine=float(cosines[best]),
+        set_ids=candidate_ids[chosen].tolist(),
+        set_cosines=cosines[chosen].tolist(),
+        negative_ids=candidate_ids[negatives].tolist(),
+        n_candidates=len(candidate_ids),
+    )
+
+
+def histogram(cosines: FloatArray) -> npt.NDArray[np.int64]:
+    """Counts of cosines in ``HISTOGRAM_BINS`` equal bins over [-1, 1]; 1.0 falls in the last."""
+    bins = np.floor((cosines.astype(np.float64) + 1.0) * (HISTOGRAM_BINS / 2)).astype(np.int64)
+    return np.bincount(np.clip(bins, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)

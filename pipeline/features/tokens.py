@@ -1,0 +1,40 @@
+"""Characters → the encoder's token ids, one each, so that labels can never shift against tokens."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.contract.errors import StaleArtifactError
+
+CLS, SEP, PAD, UNK = "[CLS]", "[SEP]", "[PAD]", "[UNK]"
+
+
+@dataclass(frozen=True)
+class CharacterTokens:
+    """The encoder's vocabulary as a map of single characters."""
+
+    vocabulary: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        missing = [token for token in (CLS, SEP, PAD, UNK) if token not in self.vocabulary]
+        if missing:
+            raise StaleArtifactError(
+                f"the encoder's vocabulary has no {', '.join(missing)}", next_step="choose a BERT-like encoder"
+            )
+
+    def id_of(self, character: str) -> int:
+        """The id of the character, else of its lower-case or compatibility form, else [UNK]'s."""
+        for form in (character, character.lower(), unicodedata.normalize("NFKC", character).lower()):
+            if form in self.vocabulary:
+                return self.vocabulary[form]
+        return self.vocabulary[UNK]
+
+    def knows(self, character: str) -> bool:
+        """Whether the character has an id of its own."""
+        return self.id_of(character) != self.vocabulary[UNK]
+
+    def ids(self, characters: Sequence[str]) -> list[int]:
+        """One id a character."""
+        return [self.id_of(character) for character in characters]

@@ -1,0 +1,130 @@
+r"""One sentence a line with its entities in brackets, as the embedded sample is written.
+
+An example: ``[陈思远|NAME]先生，[汉族|RACE]。``
+
+Lines that begin with ``#`` are comments and blank lines are ignored. A backslash takes the next character literally:
+``\[ \] \| \\``, and ``\#``, white space or a byte order mark where a line begins with one; ``\n`` and ``\r`` are line
+ends inside a sentence. A bar outside brackets needs no backslash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.contract.errors import InputDataError, at_line
+from pipeline.contract.labels import Span
+from pipeline.readers.lines import numbered_lines
+from pipeline.readers.sentence import ReadReport, Sentence
+
+ENTITY = re.compile(r"(?<!\\)\[(?:[^\[\]|\\]|\\.)+\|(?:[^\[\]|\\]|\\.)+\]")
+"""The look of an entity, by which the notation is recognised."""
+
+_SPECIAL = "[]|\\"
+_LINE_ENDS = {"n": "\n", "r": "\r"}
+_Mark = tuple[int, str, bool]
+"""Place in the line, character, whether a backslash made it literal."""
+_ESCAPES = str.maketrans({**{mark: "\\" + mark for mark in _SPECIAL}, "\n": "\\n", "\r": "\\r"})
+
+
+class _Misplaced(Exception):
+    """What is wrong, and the 0-based place in the line."""
+
+    def __init__(self, what: str, place: int) -> None:
+        super().__init__(what)
+        self.place = place
+
+
+def read_bracket(path: Path, report: ReadReport) -> Iterator[Sentence]:
+    """Yield the sentence of each line.
+
+    Raises InputDataError with ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities
+    without text or type, and stray backslashes.
+    """
+    for number, line in numbered_lines(path):
+        if not line.strip() or line.startswith("#"):
+            continue
+        try:
+            characters, entities = _parse(line)
+        except _Misplaced as error:
+            raise InputDataError(
+                f"{at_line(path, number)}:{error.place + 1}: {error}",
+                next_step=r"write entities as [text|TYPE], and literal brackets, bars and backslashes as \[ \] \| \\",
+            ) from None
+        yield Sentence(tuple(characters), tuple(entities), number)
+
+
+def to_bracket(sentence: Sentence) -> str:
+    """Show a sentence to a person; reading the line gives its text and entities back.
+
+    Tokens of several characters come back as several characters.
+    """
+    pieces: list[str] = []
+    place = 0
+    for entity in sentence.entities:
+        pieces.append(_escape(sentence.characters[place : entity.start]))
+        text = _escape(sentence.characters[entity.start : entity.end])
+        pieces.append(f"[{text}|{_escape((entity.label,))}]")
+        place = entity.end
+    pieces.append(_escape(sentence.characters[place:]))
+    line = "".join(pieces)
+    return "\\" + line if line[:1].isspace() or line[:1] in ("#", "\ufeff") else line
+
+
+def _escape(characters: tuple[str, ...]) -> str:
+    return "".join(characters).translate(_ESCAPES)
+
+
+def _parse(line: str) -> tuple[list[str], list[Span]]:
+    characters: list[str] = []
+    entities: list[Span] = []
+    marks = _marks(line)
+    for place, mark, literal in marks:
+        if literal or mark not in "[]":
+            characters.append(mark)
+        elif mark == "]":
+            raise _Misplaced("a closing bracket without an opening one", place)
+        else:
+            text, label = _entity(marks, opened=place)
+            entities.append(Span(len(characters), len(characters) + len(text), label))
+            characters += text
+    return characters, entities
+
+
+def _entity(marks: Iterator[_Mark], *, opened: int) -> tuple[list[str], str]:
+    """Read from behind an opening bracket to its closing one; ``opened`` is the opening one's place."""
+    text: list[str] = []
+    label: list[str] | None = None
+    for place, mark, literal in marks:
+        if literal or mark not in "[]|":
+            (text if label is None else label).append(mark)
+        elif mark == "[":
+            raise _Misplaced("a bracket inside a bracket", place)
+        elif mark == "]":
+            if not text or not label:
+                raise _Misplaced(f"an entity without {'a type' if text else 'text'}", opened)
+            return text, "".join(label)
+        elif label is not None:
+            raise _Misplaced("a second bar in one entity", place)
+        else:
+            label = []
+    raise _Misplaced("a bracket that is never closed", opened)
+
+
+def _marks(line: str) -> Iterator[_Mark]:
+    place = 0
+    while place < len(line):
+        mark = line[place]
+        if mark != "\\":
+            yield place, mark, False
+            place += 1
+            continue
+        following = line[place + 1 : place + 2]
+        if following in _LINE_ENDS:
+            yield place, _LINE_ENDS[following], True
+        elif following and (following in _SPECIAL or following in "#\ufeff" or following.isspace()):
+            yield place, following, True
+        else:
+            raise _Misplaced("a backslash before nothing that needs one", place)
+        place += 2

@@ -1,0 +1,182 @@
+"""Character-per-line files: the token in the first column, its tag in the last, BIO, BMES or BIOES.
+
+The LatticeLSTM family (Resume, MSRA), CoNLL-like files with more columns, and Weibo's original form, where each
+character carries its place in the segmented word (``字0``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.contract.errors import InputDataError, at_line
+from pipeline.contract.labels import TagScheme
+from pipeline.readers.lines import numbered_lines
+from pipeline.readers.schemes import TagCensus, read_tags
+from pipeline.readers.sentence import ReadReport, Sentence
+
+DOCSTART = "-DOCSTART-"
+DESTROYED_EMOJI = "destroyed-emoji"
+MISSING_POSITION = "token-without-position"
+ENDING_MARKS = frozenset("。！？；!?;…")
+CLOSING_MARKS = frozenset("”’」』）》】\"')")
+LONGEST_UNBROKEN = 512
+"""A file with no blank line but the last holds one sentence if it has no more rows than this."""
+
+_POSITION = re.compile(r"(.)([0-9]{1,2})", re.DOTALL)
+_EMOJI = re.compile("\ufffd\ufffd[0-9]{0,2}")
+_NEARLY_ALL = 0.95
+
+
+class Row(NamedTuple):
+    """One token and its tag; an empty tag marks a -DOCSTART- line."""
+
+    token: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the first pass finds out about the whole file."""
+
+    scheme: TagScheme
+    has_positions: bool
+    """Tokens carry Weibo's position digits."""
+    has_breaks: bool
+    """Blank lines separate the sentences."""
+
+
+def read_columns(path: Path, report: ReadReport) -> Iterator[Sentence]:
+    """Yield the sentences of a character-per-line file; reads it twice, in constant memory.
+
+    Blank lines (spaces and tabs count as blank) end a sentence, and so does -DOCSTART-. A file that has none between
+    its rows, and either none at its end or more than ``LONGEST_UNBROKEN`` rows, is cut after 。！？；… (and closing
+    quotes behind them) wherever no entity runs on; ``report.notes`` says so.
+
+    Raises InputDataError with ``file:line`` for rows without a tag or token, unknown tags and mixed schemes.
+    """
+    layout = survey(path)
+    report.scheme = layout.scheme
+    if layout.has_positions:
+        report.notes.append("each token carries its position in the word (字0): the digits are dropped")
+    if not layout.has_breaks:
+        report.notes.append("no blank lines between rows: sentences end after 。！？；… where no entity runs on")
+    for line, tokens, tags in _group(path, layout, report):
+        if layout.has_positions:
+            tokens = [_bare(token, line=line + index, report=report) for index, token in enumerate(tokens)]
+        entities = read_tags(tags, scheme=layout.scheme, line=line, step=1, report=report)
+        yield Sentence(tuple(tokens), entities, line)
+
+
+def survey(path: Path) -> Layout:
+    """The first pass: checks every row and tells scheme, position digits and sentence breaks."""
+    census = TagCensus(path)
+    n_rows = n_positions = n_broken = 0
+    starts_at_zero = breaks_inside = breaks_after = False
+    for number, row in _rows(path):
+        if row is None or not row.tag:
+            breaks_after = n_rows > 0
+            continue
+        breaks_inside |= breaks_after
+        breaks_after = False
+        census.add(row.tag, number)
+        n_rows += 1
+        if len(row.token) > 1:
+            position = _POSITION.fullmatch(row.token)
+            n_positions += position is not None
+            starts_at_zero |= position is not None and position[2] == "0"
+            n_broken += _EMOJI.fullmatch(row.token) is not None
+    return Layout(
+        scheme=census.scheme(),
+        has_positions=starts_at_zero and n_positions >= _NEARLY_ALL * (n_rows - n_broken),
+        has_breaks=breaks_inside or (breaks_after and n_rows <= LONGEST_UNBROKEN),
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def split_row(line: str) -> Row | None:
+    """Split one line into token and tag; None when it is blank.
+
+    Columns are separated by tabs where there is one behind the first character, else by spaces, so the token itself
+    may be a space, a tab, U+3000 or U+00A0. Raises ValueError telling what is missing.
+    """
+    kept = line.rstrip(" \t")
+    if not kept:
+        return None
+    if kept.startswith(DOCSTART):
+        return Row(DOCSTART, "")
+    separator = "\t" if kept.find("\t", 1) > 0 else " "
+    end = kept.find(separator, 1)
+    if end < 0:
+        if kept[0] in " \t":
+            raise ValueError(f"a tag {kept.strip()!r} without a token")
+        raise ValueError("one column, where a token and a tag are expected")
+    if kept[0] == " " and separator == " " and end > 1:
+        raise ValueError("the line starts with a separator")
+    return Row(kept[:end], kept[kept.rfind(separator) + 1 :])
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Row | None]]:
+    for number, line in numbered_lines(path):
+        try:
+            row = split_row(line)
+        except ValueError as error:
+            raise InputDataError(
+                f"{at_line(path, number)}: {error}",
+                next_step="write: token, a space or tab, tag (for example 京 B-LOC)",
+            ) from None
+        yield number, row
+
+
+def _group(path: Path, layout: Layout, report: ReadReport) -> Iterator[tuple[int, list[str], list[str]]]:
+    """Yield ``(first line, tokens, tags)`` for each sentence; its rows stand on consecutive lines."""
+    tokens: list[str] = []
+    tags: list[str] = []
+    start = 0
+    for number, row in _rows(path):
+        ends = row is None or not row.tag
+        if tokens and (ends or (not layout.has_breaks and row is not None and _ends_before(row, tokens, layout))):
+            yield start, tokens, tags
+            tokens, tags = [], []
+        if row is None:
+            continue
+        if not row.tag:
+            report.skip("docstart", number)
+            continue
+        if not tokens:
+            start = number
+        tokens.append(row.token)
+        tags.append(row.tag)
+    if tokens:
+        yield start, tokens, tags
+
+
+def _ends_before(row: Row, tokens: list[str], layout: Layout) -> bool:
+    """Whether a sentence of an unbroken file ends between its ``tokens`` and ``row``."""
+
+    def first(token: str) -> str:
+        return token[0] if layout.has_positions else token
+
+    token = first(row.token)
+    if row.tag[0] in "IME" or token in ENDING_MARKS or token in CLOSING_MARKS:
+        return False
+    for before in reversed(tokens):
+        if first(before) not in CLOSING_MARKS:
+            return first(before) in ENDING_MARKS
+    return False
+
+
+def _bare(token: str, *, line: int, report: ReadReport) -> str:
+    """A token of Weibo's original form without its position."""
+    if _EMOJI.fullmatch(token):
+        report.repair(DESTROYED_EMOJI, line)
+        return "\ufffd"
+    position = _POSITION.fullmatch(token)
+    if position is None:
+        report.repair(MISSING_POSITION, line)
+        return token
+    return position[1]

@@ -1,0 +1,92 @@
+"""The doorway: any raw file → sentences, whatever its format.
+
+To add a format, write one file with ``read_<name>(path, report) -> Iterator[Sentence]`` and add one line to
+``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for what it mends or leaves out, and raises
+InputDataError with ``file:line``; opening, counting and the refusal of empty files are done here and in ``lines``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from pipeline.contract.errors import InputDataError
+from pipeline.readers.bracket import ENTITY, read_bracket
+from pipeline.readers.columns import read_columns, split_row
+from pipeline.readers.jsonl import read_jsonl
+from pipeline.readers.lines import numbered_lines
+from pipeline.readers.sentence import ReadReport, Sentence
+
+_SNIFFED_LINES = 200
+_TAG = re.compile(r"O|[A-Z]-\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A file format: how it is recognised and who reads it."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    """Endings that settle the matter (a ``.gz`` behind them is ignored)."""
+    recognises: Callable[[list[str]], bool]
+    """Whether the first lines that are neither blank nor begin with ``#`` look like it; asked in this order."""
+    read: Callable[[Path, ReadReport], Iterator[Sentence]]
+
+
+def _looks_like_rows(lines: list[str]) -> bool:
+    try:
+        row = split_row(lines[0]) if lines else None
+    except ValueError:
+        return False
+    return row is not None and _TAG.fullmatch(row.tag) is not None
+
+
+def _looks_like_brackets(lines: list[str]) -> bool:
+    # the first sentence may hold no entity, but a file of rows shows itself in its first line
+    return not _looks_like_rows(lines) and any(ENTITY.search(line) for line in lines)
+
+
+def _looks_like_objects(lines: list[str]) -> bool:
+    return bool(lines) and re.match(r'\s*\{\s*"', lines[0]) is not None
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("jsonl", (".jsonl", ".ndjson"), _looks_like_objects, read_jsonl),
+    Format("bracket", (), _looks_like_brackets, read_bracket),
+    Format("columns", (".bmes", ".bio", ".bioes", ".conll"), lambda _: True, read_columns),
+)
+
+
+def read_sentences(path: Path) -> tuple[Iterator[Sentence], ReadReport]:
+    """Read a raw file of any known format, told by its ending, else by its first lines.
+
+    Returns the sentences, which stream in constant memory, and a report that is complete when they are exhausted.
+
+    Raises MissingResourceError when the file is not there; while iterating, InputDataError with ``file:line`` where
+    the file breaks its format, and when it holds no sentence.
+    """
+    found = _format_of(path)
+    report = ReadReport(path, found.name)
+    return _counted(found.read(path, report), report), report
+
+
+def _format_of(path: Path) -> Format:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes[-1:] == [".gz"]:
+        suffixes.pop()
+    with closing(numbered_lines(path)) as lines:
+        head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]
+    by_suffix = (entry for entry in FORMATS if suffixes and suffixes[-1] in entry.suffixes)
+    return next(by_suffix, None) or next(entry for entry in FORMATS if entry.recognises(head))
+
+
+def _counted(sentences: Iterator[Sentence], report: ReadReport) -> Iterator[Sentence]:
+    for sentence in sentences:
+        report.count(sentence)
+        yield sentence
+    if report.n_sentences == 0:
+        raise InputDataError(f"{report.path}: holds no sentence", next_step="give a file with sentences")

@@ -1,0 +1,71 @@
+"""What every reader yields, and what it tells about the reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.contract.labels import Span, TagScheme
+
+LINES_KEPT = 5
+"""How many line numbers a report keeps for each reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence of a raw file, free of tag schemes and file formats."""
+
+    characters: tuple[str, ...]
+    """One Unicode code point each, or one token where the file gives longer ones."""
+    entities: tuple[Span, ...]
+    """Gold entities, half-open over ``characters``, sorted, never overlapping."""
+    line: int
+    """1-based line of the raw file on which the sentence starts."""
+
+    @property
+    def text(self) -> str:
+        """The characters, joined."""
+        return "".join(self.characters)
+
+
+@dataclass(slots=True)
+class ReadReport:
+    """Fills up while a file is read; complete when its sentences are exhausted."""
+
+    path: Path
+    format: str
+    """Name of the format in the registry."""
+    scheme: TagScheme | None = None
+    """The tag scheme found, or None where the file gives spans and no tags."""
+    n_sentences: int = 0
+    n_characters: int = 0
+    n_entities: int = 0
+    repairs: dict[str, int] = field(default_factory=dict)
+    """Reason → how often something ill-formed was put right."""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """Reason → how much was left out."""
+    first_lines: dict[str, list[int]] = field(default_factory=dict)
+    """Reason (of either kind) → the first few lines of the raw file on which it was met."""
+    notes: list[str] = field(default_factory=list)
+    """Decisions about the whole file that a person should know of."""
+
+    def repair(self, reason: str, line: int) -> None:
+        """Count one repair."""
+        self.repairs[reason] = self.repairs.get(reason, 0) + 1
+        self._remember(reason, line)
+
+    def skip(self, reason: str, line: int) -> None:
+        """Count one thing left out."""
+        self.skipped[reason] = self.skipped.get(reason, 0) + 1
+        self._remember(reason, line)
+
+    def count(self, sentence: Sentence) -> None:
+        """Count one sentence that passed."""
+        self.n_sentences += 1
+        self.n_characters += len(sentence.characters)
+        self.n_entities += len(sentence.entities)
+
+    def _remember(self, reason: str, line: int) -> None:
+        lines = self.first_lines.setdefault(reason, [])
+        if len(lines) < LINES_KEPT:
+            lines.append(line)

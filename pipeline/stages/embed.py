@@ -1,0 +1,278 @@
+"""Segments → vectors: the vocabulary's own, and BERT's for those outside it (paper: E(s_i))."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.assets.resolve import EncoderFolder, encoder_vocabulary, find_encoder
+from pipeline.contract import schema, tables
+from pipeline.contract.errors import SsmiError
+from pipeline.contract.manifest import StageReport
+from pipeline.features.oov import Alignment, fit_alignment
+from pipeline.features.tokens import CharacterTokens
+from pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
+from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+
+FloatMatrix = npt.NDArray[np.float32]
+DoubleMatrix = npt.NDArray[np.float64]
+
+SEGMENTS_FILE = "segments.parquet"
+VECTORS_FILE = "vectors.npy"
+"""Unit vectors in the vocabulary's space, a row a segment; zero where a segment has none there."""
+BERT_SEGMENTS_FILE = "segments_bert.npy"
+BERT_BOUNDARIES_FILE = "boundaries_bert.npy"
+"""With ``embed.space: bert``: unit BERT vectors of out-of-vocabulary segments, and of every boundary (row 0: zero)."""
+
+WORDS_PER_TASK = 256
+
+
+@dataclass(frozen=True)
+class _WordsTask:
+    encoder: Path
+    digest: str
+    words: tuple[str, ...]
+    target: Path
+
+
+@dataclass(frozen=True)
+class _PartTask:
+    encoder: Path
+    digest: str
+    sentences: Path
+    segments: Path
+    wanted: Path
+
+
+def sources(context: StageContext) -> Mapping[str, str]:
+    """The encoder."""
+    found = _find(context)
+    return {f"encoder/{Path(found.name).name}": found.digest}
+
+
+def work(context: StageContext, folder: Path) -> StageReport:
+    """Give every distinct segment a vector and say how good the bridge between the two spaces is."""
+    params = context.params.embed
+    vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
+    counts = _count_segments(context)
+    rows = _distinct_rows(counts, vocabulary)
+    tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
+    oov = [row["segment"] for row in rows if not row["boundary_id"]]
+    vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
+    statistics: dict[str, Any] = {
+        "distinct_segments": len(rows),
+        "oov_segments": len(oov),
+        "encoder_digest": _find(context).digest,
+    }
+    if params.space == "aligned":
+        fit_on = _fit_words(counts["train"], vocabulary, context)
+        bert = _bert_vectors([*oov, *fit_on], context)
+        alignment = fit_alignment(
+            bert[len(oov) :],
+            vocabulary.vectors[[vocabulary[word] for word in fit_on]],
+            ridge=params.ridge,
+            seed=params.seed,
+        )
+        vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = alignment.apply(bert[: len(oov)])
+        statistics["alignment"] = _describe(alignment)
+    else:
+        own = _bert_vectors(oov, context)
+        bert = np.zeros((len(rows), own.shape[1]), dtype=np.float32)
+        bert[[row["segment_id"] for row in rows if not row["boundary_id"]]] = normalised(own)
+        np.save(folder / BERT_SEGMENTS_FILE, bert, allow_pickle=False)
+        boundaries = normalised(_isolated(list(vocabulary.words), context, label="embed boundaries"))
+        none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
+        np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
+    np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
+    return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics)
+
+
+def _find(context: StageContext) -> EncoderFolder:
+    encoder = context.params.encoder
+    return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
+
+
+def _count_segments(context: StageContext) -> dict[str, Counter[str]]:
+    parts = parts_of(context.folder("segment"))
+    done = context.executor.map(
+        count_part,
+        [path for _, _, path in parts],
+        sizes=part_sizes(parts),
+        label="count segments",
+        unit="sentences",
+        reporter=context.reporter,
+    )
+    counts: dict[str, Counter[str]] = {split: Counter() for split in tables.SPLITS}
+    for (split, _, _), count in zip(parts, done, strict=True):
+        counts[split].update(count)
+    return counts
+
+
+def count_part(path: Path) -> Counter[str]:
+    """Occurrences of each segment in one part."""
+    column = tables.read_table(path, schema.SEGMENTS, columns=["segments"])["segments"]
+    return Counter(segment for row in column.to_pylist() for segment in row)
+
+
+def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    """One row a distinct segment, the most frequent first."""
+    total: Counter[str] = sum(counts.values(), Counter())
+    order = sorted(total, key=lambda segment: (-total[segment], segment))
+    return [
+        {
+            "segment_id": index,
+            "segment": segment,
+            "boundary_id": vocabulary.get(segment, 0),
+            **{f"n_{split}": counts[split][segment] for split in tables.SPLITS},
+        }
+        for index, segment in enumerate(order)
+    ]
+
+
+def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContext) -> list[str]:
+    """In-vocabulary words to fit the map on: the most frequent segments of train, then the vocabulary's own order.
+
+    In sentence context only words that train holds can be embedded, so only those.
+    """
+    params = context.params.embed
+    seen = sorted((word for word in train if word in vocabulary), key=lambda word: (-train[word], vocabulary[word]))
+    if params.context == "isolated":
+        known = set(seen)
+        seen += [word for word in vocabulary.words[: params.fit_words + len(seen)] if word not in known]
+    words = seen[: params.fit_words]
+    if len(words) < 20:
+        raise SsmiError(
+            f"embed: only {len(words)} words lie in both the vocabulary and train; a map needs 20",
+            next_step="use -S embed.context=isolated, or vectors that cover the text",
+        )
+    return words
+
+
+def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
+    if context.params.embed.context == "isolated":
+        return _isolated(words, context, label="embed")
+    return _in_sentences(words, context)
+
+
+def _isolated(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
+    """Mean last-layer state of each word's characters, the word alone. Shape: (words, width).
+
+    Done in chunks whose files carry the digest of what they hold, so an interrupted run goes on where it was.
+    """
+    found = _find(context)
+    order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
+    tasks = []
+    for start in range(0, len(order), WORDS_PER_TASK):
+        chunk = tuple(words[index] for index in order[start : start + WORDS_PER_TASK])
+        name = hashlib.sha256("\n".join((found.digest, *chunk)).encode("utf-8", "surrogatepass")).hexdigest()
+        tasks.append(_WordsTask(found.path, found.digest, chunk, context.scratch() / "embed" / f"{name}.npy"))
+    done = context.executor.map(
+        embed_words,
+        tasks,
+        sizes=[len(task.words) for task in tasks],
+        label=label,
+        unit="words",
+        reporter=context.reporter,
+    )
+    matrices = [np.load(path, allow_pickle=False) for path in done]
+    result: FloatMatrix = np.empty((len(words), matrices[0].shape[1] if matrices else 0), dtype=np.float32)
+    if matrices:
+        result[order] = np.concatenate(matrices)
+    return result
+
+
+def embed_words(task: _WordsTask) -> Path:
+    """Embed one chunk of words unless its file is already there."""
+    if not task.target.exists():
+        task.target.parent.mkdir(parents=True, exist_ok=True)
+        states = open_encoder(task.encoder, task.digest).states([list(word) for word in task.words])
+        with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
+            np.save(stream, np.stack([state.mean(axis=0) for state in states]), allow_pickle=False)
+    return task.target
+
+
+def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
+    """Mean over all occurrences of the mean last-layer state of each word in its sentences. Shape: (words, width)."""
+    found = _find(context)
+    scratch = context.scratch() / "embed"
+    scratch.mkdir(parents=True, exist_ok=True)
+    name = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
+    wanted = scratch / f"{name}.txt"
+    with tables.writing(wanted) as temporary:
+        temporary.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
+    parts = parts_of(context.folder("segment"))
+    tasks = [
+        _PartTask(found.path, found.digest, tables.part_path(context.folder("prepare"), split, number), path, wanted)
+        for split, number, path in parts
+    ]
+    sums: DoubleMatrix | None = None
+    counts = np.zeros(len(words), dtype=np.int64)
+    for indices, part_sums, part_counts in context.executor.map(
+        embed_part, tasks, sizes=part_sizes(parts), label="embed", unit="sentences", reporter=context.reporter
+    ):
+        if sums is None:
+            sums = np.zeros((len(words), part_sums.shape[1]))
+        sums[indices] += part_sums
+        counts[indices] += part_counts
+    if sums is None:
+        raise SsmiError("embed: there is no sentence to embed", next_step="build the prepare stage again")
+    return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+
+
+def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, npt.NDArray[np.int64]]:
+    """Sums of the vectors of each wanted segment over one part: (word indices, sums, occurrences)."""
+    words = task.wanted.read_bytes().decode("utf-8", "surrogatepass").split("\n")
+    index_of = {word: index for index, word in enumerate(words)}
+    encoder = open_encoder(task.encoder, task.digest)
+    sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["characters"])
+    segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
+    sums: dict[int, DoubleMatrix] = {}
+    counts: Counter[int] = Counter()
+    for start in range(0, len(sentences), 32):
+        characters = [row["characters"] for row in sentences[start : start + 32]]
+        for row, own, states in zip(segments[start : start + 32], characters, encoder.states(characters), strict=True):
+            starts = row["segment_starts"]
+            for segment, begin, end in zip(row["segments"], starts, [*starts[1:], len(own)], strict=True):
+                index = index_of.get(segment)
+                if index is not None:
+                    mean = states[begin:end].mean(axis=0, dtype=np.float64)
+                    sums[index] = sums[index] + mean if index in sums else mean
+                    counts[index] += 1
+    indices = np.array(sorted(sums), dtype=np.int64)
+    stacked = np.stack([sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
+    return indices, stacked, np.array([counts[index] for index in indices], dtype=np.int64)
+
+
+@lru_cache(maxsize=1)
+def open_encoder(folder: Path, digest: str) -> Any:
+    """The frozen encoder, opened once a process; ``digest`` tells versions apart."""
+    from pipeline.features.encoder import FrozenEncoder
+
+    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)))
+
+
+def _describe(alignment: Alignment) -> dict[str, float | int]:
+    return {
+        "fitted_words": alignment.n_fitted,
+        "held_out_words": alignment.n_held_out,
+        "held_out_cosine": round(alignment.held_out_cosine, 4),
+        "shuffled_cosine": round(alignment.shuffled_cosine, 4),
+    }
+
+
+STAGE = Stage(
+    name="embed",
+    summary="segments → vectors, BERT's for those outside the vocabulary",
+    sections=("encoder", "embed"),
+    needs=("vocab", "segment", "prepare"),
+    sources=sources,
+    work=work,
+)

@@ -1,0 +1,127 @@
+"""Raw files → sentences: any format and tag scheme in, gold entities as spans out; nothing is dropped silently."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.assets.resolve import DatasetFiles, find_dataset
+from pipeline.contract import schema, tables
+from pipeline.contract.manifest import StageReport, digest_file
+from pipeline.contract.params import PrepareParams
+from pipeline.readers import ReadReport, Sentence, read_sentences
+from pipeline.stages.stage import Stage, StageContext
+
+
+def sources(context: StageContext) -> Mapping[str, str]:
+    """The raw files, named by split and file name only, so that no path of a machine gets into a manifest."""
+    files = _find(context)
+    return {f"raw/{split}/{path.name}": digest_file(path) for split, path in sorted(files.splits.items())}
+
+
+def work(context: StageContext, folder: Path) -> StageReport:
+    """Read every split in its file's order and write it in parts."""
+    params = context.params.prepare
+    files = _find(context)
+    reports: dict[Path, ReadReport] = {}
+    written: dict[str, int] = {}
+    for split, sentences, report in _splits(files, params):
+        written[split] = _write_split(folder, split, sentences, context=context)
+        reports[report.path] = report
+    for report in reports.values():
+        for note in report.notes:
+            context.reporter.note(f"prepare: {report.path.name}: {note}")
+    return StageReport(
+        rows_in=sum(report.n_sentences for report in reports.values()),
+        rows_out=sum(written.values()),
+        skipped=_total(report.skipped for report in reports.values()),
+        statistics={
+            "licence": files.licence,
+            "schemes": {report.path.name: report.scheme for report in reports.values()},
+            "repairs": _total(report.repairs for report in reports.values()),
+            "sentences": written,
+            "characters": sum(report.n_characters for report in reports.values()),
+            "entities": sum(report.n_entities for report in reports.values()),
+            "dev_cut_from_train": "dev" not in files.splits and "dev" in written,
+        },
+    )
+
+
+def _find(context: StageContext) -> DatasetFiles:
+    return find_dataset(context.dataset, root=context.root, reporter=context.reporter)
+
+
+def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, Iterable[Sentence], ReadReport]]:
+    """Each split's sentences with the report of the file they come from; dev is cut from train when there is none."""
+    for split in tables.SPLITS:
+        if split in files.splits:
+            sentences, report = read_sentences(files.splits[split])
+            if split == "train" and "dev" not in files.splits and params.dev_fraction > 0:
+                whole = list(sentences)
+                chosen = choose_dev(whole, fraction=params.dev_fraction, seed=params.seed)
+                yield "train", [s for i, s in enumerate(whole) if i not in chosen], report
+                yield "dev", [s for i, s in enumerate(whole) if i in chosen], report
+            else:
+                yield split, sentences, report
+
+
+def choose_dev(sentences: list[Sentence], *, fraction: float, seed: int) -> set[int]:
+    """Indices of the share of train that becomes dev: those whose text hashes lowest under the seed.
+
+    The choice depends on the texts, not on their order, and equal texts fall on the same side.
+    """
+    keys = [
+        hashlib.blake2b("\t".join(s.characters).encode("utf-8", "surrogatepass"), key=str(seed).encode()).digest()
+        for s in sentences
+    ]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    n_dev = round(len(keys) * fraction)
+    if not n_dev:
+        return set()
+    border = keys[order[n_dev - 1]]
+    return {index for index in order if keys[index] <= border}
+
+
+def _write_split(folder: Path, split: str, sentences: Iterable[Sentence], *, context: StageContext) -> int:
+    count = 0
+    stream = iter(sentences)
+    with context.reporter.task(f"prepare {split}", total=0, unit="sentences") as advance:
+        for part in itertools.count():
+            batch = list(itertools.islice(stream, context.params.prepare.sentences_per_part))
+            if not batch:
+                return count
+            rows = [_row(sentence, sentence_id=count + index) for index, sentence in enumerate(batch)]
+            tables.write_rows(tables.part_path(folder, split, part), schema.SENTENCES, rows)
+            count += len(batch)
+            advance(len(batch))
+    return count
+
+
+def _row(sentence: Sentence, *, sentence_id: int) -> dict[str, Any]:
+    return {
+        "sentence_id": sentence_id,
+        "line": sentence.line,
+        "characters": list(sentence.characters),
+        "entities": [{"start": e.start, "end": e.end, "label": e.label} for e in sentence.entities],
+    }
+
+
+def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for count in counts:
+        for reason, n in count.items():
+            total[reason] = total.get(reason, 0) + n
+    return dict(sorted(total.items()))
+
+
+STAGE = Stage(
+    name="prepare",
+    summary="raw files → sentences with gold entities",
+    sections=("prepare",),
+    needs=(),
+    sources=sources,
+    work=work,
+)

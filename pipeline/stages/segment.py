@@ -1,0 +1,99 @@
+"""Sentences → segments that tile them (paper: Input Segmentation)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.contract import schema, tables
+from pipeline.contract.manifest import StageReport, digest_file
+from pipeline.features.segmentation import open_segmenter, segment_sentence
+from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+
+COMPARED_SENTENCES = 1000
+"""When the slow engine is only the yardstick, so many sentences of each part are compared."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    source: Path
+    target: Path
+    engine: str
+    hmm: bool
+    user_dict: Path | None
+
+
+@dataclass(frozen=True)
+class _Done:
+    n_sentences: int
+    n_segments: int
+    n_compared: int
+    n_differing: int
+
+
+def sources(context: StageContext) -> Mapping[str, str]:
+    """The user dictionary, if there is one."""
+    path = _user_dict(context)
+    return {f"user_dict/{path.name}": digest_file(path)} if path is not None and path.is_file() else {}
+
+
+def work(context: StageContext, folder: Path) -> StageReport:
+    """Segment every part with the chosen engine and count on how many sentences its twin differs."""
+    params = context.params.segment
+    parts = parts_of(context.folder("prepare"))
+    user_dict = _user_dict(context)
+    open_segmenter(params.engine, hmm=params.hmm, user_dict=user_dict)
+    tasks = [
+        _Task(path, tables.part_path(folder, split, number), params.engine, params.hmm, user_dict)
+        for split, number, path in parts
+    ]
+    done = list(
+        context.executor.map(
+            segment_part, tasks, sizes=part_sizes(parts), label="segment", unit="sentences", reporter=context.reporter
+        )
+    )
+    n_compared = sum(part.n_compared for part in done)
+    n_differing = sum(part.n_differing for part in done)
+    return StageReport(
+        rows_in=sum(part.n_sentences for part in done),
+        rows_out=sum(part.n_sentences for part in done),
+        statistics={
+            "segments": sum(part.n_segments for part in done),
+            "engines_compared_sentences": n_compared,
+            "engines_differing_sentences": n_differing,
+        },
+    )
+
+
+def segment_part(task: _Task) -> _Done:
+    """Segment one part."""
+    cut = open_segmenter(task.engine, hmm=task.hmm, user_dict=task.user_dict)
+    twin = open_segmenter("rjieba" if task.engine == "jieba" else "jieba", hmm=task.hmm, user_dict=None)
+    sentences = tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"])
+    n_compared = 0 if task.user_dict else len(sentences)
+    if task.engine == "rjieba":
+        n_compared = min(n_compared, COMPARED_SENTENCES)
+    rows, differing = [], 0
+    for index, sentence in enumerate(sentences):
+        segments, starts = segment_sentence(sentence["characters"], cut)
+        differing += index < n_compared and starts != segment_sentence(sentence["characters"], twin)[1]
+        rows.append({"sentence_id": sentence["sentence_id"], "segments": segments, "segment_starts": starts})
+    tables.write_rows(task.target, schema.SEGMENTS, rows)
+    return _Done(len(rows), sum(len(row["segments"]) for row in rows), n_compared, differing)
+
+
+def _user_dict(context: StageContext) -> Path | None:
+    name = context.params.segment.user_dict
+    return None if name is None else Path(os.path.normpath(context.root / name))
+
+
+STAGE = Stage(
+    name="segment",
+    summary="sentences → word segments",
+    sections=("segment",),
+    needs=("prepare",),
+    sources=sources,
+    work=work,
+)

@@ -1,0 +1,266 @@
+"""Cosine selection of the boundary words: each distinct question answered once (paper: S_k, S_m, S_s)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contract import schema, tables
+from pipeline.contract.manifest import StageReport
+from pipeline.contract.params import SelectionParams
+from pipeline.features.segmentation import segment_of_each
+from pipeline.features.similarity import HISTOGRAM_BINS, Selection, cosines_with, histogram, select, select_at_random
+from pipeline.features.vocabulary import FloatMatrix, Vocabulary, open_vocabulary
+from pipeline.stages.embed import BERT_BOUNDARIES_FILE, BERT_SEGMENTS_FILE, SEGMENTS_FILE, VECTORS_FILE
+from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+
+SELECTIONS_FILE = "selections.parquet"
+COSINES_FILE = "cosines.parquet"
+QUESTIONS_PER_TASK = 2048
+
+Question = tuple[str, str, tuple[int, ...] | None]
+"""(character, segment, candidates); candidates None in vocabulary scope: all boundaries of the character."""
+
+
+@dataclass(frozen=True)
+class _PartTask:
+    sentences: Path
+    segments: Path
+    vocabulary: Path
+    vocabulary_digest: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class _SelectTask:
+    questions: list[Question]
+    vocabulary: Path
+    vocabulary_digest: str
+    embed: Path
+    embed_digest: str
+    params: SelectionParams
+
+
+def sources(context: StageContext) -> Mapping[str, str]:
+    """Nothing from outside the artifacts."""
+    return {}
+
+
+def work(context: StageContext, folder: Path) -> StageReport:
+    """Collect the distinct questions, answer them grouped by character, and number them for every sentence."""
+    parts = parts_of(context.folder("segment"))
+    part_tasks = [_part_task(context, split, number, path) for split, number, path in parts]
+    questions = _distinct_questions(context, parts, part_tasks)
+    counts = _answer(context, folder, questions)
+    id_of = {question: index for index, question in enumerate(questions)}
+    n_sentences = n_characters = 0
+    with context.reporter.task("number selections", total=sum(part_sizes(parts)), unit="sentences") as advance:
+        for (split, number, _), task in zip(parts, part_tasks, strict=True):
+            rows = []
+            for index, asked in questions_of_part(task):
+                rows.append({"sentence_id": index, "selection_ids": [id_of[question] for question in asked]})
+                n_characters += len(asked)
+            tables.write_rows(tables.part_path(folder, split, number), schema.SELECTION_IDS, rows)
+            n_sentences += len(rows)
+            advance(len(rows))
+    return StageReport(
+        rows_in=n_sentences,
+        rows_out=n_sentences,
+        statistics={"characters": n_characters, "distinct_selections": len(questions), **counts},
+    )
+
+
+def _part_task(context: StageContext, split: str, number: int, segments: Path) -> _PartTask:
+    return _PartTask(
+        sentences=tables.part_path(context.folder("prepare"), split, number),
+        segments=segments,
+        vocabulary=context.folder("vocab"),
+        vocabulary_digest=context.digest("vocab"),
+        scope=context.params.selection.scope,
+    )
+
+
+def _distinct_questions(
+    context: StageContext, parts: list[tuple[str, int, Path]], tasks: list[_PartTask]
+) -> list[Question]:
+    """All distinct questions, sorted, so that those of one character stand together."""
+    distinct: set[Question] = set()
+    for found in context.executor.map(
+        distinct_of_part,
+        tasks,
+        sizes=part_sizes(parts),
+        label="collect selections",
+        unit="sentences",
+        reporter=context.reporter,
+    ):
+        distinct |= found
+    return sorted(distinct, key=lambda question: (question[0], question[1], question[2] or ()))
+
+
+def distinct_of_part(task: _PartTask) -> set[Question]:
+    """The distinct questions of one part."""
+    return {question for _, asked in questions_of_part(task) for question in asked}
+
+
+def questions_of_part(task: _PartTask) -> list[tuple[int, list[Question]]]:
+    """(sentence id, the question of each character) for every sentence of one part."""
+    vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
+    sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["sentence_id", "characters"])
+    segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
+    return [
+        (
+            sentence["sentence_id"],
+            questions_of(
+                sentence["characters"], row["segments"], row["segment_starts"], vocabulary=vocabulary, scope=task.scope
+            ),
+        )
+        for sentence, row in zip(sentences, segments, strict=True)
+    ]
+
+
+def questions_of(
+    characters: list[str], segments: list[str], starts: list[int], *, vocabulary: Vocabulary, scope: str
+) -> list[Question]:
+    """The question each character of a sentence asks."""
+    around = segment_of_each(segments, starts, n_characters=len(characters))
+    if scope == "vocabulary":
+        return [(character, segment, None) for character, segment in zip(characters, around, strict=True)]
+    over: list[set[int]] = [set() for _ in characters]
+    for start, end, boundary in vocabulary.trie.sentence_matches(characters):
+        for position in range(start, end):
+            over[position].add(boundary)
+    return [
+        (character, segment, tuple(sorted(found)))
+        for character, segment, found in zip(characters, around, over, strict=True)
+    ]
+
+
+def _answer(context: StageContext, folder: Path, questions: list[Question]) -> dict[str, int]:
+    tasks = [
+        _SelectTask(
+            questions=questions[start : start + QUESTIONS_PER_TASK],
+            vocabulary=context.folder("vocab"),
+            vocabulary_digest=context.digest("vocab"),
+            embed=context.folder("embed"),
+            embed_digest=context.digest("embed"),
+            params=context.params.selection,
+        )
+        for start in range(0, len(questions), QUESTIONS_PER_TASK)
+    ]
+    rows: list[dict[str, Any]] = []
+    bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
+    for answers, counted in context.executor.map(
+        select_many,
+        tasks,
+        sizes=[len(task.questions) for task in tasks],
+        label="select",
+        unit="pairs",
+        reporter=context.reporter,
+    ):
+        for answer in answers:
+            rows.append(_row(len(rows), questions[len(rows)], answer))
+        bins += counted
+    tables.write_rows(folder / SELECTIONS_FILE, schema.SELECTIONS, rows)
+    edges = [-1 + 2 * index / HISTOGRAM_BINS for index in range(HISTOGRAM_BINS)]
+    histogram_rows = [
+        {"cosine_from": edge, "n_candidates": int(count)} for edge, count in zip(edges, bins, strict=True)
+    ]
+    tables.write_rows(folder / COSINES_FILE, schema.COSINES, histogram_rows)
+    return {"without_candidate": sum(not row["n_candidates"] for row in rows), "cosines": int(bins.sum())}
+
+
+def _row(selection_id: int, question: Question, answer: Selection) -> dict[str, Any]:
+    character, segment, candidates = question
+    return {
+        "selection_id": selection_id,
+        "character": character,
+        "segment": segment,
+        "candidates": candidates,
+        "n_candidates": answer.n_candidates,
+        "best_id": answer.best_id,
+        "best_cosine": answer.best_cosine,
+        "set_ids": answer.set_ids,
+        "set_cosines": answer.set_cosines,
+        "negative_ids": answer.negative_ids,
+    }
+
+
+def select_many(task: _SelectTask) -> tuple[list[Selection], npt.NDArray[np.int64]]:
+    """Answer a run of questions; also the histogram of all their cosines."""
+    vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
+    vectors = open_segment_vectors(task.embed, task.embed_digest)
+    answers: list[Selection] = []
+    bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
+    gathered_for: tuple[str, bool] | None = None
+    matrix: FloatMatrix = np.zeros((0, 0), dtype=np.float32)
+    for character, segment, candidates in task.questions:
+        own_id = vocabulary.get(segment, 0)
+        ids = vocabulary.boundaries_of(character) if candidates is None else np.asarray(candidates, dtype=np.int32)
+        space, vector = vectors.of(segment, in_vocabulary=own_id != 0)
+        boundaries = vectors.boundaries if space == "bert" else vocabulary.vectors
+        assert boundaries is not None
+        if candidates is not None or gathered_for != (character, space == "bert"):
+            matrix = np.asarray(boundaries[ids])
+            gathered_for = (character, space == "bert") if candidates is None else None
+        cosines = cosines_with(matrix, vector)
+        if task.params.exclude_segment and own_id:
+            keep = ids != own_id
+            ids, cosines = ids[keep], cosines[keep]
+        bins += histogram(cosines)
+        if task.params.choice == "random":
+            answers.append(select_at_random(ids, cosines, character=character, segment=segment, params=task.params))
+        else:
+            answers.append(select(ids, cosines, params=task.params))
+    return answers, bins
+
+
+@dataclass(frozen=True)
+class SegmentVectors:
+    """The embed stage's vectors, by segment."""
+
+    row_of: Mapping[str, int]
+    vectors: FloatMatrix
+    bert: FloatMatrix | None
+    boundaries: FloatMatrix | None
+
+    def of(self, segment: str, *, in_vocabulary: bool) -> tuple[str, npt.NDArray[np.float32]]:
+        """(space, unit vector): ``bert`` for out-of-vocabulary segments when that space was built, else ``vocab``."""
+        row = self.row_of[segment]
+        if self.bert is not None and not in_vocabulary:
+            return "bert", np.asarray(self.bert[row])
+        return "vocab", np.asarray(self.vectors[row])
+
+
+@lru_cache(maxsize=1)
+def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
+    """Open what the embed stage wrote, once a process; ``digest`` tells versions apart."""
+    segments = tables.read_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=["segment"])
+
+    def mapped(name: str) -> FloatMatrix | None:
+        path = folder / name
+        return np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
+
+    vectors = mapped(VECTORS_FILE)
+    assert vectors is not None
+    return SegmentVectors(
+        row_of={segment: row for row, segment in enumerate(segments["segment"].to_pylist())},
+        vectors=vectors,
+        bert=mapped(BERT_SEGMENTS_FILE),
+        boundaries=mapped(BERT_BOUNDARIES_FILE),
+    )
+
+
+STAGE = Stage(
+    name="selection",
+    summary="each character's best boundary, boundary set and negatives by cosine",
+    sections=("selection",),
+    needs=("vocab", "prepare", "segment", "embed"),
+    sources=sources,
+    work=work,
+)

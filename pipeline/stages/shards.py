@@ -1,0 +1,200 @@
+"""All features → the contract that the trainer reads: one row a sentence, plus boundaries, labels and manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.assets.resolve import EncoderFolder, encoder_shape, encoder_vocabulary, find_encoder
+from pipeline.contract import schema, tables
+from pipeline.contract.labels import LabelSet, Span, TagScheme
+from pipeline.contract.manifest import StageReport
+from pipeline.features.assemble import boundaries_named, shard_row
+from pipeline.features.tokens import CharacterTokens
+from pipeline.features.vocabulary import open_vocabulary
+from pipeline.stages.embed import open_encoder
+from pipeline.stages.selection import SELECTIONS_FILE
+from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+
+BOUNDARIES_FILE = "boundaries.parquet"
+LABELS_FILE = "labels.json"
+SENTENCES_PER_ENCODER_BATCH = 32
+
+
+@dataclass(frozen=True)
+class _Task:
+    prepare: Path
+    segment: Path
+    selection_ids: Path
+    pmi: Path
+    target: Path
+    selections: Path
+    selections_digest: str
+    encoder: Path
+    encoder_digest: str
+    scheme: TagScheme
+    entity_types: tuple[str, ...]
+    max_window: int
+    hidden: bool
+
+
+def sources(context: StageContext) -> Mapping[str, str]:
+    """The encoder, whose token ids the shards hold."""
+    found = _find(context)
+    return {f"encoder/{Path(found.name).name}": found.digest}
+
+
+def work(context: StageContext, folder: Path) -> StageReport:
+    """Write the shards of every split and the tables that go with them."""
+    params = context.params.shards
+    found = _find(context)
+    shape = encoder_shape(found.path)
+    max_window = min(params.max_window or shape.max_positions - 2, shape.max_positions - 2)
+    labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
+    parts = parts_of(context.folder("prepare"))
+    tasks = [
+        _Task(
+            prepare=path,
+            segment=tables.part_path(context.folder("segment"), split, number),
+            selection_ids=tables.part_path(context.folder("selection"), split, number),
+            pmi=tables.part_path(context.folder("pmi"), split, number),
+            target=tables.part_path(folder, split, number),
+            selections=context.folder("selection") / SELECTIONS_FILE,
+            selections_digest=context.digest("selection"),
+            encoder=found.path,
+            encoder_digest=found.digest,
+            scheme=labels.scheme,
+            entity_types=labels.entity_types,
+            max_window=max_window,
+            hidden=params.hidden,
+        )
+        for split, number, path in parts
+    ]
+    sizes = part_sizes(parts)
+    named: set[int] = set()
+    n_windowed = 0
+    for part_named, part_windowed in context.executor.map(
+        write_part, tasks, sizes=sizes, label="shards", unit="sentences", reporter=context.reporter
+    ):
+        named |= part_named
+        n_windowed += part_windowed
+    width = _write_boundaries(context, folder, named)
+    labels.save(folder / LABELS_FILE)
+    statistics: dict[str, Any] = {
+        "vocabulary_digest": context.digest("vocab"),
+        "encoder_digest": found.digest,
+        "boundaries": len(named),
+        "boundary_width": width,
+        "max_window": max_window,
+        "windowed_sentences": n_windowed,
+    }
+    if params.hidden:
+        statistics["hidden_width"] = shape.width
+    return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics)
+
+
+def _find(context: StageContext) -> EncoderFolder:
+    encoder = context.params.encoder
+    return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
+
+
+def _entity_types(context: StageContext) -> set[str]:
+    """Types of every split: a type that only dev or test holds must still be scored as missed."""
+    return {
+        entity["label"]
+        for _, _, path in parts_of(context.folder("prepare"))
+        for row in tables.read_rows(path, schema.SENTENCES, columns=["entities"])
+        for entity in row["entities"]
+    }
+
+
+def _write_boundaries(context: StageContext, folder: Path, named: set[int]) -> int:
+    vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
+    width = int(vocabulary.vectors.shape[1])
+    rows = [
+        {"boundary_id": index, "word": vocabulary.words[index - 1], "vector": vocabulary.vectors[index].tolist()}
+        for index in sorted(named)
+    ]
+    tables.write_rows(folder / BOUNDARIES_FILE, schema.boundaries(width), rows)
+    return width
+
+
+def write_part(task: _Task) -> tuple[set[int], int]:
+    """Write one part, with its hidden states if asked; returns the boundaries named and how many sentences are cut."""
+    labels = LabelSet(task.scheme, task.entity_types)
+    tag_ids = labels.tag_ids()
+    tokens = CharacterTokens(encoder_vocabulary(task.encoder))
+    sentences = tables.read_rows(task.prepare, schema.SENTENCES)
+    segments = tables.read_rows(task.segment, schema.SEGMENTS, columns=["segment_starts"])
+    asked = tables.read_rows(task.selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
+    local = tables.read_rows(task.pmi, schema.MATCHES, columns=["local_ids"])
+    selections = _selections_asked(task, asked)
+    rows = []
+    offset = 0
+    for sentence, segment, ids, matched in zip(sentences, segments, asked, local, strict=True):
+        row = shard_row(
+            sentence_id=sentence["sentence_id"],
+            characters=sentence["characters"],
+            entities=[Span(**entity) for entity in sentence["entities"]],
+            selections=[selections[index] for index in ids["selection_ids"]],
+            local_ids=matched["local_ids"],
+            segment_starts=segment["segment_starts"],
+            labels=labels,
+            tag_ids=tag_ids,
+            tokens=tokens,
+            max_window=task.max_window,
+            hidden_start=offset if task.hidden else None,
+        )
+        rows.append(row)
+        offset += len(row["characters"])
+    if task.hidden:
+        _write_hidden(task, [row["characters"] for row in rows], n_characters=offset)
+    tables.write_rows(task.target, schema.SHARDS, rows)
+    return boundaries_named(rows), sum(len(row["window_starts"]) > 1 for row in rows)
+
+
+def _write_hidden(task: _Task, sentences: list[list[str]], *, n_characters: int) -> None:
+    """Write ``part-*.hidden.npy``: float16, one row a character, in the order of the part's rows."""
+    encoder = open_encoder(task.encoder, task.encoder_digest)
+    path = task.target.with_suffix(".hidden.npy")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tables.writing(path) as temporary:
+        states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(n_characters, encoder.width))
+        offset = 0
+        for start in range(0, len(sentences), SENTENCES_PER_ENCODER_BATCH):
+            batch = sentences[start : start + SENTENCES_PER_ENCODER_BATCH]
+            for found in encoder.states(batch, max_window=task.max_window):
+                states[offset : offset + len(found)] = found
+                offset += len(found)
+        states.flush()
+
+
+def _selections_asked(task: _Task, asked: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+    """The selections that one part's characters name, by id: of millions, only these become Python rows."""
+    ids = sorted({index for row in asked for index in row["selection_ids"]})
+    rows = open_selections(task.selections, task.selections_digest).take(pa.array(ids, pa.int64())).to_pylist()
+    return dict(zip(ids, rows, strict=True))
+
+
+@lru_cache(maxsize=1)
+def open_selections(path: Path, digest: str) -> pa.Table:
+    """All selections, row = id, read once a process; ``digest`` tells versions apart."""
+    return tables.read_table(
+        path, schema.SELECTIONS, columns=["best_id", "best_cosine", "set_ids", "negative_ids"]
+    ).combine_chunks()
+
+
+STAGE = Stage(
+    name="shards",
+    summary="all features → the shards that the trainer reads",
+    sections=("encoder", "shards"),
+    needs=("vocab", "prepare", "segment", "selection", "pmi"),
+    sources=sources,
+    work=work,
+)

@@ -1,0 +1,134 @@
+"""What a stage is, where it works, and the one way it is run: into a fresh folder, manifest last, then swapped in."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.contract import manifest as manifests
+from pipeline.contract import tables
+from pipeline.contract.errors import SsmiError
+from pipeline.contract.manifest import Manifest, StageReport
+from pipeline.contract.params import Params
+from pipeline.contract.progress import Reporter
+from pipeline.executor import Executor
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """All that a stage may know: the project, the data set, its parameters, where work runs, whom to tell."""
+
+    root: Path
+    dataset: str
+    params: Params
+    executor: Executor
+    reporter: Reporter
+
+    def folder(self, stage: str) -> Path:
+        """``artifacts/<stage>/<dataset>``; the vocabulary is shared and lies in ``artifacts/vocab``."""
+        base = self.root / "artifacts" / stage
+        return base if stage == "vocab" else base / self.dataset
+
+    def digest(self, stage: str) -> str:
+        """The digest of an upstream stage's manifest; raises MissingResourceError when it was not built."""
+        manifests.load(self.folder(stage))
+        return manifests.digest_file(self.folder(stage) / manifests.MANIFEST_NAME)
+
+    def scratch(self) -> Path:
+        """A folder outside every output where long work can be taken up again."""
+        return self.root / ".ssmi" / "scratch"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the pipeline; ``name`` is also its dvc.yaml key, CLI verb, params section and artifacts folder."""
+
+    name: str
+    summary: str
+    sections: tuple[str, ...]
+    """Sections of params.yaml it depends on."""
+    needs: tuple[str, ...]
+    """Stages whose tables it reads."""
+    sources: Callable[[StageContext], Mapping[str, str]]
+    """Inputs from outside ``artifacts`` → digest."""
+    work: Callable[[StageContext, Path], StageReport]
+    """Does the work into the given empty folder."""
+
+    @property
+    def per_dataset(self) -> bool:
+        """Whether every data set has its own output."""
+        return self.name != "vocab"
+
+
+def expected(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
+    """The parameters and input digests that an up-to-date manifest of the stage must hold."""
+    parameters = {name: context.params.section(name) for name in stage.sections}
+    inputs = dict(stage.sources(context))
+    inputs.update({f"artifacts/{name}": context.digest(name) for name in stage.needs})
+    return dict(parameters), inputs
+
+
+def is_current(stage: Stage, context: StageContext) -> bool:
+    """Whether the stage's folder was made from these parameters, these inputs and this code, and is intact."""
+    folder = context.folder(stage.name)
+    try:
+        found = manifests.load(folder)
+    except SsmiError:
+        return False
+    parameters, inputs = expected(stage, context)
+    stamp = _stamp_path(stage, context)
+    same_code = not stamp.exists() or stamp.read_text(encoding="utf-8") == code_digest()
+    return same_code and found.parameters == parameters and found.inputs == inputs and manifests.intact(found, folder)
+
+
+def run(stage: Stage, context: StageContext) -> Manifest:
+    """Run the stage whatever is there; nothing of the old output is lost unless the new one is whole."""
+    parameters, inputs = expected(stage, context)
+    with tables.replacing_folder(context.folder(stage.name)) as fresh:
+        report = stage.work(context, fresh)
+        manifest = Manifest(
+            stage=stage.name,
+            dataset=context.dataset if stage.per_dataset else None,
+            parameters=parameters,
+            inputs=dict(sorted(inputs.items())),
+            report=report,
+            files=manifests.describe_files(fresh),
+        )
+        manifests.save(manifest, fresh)
+    stamp = _stamp_path(stage, context)
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(code_digest(), encoding="utf-8")
+    return manifest
+
+
+def _stamp_path(stage: Stage, context: StageContext) -> Path:
+    """The file that says which code built a folder.
+
+    It lies beside the artifacts, not in them, so that an edit that changes no output does not make DVC run everything
+    downstream.
+    """
+    name = stage.name if not stage.per_dataset else f"{stage.name}@{context.dataset}"
+    return context.root / ".ssmi" / "stamps" / name
+
+
+def code_digest() -> str:
+    """Digest of the pipeline's own source: any change of it makes every stage worth running again."""
+    package = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def parts_of(folder: Path) -> list[tuple[str, int, Path]]:
+    """(split, part number, path) of every part below a stage folder, train first."""
+    return [
+        (split, number, path) for split in tables.SPLITS for number, path in enumerate(tables.list_parts(folder, split))
+    ]
+
+
+def part_sizes(parts: Sequence[tuple[str, int, Path]]) -> list[int]:
+    """Sentences in each part."""
+    return [tables.count_rows([path]) for _, _, path in parts]

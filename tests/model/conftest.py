@@ -1,0 +1,234 @@
+"""A tiny BERT and tiny shards, written as the pipeline writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import BertConfig, BertModel
+
+from pipeline.contract import manifest as manifests
+from pipeline.contract import params as parameters
+from pipeline.contract import schema, tables
+from pipeline.contract.labels import LabelSet, Span, spans_to_tags
+from pipeline.contract.manifest import Manifest, StageReport
+
+CHARACTERS = "王张李刘陈在北京上海广州深圳大学工作学习和的是了我他她们去来看见，。人民公园"
+VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS)
+WIDTH, BOUNDARY_WIDTH, MAX_WINDOW = 32, 6, 30
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """``[张三|PER]在[北京|LOC]`` with its boundaries: position → id."""
+
+    text: str
+    spans: tuple[Span, ...] = ()
+    best: Mapping[int, int] = field(default_factory=dict)
+    windows: tuple[int, ...] = (0,)
+
+    @classmethod
+    def marked(cls, marked: str, *, best: Mapping[int, int] | None = None, windows: tuple[int, ...] = (0,)) -> Sentence:
+        """Read entities marked as in the class's example."""
+        text, spans = "", []
+        for piece in marked.replace("[", "\n[").replace("]", "]\n").split("\n"):
+            if piece.startswith("["):
+                words, _, label = piece[1:-1].partition("|")
+                spans.append(Span(len(text), len(text) + len(words), label))
+                piece = words
+            text += piece
+        return cls(text, tuple(spans), best or {}, windows)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Tests share two cores with whatever else runs."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def tiny_bert() -> BertModel:
+    """Random weights, without dropout, so that one step can be compared with another."""
+    torch.manual_seed(3)
+    config = BertConfig(
+        vocab_size=len(VOCABULARY),
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=MAX_WINDOW + 2,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        initializer_range=0.2,
+    )
+    return BertModel(config, add_pooling_layer=False).eval()
+
+
+@pytest.fixture(scope="session")
+def write_encoder(tiny_bert: BertModel) -> Callable[..., Path]:
+    """Write the tiny BERT as a plain folder."""
+
+    def write(folder: Path, *, vocabulary: Sequence[str] = VOCABULARY, half: bool = False, drop: str = "") -> Path:
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(tiny_bert.config.to_json_string(use_diff=False), encoding="utf-8")
+        (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+        tensors = {name: tensor.half() if half else tensor for name, tensor in tiny_bert.state_dict().items()}
+        save_file({name: tensor for name, tensor in tensors.items() if name != drop}, folder / "model.safetensors")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory, write_encoder: Callable[..., Path]) -> Path:
+    return write_encoder(tmp_path_factory.mktemp("encoder") / "bert")
+
+
+@pytest.fixture(scope="session")
+def boundary_vectors() -> Callable[[Sequence[int]], np.ndarray[Any, np.dtype[np.float32]]]:
+    """A vector that depends on its id only, as in one vocabulary."""
+
+    def vectors(ids: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
+        rows = [np.random.default_rng(number).normal(size=BOUNDARY_WIDTH) for number in ids]
+        return np.array(rows, dtype=np.float32).reshape(len(ids), BOUNDARY_WIDTH)
+
+    return vectors
+
+
+@pytest.fixture(scope="session")
+def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> Callable[..., Path]:
+    """Write a shard folder; ``hidden`` stores the tiny BERT's states, window by window."""
+
+    def write(
+        folder: Path,
+        splits: Mapping[str, Sequence[Sentence]],
+        *,
+        entity_types: Sequence[str] = ("LOC", "PER"),
+        hidden: bool = False,
+        per_part: int = 3,
+        statistics: Mapping[str, Any] | None = None,
+        boundary_ids: Sequence[int] | None = None,
+    ) -> Path:
+        labels = LabelSet.of(entity_types, scheme="BMES")
+        for split, sentences in splits.items():
+            # An empty split is one part without rows.
+            for part, start in enumerate(range(0, max(1, len(sentences)), per_part)):
+                path = tables.part_path(folder, split, part)
+                rows, states = [], [np.zeros((0, WIDTH), np.float16)]
+                for number, sentence in enumerate(sentences[start : start + per_part], start=start):
+                    hidden_start = sum(map(len, states)) if hidden else None
+                    rows.append(_row(number, sentence, labels, hidden_start))
+                    states.append(_states(tiny_bert, sentence))
+                tables.write_rows(path, schema.SHARDS, rows)
+                if hidden:
+                    np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
+        named = {number for own in splits.values() for sentence in own for number in sentence.best.values()}
+        ids = sorted(named) if boundary_ids is None else boundary_ids
+        rows = [
+            {"boundary_id": number, "word": f"w{number}", "vector": vector}
+            for number, vector in zip(ids, boundary_vectors(ids).tolist(), strict=True)
+        ]
+        tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
+        labels.save(folder / "labels.json")
+        facts = {"vocabulary_digest": "vocabulary-a", "encoder_digest": "encoder-a", "max_window": MAX_WINDOW}
+        facts |= {"hidden_width": WIDTH} if hidden else {}
+        report = StageReport(0, 0, statistics={**facts, **(statistics or {})})
+        manifests.save(Manifest("shards", "tiny", {}, {}, report, manifests.describe_files(folder)), folder)
+        return folder
+
+    return write
+
+
+def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None) -> dict[str, Any]:
+    n_characters = len(sentence.text)
+    ids = labels.tag_ids()
+    tags = spans_to_tags(sentence.spans, n_characters=n_characters, scheme="BMES")
+    best = [sentence.best.get(position, 0) for position in range(n_characters)]
+    return {
+        "sentence_id": number,
+        "characters": list(sentence.text),
+        "token_ids": [VOCABULARY.index(character) for character in sentence.text],
+        "tag_ids": [ids[tag] for tag in tags],
+        "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in sentence.spans],
+        "best_ids": best,
+        "best_cosines": [float(number > 0) for number in best],
+        "set_ids": [[] for _ in best],
+        "negative_ids": [[] for _ in best],
+        "local_ids": [0] * n_characters,
+        "segment_starts": [0],
+        "window_starts": list(sentence.windows),
+        "hidden_start": hidden_start,
+    }
+
+
+def _states(bert: BertModel, sentence: Sentence) -> np.ndarray[Any, np.dtype[np.float16]]:
+    ids = [VOCABULARY.index(character) for character in sentence.text]
+    pieces = []
+    for start, end in zip(sentence.windows, [*sentence.windows[1:], len(ids)], strict=True):
+        with torch.no_grad():
+            output = bert(input_ids=torch.tensor([[2, *ids[start:end], 3]])).last_hidden_state[0, 1:-1]
+        pieces.append(output.numpy().astype(np.float16))
+    return np.concatenate(pieces)
+
+
+@pytest.fixture(scope="session")
+def sentence() -> Callable[..., Sentence]:
+    """``Sentence.marked``, for tests that cannot import this file."""
+    return Sentence.marked
+
+
+@pytest.fixture(scope="session")
+def sentences() -> list[Sentence]:
+    """Ten sentences; boundaries hint at some entities only, and at some non-entities too."""
+    marked = Sentence.marked
+    return [
+        marked("[王刘|PER]在[北京|LOC]工作。", best={0: 7, 3: 11, 4: 11}),
+        marked("[张大海|PER]去[上海|LOC]学习", best={0: 7, 4: 11}),
+        marked("我和[李|PER]是人民", best={5: 90}),
+        marked("[人民公园|LOC]", best={0: 90, 1: 90}),
+        marked("他们看见[陈学|PER]，[广州大学|LOC]的人", best={6: 8}),
+        marked("了"),
+        marked("[海|LOC]"),
+        marked("她来了[深圳|LOC]大学学习工作", best={7: 90}),
+        marked("[刘广|PER][北京|LOC]", best={2: 11}),
+        marked("我在[上海|LOC]工作，" * 6, best={2: 11, 20: 90}, windows=(0, 14, 35)),
+    ]
+
+
+@pytest.fixture
+def shards(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Sentence]) -> Path:
+    """All sentences in train, some of them in dev and test; hidden states stored."""
+    splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
+    return write_shards(tmp_path / "shards", splits, hidden=True)
+
+
+@pytest.fixture(scope="session")
+def make_params() -> Callable[..., parameters.Params]:
+    """Parameters of a tiny, fast, float32 run; ``model__fusion="none"`` sets ``model.fusion``."""
+
+    def make(**changes: Any) -> parameters.Params:
+        tree: dict[str, dict[str, Any]] = {
+            "model": {"dropout": 0.0},
+            "train": {
+                "epochs": 2,
+                "batch_size": 4,
+                "lr_encoder": 1e-3,
+                "lr_new": 1e-2,
+                "lr_crf": 1e-2,
+                "precision": "fp32",
+                "device": "cpu",
+                "threads": 1,
+            },
+        }
+        for name, value in changes.items():
+            section, _, key = name.partition("__")
+            tree.setdefault(section, {})[key] = value
+        return parameters.check(tree, source="test")
+
+    return make

@@ -1,0 +1,44 @@
+"""The trainer reads shards; nothing of the offline half may come along."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import model
+
+ROOM = Path(model.__file__).parent
+OFFLINE = ("jieba", "rjieba", "gensim", "dask", "distributed", "polars", "duckdb", "daachorse", "dvc", "seqeval", "click")
+
+
+def test_importing_the_trainer_loads_nothing_of_the_offline_half() -> None:
+    code = "import sys, model.training, model.evaluation; print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOM.parent)
+    assert done.returncode == 0, done.stderr
+    loaded = done.stdout.split()
+    assert "torch" in loaded
+    assert not {name.partition(".")[0] for name in loaded} & set(OFFLINE)
+    ours = {name for name in loaded if name.startswith(("pipeline.", "cli"))}
+    assert all(name.startswith("pipeline.contract") for name in ours), ours
+
+
+def test_one_file_imports_transformers() -> None:
+    importers = {path.relative_to(ROOM).as_posix() for path in ROOM.rglob("*.py") if "transformers" in _imports(path)}
+    assert importers == {"encoder.py"}
+
+
+def test_no_layer_imports_the_network() -> None:
+    for path in (ROOM / "layers").glob("*.py"):
+        assert "model" not in _imports(path), path
+
+
+def _imports(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found

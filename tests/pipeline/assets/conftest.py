@@ -1,0 +1,84 @@
+"""Fixtures of the assets room: an empty cache, a listening reporter, an http server that can misbehave."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+
+@dataclass
+class Listener:
+    """A reporter that keeps what it was told."""
+
+    notes: list[str] = field(default_factory=list)
+    done: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator:
+        self.done[label] = (0, total)
+
+        def advance(count: int) -> None:
+            self.done[label] = (self.done[label][0] + count, total)
+
+        yield advance
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@dataclass
+class Served:
+    """Address of a local server and what it serves: path → (status, bytes, declared length)."""
+
+    url: str
+    pages: dict[str, tuple[int, bytes, int]] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+    def put(self, path: str, body: bytes, *, status: int = 200, declared: int | None = None) -> str:
+        self.pages[path] = (status, body, len(body) if declared is None else declared)
+        return self.url + path
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, and no data folder of this machine."""
+    monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("SSMI_DATA", raising=False)
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            served.asked.append(self.path)
+            status, body, declared = served.pages.get(self.path, (404, b"", 0))
+            self.send_response(status)
+            self.send_header("Content-Length", str(declared))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        served = Served(f"http://127.0.0.1:{http.server_address[1]}")
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield served
+        http.shutdown()
+        thread.join()

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.assets import cache
+from pipeline.contract.errors import InputDataError, SsmiError
+
+
+class Maker:
+    """Makes an entry of two files and counts how often it was asked."""
+
+    def __init__(self, body: bytes = b"vectors") -> None:
+        self.body = body
+        self.calls = 0
+
+    def __call__(self, folder: Path) -> None:
+        self.calls += 1
+        (folder / "a.bin").write_bytes(self.body)
+        (folder / "b.txt").write_text("b")
+
+
+def test_an_entry_is_made_once_and_leaves_its_digests(cache_folder, listener) -> None:
+    make = Maker()
+    first = cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
+    assert cache.obtain("vectors", "tiny", "r1", make, reporter=listener) == first == cache_folder / "vectors" / "tiny"
+    assert make.calls == 1
+    marker = json.loads((first / cache.MARKER).read_text())
+    assert marker["files"]["a.bin"] == {"n_bytes": 7, "sha256": hashlib.sha256(b"vectors").hexdigest()}
+    assert set(marker["files"]) == {"a.bin", "b.txt"}
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "marker"])
+def test_a_damaged_entry_is_made_again(damage: str, cache_folder, listener) -> None:
+    make = Maker(b"x" * (1 << 20))  # big enough for its digest to be remembered
+    folder = cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
+    assert cache.cached("vectors", "tiny", "r1") == folder
+    file = folder / "a.bin"
+    if damage == "truncate":
+        file.write_bytes(make.body[:-1])
+    elif damage == "flip":
+        file.write_bytes(b"y" + make.body[1:])
+    elif damage == "remove":
+        file.unlink()
+    else:
+        (folder / cache.MARKER).write_text("{")
+    assert cache.cached("vectors", "tiny", "r1") is None
+    cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
+    assert make.calls == 2
+    assert file.read_bytes() == make.body
+    assert any("made again" in note for note in listener.notes)
+
+
+def test_another_recipe_makes_the_entry_again(cache_folder, listener) -> None:
+    make = Maker()
+    cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
+    cache.obtain("vectors", "tiny", "r2", make, reporter=listener)
+    assert make.calls == 2
+    assert cache.cached("vectors", "tiny", "r1") is None
+
+
+def test_a_failed_making_leaves_no_entry_and_keeps_what_was_there(cache_folder, listener) -> None:
+    def fail(folder: Path) -> None:
+        (folder / "half").write_text("half")
+        raise InputDataError("broken off")
+
+    with pytest.raises(InputDataError):
+        cache.obtain("vectors", "tiny", "r1", fail, reporter=listener)
+    assert not list((cache_folder / "vectors").iterdir())
+    folder = cache.obtain("vectors", "tiny", "r1", Maker(), reporter=listener)
+    with pytest.raises(InputDataError):
+        cache.obtain("vectors", "tiny", "r2", fail, reporter=listener)
+    assert cache.cached("vectors", "tiny", "r1") == folder
+    assert [path.name for path in (cache_folder / "vectors").iterdir()] == ["tiny"]
+
+
+_RACER = """
+import sys, time
+from pathlib import Path
+from pipeline.assets import cache
+from pipeline.contract.progress import Silent
+
+def make(folder):
+    with open(sys.argv[1], "a") as log:
+        log.write("made\\n")
+    time.sleep(0.5)
+    (folder / "a.bin").write_bytes(b"a")
+
+print(cache.obtain("vectors", "tiny", "r1", make, reporter=Silent()))
+"""
+
+
+def test_two_processes_make_an_entry_once(cache_folder, tmp_path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", _RACER, str(log)]
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    answers = [racer.communicate(timeout=60)[0] for racer in racers]
+    assert [racer.returncode for racer in racers] == [0, 0]
+    assert answers[0] == answers[1] and answers[0].strip() == str(cache_folder / "vectors" / "tiny")
+    assert log.read_text() == "made\n"
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, listener) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(SsmiError, match="cannot be written") as caught:
+        cache.obtain("vectors", "tiny", "r1", Maker(), reporter=listener)
+    assert "SSMI_CACHE" in caught.value.next_step
+
+
+def test_a_remembered_digest_follows_the_file(cache_folder, tmp_path) -> None:
+    path = tmp_path / "big"
+    for body in (b"a" * (1 << 20), b"b" * (1 << 20), b"c" * (2 << 20)):
+        path.write_bytes(body)
+        os.utime(path, ns=(0, body[0]))
+        expected = hashlib.sha256(body).hexdigest()
+        assert cache.remembered_digest(path) == expected == cache.remembered_digest(path)
+    # the memory is really used: with size and time unchanged the file is not read again
+    path.write_bytes(b"d" * (2 << 20))
+    os.utime(path, ns=(0, ord("c")))
+    assert cache.remembered_digest(path) == expected
+    (cache_folder / "digests.json").write_text("[damaged")
+    assert cache.remembered_digest(path) == hashlib.sha256(b"d" * (2 << 20)).hexdigest()
+
+
+def test_without_ssmi_cache_the_platform_says_where(monkeypatch) -> None:
+    monkeypatch.delenv("SSMI_CACHE", raising=False)
+    assert cache.cache_root().is_absolute() and "ssmi" in cache.cache_root().parts

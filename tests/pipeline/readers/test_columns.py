@@ -1,0 +1,200 @@
+"""Character-per-line files, through the doorway."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.contract.errors import InputDataError
+from pipeline.contract.labels import Span, TagScheme, spans_to_tags
+from pipeline.readers import Sentence, read_sentences
+
+Write = Callable[..., Path]
+
+TOKENS = st.one_of(
+    st.characters(exclude_categories=("Cs",), exclude_characters="\n\r"),
+    st.sampled_from([" ", "\t", "\u3000", "\xa0", "\x85", "\u2028", "\ufeff", "#", "。", "\ufffd"]),
+    st.text(st.sampled_from("京中东nba"), min_size=2, max_size=5),
+)
+LABELS = st.sampled_from(["PER", "LOC", "GPE.NAM", "机构", "a-b"])
+
+
+@st.composite
+def sentences(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[Span, ...]]:
+    characters = tuple(draw(st.lists(TOKENS, min_size=1, max_size=12)))
+    bounds = sorted(draw(st.sets(st.integers(0, len(characters)), max_size=6)))
+    spans = [Span(start, end, draw(LABELS)) for start, end in pairwise(bounds)]
+    return characters, tuple(span for span in spans if draw(st.booleans()))
+
+
+def as_rows(
+    content: list[tuple[tuple[str, ...], tuple[Span, ...]]], *, scheme: TagScheme, separator: str, end: str
+) -> str:
+    """Rows with a blank line between sentences and none behind the last."""
+    blocks = []
+    for characters, spans in content:
+        tags = spans_to_tags(spans, n_characters=len(characters), scheme=scheme)
+        rows = zip(characters, tags, strict=True)
+        blocks.append("".join(f"{character}{separator}{tag}{end}" for character, tag in rows))
+    return end.join(blocks)
+
+
+@pytest.mark.parametrize("separator", [" ", "\t"], ids=["space", "tab"])
+@pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
+@settings(max_examples=60, deadline=None)
+@given(
+    content=st.lists(sentences(), min_size=1, max_size=5),
+    crlf=st.booleans(),
+    packed=st.booleans(),
+    bom=st.booleans(),
+    named=st.booleans(),
+    closed=st.booleans(),
+)
+def test_what_was_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory,
+    scheme: TagScheme,
+    separator: str,
+    content: list[tuple[tuple[str, ...], tuple[Span, ...]]],
+    crlf: bool,
+    packed: bool,
+    bom: bool,
+    named: bool,
+    closed: bool,
+) -> None:
+    end = "\r\n" if crlf else "\n"
+    text = as_rows(content, scheme=scheme, separator=separator, end=end)
+    if closed or len(content) == 1:  # a lone sentence without a blank line could also be a file without blank lines
+        text += end
+    data = (("\ufeff" if bom else "") + text).encode()
+    # a file that begins with U+FEFF as a character cannot be told from one with a byte order mark
+    if not bom and text.startswith("\ufeff"):
+        data = "\ufeff".encode() + data
+    path = tmp_path_factory.mktemp("round") / (("raw.bmes" if named else "raw") + (".gz" if packed else ""))
+    path.write_bytes(gzip.compress(data) if packed else data)
+
+    read, report = read_sentences(path)
+    found = [(sentence.characters, sentence.entities) for sentence in read]
+
+    assert found == content
+    assert report.repairs == {}
+    assert report.n_characters == sum(len(characters) for characters, _ in content)
+    assert report.n_entities == sum(len(spans) for _, spans in content)
+    assert report.scheme in {scheme, "BIO", "BMES"}
+
+
+def read(path: Path) -> list[Sentence]:
+    return list(read_sentences(path)[0])
+
+
+@pytest.mark.parametrize("token", [" ", "\t", "\u3000", "\xa0"], ids=["space", "tab", "U+3000", "NBSP"])
+@pytest.mark.parametrize("separator", [" ", "\t"], ids=["space", "tab"])
+def test_blank_characters_are_tokens(write: Write, token: str, separator: str) -> None:
+    path = write(f"中{separator}B-X\n{token}{separator}I-X\n国{separator}I-X\n\n")
+    assert read(path) == [Sentence(("中", token, "国"), (Span(0, 3, "X"),), 1)]
+
+
+def test_only_line_feeds_end_lines(write: Write) -> None:
+    path = write("a\x85b\tO\n\u2028\tO\r\n\x0b\tO\n\n")
+    assert read(path) == [Sentence(("a\x85b", "\u2028", "\x0b"), (), 1)]
+
+
+def test_lines_of_sentences_are_those_of_the_file(write: Write) -> None:
+    path = write("\n\n甲 O\n乙 O\n \t\n\n丙 O")
+    assert [(sentence.text, sentence.line) for sentence in read(path)] == [("甲乙", 3), ("丙", 7)]
+
+
+def test_first_and_last_column_count(write: Write) -> None:
+    path = write("New York\tNNP\t(NP\tB-LOC\nis\tV\t-\tO\n\n")
+    assert read(path) == [Sentence(("New York", "is"), (Span(0, 1, "LOC"),), 1)]
+
+
+def test_trailing_blanks_and_doubled_spaces_are_harmless(write: Write) -> None:
+    assert read(write("甲  B-X  \n乙   O\t\n\n")) == [Sentence(("甲", "乙"), (Span(0, 1, "X"),), 1)]
+
+
+def test_document_starts_are_skipped_and_part_sentences(write: Write) -> None:
+    sentences, report = read_sentences(write("-DOCSTART- -X- O O\n\n甲 O\n-DOCSTART- O\n乙 O\n\n"))
+    assert [sentence.text for sentence in sentences] == ["甲", "乙"]
+    assert report.skipped == {"docstart": 2}
+    assert report.first_lines == {"docstart": [1, 4]}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (" O", "a tag 'O' without a token"),
+        ("\tB-X", "a tag 'B-X' without a token"),
+        ("字", "one column"),
+        ("字 ", "one column"),
+        ("\u3000", "one column"),
+        (" 字 O", "the line starts with a separator"),
+    ],
+)
+def test_incomplete_rows_are_refused_with_their_line(write: Write, row: str, message: str) -> None:
+    path = write(f"甲 O\n\n{row}\n乙 O\n", "raw.bmes")
+    with pytest.raises(InputDataError) as caught:
+        read(path)
+    assert f"{path}:3: {message}" in caught.value.message
+    assert caught.value.next_step
+
+
+ORIGINAL = "科0\tB-ORG.NAM\n技1\tI-ORG.NAM\n50\tO\n\ufffd\ufffd\tO\n\ufffd0\tO\n20\tO\n\n年0\tB-PER.NOM\n"
+
+
+def test_positions_of_the_weibo_form_are_dropped(write: Write) -> None:
+    # twenty plain rows, so that the one destroyed emoji is the exception that it is in the published file
+    sentences, report = read_sentences(write(ORIGINAL + "好0\tO\n" * 20))
+    first, second = sentences
+    assert first == Sentence(("科", "技", "5", "\ufffd", "\ufffd", "2"), (Span(0, 2, "ORG.NAM"),), 1)
+    assert second.text == "年" + "好" * 20
+    assert report.repairs == {"destroyed-emoji": 1}
+    assert report.first_lines == {"destroyed-emoji": [4]}
+    assert any("position" in note for note in report.notes)
+
+
+def test_positions_of_two_digits_and_a_space_as_separator(write: Write) -> None:
+    characters = "一二三四五六七八九十百千"
+    path = write("".join(f"{character}{place} O\n" for place, character in enumerate(characters)) + "\n")
+    assert read(path)[0].text == characters
+
+
+def test_a_lone_token_without_position_stays_and_is_counted(write: Write) -> None:
+    sentences, report = read_sentences(write("年0\tO\n" * 40 + "A\tO\n\n"))
+    assert next(sentences).characters[-1] == "A"
+    assert list(sentences) == []
+    assert report.repairs == {"token-without-position": 1}
+
+
+def test_words_with_digits_are_not_taken_for_positions(write: Write) -> None:
+    sentences, report = read_sentences(write("A0\tO\nB1\tO\n会\tO\n议\tO\n\n"))
+    assert next(sentences).characters == ("A0", "B1", "会", "议")
+    assert report.notes == []
+
+
+def test_a_file_without_blank_lines_is_cut_at_marks(write: Write) -> None:
+    rows = ["他 O", "说 O", "。 O", "” O", "甲 B-ORG", "！ M-ORG", "乙 E-ORG", "？ O", "？ O", "完 O"]
+    sentences, report = read_sentences(write("\n".join(rows) + "\n"))
+    found = list(sentences)
+    assert [(sentence.text, sentence.line) for sentence in found] == [("他说。”", 1), ("甲！乙？？", 5), ("完", 10)]
+    assert found[1].entities == (Span(0, 3, "ORG"),)
+    assert any("no blank lines" in note for note in report.notes)
+
+
+def test_one_sentence_closed_by_a_blank_line_is_not_cut(write: Write) -> None:
+    sentences, report = read_sentences(write("甲 O\n。 O\n乙 O\n\n"))
+    assert [sentence.text for sentence in sentences] == ["甲。乙"]
+    assert report.notes == []
+
+
+def test_a_blank_line_after_very_many_rows_does_not_make_them_one_sentence(write: Write) -> None:
+    assert len(read(write("甲 O\n。 O\n" * 300 + "\n"))) == 300
+
+
+def test_an_unbroken_weibo_file_is_cut_too(write: Write) -> None:
+    assert [sentence.text for sentence in read(write("好0\tO\n。0\tO\n”0\tO\n是0\tO\n"))] == ["好。”", "是"]

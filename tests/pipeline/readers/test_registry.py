@@ -1,0 +1,93 @@
+"""Which format a file is taken for, and what all formats share."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.contract.errors import InputDataError, MissingResourceError
+from pipeline.readers import read_sentences
+
+Write = Callable[..., Path]
+
+CONTENT = {
+    "columns": "京 B-LOC\n好 O\n\n",
+    "bracket": "# 例\n今天 很好。\n[京|LOC]好\n",
+    "jsonl": '{"text": "京好", "entities": [[0, 1, "LOC"]]}\n',
+}
+
+
+@pytest.mark.parametrize("name", ["raw", "raw.txt", "raw.txt.gz", "raw.v2.TXT"])
+@pytest.mark.parametrize("kind", CONTENT)
+def test_format_is_told_from_the_content(write: Write, kind: str, name: str) -> None:
+    content = CONTENT[kind].encode()
+    sentences, report = read_sentences(write(gzip.compress(content) if name.endswith("gz") else content, name))
+    assert report.format == kind
+    assert sum(len(sentence.entities) for sentence in sentences) == 1
+
+
+@pytest.mark.parametrize(("kind", "name"), [("jsonl", "a.jsonl"), ("jsonl", "a.NDJSON.gz"), ("columns", "a.bmes")])
+def test_the_ending_goes_before_the_content(write: Write, kind: str, name: str) -> None:
+    _, report = read_sentences(write("[京|LOC]好\n", name))
+    assert report.format == kind
+
+
+def test_rows_of_bracket_characters_are_rows(write: Write) -> None:
+    sentences, report = read_sentences(write("# O\n[ O\n京 B-LOC\n| O\n] O\n\n"))
+    assert next(sentences).text == "#[京|]"
+    assert report.format == "columns"
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "\ufeff", "-DOCSTART- O\n\n"])
+@pytest.mark.parametrize("name", ["raw.txt", "raw.jsonl"])
+def test_files_without_a_sentence_are_refused(write: Write, content: str, name: str) -> None:
+    if name == "raw.jsonl" and content.startswith("-"):
+        content = '{"text": "", "entities": []}\n'
+    path = write(content, name)
+    with pytest.raises(InputDataError, match="holds no sentence"):
+        list(read_sentences(path)[0])
+
+
+def test_a_file_of_comments_is_refused(write: Write) -> None:
+    with pytest.raises(InputDataError):
+        list(read_sentences(write("# nothing\n"))[0])
+
+
+def test_a_missing_file_is_a_missing_resource(tmp_path: Path) -> None:
+    with pytest.raises(MissingResourceError, match="no such file"):
+        read_sentences(tmp_path / "none.bmes")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputDataError, match="cannot be read"):
+        read_sentences(tmp_path)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_bytes_that_are_not_utf8_are_placed(write: Write, packed: bool) -> None:
+    content = "京 O\n".encode() + "京".encode("gb18030") + b" O\n"
+    path = write(gzip.compress(content) if packed else content)
+    with pytest.raises(InputDataError) as caught:
+        list(read_sentences(path)[0])
+    assert f"{path}:2: not UTF-8 (byte 1 of the line is 0xbe)" in caught.value.message
+    assert "UTF-8" in caught.value.next_step
+
+
+def test_a_cut_gzip_file_is_refused(write: Write) -> None:
+    path = write(gzip.compress("京 O\n".encode() * 1000)[:-12])
+    with pytest.raises(InputDataError, match="broken gzip"):
+        list(read_sentences(path)[0])
+
+
+def test_sentences_stream(write: Write) -> None:
+    """A row that breaks late does not stop the sentences before it."""
+    path = write('{"text": "甲", "spans": []}\n' * 500 + "?\n", "raw.jsonl")
+    sentences, report = read_sentences(path)
+    assert next(sentences).line == 1
+    assert report.n_sentences == 1
+    with pytest.raises(InputDataError, match=":501: "):
+        list(sentences)
+    assert report.n_sentences == 500
