@@ -65,7 +65,7 @@ def fetch(session: Session, name: str, revision: str | None) -> None:
 @json_option
 @click.pass_obj
 def check(session: Session, dataset: str | None, as_json: bool) -> None:
-    """Counts by split and label, duplicates between splits, ill-formed tags, over-long sentences, unknown characters."""
+    """Counts by split and label, duplicates, ill-formed tags, over-long sentences, unknown characters, match rate."""
     from cli.tables import print_table
     from pipeline.assets.resolve import encoder_shape, encoder_vocabulary, find_dataset, find_encoder
     from pipeline.datacheck import check_dataset

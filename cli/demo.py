@@ -39,8 +39,8 @@ def _summary(root: Path, dataset: str) -> str:
     other = "" if dataset == "resume" else "; needs the data: `ssmi-cli data list`"
     return "\n".join(
         (
-            f"Built    {sentences} sentences; {embed['distinct_segments']:,} segments, {embed['oov_segments']:,} of them"
-            f" outside the vocabulary; {shards['boundaries']:,} boundary words",
+            f"Built    {sentences} sentences; {embed['distinct_segments']:,} segments, {embed['oov_segments']:,} of"
+            f" them outside the vocabulary; {shards['boundaries']:,} boundary words",
             f"Where    artifacts/shards/{dataset} (features), artifacts/train/{dataset} (tagger)",
             f"Scores   {scores}",
             "Try next",

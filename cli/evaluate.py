@@ -20,9 +20,7 @@ from cli.session import Session
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
-def evaluate(
-    session: Session, dataset: str | None, run: Path | None, split: str, device: str, as_json: bool
-) -> None:
+def evaluate(session: Session, dataset: str | None, run: Path | None, split: str, device: str, as_json: bool) -> None:
     """Score a trained run on a split."""
     from cli.scores import print_scores
     from model.evaluation import evaluate as evaluate_run
@@ -37,6 +35,6 @@ def evaluate(
         reporter=session.reporter,
     )
     if as_json:
-        click.echo(json.dumps({split: scores}, ensure_ascii=False, indent=1))
+        click.echo(json.dumps({split: scores.to_json()}, ensure_ascii=False, indent=1))
     else:
-        print_scores({split: scores})
+        print_scores({split: scores.to_json()})

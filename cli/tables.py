@@ -20,7 +20,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in body:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 10_000
-    Console(width=width, markup=False, highlight=False).print(table)
+    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
 
 
 def _cell(value: object) -> str:

@@ -84,7 +84,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
     Raises MissingResourceError when there is no checkpoint, StaleArtifactError when the shards' labels, vocabulary or
     encoder are not the checkpoint's or hold no hidden states where it reads them.
     """
-    facts = Facts(**_read_json(folder / _FACTS))
+    facts = _read_facts(folder / _FACTS)
     labels = LabelSet.load(folder / _LABELS)
     check(folder, facts, labels, shards)
     params = parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
@@ -143,16 +143,23 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise _broken(path, error) from error
 
 
+def _read_facts(path: Path) -> Facts:
+    body = _read_json(path)
+    if body.get("format") != FORMAT or set(body) != set(Facts.__dataclass_fields__):
+        raise _broken(path, ValueError(f"format {body.get('format')}, this program writes {FORMAT}"))
+    return Facts(**body)
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        if path.name == _FACTS and (not isinstance(body, dict) or set(body) != set(Facts.__dataclass_fields__)):
-            raise ValueError("unknown form")
+        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(body, dict):
+            raise ValueError("no object")
     except FileNotFoundError as error:
         raise MissingResourceError(f"{path.parent}: no checkpoint", next_step="ssmi-cli train") from error
     except ValueError as error:
         raise _broken(path, error) from error
-    return dict(body)
+    return body
 
 
 def _broken(path: Path, error: Exception) -> SsmiError:

@@ -63,6 +63,8 @@ def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, r
             reporter.note(f"{name}: the cached copy is damaged or of another version; it is made again")
         with replacing_folder(folder) as fresh:
             make(fresh)
+            for path in fresh.iterdir():
+                path.chmod(0o644)  # some writers leave files that only their owner can read
             entries = {
                 path.name: {"n_bytes": path.stat().st_size, "sha256": digest_file(path)}
                 for path in sorted(fresh.iterdir())

@@ -225,7 +225,10 @@ def _tensors(
             if tensor is None or tensor.size != math.prod(shape) or (tensor.kind == _QUANTISED and len(shape) == 1):
                 raise source.broken(f"tensor {name} is missing or not {shape}")
             content = source.data[tensor.offset : tensor.offset + tensor.n_bytes]
-            out[target] = _values(content, tensor.kind, shape, rows if name == "emb.word" else None)
+            with np.errstate(over="ignore", invalid="ignore"):  # said below, by the tensor's name
+                out[target] = _values(content, tensor.kind, shape, rows if name == "emb.word" else None)
+            if not np.isfinite(out[target]).all():
+                raise source.broken(f"tensor {name} holds a weight that is not finite in half precision")
             advance(1)
     return out
 

@@ -205,6 +205,8 @@ def fetch_url(asset: Asset, file: RemoteFile, target: Path, *, reporter: Reporte
         ConnectionError,
         ValueError,
     ) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
         reason = getattr(error, "reason", None) or error
         raise MissingResourceError(
             f"{asset.name}: {file.url} could not be fetched ({reason})",

@@ -18,11 +18,11 @@ FloatMatrix = npt.NDArray[np.float32]
 
 MIN_ROWS = 8
 """Smaller batches are filled up with blank rows: matrix kernels for very few rows round differently, and a text's
-vector must not depend on what else is in its batch (measured: from 7 short rows on, every batch gives the same bits)."""
+vector must not depend on what else is in its batch (measured: from 7 short rows on, every batch gives the same)."""
 
 
 class FrozenEncoder:
-    """BERT in float32 without dropout or gradients, on one CPU thread so that the bits never depend on the machine's load.
+    """BERT in float32 without dropout or gradients, on one CPU thread, so that its bits are the same in every process.
 
     ``width`` is the size of a state, ``max_window`` the most characters it takes at once.
     """

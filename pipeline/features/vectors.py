@@ -175,20 +175,17 @@ def _agreed_width(head: list[_Row], header: tuple[int, int] | None, path: Path) 
     """Find the width that the first two rows share; one row alone must agree with the header."""
     if not head:
         raise InputDataError(f"{path}: holds no vectors", next_step=f"name {_FORMATS}")
+    if not any(_is_number(row.values) for row in head):
+        raise InputDataError(f"{at_line(path, head[0].line)}: no word with its numbers", next_step=f"name {_FORMATS}")
     widths = [len(row.values) for row in head]
-    expected = header[1] if header is not None and header[1] in widths else widths[0]
-    odd = next((row for row in head if len(row.values) != expected), None)
-    if len(head) == 1 and header is not None and header[1] != widths[0]:
-        expected, odd = header[1], head[0]
-    if odd is None and not (_is_number(head[0].values) or _is_number(head[-1].values)):
-        odd = head[0]
-    if odd is not None or expected == 0:
-        line = (odd or head[0]).line
-        raise InputDataError(
-            f"{at_line(path, line)}: {len((odd or head[0]).values)} columns after the word, or no numbers; "
-            f"expected {expected or 'some'}",
-            next_step=f"name {_FORMATS}",
-        )
+    named = header is not None and (header[1] in widths or len(head) == 1)
+    expected = header[1] if header is not None and named else widths[0]
+    for row, width in zip(head, widths, strict=True):
+        if width != expected:
+            raise InputDataError(
+                f"{at_line(path, row.line)}: {width} numbers after the word, expected {expected}",
+                next_step="mend or fetch the file again; words and numbers are separated by spaces",
+            )
     return expected
 
 
@@ -254,11 +251,15 @@ def _read_binary(path: Path, start: bytes) -> VectorTable:
             table = KeyedVectors.load_word2vec_format(str(path), binary=True, unicode_errors="replace")
     except EOFError as error:
         raise _truncated(path, n_words, width) from error
-    words: list[str] = list(table.index_to_key)
-    repairs = {"bad bytes": sum("�" in word for word in words), "duplicates dropped by gensim": n_words - len(words)}
+    # where it drops duplicates, gensim leaves as many empty places at the end
+    words = [str(word) for word in table.index_to_key if word is not None]
+    repairs = {
+        "bad bytes": sum("\ufffd" in word for word in words),
+        "duplicates dropped by gensim": n_words - len(words),
+    }
     if not packed and n_words == len(words):
         _refuse_trailing_rows(path, start, words, width)
-    matrix = np.ascontiguousarray(table.vectors, dtype=np.float32)
+    matrix = np.ascontiguousarray(table.vectors[: len(words)], dtype=np.float32)
     return VectorTable(words, matrix, "word2vec binary", {reason: count for reason, count in repairs.items() if count})
 
 

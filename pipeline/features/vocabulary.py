@@ -37,8 +37,8 @@ def keep_words(
     Kept: 2 to ``max_word_len`` characters with at least one CJK character, the first of duplicates, a finite non-zero
     vector. ``matrix`` has shape (words, d).
     """
-    finite = np.isfinite(matrix).all(axis=1)
-    nonzero = matrix.any(axis=1)
+    finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(matrix).all(axis=1))
+    nonzero: npt.NDArray[np.bool_] = np.asarray(matrix.any(axis=1))
     kept: list[int] = []
     seen: set[str] = set()
     dropped: Counter[str] = Counter()

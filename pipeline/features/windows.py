@@ -1,4 +1,4 @@
-"""Cut sentences that are longer than the encoder takes at sensible marks; the states are joined again, never cut off."""
+"""Cut sentences longer than the encoder takes at sensible marks; the states are joined again, never cut off."""
 
 from __future__ import annotations
 

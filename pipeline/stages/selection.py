@@ -14,18 +14,15 @@ import numpy.typing as npt
 from pipeline.contract import schema, tables
 from pipeline.contract.manifest import StageReport
 from pipeline.contract.params import SelectionParams
-from pipeline.features.segmentation import segment_of_each
-from pipeline.features.similarity import HISTOGRAM_BINS, Selection, cosines_with, histogram, select, select_at_random
-from pipeline.features.vocabulary import FloatMatrix, Vocabulary, open_vocabulary
+from pipeline.features.questions import Answerer, Question, SegmentVectors, questions_of
+from pipeline.features.similarity import HISTOGRAM_BINS, Selection, histogram
+from pipeline.features.vocabulary import FloatMatrix, open_vocabulary
 from pipeline.stages.embed import BERT_BOUNDARIES_FILE, BERT_SEGMENTS_FILE, SEGMENTS_FILE, VECTORS_FILE
 from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 SELECTIONS_FILE = "selections.parquet"
 COSINES_FILE = "cosines.parquet"
 QUESTIONS_PER_TASK = 2048
-
-Question = tuple[str, str, tuple[int, ...] | None]
-"""(character, segment, candidates); candidates None in vocabulary scope: all boundaries of the character."""
 
 
 @dataclass(frozen=True)
@@ -124,23 +121,6 @@ def questions_of_part(task: _PartTask) -> list[tuple[int, list[Question]]]:
     ]
 
 
-def questions_of(
-    characters: list[str], segments: list[str], starts: list[int], *, vocabulary: Vocabulary, scope: str
-) -> list[Question]:
-    """The question each character of a sentence asks."""
-    around = segment_of_each(segments, starts, n_characters=len(characters))
-    if scope == "vocabulary":
-        return [(character, segment, None) for character, segment in zip(characters, around, strict=True)]
-    over: list[set[int]] = [set() for _ in characters]
-    for start, end, boundary in vocabulary.trie.sentence_matches(characters):
-        for position in range(start, end):
-            over[position].add(boundary)
-    return [
-        (character, segment, tuple(sorted(found)))
-        for character, segment, found in zip(characters, around, over, strict=True)
-    ]
-
-
 def _answer(context: StageContext, folder: Path, questions: list[Question]) -> dict[str, int]:
     tasks = [
         _SelectTask(
@@ -194,47 +174,14 @@ def _row(selection_id: int, question: Question, answer: Selection) -> dict[str, 
 def select_many(task: _SelectTask) -> tuple[list[Selection], npt.NDArray[np.int64]]:
     """Answer a run of questions; also the histogram of all their cosines."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
-    vectors = open_segment_vectors(task.embed, task.embed_digest)
+    answerer = Answerer(vocabulary, open_segment_vectors(task.embed, task.embed_digest), task.params)
     answers: list[Selection] = []
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
-    gathered_for: tuple[str, bool] | None = None
-    matrix: FloatMatrix = np.zeros((0, 0), dtype=np.float32)
-    for character, segment, candidates in task.questions:
-        own_id = vocabulary.get(segment, 0)
-        ids = vocabulary.boundaries_of(character) if candidates is None else np.asarray(candidates, dtype=np.int32)
-        space, vector = vectors.of(segment, in_vocabulary=own_id != 0)
-        boundaries = vectors.boundaries if space == "bert" else vocabulary.vectors
-        assert boundaries is not None
-        if candidates is not None or gathered_for != (character, space == "bert"):
-            matrix = np.asarray(boundaries[ids])
-            gathered_for = (character, space == "bert") if candidates is None else None
-        cosines = cosines_with(matrix, vector)
-        if task.params.exclude_segment and own_id:
-            keep = ids != own_id
-            ids, cosines = ids[keep], cosines[keep]
+    for question in task.questions:
+        selection, cosines = answerer.answer(question)
+        answers.append(selection)
         bins += histogram(cosines)
-        if task.params.choice == "random":
-            answers.append(select_at_random(ids, cosines, character=character, segment=segment, params=task.params))
-        else:
-            answers.append(select(ids, cosines, params=task.params))
     return answers, bins
-
-
-@dataclass(frozen=True)
-class SegmentVectors:
-    """The embed stage's vectors, by segment."""
-
-    row_of: Mapping[str, int]
-    vectors: FloatMatrix
-    bert: FloatMatrix | None
-    boundaries: FloatMatrix | None
-
-    def of(self, segment: str, *, in_vocabulary: bool) -> tuple[str, npt.NDArray[np.float32]]:
-        """(space, unit vector): ``bert`` for out-of-vocabulary segments when that space was built, else ``vocab``."""
-        row = self.row_of[segment]
-        if self.bert is not None and not in_vocabulary:
-            return "bert", np.asarray(self.bert[row])
-        return "vocab", np.asarray(self.vectors[row])
 
 
 @lru_cache(maxsize=1)
@@ -246,11 +193,9 @@ def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
         path = folder / name
         return np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
 
-    vectors = mapped(VECTORS_FILE)
-    assert vectors is not None
     return SegmentVectors(
         row_of={segment: row for row, segment in enumerate(segments["segment"].to_pylist())},
-        vectors=vectors,
+        vectors=np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False),
         bert=mapped(BERT_SEGMENTS_FILE),
         boundaries=mapped(BERT_BOUNDARIES_FILE),
     )

@@ -124,7 +124,8 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
                 for number, sentence in enumerate(sentences[start : start + per_part], start=start):
                     hidden_start = sum(map(len, states)) if hidden else None
                     rows.append(_row(number, sentence, labels, hidden_start))
-                    states.append(_states(tiny_bert, sentence))
+                    if hidden:
+                        states.append(_states(tiny_bert, sentence))
                 tables.write_rows(path, schema.SHARDS, rows)
                 if hidden:
                     np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))

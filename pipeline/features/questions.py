@@ -1,0 +1,102 @@
+"""The question each character asks of the vocabulary, and its answer (paper: W(c_i), S_k, S_m, S_s).
+
+In vocabulary scope the answer depends on the pair (character, segment) alone, so equal questions are answered once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contract.params import SelectionParams
+from pipeline.features.segmentation import segment_of_each
+from pipeline.features.similarity import Selection, cosines_with, select, select_at_random
+from pipeline.features.vocabulary import FloatMatrix, IntArray, Vocabulary
+
+Question = tuple[str, str, tuple[int, ...] | None]
+"""(character, segment, candidates); candidates None in vocabulary scope: all boundaries of the character."""
+
+
+def questions_of(
+    characters: Sequence[str], segments: Sequence[str], starts: Sequence[int], *, vocabulary: Vocabulary, scope: str
+) -> list[Question]:
+    """The question each character of a sentence asks, in the sentence's order.
+
+    ``scope`` vocabulary: every word that holds the character; sentence: only those the trie finds over its position.
+    """
+    around = segment_of_each(segments, starts, n_characters=len(characters))
+    if scope == "vocabulary":
+        return [(character, segment, None) for character, segment in zip(characters, around, strict=True)]
+    over: list[set[int]] = [set() for _ in characters]
+    for start, end, boundary in vocabulary.trie.sentence_matches(characters):
+        for position in range(start, end):
+            over[position].add(boundary)
+    return [
+        (character, segment, tuple(sorted(found)))
+        for character, segment, found in zip(characters, around, over, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class SegmentVectors:
+    """Unit vectors of segments, by segment.
+
+    vectors: in the vocabulary's space; zero rows for those without. Shape: (segments, d)
+    bert, boundaries: with ``embed.space: bert``, BERT's vectors of segments outside the vocabulary and of every
+        boundary. Shapes: (segments, width), (boundaries + 1, width)
+    """
+
+    row_of: Mapping[str, int]
+    vectors: FloatMatrix
+    bert: FloatMatrix | None
+    boundaries: FloatMatrix | None
+
+
+class Answerer:
+    """Answers questions; those of one character in a row share its candidates' gathered vectors."""
+
+    def __init__(self, vocabulary: Vocabulary, segments: SegmentVectors, params: SelectionParams) -> None:
+        self._vocabulary = vocabulary
+        self._segments = segments
+        self._params = params
+        self._gathered_for: tuple[str, bool] | None = None
+        self._gathered: FloatMatrix = np.zeros((0, 0), dtype=np.float32)
+
+    def answer(self, question: Question) -> tuple[Selection, npt.NDArray[np.float32]]:
+        """The selection and the cosines of all candidates it was made from. Shape: (candidates,)."""
+        character, segment, candidates = question
+        own_id = self._vocabulary.get(segment, 0)
+        by_bert = self._segments.bert is not None and not own_id
+        ids = self._candidates(character, candidates)
+        cosines = cosines_with(self._vectors_of(ids, question, by_bert=by_bert), self._vector(segment, by_bert=by_bert))
+        if self._params.exclude_segment and own_id:
+            others = ids != own_id
+            ids, cosines = ids[others], cosines[others]
+        if self._params.choice == "random":
+            return select_at_random(ids, cosines, character=character, segment=segment, params=self._params), cosines
+        return select(ids, cosines, params=self._params), cosines
+
+    def _candidates(self, character: str, candidates: tuple[int, ...] | None) -> IntArray:
+        if candidates is None:
+            return self._vocabulary.boundaries_of(character)
+        return np.asarray(candidates, dtype=np.int32)
+
+    def _vector(self, segment: str, *, by_bert: bool) -> npt.NDArray[np.float32]:
+        row = self._segments.row_of[segment]
+        matrix = self._segments.bert if by_bert else self._segments.vectors
+        return np.asarray(matrix[row] if matrix is not None else (), dtype=np.float32)
+
+    def _vectors_of(self, ids: IntArray, question: Question, *, by_bert: bool) -> FloatMatrix:
+        character, _, candidates = question
+        matrix = self._segments.boundaries if by_bert else self._vocabulary.vectors
+        if matrix is None:
+            raise ValueError("BERT vectors of segments without those of boundaries")
+        if candidates is not None:
+            return np.asarray(matrix[ids])
+        if self._gathered_for != (character, by_bert):
+            self._gathered = np.asarray(matrix[ids])
+            self._gathered_for = (character, by_bert)
+        return self._gathered

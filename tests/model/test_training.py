@@ -1,0 +1,227 @@
+"""Whole runs on tiny shards."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from model.training import TrainResult, train
+from pipeline.contract import manifest as manifests
+from pipeline.contract.errors import (
+    InputDataError,
+    MissingResourceError,
+    ParameterError,
+    SsmiError,
+    StaleArtifactError,
+)
+from pipeline.contract.progress import Advance, Silent
+
+Make = Callable[..., Any]
+
+
+class Recorder:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, list[int]] = {}
+        self.notes: list[str] = []
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        done = self.tasks.setdefault(f"{label} ({unit})", [total, 0])
+
+        def advance(count: int) -> None:
+            done[1] += count
+
+        yield advance
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def _train(shards: Path, encoder: Path | None, run: Path, params: Any, reporter: Any = None) -> TrainResult:
+    return train(shards=shards, encoder=encoder, run=run, params=params, reporter=reporter or Silent())
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("fusion", ["none", "input", "output"])
+def test_it_learns_a_handful_of_sentences_by_heart(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, fusion: str
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
+    params = make_params(model__fusion=fusion, train__epochs=20, train__lr_encoder=3e-3)
+    result = _train(folder, encoder_folder, tmp_path / "run", params)
+    assert result.dev.overall.f1 == 1.0
+    assert result.dev.overall.gold == sum(len(sentence.spans) for sentence in sentences)
+    assert result.test is not None and result.test.overall == result.dev.overall
+    assert result.history[0].dev.overall.f1 < 1.0
+    assert result.best_epoch == next(record.epoch for record in result.history if record.dev.overall.f1 == 1.0)
+
+
+def test_frozen_states_alone_can_be_learnt_from(shards: Path, tmp_path: Path, make_params: Make) -> None:
+    params = make_params(model__encoder="frozen", model__fusion="output", train__epochs=40, train__lr_new=3e-2)
+    result = _train(shards, None, tmp_path / "run", params)
+    assert result.dev.overall.f1 == 1.0
+    assert not (tmp_path / "run" / "checkpoint" / "encoder").exists()
+
+
+def test_bf16_learns_too(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+    params = make_params(train__precision="bf16", train__epochs=15, train__lr_encoder=3e-3)
+    result = _train(shards, encoder_folder, tmp_path / "run", params)
+    assert result.dev.overall.f1 == 1.0
+    weights = load_file(tmp_path / "run" / "checkpoint" / "model.safetensors")
+    assert weights["tags.weight"].dtype == torch.float32
+
+
+def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+    run, reporter = tmp_path / "run", Recorder()
+    result = _train(shards, encoder_folder, run, make_params(), reporter)
+    assert sorted(_digests(run)) == [
+        "checkpoint/checkpoint.json",
+        "checkpoint/encoder/config.json",
+        "checkpoint/encoder/vocab.txt",
+        "checkpoint/labels.json",
+        "checkpoint/model.safetensors",
+        "checkpoint/params.json",
+        "history.csv",
+        "metrics.json",
+    ]
+    facts = json.loads((run / "checkpoint" / "checkpoint.json").read_text())
+    weights = load_file(run / "checkpoint" / "model.safetensors")
+    assert weights.pop("boundary_ids").tolist() == [7, 8, 11, 90]
+    assert facts == {
+        "best_epoch": result.best_epoch,
+        "encoder_digest": "encoder-a",
+        "format": 1,
+        "n_parameters": sum(tensor.numel() for tensor in weights.values()),
+        "shards": manifests.digest_file(shards / "manifest.json"),
+        "vocabulary_digest": "vocabulary-a",
+    }
+    rows = list(csv.DictReader((run / "history.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert list(rows[0]) == ["epoch", "train_loss", "dev_precision", "dev_recall", "dev_f1"]
+    assert float(rows[1]["train_loss"]) == pytest.approx(result.history[1].train_loss, abs=1e-6)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert result.test is not None
+    assert metrics == {"dev": result.dev.to_json(), "test": result.test.to_json()}
+    assert metrics["dev"]["n_sentences"] == 4 and metrics["test"]["n_sentences"] == 6
+    assert str(tmp_path) not in "".join(p.read_text() for p in run.rglob("*.*") if p.suffix != ".safetensors")
+    assert list(reporter.tasks) == [
+        "epoch 1/2 (characters)",
+        "dev (characters)",
+        "epoch 2/2 (characters)",
+        "test (characters)",
+    ]
+    for label, (total, done) in reporter.tasks.items():
+        assert done == total * (2 if label.startswith("dev") else 1)
+    assert [note.split(":")[0] for note in reporter.notes] == ["epoch 1", "epoch 2"]
+    assert "dev F1" in reporter.notes[0] and "loss" in reporter.notes[0]
+
+
+@pytest.mark.parametrize("encoder", ["finetune", "frozen"])
+def test_two_runs_write_the_same_bytes(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, encoder: str
+) -> None:
+    chosen = {"model__encoder": encoder, "model__fusion": "output", "model__dropout": 0.3}
+    params = make_params(**chosen, model__boundary_dropout=0.3)
+    for name in ("one", "two", "other seed"):
+        torch.manual_seed(len(name))  # what ran before must not matter
+        seeded = make_params(**chosen, model__boundary_dropout=0.3, train__seed=14) if name == "other seed" else params
+        _train(shards, encoder_folder, tmp_path / name, seeded)
+    one, two, other = (_digests(tmp_path / name) for name in ("one", "two", "other seed"))
+    assert one == two
+    assert one["checkpoint/model.safetensors"] != other["checkpoint/model.safetensors"]
+
+
+def test_of_equal_epochs_the_earlier_wins(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    tiny = dict.fromkeys(("train__lr_encoder", "train__lr_new", "train__lr_crf"), 1e-9)
+    result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__epochs=3, **tiny))
+    assert len({record.dev.overall.f1 for record in result.history}) == 1
+    assert result.best_epoch == 1
+    assert json.loads((tmp_path / "run" / "checkpoint" / "checkpoint.json").read_text())["best_epoch"] == 1
+
+
+def test_the_best_epoch_is_what_is_kept_and_tested(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
+    # A rate that throws away what was learnt, so that the last epoch is not the best.
+    params = make_params(train__epochs=8, train__lr_encoder=3e-2, train__warmup=0.0, train__clip=100.0, train__seed=3)
+    result = _train(folder, encoder_folder, tmp_path / "run", params)
+    scores = [record.dev.overall.f1 for record in result.history]
+    assert result.best_epoch == scores.index(max(scores)) + 1 < len(scores)
+    assert result.test is not None and result.test.to_json() == result.dev.to_json()
+
+
+def test_without_a_test_split_only_dev_is_reported(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": []})
+    result = _train(folder, encoder_folder, tmp_path / "run", make_params())
+    assert result.test is None
+    assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
+
+
+@pytest.mark.parametrize("missing", ["train", "dev"])
+def test_train_and_dev_are_needed(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, missing: str
+) -> None:
+    splits = {name: ([] if name == missing else sentences) for name in ("train", "dev", "test")}
+    with pytest.raises(InputDataError, match=f"no {missing} sentences"):
+        _train(write_shards(tmp_path / "s", splits), encoder_folder, tmp_path / "run", make_params())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(
+    shards: Path, tmp_path: Path, encoder_folder: Path, write_encoder: Make, make_params: Make
+) -> None:
+    broken = write_encoder(tmp_path / "broken")
+    tensors = load_file(broken / "model.safetensors")
+    tensors["embeddings.LayerNorm.weight"][0] = torch.nan
+    save_file(tensors, broken / "model.safetensors")
+    run = tmp_path / "run"
+    _train(shards, encoder_folder, run, make_params())
+    with pytest.raises(SsmiError, match=r"epoch 1, step 1: loss nan.*train\.lr_encoder"):
+        _train(shards, broken, run, make_params())
+    assert not (run / "metrics.json").exists()  # the earlier run's figures must not pass for this one's
+
+
+def test_wrong_combinations_are_refused_before_anything_is_written(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(ParameterError, match="fusion"):
+        _train(shards, encoder_folder, run, make_params(model__encoder="frozen"))
+    with pytest.raises(MissingResourceError, match="without its encoder"):
+        _train(shards, None, run, make_params())
+    with pytest.raises(ParameterError, match="gpu"):
+        _train(shards, encoder_folder, run, make_params(train__device="gpu"))
+    with pytest.raises(MissingResourceError, match="not built"):
+        _train(tmp_path / "nowhere", encoder_folder, run, make_params())
+    assert not run.exists()
+
+
+def test_an_encoder_that_the_shards_were_not_built_with(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences}, statistics={"max_window": 510})
+    with pytest.raises(StaleArtifactError, match="the encoder takes 30"):
+        _train(folder, encoder_folder, tmp_path / "run", make_params())

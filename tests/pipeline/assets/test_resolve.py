@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.assets.registry import ASSETS, Asset, Checksum, RemoteFile
+from pipeline.assets.resolve import find_dataset, find_encoder, find_vectors, list_assets
+from pipeline.contract.errors import InputDataError, MissingResourceError
+
+TRAIN = "中 B-NS\n国 E-NS\n\n".encode()
+
+
+@pytest.fixture
+def project(tmp_path: Path, cache_folder: Path) -> Path:
+    (tmp_path / "project").mkdir()
+    return tmp_path / "project"
+
+
+def _put(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(TRAIN)
+    return folder
+
+
+@pytest.fixture
+def registry(server) -> dict[str, Asset]:
+    """A registry whose one data set a local server gives."""
+    files = tuple(
+        RemoteFile(
+            split, f"{split}.char.bmes", server.put(f"/{split}", TRAIN), Checksum("sha256", _sha(TRAIN)), 1 << 20
+        )
+        for split in ("train", "dev")
+    )
+    return {"tiny": Asset("tiny", "dataset", "a tiny set", "a server", "CC0", "put it there", files=files)}
+
+
+def _sha(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+# --- data sets --------------------------------------------------------------------------------------------------------
+
+
+def test_a_listed_set_is_fetched_once(project, registry, server, listener, cache_folder) -> None:
+    found = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    assert (found.name, found.origin, found.licence) == ("tiny", "fetched", "CC0")
+    assert {split: path.name for split, path in found.splits.items()} == {
+        "train": "train.char.bmes",
+        "dev": "dev.char.bmes",
+    }
+    assert all(path.read_bytes() == TRAIN and cache_folder in path.parents for path in found.splits.values())
+    assert find_dataset("tiny", root=project, reporter=listener, registry=registry) == found
+    assert server.asked == ["/train", "/dev"]
+    found.splits["dev"].write_bytes(b"spoilt")
+    assert find_dataset("tiny", root=project, reporter=listener, registry=registry).splits["dev"].read_bytes() == TRAIN
+    assert server.asked == ["/train", "/dev"] * 2
+
+
+def test_half_a_fetch_leaves_nothing(project, registry, server, listener, cache_folder) -> None:
+    server.put("/dev", b"", status=500)
+    with pytest.raises(MissingResourceError, match="/dev could not be fetched"):
+        find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    assert not list(cache_folder.rglob("train*"))
+
+
+def test_a_persons_own_copy_comes_first(project, registry, server, listener, tmp_path, monkeypatch) -> None:
+    _put(project / "data" / "tiny", "train.bio")
+    found = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    assert (found.origin, found.splits) == ("folder", {"train": project / "data" / "tiny" / "train.bio"})
+    _put(tmp_path / "sets" / "tiny", "train.bmes.gz", "test.bmes")
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
+    found = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    assert found.origin == "SSMI_DATA" and list(found.splits) == ["train", "test"]
+    assert found.licence == "CC0", "the licence of a listed set holds for every copy of it"
+    assert not server.asked
+
+
+def test_the_sample_ships_with_the_program(project, listener) -> None:
+    found = find_dataset("sample", root=project, reporter=listener)
+    assert found.origin == "embedded" and list(found.splits) == ["train", "dev", "test"]
+    assert all(path.stat().st_size for path in found.splits.values())
+
+
+@pytest.mark.parametrize("name", ["sets/mine", "./sets/mine", "absolute"])
+def test_a_folder_is_a_data_set_of_its_name(name: str, project, listener) -> None:
+    folder = _put(project / "sets" / "mine", "train.bmes", "dev.bmes")
+    found = find_dataset(str(folder) if name == "absolute" else name, root=project, reporter=listener)
+    assert (found.name, found.origin, list(found.splits)) == ("mine", "folder", ["train", "dev"])
+
+
+def test_an_unknown_name_hears_of_the_nearest_and_how_to_add_one(project, listener) -> None:
+    with pytest.raises(MissingResourceError, match="did you mean 'resume'") as caught:
+        find_dataset("resum", root=project, reporter=listener)
+    assert "train.bmes" in caught.value.next_step and "$SSMI_DATA/resum/" in caught.value.next_step
+    with pytest.raises(MissingResourceError, match="known: "):
+        find_dataset("../../etc", root=project, reporter=listener)
+
+
+def test_a_name_cannot_climb_out_of_the_data_folder(project, listener, tmp_path, monkeypatch) -> None:
+    _put(tmp_path / "secret", "train.bmes")
+    (tmp_path / "sets").mkdir()
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
+    with pytest.raises(MissingResourceError):
+        find_dataset("..", root=tmp_path / "sets", reporter=listener)
+    with pytest.raises(MissingResourceError, match="not known"):
+        find_dataset("../secret", root=tmp_path / "sets" / "none", reporter=listener)
+
+
+@pytest.mark.parametrize("name", ["msra", "ontonotes4"])
+def test_sets_that_are_never_fetched_say_what_to_put_where(name: str, project, listener, tmp_path, monkeypatch) -> None:
+    with pytest.raises(MissingResourceError, match="never fetched") as caught:
+        find_dataset(name, root=project, reporter=listener)
+    assert "train.bmes" in caught.value.next_step and f"$SSMI_DATA/{name}/" in caught.value.next_step
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path))
+    _put(tmp_path / name, "train.bmes", "dev.bmes", "test.bmes")
+    assert find_dataset(name, root=project, reporter=listener).splits["test"] == tmp_path / name / "test.bmes"
+
+
+def test_a_folder_without_train_and_two_candidates_are_errors(project, listener) -> None:
+    _put(project / "data" / "resume", "test.bmes")
+    with pytest.raises(MissingResourceError, match=r"no train file \(found: test\.bmes\)"):
+        find_dataset("resume", root=project, reporter=listener)
+    _put(project / "data" / "resume", "train.bmes", "train.char.bmes")
+    with pytest.raises(InputDataError, match=r"train\.bmes and train\.char\.bmes"):
+        find_dataset("resume", root=project, reporter=listener)
+
+
+def test_a_wrong_ssmi_data_is_said(project, listener, monkeypatch) -> None:
+    monkeypatch.setenv("SSMI_DATA", str(project / "nowhere"))
+    with pytest.raises(MissingResourceError, match="SSMI_DATA="):
+        find_dataset("sample", root=project, reporter=listener)
+
+
+# --- vectors ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_vector_file_is_found_by_path(project, listener) -> None:
+    (project / "v.txt").write_bytes(b"1 1\na 1\n")
+    found = find_vectors("v.txt", root=project, reporter=listener)
+    assert (found.path, found.name, found.sha256) == (project / "v.txt", "v.txt", _sha(b"1 1\na 1\n"))
+    assert find_vectors(str(project / "v.txt"), root=project, reporter=listener) == found
+
+
+def test_the_digest_covers_the_companion_of_saved_vectors(project, listener) -> None:
+    (project / "v.kv").write_bytes(b"kv")
+    (project / "v.kv.vectors.npy").write_bytes(b"one")
+    first = find_vectors("v.kv", root=project, reporter=listener).sha256
+    (project / "v.kv.vectors.npy").write_bytes(b"two")
+    assert find_vectors("v.kv", root=project, reporter=listener).sha256 != first
+
+
+def test_missing_vectors_hear_of_the_nearest_name(project, listener) -> None:
+    with pytest.raises(MissingResourceError, match="did you mean 'synonyms'"):
+        find_vectors("synonym", root=project, reporter=listener)
+    with pytest.raises(MissingResourceError, match="is a folder"):
+        find_vectors(".", root=project, reporter=listener)
+    with pytest.raises(MissingResourceError, match="no file"):
+        find_vectors("~nobody-of-that-name/v.txt", root=project, reporter=listener)
+
+
+# --- encoders ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_encoder_folder_is_found_without_asking_anyone(project, listener) -> None:
+    folder = project / "bert"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "vocab.txt"):
+        (folder / name).write_text("{}")
+    found = find_encoder("bert", revision=None, root=project, reporter=listener)
+    assert (found.path, found.name) == (folder, "bert")
+    assert find_encoder(str(folder), revision="x", root=project, reporter=listener).digest == found.digest
+    assert not listener.notes
+
+
+@pytest.mark.parametrize(
+    "name", ["./nowhere", "../nowhere", "/no/where", "a/b/c", "nowhere/", "~/nowhere-at-all", "file"]
+)
+def test_a_missing_folder_is_said_and_never_sought_on_the_hub(name: str, project, listener) -> None:
+    (project / "file").write_text("")
+    with pytest.raises(MissingResourceError, match="is a file" if name == "file" else "no such folder"):
+        find_encoder(name, revision=None, root=project, reporter=listener)
+    assert not listener.notes
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_says_where_everything_is(project, listener, tmp_path, monkeypatch) -> None:
+    rows = {row.name: row for row in list_assets(root=project)}
+    assert list(rows) == list(ASSETS)
+    assert (rows["sample"].available, rows["sample"].found) == (True, "embedded")
+    assert (rows["weibo"].available, rows["weibo"].found) == (False, "not fetched")
+    assert (rows["ontonotes4"].available, rows["ontonotes4"].found) == (False, "bring your own")
+    assert rows["e5-small-zh"].kind == "encoder" and rows["weibo"].licence.startswith("annotations CC BY-SA")
+    _put(tmp_path / "sets" / "msra", "train.bmes.gz")
+    _put(tmp_path / "sets" / "corpus", "laws.txt")
+    _put(project / "data" / "mine", "train.bmes")
+    _put(project / "data" / "resume", "train.bmes", "train.bio")
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
+    rows = {row.name: row for row in list_assets(root=project)}
+    assert rows["msra"].found == str(tmp_path / "sets" / "msra")
+    assert rows["mine"].available and "corpus" not in rows
+    assert not rows["resume"].available and "two files for train" in rows["resume"].found
+
+
+def test_the_table_sees_what_was_fetched(project, registry, listener) -> None:
+    assert [row.found for row in list_assets(root=project, registry=registry)] == ["not fetched"]
+    path = find_dataset("tiny", root=project, reporter=listener, registry=registry).splits["train"]
+    assert [row.found for row in list_assets(root=project, registry=registry)] == [str(path.parent)]
+    other = {"tiny": replace(registry["tiny"], files=registry["tiny"].files[:1])}
+    assert [row.found for row in list_assets(root=project, registry=other)] == ["not fetched"], "made by another recipe"
