@@ -1,6 +1,7 @@
 """Open a shard folder: its labels, its digests, and its sentences as flat arrays with offsets.
 
-A split costs some 16 bytes a character (MSRA's 2.2 million: 35 MB); stored hidden states stay on disk, memory-mapped.
+A split costs 10 bytes a character (of MSRA's size, with 50,000 boundaries: open in 2 s, 250 MB at the peak of reading);
+stored hidden states stay on disk, memory-mapped.
 """
 
 from __future__ import annotations

@@ -98,8 +98,8 @@ def repair_spans(tags: Sequence[str]) -> tuple[list[Span], int]:
 def strict_spans(tags: Sequence[str], *, scheme: TagScheme) -> tuple[list[Span], int]:
     """Read predicted tags strictly; returns the well-formed spans and the number of ill-formed pieces.
 
-    BMES/BIOES: B (M|I)* E, or S, all of one type. BIO: B I* of one type. Any other run of non-O tags is one
-    ill-formed piece and yields no span.
+    BMES/BIOES: B (M|I)* E, or S, all of one type. BIO: B I* of one type. An entity that nobody closes is one
+    ill-formed piece, and so is each run of continuations that nobody opened; neither yields a span.
     """
     spans: list[Span] = []
     ill_formed = 0

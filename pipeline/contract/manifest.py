@@ -71,11 +71,15 @@ def digest_json(value: Any) -> str:
 def describe_files(folder: Path) -> dict[str, FileEntry]:
     """Entries for every file below ``folder`` except the manifest, in path order."""
     entries = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name != MANIFEST_NAME:
-            rows = pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None
-            entries[path.relative_to(folder).as_posix()] = FileEntry(digest_file(path), path.stat().st_size, rows)
+    for name, path in _files(folder).items():
+        rows = pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None
+        entries[name] = FileEntry(digest_file(path), path.stat().st_size, rows)
     return entries
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST_NAME)
+    return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
 def save(manifest: Manifest, folder: Path) -> None:
@@ -118,4 +122,8 @@ def build_hint(folder: Path) -> str:
 
 def intact(manifest: Manifest, folder: Path) -> bool:
     """Whether every file is there, unchanged, and nothing was added."""
-    return describe_files(folder) == dict(manifest.files)
+    found = _files(folder)
+    return found.keys() == manifest.files.keys() and all(
+        path.stat().st_size == manifest.files[name].n_bytes and digest_file(path) == manifest.files[name].sha256
+        for name, path in found.items()
+    )

@@ -24,6 +24,9 @@ Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[int, Field(ge=0)]
 Rate = Annotated[float, Field(gt=0.0)]
 
+_NOT_YAML = (YAMLError, ValueError, KeyError)
+"""ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``."""
+
 
 class Section(BaseModel):
     """A frozen section that refuses unknown keys."""
@@ -141,7 +144,8 @@ class TrainParams(Section):
     """Share of all steps during which the learning rate rises linearly; then it falls linearly to zero."""
     clip: Rate = 1.0
     """Largest gradient norm."""
-    precision: Literal["bf16", "fp32"] = "bf16"
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """``auto``: bf16 on a GPU and on CPUs with matrix units for it (AMX), else fp32, which is faster there."""
     device: str = "auto"
     """``auto`` takes a GPU where there is one; else ``cpu``, ``cuda``, ``cuda:1``."""
     threads: NonNegative = 0
@@ -180,7 +184,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
         raise ParameterError(
             f"{path}: cannot be read ({error.strerror})", next_step="run inside the project, or pass --project FOLDER"
         ) from error
-    except (YAMLError, UnicodeDecodeError) as error:
+    except _NOT_YAML as error:
         reason = " ".join(str(error).split())
         raise ParameterError(f"{path}: not YAML ({reason})", next_step="mend the file") from error
     if not isinstance(tree, dict):
@@ -211,7 +215,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
         raise ParameterError(f"-S {text}: not section.key=value", next_step="for example -S selection.threshold=0.6")
     try:
         value = YAML(typ="safe").load(io.StringIO(raw))
-    except YAMLError:
+    except _NOT_YAML:
         raise ParameterError(f"-S {text}: the value is not YAML", next_step="quote it") from None
     node = tree
     for key in keys[:-1]:

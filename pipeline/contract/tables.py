@@ -101,7 +101,7 @@ def read_table(path: Path, schema: pa.Schema, *, columns: Sequence[str] | None =
             or {name for name in schema.names if found.field(name).type != schema.field(name).type}
         )
         raise StaleArtifactError(
-            f"{path}: columns of another schema version (differing: {', '.join(differing)})",
+            f"{path}: columns of another schema version (differing: {', '.join(differing) or 'their order'})",
             next_step="build the features again with this version",
         )
     return pq.read_table(path, columns=list(columns) if columns is not None else None)

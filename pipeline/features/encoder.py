@@ -17,8 +17,10 @@ from pipeline.features.windows import window_starts
 FloatMatrix = npt.NDArray[np.float32]
 
 MIN_ROWS = 8
-"""Smaller batches are filled up with blank rows: matrix kernels for very few rows round differently, and a text's
-vector must not depend on what else is in its batch (measured: from 7 short rows on, every batch gives the same)."""
+LENGTH_STEP = 8
+"""A text's vector must not depend on what else is in its batch, to the last bit, and matrix kernels round differently
+for very few rows and for other lengths. So smaller batches are filled up with blank rows, and a window is padded to a
+multiple of ``LENGTH_STEP`` that follows from its own length, never to the longest of its neighbours."""
 
 
 class FrozenEncoder:
@@ -58,8 +60,20 @@ class FrozenEncoder:
     def _encode(self, windows: Sequence[Sequence[str]]) -> list[FloatMatrix]:
         vocabulary = self._tokens.vocabulary
         rows = [[vocabulary[CLS], *self._tokens.ids(window), vocabulary[SEP]] for window in windows]
-        longest = max(map(len, rows), default=0)
-        ids = torch.full((max(MIN_ROWS, len(rows)), longest), vocabulary[PAD])
+        of_length: dict[int, list[int]] = {}
+        for index, row in enumerate(rows):
+            length = min(-(-len(row) // LENGTH_STEP) * LENGTH_STEP, self.max_window + 2)
+            of_length.setdefault(length, []).append(index)
+        states: list[FloatMatrix] = [np.empty((0, self.width), dtype=np.float32)] * len(rows)
+        for length, indices in of_length.items():
+            found = self._encode_rows([rows[index] for index in indices], length=length)
+            for index, own in zip(indices, found, strict=True):
+                states[index] = own
+        return states
+
+    def _encode_rows(self, rows: Sequence[Sequence[int]], *, length: int) -> list[FloatMatrix]:
+        """States of rows of token ids, all padded to ``length``."""
+        ids = torch.full((max(MIN_ROWS, len(rows)), length), self._tokens.vocabulary[PAD])
         mask = torch.zeros_like(ids)
         mask[:, 0] = 1
         for index, row in enumerate(rows):

@@ -24,11 +24,14 @@ Match = tuple[int, int, int]
 
 
 def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> Counter[tuple[str, int]]:
-    """Events of each (character, boundary) over sentences given as (characters, matches)."""
+    """Events of each (character, boundary) over sentences given as (characters, matches).
+
+    A word that overlaps itself (哈哈 in 哈哈哈) is one event at a position that it covers twice.
+    """
     events: Counter[tuple[str, int]] = Counter()
     for characters, matches in sentences:
-        for start, end, boundary in matches:
-            events.update((character, boundary) for character in characters[start:end])
+        covered = {(position, boundary) for start, end, boundary in matches for position in range(start, end)}
+        events.update((characters[position], boundary) for position, boundary in covered)
     return events
 
 

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import platformdirs
 
@@ -15,8 +16,8 @@ Cut = Callable[[str], Iterable[str]]
 
 
 @lru_cache(maxsize=4)
-def open_segmenter(engine: str, *, hmm: bool, user_dict: Path | None) -> Cut:
-    """A function text → words in precise mode, opened once a process.
+def open_segmenter(engine: str, *, hmm: bool, user_dict: Path | None, digest: str = "") -> Cut:
+    """A function text → words in precise mode, opened once a process; ``digest`` tells dictionaries of one path apart.
 
     Raises ParameterError for a user dictionary with an engine that cannot read it.
     """
@@ -45,13 +46,14 @@ def _jieba(*, hmm: bool, user_dict: Path | None) -> Cut:
     return lambda text: tokenizer.cut(text, HMM=hmm)
 
 
-def _load_user_dict(load: Callable[[str], None], path: Path) -> None:
+def _load_user_dict(load: Callable[[BinaryIO], None], path: Path) -> None:
     if not path.is_file():
         raise MissingResourceError(
             f"{path}: no such user dictionary", next_step="mend segment.user_dict in params.yaml"
         )
     try:
-        load(str(path))
+        with path.open("rb") as stream:  # given a path, jieba opens the file and never closes it
+            load(stream)
     except (ValueError, UnicodeDecodeError) as error:
         raise InputDataError(
             f"{path}: not a jieba user dictionary ({error})", next_step="write 'word [count] [tag]' on each line"
@@ -80,7 +82,7 @@ def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], li
             f"the segmenter changed the text {text[:40]!r}", next_step="report this text; use the other segment.engine"
         )
     breaks = _breaks(characters, words)
-    ends = [*breaks[1:], len(characters)]
+    ends = [*breaks, len(characters)][1:]
     return ["".join(characters[start:end]) for start, end in zip(breaks, ends, strict=True)], breaks
 
 
@@ -106,5 +108,5 @@ def _breaks(characters: Sequence[str], words: Sequence[str]) -> list[int]:
 
 def segment_of_each(segments: Sequence[str], starts: Sequence[int], *, n_characters: int) -> list[str]:
     """The segment around each character. Length: ``n_characters``."""
-    ends = [*starts[1:], n_characters]
+    ends = [*starts, n_characters][1:]
     return [segment for segment, start, end in zip(segments, starts, ends, strict=True) for _ in range(start, end)]

@@ -23,6 +23,7 @@ class _Task:
     engine: str
     hmm: bool
     user_dict: Path | None
+    user_dict_digest: str
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,11 @@ def work(context: StageContext, folder: Path) -> StageReport:
     params = context.params.segment
     parts = parts_of(context.folder("prepare"))
     user_dict = _user_dict(context)
-    open_segmenter(params.engine, hmm=params.hmm, user_dict=user_dict)
+    digest = digest_file(user_dict) if user_dict is not None and user_dict.is_file() else ""
+    # Opened here first, so that a dictionary that cannot be used is told of before any work.
+    open_segmenter(params.engine, hmm=params.hmm, user_dict=user_dict, digest=digest)
     tasks = [
-        _Task(path, tables.part_path(folder, split, number), params.engine, params.hmm, user_dict)
+        _Task(path, tables.part_path(folder, split, number), params.engine, params.hmm, user_dict, digest)
         for split, number, path in parts
     ]
     done = list(
@@ -69,7 +72,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
 
 def segment_part(task: _Task) -> _Done:
     """Segment one part."""
-    cut = open_segmenter(task.engine, hmm=task.hmm, user_dict=task.user_dict)
+    cut = open_segmenter(task.engine, hmm=task.hmm, user_dict=task.user_dict, digest=task.user_dict_digest)
     twin = open_segmenter("rjieba" if task.engine == "jieba" else "jieba", hmm=task.hmm, user_dict=None)
     sentences = tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"])
     n_compared = 0 if task.user_dict else len(sentences)

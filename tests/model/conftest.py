@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,9 +47,12 @@ class Sentence:
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> None:
-    """Tests share two cores with whatever else runs."""
+def one_thread() -> Iterator[None]:
+    """Tests share the cores with whatever else runs."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

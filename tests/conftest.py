@@ -1,0 +1,303 @@
+"""A whole tiny project in a temporary folder: raw text, word vectors, an encoder, params.yaml; built once a session."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.contract.labels import Span, spans_to_tags
+from pipeline.readers import read_sentences
+
+REPOSITORY = Path(__file__).parents[1]
+SAMPLE = REPOSITORY / "pipeline" / "readers" / "sample"
+WIDTH, DIMENSIONS, POSITIONS = 32, 8, 64
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+UNKNOWN_TO_THE_ENCODER = "😀"
+
+Gold = tuple[tuple[str, ...], tuple[Span, ...]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: its exit code and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def states(self) -> dict[str, str]:
+        """Stage → built or current, from what ``features build`` prints."""
+        return {line.split()[0]: line.split()[1] for line in self.stdout.splitlines()}
+
+    @property
+    def built(self) -> set[str]:
+        return {stage for stage, state in self.states.items() if state == "built"}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder and the door to it."""
+
+    root: Path
+    environment: Mapping[str, str]
+
+    def ssmi(self, *arguments: str) -> Outcome:
+        """Run ssmi-cli in this process, from its entry point, so that imports are paid for once."""
+        import cli.main
+
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["ssmi-cli", "--project", str(self.root), *arguments])
+            for name in set(os.environ) - set(self.environment):
+                patch.delenv(name)
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+                try:
+                    cli.main.main()
+                    code = 0
+                except SystemExit as stop:
+                    code = int(stop.code or 0)
+        return Outcome(code, stdout.getvalue(), stderr.getvalue())
+
+    def build(self, *arguments: str) -> Outcome:
+        """``features build`` that must succeed."""
+        outcome = self.ssmi("features", "build", *arguments)
+        assert outcome.code == 0, outcome.stderr
+        return outcome
+
+    def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        """Start ssmi-cli as a process of its own in the project folder."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *arguments],
+            cwd=self.root,
+            env=dict(self.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    def process(self, *arguments: str, timeout: float = 120) -> Outcome:
+        """Run ssmi-cli as a process of its own."""
+        with self.start(*arguments) as process:
+            stdout, stderr = process.communicate(timeout=timeout)
+        return Outcome(process.returncode, stdout, stderr)
+
+    def set(self, section: str, **values: Any) -> None:
+        """Change values in params.yaml."""
+        path = self.root / "params.yaml"
+        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        tree[section].update(values)
+        dump_yaml(tree, path)
+
+    def artifacts(self, *names: str) -> dict[str, str]:
+        """Every file below ``artifacts[/name...]`` → digest of its bytes; stray temporary files show up too."""
+        folder = self.root.joinpath("artifacts", *names)
+        return {
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+            for path in sorted(folder.rglob("*"))
+        }
+
+    def raw(self, split: str) -> Path:
+        return self.root / "data" / "tiny" / f"{split}.bmes"
+
+
+def dump_yaml(tree: Mapping[str, Any], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe").dump(tree, stream)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The source tree these tests belong to."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of every command: caches of its own, no data folder of this machine, no colours."""
+    caches = tmp_path_factory.mktemp("caches")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSMI_", "DVC_", "GIT_"))}
+    return {
+        **kept,
+        "PATH": str(Path(sys.executable).parent) + os.pathsep + os.environ.get("PATH", ""),
+        "SSMI_CACHE": str(caches / "ssmi"),
+        "XDG_CACHE_HOME": str(caches / "xdg"),
+        "DVC_SITE_CACHE_DIR": str(caches / "dvc"),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "NO_COLOR": "1",
+    }
+
+
+@pytest.fixture(scope="session")
+def pristine_project(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Project:
+    """Everything a build needs and nothing built. Copy it before writing into it (``project``, ``fresh_project``)."""
+    root = tmp_path_factory.mktemp("pristine") / "project"
+    splits = _choose_sentences()
+    (root / "data" / "tiny").mkdir(parents=True)
+    for split, sentences in splits.items():
+        (root / "data" / "tiny" / f"{split}.bmes").write_text(_as_bmes(sentences), encoding="utf-8")
+    texts = ["".join(characters) for characters, _ in chain(*splits.values())]
+    _write_vectors(root / "vectors.txt", texts)
+    _write_encoder(root / "encoder", texts)
+    tree = YAML(typ="safe").load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    tree["datasets"] = ["tiny"]
+    tree["vocab"]["vectors"] = "vectors.txt"
+    tree["encoder"]["name"] = "encoder"
+    tree["embed"]["fit_words"] = 100
+    tree["train"].update(epochs=2, device="cpu", threads=1, precision="fp32")
+    dump_yaml(tree, root / "params.yaml")
+    return Project(root, environment)
+
+
+@pytest.fixture(scope="session")
+def built_once(pristine_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project built serially with its own parameters. Read only: use ``project`` to change something."""
+    project = _copy(pristine_project, tmp_path_factory.mktemp("built"))
+    outcome = project.build()
+    assert set(outcome.states.values()) == {"built"}
+    return project
+
+
+@pytest.fixture
+def project(built_once: Project, tmp_path: Path) -> Project:
+    """A built project of one's own; nothing in it knows that it was copied."""
+    return _copy(built_once, tmp_path)
+
+
+@pytest.fixture
+def fresh_project(pristine_project: Project, tmp_path: Path) -> Project:
+    """A project of one's own of which nothing is built."""
+    return _copy(pristine_project, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def copy_project() -> Callable[[Project, Path], Project]:
+    """Copy a project into an empty folder."""
+    return _copy
+
+
+def _copy(project: Project, parent: Path) -> Project:
+    root = parent / "project"
+    shutil.copytree(project.root, root)
+    return Project(root, project.environment)
+
+
+# --- raw text -----------------------------------------------------------------------------------------------------
+
+
+def _choose_sentences() -> dict[str, list[Gold]]:
+    """60, 12 and 12 sentences of the embedded sample and of kinds that it lacks."""
+    chosen = {split: _short(split, count) for split, count in (("train", 54), ("dev", 11), ("test", 11))}
+    return {
+        "train": [*chosen["train"], *_awkward(), _longer_than_any_window(chosen["train"])],
+        "dev": [*chosen["dev"], (tuple("疫苗在上海"), (Span(3, 5, "LOC"),))],
+        "test": [*chosen["test"], (tuple("只有测试集见过这个"), (Span(2, 5, "TESTED"),))],
+    }
+
+
+def _short(split: str, count: int) -> list[Gold]:
+    sentences = read_sentences(SAMPLE / f"{split}.txt")[0]
+    short = [(one.characters, one.entities) for one in sentences if len(one.characters) <= 45]
+    return short[:: len(short) // count][:count]
+
+
+def _awkward() -> list[Gold]:
+    return [
+        (tuple("我 在𠮷野家吃饭😀，真好 吃！"), (Span(3, 6, "ORG"),)),
+        (("COVID", "-19", "疫", "苗", "的", "研", "究", "员", "在", "北", "京"), (Span(9, 11, "LOC"),)),
+        (tuple("全角\u3000空格Ａ１\u00a0和数字2005.3"), ()),
+        (("好",), ()),
+        (tuple("陈"), (Span(0, 1, "NAME"),)),
+    ]
+
+
+def _longer_than_any_window(sentences: Sequence[Gold]) -> Gold:
+    """One sentence of over 510 characters, put together from short ones."""
+    characters: list[str] = []
+    spans: list[Span] = []
+    for own, entities in sentences:
+        if len(characters) > 520:
+            break
+        spans += [Span(span.start + len(characters), span.end + len(characters), span.label) for span in entities]
+        characters += own
+    return tuple(characters), tuple(spans)
+
+
+def _as_bmes(sentences: Iterable[Gold]) -> str:
+    blocks = []
+    for characters, entities in sentences:
+        tags = spans_to_tags(entities, n_characters=len(characters), scheme="BMES")
+        blocks.append("".join(f"{character} {tag}\n" for character, tag in zip(characters, tags, strict=True)))
+    return "\n".join(blocks)
+
+
+# --- word vectors and encoder -------------------------------------------------------------------------------------
+
+
+def _write_vectors(path: Path, texts: Sequence[str]) -> None:
+    """Two of three words of the texts, words they lack, and rows that a vocabulary drops; in word2vec text."""
+    import rjieba
+
+    engine = rjieba.Jieba()
+    found = dict.fromkeys(word for text in texts for word in engine.cut(text, True) if len(word) > 1 and word.strip())
+    words = [word for index, word in enumerate(found) if index % 3][:280]
+    words += ["𠮷野", "疫苗", "野家吃", "长江大桥", "南京市", "熊猫", "测试集", "这个词有整整十一个汉字", "单"]
+    # Some characters need more candidates than a set and the negatives take.
+    words += [left + right for left in "公司董事" for right in "大中国人学会业长年生于任"] + ["公司", "董事长"]
+    rows = [f"{word} {' '.join(f'{value:.5f}' for value in _vector(word))}" for word in dict.fromkeys(words)]
+    rows += [rows[0], "零向量 " + " ".join(["0"] * DIMENSIONS)]
+    path.write_text(f"{len(rows)} {DIMENSIONS}\n" + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+def _vector(word: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """A direction of its own for each word, save that those beginning with 公 or 董 lie close together."""
+    seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
+    own = np.random.default_rng(seed).normal(size=DIMENSIONS)
+    return own + 2 if word[0] in "公董" else own
+
+
+def _write_encoder(folder: Path, texts: Sequence[str]) -> None:
+    """A BERT of two layers with random weights and one token a character."""
+    import torch
+    from safetensors.torch import save_file
+    from transformers import BertConfig, BertModel
+
+    characters = {letter.lower() for text in texts for letter in text if not letter.isspace()}
+    vocabulary = [*SPECIALS, *sorted(characters - set(UNKNOWN_TO_THE_ENCODER))]
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=WIDTH,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=POSITIONS,
+        initializer_range=0.2,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(3)
+        bert = BertModel(config, add_pooling_layer=False)
+    folder.mkdir()
+    (folder / "config.json").write_text(bert.config.to_json_string(use_diff=False), encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    save_file(bert.state_dict(), folder / "model.safetensors")

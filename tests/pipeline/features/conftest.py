@@ -1,0 +1,61 @@
+"""Fixtures of the features room: random text, saved vocabularies, a tiny random BERT."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertConfig, BertModel
+
+from pipeline.features.vocabulary import FloatMatrix, Vocabulary, open_vocabulary, save_vocabulary
+
+MakeVocabulary = Callable[[Sequence[str], FloatMatrix], Vocabulary]
+
+ENCODER_CHARACTERS = [chr(0x4E00 + index) for index in range(50)]
+ENCODER_VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *ENCODER_CHARACTERS]
+ENCODER_POSITIONS = 42
+
+
+@pytest.fixture(scope="session")
+def make_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> MakeVocabulary:
+    """Words and vectors → the vocabulary saved and opened again."""
+    numbers = itertools.count()
+
+    def make(words: Sequence[str], matrix: FloatMatrix) -> Vocabulary:
+        folder = tmp_path_factory.mktemp("vocabulary")
+        save_vocabulary(folder, words=words, matrix=matrix)
+        return open_vocabulary(folder, digest=str(next(numbers)))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random BERT of two layers, large weights so that every input matters."""
+    folder = tmp_path_factory.mktemp("encoder")
+    config = BertConfig(
+        vocab_size=len(ENCODER_VOCABULARY),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=ENCODER_POSITIONS,
+    )
+    model = BertModel(config, add_pooling_layer=False)
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(std=0.3, generator=generator)
+    model.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(ENCODER_VOCABULARY) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)

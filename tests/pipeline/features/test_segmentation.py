@@ -1,0 +1,156 @@
+"""Segments tile whatever the text holds, with both engines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+from pipeline.features.segmentation import Cut, open_segmenter, segment_of_each, segment_sentence
+
+ENGINES = ("jieba", "rjieba")
+
+PIECES = [
+    *("中国", "北京大学", "陈思远", "我来到", "和服", "𠀀𪚥", "㐀㐁", "々〇"),
+    *("abc", "Ａｂ", "3.14%", "１２", "2019", "e-mail", "C++", "U.S.A."),
+    *(" ", "  ", "\u3000", "\t", "\n", "\r\n", "\r", "\u2028", "\x85"),
+    *("😀", "👨\u200d👩\u200d👧", "🇨🇳", "\u0301", "\ufeff", "\ue000", "\U000f0000", "\x00", "\x1b", "\x7f", "\ufffd"),
+    *("。", "，", "…", "《", "#", "_", "·"),
+]
+CHARACTER = st.sampled_from(sorted({c for piece in PIECES for c in piece})) | st.characters(exclude_categories=["Cs"])
+TEXT = st.lists(st.sampled_from(PIECES) | CHARACTER, max_size=25).map("".join)
+TOKENS = st.lists(st.sampled_from(PIECES) | CHARACTER, max_size=25)
+
+
+@pytest.fixture(scope="module", params=[(engine, hmm) for engine in ENGINES for hmm in (True, False)])
+def cut(request: pytest.FixtureRequest) -> Cut:
+    engine, hmm = request.param
+    return open_segmenter(engine, hmm=hmm, user_dict=None)
+
+
+def _check_tiles(characters: list[str], segments: list[str], starts: list[int]) -> None:
+    assert "".join(segments) == "".join(characters)
+    assert all(segments)
+    ends = [*starts, len(characters)][1:]
+    assert ["".join(characters[start:end]) for start, end in zip(starts, ends, strict=True)] == segments
+    assert starts == sorted(set(starts)) and starts[:1] == ([0] if characters else [])
+
+
+@given(text=TEXT)
+@settings(max_examples=300)
+def test_any_text_is_tiled(cut: Cut, text: str) -> None:
+    characters = list(text)
+    segments, starts = segment_sentence(characters, cut)
+    _check_tiles(characters, segments, starts)
+    # of one code point a character, the segments are the engine's words
+    assert segments == [word for word in cut(text) if word]
+
+
+@given(characters=TOKENS)
+@settings(max_examples=200)
+def test_tokens_of_several_characters_are_never_split(cut: Cut, characters: list[str]) -> None:
+    _check_tiles(characters, *segment_sentence(characters, cut))
+
+
+@st.composite
+def _cut_somewhere(draw: st.DrawFn) -> tuple[list[str], list[str]]:
+    characters = draw(st.lists(st.text("字a😀", min_size=1, max_size=4), max_size=12))
+    text = "".join(characters)
+    points = sorted(draw(st.sets(st.integers(0, len(text)))) | {0, len(text)})
+    return characters, [text[start:end] for start, end in zip(points, points[1:], strict=False)]
+
+
+@given(_cut_somewhere())
+def test_a_token_lies_in_the_word_of_its_first_code_point(drawn: tuple[list[str], list[str]]) -> None:
+    characters, words = drawn
+    word_of = [place for place, word in enumerate(words) for _ in word]  # one entry a code point
+    offsets = [sum(map(len, characters[:position])) for position in range(len(characters))]
+    expected: list[str] = []
+    last = -1
+    for character, offset in zip(characters, offsets, strict=True):
+        if word_of[offset] == last:
+            expected[-1] += character
+        else:
+            expected.append(character)
+        last = word_of[offset]
+    segments, starts = segment_sentence(characters, lambda text: words)
+    assert segments == expected
+    _check_tiles(characters, segments, starts)
+    around = segment_of_each(segments, starts, n_characters=len(characters))
+    assert around == [expected[starts.index(max(s for s in starts if s <= p))] for p in range(len(characters))]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_by_hand(engine: str) -> None:
+    with_hmm = open_segmenter(engine, hmm=True, user_dict=None)
+    without = open_segmenter(engine, hmm=False, user_dict=None)
+    assert segment_sentence(list("我来到北京清华大学"), with_hmm) == (["我", "来到", "北京", "清华大学"], [0, 1, 3, 5])
+    text = list("他来到了网易杭研大厦")
+    assert segment_sentence(text, with_hmm)[0] == ["他", "来到", "了", "网易", "杭研", "大厦"]
+    assert segment_sentence(text, without)[0] == ["他", "来到", "了", "网易", "杭", "研", "大厦"]
+    # the word 北京 ends inside the token 京清华: the token stays with 北, where it begins
+    assert segment_sentence(["北", "京清华", "大", "学"], with_hmm) == (["北京清华", "大学"], [0, 2])
+    assert segment_sentence([], with_hmm) == ([], [])
+
+
+@pytest.mark.parametrize("words", [["中"], ["中国", "人"], ["国", "中"], []])
+def test_an_engine_that_changes_the_text_is_found_out(words: list[str]) -> None:
+    with pytest.raises(InputDataError, match="changed the text '中国'") as caught:
+        segment_sentence(["中", "国"], lambda text: words)
+    assert "segment.engine" in caught.value.next_step
+
+
+@pytest.fixture
+def fresh_segmenters() -> Iterator[None]:
+    yield
+    open_segmenter.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_segmenters")
+def test_a_user_dictionary_adds_words_to_its_own_segmenter_only(tmp_path: Path) -> None:
+    user_dict = tmp_path / "user.txt"
+    user_dict.write_text("陈思远先生 1000 n\n", encoding="utf-8")
+    text = list("陈思远先生来到北京")
+    taught = open_segmenter("jieba", hmm=True, user_dict=user_dict)
+    assert segment_sentence(text, taught)[0] == ["陈思远先生", "来到", "北京"]
+    assert "陈思远先生" not in segment_sentence(text, open_segmenter("jieba", hmm=True, user_dict=None))[0]
+
+
+@pytest.mark.usefixtures("fresh_segmenters")
+def test_user_dictionaries_that_cannot_be_used(tmp_path: Path) -> None:
+    user_dict = tmp_path / "user.txt"
+    with pytest.raises(MissingResourceError, match=r"user\.txt"):
+        open_segmenter("jieba", hmm=True, user_dict=user_dict)
+    user_dict.write_bytes("云计算\n".encode("gb18030"))
+    with pytest.raises(InputDataError, match=r"user\.txt.*not a jieba user dictionary"):
+        open_segmenter("jieba", hmm=True, user_dict=user_dict)
+    with pytest.raises(ParameterError, match=r"segment\.user_dict.*rjieba"):
+        open_segmenter("rjieba", hmm=True, user_dict=user_dict)
+
+
+def test_jieba_says_nothing_and_leaves_nothing_in_the_shared_temporary_folder(tmp_path: Path) -> None:
+    shared, home = tmp_path / "shared", tmp_path / "home"
+    shared.mkdir()
+    home.mkdir()
+    program = (
+        "from pipeline.features.segmentation import open_segmenter, segment_sentence\n"
+        "cut = open_segmenter('jieba', hmm=True, user_dict=None)\n"
+        "assert segment_sentence(list('来到北京'), cut)[0] == ['来到', '北京']\n"
+    )
+    environment = os.environ | {name: str(shared) for name in ("TMPDIR", "TEMP", "TMP")}
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home)}
+    # bytecode compilation of jieba's old regular expressions warns once; that is not jieba speaking
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    root = Path(__file__).parents[3]
+    for _ in range(2):  # without a cache, then with it
+        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert list(shared.iterdir()) == []
+    assert list(home.rglob("jieba.cache"))

@@ -1,0 +1,97 @@
+"""The trie against a search that tries every stretch of the sentence."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contract.errors import StaleArtifactError
+from pipeline.features.trie import Trie
+
+# Few symbols, so that words are met often: Han, ASCII, emoji, astral Han, private use, a combining mark, wide space.
+SYMBOLS = "中国人aB1😀𠀀\ue000\u0301\u3000"
+WORDS = st.lists(st.text(SYMBOLS, min_size=1, max_size=4), min_size=1, max_size=25, unique=True)
+SENTENCES = st.lists(st.text(SYMBOLS, min_size=1, max_size=3), max_size=20)
+
+
+def _by_trying_all(words: list[str], characters: list[str]) -> list[tuple[int, int, int]]:
+    found = []
+    for start in range(len(characters)):
+        for end in range(start + 1, len(characters) + 1):
+            text = "".join(characters[start:end])
+            for place, word in enumerate(words):
+                if word == text:
+                    found.append((start, end, place + 1))
+    return found
+
+
+@given(WORDS, st.text(SYMBOLS, max_size=30))
+def test_finds_every_word_of_a_text(words: list[str], text: str) -> None:
+    expected = _by_trying_all(words, list(text))
+    assert Trie.build(words).matches(text) == expected
+    assert Trie.build(words).sentence_matches(list(text)) == expected
+
+
+@given(WORDS, SENTENCES)
+def test_positions_count_tokens_and_no_token_is_cut(words: list[str], characters: list[str]) -> None:
+    assert Trie.build(words).sentence_matches(characters) == _by_trying_all(words, characters)
+
+
+def test_by_hand() -> None:
+    trie = Trie.build(["中国", "国人", "中国人", "A股", "股市"])
+    assert trie.matches("中国人") == [(0, 2, 1), (0, 3, 3), (1, 3, 2)]
+    assert trie.matches("😀中国") == [(1, 3, 1)]
+    assert trie.matches("哈哈") == trie.matches("") == []
+    # "国人" begins inside the first token, "A股" is one token, "股市" would cut it
+    assert trie.sentence_matches(["中国", "人", "A股", "市"]) == [(0, 1, 1), (0, 2, 3), (2, 3, 4)]
+
+
+def test_a_word_may_overlap_itself() -> None:
+    assert Trie.build(["哈哈"]).matches("哈哈哈") == [(0, 2, 1), (1, 3, 1)]
+
+
+@given(words=WORDS, text=st.text(SYMBOLS, max_size=30))
+def test_survives_the_trip_to_disk(tmp_path_factory: pytest.TempPathFactory, words: list[str], text: str) -> None:
+    path = tmp_path_factory.mktemp("trie") / "trie.bin"
+    trie = Trie.build(words)
+    trie.save(path)
+    first = path.read_bytes()
+    assert Trie.open(path).matches(text) == trie.matches(text)
+    Trie.build(words).save(path)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "cut", "one byte short"])
+def test_a_damaged_file_is_stale(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "trie.bin"
+    Trie.build(["中国", "人民"]).save(path)
+    whole = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        kept = {"empty": b"", "garbage": b"garbage" * 90, "cut": whole[: len(whole) // 2], "one byte short": whole[:-1]}
+        path.write_bytes(kept[damage])
+    with pytest.raises(StaleArtifactError, match=r"trie\.bin") as caught:
+        Trie.open(path)
+    assert "features vocab" in caught.value.next_step
+
+
+def test_fifty_thousand_words_open_in_no_time(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    drawn = {"".join(map(chr, rng.integers(0x4E00, 0x5800, rng.integers(2, 6)))) for _ in range(60_000)}
+    words = sorted(drawn)[:50_000]
+    assert len(words) == 50_000
+    path = tmp_path / "trie.bin"
+    Trie.build(words).save(path)
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        trie = Trie.open(path)
+        times.append(time.perf_counter() - began)
+    assert min(times) < 0.05
+    assert (0, len(words[-1]), 50_000) in trie.matches(words[-1])
