@@ -22,6 +22,7 @@ from pipeline.contract.progress import Reporter
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 TASKS_IN_FLIGHT_PER_WORKER = 4
+SECONDS_TO_CONNECT = 10
 
 
 class Executor(Protocol):
@@ -135,7 +136,7 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
         else:
             target = scheduler
         try:
-            client = stack.enter_context(Client(target, timeout=20))
+            client = stack.enter_context(Client(target, timeout=SECONDS_TO_CONNECT))
         except (OSError, ValueError) as error:
             raise MissingResourceError(
                 f"no Dask scheduler answers at {scheduler} ({type(error).__name__})",

@@ -176,7 +176,7 @@ class LabelSet:
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
             labels = cls(body["scheme"], tuple(body["entity_types"]))
-            if list(labels.tags) != body["tags"]:
+            if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
                 raise KeyError("tags")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise StaleArtifactError(

@@ -117,11 +117,11 @@ def _entity_types(context: StageContext) -> set[str]:
 def _write_boundaries(context: StageContext, folder: Path, named: set[int]) -> int:
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
     width = int(vocabulary.vectors.shape[1])
-    rows = [
-        {"boundary_id": index, "word": vocabulary.words[index - 1], "vector": vocabulary.vectors[index].tolist()}
-        for index in sorted(named)
-    ]
-    tables.write_rows(folder / BOUNDARIES_FILE, schema.boundaries(width), rows)
+    ids = np.array(sorted(named), dtype=np.int32)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(vocabulary.vectors[ids].ravel()), width)
+    words = pa.array([vocabulary.words[index - 1] for index in ids], pa.string())
+    layout = schema.boundaries(width)
+    tables.write_table(folder / BOUNDARIES_FILE, layout, pa.table([pa.array(ids), words, vectors], schema=layout))
     return width
 
 

@@ -107,7 +107,13 @@ def test_the_character_index_equals_a_search_through_all_words(words: list[str])
         assert ids[offsets[place] : offsets[place + 1]].tolist() == expected
 
 
-@given(st.lists(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=3, max_size=3),
+        min_size=1,
+        max_size=5,
+    )
+)
 def test_rows_become_unit_and_zero_rows_stay(rows: list[list[float]]) -> None:
     matrix = np.array(rows, dtype=np.float32)
     unit = normalised(matrix)

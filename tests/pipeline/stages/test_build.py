@@ -237,9 +237,7 @@ def _break_unlabelled(project: Any) -> None:
     ("damage", "where"),
     [(_break_raw, "test.bmes:"), (_break_vectors, "vectors.txt:2"), (_break_unlabelled, "more.txt.gz:2")],
 )
-def test_a_failing_stage_leaves_the_old_output_whole(
-    project: Any, damage: Callable[[Any], None], where: str
-) -> None:
+def test_a_failing_stage_leaves_the_old_output_whole(project: Any, damage: Callable[[Any], None], where: str) -> None:
     before = project.artifacts()
     damage(project)
     outcome = project.ssmi("features", "build")

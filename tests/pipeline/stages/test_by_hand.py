@@ -222,9 +222,7 @@ def test_every_shard_row_is_what_the_method_says(built_once: Any, by_hand: Recom
 def test_the_text_is_hard_enough_to_prove_something(by_hand: Recomputed) -> None:
     """Full sets and negatives, windows, foreign segments and unknown tokens all occur."""
     sentences = by_hand.everything
-    choices = [
-        by_hand.choice(*pair) for one in sentences for pair in zip(one.characters, one.segments, strict=True)
-    ]
+    choices = [by_hand.choice(*pair) for one in sentences for pair in zip(one.characters, one.segments, strict=True)]
     assert max(len(chosen) for _, _, chosen, _ in choices) == 8
     assert max(len(negatives) for _, _, _, negatives in choices) == 8
     assert any(best == 0 for best, _, _, _ in choices)

@@ -1,0 +1,318 @@
+"""The command line as a person meets it: quick help, exit codes, and one clear answer to everything that goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cli.main import COMMANDS
+from pipeline.contract import schema
+
+HEAVY = {"torch", "pyarrow", "transformers", "gensim", "dask", "distributed", "duckdb", "polars", "numpy", "pydantic"}
+
+
+# --- help ---------------------------------------------------------------------------------------------------------
+
+
+def _cpu_seconds(arguments: list[str], environment: dict[str, str]) -> float:
+    def spent() -> float:
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    before = spent()
+    subprocess.run([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL, check=True)
+    return spent() - before
+
+
+def test_help_is_quick_and_loads_nothing_heavy(environment: dict[str, str]) -> None:
+    code = "import sys; from cli.main import cli; cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    *said, modules = done.stdout.splitlines()
+    assert not HEAVY & {name.partition(".")[0] for name in modules.split()}
+    assert [line.split()[0] for line in said if re.match(r"  [a-z]+  +[A-Z]", line)] == list(COMMANDS)
+    assert min(_cpu_seconds(["-m", "cli.main", "--help"], environment) for _ in range(5)) < 0.25
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_listed_command_has_help(project: Any, command: str) -> None:
+    outcome = project.ssmi(command, "--help")
+    assert outcome.code == 0
+    usage, *rest = outcome.stdout.splitlines()
+    assert f"ssmi-cli {command} [OPTIONS]" in usage
+    assert any(line.strip().endswith(".") for line in rest)
+
+
+def test_the_version_is_the_packages(project: Any) -> None:
+    assert re.fullmatch(r"ssmi-cli, version \d+\.\d+\.\d+\n", project.ssmi("--version").stdout)
+
+
+# --- wrong usage --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["trian"], "did you mean 'train'?"),
+        (["features", "bild"], "No such command 'bild'"),
+        (["train", "--datset", "tiny"], "Did you mean"),
+        (["evaluate", "--split", "tests"], "'train', 'dev', 'test'"),
+        (["features", "build", "--workers", "many"], "not a valid integer"),
+        (["stats", "entitys"], "did you mean 'entities'?"),
+    ],
+)
+def test_wrong_usage_is_answered_with_what_is_near(project: Any, arguments: list[str], said: str) -> None:
+    outcome = project.ssmi(*arguments)
+    assert outcome.code == 2
+    assert said in outcome.stderr
+    assert "Traceback" not in outcome.stderr
+
+
+# --- what can be wrong with params.yaml, data, vectors and encoders ---------------------------------------------------
+
+
+def _edit(name: str, change: Callable[[str], str]) -> Callable[[Any], None]:
+    def edit(project: Any) -> None:
+        path = project.root / name
+        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+    return edit
+
+
+def _nothing(project: Any) -> None:
+    pass
+
+
+def _set(section: str, **values: Any) -> Callable[[Any], None]:
+    return lambda project: project.set(section, **values)
+
+
+def _mix_schemes(project: Any) -> None:
+    project.raw("train").write_text("张 B-NAME\n三 E-NAME\n在 O\n\n北 B-LOC\n京 M-LOC\n市 I-LOC\n", encoding="utf-8")
+
+
+def _wrong_width(project: Any) -> None:
+    path = project.root / "vectors.txt"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines[2] = lines[2].rpartition(" ")[0]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _no_weights(project: Any) -> None:
+    (project.root / "encoder" / "model.safetensors").unlink()
+    (project.root / "encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
+
+
+BUILD = ["features", "build"]
+BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = {
+    "data set not there": (lambda p: shutil.rmtree(p.raw("train").parent), BUILD, 4, ["'tiny'", "train.bmes"]),
+    "data set without train": (lambda p: p.raw("train").unlink(), BUILD, 4, ["no train file", "dev.bmes"]),
+    "data set misspelt": (_nothing, [*BUILD, "--dataset", "resum"], 4, ["'resum'", "did you mean 'resume'?"]),
+    "licensed data set": (_nothing, [*BUILD, "--dataset", "ontonotes4"], 4, ["never fetched", "LDC2011T03", "bmes"]),
+    "empty data set": (_edit("data/tiny/train.bmes", lambda _: ""), BUILD, 3, ["train.bmes: holds no sentence"]),
+    "row without a tag": (
+        _edit("data/tiny/dev.bmes", lambda text: "好\n" + text),
+        BUILD,
+        3,
+        ["dev.bmes:1: one column", "京 B-LOC"],
+    ),
+    "mixed tag schemes": (_mix_schemes, BUILD, 3, ["train.bmes:6 has M-", "train.bmes:7 has I-", "mixed"]),
+    "vectors misspelt": (_set("vocab", vectors="synonym"), BUILD, 4, ["'synonym'", "did you mean 'synonyms'?"]),
+    "vectors that are none": (
+        lambda p: (p.root / "vectors.txt").write_bytes(bytes(range(256)) * 9),
+        BUILD,
+        3,
+        ["vectors.txt: no vectors", "word2vec"],
+    ),
+    "vectors of uneven width": (_wrong_width, BUILD, 3, ["vectors.txt:3: 7 numbers", "expected 8"]),
+    "vectors without a Chinese word": (
+        _edit("vectors.txt", lambda _: "hello 1 2\nworld 3 4\n"),
+        BUILD,
+        3,
+        ["vectors.txt: no word of 2 to 10 characters", "vocab.vectors"],
+    ),
+    "encoder folder not there": (_set("encoder", name="./bert"), BUILD, 4, ["'./bert': no such folder", "vocab.txt"]),
+    "encoder that the hub does not give": (
+        _set("encoder", name="nobody/nothing"),
+        BUILD,
+        4,
+        ["nobody/nothing: not a folder, not a listed encoder", "e5-small-zh"],
+    ),
+    "encoder without weights": (_no_weights, BUILD, 4, ["lacks model.safetensors", "pickle"]),
+    "unknown parameter": (
+        _edit("params.yaml", lambda text: text.replace("threshold:", "treshold:")),
+        BUILD,
+        2,
+        ["selection.treshold: unknown key, did you mean 'threshold'?"],
+    ),
+    "two bad parameters": (
+        _nothing,
+        [*BUILD, "-S", "selection.max_set=0", "-S", "pmi.estimator=best"],
+        2,
+        ["selection.max_set:", "pmi.estimator:", "'joint' or 'printed'"],
+    ),
+    "params.yaml that is not YAML": (_edit("params.yaml", lambda _: "a: [1\nb: }"), BUILD, 2, ["not YAML", "line 2"]),
+    "override without a value": (_nothing, [*BUILD, "-S", "selection.threshold"], 2, ["not section.key=value"]),
+    "override of an unknown key": (
+        _nothing,
+        [*BUILD, "-S", "selecton.threshold=1"],
+        2,
+        ["selecton: unknown key, did you mean 'selection'?"],
+    ),
+}
+
+
+def _assert_clear(outcome: Any, code: int, said: list[str]) -> None:
+    """One line that says what and where, one that says what to do; nothing of Python's."""
+    assert outcome.code == code, outcome.stderr
+    assert "Traceback" not in outcome.stderr and "Error:" not in outcome.stderr
+    *_, message, advice = outcome.stderr.splitlines()
+    assert message.startswith("error: ") and len(message) < 400
+    assert advice.startswith("  next: ") and len(advice) > 12
+    assert [text for text in said if text not in message + advice] == []
+
+
+@pytest.mark.parametrize("case", sorted(BAD_INPUT))
+def test_bad_input_gets_a_clear_answer_and_costs_nothing(project: Any, case: str) -> None:
+    damage, arguments, code, said = BAD_INPUT[case]
+    before = project.artifacts()
+    damage(project)
+    _assert_clear(project.ssmi(*arguments), code, said)
+    assert project.artifacts() == before
+
+
+def test_outside_a_project(tmp_path: Path, built_once: Any) -> None:
+    nowhere = type(built_once)(tmp_path, built_once.environment)
+    _assert_clear(nowhere.ssmi("features", "build"), 4, ["no params.yaml in", "--project FOLDER"])
+
+
+# --- training and evaluation ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained_once(built_once: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The tiny project with a run, trained for one epoch."""
+    project = copy_project(built_once, tmp_path_factory.mktemp("trained"))
+    outcome = project.ssmi("train", "-S", "train.epochs=1")
+    assert outcome.code == 0, outcome.stderr
+    return project
+
+
+@pytest.fixture
+def trained(trained_once: Any, copy_project: Any, tmp_path: Path) -> Any:
+    return copy_project(trained_once, tmp_path)
+
+
+def test_training_and_evaluating_agree(trained: Any) -> None:
+    metrics = json.loads((trained.root / "artifacts/train/tiny/metrics.json").read_text(encoding="utf-8"))
+    for split in ("dev", "test"):
+        outcome = trained.ssmi("evaluate", "--split", split, "--json")
+        assert (outcome.code, json.loads(outcome.stdout)) == (0, {split: metrics[split]})
+
+
+def test_training_before_building(fresh_project: Any) -> None:
+    outcome = fresh_project.ssmi("train")
+    _assert_clear(outcome, 4, ["artifacts/shards/tiny: not built", "ssmi-cli features build --dataset tiny"])
+    assert fresh_project.artifacts() == {}
+
+
+def test_evaluating_before_training(project: Any) -> None:
+    _assert_clear(project.ssmi("evaluate"), 4, ["no checkpoint", "ssmi-cli train"])
+
+
+def test_shards_of_another_vocabulary(trained: Any) -> None:
+    before = trained.artifacts("train")
+    trained.build("-S", "vocab.max_words=100")
+    said = ["do not belong together", "vocabulary", "train on these"]
+    _assert_clear(trained.ssmi("evaluate"), 5, said)
+    assert trained.artifacts("train") == before
+
+
+def test_shards_of_another_label_set(trained: Any) -> None:
+    trained.build("-S", "shards.tag_scheme=BIO")
+    _assert_clear(trained.ssmi("evaluate"), 5, ["do not belong together", "labels BMES", "BIO"])
+
+
+def test_shards_of_another_encoder(trained: Any) -> None:
+    config = trained.root / "encoder" / "config.json"
+    body = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**body, "layer_norm_eps": 1e-6}), encoding="utf-8")
+    before = trained.artifacts("train")
+    _assert_clear(trained.ssmi("train"), 5, ["encoder", "features build"])
+    assert trained.artifacts("train") == before
+    trained.build()
+    _assert_clear(trained.ssmi("evaluate"), 5, ["do not belong together", "encoder"])
+
+
+def _older_manifest(shards: Path) -> None:
+    path = shards / "manifest.json"
+    body = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**body, "schema_version": 0}), encoding="utf-8")
+
+
+def _other_columns(shards: Path) -> None:
+    path = shards / "dev" / "part-00000.parquet"
+    table = pq.read_table(path).rename_columns(["id" if n == "sentence_id" else n for n in schema.SHARDS.names])
+    pq.write_table(table, path)
+
+
+def _other_types(shards: Path) -> None:
+    path = shards / "dev" / "part-00000.parquet"
+    table = pq.read_table(path)
+    place = table.schema.get_field_index("token_ids")
+    pq.write_table(table.set_column(place, "token_ids", table["token_ids"].cast(pa.list_(pa.int64()))), path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (_older_manifest, ["schema version 0, this program writes 1", "build the features again"]),
+        (_other_columns, ["another schema version", "id, sentence_id"]),
+        (_other_types, ["another schema version", "token_ids"]),
+    ],
+)
+def test_shards_of_another_schema(trained: Any, damage: Callable[[Path], None], said: list[str]) -> None:
+    damage(trained.root / "artifacts" / "shards" / "tiny")
+    before = trained.artifacts("train")
+    _assert_clear(trained.ssmi("train"), 5, said)
+    assert trained.artifacts("train") == before
+    # Building mends it.
+    assert trained.build().built == {"shards"}
+    assert trained.ssmi("evaluate", "--split", "dev").code == 0
+
+
+# --- interruption ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", [(), ("--workers", "2")])
+def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tuple[str, ...]) -> None:
+    """Ctrl-C, which reaches every process, while the prepare stage writes its third of thousands of parts."""
+    project.set("prepare", sentences_per_part=1)
+    project.raw("train").write_text("好 O\n\n" * 20_000, encoding="utf-8")
+    before = project.artifacts()
+    with project.start("features", "build", *how, start_new_session=True) as process:
+        end = time.monotonic() + 60
+        while not list((project.root / "artifacts" / "prepare").glob(".tiny.*.tmp/train/part-00003.parquet")):
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert [line for line in stderr.splitlines() if line] == [
+        "prepare: raw files → sentences with gold entities",
+        "interrupted",
+    ]
+    assert project.artifacts() == before

@@ -1,0 +1,166 @@
+"""Manifests: read back as written, and a changed folder is seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contract import manifest as manifests
+from pipeline.contract import schema, tables
+from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport
+
+WORDS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "人民"}]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A stage folder ``artifacts/pmi/weibo``, finished."""
+    folder = tmp_path / "artifacts" / "pmi" / "weibo"
+    tables.write_rows(folder / "train" / "part-00000.parquet", schema.VOCABULARY, WORDS)
+    (folder / "labels.json").write_text("{}", encoding="utf-8")
+    manifests.save(_manifest(folder), folder)
+    return folder
+
+
+def _manifest(folder: Path) -> Manifest:
+    return Manifest(
+        stage="pmi",
+        dataset="weibo",
+        parameters={"pmi": {"estimator": "joint", "unlabelled": []}},
+        inputs={"artifacts/prepare": "ab", "unlabelled/0/新闻.txt": "cd"},
+        report=StageReport(rows_in=3, rows_out=2, skipped={"empty": 1}, statistics={"cosine": 0.1, "by": {"x": 2}}),
+        files=manifests.describe_files(folder),
+    )
+
+
+def test_a_manifest_reads_back_as_it_was_written(folder: Path) -> None:
+    assert manifests.load(folder) == _manifest(folder)
+    without_dataset = replace(_manifest(folder), dataset=None)
+    manifests.save(without_dataset, folder)
+    assert manifests.load(folder) == without_dataset
+
+
+def test_the_same_folder_gives_the_same_bytes(folder: Path) -> None:
+    first = (folder / MANIFEST_NAME).read_bytes()
+    manifests.save(_manifest(folder), folder)
+    assert (folder / MANIFEST_NAME).read_bytes() == first
+    assert str(folder.parent).encode() not in first  # no absolute path
+
+
+def test_files_are_described_by_digest_size_and_rows(folder: Path) -> None:
+    part = (folder / "train" / "part-00000.parquet").read_bytes()
+    assert manifests.describe_files(folder) == {
+        "labels.json": FileEntry(hashlib.sha256(b"{}").hexdigest(), 2, None),
+        "train/part-00000.parquet": FileEntry(hashlib.sha256(part).hexdigest(), len(part), 2),
+    }
+    assert list(manifests.describe_files(folder)) == ["labels.json", "train/part-00000.parquet"]
+
+
+def _same_size(folder: Path) -> None:
+    (folder / "labels.json").write_text("[]", encoding="utf-8")
+
+
+def _longer(folder: Path) -> None:
+    (folder / "labels.json").write_text("{ }", encoding="utf-8")
+
+
+def _added(folder: Path) -> None:
+    (folder / "train" / "part-00001.parquet").write_bytes(b"")
+
+
+def _removed(folder: Path) -> None:
+    (folder / "labels.json").unlink()
+
+
+def _renamed(folder: Path) -> None:
+    (folder / "labels.json").rename(folder / "label.json")
+
+
+def _cut(folder: Path) -> None:
+    path = folder / "train" / "part-00000.parquet"
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def _emptied(folder: Path) -> None:
+    (folder / "train" / "part-00000.parquet").write_bytes(b"")
+
+
+def _other_table(folder: Path) -> None:
+    tables.write_rows(folder / "train" / "part-00000.parquet", schema.VOCABULARY, WORDS[::-1])
+
+
+@pytest.mark.parametrize("change", [_same_size, _longer, _added, _removed, _renamed, _cut, _emptied, _other_table])
+def test_a_change_of_any_file_is_seen(folder: Path, change: Callable[[Path], None]) -> None:
+    manifest = manifests.load(folder)
+    assert manifests.intact(manifest, folder)
+    change(folder)
+    assert not manifests.intact(manifest, folder)
+
+
+@pytest.mark.parametrize("version", [schema.SCHEMA_VERSION + 1, 0, None, "1"])
+def test_another_schema_version_is_refused(folder: Path, version: object) -> None:
+    body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+    body["schema_version"] = version
+    (folder / MANIFEST_NAME).write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=rf"schema version {version}, this program writes 1") as caught:
+        manifests.load(folder)
+    assert "build the features again" in caught.value.next_step
+
+
+def test_a_folder_without_a_manifest_was_never_finished(folder: Path) -> None:
+    (folder / MANIFEST_NAME).unlink()
+    with pytest.raises(MissingResourceError, match="weibo: not built") as caught:
+        manifests.load(folder)
+    assert caught.value.next_step == "ssmi-cli features build --dataset weibo"
+
+
+def test_the_hint_for_a_stage_without_data_sets(tmp_path: Path) -> None:
+    assert manifests.build_hint(tmp_path / "artifacts" / "vocab") == "ssmi-cli features build --dataset NAME"
+
+
+@pytest.mark.parametrize("body", ["", "{", "\x00", "[]", "3", "null", "{}"])
+def test_what_is_no_manifest_is_stale(folder: Path, body: str) -> None:
+    (folder / MANIFEST_NAME).write_text(body, encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=r"manifest\.json"):
+        manifests.load(folder)
+
+
+@pytest.mark.parametrize("key", ["stage", "dataset", "parameters", "inputs", "report", "files"])
+def test_a_manifest_with_a_part_missing_is_stale(folder: Path, key: str) -> None:
+    body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+    del body[key]
+    (folder / MANIFEST_NAME).write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=f"incomplete.*{key}"):
+        manifests.load(folder)
+    for broken in (3, [1], {"x": 3}):
+        if key in ("report", "files"):
+            (folder / MANIFEST_NAME).write_text(json.dumps({**body, key: broken}), encoding="utf-8")
+            with pytest.raises(StaleArtifactError, match="incomplete"):
+                manifests.load(folder)
+
+
+@given(
+    st.dictionaries(
+        st.text(max_size=3),
+        st.recursive(st.none() | st.integers() | st.text(max_size=3), lambda inner: st.lists(inner, max_size=3)),
+        max_size=4,
+    )
+)
+def test_a_json_digest_does_not_depend_on_the_order_of_keys(value: dict[str, object]) -> None:
+    turned = dict(reversed(value.items()))
+    digest = manifests.digest_json(value)
+    assert digest == manifests.digest_json(turned) == manifests.digest_json(json.loads(json.dumps(value)))
+    assert digest != manifests.digest_json({**value, "new key": 1})
+
+
+def test_a_file_digest_is_its_sha256(tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"abc" * 10**6)
+    assert manifests.digest_file(tmp_path / "x") == hashlib.sha256(b"abc" * 10**6).hexdigest()

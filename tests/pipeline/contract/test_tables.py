@@ -1,0 +1,184 @@
+"""Tables and folders are written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contract import schema, tables
+from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+
+ROWS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "😀"}]
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_file_appears_only_when_its_block_succeeds(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with tables.writing(path) as temporary:
+        temporary.write_text("new", encoding="utf-8")
+        assert not path.exists() and temporary.parent == tmp_path
+    assert path.read_text(encoding="utf-8") == "new" and _names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("wrote", [True, False])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failing_block_leaves_the_old_file(tmp_path: Path, wrote: bool, error: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old", encoding="utf-8")
+    with pytest.raises(error), tables.writing(path) as temporary:
+        if wrote:
+            temporary.write_text("half", encoding="utf-8")
+        raise error
+    assert path.read_text(encoding="utf-8") == "old" and _names(tmp_path) == ["a.txt"]
+
+
+def _folder(parent: Path) -> Path:
+    folder = parent / "shards"
+    folder.mkdir()
+    (folder / "old.txt").write_text("old", encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("existing", [True, False])
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path, existing: bool) -> None:
+    folder = _folder(tmp_path) if existing else tmp_path / "deep" / "shards"
+    with tables.replacing_folder(folder) as fresh:
+        assert list(fresh.iterdir()) == []
+        (fresh / "train").mkdir()
+        (fresh / "train" / "new.txt").write_text("new", encoding="utf-8")
+        assert folder.exists() is existing
+    assert _names(folder) == ["train", "train/new.txt"]
+    assert [path.name for path in folder.parent.iterdir()] == ["shards"]
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("existing", [True, False])
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failing_block_leaves_the_old_folder(tmp_path: Path, existing: bool, error: type[BaseException]) -> None:
+    folder = _folder(tmp_path) if existing else tmp_path / "shards"
+    before = _names(tmp_path)
+    with pytest.raises(error), tables.replacing_folder(folder) as fresh:
+        (fresh / "new.txt").write_text("half", encoding="utf-8")
+        raise error
+    assert _names(tmp_path) == before
+
+
+# --- tables -----------------------------------------------------------------------------------------------------------
+
+
+def test_rows_come_back_and_columns_can_be_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "words.parquet"
+    tables.write_rows(path, schema.VOCABULARY, ROWS)
+    assert tables.read_rows(path, schema.VOCABULARY) == ROWS
+    assert tables.read_rows(path, schema.VOCABULARY, columns=["word"]) == [{"word": "中国"}, {"word": "😀"}]
+    assert tables.count_rows([path, path]) == 4 and tables.count_rows([]) == 0
+    assert _names(path.parent) == ["words.parquet"]
+
+
+def test_nested_rows_nulls_and_no_rows_at_all(tmp_path: Path) -> None:
+    rows = [
+        {
+            "sentence_id": 0,
+            "line": 1,
+            "characters": ["中", "A股"],
+            "entities": [{"start": 0, "end": 1, "label": "X"}],
+        },
+        {"sentence_id": 1, "line": 4, "characters": [], "entities": []},
+    ]
+    tables.write_rows(tmp_path / "a.parquet", schema.SENTENCES, rows)
+    assert tables.read_rows(tmp_path / "a.parquet", schema.SENTENCES) == rows
+    tables.write_rows(tmp_path / "b.parquet", schema.SENTENCES, [])
+    assert tables.read_rows(tmp_path / "b.parquet", schema.SENTENCES) == []
+
+
+def test_a_missing_key_is_an_error_and_an_unwritten_file(tmp_path: Path) -> None:
+    path = tmp_path / "words.parquet"
+    tables.write_rows(path, schema.VOCABULARY, ROWS)
+    before = path.read_bytes()
+    with pytest.raises(KeyError, match="word"):
+        tables.write_rows(path, schema.VOCABULARY, [{"boundary_id": 3}])
+    assert path.read_bytes() == before and _names(tmp_path) == ["words.parquet"]
+
+
+def test_a_table_of_another_schema_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "words.parquet"
+    with pytest.raises(StaleArtifactError, match=r"words\.parquet: table differs"):
+        tables.write_table(path, schema.VOCABULARY, pa.table({"boundary_id": [1], "word": ["中国"]}))
+    assert _names(tmp_path) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 2**31 - 1), st.text(st.characters(exclude_categories=["Cs"]), max_size=5))))
+def test_the_same_rows_give_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, str]]
+) -> None:
+    rows = [{"boundary_id": number, "word": word} for number, word in drawn]
+    folders = [tmp_path_factory.mktemp("bytes") for _ in range(2)]
+    for folder in folders:
+        tables.write_rows(folder / "words.parquet", schema.VOCABULARY, rows)
+    assert len({(folder / "words.parquet").read_bytes() for folder in folders}) == 1
+    assert tables.read_rows(folders[0] / "words.parquet", schema.VOCABULARY) == rows
+
+
+def test_large_tables_have_row_groups_of_the_contract(tmp_path: Path) -> None:
+    rows = [{"boundary_id": number, "word": "x"} for number in range(tables.ROWS_PER_GROUP + 1)]
+    tables.write_rows(tmp_path / "words.parquet", schema.VOCABULARY, rows)
+    metadata = pq.read_metadata(tmp_path / "words.parquet")
+    assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [4096, 1]
+
+
+@pytest.mark.parametrize(
+    ("table", "differing"),
+    [
+        ({"boundary_id": pa.array([1], pa.int32())}, "word"),
+        (
+            {"boundary_id": pa.array([1], pa.int32()), "word": ["x"], "zeal": [1]},
+            "zeal",
+        ),
+        ({"boundary_id": pa.array([1], pa.int64()), "word": ["x"]}, "boundary_id"),
+        ({"word": ["x"], "boundary_id": pa.array([1], pa.int32())}, "their order"),
+    ],
+)
+def test_a_file_of_another_schema_is_refused_and_the_columns_named(
+    tmp_path: Path, table: dict[str, object], differing: str
+) -> None:
+    pq.write_table(pa.table(table), tmp_path / "words.parquet")
+    with pytest.raises(StaleArtifactError, match=rf"words\.parquet: .*\(differing: {differing}\)"):
+        tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)
+
+
+def test_files_that_are_missing_or_no_parquet(tmp_path: Path) -> None:
+    with pytest.raises(MissingResourceError, match=r"words\.parquet: not there"):
+        tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)
+    tables.write_rows(tmp_path / "words.parquet", schema.VOCABULARY, ROWS)
+    whole = (tmp_path / "words.parquet").read_bytes()
+    for damaged in (b"", b"nonsense", whole[:-1], whole[:100]):
+        (tmp_path / "words.parquet").write_bytes(damaged)
+        with pytest.raises(StaleArtifactError, match=r"words\.parquet: not a Parquet table"):
+            tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)
+
+
+def test_parts_are_listed_in_order(tmp_path: Path) -> None:
+    for part in (11, 2, 0):
+        tables.write_rows(tables.part_path(tmp_path, "train", part), schema.VOCABULARY, ROWS)
+    found = tables.list_parts(tmp_path, "train")
+    assert [path.name for path in found] == ["part-00000.parquet", "part-00002.parquet", "part-00011.parquet"]
+    assert tables.list_parts(tmp_path, "dev") == []
+
+
+def test_the_boundary_table_has_vectors_of_one_width(tmp_path: Path) -> None:
+    rows = [{"boundary_id": 3, "word": "中国", "vector": [0.5, -0.5]}]
+    tables.write_rows(tmp_path / "b.parquet", schema.boundaries(2), rows)
+    assert tables.read_rows(tmp_path / "b.parquet", schema.boundaries(2)) == rows
+    with pytest.raises(StaleArtifactError, match="differing: vector"):
+        tables.read_table(tmp_path / "b.parquet", schema.boundaries(3))

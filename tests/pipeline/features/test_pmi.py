@@ -1,0 +1,135 @@
+"""PMI against events listed one by one, and by hand."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Literal
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
+from pipeline.features.trie import Trie
+
+Estimator = Literal["joint", "printed"]
+WORDS = ["中国", "国家", "中国人", "人人"]
+SENTENCES = st.lists(st.lists(st.text("中国人家", min_size=1, max_size=2), max_size=10), min_size=1, max_size=6)
+
+
+def _matched(sentences: list[list[str]]) -> list[tuple[list[str], list[Match]]]:
+    trie = Trie.build(WORDS)
+    return [(characters, trie.sentence_matches(characters)) for characters in sentences]
+
+
+def _frame(events: Counter[tuple[str, int]]) -> pl.DataFrame:
+    rows = [(character, boundary, n) for (character, boundary), n in events.items()]
+    return pl.DataFrame(
+        rows, schema={"character": pl.String, "boundary_id": pl.Int32, "n_events": pl.Int64}, orient="row"
+    )
+
+
+def _scored(events: Counter[tuple[str, int]], estimator: Estimator) -> dict[tuple[str, int], tuple[float, float]]:
+    rows = score_pairs(_frame(events), estimator=estimator).iter_rows(named=True)
+    return {(row["character"], row["boundary_id"]): (row["pmi"], row["weight"]) for row in rows}
+
+
+def _events_one_by_one(sentences: list[list[str]]) -> list[tuple[str, int]]:
+    """Every (position, boundary) pair of which some occurrence of the boundary lies over the position."""
+    events = []
+    for characters in sentences:
+        for position, character in enumerate(characters):
+            for boundary, word in enumerate(WORDS, start=1):
+                stretches = (
+                    "".join(characters[start:end])
+                    for start in range(position + 1)
+                    for end in range(position + 1, len(characters) + 1)
+                )
+                if any(stretch == word for stretch in stretches):
+                    events.append((character, boundary))
+    return events
+
+
+@given(SENTENCES)
+def test_counts_and_scores_equal_plain_loops(sentences: list[list[str]]) -> None:
+    events = _events_one_by_one(sentences)
+    counted = count_events(_matched(sentences))
+    assert counted == Counter(events)
+    joint, printed = _scored(counted, "joint"), _scored(counted, "printed")
+    assert set(joint) == set(printed) == set(events)
+    n = len(events)
+    for character, boundary in set(events):
+        a = sum(1 for event in events if event == (character, boundary))
+        b = sum(1 for c, other in events if other == boundary and c != character)
+        c = sum(1 for other, k in events if other == character and k != boundary)
+        for scored, denominator in ((joint, a + b), (printed, a)):
+            pmi = math.log(a * n / (denominator * (a + c)))
+            expected = (pmi, (a + b) / n * pmi)
+            assert scored[character, boundary] == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_by_hand() -> None:
+    # 中国人: 中国 over 中 国, 中国人 over 中 国 人; 中国: 中国 over 中 国; 国家: 国家 over 国 家. N = 9.
+    events = count_events(_matched([list("中国人"), list("中国"), list("国家")]))
+    assert events == {("中", 1): 2, ("国", 1): 2, ("中", 3): 1, ("国", 3): 1, ("人", 3): 1, ("国", 2): 1, ("家", 2): 1}
+    joint, printed = _scored(events, "joint"), _scored(events, "printed")
+    # (国, 中国): A = 2, B = 2 (中), C = 2 (中国人, 国家)
+    assert joint["国", 1] == pytest.approx((math.log(18 / 16), 4 / 9 * math.log(18 / 16)))
+    assert printed["国", 1] == pytest.approx((math.log(18 / 8), 4 / 9 * math.log(18 / 8)))
+    # (国, 国家): A = 1, B = 1 (家), C = 3
+    assert joint["国", 2] == pytest.approx((math.log(9 / 8), 2 / 9 * math.log(9 / 8)))
+    assert printed["国", 2] == pytest.approx((math.log(9 / 4), 2 / 9 * math.log(9 / 4)))
+    # (人, 中国人): A = 1, B = 2, C = 0
+    assert joint["人", 3] == pytest.approx((math.log(9 / 3), 3 / 9 * math.log(9 / 3)))
+    assert printed["人", 3] == pytest.approx((math.log(9), 3 / 9 * math.log(9)))
+
+
+def test_a_word_that_overlaps_itself_is_one_event_a_position() -> None:
+    assert count_events(_matched([list("人人人")])) == {("人", 4): 3}
+
+
+def test_scores_come_sorted_with_their_counts_and_no_events_give_no_pairs() -> None:
+    scored = score_pairs(_frame(Counter({("国", 3): 1, ("中", 9): 2, ("国", 1): 4})), estimator="joint")
+    assert scored.columns == ["character", "boundary_id", "n_events", "pmi", "weight"]
+    assert scored.select("character", "boundary_id", "n_events").rows() == [("中", 9, 2), ("国", 1, 4), ("国", 3, 1)]
+    assert count_events([]) == {}
+    assert score_pairs(_frame(Counter()), estimator="joint").is_empty()
+
+
+def test_large_counts_do_not_overflow() -> None:
+    events = Counter({("中", 1): 4 * 10**9, ("国", 1): 4 * 10**9, ("国", 2): 10**9})
+    (pmi, weight) = _scored(events, "joint")["中", 1]
+    assert pmi == pytest.approx(math.log(9 / 8)) and weight == pytest.approx(8 / 9 * math.log(9 / 8))
+
+
+# --- local boundaries -------------------------------------------------------------------------------------------------
+
+
+def test_the_largest_weight_wins_ties_go_to_the_lower_id_and_unseen_is_none() -> None:
+    pairs = PairWeights({("中", 1): 0.5, ("中", 3): 0.75, ("国", 1): 0.25, ("国", 3): 0.25, ("家", 2): -1.0})
+    characters = list("中国人家")
+    matches = [(0, 3, 3), (0, 2, 1), (3, 4, 2)]
+    # 中: 3 is heavier; 国: a tie; 人: matched by 3 but never counted; 家: a negative weight is a weight
+    assert pairs.local_boundaries(characters, matches) == [3, 1, 0, 2]
+    assert pairs.local_boundaries(characters, matches[::-1]) == [3, 1, 0, 2]
+    assert pairs.local_boundaries(list("天地"), []) == [0, 0]
+    assert pairs.local_boundaries([], []) == []
+
+
+@given(
+    sentence=st.lists(st.text("中国人家", min_size=1, max_size=2), max_size=12),
+    weights=st.dictionaries(
+        st.tuples(st.sampled_from("中国人家"), st.integers(1, len(WORDS))),
+        st.integers(-2, 2).map(float),
+    ),
+)
+def test_local_boundaries_equal_plain_loops(sentence: list[str], weights: dict[tuple[str, int], float]) -> None:
+    ((_, matches),) = _matched([sentence])
+    expected = []
+    for position, character in enumerate(sentence):
+        seen = [(-weights[character, b], b) for s, e, b in matches if s <= position < e and (character, b) in weights]
+        expected.append(min(seen)[1] if seen else 0)
+    found = PairWeights(weights).local_boundaries(sentence, matches)
+    assert found == expected and all(type(number) is int for number in found)

@@ -1,0 +1,159 @@
+"""Selection of best, set and negatives against plain loops over all candidates."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contract.params import SelectionParams
+from pipeline.features.similarity import (
+    HISTOGRAM_BINS,
+    NOTHING,
+    Selection,
+    cosines_with,
+    histogram,
+    select,
+    select_at_random,
+)
+
+# A coarse grid, so that ties and values on the threshold are common.
+COSINES = st.lists(st.integers(-4, 4).map(lambda n: n / 4) | st.floats(-1, 1, width=32), max_size=25)
+PARAMS = st.builds(
+    SelectionParams,
+    threshold=st.sampled_from([-1.0, -0.5, 0.0, 0.25, 0.5, 1.0]),
+    max_set=st.integers(1, 6),
+    n_negatives=st.integers(0, 6),
+)
+
+
+def _ids(cosines: list[float]) -> list[int]:
+    return [3 * place + 2 for place in range(len(cosines))]
+
+
+def _select(cosines: list[float], params: SelectionParams) -> Selection:
+    return select(np.array(_ids(cosines), np.int32), np.array(cosines, np.float32), params=params)
+
+
+def _plainly(cosines: list[float], params: SelectionParams) -> Selection:
+    candidates = list(zip(_ids(cosines), cosines, strict=True))
+    if not candidates:
+        return NOTHING
+    best = candidates[0]
+    for candidate in candidates:
+        if candidate[1] > best[1]:
+            best = candidate
+    over = [candidate for candidate in candidates if candidate[1] > params.threshold]
+    chosen = sorted(over, key=lambda candidate: (-candidate[1], candidate[0]))[: params.max_set]
+    others = sorted((c for c in candidates if c not in chosen), key=lambda candidate: (candidate[1], candidate[0]))
+    return Selection(
+        best_id=best[0],
+        best_cosine=best[1],
+        set_ids=[number for number, _ in chosen],
+        set_cosines=[cosine for _, cosine in chosen],
+        negative_ids=[number for number, _ in others[: params.n_negatives]],
+        n_candidates=len(candidates),
+    )
+
+
+@given(COSINES, PARAMS)
+def test_equals_plain_loops(cosines: list[float], params: SelectionParams) -> None:
+    assert _select(cosines, params) == _plainly(cosines, params)
+
+
+def test_by_hand() -> None:
+    params = SelectionParams(threshold=0.5, max_set=2, n_negatives=3)
+    found = _select([0.5, 0.75, -0.25, 0.625, 0.75, -0.5, -0.25], params)  # ids 2 5 8 11 14 17 20
+    assert (found.best_id, found.best_cosine) == (5, 0.75)  # 5 and 14 tie
+    assert (found.set_ids, found.set_cosines) == ([5, 14], [0.75, 0.75])  # 11 is over the threshold but third
+    assert found.negative_ids == [17, 8, 20]
+    assert found.n_candidates == 7
+
+
+def test_a_cosine_at_the_threshold_is_not_over_it() -> None:
+    params = SelectionParams(threshold=0.6, n_negatives=0)
+    at = float(np.float32(0.6))
+    over = float(np.nextafter(np.float32(0.6), np.float32(1)))
+    assert _select([at], params).set_ids == [] and _select([at], params).best_id == 2
+    assert _select([over], params).set_ids == [2]
+
+
+def test_negatives_leave_out_the_set_but_not_the_best() -> None:
+    assert _select([0.9, 0.8], SelectionParams(threshold=0.5)).negative_ids == []
+    alone = _select([0.2], SelectionParams(threshold=0.5))
+    assert (alone.best_id, alone.set_ids, alone.negative_ids) == (2, [], [2])
+
+
+def test_ties_with_the_set_are_negatives_too() -> None:
+    # 2 and 5 are as low as 8 and come first among the lowest, but they are in the set
+    found = _select([0.75, 0.75, 0.75], SelectionParams(threshold=0.5, max_set=2, n_negatives=1))
+    assert (found.set_ids, found.negative_ids) == ([2, 5], [8])
+
+
+def test_nothing_to_choose_from() -> None:
+    empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    assert select(*empty, params=SelectionParams()) == NOTHING
+    assert select_at_random(*empty, character="中", segment="中国", params=SelectionParams()) == NOTHING
+    assert (NOTHING.best_id, NOTHING.best_cosine, NOTHING.n_candidates) == (0, None, 0)
+
+
+def _at_random(n: int, params: SelectionParams, *, character: str = "中", segment: str = "中国") -> Selection:
+    ids, cosines = np.arange(10, 10 + n, dtype=np.int32), np.linspace(-1, 1, n, dtype=np.float32)
+    return select_at_random(ids, cosines, character=character, segment=segment, params=params)
+
+
+@given(st.integers(1, 30), PARAMS, st.text(min_size=1, max_size=1), st.text(max_size=4))
+def test_random_choice_draws_distinct_candidates(n: int, params: SelectionParams, character: str, segment: str) -> None:
+    found = _at_random(n, params, character=character, segment=segment)
+    cosine_of = dict(zip(range(10, 10 + n), np.linspace(-1, 1, n, dtype=np.float32).tolist(), strict=True))
+    assert found.best_id in found.set_ids and found.best_cosine == cosine_of[found.best_id]
+    assert len(found.set_ids) == len(set(found.set_ids)) == min(n, params.max_set)
+    assert list(found.set_cosines) == [cosine_of[number] for number in found.set_ids]
+    negatives = set(found.negative_ids)
+    assert len(negatives) == len(found.negative_ids) == min(params.n_negatives, n - len(found.set_ids))
+    assert negatives.isdisjoint(found.set_ids) and negatives <= set(cosine_of)
+    assert found == _at_random(n, params, character=character, segment=segment)
+
+
+def test_random_choice_follows_seed_character_and_segment_and_spreads() -> None:
+    params = SelectionParams(max_set=1)
+    assert _at_random(10**6, params) != _at_random(10**6, params.model_copy(update={"seed": 14}))
+    assert _at_random(10**6, params) != _at_random(10**6, params, character="国")
+    assert _at_random(10**6, params) != _at_random(10**6, params, segment="国")
+    counts = [0] * 5
+    for number in range(1000):
+        counts[_at_random(5, params, segment=str(number)).best_id - 10] += 1
+    assert min(counts) > 140 and max(counts) < 260  # 200 expected; the bounds are over four deviations away
+
+
+def test_cosines_equal_a_plain_sum(rng: np.random.Generator) -> None:
+    vectors = rng.normal(size=(20, 50))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    found = cosines_with(vectors, vectors[3])
+    for cosine, vector in zip(found.tolist(), vectors.tolist(), strict=True):
+        expected = math.fsum(left * right for left, right in zip(vector, vectors[3].tolist(), strict=True))
+        assert cosine == pytest.approx(expected, abs=1e-6)
+    assert found.dtype == np.float32 and found.max() <= 1.0
+    assert cosines_with(vectors[:0], vectors[3]).shape == (0,)
+
+
+def test_rounding_never_leaves_the_range_of_cosines() -> None:
+    over = np.full((1, 4), 0.5001, np.float32)
+    assert cosines_with(over, over[0]).tolist() == [1.0]
+    assert cosines_with(-over, over[0]).tolist() == [-1.0]
+
+
+@given(st.lists(st.floats(-1, 1, width=32), max_size=40))
+def test_histogram_counts_every_cosine_in_its_bin(cosines: list[float]) -> None:
+    expected = [0] * HISTOGRAM_BINS
+    for cosine in cosines:
+        expected[min(math.floor((cosine + 1) * 50), HISTOGRAM_BINS - 1)] += 1
+    assert histogram(np.array(cosines, np.float32)).tolist() == expected
+
+
+def test_histogram_by_hand() -> None:
+    counts = histogram(np.array([-1, -0.99, 0, 0.25, 0.999, 1], np.float32))
+    assert {place: count for place, count in enumerate(counts.tolist()) if count} == {0: 2, 50: 1, 62: 1, 99: 2}
