@@ -31,7 +31,8 @@ def _summary(root: Path, dataset: str) -> str:
     shards = _manifest(root, "shards", dataset)["statistics"]
     run = root / "artifacts" / "train" / dataset
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
-    sentences = ", ".join(f"{count:,} {split}" for split, count in prepare["sentences"].items())
+    counts = prepare["sentences"]
+    sentences = ", ".join(f"{counts[split]:,} {split}" for split in ("train", "dev", "test") if split in counts)
     scores = "   ".join(
         f"{split} F1 {100 * found['f1']:.2f} (P {100 * found['precision']:.2f}, R {100 * found['recall']:.2f})"
         for split, found in metrics.items()

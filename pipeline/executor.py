@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
@@ -23,6 +24,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 TASKS_IN_FLIGHT_PER_WORKER = 4
 SECONDS_TO_CONNECT = 10
+SECONDS_FOR_WORKERS = 60
 
 
 class Executor(Protocol):
@@ -110,6 +112,11 @@ def run_single_threaded(function: Callable[[Task], Result], task: Task) -> Resul
         return function(task)
 
 
+def dask_setup(_: object) -> None:
+    """Dask calls this in each local worker (``preload``): Ctrl-C reaches every process, but only the main one acts."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator[Executor]:
     """Serial by default; ``workers`` local processes; or the cluster at ``scheduler`` (``tcp://host:port``).
@@ -131,6 +138,7 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
                 host="127.0.0.1",
                 dashboard_address=None,
                 memory_limit=0,
+                preload=[__name__],
             )
             target: Any = stack.enter_context(cluster)
         else:
@@ -141,5 +149,12 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
             raise MissingResourceError(
                 f"no Dask scheduler answers at {scheduler} ({type(error).__name__})",
                 next_step="start one with `dask scheduler`, or use --workers N",
+            ) from error
+        try:
+            client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
+        except TimeoutError as error:
+            raise MissingResourceError(
+                f"the Dask scheduler at {scheduler or 'this machine'} has no worker",
+                next_step="start some with `dask worker ADDRESS`, or use --workers N",
             ) from error
         yield Cluster(client)

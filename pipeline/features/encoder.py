@@ -16,11 +16,12 @@ from pipeline.features.windows import window_starts
 
 FloatMatrix = npt.NDArray[np.float32]
 
-MIN_ROWS = 8
+MIN_TOKENS = 64
 LENGTH_STEP = 8
 """A text's vector must not depend on what else is in its batch, to the last bit, and matrix kernels round differently
-for very few rows and for other lengths. So smaller batches are filled up with blank rows, and a window is padded to a
-multiple of ``LENGTH_STEP`` that follows from its own length, never to the longest of its neighbours."""
+for very few tokens and for other lengths. So smaller batches are filled up with blank rows (measured: from 16 tokens
+on, every batch gives the same), and a window is padded to a multiple of ``LENGTH_STEP`` that follows from its own
+length, never to the longest of its neighbours."""
 
 
 class FrozenEncoder:
@@ -73,7 +74,7 @@ class FrozenEncoder:
 
     def _encode_rows(self, rows: Sequence[Sequence[int]], *, length: int) -> list[FloatMatrix]:
         """States of rows of token ids, all padded to ``length``."""
-        ids = torch.full((max(MIN_ROWS, len(rows)), length), self._tokens.vocabulary[PAD])
+        ids = torch.full((max(-(-MIN_TOKENS // length), len(rows)), length), self._tokens.vocabulary[PAD])
         mask = torch.zeros_like(ids)
         mask[:, 0] = 1
         for index, row in enumerate(rows):

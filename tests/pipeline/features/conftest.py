@@ -35,14 +35,23 @@ def make_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> MakeVocabulary:
 
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random BERT of two layers, large weights so that every input matters."""
-    folder = tmp_path_factory.mktemp("encoder")
+    """A random BERT of two layers."""
+    return _save_bert(tmp_path_factory.mktemp("encoder"), width=32, layers=2, heads=4)
+
+
+@pytest.fixture(scope="session")
+def wide_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One layer as wide as those of real encoders, where small matrices go through other kernels than large ones."""
+    return _save_bert(tmp_path_factory.mktemp("wide_encoder"), width=384, layers=1, heads=12)
+
+
+def _save_bert(folder: Path, *, width: int, layers: int, heads: int) -> Path:
     config = BertConfig(
         vocab_size=len(ENCODER_VOCABULARY),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
+        hidden_size=width,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=4 * width,
         max_position_embeddings=ENCODER_POSITIONS,
     )
     model = BertModel(config, add_pooling_layer=False)
@@ -50,7 +59,7 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
-                parameter.normal_(std=0.3, generator=generator)
+                parameter.normal_(std=0.3, generator=generator)  # large, so that every input matters
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(ENCODER_VOCABULARY) + "\n", encoding="utf-8")
     return folder

@@ -24,6 +24,11 @@ def tokens(encoder_folder: Path) -> CharacterTokens:
 
 
 @pytest.fixture(scope="module")
+def wide_encoder(wide_encoder_folder: Path, tokens: CharacterTokens) -> FrozenEncoder:
+    return FrozenEncoder(wide_encoder_folder, tokens)
+
+
+@pytest.fixture(scope="module")
 def encoder(encoder_folder: Path, tokens: CharacterTokens) -> FrozenEncoder:
     return FrozenEncoder(encoder_folder, tokens)
 
@@ -52,9 +57,11 @@ def test_states_are_berts_last_layer_without_the_specials(
 
 @pytest.mark.parametrize("n_others", [1, 2, 6, 7, 39])
 @pytest.mark.parametrize("longest_other", [1, 9, 40])
+@pytest.mark.parametrize("width", [32, 384])
 def test_a_text_has_the_same_bits_whatever_else_is_in_its_batch(
-    encoder: FrozenEncoder, n_others: int, longest_other: int
+    request: pytest.FixtureRequest, n_others: int, longest_other: int, width: int
 ) -> None:
+    encoder: FrozenEncoder = request.getfixturevalue({32: "encoder", 384: "wide_encoder"}[width])
     rng = random.Random(100 * n_others + longest_other)
     for length in (1, 2, 3, 5, 6, 7, 12, 25, 40):
         text = _text(rng, length)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def _check_tiles(characters: list[str], segments: list[str], starts: list[int]) 
 
 
 @given(text=TEXT)
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_any_text_is_tiled(cut: Cut, text: str) -> None:
     characters = list(text)
     segments, starts = segment_sentence(characters, cut)
@@ -54,7 +55,7 @@ def test_any_text_is_tiled(cut: Cut, text: str) -> None:
 
 
 @given(characters=TOKENS)
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_tokens_of_several_characters_are_never_split(cut: Cut, characters: list[str]) -> None:
     _check_tiles(characters, *segment_sentence(characters, cut))
 
@@ -64,7 +65,7 @@ def _cut_somewhere(draw: st.DrawFn) -> tuple[list[str], list[str]]:
     characters = draw(st.lists(st.text("字a😀", min_size=1, max_size=4), max_size=12))
     text = "".join(characters)
     points = sorted(draw(st.sets(st.integers(0, len(text)))) | {0, len(text)})
-    return characters, [text[start:end] for start, end in zip(points, points[1:], strict=False)]
+    return characters, [text[start:end] for start, end in pairwise(points)]
 
 
 @given(_cut_somewhere())

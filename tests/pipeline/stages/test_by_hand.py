@@ -52,7 +52,7 @@ def read_words(path: Path) -> dict[str, Vector]:
     for line in path.read_text(encoding="utf-8").splitlines()[1:]:
         word, *values = line.split(" ")
         vector = np.array([float(np.float32(value)) for value in values])
-        chinese = any("\u4e00" <= letter <= "\u9fff" or letter > "\U00020000" and letter != "😀" for letter in word)
+        chinese = any("\u4e00" <= letter <= "\u9fff" or (letter > "\U00020000" and letter != "😀") for letter in word)
         if 2 <= len(word) <= 10 and chinese and word not in words and vector.any():
             words[word] = unit(vector)
     return words
