@@ -37,7 +37,11 @@ def _summary(root: Path, dataset: str) -> str:
         f"{split} F1 {100 * found['f1']:.2f} (P {100 * found['precision']:.2f}, R {100 * found['recall']:.2f})"
         for split, found in metrics.items()
     )
-    other = "" if dataset == "resume" else "; needs the data: `ssmi-cli data list`"
+    experiment = (
+        "  dvc exp run -S model.fusion=none           the same without the lexicon; then `dvc metrics diff`"
+        if (root / ".git").exists()
+        else "  ssmi-cli train -S model.fusion=none --run runs/plain   the same without the lexicon"
+    )
     return "\n".join(
         (
             f"Built    {sentences} sentences; {embed['distinct_segments']:,} segments, {embed['oov_segments']:,} of"
@@ -46,8 +50,8 @@ def _summary(root: Path, dataset: str) -> str:
             f"Scores   {scores}",
             "Try next",
             f"  ssmi-cli stats coverage --dataset {dataset}     how often the lexicon knows a gold entity",
-            "  dvc exp run -S selection.threshold=0.6     another threshold, compared by `dvc exp show`",
-            f"  ssmi-cli features build --dataset resume   the real thing{other}",
+            experiment,
+            "  ssmi-cli data check --dataset resume       where a data set is found, and what is odd in it",
         )
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def cli(ctx: click.Context, project: Path | None, debug: bool) -> None:
 def main() -> None:
     """Run; every failure becomes one clear line and a documented exit code."""
     debug = "--debug" in sys.argv
+    # A stopped container or batch job tidies up as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Waiting threads sleep instead of spinning: on a shared machine spinning made a training step five times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -87,9 +90,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", INTERRUPTED))
-    except BrokenPipeError:
-        # The reader has gone (`| head`): leave quietly, and give the interpreter nothing to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # Outside its standalone mode click leaves so only when the reader has gone (`| head`): nothing is wrong.
         sys.exit(0)
     except Exception as error:
         if debug:

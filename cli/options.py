@@ -12,9 +12,18 @@ Decorated = Callable[..., Any]
 
 def dataset_option(command: Decorated) -> Decorated:
     """``--dataset NAME``; without it the first of params.yaml."""
-    return click.option("--dataset", metavar="NAME", help="Data set.  [default: the first of params.yaml's datasets]")(
-        command
-    )
+    return click.option(
+        "--dataset",
+        metavar="NAME",
+        callback=_plain_name,
+        help="Data set.  [default: the first of params.yaml's datasets]",
+    )(command)
+
+
+def _plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from pipeline.contract.params import check_dataset_name
+
+    return None if value is None else check_dataset_name(value)
 
 
 def override_option(command: Decorated) -> Decorated:

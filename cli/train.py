@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.options import dataset_option, override_option
 from cli.session import Session
+
+if TYPE_CHECKING:
+    from pipeline.contract.params import Params
 
 
 @click.command()
@@ -34,7 +39,9 @@ def train(session: Session, dataset: str | None, run: Path | None, overrides: tu
     name = dataset or params.datasets[0]
     shards = session.root / "artifacts" / "shards" / name
     folder = run or session.root / "artifacts" / "train" / name
-    built_with = manifests.load(shards).report.statistics["encoder_digest"]
+    built = manifests.load(shards)
+    _check_parameters(params, {**built.parameters, **built.report.statistics.get("feature_parameters", {})}, name)
+    built_with = built.report.statistics["encoder_digest"]
     encoder = None
     if params.model.encoder == "finetune":
         encoder = find_encoder(
@@ -54,3 +61,20 @@ def train(session: Session, dataset: str | None, run: Path | None, overrides: tu
         return
     print_scores(json.loads(metrics))
     click.echo(f"best epoch {result.best_epoch}; run folder {folder}")
+
+
+def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], dataset: str) -> None:
+    """Refuse to train on shards that other feature parameters made: the run would be recorded under a false name."""
+    from pipeline.contract.errors import StaleArtifactError
+
+    differing = [
+        f"{section}.{key} is {value!r} in the shards, {params.section(section).get(key)!r} in the parameters"
+        for section, values in built.items()
+        for key, value in values.items()
+        if params.section(section).get(key) != value
+    ]
+    if differing:
+        raise StaleArtifactError(
+            f"the shards of {dataset} are not what the parameters say: {'; '.join(differing)}",
+            next_step=f"ssmi-cli features build --dataset {dataset} with the same parameters",
+        )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +62,7 @@ class TrainResult:
 
 
 def train(*, shards: Path, encoder: Path | None, run: Path, params: Params, reporter: Reporter) -> TrainResult:
-    """Train, pick, test, and write ``run``.
+    """Train, pick, test, and write ``run``; until the last figure is there, what ``run`` held before stays as it was.
 
     encoder: the BERT folder that the shards were built with; read only with ``model.encoder: finetune``.
     Raises ParameterError, MissingResourceError or StaleArtifactError for what does not fit together, InputDataError
@@ -73,19 +75,29 @@ def train(*, shards: Path, encoder: Path | None, run: Path, params: Params, repo
     hardware.set_threads(params.train.threads)
     torch.manual_seed(params.train.seed)
     network = _assemble(opened, encoder, params, largest_token_id=max(int(s.token_ids.max()) for s in data.values()))
-    run.mkdir(parents=True, exist_ok=True)
-    for name in (HISTORY, METRICS):
-        (run / name).unlink(missing_ok=True)
-    trainer = _Trainer(network.to(device), opened, params, run, reporter)
-    history = trainer.fit(data["train"], data["dev"])
-    best = _best(history)
-    checkpoints.restore(run / CHECKPOINT, network)
-    test_split = _read(opened, "test", params)
-    test = trainer.score(test_split, "test") if len(test_split) else None
-    metrics = {"dev": best.dev.to_json()} | ({"test": test.to_json()} if test else {})
-    with writing(run / METRICS) as path:
-        path.write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    run.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{run.name}.", suffix=".tmp", dir=run.parent) as name:
+        fresh = Path(name)
+        trainer = _Trainer(network.to(device), opened, params, fresh, reporter)
+        history = trainer.fit(data["train"], data["dev"])
+        best = _best(history)
+        checkpoints.restore(fresh / CHECKPOINT, network)
+        test_split = _read(opened, "test", params)
+        test = trainer.score(test_split, "test") if len(test_split) else None
+        metrics = {"dev": best.dev.to_json()} | ({"test": test.to_json()} if test else {})
+        text = json.dumps(metrics, ensure_ascii=False, indent=1) + "\n"
+        (fresh / METRICS).write_text(text, encoding="utf-8")
+        _publish(fresh, run)
     return TrainResult(run, history, best.epoch, best.dev, test)
+
+
+def _publish(fresh: Path, run: Path) -> None:
+    """Move a finished run in place of the one before, its metrics last: they say that the rest is whole."""
+    run.mkdir(exist_ok=True)
+    (run / METRICS).unlink(missing_ok=True)
+    shutil.rmtree(run / CHECKPOINT, ignore_errors=True)
+    for name in (CHECKPOINT, HISTORY, METRICS):
+        (fresh / name).replace(run / name)
 
 
 def _read(shards: Shards, name: str, params: Params) -> Split:

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
@@ -118,6 +119,19 @@ def dask_setup(_: object) -> None:
 
 
 @contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start workers deaf to Ctrl-C from their first moment, before ``dask_setup`` can say so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
 def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator[Executor]:
     """Serial by default; ``workers`` local processes; or the cluster at ``scheduler`` (``tcp://host:port``).
 
@@ -131,15 +145,16 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
         if scheduler is None:
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                dashboard_address=None,
-                memory_limit=0,
-                preload=[__name__],
-            )
+            with _without_interrupts():
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=":0",
+                    memory_limit=0,
+                    preload=[__name__],
+                )
             target: Any = stack.enter_context(cluster)
         else:
             target = scheduler

@@ -68,13 +68,22 @@ def encoder_vocabulary(folder: Path) -> dict[str, int]:
 
 
 def encoder_shape(folder: Path) -> EncoderShape:
-    """Layers, width and positions from config.json; raises InputDataError when they are not there."""
+    """Layers, width and positions from config.json.
+
+    Raises InputDataError when they are not there, or when the vocabulary is not of the size the weights are for.
+    """
     path = folder / "config.json"
     config = _json_object(path, path.read_text(encoding="utf-8", errors="replace"))
     keys = ("num_hidden_layers", "hidden_size", "max_position_embeddings")
     wrong = [key for key in keys if type(config.get(key)) is not int or config[key] < 1]
     if wrong:
         raise InputDataError(f"{path}: no BERT, {', '.join(wrong)} is missing", next_step="name a BERT encoder")
+    tokens = max(encoder_vocabulary(folder).values()) + 1
+    if config.get("vocab_size") != tokens:
+        raise InputDataError(
+            f"{path}: vocab_size {config.get('vocab_size')}, but its vocabulary holds {tokens} tokens",
+            next_step="fetch the encoder again",
+        )
     return EncoderShape(*(config[key] for key in keys))
 
 

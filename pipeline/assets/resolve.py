@@ -111,7 +111,7 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
     raise MissingResourceError(
         f"data set {name!r}: not known and no folder; {nearest(name, names('dataset', registry))}",
         next_step=f"to add a data set put train.bmes (one character and its tag a line; dev and test beside it) into "
-        f"$SSMI_DATA/{own}/ or data/{own}/, or name a folder that holds it",
+        f"$SSMI_DATA/{own}/ or data/{own}/",
     )
 
 

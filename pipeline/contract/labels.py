@@ -62,37 +62,27 @@ def spans_to_tags(spans: Iterable[Span], *, n_characters: int, scheme: TagScheme
     return tags
 
 
-def repair_spans(tags: Sequence[str]) -> tuple[list[Span], int]:
-    """Read gold tags of any scheme leniently; returns the spans and the number of repairs.
+def repair_spans(tags: Sequence[str]) -> list[Span]:
+    """Read gold tags of any scheme leniently; nothing that is marked is lost.
 
-    A continuation (M, I, E) without an open entity of its type opens one; an open entity that is not closed by E
-    in a scheme that has E ends where the next tag differs. Both count as a repair, save BIO's ordinary ending.
+    A continuation (M, I, E) without an open entity of its type opens one; an open entity that nobody closes ends
+    where its type ends. Readers count these, by the rules of the file's scheme.
     """
-    closes_explicitly = any(split_tag(tag)[0] in "MES" for tag in tags)
     spans: list[Span] = []
-    repairs = 0
     start, label = -1, ""
-
-    def close(end: int, *, repaired: bool) -> None:
-        nonlocal start, label, repairs
-        if start >= 0:
-            spans.append(Span(start, end, label))
-            repairs += repaired
-        start, label = -1, ""
-
-    for index, tag in enumerate(tags):
+    for index, tag in enumerate([*tags, OUTSIDE]):
         role, kind = split_tag(tag)
-        continues = role in ("M", "I", "E") and start >= 0 and kind == label
-        if not continues:
-            close(index, repaired=closes_explicitly)
-            if role == OUTSIDE:
-                continue
-            repairs += role in ("M", "I", "E")
+        if start >= 0 and not (role in ("M", "I", "E") and kind == label):
+            spans.append(Span(start, index, label))
+            start = -1
+        if role == OUTSIDE:
+            continue
+        if start < 0:
             start, label = index, kind
         if role in ("E", "S"):
-            close(index + 1, repaired=False)
-    close(len(tags), repaired=closes_explicitly)
-    return spans, repairs
+            spans.append(Span(start, index + 1, label))
+            start = -1
+    return spans
 
 
 def strict_spans(tags: Sequence[str], *, scheme: TagScheme) -> tuple[list[Span], int]:

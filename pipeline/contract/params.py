@@ -188,7 +188,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
         reason = " ".join(str(error).split())
         raise ParameterError(f"{path}: not YAML ({reason})", next_step="mend the file") from error
     if not isinstance(tree, dict):
-        raise ParameterError(f"{path}: holds no sections", next_step="see README, 'Parameters'")
+        raise ParameterError(f"{path}: holds no sections", next_step="see the project's params.yaml for every section")
     for text in overrides:
         _override(tree, text)
     return check(tree, source=str(path))
@@ -201,6 +201,19 @@ def check(tree: Mapping[str, Any], *, source: str) -> Params:
     except ValidationError as error:
         lines = [_explain(tuple(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
         raise ParameterError(f"{source}: {'; '.join(lines)}", next_step="mend these and run again") from None
+
+
+def check_dataset_name(name: str) -> str:
+    """Return a data set's name if it can name a folder below ``artifacts/<stage>/`` and nothing else.
+
+    Raises ParameterError for paths and anything else with separators, dots in front, or blank space around.
+    """
+    if not name or name != Path(name).name or "\\" in name or name.startswith((".", "~", "-")) or name != name.strip():
+        raise ParameterError(
+            f"data set {name!r}: not a plain name",
+            next_step="put its files into data/NAME/ (or $SSMI_DATA/NAME/) and say --dataset NAME",
+        )
+    return name
 
 
 def dump(params: Params) -> str:

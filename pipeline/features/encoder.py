@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from transformers import BertModel
 from transformers.utils import logging as transformers_logging
 
+from pipeline.contract.errors import StaleArtifactError
 from pipeline.features.tokens import CLS, PAD, SEP, CharacterTokens
 from pipeline.features.windows import window_starts
 
 FloatMatrix = npt.NDArray[np.float32]
+
+ANOTHER_ENCODER = "fetch it again, or name another with encoder.name"
 
 MIN_TOKENS = 64
 LENGTH_STEP = 8
@@ -33,9 +38,7 @@ class FrozenEncoder:
     def __init__(self, folder: Path, tokens: CharacterTokens) -> None:
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
-        self._model = BertModel.from_pretrained(
-            folder, add_pooling_layer=False, dtype=torch.float32, local_files_only=True, use_safetensors=True
-        ).eval()
+        self._model = _load(folder).eval()
         self._tokens = tokens
         self.width = int(self._model.config.hidden_size)
         self.max_window = int(self._model.config.max_position_embeddings) - 2
@@ -88,3 +91,27 @@ class FrozenEncoder:
         finally:
             torch.set_num_threads(threads)
         return [output[index, 1 : len(row) - 1].copy() for index, row in enumerate(rows)]
+
+
+def _load(folder: Path) -> BertModel:
+    """The model with all its weights: transformers fills what a file lacks with random numbers and only logs it."""
+    try:
+        loaded: Any = BertModel.from_pretrained(
+            folder,
+            add_pooling_layer=False,
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise StaleArtifactError(f"{folder}: no usable BERT weights ({reason})", next_step=ANOTHER_ENCODER) from error
+    model, info = loaded
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise StaleArtifactError(
+            f"{folder}: {len(missing)} weights are missing, {missing[0]} first", next_step=ANOTHER_ENCODER
+        )
+    bert: BertModel = model
+    return bert

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -34,11 +36,13 @@ def open_segmenter(engine: str, *, hmm: bool, user_dict: Path | None, digest: st
 def _jieba(*, hmm: bool, user_dict: Path | None) -> Cut:
     import jieba
 
-    jieba.setLogLevel(logging.WARNING)
+    jieba.setLogLevel(logging.CRITICAL)  # a cache that cannot be written is an ERROR with a traceback to it
     tokenizer = jieba.Tokenizer()
-    # jieba's default cache lies in the system's shared temporary folder; ours is the user's own.
-    cache = Path(platformdirs.user_cache_dir("ssmi")) / "jieba"
-    cache.mkdir(parents=True, exist_ok=True)
+    # jieba's default cache lies in the system's shared temporary folder; ours is the user's own. Without a cache it
+    # reads its dictionary anew each time, a second or two.
+    cache = Path(os.environ.get("SSMI_CACHE") or platformdirs.user_cache_dir("ssmi", appauthor=False)) / "jieba"
+    with suppress(OSError):
+        cache.mkdir(parents=True, exist_ok=True)
     tokenizer.tmp_dir = str(cache)
     tokenizer.initialize()
     if user_dict is not None:

@@ -100,7 +100,7 @@ def read_tags(tags: Sequence[str], *, scheme: TagScheme, line: int, step: int, r
         return ()
     for index, reason in _breaks(tags, scheme):
         report.repair(reason, line + index * step)
-    return tuple(repair_spans(tags)[0])
+    return tuple(repair_spans(tags))
 
 
 def _breaks(tags: Sequence[str], scheme: TagScheme) -> Iterator[tuple[int, str]]:

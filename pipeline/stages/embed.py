@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.assets.resolve import EncoderFolder, encoder_vocabulary, find_encoder
+from pipeline.assets.resolve import EncoderFolder, encoder_shape, encoder_vocabulary, find_encoder
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import SsmiError
 from pipeline.contract.manifest import StageReport
@@ -256,6 +256,7 @@ def open_encoder(folder: Path, digest: str) -> Any:
     """The frozen encoder, opened once a process; ``digest`` tells versions apart."""
     from pipeline.features.encoder import FrozenEncoder
 
+    encoder_shape(folder)
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)))
 
 

@@ -71,18 +71,22 @@ def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, I
 def choose_dev(sentences: list[Sentence], *, fraction: float, seed: int) -> set[int]:
     """Indices of the share of train that becomes dev: those whose text hashes lowest under the seed.
 
-    The choice depends on the texts, not on their order, and equal texts fall on the same side.
+    The choice depends on the texts, not on their order. Equal texts fall on the same side; a text that occurs more
+    often than dev has room stays in train.
     """
     keys = [
         hashlib.blake2b("\t".join(s.characters).encode("utf-8", "surrogatepass"), key=str(seed).encode()).digest()
         for s in sentences
     ]
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    n_dev = round(len(keys) * fraction)
-    if not n_dev:
-        return set()
-    border = keys[order[n_dev - 1]]
-    return {index for index in order if keys[index] <= border}
+    alike: dict[bytes, list[int]] = {}
+    for index, key in enumerate(keys):
+        alike.setdefault(key, []).append(index)
+    room = max(1, round(len(keys) * fraction)) if len(alike) > 1 else 0
+    chosen: set[int] = set()
+    for key in sorted(alike):
+        if len(chosen) + len(alike[key]) <= room:
+            chosen.update(alike[key])
+    return chosen
 
 
 def _write_split(folder: Path, split: str, sentences: Iterable[Sentence], *, context: StageContext) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.assets.resolve import EncoderFolder, encoder_shape, encoder_vocabulary, find_encoder
+from pipeline.contract import manifest as manifests
 from pipeline.contract import schema, tables
 from pipeline.contract.labels import LabelSet, Span, TagScheme
 from pipeline.contract.manifest import StageReport
@@ -93,6 +94,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         "boundary_width": width,
         "max_window": max_window,
         "windowed_sentences": n_windowed,
+        "feature_parameters": _feature_parameters(context),
     }
     if params.hidden:
         statistics["hidden_width"] = shape.width
@@ -102,6 +104,14 @@ def work(context: StageContext, folder: Path) -> StageReport:
 def _find(context: StageContext) -> EncoderFolder:
     encoder = context.params.encoder
     return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
+
+
+def _feature_parameters(context: StageContext) -> dict[str, Any]:
+    """The parameter sections of every stage before this one, so that a trainer can tell what it trains on."""
+    found: dict[str, Any] = {}
+    for name in STAGE.needs:
+        found.update(manifests.load(context.folder(name)).parameters)
+    return dict(sorted(found.items()))
 
 
 def _entity_types(context: StageContext) -> set[str]:

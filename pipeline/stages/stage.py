@@ -11,7 +11,7 @@ from pipeline.contract import manifest as manifests
 from pipeline.contract import tables
 from pipeline.contract.errors import SsmiError
 from pipeline.contract.manifest import Manifest, StageReport
-from pipeline.contract.params import Params
+from pipeline.contract.params import Params, check_dataset_name
 from pipeline.contract.progress import Reporter
 from pipeline.executor import Executor
 
@@ -25,6 +25,10 @@ class StageContext:
     params: Params
     executor: Executor
     reporter: Reporter
+
+    def __post_init__(self) -> None:
+        """Refuse a name that could lead out of its stage's folder."""
+        check_dataset_name(self.dataset)
 
     def folder(self, stage: str) -> Path:
         """``artifacts/<stage>/<dataset>``; the vocabulary is shared and lies in ``artifacts/vocab``."""

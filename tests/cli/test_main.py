@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from cli.main import COMMANDS
 from pipeline.contract import schema
@@ -116,6 +117,16 @@ def _no_weights(project: Any) -> None:
     (project.root / "encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
 
 
+def _other_weights(project: Any) -> None:
+    path = project.root / "encoder" / "model.safetensors"
+    save_file({f"other.{name}": tensor for name, tensor in load_file(path).items()}, path)
+
+
+def _short_vocabulary(project: Any) -> None:
+    path = project.root / "encoder" / "vocab.txt"
+    path.write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[:50]) + "\n", encoding="utf-8")
+
+
 BUILD = ["features", "build"]
 BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = {
     "data set not there": (lambda p: shutil.rmtree(p.raw("train").parent), BUILD, 4, ["'tiny'", "train.bmes"]),
@@ -152,6 +163,17 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         ["nobody/nothing: not a folder, not a listed encoder", "e5-small-zh"],
     ),
     "encoder without weights": (_no_weights, BUILD, 4, ["lacks model.safetensors", "pickle"]),
+    "encoder with weights of another network": (_other_weights, BUILD, 5, ["weights are missing", "encoder.name"]),
+    "encoder whose weights are damaged": (
+        lambda p: (p.root / "encoder" / "model.safetensors").write_bytes(b"\x00" * 99),
+        BUILD,
+        5,
+        ["no usable BERT weights", "encoder.name"],
+    ),
+    "encoder with another vocabulary": (_short_vocabulary, BUILD, 3, ["vocab_size", "50 tokens"]),
+    "data set by path": (_nothing, [*BUILD, "--dataset", "/tmp/raw"], 2, ["'/tmp/raw': not a plain name", "data/NAME"]),
+    "data set from above": (_nothing, [*BUILD, "--dataset", "../tiny"], 2, ["not a plain name"]),
+    "data set without a name": (_nothing, ["stats", "--dataset", ""], 2, ["not a plain name"]),
     "unknown parameter": (
         _edit("params.yaml", lambda text: text.replace("threshold:", "treshold:")),
         BUILD,
@@ -231,6 +253,34 @@ def test_training_before_building(fresh_project: Any) -> None:
 
 def test_evaluating_before_training(project: Any) -> None:
     _assert_clear(project.ssmi("evaluate"), 4, ["no checkpoint", "ssmi-cli train"])
+
+
+def test_the_raw_files_outlive_a_data_set_given_by_path(project: Any) -> None:
+    raw = project.raw("train").parent
+    before = {path.name: path.read_bytes() for path in raw.iterdir()}
+    for name in (str(raw), f"{raw}/", "./tiny", "..", "a\\b"):
+        for verb in ("build", "prepare"):
+            _assert_clear(project.ssmi("features", verb, "--dataset", name), 2, ["not a plain name"])
+    assert {path.name: path.read_bytes() for path in raw.iterdir()} == before
+
+
+def test_training_on_features_of_other_parameters(trained: Any) -> None:
+    before = trained.artifacts("train")
+    said = ["selection.threshold is", "in the shards, 0.9 in the parameters", "features build --dataset tiny"]
+    _assert_clear(trained.ssmi("train", "-S", "selection.threshold=0.9"), 5, said)
+    trained.set("vocab", max_words=7)
+    _assert_clear(trained.ssmi("train"), 5, ["vocab.max_words is None in the shards, 7 in the parameters"])
+    assert trained.artifacts("train") == before
+
+
+def test_a_reader_that_leaves_early_is_no_failure(trained: Any) -> None:
+    query = "SELECT unnest(range(200000)) AS n"
+    process = trained.start("stats", "--sql", query, "--format", "csv")
+    assert process.stdout.readline() == "n\n"
+    process.stdout.close()
+    assert process.wait(60) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
 
 
 def test_shards_of_another_vocabulary(trained: Any) -> None:

@@ -199,9 +199,11 @@ def test_a_loss_that_is_no_number_stops_the_run(
     save_file(tensors, broken / "model.safetensors")
     run = tmp_path / "run"
     _train(shards, encoder_folder, run, make_params())
+    before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
     with pytest.raises(SsmiError, match=r"epoch 1, step 1: loss nan.*train\.lr_encoder"):
         _train(shards, broken, run, make_params())
-    assert not (run / "metrics.json").exists()  # the earlier run's figures must not pass for this one's
+    # the earlier run stays whole, and nothing of the failed one stays beside it
+    assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
 
 
 def test_wrong_combinations_are_refused_before_anything_is_written(
