@@ -189,9 +189,10 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
         raise ParameterError(f"{path}: not YAML ({reason})", next_step="mend the file") from error
     if not isinstance(tree, dict):
         raise ParameterError(f"{path}: holds no sections", next_step="see the project's params.yaml for every section")
-    for text in overrides:
+    given = list(overrides)
+    for text in given:
         _override(tree, text)
-    return check(tree, source=str(path))
+    return check(tree, source=" ".join([str(path), *(f"-S {text}" for text in given)]))
 
 
 def check(tree: Mapping[str, Any], *, source: str) -> Params:

@@ -109,6 +109,9 @@ def _span(item: Any, *, text: str, path: Path, line: int) -> Span:
         raise _wrong(path, line, f"entity {_show(item)} starts where it ends or later")
     if start < 0 or end > len(text):
         raise _wrong(path, line, f"entity {_show(item)} lies outside the text of {len(text)} code points")
+    quoted = item.get("text") if isinstance(item, dict) else None
+    if isinstance(quoted, str) and quoted != text[start:end]:
+        raise _wrong(path, line, f"entity {_show(item)}: the text holds {text[start:end]!r} there (code points count)")
     _check_text(label, path=path, line=line)
     return Span(start, end, label)
 

@@ -170,3 +170,13 @@ def test_broken_tagged_rows_are_refused_with_their_line(write: Write, row: Any, 
         list(read_sentences(path)[0])
     assert caught.value.message.startswith(f"{path}:2: ")
     assert message in caught.value.message
+
+
+def test_a_quoted_entity_must_stand_where_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    row = '{"text": "李明在京", "entities": [{"start": %d, "end": %d, "label": "NAME", "text": "李明"}]}\n'
+    path.write_text(row % (0, 2), encoding="utf-8")
+    assert [s.entities for s in read_sentences(path)[0]] == [(Span(0, 2, "NAME"),)]
+    path.write_text(row % (0, 2) + row % (1, 3), encoding="utf-8")
+    with pytest.raises(InputDataError, match=r"train\.jsonl:2: .*the text holds '明在' there"):
+        list(read_sentences(path)[0])
