@@ -52,9 +52,15 @@ class _PartTask:
     wanted: Path
 
 
+def encoder_of(context: StageContext) -> EncoderFolder:
+    """The encoder that params.yaml names, fetched when it is listed and not yet here."""
+    encoder = context.params.encoder
+    return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
+
+
 def sources(context: StageContext) -> Mapping[str, str]:
     """The encoder."""
-    found = _find(context)
+    found = encoder_of(context)
     return {f"encoder/{Path(found.name).name}": found.digest}
 
 
@@ -70,7 +76,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     statistics: dict[str, Any] = {
         "distinct_segments": len(rows),
         "oov_segments": len(oov),
-        "encoder_digest": _find(context).digest,
+        "encoder_digest": encoder_of(context).digest,
     }
     if params.space == "aligned":
         fit_on = _fit_words(counts["train"], vocabulary, context)
@@ -93,11 +99,6 @@ def work(context: StageContext, folder: Path) -> StageReport:
         np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
     np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
     return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics)
-
-
-def _find(context: StageContext) -> EncoderFolder:
-    encoder = context.params.encoder
-    return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
 
 
 def _count_segments(context: StageContext) -> dict[str, Counter[str]]:
@@ -167,7 +168,7 @@ def _isolated(words: Sequence[str], context: StageContext, *, label: str) -> Flo
 
     Done in chunks whose files carry the digest of what they hold, so an interrupted run goes on where it was.
     """
-    found = _find(context)
+    found = encoder_of(context)
     order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
     tasks = []
     for start in range(0, len(order), WORDS_PER_TASK):
@@ -201,7 +202,7 @@ def embed_words(task: _WordsTask) -> Path:
 
 def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
     """Mean over all occurrences of the mean last-layer state of each word in its sentences. Shape: (words, width)."""
-    found = _find(context)
+    found = encoder_of(context)
     scratch = context.scratch() / "embed"
     scratch.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()

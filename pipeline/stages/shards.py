@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.assets.resolve import EncoderFolder, encoder_shape, encoder_vocabulary, find_encoder
+from pipeline.assets.resolve import encoder_shape, encoder_vocabulary
 from pipeline.contract import manifest as manifests
 from pipeline.contract import schema, tables
 from pipeline.contract.labels import LabelSet, Span, TagScheme
@@ -19,7 +18,7 @@ from pipeline.contract.manifest import StageReport
 from pipeline.features.assemble import boundaries_named, shard_row
 from pipeline.features.tokens import CharacterTokens
 from pipeline.features.vocabulary import open_vocabulary
-from pipeline.stages.embed import open_encoder
+from pipeline.stages.embed import encoder_of, open_encoder, sources
 from pipeline.stages.selection import SELECTIONS_FILE
 from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
@@ -45,16 +44,10 @@ class _Task:
     hidden: bool
 
 
-def sources(context: StageContext) -> Mapping[str, str]:
-    """The encoder, whose token ids the shards hold."""
-    found = _find(context)
-    return {f"encoder/{Path(found.name).name}": found.digest}
-
-
 def work(context: StageContext, folder: Path) -> StageReport:
     """Write the shards of every split and the tables that go with them."""
     params = context.params.shards
-    found = _find(context)
+    found = encoder_of(context)
     shape = encoder_shape(found.path)
     max_window = min(params.max_window or shape.max_positions - 2, shape.max_positions - 2)
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
@@ -99,11 +92,6 @@ def work(context: StageContext, folder: Path) -> StageReport:
     if params.hidden:
         statistics["hidden_width"] = shape.width
     return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics)
-
-
-def _find(context: StageContext) -> EncoderFolder:
-    encoder = context.params.encoder
-    return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
 
 
 def _feature_parameters(context: StageContext) -> dict[str, Any]:
