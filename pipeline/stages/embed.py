@@ -20,7 +20,7 @@ from pipeline.contract.manifest import StageReport
 from pipeline.features.oov import Alignment, fit_alignment
 from pipeline.features.tokens import CharacterTokens
 from pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
-from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of
 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
@@ -33,6 +33,8 @@ BERT_BOUNDARIES_FILE = "boundaries_bert.npy"
 """With ``embed.space: bert``: unit BERT vectors of out-of-vocabulary segments, and of every boundary (row 0: zero)."""
 
 WORDS_PER_TASK = 256
+ENCODING_CODE = ("features/encoder.py", "features/tokens.py", "features/windows.py", "stages/embed.py")
+"""The files that decide what a vector in the scratch folder is."""
 
 
 @dataclass(frozen=True)
@@ -166,14 +168,17 @@ def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
 def _isolated(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
     """Mean last-layer state of each word's characters, the word alone. Shape: (words, width).
 
-    Done in chunks whose files carry the digest of what they hold, so an interrupted run goes on where it was.
+    Done in chunks whose files are named by the digest of all that they depend on (the encoder, the code that runs it,
+    the words), so an interrupted run goes on where it was.
     """
     found = encoder_of(context)
+    encoding = code_digest(ENCODING_CODE)
     order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
     tasks = []
     for start in range(0, len(order), WORDS_PER_TASK):
         chunk = tuple(words[index] for index in order[start : start + WORDS_PER_TASK])
-        name = hashlib.sha256("\n".join((found.digest, *chunk)).encode("utf-8", "surrogatepass")).hexdigest()
+        key = "\n".join((found.digest, encoding, *chunk)).encode("utf-8", "surrogatepass")
+        name = hashlib.sha256(key).hexdigest()
         tasks.append(_WordsTask(found.path, found.digest, chunk, context.scratch() / "embed" / f"{name}.npy"))
     done = context.executor.map(
         embed_words,

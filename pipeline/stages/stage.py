@@ -117,11 +117,14 @@ def _stamp_path(stage: Stage, context: StageContext) -> Path:
     return context.root / ".ssmi" / "stamps" / name
 
 
-def code_digest() -> str:
-    """Digest of the pipeline's own source: any change of it makes every stage worth running again."""
+def code_digest(names: Sequence[str] = ()) -> str:
+    """Digest of the pipeline's own source: the files named, relative to it, or all of them.
+
+    Any change of the whole makes every stage worth running again.
+    """
     package = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted(package / name for name in names) or sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
