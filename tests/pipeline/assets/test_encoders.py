@@ -8,7 +8,7 @@ import pytest
 from pipeline.assets.encoders import check_encoder_folder, encoder_digest, encoder_shape, encoder_vocabulary
 from pipeline.contract.errors import InputDataError, MissingResourceError
 
-CONFIG = {"num_hidden_layers": 2, "hidden_size": 16, "max_position_embeddings": 64}
+CONFIG = {"num_hidden_layers": 2, "hidden_size": 16, "max_position_embeddings": 64, "vocab_size": 6}
 
 
 @pytest.fixture
@@ -60,7 +60,12 @@ def test_an_empty_or_foreign_vocab_txt_is_refused(encoder) -> None:
 def test_the_shape_comes_from_the_config(encoder) -> None:
     shape = encoder_shape(encoder)
     assert (shape.n_layers, shape.width, shape.max_positions) == (2, 16, 64)
-    for wrong in ({**CONFIG, "hidden_size": None}, {**CONFIG, "num_hidden_layers": True}, []):
+    for wrong in (
+        {**CONFIG, "hidden_size": None},
+        {**CONFIG, "num_hidden_layers": True},
+        {**CONFIG, "vocab_size": 7},
+        [],
+    ):
         (encoder / "config.json").write_text(json.dumps(wrong))
         with pytest.raises(InputDataError, match=r"config\.json"):
             encoder_shape(encoder)
