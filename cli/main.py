@@ -79,7 +79,7 @@ def main() -> None:
     # A stopped container or batch job tidies up as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Waiting threads sleep instead of spinning: on a shared machine spinning made a training step five times slower.
+    # Waiting threads sleep instead of spinning: on a machine that is shared, spinning made a step several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = cli.main(standalone_mode=False)
