@@ -102,13 +102,18 @@ def _show_json(result: Result) -> None:
 
 
 def _show_csv(result: Result) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(result.columns)
+    lines = [_csv_line(result.columns)]
     for row in result.rows:
         values = map(_plain, row)
-        writer.writerow([_nested(value) if isinstance(value, (list, dict)) else value for value in values])
-    click.echo(text.getvalue(), nl=False)
+        lines.append(_csv_line([_nested(value) if isinstance(value, (list, dict)) else value for value in values]))
+    click.echo("".join(lines), nl=False)
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    """One line that ends in a newline; written with CRLF first, or Python 3.11 would leave a lone CR unquoted."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow(values)
+    return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: Any) -> object:

@@ -13,7 +13,7 @@ import click
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cli.main import cli, main
@@ -106,6 +106,9 @@ def test_csv_has_a_header_and_quotes(project: Path) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
+@example(text="\r")
+@example(text="\n")
+@example(text='a"b,\r\n')
 def test_any_text_survives_json_and_csv(project: Path, text: str) -> None:
     sql = "SELECT '" + text.replace("'", "''") + "' AS text, 1 AS one"
     assert as_json(project, "--sql", sql) == [{"text": text, "one": 1}]

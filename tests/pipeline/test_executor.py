@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -186,7 +187,7 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize(
     ("deaths", "failures_allowed", "said"),
-    [("once", "3", "True"), ("always", "0", "visits: the workers that ran part 3 died one after the other")],
+    [("once", "3", "True"), ("always", "0", r"visits: the workers that ran part \d+ died one after the other")],
 )
 def test_a_task_that_kills_its_worker(
     tmp_path: Path, environment: dict[str, str], deaths: str, failures_allowed: str, said: str
@@ -202,5 +203,6 @@ def test_a_task_that_kills_its_worker(
         text=True,
         timeout=120,
     )
-    assert done.stdout.startswith(said), done.stderr
+    # Which part is named is chance: with the worker of part 3 die the tasks that wait on it.
+    assert re.match(said, done.stdout), done.stderr
     assert (marks / "3").exists()
