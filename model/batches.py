@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from model.boundaries import Ids
+from model.boundaries import Ids, Rows
 from model.data import Split
 
 MAX_PADDED_CHARACTERS = 4096
@@ -25,16 +26,18 @@ class Windows:
     sources: each cell's character, as ``sentence * length + position`` in the batch; -1 where a cell holds none.
         Shape: (n_windows, size)
     lengths: characters of each window. Shape: (n_windows,)
+    sentences: whose window it is, rising. Shape: (n_windows,)
     places: each character's cell, as ``window * size + cell``; 0 for padding. Shape: (batch, length)
     """
 
     sources: Tensor
     lengths: Tensor
+    sentences: Tensor
     places: Tensor
 
     def to(self, device: torch.device) -> Windows:
         """The same on a device."""
-        return Windows(self.sources.to(device), self.lengths.to(device), self.places.to(device))
+        return Windows(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +45,32 @@ class Batch:
     """Sentences, padded on the right.
 
     rows: the sentences' places in the split. Shape: (batch,)
-    token_ids, tag_ids, best_rows: int64, padded with 0. Shape: (batch, length)
+    token_ids, tag_ids: int64, padded with 0. Shape: (batch, length)
     mask: bool, True on characters. Shape: (batch, length)
+    best_rows, local_rows: embedding rows, 0 for none and for padding, where wanted. Shape: (batch, length)
+    set_rows, negative_rows: likewise. Shape: (batch, length, largest set of the split)
     hidden: stored states as float32, or None. Shape: (batch, length, hidden_width)
     """
 
     rows: Ids
     token_ids: Tensor
     tag_ids: Tensor
-    best_rows: Tensor
     mask: Tensor
     windows: Windows
-    hidden: Tensor | None
+    best_rows: Tensor | None = None
+    local_rows: Tensor | None = None
+    set_rows: Tensor | None = None
+    negative_rows: Tensor | None = None
+    hidden: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
-        return Batch(
-            self.rows,
-            self.token_ids.to(device),
-            self.tag_ids.to(device),
-            self.best_rows.to(device),
-            self.mask.to(device),
-            self.windows.to(device),
-            None if self.hidden is None else self.hidden.to(device),
-        )
+        moved = {
+            field.name: value.to(device)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor | Windows)
+        }
+        return replace(self, **moved)
 
 
 def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
@@ -105,18 +110,24 @@ def collate(split: Split, rows: Ids) -> Batch:
     mask = positions < lengths[:, None]
     flat = (split.offsets[rows][:, None] + positions)[mask]
 
-    def padded(values: np.ndarray[tuple[int], np.dtype[np.signedinteger]]) -> Tensor:
-        square = np.zeros(mask.shape, dtype=np.int64)
+    def padded(values: npt.NDArray[np.signedinteger]) -> Tensor:
+        square = np.zeros((*mask.shape, *values.shape[1:]), dtype=np.int64)
         square[mask] = values[flat]
         return torch.from_numpy(square)
+
+    def rows_of(values: Rows | None) -> Tensor | None:
+        return None if values is None else padded(values)
 
     return Batch(
         rows,
         padded(split.token_ids),
         padded(split.tag_ids),
-        padded(split.best_rows),
         torch.from_numpy(mask),
         _windows(split, rows, lengths),
+        rows_of(split.best_rows),
+        rows_of(split.local_rows),
+        rows_of(split.set_rows),
+        rows_of(split.negative_rows),
         _states(split, rows, lengths),
     )
 
@@ -135,7 +146,7 @@ def _windows(split: Split, rows: Ids, lengths: Ids) -> Windows:
     sources = np.where(holds, (owners * lengths.max() + starts)[:, None] + inside, -1)
     places = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
     places.ravel()[sources[holds]] = np.flatnonzero(holds)
-    return Windows(torch.from_numpy(sources), torch.from_numpy(ends - starts), torch.from_numpy(places))
+    return Windows(*map(torch.from_numpy, (sources, ends - starts, owners, places)))
 
 
 def _states(split: Split, rows: Ids, lengths: Ids) -> Tensor | None:

@@ -14,6 +14,7 @@ from pipeline.contract import schema, tables
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
 Ids = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int32]
 FloatMatrix = npt.NDArray[np.float32]
 
 NO_BOUNDARY = 0
@@ -31,22 +32,22 @@ class BoundaryTable:
     ids: Ids
     vectors: FloatMatrix
 
-    def rows_of(self, ids: Ids, *, source: str) -> Ids:
+    def rows_of(self, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
         """Embedding rows of boundary ids; row 0 for id 0. Shape as ``ids``.
 
         Raises StaleArtifactError, naming ``source``, for an id that the table lacks.
         """
-        order = np.argsort(self.ids)
-        known = np.concatenate(([NO_BOUNDARY], self.ids[order]))
-        rows = np.concatenate(([NO_BOUNDARY], order + 1))
-        places = np.minimum(np.searchsorted(known, ids), len(known) - 1)
-        strangers = ids[known[places] != ids]
+        rows = np.full(int(self.ids.max(initial=0)) + 1, -1, dtype=np.int32)
+        rows[NO_BOUNDARY] = 0
+        rows[self.ids] = np.arange(1, len(self.ids) + 1)
+        inside = (ids >= 0) & (ids < len(rows))
+        found: Rows = rows[np.where(inside, ids, NO_BOUNDARY)]
+        strangers = ids[~inside | (found < 0)]
         if strangers.size:
             raise StaleArtifactError(
                 f"{source}: names boundary {strangers[0]}, which boundaries.parquet lacks",
                 next_step="build the shards again",
             )
-        found: Ids = rows[places]
         return found
 
     def extended_by(self, other: BoundaryTable) -> BoundaryTable:

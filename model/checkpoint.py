@@ -102,6 +102,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
         boundaries=boundaries,
         encoder=encoders.blank(folder / _ENCODER) if params.model.encoder == "finetune" else None,
         hidden_width=shards.hidden_width,
+        n_tokens=shards.n_tokens,
     )
     try:
         network.load_state_dict(tensors)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model.boundaries import BoundaryTable, Ids, read_table
+from model.boundaries import NO_BOUNDARY, BoundaryTable, Ids, Rows, read_table
 from pipeline.contract import manifest as manifests
 from pipeline.contract import tables
 from pipeline.contract.errors import StaleArtifactError
@@ -24,7 +24,18 @@ from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.schema import SHARDS
 
 REBUILD = "build the shards again"
-_COLUMNS = ("token_ids", "tag_ids", "entities", "best_ids", "window_starts", "hidden_start")
+_COLUMNS = ("token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a network reads of a sentence beyond its characters and tags; the rest stays on disk."""
+
+    best: bool = False
+    local: bool = False
+    sets: bool = False
+    """The boundary sets and their negatives."""
+    hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,8 @@ class Shards:
     encoder_digest: str
     max_window: int
     """The most characters that one window holds."""
+    n_tokens: int
+    """Size of the encoder's vocabulary: token ids are below it."""
     hidden_width: int | None
     """Width of the stored hidden states; None when there are none."""
 
@@ -70,7 +83,8 @@ class Split:
 
     offsets: Shape: (n_sentences + 1,)
     token_ids, tag_ids: Shape: (n_characters,)
-    best_rows: embedding rows of S_m, 0 for none. Shape: (n_characters,)
+    best_rows, local_rows: embedding rows of S_m and of the local boundary, 0 for none. Shape: (n_characters,)
+    set_rows, negative_rows: likewise of S_s and of the negatives, padded with 0. Shape: (n_characters, largest set)
     window_offsets, window_starts: likewise, where each sentence's windows begin (counted within the sentence).
     gold: the entities of each sentence.
     """
@@ -78,7 +92,10 @@ class Split:
     offsets: Ids
     token_ids: npt.NDArray[np.int32]
     tag_ids: npt.NDArray[np.int16]
-    best_rows: npt.NDArray[np.int32]
+    best_rows: Rows | None
+    local_rows: Rows | None
+    set_rows: Rows | None
+    negative_rows: Rows | None
     window_offsets: Ids
     window_starts: npt.NDArray[np.int32]
     gold: Sequence[Sequence[Span]]
@@ -109,6 +126,7 @@ def open_shards(folder: Path) -> Shards:
             str(facts["vocabulary_digest"]),
             str(facts["encoder_digest"]),
             int(facts["max_window"]),
+            int(facts["n_tokens"]),
             int(facts["hidden_width"]) if facts.get("hidden_width") is not None else None,
         )
     except KeyError as error:
@@ -117,38 +135,61 @@ def open_shards(folder: Path) -> Shards:
         ) from error
 
 
-def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, hidden: bool) -> Split:
+def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted: Wanted) -> Split:
     """Read a split; one that has no parts is empty.
 
-    ``boundaries`` gives the embedding rows; ``hidden`` maps the stored states too, and raises StaleArtifactError when
-    the shards hold none.
+    ``boundaries`` gives the embedding rows. Raises StaleArtifactError when hidden states are wanted and none are
+    stored, or when a part is not what shards hold.
     """
+    names = (
+        *_COLUMNS,
+        *(("best_ids",) if wanted.best else ()),
+        *(("local_ids",) if wanted.local else ()),
+        *(("set_ids", "negative_ids") if wanted.sets else ()),
+    )
     paths = tables.list_parts(shards.folder, split)
-    parts = [tables.read_table(path, SHARDS, columns=_COLUMNS) for path in paths]
-    if not parts:
-        parts = [SHARDS.empty_table().select(_COLUMNS)]
+    parts = [tables.read_table(path, SHARDS, columns=names) for path in paths] or [
+        SHARDS.empty_table().select(list(names))
+    ]
     whole = pa.concat_tables(parts)
     source = f"{shards.folder.name}/{split}"
-    columns = {name: _flat(whole[name]) for name in _COLUMNS[:-1]}
-    offsets, token_ids = columns["token_ids"]
-    for name in ("tag_ids", "best_ids"):
-        if not np.array_equal(columns[name][0], offsets):
+    offsets, token_ids = _flat(whole["token_ids"])
+
+    def of_characters(name: str) -> Any:
+        own_offsets, values = _flat(whole[name])
+        if not np.array_equal(own_offsets, offsets):
             raise StaleArtifactError(f"{source}: {name} and token_ids differ in length", next_step=REBUILD)
-    tag_ids = columns["tag_ids"][1].to_numpy()
+        return values
+
+    def rows_of(name: str) -> Rows:
+        return boundaries.rows_of(of_characters(name).to_numpy(), source=source)
+
+    def rows_of_sets(name: str) -> Rows:
+        lists = of_characters(name)
+        counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+        rows = np.full((len(counts), int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
+        rows[np.arange(rows.shape[1]) < counts[:, None]] = boundaries.rows_of(
+            lists.flatten().to_numpy(), source=source
+        )
+        return rows
+
+    tag_ids = of_characters("tag_ids").to_numpy()
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
-    best_ids = columns["best_ids"][1].to_numpy().astype(np.int64)
-    window_offsets, window_starts = columns["window_starts"]
+    window_offsets, window_starts = _flat(whole["window_starts"])
     _check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.max_window, source=source)
     return Split(
         offsets,
         token_ids.to_numpy(),
         tag_ids,
-        boundaries.rows_of(best_ids, source=source).astype(np.int32),
+        rows_of("best_ids") if wanted.best else None,
+        rows_of("local_ids") if wanted.local else None,
+        rows_of_sets("set_ids") if wanted.sets else None,
+        rows_of_sets("negative_ids") if wanted.sets else None,
         window_offsets,
         window_starts.to_numpy(),
-        _gold(*columns["entities"], labels=shards.labels, source=source),
-        _hidden(shards, paths, parts, split=split) if hidden else None,
+        _gold(*_flat(whole["entities"]), labels=shards.labels, source=source),
+        _hidden(shards, paths, parts, split=split) if wanted.hidden else None,
     )
 
 

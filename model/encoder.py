@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -33,6 +33,17 @@ class Specials:
     pad: int
 
 
+class Encoded(NamedTuple):
+    """What an encoder says of a batch.
+
+    states: O_B, zero on padding. Shape: (batch, length, width)
+    sentences: e_s, the [CLS] state, averaged over the windows of a longer sentence. Shape: (batch, width)
+    """
+
+    states: Tensor
+    sentences: Tensor
+
+
 class Encoder(nn.Module):
     """A BERT whose output is one state a character, however long the sentence."""
 
@@ -50,18 +61,17 @@ class Encoder(nn.Module):
         embeddings: Tensor = self.bert.embeddings.word_embeddings(token_ids)
         return embeddings
 
-    def forward(self, batch: Batch, *, inputs: Tensor | None = None) -> Tensor:
-        """Last-layer states of the characters; zero on padding.
+    def forward(self, batch: Batch, *, inputs: Tensor | None = None) -> Encoded:
+        """Last-layer states of the characters and of the sentences.
 
         inputs: embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, width)
-        Returns shape: (batch, length, width)
         """
         sources, lengths = batch.windows.sources, batch.windows.lengths[:, None]
-        cells = torch.arange(sources.shape[1], device=sources.device)
-        attended = cells <= lengths + 1
+        numbers = torch.arange(sources.shape[1], device=sources.device)
+        attended = numbers <= lengths + 1
         holds = sources >= 0
         places = sources.clamp(min=0)
-        specials = torch.where(cells == lengths + 1, self.specials.sep, self.specials.pad)
+        specials = torch.where(numbers == lengths + 1, self.specials.sep, self.specials.pad)
         specials[:, 0] = self.specials.cls
         token_ids = torch.where(holds, batch.token_ids.view(-1)[places], specials)
         if inputs is None:
@@ -70,8 +80,11 @@ class Encoder(nn.Module):
             fused = functional.embedding(places, inputs.flatten(0, 1))
             embeddings = torch.where(holds[..., None], fused, self.embed(token_ids))
             output = self.bert(inputs_embeds=embeddings, attention_mask=attended)
-        states = functional.embedding(batch.windows.places, output.last_hidden_state.flatten(0, 1))
-        return states * batch.mask[..., None]
+        cells = output.last_hidden_state
+        states = functional.embedding(batch.windows.places, cells.flatten(0, 1)) * batch.mask[..., None]
+        owners = batch.windows.sentences
+        summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, owners, cells[:, 0])
+        return Encoded(states, summed / torch.bincount(owners, minlength=len(batch.mask))[:, None])
 
     def describe(self, folder: Path) -> None:
         """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""

@@ -10,7 +10,7 @@ from model import checkpoint as checkpoints
 from model import hardware
 from model.batches import collate, evaluation_batches
 from model.data import Split, open_shards, read_split
-from model.network import Network, check_encoder
+from model.network import Network, check_encoder, wanted
 from model.scoring import Scores, score
 from pipeline.contract.errors import InputDataError
 from pipeline.contract.labels import LabelSet
@@ -28,7 +28,7 @@ def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Repo
     opened = open_shards(shards)
     checkpoint = checkpoints.load(run / "checkpoint", shards=opened)
     params = checkpoint.params
-    data = read_split(opened, split, boundaries=checkpoint.boundaries, hidden=params.model.encoder == "frozen")
+    data = read_split(opened, split, boundaries=checkpoint.boundaries, wanted=wanted(params.model))
     if not len(data):
         raise InputDataError(f"{shards}: no {split} sentences", next_step="choose another split")
     network = checkpoint.network

@@ -1,56 +1,103 @@
-"""``bert-crf``: characters → encoder (with the best boundary, where fusion says) → linear → CRF. Assembly only.
+"""The SSMI network and every part of it that can be left out. Assembly only; the bricks are in ``layers``.
 
-Tensors: batch × length × width, where width is the encoder's, and n_tags at the end.
+The way of a batch (method: "Model Architecture" of the paper; every line but the first and the last is a switch)::
+
+    O_B, e_s = encoder(E_c ⊕ E_Sm)      encoder, fusion: input
+    H1  = CAN(O_B ⊕ E_Sm)               can, fusion: output
+    H2  = GRU(MLP1(H1 ⊕ E_l))           lmi, mlp1, gru
+    H2' = LN(H2)                        layer_norm
+    H3  = MLP2(H2' ⊕ E_g) ⊕ Biaffine(H2', O_B)      gmi, mlp2, biaffine
+    tags = CRF(linear(H3))
+
+A part that is off is an identity; the biaffine, a second view beside the first, then adds nothing. With all of them off
+this is ``bert-crf``. Tensors: batch × length × width.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from model.batches import Batch
 from model.boundaries import BoundaryTable
-from model.data import Shards
-from model.encoder import Encoder
+from model.data import Shards, Wanted
+from model.encoder import Encoded, Encoder
+from model.layers.biaffine import Biaffine
 from model.layers.boundary import BoundaryEmbedding
+from model.layers.can import ConvolutionalAttention
 from model.layers.crf import ConstrainedCrf
 from model.layers.fusion import Fusion
+from model.layers.global_information import GlobalInformation, contrastive_loss, weighted_mean
+from model.layers.norm import AdaptiveNorm
+from model.layers.perceptron import Perceptron
+from model.layers.pooling import masked_mean
+from model.layers.recurrence import Recurrence
 from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.params import ModelParams
 
 
-class Network(nn.Module):
-    """Parts, already built, in their order.
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the network makes of a batch.
 
-    encoder: None takes the states that the batches bring.
-    boundary, fusion: both or neither.
-    fuse_input: whether fusion sits before the encoder or behind it.
+    emissions: a score for each tag, float32. Shape: (batch, length, n_tags)
+    global_losses: Shape: (batch,); None without global enhancement.
+    """
+
+    emissions: Tensor
+    global_losses: Tensor | None
+
+
+class Network(nn.Module):
+    """Parts, already built, in their order; None leaves one out.
+
+    encoder: None with ``characters`` (learned embeddings), or with neither, for states that the batches bring.
     """
 
     def __init__(
         self,
         *,
+        params: ModelParams,
         encoder: Encoder | None,
+        characters: nn.Embedding | None,
         boundary: BoundaryEmbedding | None,
         fusion: Fusion | None,
-        fuse_input: bool,
-        dropout: float,
+        can: ConvolutionalAttention | None,
+        mlp1: Perceptron | None,
+        gru: Recurrence | None,
+        norm: AdaptiveNorm | None,
+        information: GlobalInformation | None,
+        mlp2: Perceptron | None,
+        biaffine: Biaffine | None,
         tags: nn.Linear,
         crf: ConstrainedCrf,
     ) -> None:
         super().__init__()
+        self.params = params
         self.encoder = encoder
+        self.characters = characters
         self.boundary = boundary
         self.fusion = fusion
-        self.fuse_input = fuse_input
-        self.dropout = nn.Dropout(dropout)
+        self.can = can
+        self.mlp1 = mlp1
+        self.gru = gru
+        self.norm = norm
+        self.information = information
+        self.mlp2 = mlp2
+        self.biaffine = biaffine
+        self.dropout = nn.Dropout(params.dropout)
         self.tags = tags
         self.crf = crf
 
     def forward(self, batch: Batch) -> Tensor:
-        """Negative log-likelihood of each sentence's tags. Shape: (batch,)."""
-        losses: Tensor = self.crf(self.emissions(batch), batch.tag_ids, mask=batch.mask)
+        """Each sentence's loss: its tags' negative log-likelihood + λ · its global loss. Shape: (batch,)."""
+        view = self._view(batch)
+        losses: Tensor = self.crf(view.emissions, batch.tag_ids, mask=batch.mask)
+        if view.global_losses is not None:
+            losses = losses + self.params.gmi_weight * view.global_losses
         return losses
 
     def decode(self, batch: Batch) -> list[list[int]]:
@@ -59,31 +106,87 @@ class Network(nn.Module):
 
     def emissions(self, batch: Batch) -> Tensor:
         """A score for each tag, in float32 even under autocast. Shape: (batch, length, n_tags)."""
-        states = self.dropout(self.states(batch))
-        with torch.autocast(device_type=states.device.type, enabled=False):
-            scores: Tensor = self.tags(states.float())
-        return scores
+        return self._view(batch).emissions
 
-    def states(self, batch: Batch) -> Tensor:
-        """O_B, with the boundaries where they are fused behind the encoder. Shape: (batch, length, width)."""
-        if self.encoder is None:
-            assert batch.hidden is not None
-            states = batch.hidden
-        elif self.fusion is not None and self.fuse_input:
-            states = self.encoder(batch, inputs=self._fuse(self.encoder.embed(batch.token_ids), batch))
-        else:
-            states = self.encoder(batch)
-        return states if self.fusion is None or self.fuse_input else self._fuse(states, batch)
+    def _view(self, batch: Batch) -> _View:
+        encoded = self.encode(batch)
+        enhanced = self._enhance_locally(encoded.states, batch)
+        states, global_losses = self._enhance_globally(enhanced, encoded.sentences, batch)
+        if self.mlp2 is not None:
+            states = self.mlp2(states)
+        if self.biaffine is not None:
+            states = torch.cat((states, self.biaffine(enhanced, encoded.states)), dim=-1)
+        states = self.dropout(states)
+        with torch.autocast(device_type=states.device.type, enabled=False):
+            return _View(self.tags(states.float()), global_losses)
+
+    def encode(self, batch: Batch) -> Encoded:
+        """O_B and the sentence vectors."""
+        if self.encoder is not None:
+            if self.params.fusion == "input":
+                return Encoded(*self.encoder(batch, inputs=self._fuse(self.encoder.embed(batch.token_ids), batch)))
+            return Encoded(*self.encoder(batch))
+        states = batch.hidden if self.characters is None else self.characters(batch.token_ids)
+        assert states is not None
+        if self.params.fusion == "input":
+            states = self._fuse(states, batch)
+        return Encoded(states, masked_mean(states, batch.mask))
+
+    def _enhance_locally(self, states: Tensor, batch: Batch) -> Tensor:
+        """H2', from O_B."""
+        if self.params.fusion == "output":
+            states = self._fuse(states, batch)
+        if self.can is not None:
+            states = self.can(states, batch.mask)
+        if self.params.lmi:
+            states = torch.cat((states, self._embed(batch.local_rows)), dim=-1)
+        if self.mlp1 is not None:
+            states = self.mlp1(states)
+        if self.gru is not None:
+            states = self.gru(states, batch.mask)
+        return states if self.norm is None else self.norm(states)
+
+    def _enhance_globally(self, states: Tensor, sentences: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """H2' ⊕ E_g, and the global losses."""
+        if self.information is None or self.params.gmi == "none":
+            return states, None
+        assert batch.set_rows is not None and batch.negative_rows is not None
+        sets, negatives = self._embed(batch.set_rows), self._embed(batch.negative_rows)
+        mask = batch.set_rows > 0
+        scores = self.information(sentences, sets)
+        losses = contrastive_loss(
+            scores,
+            self.information(sentences, negatives),
+            mask=mask,
+            negative_mask=batch.negative_rows > 0,
+            kind=self.params.gmi,
+        )
+        return torch.cat((states, weighted_mean(scores, sets, mask=mask)), dim=-1), losses
 
     def _fuse(self, characters: Tensor, batch: Batch) -> Tensor:
-        assert self.boundary is not None and self.fusion is not None
-        fused: Tensor = self.fusion(characters, self.boundary(batch.best_rows))
+        assert self.fusion is not None
+        fused: Tensor = self.fusion(characters, self._embed(batch.best_rows))
         return fused
+
+    def _embed(self, rows: Tensor | None) -> Tensor:
+        assert self.boundary is not None and rows is not None
+        vectors: Tensor = self.boundary(rows)
+        return vectors
 
     @property
     def n_parameters(self) -> int:
         """How many numbers it is made of, trained or not."""
         return sum(parameter.numel() for parameter in self.parameters())
+
+
+def wanted(params: ModelParams) -> Wanted:
+    """What a network of these parameters reads of the shards."""
+    return Wanted(
+        best=params.fusion != "none",
+        local=params.lmi,
+        sets=params.gmi != "none",
+        hidden=params.encoder == "frozen",
+    )
 
 
 def check_buildable(params: ModelParams, shards: Shards) -> None:
@@ -112,32 +215,53 @@ def build(
     boundaries: BoundaryTable,
     encoder: Encoder | None,
     hidden_width: int | None,
+    n_tokens: int,
 ) -> Network:
     """Assemble; new parts are initialised from torch's global generator.
 
-    encoder: needed for ``finetune``; hidden_width: for ``frozen``. Raises MissingResourceError without.
+    encoder: needed for ``finetune``; hidden_width: for ``frozen``; n_tokens: for ``none``. Raises
+    MissingResourceError for the first two.
     """
-    if params.encoder == "frozen":
-        encoder, width = None, hidden_width
-    else:
-        width = encoder.width if encoder is not None else None
+    widths = {
+        "finetune": encoder.width if encoder is not None else None,
+        "frozen": hidden_width,
+        "none": params.character_width,
+    }
+    width = widths[params.encoder]
     if width is None:
         raise MissingResourceError(
             f"model.encoder: {params.encoder} without its encoder", next_step="name one with -S encoder.name=FOLDER"
         )
-    boundary = fusion = None
-    if params.fusion != "none":
+    boundary = None
+    if wanted(params) != Wanted(hidden=params.encoder == "frozen"):
         boundary = BoundaryEmbedding(
             torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries, dropout=params.boundary_dropout
         )
-        fusion = Fusion(width=width, boundary_width=boundary.width)
+    boundary_width = boundary.width if boundary is not None else 0
+    after_can = width
+    before_mlp1 = after_can + (boundary_width if params.lmi else 0)
+    after_mlp1 = params.hidden_width if params.mlp1 else before_mlp1
+    after_gru = params.hidden_width if params.gru else after_mlp1
+    before_mlp2 = after_gru + (boundary_width if params.gmi != "none" else 0)
+    after_mlp2 = params.hidden_width if params.mlp2 else before_mlp2
     return Network(
-        encoder=encoder,
+        params=params,
+        encoder=encoder if params.encoder == "finetune" else None,
+        characters=nn.Embedding(n_tokens, width) if params.encoder == "none" else None,
         boundary=boundary,
-        fusion=fusion,
-        fuse_input=params.fusion == "input",
-        dropout=params.dropout,
-        tags=nn.Linear(width, len(labels.tags)),
+        fusion=Fusion(width=width, boundary_width=boundary_width) if params.fusion != "none" else None,
+        can=ConvolutionalAttention(width=width, window=params.can_window, attention_width=width // 4)
+        if params.can
+        else None,
+        mlp1=Perceptron(inputs=before_mlp1, outputs=after_mlp1, dropout=params.dropout) if params.mlp1 else None,
+        gru=Recurrence(inputs=after_mlp1, outputs=after_gru) if params.gru else None,
+        norm=AdaptiveNorm(width=after_gru) if params.layer_norm else None,
+        information=GlobalInformation(sentence_width=width, boundary_width=boundary_width)
+        if params.gmi != "none"
+        else None,
+        mlp2=Perceptron(inputs=before_mlp2, outputs=after_mlp2, dropout=params.dropout) if params.mlp2 else None,
+        biaffine=Biaffine(left=after_gru, right=width, outputs=params.biaffine_width) if params.biaffine else None,
+        tags=nn.Linear(after_mlp2 + (params.biaffine_width if params.biaffine else 0), len(labels.tags)),
         crf=ConstrainedCrf(labels),
     )
 

@@ -26,7 +26,7 @@ from model.boundaries import Ids
 from model.data import Shards, Split, open_shards, read_split
 from model.encoder import load as load_encoder
 from model.evaluation import score_split
-from model.network import Network, build, check_buildable, check_encoder
+from model.network import Network, build, check_buildable, check_encoder, wanted
 from model.optimizer import build_optimizer, build_schedule
 from model.scoring import Scores
 from pipeline.contract.errors import InputDataError, SsmiError
@@ -101,7 +101,7 @@ def _publish(fresh: Path, run: Path) -> None:
 
 
 def _read(shards: Shards, name: str, params: Params) -> Split:
-    split = read_split(shards, name, boundaries=shards.boundaries, hidden=params.model.encoder == "frozen")
+    split = read_split(shards, name, boundaries=shards.boundaries, wanted=wanted(params.model))
     if name != "test" and not split.token_ids.size:
         raise InputDataError(
             f"{shards.folder}: no {name} sentences",
@@ -122,6 +122,7 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_t
         boundaries=shards.boundaries,
         encoder=bert,
         hidden_width=shards.hidden_width,
+        n_tokens=shards.n_tokens,
     )
 
 

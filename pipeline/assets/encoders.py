@@ -22,6 +22,8 @@ class EncoderShape:
     width: int
     max_positions: int
     """Positions, [CLS] and [SEP] included."""
+    n_tokens: int
+    """Size of its vocabulary."""
 
 
 def check_encoder_folder(folder: Path, *, name: str = "") -> None:
@@ -84,7 +86,7 @@ def encoder_shape(folder: Path) -> EncoderShape:
             f"{path}: vocab_size {config.get('vocab_size')}, but its vocabulary holds {tokens} tokens",
             next_step="fetch the encoder again",
         )
-    return EncoderShape(*(config[key] for key in keys))
+    return EncoderShape(*(config[key] for key in keys), tokens)
 
 
 def _weights(folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -116,17 +116,44 @@ class ShardsParams(Section):
 
 
 class ModelParams(Section):
-    """What the network is made of."""
+    """What the network is made of; with every part off it is ``bert-crf``: encoder → linear → CRF."""
 
-    architecture: Literal["bert-crf"] = "bert-crf"
-    encoder: Literal["finetune", "frozen"] = "finetune"
+    encoder: Literal["finetune", "frozen", "none"] = "finetune"
+    """``frozen`` reads the states that the shards hold; ``none`` learns character embeddings (the paper's -BERT)."""
     fusion: Literal["none", "input", "output"] = "input"
     """Where the best boundary's embedding E_{S_m} joins: BERT's input embeddings, its output, or nowhere."""
+    can: bool = True
+    """Convolutional attention over the encoder's output."""
+    lmi: bool = True
+    """Local enhancement: the local boundary's embedding E_l beside each state."""
+    mlp1: bool = True
+    gru: bool = True
+    layer_norm: bool = True
+    gmi: Literal["none", "printed", "infonce"] = "printed"
+    """Global enhancement: E_g of the boundary set, and the form of its loss; ``none`` leaves both out."""
+    mlp2: bool = True
+    biaffine: bool = True
+    can_window: Positive = 5
+    """Characters that the convolutional attention sees; odd."""
+    hidden_width: Annotated[int, Field(ge=2, multiple_of=2)] = 256
+    """Width of the perceptrons' and of the GRU's output, both directions together."""
+    biaffine_width: Positive = 16
+    character_width: Positive = 128
+    """Width of the learned embeddings of ``encoder: none``."""
+    gmi_weight: Annotated[float, Field(ge=0.0)] = 0.1
+    """λ: the global loss's part of the whole."""
     train_boundaries: bool = True
     """Whether the boundary vectors are trained on."""
     dropout: Fraction = 0.2
     boundary_dropout: Fraction = 0.0
-    """Probability that a character's boundary is hidden from the network in training."""
+    """Probability that a character's boundaries are hidden from the network in training."""
+
+    @field_validator("can_window")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("a window around a character is odd")
+        return value
 
 
 class TrainParams(Section):

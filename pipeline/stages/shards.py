@@ -86,6 +86,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         "boundaries": len(named),
         "boundary_width": width,
         "max_window": max_window,
+        "n_tokens": shape.n_tokens,
         "windowed_sentences": n_windowed,
         "feature_parameters": _feature_parameters(context),
     }

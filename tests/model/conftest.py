@@ -31,7 +31,16 @@ class Sentence:
     text: str
     spans: tuple[Span, ...] = ()
     best: Mapping[int, int] = field(default_factory=dict)
+    local: Mapping[int, int] = field(default_factory=dict)
+    sets: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    negatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     windows: tuple[int, ...] = (0,)
+
+    @property
+    def named(self) -> set[int]:
+        """Every boundary of it."""
+        sets = {number for own in (*self.sets.values(), *self.negatives.values()) for number in own}
+        return {*self.best.values(), *self.local.values(), *sets}
 
     @classmethod
     def marked(cls, marked: str, *, best: Mapping[int, int] | None = None, windows: tuple[int, ...] = (0,)) -> Sentence:
@@ -43,7 +52,16 @@ class Sentence:
                 spans.append(Span(len(text), len(text) + len(words), label))
                 piece = words
             text += piece
-        return cls(text, tuple(spans), best or {}, windows)
+        own = best or {}
+        return cls(
+            text,
+            tuple(spans),
+            own,
+            local=dict.fromkeys(own, 8),
+            sets={place: tuple({number: None, 90: None}) for place, number in own.items()},
+            negatives=dict.fromkeys(own, (8, 11)),
+            windows=windows,
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +150,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
                 tables.write_rows(path, schema.SHARDS, rows)
                 if hidden:
                     np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
-        named = {number for own in splits.values() for sentence in own for number in sentence.best.values()}
+        named = {number for own in splits.values() for sentence in own for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
         rows = [
             {"boundary_id": number, "word": f"w{number}", "vector": vector}
@@ -140,7 +158,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
         labels.save(folder / "labels.json")
-        facts = {"vocabulary_digest": "vocabulary-a", "encoder_digest": "encoder-a", "max_window": MAX_WINDOW}
+        facts = {"vocabulary_digest": "vocabulary-a", "encoder_digest": "encoder-a", "max_window": MAX_WINDOW, "n_tokens": len(VOCABULARY)}
         facts |= {"hidden_width": WIDTH} if hidden else {}
         report = StageReport(0, 0, statistics={**facts, **(statistics or {})})
         manifests.save(Manifest("shards", "tiny", {}, {}, report, manifests.describe_files(folder)), folder)
@@ -162,9 +180,9 @@ def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | 
         "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in sentence.spans],
         "best_ids": best,
         "best_cosines": [float(number > 0) for number in best],
-        "set_ids": [[] for _ in best],
-        "negative_ids": [[] for _ in best],
-        "local_ids": [0] * n_characters,
+        "set_ids": [list(sentence.sets.get(position, ())) for position in range(n_characters)],
+        "negative_ids": [list(sentence.negatives.get(position, ())) for position in range(n_characters)],
+        "local_ids": [sentence.local.get(position, 0) for position in range(n_characters)],
         "segment_starts": [0],
         "window_starts": list(sentence.windows),
         "hidden_start": hidden_start,

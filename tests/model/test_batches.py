@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.batches import MAX_PADDED_CHARACTERS, collate, evaluation_batches, training_batches
-from model.data import Split, open_shards, read_split
+from model.data import Split, Wanted, open_shards, read_split
 
 lengths_of = st.lists(st.integers(0, 1500), max_size=300).map(lambda values: np.array(values, dtype=np.int64))
 
@@ -73,7 +73,7 @@ def test_collate_pads_on_the_right_and_windows_hold_every_character_once(shards:
 
 def test_hidden_states_follow_their_sentences(shards: Path) -> None:
     opened = open_shards(shards)
-    split = read_split(opened, "train", boundaries=opened.boundaries, hidden=True)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True, hidden=True))
     batch = collate(split, np.array([9, 2]))
     assert batch.hidden is not None and split.hidden is not None
     assert batch.hidden.dtype == torch.float32
@@ -86,4 +86,4 @@ def test_hidden_states_follow_their_sentences(shards: Path) -> None:
 
 def _train(shards: Path) -> Split:
     opened = open_shards(shards)
-    return read_split(opened, "train", boundaries=opened.boundaries, hidden=False)
+    return read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True))

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from model.boundaries import BoundaryTable
-from model.data import open_shards, read_split
+from model.data import Wanted, open_shards, read_split
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
 
 def test_a_split_is_what_the_rows_say(shards: Path, sentences: list[Any]) -> None:
     opened = open_shards(shards)
-    split = read_split(opened, "train", boundaries=opened.boundaries, hidden=False)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True))
     assert len(tables.list_parts(shards, "train")) == 4
     assert len(split) == len(sentences)
     assert split.lengths.tolist() == [len(sentence.text) for sentence in sentences]
@@ -33,14 +33,14 @@ def test_a_split_is_what_the_rows_say(shards: Path, sentences: list[Any]) -> Non
 def test_an_empty_split(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], kind: str) -> None:
     splits = {"train": sentences} | ({"dev": []} if kind == "a part without rows" else {})
     opened = open_shards(write_shards(tmp_path / "s", splits, hidden=True))
-    split = read_split(opened, "dev", boundaries=opened.boundaries, hidden=True)
+    split = read_split(opened, "dev", boundaries=opened.boundaries, wanted=Wanted(best=True, hidden=True))
     assert len(split) == 0 and split.gold == [] and split.lengths.size == 0
 
 
 def test_shards_without_any_boundary(tmp_path: Path, write_shards: Callable[..., Path], sentence: Any) -> None:
     opened = open_shards(write_shards(tmp_path / "s", {"train": [sentence("我[李|PER]")]}))
     assert opened.boundaries.vectors.shape == (0, 6)
-    assert not read_split(opened, "train", boundaries=opened.boundaries, hidden=False).best_rows.any()
+    assert not read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True)).best_rows.any()
 
 
 def test_a_folder_that_was_never_built(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_rows_that_break_the_contract_are_refused(shards: Path, column: str, val
     tables.write_rows(path, schema.SHARDS, rows)
     opened = open_shards(shards)
     with pytest.raises(StaleArtifactError, match=complaint):
-        read_split(opened, "train", boundaries=opened.boundaries, hidden=False)
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True))
 
 
 def test_a_window_longer_than_the_shards_promise(
@@ -87,7 +87,7 @@ def test_a_window_longer_than_the_shards_promise(
     long = sentence("我在[上海|LOC]工作，" * 5, windows=(0, 4))
     opened = open_shards(write_shards(tmp_path / "s", {"train": [long]}, statistics={"max_window": 20}))
     with pytest.raises(StaleArtifactError, match="do not tile"):
-        read_split(opened, "train", boundaries=opened.boundaries, hidden=False)
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True))
 
 
 @pytest.mark.parametrize("damage", ["missing", "too short", "float32", "not an array"])
@@ -103,7 +103,7 @@ def test_hidden_states_that_do_not_fit(shards: Path, damage: str) -> None:
         path.write_text("none", encoding="utf-8")
     opened = open_shards(shards)
     with pytest.raises(StaleArtifactError, match=r"part-00001\.hidden\.npy.*shards\.hidden=true"):
-        read_split(opened, "train", boundaries=opened.boundaries, hidden=True)
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True, hidden=True))
 
 
 def test_rows_of_follows_any_order_and_extension_keeps_what_is_there() -> None:

@@ -14,7 +14,7 @@ from transformers import BertModel
 
 from model import encoder as encoders
 from model.batches import Batch, collate
-from model.data import open_shards, read_split
+from model.data import Wanted, open_shards, read_split
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
 CLS, SEP = 2, 3
@@ -22,11 +22,15 @@ CLS, SEP = 2, 3
 
 def _batch(shards: Path, rows: list[int]) -> Batch:
     opened = open_shards(shards)
-    return collate(read_split(opened, "train", boundaries=opened.boundaries, hidden=False), np.array(rows))
+    return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True)), np.array(rows))
 
 
 def _plain(bert: BertModel, token_ids: list[int]) -> torch.Tensor:
     return bert(input_ids=torch.tensor([[CLS, *token_ids, SEP]])).last_hidden_state[0, 1:-1]
+
+
+def _cls(bert: BertModel, token_ids: list[int]) -> torch.Tensor:
+    return bert(input_ids=torch.tensor([[CLS, *token_ids, SEP]])).last_hidden_state[0, 0]
 
 
 @torch.no_grad()
@@ -34,7 +38,7 @@ def test_states_are_those_of_a_plain_bert_window_by_window(
     shards: Path, encoder_folder: Path, tiny_bert: BertModel
 ) -> None:
     batch = _batch(shards, [9, 5, 4, 0])
-    states = encoders.load(encoder_folder).eval()(batch)
+    states, sentences = encoders.load(encoder_folder).eval()(batch)
     for index in range(len(batch.rows)):
         token_ids = batch.token_ids[index][batch.mask[index]].tolist()
         starts = [0, 14, 35] if index == 0 else [0]
@@ -42,6 +46,8 @@ def test_states_are_those_of_a_plain_bert_window_by_window(
         expected = torch.cat([_plain(tiny_bert, token_ids[a:b]) for a, b in zip(starts, ends, strict=True)])
         torch.testing.assert_close(states[index, : len(token_ids)], expected, atol=1e-5, rtol=1e-5)
         assert not states[index, len(token_ids) :].any()
+        windows = [_cls(tiny_bert, token_ids[a:b]) for a, b in zip(starts, ends, strict=True)]
+        torch.testing.assert_close(sentences[index], torch.stack(windows).mean(0), atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -51,7 +57,7 @@ def test_one_window_and_a_sentence_that_fits_are_the_same(
     text = "我在[上海|LOC]工作，" * 4
     folder = write_shards(tmp_path / "s", {"train": [sentence(text), sentence(text, windows=(0, 10))]})
     batch = _batch(folder, [0, 1])
-    states = encoders.load(encoder_folder).eval()(batch)
+    states = encoders.load(encoder_folder).eval()(batch).states
     whole = _plain(tiny_bert, batch.token_ids[0].tolist())
     torch.testing.assert_close(states[0], whole, atol=1e-5, rtol=1e-5)
     assert (states[1] - whole).abs().max() > 0.01  # windows do not see each other
@@ -61,14 +67,15 @@ def test_one_window_and_a_sentence_that_fits_are_the_same(
 def test_inputs_equal_to_the_embeddings_change_nothing(shards: Path, encoder_folder: Path) -> None:
     encoder = encoders.load(encoder_folder).eval()
     batch = _batch(shards, [9, 5, 4])
-    assert torch.equal(encoder(batch), encoder(batch, inputs=encoder.embed(batch.token_ids)))
+    plain, given = encoder(batch), encoder(batch, inputs=encoder.embed(batch.token_ids))
+    assert torch.equal(plain.states, given.states) and torch.equal(plain.sentences, given.sentences)
 
 
 def test_gradients_reach_the_inputs(shards: Path, encoder_folder: Path) -> None:
     encoder = encoders.load(encoder_folder)
     batch = _batch(shards, [9, 4])
     inputs = encoder.embed(batch.token_ids).detach().requires_grad_()
-    encoder(batch, inputs=inputs).square().sum().backward()
+    encoder(batch, inputs=inputs).states.square().sum().backward()
     assert inputs.grad is not None
     assert torch.equal(inputs.grad.abs().sum(-1) > 0, batch.mask)
 

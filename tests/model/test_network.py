@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ import torch
 
 from model import encoder as encoders
 from model.batches import Batch, collate
-from model.data import Shards, open_shards, read_split
-from model.network import Network, build, check_buildable, check_encoder
+from model.configurations import CONFIGURATIONS, find
+from model.data import Shards, Wanted, open_shards, read_split
+from model.network import Network, build, check_buildable, check_encoder, wanted
 from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 
 Make = Callable[..., Any]
@@ -28,62 +30,128 @@ def _network(opened: Shards, encoder_folder: Path, params: Any) -> Network:
         boundaries=opened.boundaries,
         encoder=encoder,
         hidden_width=opened.hidden_width,
+        n_tokens=opened.n_tokens,
     )
     return network.eval()
 
 
-def _batch(opened: Shards, *, hidden: bool = False) -> Batch:
-    return collate(read_split(opened, "train", boundaries=opened.boundaries, hidden=hidden), np.arange(10))
+EVERYTHING = Wanted(best=True, local=True, sets=True, hidden=True)
 
 
-@pytest.mark.parametrize("fusion", ["input", "output"])
+def _batch(opened: Shards) -> Batch:
+    return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=EVERYTHING), np.arange(10))
+
+
 @pytest.mark.parametrize("bf16", [False, True])
 @torch.no_grad()
 def test_training_starts_exactly_from_plain_bert(
-    shards: Path, encoder_folder: Path, make_params: Make, fusion: str, bf16: bool
+    shards: Path, encoder_folder: Path, make_params: Make, bf16: bool
 ) -> None:
     opened = open_shards(shards)
     batch = _batch(opened)
-    assert batch.best_rows.any()
-    states = {}
-    for kind in ("none", fusion):
-        network = _network(opened, encoder_folder, make_params(model__fusion=kind))
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            states[kind] = network.states(batch)
-    assert torch.equal(states["none"].float(), states[fusion].float())
-
-
-@pytest.mark.parametrize("fusion", ["input", "output"])
-@torch.no_grad()
-def test_a_trained_fusion_sees_boundaries_where_they_are(
-    shards: Path, encoder_folder: Path, make_params: Make, fusion: str
-) -> None:
-    opened = open_shards(shards)
-    batch = _batch(opened)
-    network = _network(opened, encoder_folder, make_params(model__fusion=fusion))
-    before = network.states(batch)
-    assert network.fusion is not None
-    torch.nn.init.normal_(network.fusion.boundaries.weight)
-    moved = (network.states(batch) - before).abs().amax(-1) > 1e-4
-    if fusion == "output":
-        assert torch.equal(moved, batch.best_rows > 0)
-    else:
-        # Within BERT a boundary reaches its whole window, and no sentence without one.
-        has_boundary = (batch.best_rows > 0).any(1)
-        assert torch.equal(moved.any(1), has_boundary)
-        assert moved[0][batch.mask[0]].all()
+    assert batch.best_rows is not None and batch.best_rows.any()
+    plain, fused = (_network(opened, encoder_folder, make_params(model__fusion=kind)) for kind in ("none", "input"))
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        assert torch.equal(plain.encode(batch).states.float(), fused.encode(batch).states.float())
 
 
 @torch.no_grad()
-def test_neither_neighbours_nor_padding_change_a_sentence(
+def test_a_trained_fusion_sees_boundaries_where_they_are(
     shards: Path, encoder_folder: Path, make_params: Make
 ) -> None:
     opened = open_shards(shards)
-    split = read_split(opened, "train", boundaries=opened.boundaries, hidden=False)
-    network = _network(opened, encoder_folder, make_params())
+    batch = _batch(opened)
+    network = _network(opened, encoder_folder, make_params(model__fusion="input"))
+    before = network.encode(batch).states
+    assert network.fusion is not None and batch.best_rows is not None
+    torch.nn.init.normal_(network.fusion.boundaries.weight)
+    moved = (network.encode(batch).states - before).abs().amax(-1) > 1e-4
+    # Within BERT a boundary reaches its whole window, and no sentence without one.
+    assert torch.equal(moved.any(1), (batch.best_rows > 0).any(1))
+    assert moved[0][batch.mask[0]].all()
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("fusion", ["input", "output"])
+def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
+    shards: Path, encoder_folder: Path, make_params: Make, name: str, fusion: str
+) -> None:
+    opened = open_shards(shards)
+    network = _network(opened, encoder_folder, find(name).apply(make_params(model__fusion=fusion)))
+    _stir(network)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted(network.params))
     together = network(collate(split, np.arange(10)))
     alone = torch.cat([network(collate(split, np.array([row]))) for row in range(10)])
-    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-5)
+    torch.testing.assert_close(together, alone, atol=2e-4, rtol=1e-5)
+    together.sum().backward()
+    idle = {name for name, own in network.named_parameters() if own.grad is None or not own.grad.any()}
+    assert {name for name in idle if not name.startswith(("encoder.bert.embeddings.", "crf."))} == set()
+
+
+def _stir(network: Network) -> None:
+    """What starts as zero hides what lies before it: stir it as training would."""
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if not parameter.any():
+                parameter.normal_(std=0.1)
+
+
+def test_without_any_part_it_is_bert_crf(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+    network = _network(open_shards(shards), encoder_folder, find("bert-crf").apply(make_params()))
+    new = {name for name, _ in network.named_parameters() if not name.startswith("encoder.")}
+    assert {name.split(".")[0] for name in new} == {"tags", "crf"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CONFIGURATIONS) - {"ssmi", "no-cosine"}))
+def test_an_ablation_lacks_what_its_name_says(
+    shards: Path, encoder_folder: Path, make_params: Make, name: str
+) -> None:
+    opened = open_shards(shards)
+    parts = {
+        "no-can": "can",
+        "no-gru": "gru",
+        "no-mlp1": "mlp1",
+        "no-mlp2": "mlp2",
+        "no-layer-norm": "norm",
+        "no-biaffine": "biaffine",
+        "no-gmi": "information",
+        "char-max": "information",
+        "no-bert": "encoder",
+        "bert-crf": "fusion",
+    }
+    whole, lacking = (_network(opened, encoder_folder, find(each).apply(make_params())) for each in ("ssmi", name))
+    if name in parts:
+        assert getattr(whole, parts[name]) is not None and getattr(lacking, parts[name]) is None
+    if name in ("no-lmi", "char-max"):
+        assert wanted(whole.params).local and not wanted(lacking.params).local
+
+
+@torch.no_grad()
+def test_each_kind_of_boundary_reaches_the_emissions(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+    opened = open_shards(shards)
+    network = _network(opened, encoder_folder, make_params())
+    _stir(network)
+    batch = _batch(opened)
+    before = network.emissions(batch)
+    for rows in ("best_rows", "local_rows", "set_rows"):
+        value = getattr(batch, rows)
+        blanked = replace(batch, **{rows: torch.zeros_like(value)})
+        assert (network.emissions(blanked) - before).abs().max() > 1e-4, rows
+    assert batch.negative_rows is not None
+    without = replace(batch, negative_rows=torch.zeros_like(batch.negative_rows))
+    assert torch.equal(network.emissions(without), before)
+    assert not torch.equal(network(without), network(batch))
+
+
+@torch.no_grad()
+def test_the_global_loss_has_its_weight(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+    opened = open_shards(shards)
+    losses = [
+        _network(opened, encoder_folder, make_params(model__gmi_weight=weight))(_batch(opened))
+        for weight in (0.0, 0.1, 0.2)
+    ]
+    torch.testing.assert_close(losses[2] - losses[0], 2 * (losses[1] - losses[0]), atol=1e-4, rtol=1e-4)
+    assert (losses[1] - losses[0]).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("fusion", ["none", "output"])
@@ -91,13 +159,16 @@ def test_neither_neighbours_nor_padding_change_a_sentence(
 def test_stored_states_do_what_the_encoder_does(
     shards: Path, encoder_folder: Path, make_params: Make, fusion: str
 ) -> None:
+    # Without global enhancement: its sentence vector is [CLS] where there is one, the mean of the states where not.
     opened = open_shards(shards)
-    tuned = _network(opened, encoder_folder, make_params(model__fusion=fusion))
-    frozen = _network(opened, encoder_folder, make_params(model__fusion=fusion, model__encoder="frozen"))
+    tuned, frozen = (
+        _network(opened, encoder_folder, make_params(model__fusion=fusion, model__gmi="none", model__encoder=kind))
+        for kind in ("finetune", "frozen")
+    )
     assert frozen.encoder is None
     kept = {name: value for name, value in tuned.state_dict().items() if not name.startswith("encoder.")}
     frozen.load_state_dict(kept)
-    batch = _batch(opened, hidden=True)
+    batch = _batch(opened)
     torch.testing.assert_close(frozen.emissions(batch), tuned.emissions(batch), atol=5e-3, rtol=0)
 
 
@@ -121,7 +192,7 @@ def test_frozen_needs_stored_states(
     with pytest.raises(StaleArtifactError, match=r"-S shards\.hidden=true"):
         check_buildable(make_params(model__encoder="frozen", model__fusion="none").model, opened)
     with pytest.raises(StaleArtifactError, match=r"-S shards\.hidden=true"):
-        read_split(opened, "train", boundaries=opened.boundaries, hidden=True)
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True, hidden=True))
 
 
 def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
@@ -133,6 +204,7 @@ def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
             boundaries=opened.boundaries,
             encoder=None,
             hidden_width=opened.hidden_width,
+            n_tokens=opened.n_tokens,
         )
 
 

@@ -1,0 +1,34 @@
+"""The biaffine form that brings the encoder's states back in."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Biaffine(nn.Module):
+    """Biaffine(H2', O_B), per position: x^T U y + W [x ⊕ y] + b (paper: "Global Enhancement"; Dozat & Manning 2017).
+
+    U: one matrix an output. Shape: (outputs, left, right)
+    """
+
+    def __init__(self, *, left: int, right: int, outputs: int) -> None:
+        super().__init__()
+        self.bilinear = nn.Parameter(torch.empty(outputs, left, right))
+        self.left = nn.Linear(left, outputs)
+        self.right = nn.Linear(right, outputs, bias=False)
+        # x^T U y is a sum of left * right products: numbers of size 1 on either side give a number of size 1.
+        nn.init.normal_(self.bilinear, std=(left * right) ** -0.5)
+
+    def forward(self, left: Tensor, right: Tensor) -> Tensor:
+        """Combine position by position. Shapes: (batch, length, left), (batch, length, right) → (..., outputs)."""
+        outputs, n_left, n_right = self.bilinear.shape
+        linear: Tensor = self.left(left) + self.right(right)
+        # One large product, out of the wider side into the narrower, then a small one at each position.
+        if n_left <= n_right:
+            half = right @ self.bilinear.reshape(outputs * n_left, n_right).t()
+            other = left
+        else:
+            half = left @ self.bilinear.transpose(0, 1).reshape(n_left, outputs * n_right)
+            other = right
+        return (half.unflatten(-1, (outputs, -1)) @ other[..., None]).squeeze(-1) + linear

@@ -1,0 +1,74 @@
+"""CAN: the convolutional attention layer of CAN-NER (Zhu & Wang 2019, arXiv 1904.02141, "Convolutional Attention Layer")."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+POSITION_WIDTH = 16
+"""Width of p_t, the embedding of a place in the window. (CAN-NER's is one-hot: as many numbers as the window is wide.)"""
+
+
+class ConvolutionalAttention(nn.Module):
+    """H1 = CAN(O_B): each character reads its window, attended to from its centre (paper: "Input Encoding").
+
+    With r = (window - 1) / 2, for character i and every offset t in -r..r that falls on a character of the sentence::
+
+        score_it = v^T tanh(W_q h_i + W_k (h_{i+t} ⊕ p_t))
+        a_it     = softmax over those t of score_it
+        H1_i     = sum over those t of K_t (a_it (h_{i+t} ⊕ p_t)), + b
+
+    that is a convolution, sum-pooled, over the re-weighted window. CAN-NER's own code lets zero padding into the softmax;
+    here what lies outside the sentence has no part in it, so that batching never changes a score.
+
+    window: odd, else ValueError.
+    attention_width: the size of v.
+    """
+
+    def __init__(self, *, width: int, window: int, attention_width: int) -> None:
+        super().__init__()
+        if window < 1 or window % 2 == 0:
+            raise ValueError(f"a window of {window} characters has no centre: an odd number is needed")
+        self.window = window
+        self.queries = nn.Linear(width, attention_width, bias=False)
+        # W_k and each K_t are kept as their two halves: all that concerns p_t alone is then computed once a batch.
+        self.keys = nn.Linear(width, attention_width, bias=False)
+        self.position_keys = nn.Linear(POSITION_WIDTH, attention_width, bias=False)
+        self.scores = nn.Linear(attention_width, 1, bias=False)
+        self.positions = nn.Parameter(torch.randn(window, POSITION_WIDTH))
+        self.kernel = nn.Linear(window * width, width)
+        self.position_kernel = nn.Parameter(torch.empty(window, POSITION_WIDTH, width))
+        nn.init.normal_(self.position_kernel, std=POSITION_WIDTH**-0.5)
+
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """Attend and convolve.
+
+        states: whatever stands at padding is not read. Shape: (batch, length, width)
+        mask: bool, True on characters. Shape: (batch, length)
+        Returns zero at padding. Shape: (batch, length, width)
+        """
+        reach = self.window // 2
+        states = states.masked_fill(~mask[..., None], 0.0)
+        weights = self._weights(states, mask)
+        neighbours = self._shifted(functional.pad(states, (0, 0, reach, reach)))
+        window = torch.cat([weights[..., t, None] * neighbour for t, neighbour in enumerate(neighbours)], dim=-1)
+        of_positions = torch.einsum("tp,tpo->to", self.positions, self.position_kernel)
+        convolved: Tensor = self.kernel(window) + weights @ of_positions
+        return convolved.masked_fill(~mask[..., None], 0.0)
+
+    def _weights(self, states: Tensor, mask: Tensor) -> Tensor:
+        """a_it; zero wherever i+t is no character. Shape: (batch, length, window)."""
+        reach = self.window // 2
+        queries = self.queries(states)[:, :, None]
+        keys = torch.stack(self._shifted(functional.pad(self.keys(states), (0, 0, reach, reach))), dim=2)
+        scores = self.scores(torch.tanh(queries + keys + self.position_keys(self.positions))).squeeze(-1)
+        real = torch.stack(self._shifted(functional.pad(mask, (reach, reach))), dim=2)
+        # Not -inf: a window around padding may hold no character at all, and its gradient must stay finite.
+        weights = scores.masked_fill(~real, torch.finfo(scores.dtype).min).softmax(-1)
+        return weights.masked_fill(~real, 0.0)
+
+    def _shifted(self, padded: Tensor) -> list[Tensor]:
+        """What stands at each offset, as seen from each character."""
+        length = padded.shape[1] - self.window + 1
+        return [padded[:, start : start + length] for start in range(self.window)]

@@ -1,0 +1,34 @@
+"""MLP1 and MLP2 against their formula."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from model.layers.perceptron import Perceptron
+
+
+def test_it_equals_its_formula() -> None:
+    torch.manual_seed(0)
+    brick = Perceptron(inputs=5, outputs=3, dropout=0.5).eval()
+    states = torch.randn(2, 4, 5)
+    got = brick(states)
+    weight, bias = brick.linear.weight.double().tolist(), brick.linear.bias.double().tolist()
+    for row in range(2):
+        for place in range(4):
+            vector = states[row, place].double().tolist()
+            for unit in range(3):
+                inner = bias[unit] + sum(a * b for a, b in zip(weight[unit], vector, strict=True))
+                expected = inner * 0.5 * (1.0 + math.erf(inner / math.sqrt(2.0)))
+                assert abs(got[row, place, unit].item() - expected) < 1e-5
+
+
+def test_dropout_works_on_its_outputs_in_training_only() -> None:
+    torch.manual_seed(1)
+    brick = Perceptron(inputs=4, outputs=200, dropout=0.3)
+    states = torch.randn(10, 10, 4)
+    trained, plain = brick(states), brick.eval()(states)
+    dropped = trained == 0
+    assert 0.27 < dropped.float().mean().item() < 0.33
+    torch.testing.assert_close(trained[~dropped], (plain / 0.7)[~dropped])
