@@ -49,14 +49,7 @@ def build(
     for one in built:
         state = "built" if one.ran else "current"
         click.echo(f"{one.stage.name:<10} {state:<8} {context.folder(one.stage.name).relative_to(session.root)}")
-    if not tracking.tracks(session.root):
-        return
-    if name not in session.params().datasets:
-        click.echo(f"{name} is not in params.yaml's datasets: built untracked by DVC", err=True)
-    elif overrides:
-        click.echo("built with -S, so not recorded in dvc.lock: params.yaml says otherwise", err=True)
-    else:
-        tracking.commit_stages(session.root, [tracking.target(one.stage.name, name) for one in built])
+    tracking.record(session, name, [one.stage.name for one in built], overridden=bool(overrides))
 
 
 def _stage_command(stage_name: str, summary: str) -> click.Command:

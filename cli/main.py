@@ -13,6 +13,7 @@ import click
 from cli.session import Session
 
 COMMANDS = {
+    "ablate": ("cli.ablate", "Train the paper's configurations over seeds; one table."),
     "data": ("cli.data", "Data sets, vectors and encoders: list, fetch, check."),
     "demo": ("cli.demo", "Run the whole path on the default data set and say what to try next."),
     "doctor": ("cli.doctor", "Say what is installed, found and missing."),

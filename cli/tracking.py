@@ -8,6 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
+
+from cli.session import Session
 from pipeline.contract.errors import SsmiError
 
 
@@ -38,6 +41,18 @@ def _allow_without_git(root: Path) -> None:
 def tracks(root: Path) -> bool:
     """Whether the project is under DVC."""
     return (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file()
+
+
+def record(session: Session, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
+    """Tell DVC, where there is one, of stages that were built or found current; say so when it cannot know of them."""
+    if not tracks(session.root):
+        return
+    if dataset not in session.params().datasets:
+        click.echo(f"{dataset} is not in params.yaml's datasets: built untracked by DVC", err=True)
+    elif overridden:
+        click.echo("built with -S, so not recorded in dvc.lock: params.yaml says otherwise", err=True)
+    else:
+        commit_stages(session.root, [target(stage, dataset) for stage in stages])
 
 
 def commit_stages(root: Path, targets: Sequence[str]) -> None:

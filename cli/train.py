@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import shlex
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.options import dataset_option, override_option
 from cli.session import Session
-
-if TYPE_CHECKING:
-    from pipeline.contract.params import Params
 
 
 @click.command()
@@ -23,38 +20,55 @@ if TYPE_CHECKING:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to write.  [default: artifacts/train/DATASET]",
 )
+@click.option("--config", metavar="NAME", help="A configuration of `ablate --list`; -S still has the last word.")
 @override_option
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run in the run folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of tables.")
-@click.pass_obj
-def train(session: Session, dataset: str | None, run: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Train on a data set's shards; dev picks the epoch, test is read once."""
+@click.pass_context
+def train(
+    context: click.Context,
+    dataset: str | None,
+    run: Path | None,
+    config: str | None,
+    overrides: tuple[str, ...],
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Train on a data set's shards; dev picks the epoch, test is read once.
+
+    Ctrl-C saves everything and stops; the same command with --resume goes on as if it had never stopped. On several
+    GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
+    """
+    from cli import trainable
+    from cli.main import INTERRUPTED
     from cli.scores import print_scores
+    from model import distributed
+    from model.configurations import find
+    from model.interrupts import Interrupted
     from model.training import METRICS
     from model.training import train as train_model
-    from pipeline.assets.resolve import find_encoder
-    from pipeline.contract import manifest as manifests
-    from pipeline.contract.errors import StaleArtifactError
 
-    params = session.params(overrides)
+    session: Session = context.obj
+    params = session.params([*(find(config).overrides if config else ()), *overrides])
     name = dataset or params.datasets[0]
     shards = session.root / "artifacts" / "shards" / name
     folder = run or session.root / "artifacts" / "train" / name
-    built = manifests.load(shards)
-    _check_parameters(params, {**built.parameters, **built.report.statistics.get("feature_parameters", {})}, name)
-    built_with = built.report.statistics["encoder_digest"]
-    encoder = None
-    if params.model.encoder == "finetune":
-        encoder = find_encoder(
-            params.encoder.name, revision=params.encoder.revision, root=session.root, reporter=session.reporter
+    encoder = trainable.check(session, params, shards=shards, dataset=name)
+    try:
+        result = train_model(
+            shards=shards,
+            encoder=encoder,
+            run=folder,
+            params=params,
+            reporter=session.reporter,
+            resume=resume,
         )
-        if encoder.digest != built_with:
-            raise StaleArtifactError(
-                f"{shards} was built with encoder {built_with[:12]}, {params.encoder.name} is {encoder.digest[:12]}",
-                next_step=f"build with the encoder that you train: ssmi-cli features build --dataset {name}",
-            )
-    result = train_model(
-        shards=shards, encoder=encoder.path if encoder else None, run=folder, params=params, reporter=session.reporter
-    )
+    except Interrupted as interrupted:
+        if distributed.is_first():
+            click.echo(f"interrupted: {interrupted.message}\n  next: {_same_command_resumed()}", err=True)
+        context.exit(INTERRUPTED)
+    if not distributed.is_first():
+        return
     metrics = (folder / METRICS).read_text(encoding="utf-8")
     if as_json:
         click.echo(metrics, nl=False)
@@ -63,18 +77,6 @@ def train(session: Session, dataset: str | None, run: Path | None, overrides: tu
     click.echo(f"best epoch {result.best_epoch}; run folder {folder}")
 
 
-def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], dataset: str) -> None:
-    """Refuse to train on shards that other feature parameters made: the run would be recorded under a false name."""
-    from pipeline.contract.errors import StaleArtifactError
-
-    differing = [
-        f"{section}.{key} is {value!r} in the shards, {params.section(section).get(key)!r} in the parameters"
-        for section, values in built.items()
-        for key, value in values.items()
-        if params.section(section).get(key) != value
-    ]
-    if differing:
-        raise StaleArtifactError(
-            f"the shards of {dataset} are not what the parameters say: {'; '.join(differing)}",
-            next_step=f"ssmi-cli features build --dataset {dataset} with the same parameters",
-        )
+def _same_command_resumed() -> str:
+    arguments = sys.argv[1:]
+    return shlex.join(["ssmi-cli", *arguments, *([] if "--resume" in arguments else ["--resume"])])

@@ -47,6 +47,7 @@ class Facts:
     encoder_digest: str
     n_parameters: int
     best_epoch: int
+    """The epoch whose weights these are; 0 for those of a run stopped in its first."""
     format: int = FORMAT
 
 
@@ -84,10 +85,10 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
     Raises MissingResourceError when there is no checkpoint, StaleArtifactError when the shards' labels, vocabulary or
     encoder are not the checkpoint's or hold no hidden states where it reads them.
     """
-    facts = _read_facts(folder / _FACTS)
+    facts = read_facts(folder)
     labels = LabelSet.load(folder / _LABELS)
     check(folder, facts, labels, shards)
-    params = parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
+    params = read_params(folder)
     check_buildable(params.model, shards)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = shards.boundaries
@@ -144,11 +145,18 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise _broken(path, error) from error
 
 
-def _read_facts(path: Path) -> Facts:
+def read_facts(folder: Path) -> Facts:
+    """What a checkpoint was made from. Raises MissingResourceError without one, StaleArtifactError for another form."""
+    path = folder / _FACTS
     body = _read_json(path)
     if body.get("format") != FORMAT or set(body) != set(Facts.__dataclass_fields__):
         raise _broken(path, ValueError(f"format {body.get('format')}, this program writes {FORMAT}"))
     return Facts(**body)
+
+
+def read_params(folder: Path) -> Params:
+    """The parameters of a checkpoint's run. Raises MissingResourceError without one, ParameterError for unknown keys."""
+    return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ values changed, so a row of an ablation table differs from its neighbour by thos
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -45,6 +46,11 @@ class Configuration:
             section, _, key = path.partition(".")
             tree[section][key] = value
         return parameters.check(tree, source=f"configuration {self.name}")
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The changes as ``-S`` takes them."""
+        return tuple(f"{path}={json.dumps(value)}" for path, value in self.changes.items())
 
     @property
     def changes_features(self) -> bool:

@@ -44,11 +44,25 @@ class _View:
     """What the network makes of a batch.
 
     emissions: a score for each tag, float32. Shape: (batch, length, n_tags)
-    global_losses: Shape: (batch,); None without global enhancement.
+    global_losses: Shape: (batch,); None where there are none, or nobody asked.
     """
 
     emissions: Tensor
     global_losses: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Embedded:
+    """E_b of a batch's boundaries, where the network reads them.
+
+    best, local: Shape: (batch, length, boundary_width)
+    sets, negatives: Shape: (batch, length, size, boundary_width)
+    """
+
+    best: Tensor | None = None
+    local: Tensor | None = None
+    sets: Tensor | None = None
+    negatives: Tensor | None = None
 
 
 class Network(nn.Module):
@@ -94,7 +108,7 @@ class Network(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Each sentence's loss: its tags' negative log-likelihood + λ · its global loss. Shape: (batch,)."""
-        view = self._view(batch)
+        view = self._view(batch, with_losses=True)
         losses: Tensor = self.crf(view.emissions, batch.tag_ids, mask=batch.mask)
         if view.global_losses is not None:
             losses = losses + self.params.gmi_weight * view.global_losses
@@ -106,12 +120,17 @@ class Network(nn.Module):
 
     def emissions(self, batch: Batch) -> Tensor:
         """A score for each tag, in float32 even under autocast. Shape: (batch, length, n_tags)."""
-        return self._view(batch).emissions
+        return self._view(batch, with_losses=False).emissions
 
-    def _view(self, batch: Batch) -> _View:
-        encoded = self.encode(batch)
-        enhanced = self._enhance_locally(encoded.states, batch)
-        states, global_losses = self._enhance_globally(enhanced, encoded.sentences, batch)
+    def encode(self, batch: Batch) -> Encoded:
+        """O_B and the sentence vectors alone."""
+        return self._encode(batch, self._embed(batch, negatives=False))
+
+    def _view(self, batch: Batch, *, with_losses: bool) -> _View:
+        embedded = self._embed(batch, negatives=with_losses)
+        encoded = self._encode(batch, embedded)
+        enhanced = self._enhance_locally(encoded.states, batch, embedded)
+        states, global_losses = self._enhance_globally(enhanced, encoded.sentences, batch, embedded)
         if self.mlp2 is not None:
             states = self.mlp2(states)
         if self.biaffine is not None:
@@ -120,58 +139,68 @@ class Network(nn.Module):
         with torch.autocast(device_type=states.device.type, enabled=False):
             return _View(self.tags(states.float()), global_losses)
 
-    def encode(self, batch: Batch) -> Encoded:
+    def _encode(self, batch: Batch, embedded: _Embedded) -> Encoded:
         """O_B and the sentence vectors."""
         if self.encoder is not None:
+            inputs = None
             if self.params.fusion == "input":
-                return Encoded(*self.encoder(batch, inputs=self._fuse(self.encoder.embed(batch.token_ids), batch)))
-            return Encoded(*self.encoder(batch))
+                inputs = self._fuse(self.encoder.embed(batch.token_ids), embedded)
+            return Encoded(*self.encoder(batch, inputs=inputs))
         states = batch.hidden if self.characters is None else self.characters(batch.token_ids)
         assert states is not None
         if self.params.fusion == "input":
-            states = self._fuse(states, batch)
+            states = self._fuse(states, embedded)
         return Encoded(states, masked_mean(states, batch.mask))
 
-    def _enhance_locally(self, states: Tensor, batch: Batch) -> Tensor:
+    def _enhance_locally(self, states: Tensor, batch: Batch, embedded: _Embedded) -> Tensor:
         """H2', from O_B."""
         if self.params.fusion == "output":
-            states = self._fuse(states, batch)
+            states = self._fuse(states, embedded)
         if self.can is not None:
             states = self.can(states, batch.mask)
-        if self.params.lmi:
-            states = torch.cat((states, self._embed(batch.local_rows)), dim=-1)
+        if embedded.local is not None:
+            states = torch.cat((states, embedded.local), dim=-1)
         if self.mlp1 is not None:
             states = self.mlp1(states)
         if self.gru is not None:
             states = self.gru(states, batch.mask)
         return states if self.norm is None else self.norm(states)
 
-    def _enhance_globally(self, states: Tensor, sentences: Tensor, batch: Batch) -> tuple[Tensor, Tensor | None]:
-        """H2' ⊕ E_g, and the global losses."""
+    def _enhance_globally(
+        self, states: Tensor, sentences: Tensor, batch: Batch, embedded: _Embedded
+    ) -> tuple[Tensor, Tensor | None]:
+        """H2' ⊕ E_g, and the global losses where the negatives are embedded."""
         if self.information is None or self.params.gmi == "none":
             return states, None
-        assert batch.set_rows is not None and batch.negative_rows is not None
-        sets, negatives = self._embed(batch.set_rows), self._embed(batch.negative_rows)
+        assert embedded.sets is not None and batch.set_rows is not None
         mask = batch.set_rows > 0
-        scores = self.information(sentences, sets)
-        losses = contrastive_loss(
-            scores,
-            self.information(sentences, negatives),
-            mask=mask,
-            negative_mask=batch.negative_rows > 0,
-            kind=self.params.gmi,
+        scores = self.information(sentences, embedded.sets)
+        states = torch.cat((states, weighted_mean(scores, embedded.sets, mask=mask)), dim=-1)
+        if embedded.negatives is None or batch.negative_rows is None:
+            return states, None
+        negative_scores = self.information(sentences, embedded.negatives)
+        negative_mask = batch.negative_rows > 0
+        return states, contrastive_loss(
+            scores, negative_scores, mask=mask, negative_mask=negative_mask, kind=self.params.gmi
         )
-        return torch.cat((states, weighted_mean(scores, sets, mask=mask)), dim=-1), losses
 
-    def _fuse(self, characters: Tensor, batch: Batch) -> Tensor:
-        assert self.fusion is not None
-        fused: Tensor = self.fusion(characters, self._embed(batch.best_rows))
+    def _fuse(self, characters: Tensor, embedded: _Embedded) -> Tensor:
+        assert self.fusion is not None and embedded.best is not None
+        fused: Tensor = self.fusion(characters, embedded.best)
         return fused
 
-    def _embed(self, rows: Tensor | None) -> Tensor:
-        assert self.boundary is not None and rows is not None
-        vectors: Tensor = self.boundary(rows)
-        return vectors
+    def _embed(self, batch: Batch, *, negatives: bool) -> _Embedded:
+        if self.boundary is None:
+            return _Embedded()
+        reads = wanted(self.params)
+        rows = {
+            "best": batch.best_rows if reads.best else None,
+            "local": batch.local_rows if reads.local else None,
+            "sets": batch.set_rows if reads.sets else None,
+            "negatives": batch.negative_rows if reads.sets and negatives else None,
+        }
+        given = {name: own for name, own in rows.items() if own is not None}
+        return _Embedded(**dict(zip(given, self.boundary(list(given.values())), strict=True)))
 
     @property
     def n_parameters(self) -> int:

@@ -31,4 +31,5 @@ class Biaffine(nn.Module):
         else:
             half = left @ self.bilinear.transpose(0, 1).reshape(n_left, outputs * n_right)
             other = right
-        return (half.unflatten(-1, (outputs, -1)) @ other[..., None]).squeeze(-1) + linear
+        form: Tensor = half.unflatten(-1, (outputs, -1)) @ other[..., None]
+        return form.squeeze(-1) + linear

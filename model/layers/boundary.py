@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class BoundaryEmbedding(nn.Module):
@@ -27,9 +30,18 @@ class BoundaryEmbedding(nn.Module):
         """The size of a vector."""
         return int(self.table.embedding_dim)
 
-    def forward(self, rows: Tensor) -> Tensor:
-        """Look up E_b. Shape of rows: (batch, length); of the result: (batch, length, boundary_width)."""
+    def forward(self, rows: Sequence[Tensor]) -> list[Tensor]:
+        """Look up E_b, for any number of tensors at once. Shape of each: (...) → (..., boundary_width).
+
+        Each distinct row is read once: the table's gradient, as large as the table, is then written once a batch and
+        not once a tensor.
+        """
+        if not rows:
+            return []
+        flat = torch.cat([own.flatten() for own in rows])
         if self.training and self.dropout:
-            rows = rows * (torch.rand(rows.shape, device=rows.device) >= self.dropout)
-        vectors: Tensor = self.table(rows)
-        return vectors
+            flat = flat * (torch.rand(flat.shape, device=flat.device) >= self.dropout)
+        distinct, places = flat.unique(return_inverse=True)
+        vectors = functional.embedding(places, self.table(distinct))
+        pieces = vectors.split([own.numel() for own in rows])
+        return [piece.view(*own.shape, self.width) for piece, own in zip(pieces, rows, strict=True)]

@@ -1,4 +1,4 @@
-"""CAN: the convolutional attention layer of CAN-NER (Zhu & Wang 2019, arXiv 1904.02141, "Convolutional Attention Layer")."""
+"""CAN: the convolutional attention layer of CAN-NER (Zhu & Wang 2019, arXiv 1904.02141)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 POSITION_WIDTH = 16
-"""Width of p_t, the embedding of a place in the window. (CAN-NER's is one-hot: as many numbers as the window is wide.)"""
+"""Width of p_t, the embedding of a place in the window (in CAN-NER one-hot)."""
 
 
 class ConvolutionalAttention(nn.Module):
@@ -19,8 +19,8 @@ class ConvolutionalAttention(nn.Module):
         a_it     = softmax over those t of score_it
         H1_i     = sum over those t of K_t (a_it (h_{i+t} ⊕ p_t)), + b
 
-    that is a convolution, sum-pooled, over the re-weighted window. CAN-NER's own code lets zero padding into the softmax;
-    here what lies outside the sentence has no part in it, so that batching never changes a score.
+    that is a convolution, sum-pooled, over the re-weighted window. In CAN-NER's own code zero padding joins the
+    softmax; here what lies outside the sentence has no part in it, so that batching never changes a score.
 
     window: odd, else ValueError.
     attention_width: the size of v.
@@ -36,10 +36,17 @@ class ConvolutionalAttention(nn.Module):
         self.keys = nn.Linear(width, attention_width, bias=False)
         self.position_keys = nn.Linear(POSITION_WIDTH, attention_width, bias=False)
         self.scores = nn.Linear(attention_width, 1, bias=False)
-        self.positions = nn.Parameter(torch.randn(window, POSITION_WIDTH))
+        self.positions = nn.Parameter(torch.empty(window, POSITION_WIDTH))
         self.kernel = nn.Linear(window * width, width)
         self.position_kernel = nn.Parameter(torch.empty(window, POSITION_WIDTH, width))
-        nn.init.normal_(self.position_kernel, std=POSITION_WIDTH**-0.5)
+        # Attention starts about even, which takes sqrt(window) off the size of a sum over the window: with so much more
+        # in K_t, H1 starts at the size of O_B. p_t starts small, as BERT's own positions do, or what is the same at
+        # every character would drown what is not.
+        std = (window / width) ** 0.5
+        nn.init.normal_(self.kernel.weight, std=std)
+        nn.init.zeros_(self.kernel.bias)
+        nn.init.normal_(self.position_kernel, std=std)
+        nn.init.normal_(self.positions, std=0.02)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """Attend and convolve.
@@ -58,15 +65,15 @@ class ConvolutionalAttention(nn.Module):
         return convolved.masked_fill(~mask[..., None], 0.0)
 
     def _weights(self, states: Tensor, mask: Tensor) -> Tensor:
-        """a_it; zero wherever i+t is no character. Shape: (batch, length, window)."""
+        """a_it; of no meaning where i is padding. Shape: (batch, length, window)."""
         reach = self.window // 2
         queries = self.queries(states)[:, :, None]
         keys = torch.stack(self._shifted(functional.pad(self.keys(states), (0, 0, reach, reach))), dim=2)
         scores = self.scores(torch.tanh(queries + keys + self.position_keys(self.positions))).squeeze(-1)
         real = torch.stack(self._shifted(functional.pad(mask, (reach, reach))), dim=2)
         # Not -inf: a window around padding may hold no character at all, and its gradient must stay finite.
-        weights = scores.masked_fill(~real, torch.finfo(scores.dtype).min).softmax(-1)
-        return weights.masked_fill(~real, 0.0)
+        weights: Tensor = scores.masked_fill(~real, torch.finfo(scores.dtype).min).softmax(-1)
+        return weights
 
     def _shifted(self, padded: Tensor) -> list[Tensor]:
         """What stands at each offset, as seen from each character."""

@@ -10,7 +10,7 @@ EPSILON = 1e-5
 
 
 class AdaptiveNorm(nn.Module):
-    """H2' = LN(H2) (paper: "Global Enhancement")::
+    """H2' = LN(H2), the paper's ("Global Enhancement").
 
         LN(h) = f_a(h) ⊙ (h - µ) / σ + f_b(h),  f_a(h) = W_a h + b_a,  f_b(h) = W_b h + b_b
 

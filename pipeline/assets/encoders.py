@@ -44,8 +44,12 @@ def check_encoder_folder(folder: Path, *, name: str = "") -> None:
 
 def encoder_digest(folder: Path) -> str:
     """One sha256 for config.json, all weights and the vocabulary in use: what features computed with it depend on."""
-    files = [folder / "config.json", *_weights(folder), _vocabulary_file(folder)]
-    return digest_json({path.name: remembered_digest(path) for path in files})
+    return digest_json({path.name: remembered_digest(path) for path in encoder_files(folder)})
+
+
+def encoder_files(folder: Path) -> list[Path]:
+    """The files that ``encoder_digest`` covers, which are all that features need of an encoder."""
+    return [folder / "config.json", *_weights(folder), _vocabulary_file(folder)]
 
 
 def encoder_vocabulary(folder: Path) -> dict[str, int]:

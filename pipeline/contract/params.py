@@ -161,6 +161,8 @@ class TrainParams(Section):
 
     seed: NonNegative = 13
     epochs: Positive = 6
+    max_steps: Positive | None = None
+    """Stop after so many steps, as if the last epoch ended there; null trains all epochs."""
     batch_size: Positive = 16
     """Sentences in a batch."""
     lr_encoder: Rate = 1e-4

@@ -26,12 +26,36 @@ def shard_row(
 ) -> dict[str, Any]:
     """A row of ``schema.SHARDS``; ``selections`` holds one selection row a character."""
     tags = spans_to_tags(entities, n_characters=len(characters), scheme=labels.scheme)
+    features = feature_row(
+        characters=characters,
+        selections=selections,
+        local_ids=local_ids,
+        segment_starts=segment_starts,
+        tokens=tokens,
+        max_window=max_window,
+    )
     return {
         "sentence_id": sentence_id,
-        "characters": list(characters),
-        "token_ids": tokens.ids(characters),
         "tag_ids": [tag_ids[tag] for tag in tags],
         "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in entities],
+        "hidden_start": hidden_start,
+        **features,
+    }
+
+
+def feature_row(
+    *,
+    characters: Sequence[str],
+    selections: Sequence[Mapping[str, Any]],
+    local_ids: Sequence[int],
+    segment_starts: Sequence[int],
+    tokens: CharacterTokens,
+    max_window: int,
+) -> dict[str, Any]:
+    """The columns of ``schema.SHARDS`` that follow from the text alone; ``selections`` holds a row a character."""
+    return {
+        "characters": list(characters),
+        "token_ids": tokens.ids(characters),
         "best_ids": [selection["best_id"] for selection in selections],
         "best_cosines": [selection["best_cosine"] or 0.0 for selection in selections],
         "set_ids": [selection["set_ids"] for selection in selections],
@@ -39,7 +63,6 @@ def shard_row(
         "local_ids": list(local_ids),
         "segment_starts": list(segment_starts),
         "window_starts": window_starts(characters, max_window=max_window),
-        "hidden_start": hidden_start,
     }
 
 

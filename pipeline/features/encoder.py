@@ -28,6 +28,9 @@ for very few tokens and for other lengths. So smaller batches are filled up with
 on, every batch gives the same), and a window is padded to a multiple of ``LENGTH_STEP`` that follows from its own
 length, never to the longest of its neighbours."""
 
+MAX_TOKENS = 1 << 14
+"""Tokens in one pass, so that a hundred thousand characters at once take no more memory than a batch of sentences."""
+
 
 class FrozenEncoder:
     """BERT in float32 without dropout or gradients, on one CPU thread, so that its bits are the same in every process.
@@ -70,9 +73,12 @@ class FrozenEncoder:
             of_length.setdefault(length, []).append(index)
         states: list[FloatMatrix] = [np.empty((0, self.width), dtype=np.float32)] * len(rows)
         for length, indices in of_length.items():
-            found = self._encode_rows([rows[index] for index in indices], length=length)
-            for index, own in zip(indices, found, strict=True):
-                states[index] = own
+            step = max(1, MAX_TOKENS // length)
+            for start in range(0, len(indices), step):
+                chunk = indices[start : start + step]
+                found = self._encode_rows([rows[index] for index in chunk], length=length)
+                for index, own in zip(chunk, found, strict=True):
+                    states[index] = own
         return states
 
     def _encode_rows(self, rows: Sequence[Sequence[int]], *, length: int) -> list[FloatMatrix]:

@@ -6,20 +6,53 @@ words that have both; its held-out cosine beside a shuffled control shows whethe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
 
+from pipeline.contract.errors import StaleArtifactError
 from pipeline.features.vocabulary import normalised
 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
+Encode = Callable[[Sequence[Sequence[str]]], Sequence[FloatMatrix]]
+"""Texts as characters → their last-layer states, one matrix (characters, width) each: ``FrozenEncoder.states``."""
+
+
+def isolated_vectors(segments: Sequence[str], encode: Encode) -> FloatMatrix:
+    """Mean last-layer state of each segment's code points, the segment alone. Shape: (segments, width)."""
+    return np.stack([states.mean(axis=0) for states in encode([list(segment) for segment in segments])])
+
+
+@dataclass
+class Occurrences:
+    """Sums over the occurrences of wanted segments in sentences, for their means with ``embed.context: sentence``.
+
+    ``wanted``: segment → index; ``sums``: index → sum of the mean states of its occurrences, shape (width,).
+    """
+
+    wanted: Mapping[str, int]
+    sums: dict[int, DoubleMatrix] = field(default_factory=dict)
+    counts: dict[int, int] = field(default_factory=dict)
+
+    def add(self, states: FloatMatrix, *, segments: Sequence[str], starts: Sequence[int]) -> None:
+        """Add the occurrences in one sentence, given its characters' states (characters, width)."""
+        for segment, begin, end in zip(segments, starts, [*starts[1:], len(states)], strict=True):
+            index = self.wanted.get(segment)
+            if index is not None:
+                mean = states[begin:end].mean(axis=0, dtype=np.float64)
+                self.sums[index] = self.sums[index] + mean if index in self.sums else mean
+                self.counts[index] = self.counts.get(index, 0) + 1
 
 
 @dataclass(frozen=True)
-class Alignment:
-    """An affine map BERT space → vocabulary space and how well it does on words it has not seen.
+class SpaceMap:
+    """An affine map BERT space → vocabulary space.
 
     ``weights``: (width, d); ``mean``, ``scale``: (width,) of the fitted words; ``offset``: (d,).
     """
@@ -28,16 +61,43 @@ class Alignment:
     mean: DoubleMatrix
     scale: DoubleMatrix
     offset: DoubleMatrix
+
+    def apply(self, states: FloatMatrix) -> FloatMatrix:
+        """Map BERT vectors (n, width) to unit vectors (n, d); a zero row stays zero.
+
+        One vector-matrix product a row: a row's bits do not depend on the others, so a segment met on line gets the
+        very vector that it has off line.
+        """
+        mapped = np.zeros((len(states), len(self.offset)), dtype=np.float32)
+        for row in np.flatnonzero(states.any(axis=1)):
+            mapped[row] = ((states[row].astype(np.float64) - self.mean) / self.scale) @ self.weights + self.offset
+        return normalised(mapped)
+
+    def save(self, path: Path) -> None:
+        """Write the four arrays as safetensors."""
+        names = ("weights", "mean", "scale", "offset")
+        path.write_bytes(save({name: np.ascontiguousarray(getattr(self, name)) for name in names}))
+
+    @classmethod
+    def open(cls, path: Path) -> SpaceMap:
+        """Read what ``save`` wrote; raises StaleArtifactError when the file is not that."""
+        try:
+            return cls(**load_file(path))
+        except (OSError, SafetensorError, TypeError) as error:
+            raise StaleArtifactError(
+                f"{path}: not a map between BERT's space and the vocabulary's ({error})",
+                next_step="build the features again with this version",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Alignment(SpaceMap):
+    """A fitted map and how well it does on words it has not seen."""
+
     n_fitted: int
     n_held_out: int
     held_out_cosine: float
     shuffled_cosine: float
-
-    def apply(self, states: FloatMatrix) -> FloatMatrix:
-        """Map BERT vectors (n, width) to unit vectors (n, d); a zero row stays zero."""
-        mapped = ((states.astype(np.float64) - self.mean) / self.scale) @ self.weights + self.offset
-        mapped[~states.any(axis=1)] = 0
-        return normalised(mapped.astype(np.float32))
 
 
 def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, seed: int) -> Alignment:

@@ -14,10 +14,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import polars as pl
+
+from pipeline.contract import schema, tables
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PAIRS_FILE = "pairs.parquet"
 
 Match = tuple[int, int, int]
 """(start, end, boundary id), positions half-open."""
@@ -40,6 +47,8 @@ def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "printed"])
 
     ``events`` has columns character, boundary_id, n_events (A), each pair once.
     """
+    import polars as pl  # slow to import, and on line nothing is counted
+
     total = pl.col("n_events").sum().cast(pl.Float64)
     of_character = pl.col("n_events").sum().over("character").cast(pl.Float64)
     of_boundary = pl.col("n_events").sum().over("boundary_id").cast(pl.Float64)
@@ -72,3 +81,10 @@ class PairWeights:
                 if weight is not None and weight > best_weight[position]:
                     best[position], best_weight[position] = boundary, weight
         return best
+
+
+def read_weights(pairs: Path) -> PairWeights:
+    """The weights of ``pairs.parquet``."""
+    table = tables.read_table(pairs, schema.PMI_PAIRS, columns=["character", "boundary_id", "weight"]).to_pydict()
+    keys = zip(table["character"], table["boundary_id"], strict=True)
+    return PairWeights(dict(zip(keys, table["weight"], strict=True)))

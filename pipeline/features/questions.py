@@ -5,8 +5,8 @@ In vocabulary scope the answer depends on the pair (character, segment) alone, s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pipeline.contract.params import SelectionParams
 from pipeline.features.segmentation import segment_of_each
 from pipeline.features.similarity import Selection, cosines_with, select, select_at_random
-from pipeline.features.vocabulary import FloatMatrix, IntArray, Vocabulary
+from pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
 
 Question = tuple[str, str, tuple[int, ...] | None]
 """(character, segment, candidates); candidates None in vocabulary scope: all boundaries of the character."""
@@ -40,27 +40,25 @@ def questions_of(
     ]
 
 
-@dataclass(frozen=True)
-class SegmentVectors:
-    """Unit vectors of segments, by segment.
+class OutsideVectors(Protocol):
+    """Unit vectors of segments outside the vocabulary, read from the embed stage's files or made on line."""
 
-    vectors: in the vocabulary's space; zero rows for those without. Shape: (segments, d)
-    bert, boundaries: with ``embed.space: bert``, BERT's vectors of segments outside the vocabulary and of every
-        boundary. Shapes: (segments, width), (boundaries + 1, width)
-    """
+    @property
+    def boundaries(self) -> FloatMatrix | None:
+        """BERT's vectors of all boundaries where such segments are compared in BERT's space (``embed.space: bert``)."""
+        ...
 
-    row_of: Mapping[str, int]
-    vectors: FloatMatrix
-    bert: FloatMatrix | None
-    boundaries: FloatMatrix | None
+    def of(self, segment: str) -> FloatArray:
+        """The vector of a segment, in the space it is compared in. Shape: (d,), or (width,) of BERT."""
+        ...
 
 
 class Answerer:
     """Answers questions; those of one character in a row share its candidates' gathered vectors."""
 
-    def __init__(self, vocabulary: Vocabulary, segments: SegmentVectors, params: SelectionParams) -> None:
+    def __init__(self, vocabulary: Vocabulary, outside: OutsideVectors, params: SelectionParams) -> None:
         self._vocabulary = vocabulary
-        self._segments = segments
+        self._outside = outside
         self._params = params
         self._gathered_for: tuple[str, bool] | None = None
         self._gathered: FloatMatrix = np.zeros((0, 0), dtype=np.float32)
@@ -69,9 +67,10 @@ class Answerer:
         """The selection and the cosines of all candidates it was made from. Shape: (candidates,)."""
         character, segment, candidates = question
         own_id = self._vocabulary.get(segment, 0)
-        by_bert = self._segments.bert is not None and not own_id
+        space = self._outside.boundaries if not own_id else None
+        vector = self._vocabulary.vectors[own_id] if own_id else self._outside.of(segment)
         ids = self._candidates(character, candidates)
-        cosines = cosines_with(self._vectors_of(ids, question, by_bert=by_bert), self._vector(segment, by_bert=by_bert))
+        cosines = cosines_with(self._vectors_of(ids, question, space=space), vector)
         if self._params.exclude_segment and own_id:
             others = ids != own_id
             ids, cosines = ids[others], cosines[others]
@@ -84,19 +83,14 @@ class Answerer:
             return self._vocabulary.boundaries_of(character)
         return np.asarray(candidates, dtype=np.int32)
 
-    def _vector(self, segment: str, *, by_bert: bool) -> npt.NDArray[np.float32]:
-        row = self._segments.row_of[segment]
-        matrix = self._segments.bert if by_bert else self._segments.vectors
-        return np.asarray(matrix[row] if matrix is not None else (), dtype=np.float32)
-
-    def _vectors_of(self, ids: IntArray, question: Question, *, by_bert: bool) -> FloatMatrix:
+    def _vectors_of(self, ids: IntArray, question: Question, *, space: FloatMatrix | None) -> FloatMatrix:
+        """Vectors of the candidates in ``space``, None for the vocabulary's own. Shape: (candidates, d or width)."""
         character, _, candidates = question
-        matrix = self._segments.boundaries if by_bert else self._vocabulary.vectors
-        if matrix is None:
-            raise ValueError("BERT vectors of segments without those of boundaries")
+        matrix = self._vocabulary.vectors if space is None else space
         if candidates is not None:
             return np.asarray(matrix[ids])
-        if self._gathered_for != (character, by_bert):
+        key = (character, space is not None)
+        if self._gathered_for != key:
             self._gathered = np.asarray(matrix[ids])
-            self._gathered_for = (character, by_bert)
+            self._gathered_for = key
         return self._gathered

@@ -7,14 +7,21 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 import platformdirs
 
 from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+from pipeline.features.windows import window_starts
 
 Cut = Callable[[str], Iterable[str]]
+
+LONGEST_PIECE = 2048
+"""Code points given to an engine at once. On a long run of single characters jieba's time grows with the square of its
+length (100,000 of them: a minute and a half); longer texts are cut behind marks, over which no engine's word reaches,
+and inside a run only where it has no mark for so long."""
 
 
 @lru_cache(maxsize=4)
@@ -80,14 +87,23 @@ def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], li
     Raises InputDataError when the engine loses or changes text, which no engine should.
     """
     text = "".join(characters)
-    words = [word for word in cut(text) if word]
+    words = [word for piece in _pieces(text) for word in cut(piece) if word]
     if "".join(words) != text:
         raise InputDataError(
             f"the segmenter changed the text {text[:40]!r}", next_step="report this text; use the other segment.engine"
         )
+    if len(text) == len(characters) and "" not in characters:  # one code point each, as nearly always
+        return words, [0, *accumulate(map(len, words))][: len(words)]
     breaks = _breaks(characters, words)
     ends = [*breaks, len(characters)][1:]
     return ["".join(characters[start:end]) for start, end in zip(breaks, ends, strict=True)], breaks
+
+
+def _pieces(text: str) -> list[str]:
+    if len(text) <= LONGEST_PIECE:
+        return [text]
+    starts = window_starts(text, max_window=LONGEST_PIECE)
+    return [text[start:end] for start, end in pairwise([*starts, len(text)])]
 
 
 def _breaks(characters: Sequence[str], words: Sequence[str]) -> list[int]:

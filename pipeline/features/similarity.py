@@ -40,8 +40,8 @@ def cosines_with(vectors: FloatMatrix, segment: FloatArray) -> FloatArray:
     One matrix-vector product a pair, not a product a batch: its bits then never depend on what else is computed, so a
     sentence met on line gets the very figures that the shards hold.
     """
-    cosines: FloatArray = np.clip(vectors @ segment, -1.0, 1.0)
-    return cosines
+    cosines: FloatArray = vectors @ segment
+    return np.minimum(np.maximum(cosines, -1.0, out=cosines), 1.0, out=cosines)
 
 
 def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
@@ -52,12 +52,24 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
     """
     if not len(candidate_ids):
         return NOTHING
-    order = np.argsort(-cosines, kind="stable")
-    chosen = order[: params.max_set]
-    chosen = chosen[cosines[chosen] > params.threshold]
-    lowest = np.argsort(cosines, kind="stable")[: params.n_negatives + len(chosen)]
-    negatives = lowest[~np.isin(lowest, chosen)][: params.n_negatives]
-    return _selection(candidate_ids, cosines, best=int(order[0]), chosen=chosen, negatives=negatives)
+    highest = _smallest(-cosines, params.max_set)
+    chosen = highest[cosines[highest] > params.threshold]
+    lowest = _smallest(cosines, params.n_negatives + len(chosen))
+    negatives = lowest[(lowest[:, None] != chosen).all(axis=1)][: params.n_negatives]
+    return _selection(candidate_ids, cosines, best=int(highest[0]), chosen=chosen, negatives=negatives)
+
+
+def _smallest(values: FloatArray, n: int) -> npt.NDArray[np.intp]:
+    """Places of the ``n`` smallest values, smallest first, equal ones by place: the head of a stable sort.
+
+    Only the head is sorted: of a thousand candidates a selection reads sixteen. Shape: (min(n, len(values)),)
+    """
+    if n >= len(values):
+        return np.argsort(values, kind="stable")
+    if not n:
+        return np.empty(0, dtype=np.intp)
+    near = np.flatnonzero(values <= np.partition(values, n - 1)[n - 1])
+    return near[np.argsort(values[near], kind="stable")[:n]]
 
 
 def select_at_random(

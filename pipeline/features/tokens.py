@@ -26,7 +26,10 @@ class CharacterTokens:
 
     def id_of(self, character: str) -> int:
         """The id of the character, else of its lower-case or compatibility form, else [UNK]'s."""
-        for form in (character, character.lower(), unicodedata.normalize("NFKC", character).lower()):
+        found = self.vocabulary.get(character)
+        if found is not None:
+            return found
+        for form in (character.lower(), unicodedata.normalize("NFKC", character).lower()):
             if form in self.vocabulary:
                 return self.vocabulary[form]
         return self.vocabulary[UNK]

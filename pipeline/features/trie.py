@@ -41,8 +41,9 @@ class Trie:
 
     def sentence_matches(self, characters: Sequence[str]) -> list[tuple[int, int, int]]:
         """The same in positions of ``characters``; a word that cuts through a multi-character token is no match."""
-        found = self.matches("".join(characters))
-        if all(len(character) == 1 for character in characters):
+        text = "".join(characters)
+        found = self.matches(text)
+        if len(text) == len(characters) and "" not in characters:
             return found
         position_of = {0: 0}
         offset = 0

@@ -16,6 +16,7 @@ from pipeline.contract import schema, tables
 from pipeline.features.trie import Trie
 
 FloatMatrix = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 
 MIN_WORD_LEN = 2
@@ -149,12 +150,13 @@ def _open(folder: Path, digest: str) -> Vocabulary:
     stretches = tables.read_table(folder / CHARACTERS_FILE, schema.CHARACTER_INDEX).to_pydict()
     return Vocabulary(
         words=words,
-        vectors=np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False),
+        # as plain arrays: every view of a memory map of numpy's own class costs a Python call
+        vectors=np.asarray(np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)),
         trie=Trie.open(folder / TRIE_FILE),
         _ids={word: index for index, word in enumerate(words, start=1)},
         _stretches={
             character: (start, end)
             for character, start, end in zip(stretches["character"], stretches["start"], stretches["end"], strict=True)
         },
-        _boundaries=np.load(folder / CHARACTER_BOUNDARIES_FILE, mmap_mode="r", allow_pickle=False),
+        _boundaries=np.asarray(np.load(folder / CHARACTER_BOUNDARIES_FILE, mmap_mode="r", allow_pickle=False)),
     )

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,15 @@ from pipeline.assets.resolve import EncoderFolder, encoder_shape, encoder_vocabu
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import SsmiError
 from pipeline.contract.manifest import StageReport
-from pipeline.features.oov import Alignment, fit_alignment
+from pipeline.executor import run_single_threaded
+from pipeline.features.oov import Alignment, Occurrences, fit_alignment, isolated_vectors
+from pipeline.features.segments import (
+    ALIGNMENT_FILE,
+    BERT_BOUNDARIES_FILE,
+    BERT_SEGMENTS_FILE,
+    SEGMENTS_FILE,
+    VECTORS_FILE,
+)
 from pipeline.features.tokens import CharacterTokens
 from pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
 from pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of
@@ -25,15 +33,14 @@ from pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
 
-SEGMENTS_FILE = "segments.parquet"
-VECTORS_FILE = "vectors.npy"
-"""Unit vectors in the vocabulary's space, a row a segment; zero where a segment has none there."""
-BERT_SEGMENTS_FILE = "segments_bert.npy"
-BERT_BOUNDARIES_FILE = "boundaries_bert.npy"
-"""With ``embed.space: bert``: unit BERT vectors of out-of-vocabulary segments, and of every boundary (row 0: zero)."""
-
 WORDS_PER_TASK = 256
-ENCODING_CODE = ("features/encoder.py", "features/tokens.py", "features/windows.py", "stages/embed.py")
+ENCODING_CODE = (
+    "features/encoder.py",
+    "features/oov.py",
+    "features/tokens.py",
+    "features/windows.py",
+    "stages/embed.py",
+)
 """The files that decide what a vector in the scratch folder is."""
 
 
@@ -83,13 +90,12 @@ def work(context: StageContext, folder: Path) -> StageReport:
     if params.space == "aligned":
         fit_on = _fit_words(counts["train"], vocabulary, context)
         bert = _bert_vectors([*oov, *fit_on], context)
-        alignment = fit_alignment(
-            bert[len(oov) :],
-            vocabulary.vectors[[vocabulary[word] for word in fit_on]],
-            ridge=params.ridge,
-            seed=params.seed,
-        )
-        vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = alignment.apply(bert[: len(oov)])
+        fit = partial(fit_alignment, bert[len(oov) :], ridge=params.ridge, seed=params.seed)
+        targets = vocabulary.vectors[[vocabulary[word] for word in fit_on]]
+        alignment = run_single_threaded(fit, targets)
+        aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
+        vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
+        alignment.save(folder / ALIGNMENT_FILE)
         statistics["alignment"] = _describe(alignment)
     else:
         own = _bert_vectors(oov, context)
@@ -199,9 +205,9 @@ def embed_words(task: _WordsTask) -> Path:
     """Embed one chunk of words unless its file is already there."""
     if not task.target.exists():
         task.target.parent.mkdir(parents=True, exist_ok=True)
-        states = open_encoder(task.encoder, task.digest).states([list(word) for word in task.words])
+        vectors = isolated_vectors(task.words, open_encoder(task.encoder, task.digest).states)
         with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
-            np.save(stream, np.stack([state.mean(axis=0) for state in states]), allow_pickle=False)
+            np.save(stream, vectors, allow_pickle=False)
     return task.target
 
 
@@ -236,25 +242,17 @@ def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
 def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, npt.NDArray[np.int64]]:
     """Sums of the vectors of each wanted segment over one part: (word indices, sums, occurrences)."""
     words = task.wanted.read_bytes().decode("utf-8", "surrogatepass").split("\n")
-    index_of = {word: index for index, word in enumerate(words)}
     encoder = open_encoder(task.encoder, task.digest)
     sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["characters"])
     segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
-    sums: dict[int, DoubleMatrix] = {}
-    counts: Counter[int] = Counter()
+    found = Occurrences({word: index for index, word in enumerate(words)})
     for start in range(0, len(sentences), 32):
         characters = [row["characters"] for row in sentences[start : start + 32]]
-        for row, own, states in zip(segments[start : start + 32], characters, encoder.states(characters), strict=True):
-            starts = row["segment_starts"]
-            for segment, begin, end in zip(row["segments"], starts, [*starts[1:], len(own)], strict=True):
-                index = index_of.get(segment)
-                if index is not None:
-                    mean = states[begin:end].mean(axis=0, dtype=np.float64)
-                    sums[index] = sums[index] + mean if index in sums else mean
-                    counts[index] += 1
-    indices = np.array(sorted(sums), dtype=np.int64)
-    stacked = np.stack([sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
-    return indices, stacked, np.array([counts[index] for index in indices], dtype=np.int64)
+        for row, states in zip(segments[start : start + 32], encoder.states(characters), strict=True):
+            found.add(states, segments=row["segments"], starts=row["segment_starts"])
+    indices = np.array(sorted(found.sums), dtype=np.int64)
+    stacked = np.stack([found.sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
+    return indices, stacked, np.array([found.counts[index] for index in indices], dtype=np.int64)
 
 
 @lru_cache(maxsize=1)

@@ -16,11 +16,9 @@ import polars as pl
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 from pipeline.contract.manifest import StageReport, digest_file
-from pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
+from pipeline.features.pmi import PAIRS_FILE, Match, PairWeights, count_events, read_weights, score_pairs
 from pipeline.features.vocabulary import open_vocabulary
 from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
-
-PAIRS_FILE = "pairs.parquet"
 
 
 @dataclass(frozen=True)
@@ -154,9 +152,7 @@ def local_part(task: _LocalTask) -> tuple[int, int]:
 @lru_cache(maxsize=1)
 def open_weights(pairs: Path) -> PairWeights:
     """The pairs' weights, opened once a process. The path is a stage's temporary folder, so never one of old counts."""
-    table = tables.read_table(pairs, schema.PMI_PAIRS, columns=["character", "boundary_id", "weight"]).to_pydict()
-    keys = zip(table["character"], table["boundary_id"], strict=True)
-    return PairWeights(dict(zip(keys, table["weight"], strict=True)))
+    return read_weights(pairs)
 
 
 STAGE = Stage(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.contract.errors import ParameterError, nearest
@@ -28,12 +28,27 @@ def get_stage(name: str) -> Stage:
     return stage
 
 
-def build(context: StageContext, *, force: bool) -> Iterator[Built]:
-    """Run every stage that is not current (all of them with ``force``), telling of each as it ends."""
+def affected(sections: Iterable[str]) -> frozenset[str]:
+    """The stages that read one of these sections of params.yaml, and all that read what those leave."""
+    changed, found = set(sections), set[str]()
     for name in STAGE_NAMES:
         stage = get_stage(name)
+        if changed.intersection(stage.sections) or found.intersection(stage.needs):
+            found.add(name)
+    return frozenset(found)
+
+
+def stages_of(context: StageContext) -> list[Stage]:
+    """The stages that a build of this context is about, in order: all of them, or its variant's own."""
+    own = STAGE_NAMES if context.variant is None else context.variant.stages
+    return [get_stage(name) for name in STAGE_NAMES if name in own]
+
+
+def build(context: StageContext, *, force: bool) -> Iterator[Built]:
+    """Run every stage that is not current (all of them with ``force``), telling of each as it ends."""
+    for stage in stages_of(context):
         needed = force or not is_current(stage, context)
         if needed:
-            context.reporter.note(f"{name}: {stage.summary}")
+            context.reporter.note(f"{stage.name}: {stage.summary}")
             run(stage, context)
         yield Built(stage, ran=needed)

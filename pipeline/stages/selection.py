@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,10 @@ import numpy.typing as npt
 from pipeline.contract import schema, tables
 from pipeline.contract.manifest import StageReport
 from pipeline.contract.params import SelectionParams
-from pipeline.features.questions import Answerer, Question, SegmentVectors, questions_of
+from pipeline.features.questions import Answerer, Question, questions_of
+from pipeline.features.segments import open_segment_vectors
 from pipeline.features.similarity import HISTOGRAM_BINS, Selection, histogram
-from pipeline.features.vocabulary import FloatMatrix, open_vocabulary
-from pipeline.stages.embed import BERT_BOUNDARIES_FILE, BERT_SEGMENTS_FILE, SEGMENTS_FILE, VECTORS_FILE
+from pipeline.features.vocabulary import open_vocabulary
 from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 SELECTIONS_FILE = "selections.parquet"
@@ -182,23 +181,6 @@ def select_many(task: _SelectTask) -> tuple[list[Selection], npt.NDArray[np.int6
         answers.append(selection)
         bins += histogram(cosines)
     return answers, bins
-
-
-@lru_cache(maxsize=1)
-def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
-    """Open what the embed stage wrote, once a process; ``digest`` tells versions apart."""
-    segments = tables.read_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=["segment"])
-
-    def mapped(name: str) -> FloatMatrix | None:
-        path = folder / name
-        return np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
-
-    return SegmentVectors(
-        row_of={segment: row for row, segment in enumerate(segments["segment"].to_pylist())},
-        vectors=np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False),
-        bert=mapped(BERT_SEGMENTS_FILE),
-        boundaries=mapped(BERT_BOUNDARIES_FILE),
-    )
 
 
 STAGE = Stage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -82,6 +83,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
     labels.save(folder / LABELS_FILE)
     statistics: dict[str, Any] = {
         "vocabulary_digest": context.digest("vocab"),
+        "embed_digest": _inputs(context, "selection")["artifacts/embed"],
+        "user_dict_digest": _user_dict_digest(context),
         "encoder_digest": found.digest,
         "boundaries": len(named),
         "boundary_width": width,
@@ -101,6 +104,16 @@ def _feature_parameters(context: StageContext) -> dict[str, Any]:
     for name in STAGE.needs:
         found.update(manifests.load(context.folder(name)).parameters)
     return dict(sorted(found.items()))
+
+
+def _inputs(context: StageContext, stage: str) -> Mapping[str, str]:
+    return manifests.load(context.folder(stage)).inputs
+
+
+def _user_dict_digest(context: StageContext) -> str | None:
+    """The segmenter's user dictionary, to which text met on line is held."""
+    found = (digest for name, digest in _inputs(context, "segment").items() if name.startswith("user_dict/"))
+    return next(found, None)
 
 
 def _entity_types(context: StageContext) -> set[str]:

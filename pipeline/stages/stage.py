@@ -17,6 +17,16 @@ from pipeline.executor import Executor
 
 
 @dataclass(frozen=True)
+class Variant:
+    """Stages built once more, with other parameters, beside ``artifacts``; they read all other stages from there."""
+
+    name: str
+    folder: Path
+    """Holds ``<stage>/<dataset>`` of each of them."""
+    stages: frozenset[str]
+
+
+@dataclass(frozen=True)
 class StageContext:
     """All that a stage may know: the project, the data set, its parameters, where work runs, whom to tell."""
 
@@ -25,6 +35,7 @@ class StageContext:
     params: Params
     executor: Executor
     reporter: Reporter
+    variant: Variant | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name that could lead out of its stage's folder."""
@@ -32,8 +43,9 @@ class StageContext:
 
     def folder(self, stage: str) -> Path:
         """``artifacts/<stage>/<dataset>``; the vocabulary is shared and lies in ``artifacts/vocab``."""
-        base = self.root / "artifacts" / stage
-        return base if stage == "vocab" else base / self.dataset
+        variant = self.variant
+        place = self.root / "artifacts" if variant is None or stage not in variant.stages else variant.folder
+        return place / stage if stage == "vocab" else place / stage / self.dataset
 
     def digest(self, stage: str) -> str:
         """The digest of an upstream stage's manifest; raises MissingResourceError when it was not built."""
@@ -114,7 +126,8 @@ def _stamp_path(stage: Stage, context: StageContext) -> Path:
     downstream.
     """
     name = stage.name if not stage.per_dataset else f"{stage.name}@{context.dataset}"
-    return context.root / ".ssmi" / "stamps" / name
+    stamps = context.root / ".ssmi" / "stamps"
+    return (stamps / context.variant.name if context.variant else stamps) / name
 
 
 def code_digest(names: Sequence[str] = ()) -> str:

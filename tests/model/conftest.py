@@ -158,7 +158,12 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
         labels.save(folder / "labels.json")
-        facts = {"vocabulary_digest": "vocabulary-a", "encoder_digest": "encoder-a", "max_window": MAX_WINDOW, "n_tokens": len(VOCABULARY)}
+        facts = {
+            "vocabulary_digest": "vocabulary-a",
+            "encoder_digest": "encoder-a",
+            "max_window": MAX_WINDOW,
+            "n_tokens": len(VOCABULARY),
+        }
         facts |= {"hidden_width": WIDTH} if hidden else {}
         report = StageReport(0, 0, statistics={**facts, **(statistics or {})})
         manifests.save(Manifest("shards", "tiny", {}, {}, report, manifests.describe_files(folder)), folder)

@@ -56,9 +56,7 @@ def test_training_starts_exactly_from_plain_bert(
 
 
 @torch.no_grad()
-def test_a_trained_fusion_sees_boundaries_where_they_are(
-    shards: Path, encoder_folder: Path, make_params: Make
-) -> None:
+def test_a_trained_fusion_sees_boundaries_where_they_are(shards: Path, encoder_folder: Path, make_params: Make) -> None:
     opened = open_shards(shards)
     batch = _batch(opened)
     network = _network(opened, encoder_folder, make_params(model__fusion="input"))
@@ -103,9 +101,7 @@ def test_without_any_part_it_is_bert_crf(shards: Path, encoder_folder: Path, mak
 
 
 @pytest.mark.parametrize("name", sorted(set(CONFIGURATIONS) - {"ssmi", "no-cosine"}))
-def test_an_ablation_lacks_what_its_name_says(
-    shards: Path, encoder_folder: Path, make_params: Make, name: str
-) -> None:
+def test_an_ablation_lacks_what_its_name_says(shards: Path, encoder_folder: Path, make_params: Make, name: str) -> None:
     opened = open_shards(shards)
     parts = {
         "no-can": "can",

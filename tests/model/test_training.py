@@ -26,6 +26,11 @@ from pipeline.contract.errors import (
 from pipeline.contract.progress import Advance, Silent
 
 Make = Callable[..., Any]
+PLAIN = dict.fromkeys(
+    (f"model__{part}" for part in ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")), False
+)
+PLAIN = {**PLAIN, "model__gmi": "none"}
+"""Encoder, boundaries and CRF alone."""
 
 
 class Recorder:
@@ -163,12 +168,16 @@ def test_the_best_epoch_is_what_is_kept_and_tested(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
-    # A rate that throws away what was learnt, so that the last epoch is not the best.
-    params = make_params(train__epochs=8, train__lr_encoder=3e-2, train__warmup=0.0, train__clip=100.0, train__seed=3)
-    result = _train(folder, encoder_folder, tmp_path / "run", params)
-    scores = [record.dev.overall.f1 for record in result.history]
-    assert result.best_epoch == scores.index(max(scores)) + 1 < len(scores)
-    assert result.test is not None and result.test.to_json() == result.dev.to_json()
+    for seed in range(20):
+        # A rate that throws away what was learnt: with some seed the last epoch is not the best.
+        rates = {"train__lr_encoder": 3e-2, "train__warmup": 0.0, "train__clip": 100.0, "train__seed": seed}
+        result = _train(folder, encoder_folder, tmp_path / "run", make_params(train__epochs=4, **PLAIN, **rates))
+        scores = [record.dev.overall.f1 for record in result.history]
+        assert result.best_epoch == scores.index(max(scores)) + 1
+        assert result.test is not None and result.test.to_json() == result.dev.to_json()
+        if result.best_epoch < len(scores):
+            return
+    pytest.fail("the last epoch was always the best")
 
 
 def test_without_a_test_split_only_dev_is_reported(
@@ -178,6 +187,31 @@ def test_without_a_test_split_only_dev_is_reported(
     result = _train(folder, encoder_folder, tmp_path / "run", make_params())
     assert result.test is None
     assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
+
+
+def test_a_run_may_stop_after_so_many_steps(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=2, **PLAIN))
+    n_steps = len(whole.step_losses) // 2
+    for max_steps, n_epochs in ((n_steps - 1, 1), (n_steps, 1), (n_steps + 1, 2), (n_steps * 9, 2)):
+        params = make_params(train__epochs=2, train__max_steps=max_steps, **PLAIN)
+        reporter = Recorder()
+        result = _train(shards, encoder_folder, tmp_path / f"{max_steps}", params, reporter)
+        assert len(result.step_losses) == min(max_steps, 2 * n_steps)
+        assert len(result.history) == n_epochs and result.test is not None
+        assert all(total == done for label, (total, done) in reporter.tasks.items() if "epoch" in label)
+        # the rates fall to their end within these steps
+        same = result.step_losses == whole.step_losses
+        assert same == (max_steps >= 2 * n_steps)
+
+
+def test_steps_and_time_are_told(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+    result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__batch_size=5, **PLAIN))
+    first = result.step_losses[: len(result.step_losses) // 2]
+    assert len(first) == 2  # ten sentences, five a batch
+    assert sum(first) / 2 == pytest.approx(result.history[0].train_loss)
+    assert 0 < result.timing.waiting_seconds < result.timing.seconds
 
 
 @pytest.mark.parametrize("missing", ["train", "dev"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -45,3 +46,9 @@ def test_everything_learns() -> None:
     brick(torch.randn(1, 2, 3), torch.randn(1, 2, 4)).square().sum().backward()
     for parameter in brick.parameters():
         assert parameter.grad is not None and parameter.grad.any()
+
+
+def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+    torch.manual_seed(0)
+    brick = Biaffine(left=6, right=8, outputs=4)
+    assert_blind_to_padding(lambda x, y, mask: brick(x, y), 6, 8, zero_at_padding=False)

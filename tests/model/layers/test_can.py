@@ -70,12 +70,28 @@ def test_padding_changes_nothing(window: int, assert_blind_to_padding: Callable[
     assert_blind_to_padding(ConvolutionalAttention(width=8, window=window, attention_width=4), 8)
 
 
+def test_not_even_nan_at_padding_is_read() -> None:
+    brick = _brick(5)
+    states, mask = torch.randn(2, 7, WIDTH), torch.arange(7) < torch.tensor([[7], [3]])
+    got = brick(states.masked_fill(~mask[..., None], float("nan")), mask)
+    assert torch.equal(got, brick(states, mask))
+
+
 def test_a_character_reads_its_window_and_nothing_else() -> None:
     brick = _brick(5)
     states = torch.randn(1, 12, WIDTH, requires_grad=True)
     brick(states, torch.ones(1, 12, dtype=torch.bool))[0, 6].sum().backward()
     assert states.grad is not None
     assert states.grad[0].abs().sum(-1).gt(0).nonzero().flatten().tolist() == [4, 5, 6, 7, 8]
+
+
+def test_states_keep_their_size_at_the_start() -> None:
+    torch.manual_seed(0)
+    brick = ConvolutionalAttention(width=64, window=5, attention_width=16)
+    states = 0.3 * torch.randn(8, 30, 64)
+    got = brick(states, torch.ones(8, 30, dtype=torch.bool))
+    assert 0.2 < got.std().item() < 0.45
+    assert got.mean((0, 1)).std().item() < 0.1
 
 
 def test_everything_learns_and_a_batch_of_padding_harms_nothing() -> None:

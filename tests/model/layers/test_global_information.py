@@ -16,7 +16,7 @@ SENTENCE, BOUNDARY = 7, 4
 
 
 class Case(NamedTuple):
-    """Sentences of 6 and 3 characters; sets of up to 3, with up to 4 negatives. Noise of 1e3 wherever a mask says no."""
+    """Sentences of 6 and 3 characters; sets of up to 3, up to 4 negatives. Noise of 1e3 wherever a mask says no."""
 
     sentences: Tensor
     sets: Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -41,3 +42,9 @@ def test_it_learns_from_the_first_step_and_constant_states_harm_nothing() -> Non
     for tensor in (states, *brick.parameters()):
         assert tensor.grad is not None
         assert tensor.grad.isfinite().all() and tensor.grad.any()
+
+
+def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+    torch.manual_seed(0)
+    brick = AdaptiveNorm(width=6)
+    assert_blind_to_padding(lambda x, mask: brick(x), 6, zero_at_padding=False)

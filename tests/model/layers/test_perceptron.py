@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 
@@ -32,3 +33,9 @@ def test_dropout_works_on_its_outputs_in_training_only() -> None:
     dropped = trained == 0
     assert 0.27 < dropped.float().mean().item() < 0.33
     torch.testing.assert_close(trained[~dropped], (plain / 0.7)[~dropped])
+
+
+def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+    torch.manual_seed(0)
+    brick = Perceptron(inputs=6, outputs=4, dropout=0.5).eval()
+    assert_blind_to_padding(lambda x, mask: brick(x), 6, zero_at_padding=False)

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.contract.params import SelectionParams
-from pipeline.features.questions import Answerer, Question, SegmentVectors, questions_of
+from pipeline.features.questions import Answerer, Question, questions_of
+from pipeline.features.segments import SegmentVectors
 from pipeline.features.vocabulary import FloatMatrix, Vocabulary
 
 WORDS = ["中国", "国人", "中国人", "人民", "人人", "民国", "大中国", "人中", "𠀀国", "国a"]

@@ -1,0 +1,163 @@
+"""``ssmi-cli ablate``: train the paper's configurations over several seeds, and make one table of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import dataset_option, override_option
+from cli.session import Session
+
+if TYPE_CHECKING:
+    from cli.ablation_runs import Ablation, Row
+    from cli.ablation_table import Run, Table
+    from model.configurations import Configuration
+
+
+def _configurations(
+    context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[Configuration, ...]:
+    from model.configurations import CONFIGURATIONS, find
+
+    names = {name.strip() for text in value for name in text.split(",")} or set(CONFIGURATIONS)
+    wanted = {find(name).name for name in sorted(names)}
+    return tuple(configuration for name, configuration in CONFIGURATIONS.items() if name in wanted)
+
+
+@click.command()
+@dataset_option
+@click.option(
+    "--only",
+    "chosen",
+    multiple=True,
+    metavar="NAME[,NAME...]",
+    callback=_configurations,
+    help="Run only these configurations.  [default: all of --list]",
+)
+@click.option(
+    "--seeds", "n_seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs each: train.seed, +1 ..."
+)
+@override_option
+@click.option("--list", "list_only", is_flag=True, help="List the configurations and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print table.json instead of a table.")
+@click.pass_context
+def ablate(
+    context: click.Context,
+    dataset: str | None,
+    chosen: tuple[Configuration, ...],
+    n_seeds: int,
+    overrides: tuple[str, ...],
+    list_only: bool,
+    as_json: bool,
+) -> None:
+    """Train configurations of the network over seeds, and write one table.
+
+    Finished runs are kept and unfinished ones gone on with, so the same command goes on after Ctrl-C. The table in
+    artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters.
+    """
+    from cli.tables import print_table
+
+    if list_only:
+        print_table(("name", "row", "what"), [(each.name, each.title, each.summary) for each in chosen])
+        return
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise click.UsageError("ablate trains in one process: start it without torchrun")
+    from cli.ablation_runs import Ablation
+    from cli.ablation_table import cells, note
+    from cli.main import INTERRUPTED
+    from model.interrupts import Interrupted
+
+    session: Session = context.obj
+    params = session.params(overrides)
+    ablation = Ablation(session, dataset or params.datasets[0], params)
+    seeds = range(params.train.seed, params.train.seed + n_seeds)
+    try:
+        table = _run(ablation, chosen, seeds, overrides)
+    except Interrupted as interrupted:
+        click.echo(f"interrupted: {interrupted.message}\n  next: the same command", err=True)
+        context.exit(INTERRUPTED)
+    if as_json:
+        click.echo(json.dumps(table, ensure_ascii=False, indent=1))
+        return
+    print_table(*cells(table))
+    click.echo(f"{note(table)}\n{ablation.folder}")
+
+
+def _run(ablation: Ablation, chosen: Sequence[Configuration], seeds: Sequence[int], overrides: Sequence[str]) -> Table:
+    """Do what is missing, seed by seed, so that a whole table with few seeds is there early; returns the table."""
+    rows = _prepare(ablation, chosen)
+    runs = {name: {seed: run for seed in seeds if (run := ablation.find(row, seed))} for name, row in rows.items()}
+    missing = [(rows[each.name], seed) for seed in seeds for each in chosen if seed not in runs[each.name]]
+    n_chosen = len(chosen) * len(seeds)
+    if len(missing) < n_chosen:
+        ablation.session.reporter.note(f"{n_chosen - len(missing)} of {n_chosen} runs are finished already")
+    table = _write(ablation, seeds, overrides, rows, runs) if any(runs.values()) else None
+    for number, (row, seed) in enumerate(missing, start=n_chosen - len(missing) + 1):
+        ablation.train(row, seed, count=f"[{number}/{n_chosen}]")
+        run = ablation.find(row, seed)
+        assert run is not None
+        runs[row.configuration.name][seed] = run
+        table = _write(ablation, seeds, overrides, rows, runs)
+    assert table is not None
+    return table
+
+
+def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, Row]:
+    """The chosen rows, their features built, and those of earlier calls whose features are current; by name."""
+    from model.configurations import CONFIGURATIONS
+    from pipeline.executor import open_executor
+
+    with open_executor(workers=0, scheduler=None) as executor:
+        ablation.build_features(executor)
+        rows = {
+            name: ablation.prepare(each, executor, build=each in chosen)
+            for name, each in CONFIGURATIONS.items()
+            if each in chosen or ablation.has_runs(each)
+        }
+    return {name: row for name, row in rows.items() if row is not None}
+
+
+def _write(
+    ablation: Ablation,
+    seeds: Sequence[int],
+    overrides: Sequence[str],
+    rows: Mapping[str, Row],
+    runs: Mapping[str, Mapping[int, Run]],
+) -> Table:
+    """Write the table of what is finished so far."""
+    from cli.ablation_plot import plot_curves, plot_scores
+    from cli.ablation_table import Setting, make_table, markdown
+    from pipeline.contract.tables import writing
+
+    finished = {name: [own[seed] for seed in seeds if seed in own] for name, own in runs.items() if own}
+    encoder = ablation.params.section("encoder") | {"digest": next(iter(rows.values())).shards.encoder_digest}
+    command = _command(ablation.dataset, list(finished), n_seeds=len(seeds), overrides=overrides)
+    parameters = ablation.params.model_dump(mode="json", exclude={"datasets"})
+    table = make_table(Setting(ablation.dataset, encoder, seeds, parameters, command), finished)
+    ablation.folder.mkdir(parents=True, exist_ok=True)
+    figures = {}
+    for title, name, plot in (("F1 by row", "f1.svg", plot_scores), ("Dev F1 by epoch", "curves.svg", plot_curves)):
+        if plot(table, ablation.folder / name):
+            figures[title] = name
+    texts = {
+        "table.json": json.dumps(table, ensure_ascii=False, indent=1) + "\n",
+        "table.md": markdown(table, figures=figures),
+    }
+    for name, text in texts.items():
+        with writing(ablation.folder / name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return table
+
+
+def _command(dataset: str, names: Sequence[str], *, n_seeds: int, overrides: Sequence[str]) -> str:
+    """The command that makes a table with these rows where there is none yet."""
+    from model.configurations import CONFIGURATIONS
+
+    only = [] if set(names) == set(CONFIGURATIONS) else ["--only", ",".join(names)]
+    changes = [word for override in overrides for word in ("-S", override)]
+    return shlex.join(["ssmi-cli", "ablate", "--dataset", dataset, *only, "--seeds", str(n_seeds), *changes])

@@ -1,0 +1,158 @@
+"""The runs of an ablation: the shards each configuration trains on, where its runs lie, which are done, and doing them.
+
+Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SEED`` are run folders as ``ssmi-cli train``
+leaves them, ``features/CONFIGURATION/STAGE/DATASET`` the stages of a configuration that changes features.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli import tracking, trainable
+from cli.ablation_table import Run
+from cli.session import Session
+from model import checkpoint as checkpoints
+from model import resume as states
+from model.configurations import Configuration
+from model.data import Shards, open_shards
+from model.provenance import differences, made_from
+from model.training import CHECKPOINT, HISTORY, METRICS, train
+from pipeline.contract.errors import SsmiError
+from pipeline.contract.params import Params
+from pipeline.executor import Executor
+from pipeline.stages import registry
+from pipeline.stages.stage import StageContext, Variant, is_current
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A configuration that can be trained, or whose runs can be looked at."""
+
+    configuration: Configuration
+    params: Params
+    """With its changes; the seed is each run's own."""
+    shards: Shards
+
+    def seeded(self, seed: int) -> Params:
+        """The parameters of one run."""
+        return self.params.model_copy(update={"train": self.params.train.model_copy(update={"seed": seed})})
+
+    def made_from(self, seed: int) -> dict[str, object]:
+        """What one run is made from."""
+        return made_from(self.seeded(seed), shards=self.shards.digest, encoder=self.shards.encoder_digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """Where and from which parameters the rows of one table are made."""
+
+    session: Session
+    dataset: str
+    params: Params
+    _opened: dict[Path, Shards] = field(default_factory=dict, repr=False)
+    """Most rows train on the same shards."""
+
+    @property
+    def folder(self) -> Path:
+        """Holds the table, the runs, and features of its own."""
+        return self.session.root / "artifacts" / "ablate" / self.dataset
+
+    def run_folder(self, configuration: Configuration, seed: int) -> Path:
+        """Where a run lies."""
+        return self.folder / "runs" / configuration.name / str(seed)
+
+    def has_runs(self, configuration: Configuration) -> bool:
+        """Whether there is anything to look at."""
+        return (self.folder / "runs" / configuration.name).is_dir()
+
+    def build_features(self, executor: Executor) -> None:
+        """Build the stages of the parameters that are not current, as ``features build`` does."""
+        context = StageContext(self.session.root, self.dataset, self.params, executor, self.session.reporter)
+        built = list(registry.build(context, force=False))
+        if any(one.ran for one in built):
+            plain = self.session.params()
+            sections = {section for one in built for section in one.stage.sections}
+            overridden = any(self.params.section(name) != plain.section(name) for name in sections)
+            tracking.record(self.session, self.dataset, [one.stage.name for one in built], overridden=overridden)
+
+    def prepare(self, configuration: Configuration, executor: Executor, *, build: bool) -> Row | None:
+        """A row whose shards are there; without ``build``, None if they would have to be built first."""
+        context = self._context(configuration, executor)
+        if context.variant is not None:
+            if build:
+                list(registry.build(context, force=False))
+            elif not all(is_current(stage, context) for stage in registry.stages_of(context)):
+                return None
+        folder = context.folder("shards")
+        if folder not in self._opened:
+            self._opened[folder] = open_shards(folder)
+        return Row(configuration, context.params, self._opened[folder])
+
+    def _context(self, configuration: Configuration, executor: Executor) -> StageContext:
+        """Where the configuration's features are built: apart are the stages that its changes reach, and only those."""
+        sections = {path.partition(".")[0] for path in configuration.changes}
+        stages = registry.affected(sections) if configuration.changes_features else frozenset[str]()
+        variant = Variant(configuration.name, self.folder / "features" / configuration.name, stages)
+        return StageContext(
+            self.session.root,
+            self.dataset,
+            configuration.apply(self.params),
+            executor,
+            self.session.reporter,
+            variant if stages else None,
+        )
+
+    def find(self, row: Row, seed: int) -> Run | None:
+        """The finished run of just these parameters and shards, if there is one."""
+        folder = self.run_folder(row.configuration, seed)
+        if not (folder / METRICS).is_file() or self._differences(row, seed):
+            return None
+        with (folder / HISTORY).open(encoding="utf-8", newline="") as stream:
+            dev_f1 = [float(line["dev_f1"]) for line in csv.DictReader(stream)]
+        metrics: Mapping[str, Mapping[str, object]] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        return Run(seed, checkpoints.read_facts(folder / CHECKPOINT).best_epoch, metrics, dev_f1)
+
+    def _differences(self, row: Row, seed: int) -> list[str]:
+        """Why a finished run is not the one wanted."""
+        folder = self.run_folder(row.configuration, seed) / CHECKPOINT
+        try:
+            facts, params = checkpoints.read_facts(folder), checkpoints.read_params(folder)
+        except SsmiError as error:
+            return [error.message]
+        then = made_from(params, shards=facts.shards, encoder=facts.encoder_digest)
+        return differences(then, row.made_from(seed), run="the finished run")
+
+    def train(self, row: Row, seed: int, *, count: str) -> None:
+        """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""
+        folder, params = self.run_folder(row.configuration, seed), row.seeded(seed)
+        encoder = trainable.check(self.session, params, shards=row.shards.folder, dataset=self.dataset)
+        resume, state = self._standing(row, seed)
+        self.session.reporter.note(f"{count} {row.configuration.name}, seed {seed}{state}")
+        if not resume:
+            states.remove(folder)
+        train(
+            shards=row.shards.folder,
+            encoder=encoder,
+            run=folder,
+            params=params,
+            reporter=self.session.reporter,
+            resume=resume,
+        )
+
+    def _standing(self, row: Row, seed: int) -> tuple[bool, str]:
+        """Whether a run that is not finished can be gone on with, and what to say of what is there."""
+        folder = self.run_folder(row.configuration, seed)
+        try:
+            unfinished = states.find(folder)
+            differing = unfinished.differences(row.seeded(seed), row.shards) if unfinished else []
+        except SsmiError as error:
+            return False, f": anew, for {error.message}"
+        if unfinished and not differing:
+            return True, ""
+        if (folder / METRICS).is_file():
+            differing = self._differences(row, seed)
+        return False, f": anew, for {'; '.join(differing)}" if differing else ""

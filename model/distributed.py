@@ -1,0 +1,150 @@
+"""Training in several processes, one a GPU, started by torchrun; torch's DistributedDataParallel does the work.
+
+Every process holds the whole network and the whole shards, and takes its rows of every batch. The gradient that they
+agree on is that of the whole batch, so a run means the same in any number of processes. The first process alone scores,
+writes and talks. All of them see one run folder. Without torchrun everything here is the plain thing itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+from torch import Tensor, nn
+from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
+
+from model import hardware
+from model.boundaries import Ids
+from model.interrupts import Interrupted
+from pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
+
+_PATIENCE = timedelta(hours=12)
+"""How long a process waits for another: longer than scoring and writing ever take, which the first does alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """One process among those that train together."""
+
+    rank: int
+    """From 0."""
+    world: int
+    """How many there are."""
+    local_world: int
+    """How many of them share this machine."""
+    device: torch.device
+
+    @property
+    def first(self) -> bool:
+        """Whether this one scores, writes and talks."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """The network as it is called in training: afterwards every process holds the first one's weights."""
+        if self.world == 1:
+            return network
+        # Buffers are constants here (nothing keeps running statistics), so they need no broadcast.
+        return DistributedDataParallel(network, broadcast_buffers=False)
+
+    def take(self, rows: Ids) -> tuple[Ids, float]:
+        """Its own rows of a batch, and the weight of their losses: 0 where it only keeps the others company."""
+        own = rows[self.rank :: self.world]
+        return (own, 1.0) if len(own) else (rows[:1], 0.0)
+
+    def total(self, *numbers: float) -> list[float]:
+        """Each number, summed over the processes."""
+        if self.world == 1:
+            return list(numbers)
+        sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
+        dist.all_reduce(sums)
+        return [float(number) for number in sums.tolist()]
+
+    def share(self, text: str) -> str:
+        """The first process's text, in every process."""
+        if self.world == 1:
+            return text
+        letters = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
+        size = torch.tensor([len(letters)], device=self.device)
+        dist.broadcast(size, src=0)
+        if not self.first:
+            letters = torch.empty(int(size), dtype=torch.uint8, device=self.device)
+        dist.broadcast(letters, src=0)
+        return bytes(letters.tolist()).decode()
+
+    def gather(self, own: Tensor) -> list[Tensor]:
+        """Every process's tensor, of one shape, in their order."""
+        if self.world == 1:
+            return [own]
+        own = own.to(self.device)
+        found = [torch.empty_like(own) for _ in range(self.world)]
+        dist.all_gather(found, own)
+        return [tensor.cpu() for tensor in found]
+
+
+def is_first() -> bool:
+    """Whether this process is the one that talks, asked before or after training; without torchrun it is."""
+    return _number("WORLD_SIZE", 1) == 1 or _number("RANK", 0) == 0
+
+
+@contextmanager
+def join(device: str) -> Iterator[Processes]:
+    """Join the processes that torchrun started; alone without it.
+
+    device: as ``hardware.choose_device`` takes it; with several processes every one gets a GPU of its own.
+    Raises what choose_device raises, ParameterError for one GPU named for all, SsmiError for half a torchrun.
+    """
+    world, local_world = _number("WORLD_SIZE", 1), _number("LOCAL_WORLD_SIZE", 1)
+    if world == 1:
+        yield Processes(0, 1, 1, hardware.choose_device(device))
+        return
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise SsmiError(
+            f"WORLD_SIZE is {world}, but {', '.join(missing)} not set",
+            next_step="start with torchrun, or unset WORLD_SIZE",
+        )
+    chosen = _own_device(device, local_rank=_number("LOCAL_RANK", 0), local_world=local_world)
+    if chosen.type == "cuda":
+        torch.cuda.set_device(chosen)
+    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=_PATIENCE)
+    try:
+        yield Processes(_number("RANK", 0), world, local_world, chosen)
+    except Interrupted:
+        _leave()
+        raise
+    # Not after an error: leaving would wait for processes that may be gone; torchrun ends them.
+    _leave()
+
+
+def _leave() -> None:
+    """Part, after all have come here."""
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def _own_device(name: str, *, local_rank: int, local_world: int) -> torch.device:
+    chosen = hardware.choose_device(name)
+    if chosen.type == "cpu" or (":" in name and local_world == 1):
+        return chosen
+    if ":" in name:
+        raise ParameterError(
+            f"train.device: {name} is one GPU, but {local_world} processes run here", next_step="-S train.device=auto"
+        )
+    if torch.cuda.device_count() < local_world:
+        raise MissingResourceError(
+            f"{local_world} processes run here, but torch sees {torch.cuda.device_count()} GPUs",
+            next_step="one process a GPU (torchrun --nproc-per-node), or -S train.device=cpu",
+        )
+    return torch.device("cuda", local_rank)
+
+
+def _number(name: str, default: int) -> int:
+    try:
+        return int(os.environ.get(name) or default)
+    except ValueError:
+        raise SsmiError(f"{name} is {os.environ[name]!r}, not a number", next_step="start with torchrun") from None

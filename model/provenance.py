@@ -1,0 +1,43 @@
+"""What a run is made from: two runs of which this is the same have the same figures, but for rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.contract.params import Params
+
+_SECTIONS: Mapping[str, frozenset[str]] = {
+    "encoder": frozenset(),
+    "model": frozenset(),
+    "train": frozenset({"device", "threads"}),
+}
+"""Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
+
+
+def made_from(params: Params, *, shards: str, encoder: str) -> dict[str, Any]:
+    """``section.key`` → value, and the digests of the shards and of the encoder that they were built with."""
+    values = {
+        f"{section}.{key}": value
+        for section, free in _SECTIONS.items()
+        for key, value in params.section(section).items()
+        if key not in free
+    }
+    return {**values, "shards": shards, "the shards' encoder": encoder}
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, run: str) -> list[str]:
+    """A line for each thing that a run, called ``run``, was not made from what it would be made from now."""
+    return [
+        f"{name} is {_short(then.get(name))} in {run}, {_short(now.get(name))} now"
+        for name in sorted(now.keys() | then.keys())
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _short(value: Any) -> str:
+    """A value as params.yaml has it, a digest's beginning."""
+    if value is None:
+        return "null"
+    text = str(value)
+    return text[:12] if len(text) == 64 else text

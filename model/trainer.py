@@ -1,0 +1,251 @@
+"""The loop: steps, epochs, and a run folder that at every moment holds a run that can be used and gone on with.
+
+At the end of an epoch the state is written first, then what a person reads: the checkpoint, if the epoch is the best so
+far, and history.csv. Whatever is cut off behind the state is written again when the run goes on.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
+
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from model import checkpoint as checkpoints
+from model import hardware
+from model import history as histories
+from model import resume as states
+from model.batches import collate, training_batches
+from model.boundaries import Ids
+from model.data import Shards, Split
+from model.distributed import Processes
+from model.evaluation import score_split
+from model.history import EpochRecord
+from model.interrupts import Interrupted, Interrupts, Stopped
+from model.network import Network
+from model.optimizer import build_optimizer, build_schedule
+from model.resume import Position, Unfinished
+from model.scoring import Scores
+from pipeline.contract.errors import SsmiError, StaleArtifactError
+from pipeline.contract.params import Params, TrainParams
+from pipeline.contract.progress import Reporter
+
+CHECKPOINT, HISTORY, METRICS = "checkpoint", "history.csv", "metrics.json"
+
+
+@dataclass(slots=True)
+class Timing:
+    """Where the time of the training steps went; scoring and writing are not in it."""
+
+    seconds: float = 0.0
+    waiting_seconds: float = 0.0
+    """Gathering batches and moving them to the device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Where, on what and with whom a run trains."""
+
+    shards: Shards
+    params: Params
+    run: Path
+    reporter: Reporter
+    processes: Processes
+    interrupts: Interrupts
+
+
+class Trainer:
+    """A run under way.
+
+    network: on its device already.
+    step_losses: the mean loss of each step that this process saw; timing: of the same steps.
+    """
+
+    def __init__(self, network: Network, train_split: Split, job: Job) -> None:
+        settings = job.params.train
+        self._job = job
+        self._network = network
+        self._split = train_split
+        self._plan = _plan(train_split, settings)
+        self._called = job.processes.wrap(network)
+        self._optimizer = build_optimizer(network, settings)
+        self._schedule = build_schedule(self._optimizer, total=sum(self._plan), warmup=settings.warmup)
+        self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._position = Position()
+        self.step_losses: list[float] = []
+        self.timing = Timing()
+
+    def resume(self, unfinished: Unfinished) -> None:
+        """Go on from a state, already checked.
+
+        Raises StaleArtifactError or MissingResourceError when it or the checkpoint that goes with it is not whole.
+        """
+        processes = self._job.processes
+        unfinished.restore(self._network, self._optimizer, self._schedule, rank=processes.rank)
+        self._position = position = unfinished.position
+        self._job.reporter.note(f"going on {self._where()}")
+        if not position.history or not processes.first:
+            return
+        best = histories.best(position.history)
+        if position.step == 0 and best == position.history[-1]:
+            self._publish()
+            return
+        folder = self._job.run / CHECKPOINT
+        facts = checkpoints.read_facts(folder)
+        if (facts.best_epoch, facts.shards) != (best.epoch, self._job.shards.digest):
+            raise StaleArtifactError(
+                f"{folder}: of epoch {facts.best_epoch} of some run, not of epoch {best.epoch} of the unfinished one",
+                next_step="train anew without --resume",
+            )
+
+    def fit(self, dev_split: Split) -> Sequence[EpochRecord]:
+        """All epochs that are left; the best one's checkpoint is on disk afterwards. Raises Interrupted."""
+        for epoch in range(self._position.epoch, len(self._plan) + 1):
+            loss = self._epoch(epoch)
+            dev = self.score(dev_split, "dev")
+            record = EpochRecord(epoch, loss, dev)
+            self._position = Position(epoch + 1, history=(*self._position.history, record))
+            self._save_state()
+            if self._job.processes.first:
+                self._publish()
+            self._job.reporter.note(f"epoch {epoch}: loss {loss:.4f}, dev F1 {100 * dev.overall.f1:.2f}")
+        return self._position.history
+
+    def score(self, split: Split, title: str) -> Scores:
+        """Score the network as it is, in the first process, for all of them. Raises Interrupted."""
+        job = self._job
+        answer = ""
+        if job.processes.first:
+            try:
+                scores = score_split(
+                    self._network,
+                    split,
+                    labels=job.shards.labels,
+                    precision=job.params.train.precision,
+                    reporter=job.interrupts.watch(job.reporter),
+                    title=title,
+                )
+                answer = json.dumps(scores.to_json())
+            except Stopped:
+                pass
+        answer = job.processes.share(answer)
+        if not answer:
+            raise self._interrupted()
+        return Scores.from_json(json.loads(answer))
+
+    def _epoch(self, epoch: int) -> float:
+        """Train on every sentence once, or on those that the position leaves; returns the epoch's mean loss."""
+        split, start = self._split, self._position.step
+        batches = _batches(split, self._job.params.train, epoch)[: self._plan[epoch - 1]]
+        characters = [int(split.lengths[rows].sum()) for rows in batches]
+        self._called.train()
+        began = time.perf_counter()
+        title = f"epoch {epoch}/{len(self._plan)}"
+        with self._job.reporter.task(title, total=sum(characters), unit="characters") as advance:
+            advance(sum(characters[:start]))
+            for step, rows in enumerate(batches[start:], start=start + 1):
+                loss, stop = self._step(epoch, step, rows)
+                self._position = replace(self._position, step=step, loss=self._position.loss + loss)
+                self.step_losses.append(loss / len(rows))
+                advance(characters[step - 1])
+                if stop:
+                    raise self._interrupted()
+        self.timing.seconds += time.perf_counter() - began
+        return self._position.loss / sum(map(len, batches))
+
+    def _step(self, epoch: int, step: int, rows: Ids) -> tuple[float, bool]:
+        """One update; returns the sum of the batch's losses, and whether any process was asked to stop."""
+        settings, processes = self._job.params.train, self._job.processes
+        own, weight = processes.take(rows)
+        began = time.perf_counter()
+        batch = collate(self._split, own).to(processes.device)
+        self.timing.waiting_seconds += time.perf_counter() - began
+        with hardware.autocast(processes.device, settings.precision):
+            losses: Tensor = self._called(batch)
+        self._optimizer.zero_grad()
+        # Processes average their gradients: times their number, that is the gradient of the whole batch's mean loss.
+        (losses.sum() * (weight * processes.world / len(rows))).backward()
+        norm = float(clip_grad_norm_(self._trained, settings.clip))
+        loss, stop = processes.total(weight * float(losses.detach().sum()), self._job.interrupts.seen)
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise SsmiError(
+                f"epoch {epoch}, step {step}: loss {loss / len(rows)}, gradient norm {norm}",
+                next_step="lower -S train.lr_encoder, or try -S train.precision=fp32",
+            )
+        self._optimizer.step()
+        self._schedule.step()
+        return loss, bool(stop)
+
+    def _interrupted(self) -> Interrupted:
+        """Save what is needed to go on, and to use what there is; returns what to raise."""
+        run, position = self._job.run, self._position
+        self._save_state()
+        # A finished run in this place stays whole until this one has an epoch to show.
+        if self._job.processes.first and not position.history and not (run / METRICS).exists():
+            self._save_checkpoint(epoch=0)
+            histories.write(run / HISTORY, [])
+        return Interrupted(f"stopped {self._where()}; {run} holds all that is needed to go on")
+
+    def _where(self) -> str:
+        epoch, step = self._position.epoch, self._position.step
+        if epoch > len(self._plan):
+            return "behind the last epoch, before the test"
+        return f"in epoch {epoch} of {len(self._plan)}, after step {step} of {self._plan[epoch - 1]}"
+
+    def _save_state(self) -> None:
+        job = self._job
+        generators = {
+            name: job.processes.gather(state) for name, state in states.generator_states(job.processes.device).items()
+        }
+        if job.processes.first:
+            states.save(
+                job.run,
+                position=self._position,
+                network=self._network,
+                optimizer=self._optimizer,
+                schedule=self._schedule,
+                generators=generators,
+                params=job.params,
+                shards=job.shards,
+            )
+
+    def _publish(self) -> None:
+        """Show in the run folder what the state holds; the metrics of a run before are not this run's."""
+        run, history = self._job.run, self._position.history
+        (run / METRICS).unlink(missing_ok=True)
+        if histories.best(history) == history[-1]:
+            self._save_checkpoint(epoch=history[-1].epoch)
+        histories.write(run / HISTORY, history)
+
+    def _save_checkpoint(self, *, epoch: int) -> None:
+        shards = self._job.shards
+        facts = checkpoints.Facts(
+            shards.digest, shards.vocabulary_digest, shards.encoder_digest, self._network.n_parameters, epoch
+        )
+        checkpoints.save(
+            self._job.run / CHECKPOINT,
+            network=self._network,
+            params=self._job.params,
+            labels=shards.labels,
+            boundaries=shards.boundaries,
+            facts=facts,
+        )
+
+
+def _batches(split: Split, settings: TrainParams, epoch: int) -> list[Ids]:
+    return training_batches(split.lengths, batch_size=settings.batch_size, seed=settings.seed, epoch=epoch)
+
+
+def _plan(split: Split, settings: TrainParams) -> list[int]:
+    """The steps of each epoch; those behind ``max_steps`` are cut off."""
+    counts = [len(_batches(split, settings, epoch)) for epoch in range(1, settings.epochs + 1)]
+    if settings.max_steps is None:
+        return counts
+    left = [settings.max_steps - before for before in accumulate(counts[:-1], initial=0)]
+    return [min(count, rest) for count, rest in zip(counts, left, strict=True) if rest > 0]

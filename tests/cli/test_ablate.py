@@ -1,0 +1,240 @@
+"""``ssmi-cli ablate`` on the tiny project: real features, real runs, and what a second call does again."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import signal
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.configurations import CONFIGURATIONS
+from pipeline.contract import manifest as manifests
+from pipeline.stages.registry import affected
+
+OPTIONS = ("--seeds", "2", "-S", "train.epochs=1", "-S", "train.lr_new=0.02", "-S", "train.lr_crf=0.02")
+NAMES = ("bert-crf", "no-cosine", "no-bert")
+ALL = ("--only", "no-cosine,no-bert", "--only", "bert-crf", *OPTIONS)
+Copy = Callable[[Any, Path], Any]
+
+
+@pytest.fixture(scope="module")
+def ablated_once(built_once: Any, copy_project: Copy, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Three configurations, two seeds each."""
+    project = copy_project(built_once, tmp_path_factory.mktemp("ablated"))
+    outcome = project.ssmi("ablate", *ALL)
+    assert outcome.code == 0, outcome.stderr
+    return project
+
+
+@pytest.fixture
+def ablated(ablated_once: Any, copy_project: Copy, tmp_path: Path) -> Any:
+    """A copy of one's own; its files keep their times."""
+    return copy_project(ablated_once, tmp_path)
+
+
+def _folder(project: Any) -> Path:
+    folder: Path = project.root / "artifacts" / "ablate" / "tiny"
+    return folder
+
+
+def _times(folder: Path) -> dict[str, int]:
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def _table(project: Any) -> dict[str, Any]:
+    table: dict[str, Any] = json.loads((_folder(project) / "table.json").read_text(encoding="utf-8"))
+    return table
+
+
+def test_the_table_is_what_the_runs_say(ablated_once: Any) -> None:
+    folder, table = _folder(ablated_once), _table(ablated_once)
+    assert [row["configuration"] for row in table["rows"]] == list(NAMES)
+    assert (table["dataset"], table["seeds"], table["parameters"]["train"]["epochs"]) == ("tiny", [13, 14], 1)
+    seen = set()
+    for row in table["rows"]:
+        runs = [folder / "runs" / row["configuration"] / str(seed) for seed in (13, 14)]
+        metrics = [json.loads((run / "metrics.json").read_text(encoding="utf-8")) for run in runs]
+        for split in ("dev", "test"):
+            for name, keys in {"precision": ["precision"], "f1": ["f1"], "span_f1": ["span", "f1"]}.items():
+                values = []
+                for own in metrics:
+                    value = own[split]
+                    for key in keys:
+                        value = value[key]
+                    values.append(value)
+                assert [run[split][name] for run in row["runs"]] == values
+                assert row[split][name]["mean"] == pytest.approx(sum(values) / 2)
+                assert row[split][name]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+                seen |= set(values)
+        for run, own in zip(runs, row["runs"], strict=True):
+            with (run / "history.csv").open(encoding="utf-8") as stream:
+                assert [float(line["dev_f1"]) for line in csv.DictReader(stream)] == own["dev_f1_by_epoch"]
+            assert own["best_epoch"] == 1
+            params = json.loads((run / "checkpoint" / "params.json").read_text(encoding="utf-8"))
+            assert params["train"]["seed"] == own["seed"]
+    assert len(seen) > 6  # the figures tell rows and seeds apart
+    f1 = {row["configuration"]: statistics.fmean(run["test"]["f1"] for run in row["runs"]) for row in table["rows"]}
+    for row in table["rows"]:
+        assert row["gain"]["bert-crf"]["test"] == pytest.approx(f1[row["configuration"]] - f1["bert-crf"])
+
+
+def test_each_run_has_its_configurations_parameters(ablated_once: Any) -> None:
+    for name, changed in (
+        ("bert-crf", ("gmi", "none")),
+        ("no-bert", ("encoder", "none")),
+        ("no-cosine", ("lmi", True)),
+    ):
+        path = _folder(ablated_once) / "runs" / name / "14" / "checkpoint" / "params.json"
+        params = json.loads(path.read_text(encoding="utf-8"))
+        assert params["model"][changed[0]] == changed[1]
+        assert params["selection"]["choice"] == ("random" if name == "no-cosine" else "cosine")
+
+
+def test_features_of_a_configurations_own_lie_apart(ablated_once: Any, built_once: Any) -> None:
+    own = _folder(ablated_once) / "features" / "no-cosine"
+    assert sorted(path.name for path in own.iterdir()) == ["selection", "shards"]
+    assert manifests.load(own / "selection" / "tiny").parameters["selection"]["choice"] == "random"
+    untouched = {name: digest for name, digest in ablated_once.artifacts().items() if not name.startswith("ablate")}
+    assert untouched == built_once.artifacts()
+    digests = {}
+    for name, shards in (("no-cosine", own), ("bert-crf", ablated_once.root / "artifacts")):
+        path = _folder(ablated_once) / "runs" / name / "13" / "checkpoint" / "checkpoint.json"
+        digests[name] = json.loads(path.read_text(encoding="utf-8"))["shards"]
+        assert digests[name] == manifests.digest_file(shards / "shards" / "tiny" / "manifest.json")
+    assert digests["no-cosine"] != digests["bert-crf"]
+
+
+def test_the_stages_that_parameters_reach() -> None:
+    assert affected(["selection"]) == {"selection", "shards"}
+    assert affected(["pmi", "model"]) == {"pmi", "shards"}
+    assert affected(["model", "train"]) == set()
+
+
+def test_the_outputs_name_no_place(ablated_once: Any) -> None:
+    written = _bytes(_folder(ablated_once))
+    assert sorted(written) == ["curves.svg", "f1.svg", "table.json", "table.md"]
+    assert all(str(ablated_once.root).encode() not in content for content in written.values())
+    command = "ssmi-cli ablate --dataset tiny --only bert-crf,no-cosine,no-bert " + " ".join(OPTIONS)
+    assert f"Made by `{command}`." in written["table.md"].decode()
+
+
+def test_a_second_call_does_nothing_again(ablated: Any) -> None:
+    written, times = _bytes(_folder(ablated)), _times(_folder(ablated) / "runs")
+    features = _times(_folder(ablated) / "features")
+    outcome = ablated.ssmi("ablate", *ALL)
+    assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are finished already\n")
+    assert "-Cosine" in outcome.stdout and "BERT-CRF" in outcome.stdout
+    # Nor does one for a single row, which also finds the others; how many threads worked is no matter.
+    outcome = ablated.ssmi("ablate", "--only", "no-bert", *OPTIONS, "-S", "train.threads=2", "--json")
+    assert (outcome.code, outcome.stderr) == (0, "2 of 2 runs are finished already\n")
+    assert json.loads(outcome.stdout) == _table(ablated)
+    assert [row["configuration"] for row in _table(ablated)["rows"]] == list(NAMES)
+    assert ablated.ssmi("ablate", *ALL).code == 0
+    assert _bytes(_folder(ablated)) == written
+    assert _times(_folder(ablated) / "runs") == times
+    assert _times(_folder(ablated) / "features") == features
+
+
+def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
+    written, times = _bytes(_folder(ablated)), _times(_folder(ablated) / "runs")
+    shutil.rmtree(_folder(ablated) / "runs" / "no-cosine" / "14")
+    (_folder(ablated) / "runs" / "bert-crf" / "13" / "metrics.json").unlink()
+    shutil.rmtree(ablated.root / "artifacts" / "shards")
+    shutil.rmtree(_folder(ablated) / "features" / "no-cosine" / "shards")
+    outcome = ablated.ssmi("ablate", *ALL)
+    assert outcome.code == 0, outcome.stderr
+    assert [line for line in outcome.stderr.splitlines() if not line.startswith("epoch")] == [
+        "shards: all features → the shards that the trainer reads",
+        "shards: all features → the shards that the trainer reads",
+        "4 of 6 runs are finished already",
+        "[5/6] bert-crf, seed 13",
+        "[6/6] no-cosine, seed 14",
+    ]
+    after = _times(_folder(ablated) / "runs")
+    assert {name for name, time in after.items() if times[name] != time} == {
+        name for name in times if name.startswith(("no-cosine/14/", "bert-crf/13/"))
+    }
+    # The features came out as before, and so did the runs.
+    assert _bytes(_folder(ablated)) == written
+
+
+def test_other_parameters_are_other_runs(ablated: Any) -> None:
+    outcome = ablated.ssmi("ablate", "--only", "bert-crf", "--seeds", "1", "-S", "train.epochs=2", *OPTIONS[4:])
+    assert outcome.code == 0, outcome.stderr
+    said = "[1/1] bert-crf, seed 13: anew, for train.epochs is 1 in the finished run, 2 now\n"
+    assert said in outcome.stderr
+    assert [(row["configuration"], row["n_seeds"]) for row in _table(ablated)["rows"]] == [("bert-crf", 1)]
+    assert _table(ablated)["rows"][0]["test"]["f1"]["std"] is None
+    assert not (_folder(ablated) / "curves.svg").exists()
+
+
+def test_an_interrupted_run_is_gone_on_with(project: Any) -> None:
+    command = ("ablate", "--only", "bert-crf", "--seeds", "1", "-S", "train.epochs=6")
+    with project.start(*command) as process:
+        said = ""
+        while not said.startswith("epoch 1:"):
+            said = process.stderr.readline()
+            assert said, "ended too early"
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "interrupted: stopped" in rest and "next: the same command" in rest
+    assert not (_folder(project) / "table.json").exists()
+    outcome = project.ssmi(*command)
+    assert outcome.code == 0, outcome.stderr
+    assert "going on" in outcome.stderr and "anew" not in outcome.stderr
+    epochs = [line.partition(":")[0] for line in outcome.stderr.splitlines() if line.startswith("epoch")]
+    assert "epoch 1" not in epochs and epochs[-1] == "epoch 6"
+    assert len(_table(project)["rows"][0]["runs"][0]["dev_f1_by_epoch"]) == 6
+
+
+def test_the_configurations_are_listed(project: Any) -> None:
+    outcome = project.ssmi("ablate", "--list")
+    assert outcome.code == 0
+    for configuration in CONFIGURATIONS.values():
+        assert f" {configuration.name} " in outcome.stdout and configuration.summary in outcome.stdout
+    assert not _folder(project).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ablate", "--only", "ssmi,no-cosin"], "did you mean 'no-cosine'?"),
+        (["ablate", "--seeds", "0"], "0 is not in the range"),
+        (["train", "--config", "bert_crf"], "did you mean 'bert-crf'?"),
+    ],
+)
+def test_wrong_usage(project: Any, arguments: list[str], said: str) -> None:
+    outcome = project.ssmi(*arguments)
+    assert outcome.code == 2
+    assert said in outcome.stderr
+
+
+def test_several_processes_are_refused(project: Any) -> None:
+    started = type(project)(project.root, {**project.environment, "WORLD_SIZE": "2", "RANK": "0"})
+    outcome = started.ssmi("ablate", "--only", "bert-crf")
+    assert outcome.code == 2
+    assert "without torchrun" in outcome.stderr
+
+
+def test_training_a_configuration(project: Any) -> None:
+    outcome = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1", "-S", "model.mlp1=true")
+    assert outcome.code == 0, outcome.stderr
+    path = project.root / "artifacts" / "train" / "tiny" / "checkpoint" / "params.json"
+    model = json.loads(path.read_text(encoding="utf-8"))["model"]
+    assert (model["fusion"], model["can"], model["mlp1"]) == ("none", False, True)
+    # Its features would have to be built first; -S has the last word here too.
+    outcome = project.ssmi("train", "--config", "no-cosine")
+    assert outcome.code == 5
+    assert "selection.choice is 'cosine' in the shards, 'random' in the parameters" in outcome.stderr
