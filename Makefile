@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-heavy check env clean
+.PHONY: demo test test-heavy golden bench check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -16,6 +16,15 @@ test: check
 # Minutes of work on real data: needs SSMI_DATA.
 test-heavy: env
 	$(BIN)/pytest -m heavy
+
+# Write the golden losses anew, after a change that is meant to change them.
+golden: env
+	$(BIN)/pytest tests/test_golden.py --write-golden
+
+# Ratios of training steps; DATASET=resume with SSMI_DATA for the real one.
+DATASET ?= sample
+bench: env
+	$(BIN)/python -m tests.bench.speed --dataset $(DATASET)
 
 check: env
 	$(BIN)/ruff format --check .

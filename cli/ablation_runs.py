@@ -109,7 +109,7 @@ class Ablation:
     def find(self, row: Row, seed: int) -> Run | None:
         """The finished run of just these parameters and shards, if there is one."""
         folder = self.run_folder(row.configuration, seed)
-        if not (folder / METRICS).is_file() or self._differences(row, seed):
+        if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(row, seed):
             return None
         with (folder / HISTORY).open(encoding="utf-8", newline="") as stream:
             dev_f1 = [float(line["dev_f1"]) for line in csv.DictReader(stream)]

@@ -155,7 +155,7 @@ def read_facts(folder: Path) -> Facts:
 
 
 def read_params(folder: Path) -> Params:
-    """The parameters of a checkpoint's run. Raises MissingResourceError without one, ParameterError for unknown keys."""
+    """The parameters of a checkpoint's run. Raises MissingResourceError without, ParameterError for unknown keys."""
     return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
 
 

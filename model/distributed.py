@@ -48,8 +48,7 @@ class Processes:
         """The network as it is called in training: afterwards every process holds the first one's weights."""
         if self.world == 1:
             return network
-        # Buffers are constants here (nothing keeps running statistics), so they need no broadcast.
-        return DistributedDataParallel(network, broadcast_buffers=False)
+        return DistributedDataParallel(network)
 
     def take(self, rows: Ids) -> tuple[Ids, float]:
         """Its own rows of a batch, and the weight of their losses: 0 where it only keeps the others company."""

@@ -31,6 +31,11 @@ UNKNOWN_TO_THE_ENCODER = "😀"
 Gold = tuple[tuple[str, ...], tuple[Span, ...]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``make golden`` gives it; nothing else writes golden numbers."""
+    parser.addoption("--write-golden", action="store_true", help="write tests/golden anew before comparing")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a command left: its exit code and what it said."""

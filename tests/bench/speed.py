@@ -1,4 +1,4 @@
-"""Ratios that this project promises, measured in one run: ``make bench`` (DATASET=resume, with SSMI_DATA, for the real one).
+"""Ratios that this project promises, measured in one run: ``make bench``, or ``make bench DATASET=resume``.
 
 Every ratio compares runs of the same batches, taken in turn, so that a noisy machine slows both sides alike.
 """
@@ -115,15 +115,15 @@ def main() -> None:
                 side.step(rows)
     print(f"{options.dataset}, {len(batches)} batches an epoch, {options.steps} measured, {threads} threads")
     for side in sides.values():
-        share = sum(side.waiting[WARMING:]) / sum(side.steps[WARMING:])
-        print(
-            f"{side.name:28} {1000 * statistics.median(side.steps):8.1f} ms a step, {share:.2%} of it waiting for data"
-        )
-    print(f"full network / bert-crf, fine-tuned:          {ratio(sides['ssmi'], sides['bert-crf'])}")
-    print(f"fine-tuned / stored states, full network:     {ratio(sides['ssmi'], sides['ssmi on stored states'])}")
-    print(
-        f"fine-tuned / stored states, bert-crf:         {ratio(sides['bert-crf'], sides['bert-crf on stored states'])}"
-    )
+        milliseconds = 1000 * statistics.median(side.steps)
+        waiting = sum(side.waiting[WARMING:]) / sum(side.steps[WARMING:])
+        print(f"{side.name:28} {milliseconds:8.1f} ms a step, {waiting:.2%} of it waiting for data")
+    for title, left, right in (
+        ("full network / bert-crf, fine-tuned", "ssmi", "bert-crf"),
+        ("full network, fine-tuned / stored states", "ssmi", "ssmi on stored states"),
+        ("bert-crf, fine-tuned / stored states", "bert-crf", "bert-crf on stored states"),
+    ):
+        print(f"{title:45} {ratio(sides[left], sides[right])}")
 
 
 def _params(params: Params, configuration: str, *, frozen: bool) -> Params:

@@ -94,24 +94,25 @@ def test_losses_gradients_and_paths_are_pytorch_crfs(
 
 
 @settings(max_examples=40, deadline=None)
-@given(n_tags=st.integers(1, 6), lengths=ragged, whole=st.booleans(), seed=seeds)
-def test_a_chain_that_forbids_nothing_is_pytorch_crfs(n_tags: int, lengths: list[int], whole: bool, seed: int) -> None:
+@given(n_tags=st.integers(1, 6), lengths=ragged, ties=st.sampled_from(["none", "equal", "rounded"]), seed=seeds)
+@example(n_tags=6, lengths=[12] * 5, ties="equal", seed=0)
+@example(n_tags=6, lengths=[12] * 5, ties="rounded", seed=0)
+def test_a_chain_that_forbids_nothing_is_pytorch_crfs(n_tags: int, lengths: list[int], ties: str, seed: int) -> None:
+    """Where several sequences have the best score, or the same after rounding, the same one wins."""
     torch.manual_seed(seed)
     plain, mask = CRF(n_tags), _mask(lengths).T.contiguous()
     emissions = torch.randn(*mask.shape, n_tags)
-    if whole:  # many sequences with one score: the same one wins
+    if ties == "equal":
         emissions = emissions.round()
         for parameter in plain.parameters():
             torch.nn.init.zeros_(parameter)
+    if ties == "rounded":
+        emissions = emissions + 2.0**20
     transitions = Transitions(plain.start_transitions, plain.end_transitions, plain.transitions)
     predecessors = Predecessors(torch.ones(n_tags, n_tags, dtype=torch.bool))
-    gold = torch.zeros(mask.shape, dtype=torch.long)
     with torch.no_grad():
-        score = plain._compute_score(emissions, gold, mask)
-        expected = score - plain(emissions, gold, mask=mask, reduction="none")
-        torch.testing.assert_close(
-            log_partition(emissions, mask, transitions, predecessors), expected, rtol=1e-5, atol=1e-5
-        )
+        found = log_partition(emissions, mask, transitions, predecessors)
+        torch.testing.assert_close(found, plain._compute_normalizer(emissions, mask), rtol=1e-5, atol=1e-5)
         paths = best_path(emissions, mask, transitions).T.tolist()
     assert [path[:length] for path, length in zip(paths, lengths, strict=True)] == plain.decode(emissions, mask=mask)
 
@@ -173,6 +174,33 @@ def test_plain_loops_in_double_precision_agree(scheme: TagScheme, scale: float) 
     wanted = _learn(exact.double(), exact(wide, gold, mask=mask), wide)
     for found, gradient in zip(_learn(crf, losses, emissions), wanted, strict=True):
         torch.testing.assert_close(found.double(), gradient, rtol=1e-4, atol=max(1e-5, 1e-6 * scale))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_transitions_hundreds_apart_leave_all_finite(dtype: torch.dtype) -> None:
+    crf, labels = _crf("BMES", spread=150.0)
+    crf.to(dtype)
+    lengths = [30, 7]
+    mask, gold = _mask(lengths), _gold(labels, lengths)
+    emissions = (150 * torch.randn(*mask.shape, len(labels.tags), dtype=dtype)).requires_grad_()
+    losses = crf(emissions, gold, mask=mask)
+    gradients = _learn(crf, losses, emissions)
+    assert all(bool(value.isfinite().all()) for value in (losses, *gradients))
+    if dtype == torch.float64:
+        plain = _library(crf)
+        with torch.no_grad():
+            plain.transitions.masked_fill_(~_allowed(labels), -1e6)
+        torch.testing.assert_close(losses, -plain(emissions, gold, mask=mask, reduction="none"), rtol=1e-10, atol=1e-9)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_what_all_tags_of_a_character_have_in_common_changes_nothing(scheme: TagScheme) -> None:
+    crf, labels = _crf(scheme)
+    lengths = [120, 40]
+    mask, gold = _mask(lengths), _gold(labels, lengths)
+    emissions = (64 * torch.randn(*mask.shape, len(labels.tags))).round() / 64  # so that the next sum is exact
+    raised = emissions + torch.randint(-1000, 1000, (*mask.shape, 1))
+    torch.testing.assert_close(crf(raised, gold, mask=mask), crf(emissions, gold, mask=mask), rtol=1e-5, atol=1e-5)
 
 
 def test_a_sequence_that_looks_hopeless_half_way_is_not_lost() -> None:
@@ -277,7 +305,7 @@ def test_padding_never_changes_a_score(junk: float, scheme: TagScheme, length: i
     loss = crf(emissions, gold, mask=mask)
     spans = [[Span(0, length, "A"), Span(length - 1, length, "B")]]
     wide = torch.cat((emissions.detach(), torch.full((1, padding, len(labels.tags)), junk)), dim=1).requires_grad_()
-    wide_gold = torch.cat((gold, torch.full((1, padding), 2)), dim=1)
+    wide_gold = torch.cat((gold, torch.full((1, padding), -100)), dim=1)
     wide_mask = torch.arange(length + padding)[None] < length
     wide_loss = crf(wide, wide_gold, mask=wide_mask)
     assert torch.equal(wide_loss, loss)

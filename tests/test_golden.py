@@ -1,0 +1,55 @@
+"""The loss of every one of 30 training steps on the embedded data set, as git holds it: ``make golden`` writes it anew."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.training import train
+from pipeline.assets.resolve import find_encoder
+from pipeline.contract import params as parameters
+from pipeline.contract.progress import Silent
+
+REPO = Path(__file__).resolve().parent.parent
+GOLDEN = Path(__file__).parent / "golden" / "sample-losses.json"
+STEPS = 30
+OVERRIDES = ("train.threads=1", "train.device=cpu", "train.precision=fp32", f"train.max_steps={STEPS}")
+
+pytestmark = [pytest.mark.assets, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("golden")
+    shutil.copy(REPO / "params.yaml", folder)
+    command = [sys.executable, "-m", "cli.main", "--project", str(folder), "features", "build", "--dataset", "sample"]
+    subprocess.run(command, check=True, cwd=REPO, capture_output=True)
+    return folder
+
+
+def losses(project: Path, run: str) -> list[float]:
+    params = parameters.load(project / "params.yaml", overrides=OVERRIDES)
+    result = train(
+        shards=project / "artifacts" / "shards" / "sample",
+        encoder=find_encoder(params.encoder.name, revision=None, root=project, reporter=Silent()).path,
+        run=project / run,
+        params=params,
+        reporter=Silent(),
+    )
+    return list(result.step_losses)
+
+
+def test_losses_are_golden_and_the_same_run_to_run(project: Path, request: pytest.FixtureRequest) -> None:
+    found = losses(project, "first")
+    assert len(found) == STEPS
+    if request.config.getoption("--write-golden"):
+        GOLDEN.parent.mkdir(exist_ok=True)
+        GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    # Another processor adds up in another order.
+    assert found == pytest.approx(json.loads(GOLDEN.read_text(encoding="utf-8")), rel=1e-3, abs=1e-3)
+    assert losses(project, "second") == found
