@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -65,12 +66,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
-        moved = {
-            field.name: value.to(device)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor | Windows)
-        }
-        return replace(self, **moved)
+        values: Iterable[Any] = (getattr(self, field.name) for field in fields(self))
+        return Batch(*(value.to(device) if isinstance(value, Tensor | Windows) else value for value in values))
 
 
 def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:

@@ -50,9 +50,13 @@ class BoundaryTable:
             )
         return found
 
+    def lacks(self, ids: Ids) -> Ids:
+        """Those of ``ids`` that it does not hold."""
+        return ids[~np.isin(ids, self.ids)]
+
     def extended_by(self, other: BoundaryTable) -> BoundaryTable:
         """The same rows, then those boundaries of ``other`` that it lacks, with ``other``'s vectors."""
-        new = ~np.isin(other.ids, self.ids)
+        new = np.isin(other.ids, self.lacks(other.ids))
         return BoundaryTable(
             np.concatenate((self.ids, other.ids[new])), np.concatenate((self.vectors, other.vectors[new]))
         )

@@ -1,7 +1,8 @@
 """A trained network on disk, and the proof that it and some shards belong together.
 
 ``model.safetensors`` holds every weight and the ids of the boundary table's rows; ``params.json`` and ``labels.json``
-how to assemble it; ``encoder/`` the tuned encoder's configuration and vocabulary; ``checkpoint.json`` the digests.
+how to assemble it; ``encoder/`` the tuned encoder's configuration and vocabulary; ``shards/`` the manifest of the
+shards it was trained on; ``checkpoint.json`` the digests.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -20,9 +23,11 @@ from model import encoder as encoders
 from model.boundaries import BoundaryTable
 from model.data import Shards
 from model.network import Network, build, check_buildable
+from pipeline.contract import manifest as manifests
 from pipeline.contract import params as parameters
 from pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
 from pipeline.contract.labels import LabelSet
+from pipeline.contract.manifest import Manifest
 from pipeline.contract.params import Params
 from pipeline.contract.tables import replacing_folder
 
@@ -34,6 +39,8 @@ _WEIGHTS, _PARAMS, _LABELS, _FACTS, _ENCODER = (
     "checkpoint.json",
     "encoder",
 )
+_SHARDS = "shards"
+"""Folder that holds a copy of the training shards' manifest: what features on line are held to."""
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
 
 
@@ -63,17 +70,27 @@ class Checkpoint:
     facts: Facts
 
 
-def save(
-    folder: Path, *, network: Network, params: Params, labels: LabelSet, boundaries: BoundaryTable, facts: Facts
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A checkpoint without any shards: for text."""
+
+    checkpoint: Checkpoint
+    """Its boundaries are those that training met."""
+    shards: Manifest
+    """Of the shards that it was trained on."""
+
+
+def save(folder: Path, *, network: Network, params: Params, shards: Shards, facts: Facts) -> None:
     """Write the folder whole or not at all."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     if network.boundary is not None:
-        tensors[_BOUNDARY_IDS] = torch.from_numpy(boundaries.ids)
+        tensors[_BOUNDARY_IDS] = torch.from_numpy(shards.boundaries.ids)
     with replacing_folder(folder) as fresh:
         save_file(tensors, fresh / _WEIGHTS)
         (fresh / _PARAMS).write_text(parameters.dump(params), encoding="utf-8")
-        labels.save(fresh / _LABELS)
+        shards.labels.save(fresh / _LABELS)
+        (fresh / _SHARDS).mkdir()
+        copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / _SHARDS / manifests.MANIFEST_NAME)
         if network.encoder is not None:
             network.encoder.describe(fresh / _ENCODER)
         (fresh / _FACTS).write_text(json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -93,23 +110,70 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = shards.boundaries
     if _BOUNDARY_IDS in tensors:
-        trained = tensors[_BOUNDARY_VECTORS][1:].numpy()
-        boundaries = BoundaryTable(tensors.pop(_BOUNDARY_IDS).numpy(), trained).extended_by(shards.boundaries)
+        boundaries = _trained_boundaries(tensors).extended_by(shards.boundaries)
         vectors = torch.from_numpy(boundaries.vectors)
         tensors[_BOUNDARY_VECTORS] = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))
+    network = _assemble(
+        folder, params, labels, boundaries, tensors, hidden_width=shards.hidden_width, n_tokens=shards.n_tokens
+    )
+    return Checkpoint(network, params, labels, boundaries, facts)
+
+
+def load_alone(folder: Path) -> Run:
+    """Load for use on text, without any shards.
+
+    Raises MissingResourceError when there is no checkpoint, StaleArtifactError when it is not whole.
+    """
+    facts = read_facts(folder)
+    shards = manifests.load(folder / _SHARDS)
+    if manifests.digest_file(folder / _SHARDS / manifests.MANIFEST_NAME) != facts.shards:
+        raise _broken(folder / _SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {_FACTS} names"))
+    labels, params = LabelSet.load(folder / _LABELS), read_params(folder)
+    tensors = _read_tensors(folder / _WEIGHTS)
+    boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
+    if _BOUNDARY_IDS in tensors:
+        boundaries = _trained_boundaries(tensors)
+    about = shards.report.statistics
+    network = _assemble(
+        folder,
+        params,
+        labels,
+        boundaries,
+        tensors,
+        hidden_width=about.get("hidden_width"),
+        n_tokens=int(about["n_tokens"]),
+    )
+    return Run(Checkpoint(network, params, labels, boundaries, facts), shards)
+
+
+def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
+    """The boundary table among a checkpoint's tensors, its ids taken from them."""
+    return BoundaryTable(tensors.pop(_BOUNDARY_IDS).numpy(), tensors[_BOUNDARY_VECTORS][1:].numpy())
+
+
+def _assemble(
+    folder: Path,
+    params: Params,
+    labels: LabelSet,
+    boundaries: BoundaryTable,
+    tensors: dict[str, Tensor],
+    *,
+    hidden_width: int | None,
+    n_tokens: int,
+) -> Network:
     network = build(
         params.model,
         labels=labels,
         boundaries=boundaries,
         encoder=encoders.blank(folder / _ENCODER) if params.model.encoder == "finetune" else None,
-        hidden_width=shards.hidden_width,
-        n_tokens=shards.n_tokens,
+        hidden_width=hidden_width,
+        n_tokens=n_tokens,
     )
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         raise _broken(folder / _WEIGHTS, error) from error
-    return Checkpoint(network, params, labels, boundaries, facts)
+    return network
 
 
 def restore(folder: Path, network: Network) -> None:

@@ -1,4 +1,4 @@
-"""Networks by name: SSMI, the baseline, and every ablation of the paper's Tables 2 and 3. Each is params.yaml with a few
+"""Networks by name: SSMI, the baseline, and each ablation of the paper's Tables 2 and 3. Each is params.yaml with a few
 values changed, so a row of an ablation table differs from its neighbour by those values and nothing else.
 """
 

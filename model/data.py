@@ -6,8 +6,9 @@ stored hidden states stay on disk, memory-mapped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -168,9 +169,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         lists = of_characters(name)
         counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
         rows = np.full((len(counts), int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
-        rows[np.arange(rows.shape[1]) < counts[:, None]] = boundaries.rows_of(
-            lists.flatten().to_numpy(), source=source
-        )
+        rows[np.arange(rows.shape[1]) < counts[:, None]] = boundaries.rows_of(lists.flatten().to_numpy(), source=source)
         return rows
 
     tag_ids = of_characters("tag_ids").to_numpy()
@@ -191,6 +190,57 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         _gold(*_flat(whole["entities"]), labels=shards.labels, source=source),
         _hidden(shards, paths, parts, split=split) if wanted.hidden else None,
     )
+
+
+def split_of(
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    boundaries: BoundaryTable,
+    wanted: Wanted,
+    hidden: Sequence[npt.NDArray[np.float16]] | None = None,
+) -> Split:
+    """Rows made on line as a split without gold; its tags mean nothing.
+
+    rows: the columns of ``schema.SHARDS`` that are wanted, without negatives, which only training reads.
+    hidden: the encoder's states of each row, where wanted.
+    """
+    offsets = _offsets([len(row["token_ids"]) for row in rows])
+    n_characters = int(offsets[-1])
+
+    def flat(name: str) -> npt.NDArray[np.int64]:
+        return np.fromiter(chain.from_iterable(row[name] for row in rows), dtype=np.int64)
+
+    def rows_of(name: str) -> Rows:
+        return boundaries.rows_of(flat(name), source=name)
+
+    set_rows = None
+    if wanted.sets:
+        sets = [own for row in rows for own in row["set_ids"]]
+        counts = np.array([len(own) for own in sets], dtype=np.int64)
+        set_rows = np.full((n_characters, int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
+        values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
+        set_rows[np.arange(set_rows.shape[1]) < counts[:, None]] = boundaries.rows_of(values, source="set_ids")
+    states = None
+    if wanted.hidden:
+        assert hidden is not None
+        states = HiddenStates([np.concatenate(hidden)], np.zeros(len(rows), dtype=np.int64), offsets[:-1])
+    return Split(
+        offsets,
+        flat("token_ids").astype(np.int32),
+        np.zeros(n_characters, dtype=np.int16),
+        rows_of("best_ids") if wanted.best else None,
+        rows_of("local_ids") if wanted.local else None,
+        set_rows,
+        None,
+        _offsets([len(row["window_starts"]) for row in rows]),
+        flat("window_starts").astype(np.int32),
+        [[] for _ in rows],
+        states,
+    )
+
+
+def _offsets(lengths: Sequence[int]) -> Ids:
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def _flat(column: pa.ChunkedArray) -> tuple[Ids, Any]:

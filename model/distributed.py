@@ -12,10 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
+from itertools import count
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from model import hardware
@@ -23,6 +27,7 @@ from model.boundaries import Ids
 from model.interrupts import Interrupted
 from pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
 
+_MEETINGS = count()
 _PATIENCE = timedelta(hours=12)
 """How long a process waits for another: longer than scoring and writing ever take, which the first does alone."""
 
@@ -110,14 +115,25 @@ def join(device: str) -> Iterator[Processes]:
     chosen = _own_device(device, local_rank=_number("LOCAL_RANK", 0), local_world=local_world)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo", timeout=_PATIENCE)
+    rank = _number("RANK", 0)
+    # A place of its own to meet for each training: a second one in this process would find the first one's addresses.
+    meeting = PrefixStore(f"training-{next(_MEETINGS)}", _store())
+    backend = "nccl" if chosen.type == "cuda" else "gloo"
+    dist.init_process_group(backend, store=meeting, rank=rank, world_size=world, timeout=_PATIENCE)
     try:
-        yield Processes(_number("RANK", 0), world, local_world, chosen)
+        yield Processes(rank, world, local_world, chosen)
     except Interrupted:
         _leave()
         raise
     # Not after an error: leaving would wait for processes that may be gone; torchrun ends them.
     _leave()
+
+
+@cache
+def _store() -> Store:
+    """Where the processes of MASTER_ADDR and MASTER_PORT find each other."""
+    store: Store = next(rendezvous("env://", timeout=_PATIENCE))[0]
+    return store
 
 
 def _leave() -> None:

@@ -232,8 +232,7 @@ class Trainer:
             self._job.run / CHECKPOINT,
             network=self._network,
             params=self._job.params,
-            labels=shards.labels,
-            boundaries=shards.boundaries,
+            shards=shards,
             facts=facts,
         )
 

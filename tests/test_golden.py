@@ -1,4 +1,4 @@
-"""The loss of every one of 30 training steps on the embedded data set, as git holds it: ``make golden`` writes it anew."""
+"""The loss of each of 30 training steps on the embedded data set, as git holds it; ``make golden`` writes it anew."""
 
 from __future__ import annotations
 

@@ -20,10 +20,13 @@ class BoundaryEmbedding(nn.Module):
 
     def __init__(self, vectors: Tensor, *, trainable: bool, dropout: float) -> None:
         super().__init__()
-        rows = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))
-        self.table = nn.Embedding(rows.shape[0], rows.shape[1], padding_idx=0, _weight=rows)
+        self.table = _table(vectors)
         self.table.requires_grad_(trainable)
         self.dropout = dropout
+
+    def replace(self, vectors: Tensor) -> None:
+        """Take other vectors, as many as there are, for use without training. Shape: (n_boundaries, boundary_width)."""
+        self.table = _table(vectors).requires_grad_(False)
 
     @property
     def width(self) -> int:
@@ -45,3 +48,8 @@ class BoundaryEmbedding(nn.Module):
         vectors = functional.embedding(places, self.table(distinct))
         pieces = vectors.split([own.numel() for own in rows])
         return [piece.view(*own.shape, self.width) for piece, own in zip(pieces, rows, strict=True)]
+
+
+def _table(vectors: Tensor) -> nn.Embedding:
+    rows = torch.cat((vectors.new_zeros(1, vectors.shape[1]), vectors))
+    return nn.Embedding(rows.shape[0], rows.shape[1], padding_idx=0, _weight=rows)

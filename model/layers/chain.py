@@ -177,14 +177,14 @@ def path_score(emissions: Tensor, mask: Tensor, transitions: Transitions, tag_id
 def best_path(emissions: Tensor, mask: Tensor, transitions: Transitions) -> Tensor:
     """The tag ids of the highest score (Viterbi), anything in padding. Shape: (length, batch).
 
-    Scores are added in pytorch-crf's order, so that equals and near-equals are told apart as there. The best
-    predecessors are looked up again on the way back, which asks for one row where the way forward had n_tags.
+    The best predecessors are looked up again on the way back, which asks for one row where the way forward had n_tags.
+    Their scores are added up there in pytorch-crf's order, so that what rounding makes equal is told apart as there.
     """
     into = transitions.between.T.contiguous()
     scores = torch.empty_like(emissions)
     scores[0] = transitions.start + emissions[0]
     for step in range(1, len(mask)):
-        best = (scores[step - 1, :, None] + into).add_(emissions[step, :, :, None]).amax(2)
+        best = (scores[step - 1, :, None] + into).amax(2) + emissions[step]
         torch.where(mask[step, :, None], best, scores[step - 1], out=scores[step])
     tags = torch.empty(mask.shape, dtype=torch.long, device=mask.device)
     tags[-1] = (scores[-1] + transitions.end).argmax(1)

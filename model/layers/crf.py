@@ -1,6 +1,9 @@
 """A linear-chain CRF (Lafferty et al. 2001) that can only write well-formed tag sequences.
 
 pytorch-crf holds the parameters, and its results are ours; the sums and the search are those of ``model.layers.chain``.
+Times that pytorch-crf 0.7.2 took against these, in turns in one run (CPU time, one thread, a busy machine, batches of
+16 and 32, random lengths up to 50 and 178; the longer and larger, the more): loss and gradients 3.8 to 9.7 with 29 and
+33 tags of BMES and 2.9 to 6.0 with 29 of BIO; decoding 1.3 to 3.0. Nothing was measured on a GPU.
 """
 
 from __future__ import annotations

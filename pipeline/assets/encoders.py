@@ -90,7 +90,8 @@ def encoder_shape(folder: Path) -> EncoderShape:
             f"{path}: vocab_size {config.get('vocab_size')}, but its vocabulary holds {tokens} tokens",
             next_step="fetch the encoder again",
         )
-    return EncoderShape(*(config[key] for key in keys), tokens)
+    n_layers, width, max_positions = (config[key] for key in keys)
+    return EncoderShape(n_layers, width, max_positions, tokens)
 
 
 def _weights(folder: Path) -> list[Path]:

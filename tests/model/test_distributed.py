@@ -79,8 +79,10 @@ def test_two_processes_train_as_one(
     shards = write_shards(tmp_path / "shards", {"train": sentences, "dev": sentences[:4], "test": sentences[4:]})
     # Ten sentences in threes: the last batch holds one sentence, and one process has nothing of its own to do.
     rates = {"train__lr_encoder": 1e-4, "train__lr_new": 1e-3, "train__lr_crf": 1e-3}  # those of params.yaml
-    plain = make_params(train__epochs=3, train__batch_size=3, **rates)
-    random = make_params(train__epochs=2, train__batch_size=3, model__dropout=0.3, model__gru=False, model__can=False)
+    plain = make_params(train__epochs=2, train__batch_size=3, **rates)
+    small: dict[str, Any] = dict.fromkeys(("model__can", "model__mlp1", "model__gru", "model__biaffine"), False)
+    small |= {"model__encoder": "none", "model__dropout": 0.3}
+    random = make_params(train__epochs=2, train__batch_size=3, **small)
     common = {"encoder": str(encoder_folder), "stop": None, "resume": False}
     jobs = [
         {**common, "run": "plain", "params": plain.model_dump(mode="json")},
@@ -92,23 +94,27 @@ def test_two_processes_train_as_one(
     (tmp_path / "worker.py").write_text(WORKER, encoding="utf-8")
     root = Path(model.__file__).parents[1]
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    launched = subprocess.run(
+    with subprocess.Popen(
         [*command, str(tmp_path / "worker.py"), str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
-    )
-    assert launched.returncode == 0, launched.stderr
+    ) as launched:
+        try:
+            _, said = launched.communicate(timeout=200)
+        except subprocess.TimeoutExpired:
+            launched.terminate()  # not killed: torchrun must take its processes along
+            raise
+    assert launched.returncode == 0, said
     first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2))
 
     single = train(shards=shards, encoder=encoder_folder, run=tmp_path / "single", params=plain, reporter=Silent())
     assert _losses(tmp_path / "plain") == pytest.approx(_losses(tmp_path / "single"), abs=1e-4)
     assert single.step_losses == pytest.approx(first[0][0]["losses"], abs=1e-4)
-    assert len(single.step_losses) == 12
+    assert len(single.step_losses) == 8
     # every process comes to the same, and the first one alone talks
     assert [result for result, _ in first] == [result for result, _ in second]
-    assert [len(notes) for _, notes in first] == [3, 2, 1, 2]
+    assert [len(notes) for _, notes in first] == [2, 2, 1, 2]
     assert [notes for _, notes in second] == [[], [], [], []]
     metrics = json.loads((tmp_path / "plain" / "metrics.json").read_text(encoding="utf-8"))
     assert [metrics["dev"], metrics["test"]] == first[0][0]["scores"]

@@ -70,7 +70,7 @@ def test_it_learns_a_handful_of_sentences_by_heart(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, fusion: str
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
-    params = make_params(model__fusion=fusion, train__epochs=20, train__lr_encoder=3e-3)
+    params = make_params(model__fusion=fusion, train__epochs=12, train__lr_new=3e-3)
     result = _train(folder, encoder_folder, tmp_path / "run", params)
     assert result.dev.overall.f1 == 1.0
     assert result.dev.overall.gold == sum(len(sentence.spans) for sentence in sentences)
@@ -80,14 +80,15 @@ def test_it_learns_a_handful_of_sentences_by_heart(
 
 
 def test_frozen_states_alone_can_be_learnt_from(shards: Path, tmp_path: Path, make_params: Make) -> None:
-    params = make_params(model__encoder="frozen", model__fusion="output", train__epochs=40, train__lr_new=3e-2)
+    chosen = {"model__encoder": "frozen", "model__fusion": "output"}
+    params = make_params(train__epochs=40, train__lr_new=3e-2, **PLAIN, **chosen)
     result = _train(shards, None, tmp_path / "run", params)
     assert result.dev.overall.f1 == 1.0
     assert not (tmp_path / "run" / "checkpoint" / "encoder").exists()
 
 
 def test_bf16_learns_too(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
-    params = make_params(train__precision="bf16", train__epochs=15, train__lr_encoder=3e-3)
+    params = make_params(train__precision="bf16", train__epochs=15, train__lr_new=3e-3)
     result = _train(shards, encoder_folder, tmp_path / "run", params)
     assert result.dev.overall.f1 == 1.0
     weights = load_file(tmp_path / "run" / "checkpoint" / "model.safetensors")

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import BertModel
 
-from pipeline.features.encoder import FrozenEncoder
+from pipeline.features.encoder import MAX_TOKENS, FrozenEncoder
 from pipeline.features.tokens import CharacterTokens
 from pipeline.features.windows import window_starts
 
@@ -121,3 +121,10 @@ def test_empty_texts_and_empty_batches(encoder: FrozenEncoder) -> None:
     empty, full = encoder.states([[], text])
     assert empty.shape == (0, 32) and empty.dtype == np.float32
     assert full.tobytes() == encoder.states([text])[0].tobytes()
+
+
+def test_many_texts_at_once_take_several_passes_and_change_no_bit(encoder: FrozenEncoder) -> None:
+    texts = [_text(random.Random(number), 40) for number in range(MAX_TOKENS // 40 + 20)]
+    found = encoder.states(texts)
+    for place in (0, MAX_TOKENS // 48 - 1, MAX_TOKENS // 48, len(texts) - 1):
+        assert found[place].tobytes() == encoder.states([texts[place]])[0].tobytes()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from safetensors.numpy import save_file
 
-from pipeline.features.oov import fit_alignment
+from pipeline.contract.errors import StaleArtifactError
+from pipeline.features.oov import Occurrences, SpaceMap, fit_alignment, isolated_vectors
+from pipeline.features.vocabulary import normalised
 
 Doubles = npt.NDArray[np.float64]
 
@@ -99,3 +104,54 @@ def test_a_constant_dimension_does_no_harm(rng: np.random.Generator) -> None:
     sources[:, 2] = 1.5
     targets = (sources @ rng.normal(size=(6, 3))).astype(np.float32)
     assert fit_alignment(sources, targets, ridge=1e-6, seed=1).held_out_cosine > 0.999
+
+
+# --- the map on disk, and one segment at a time -----------------------------------------------------------------------
+
+
+def test_a_row_has_the_same_bits_alone_and_among_others(rng: np.random.Generator) -> None:
+    """At the widths of real encoders, where a product of matrices rounds otherwise than one of a vector."""
+    sources, targets = rng.normal(size=(500, 384)), rng.normal(size=(500, 100))
+    alignment = fit_alignment(sources.astype(np.float32), targets.astype(np.float32), ridge=1.0, seed=1)
+    states = rng.normal(size=(70, 384)).astype(np.float32)
+    together = alignment.apply(states)
+    for row in range(len(states)):
+        assert alignment.apply(states[row : row + 1]).tobytes() == together[row].tobytes()
+        assert normalised(states[row : row + 1]).tobytes() == normalised(states)[row].tobytes()
+    assert alignment.apply(states[:33]).tobytes() == together[:33].tobytes()
+
+
+def test_a_saved_map_is_the_same_map_in_the_same_bytes(rng: np.random.Generator, tmp_path: Path) -> None:
+    sources, targets = rng.normal(size=(60, 5)).astype(np.float32), rng.normal(size=(60, 4)).astype(np.float32)
+    alignment = fit_alignment(sources, targets, ridge=1.0, seed=1)
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    alignment.save(first)
+    opened = SpaceMap.open(first)
+    assert opened.apply(sources).tobytes() == alignment.apply(sources).tobytes()
+    opened.save(second)
+    assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"no map", None])
+def test_a_file_that_is_no_map_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "alignment.safetensors"
+    if content is None:
+        save_file({"other": np.zeros(3)}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(StaleArtifactError, match="not a map between"):
+        SpaceMap.open(path)
+    with pytest.raises(StaleArtifactError, match=r"missing\.safetensors"):
+        SpaceMap.open(tmp_path / "missing.safetensors")
+
+
+def test_means_of_segments_alone_and_over_their_occurrences() -> None:
+    def encode(texts: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float32]]:
+        return [np.array([[ord(one), place] for place, one in enumerate(text)], dtype=np.float32) for text in texts]
+
+    assert isolated_vectors(["ac", "b"], encode).tolist() == [[98, 0.5], [98, 0]]
+    occurrences = Occurrences({"ac": 4})
+    occurrences.add(encode(["acbac"])[0], segments=["ac", "b", "ac"], starts=[0, 2, 3])
+    occurrences.add(encode(["b"])[0], segments=["b"], starts=[0])
+    assert occurrences.counts == {4: 2}
+    assert (occurrences.sums[4] / 2).tolist() == [98, 2]

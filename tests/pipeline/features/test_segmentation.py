@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
-from pipeline.features.segmentation import Cut, open_segmenter, segment_of_each, segment_sentence
+from pipeline.features.segmentation import LONGEST_PIECE, Cut, open_segmenter, segment_of_each, segment_sentence
 
 ENGINES = ("jieba", "rjieba")
 
@@ -99,6 +99,25 @@ def test_by_hand(engine: str) -> None:
     # the word 北京 ends inside the token 京清华: the token stays with 北, where it begins
     assert segment_sentence(["北", "京清华", "大", "学"], with_hmm) == (["北京清华", "大学"], [0, 2])
     assert segment_sentence([], with_hmm) == ([], [])
+
+
+@pytest.mark.parametrize("mark", ["。", "，", " ", "\n", "》"])
+def test_long_texts_are_cut_behind_marks_which_changes_no_segment(cut: Cut, mark: str) -> None:
+    text = mark.join(["我来到北京清华大学", "他来到了网易杭研大厦", "abc3.14%的"] * 200)
+    assert len(text) > 2 * LONGEST_PIECE
+    assert segment_sentence(list(text), cut)[0] == list(cut(text))
+
+
+@pytest.mark.parametrize("text", ["的" * 20_000, "a" * 5000 + "。" + "的" * 5000, " " * 5000, "a" * LONGEST_PIECE])
+def test_an_engine_never_gets_more_than_a_piece_at_once(text: str) -> None:
+    given: list[str] = []
+
+    def record(piece: str) -> list[str]:
+        given.append(piece)
+        return list(piece)
+
+    assert segment_sentence(list(text), record) == (list(text), list(range(len(text))))
+    assert "".join(given) == text and max(map(len, given)) <= LONGEST_PIECE
 
 
 @pytest.mark.parametrize("words", [["中"], ["中国", "人"], ["国", "中"], []])

@@ -162,7 +162,7 @@ def test_row_zero_is_zero_and_the_others_are_the_words_unit_vectors(folder: Path
     expected = _matrix(np.random.default_rng(5)).astype(np.float64)
     expected /= np.sqrt((expected**2).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(vectors[1:], expected, atol=1e-7)
-    assert isinstance(vectors, np.memmap) and not vectors.flags.writeable
+    assert isinstance(vectors.base, np.memmap) and not vectors.flags.writeable
 
 
 def test_it_is_opened_once_a_process_and_again_for_another_digest(folder: Path) -> None:

@@ -1,0 +1,50 @@
+"""Where the features of a run lie: beside its weights in a packed run, else in the project that it was trained in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.assets.resolve import find_encoder
+from pipeline.contract.errors import MissingResourceError
+from pipeline.contract.manifest import Manifest
+from pipeline.contract.params import Params
+from pipeline.contract.progress import Reporter
+from pipeline.online import FeatureFolders
+
+FEATURES = "features"
+"""Folder of a packed run that holds what ``FeatureFolders.files`` names."""
+
+
+def feature_folders(
+    run: Path, shards: Manifest, params: Params, *, project: Path | None, reporter: Reporter
+) -> FeatureFolders:
+    """The folders that text is turned into rows with; whether they are the right ones is checked where they are opened.
+
+    Raises MissingResourceError where no project is found.
+    """
+    packed = run / FEATURES
+    if packed.is_dir():
+        return FeatureFolders.packed(packed)
+    root = project or _nearest_project(run)
+    artifacts = root / "artifacts"
+    dataset = shards.dataset or ""
+    encoder = find_encoder(params.encoder.name, revision=params.encoder.revision, root=root, reporter=reporter)
+    user_dict = shards.report.statistics.get("feature_parameters", {}).get("segment", {}).get("user_dict")
+    return FeatureFolders(
+        vocab=artifacts / "vocab",
+        embed=artifacts / "embed" / dataset,
+        pmi=artifacts / "pmi" / dataset,
+        encoder=encoder.path,
+        user_dict=root / user_dict if user_dict else None,
+    )
+
+
+def _nearest_project(run: Path) -> Path:
+    here = Path.cwd()
+    for folder in (*run.resolve().parents, here, *here.parents):
+        if (folder / "params.yaml").is_file():
+            return folder
+    raise MissingResourceError(
+        f"{run}: no project above it holds the features it was trained on",
+        next_step="name the project's folder, or pack the run there with `ssmi-cli export`",
+    )

@@ -1,0 +1,141 @@
+"""A trained run, opened for use on text: the only place besides the command line that knows both halves."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import overload
+
+from model import checkpoint as checkpoints
+from model.batches import MAX_PADDED_CHARACTERS
+from model.tagging import SpanTagger
+from pipeline.contract.progress import Reporter, Silent
+from pipeline.features.windows import window_starts
+from pipeline.online import OnlineFeatures
+from ssmi.entity import Entity
+from ssmi.folders import feature_folders
+
+CHECKPOINT = "checkpoint"
+BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
+"""Characters whose features are made together."""
+
+
+@dataclass(slots=True)
+class _Text:
+    """A text on its way."""
+
+    text: str
+    entities: list[Entity] = field(default_factory=list)
+    n_waiting: int = 0
+    """Its pieces that are not tagged yet, and one more while it is being cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A stretch of a text that the network reads at once."""
+
+    of: _Text
+    start: int
+    text: str
+
+
+class Tagger:
+    """Text → entities. Not for two threads at once."""
+
+    def __init__(self, features: OnlineFeatures, spans: SpanTagger) -> None:
+        self._features = features
+        self._spans = spans
+
+    @classmethod
+    def open(
+        cls,
+        run: str | Path,
+        *,
+        project: str | Path | None = None,
+        device: str = "auto",
+        threads: int = 0,
+        reporter: Reporter | None = None,
+    ) -> Tagger:
+        """Open a run folder, or one that ``ssmi-cli export`` packed.
+
+        project: the folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml above
+            the run, else above the working folder. A packed run needs none.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; threads: of the CPU, 0 for one a physical core.
+        Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
+        not those that the run was trained on.
+        """
+        trained = checkpoints.load_alone(Path(run) / CHECKPOINT)
+        folders = feature_folders(
+            Path(run),
+            trained.shards,
+            trained.checkpoint.params,
+            project=None if project is None else Path(project),
+            reporter=reporter or Silent(),
+        )
+        features = OnlineFeatures(folders, shards=trained.shards)
+        spans = SpanTagger(trained.checkpoint, vectors=features.boundary_vectors, device=device, threads=threads)
+        return cls(features, spans)
+
+    @overload
+    def __call__(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]  # a str is asked for first
+    @overload
+    def __call__(self, texts: Iterable[str]) -> list[list[Entity]]: ...
+    def __call__(self, texts: str | Iterable[str]) -> list[Entity] | list[list[Entity]]:
+        """The entities of a text, or of each of many, in the order of the text. They never overlap."""
+        if isinstance(texts, str):
+            return next(self.stream([texts]))
+        return list(self.stream(texts))
+
+    def stream(self, texts: Iterable[str], *, batch_characters: int = BATCH_CHARACTERS) -> Iterator[list[Entity]]:
+        """The same one by one, for any number of texts: at most ``batch_characters`` and one text are held.
+
+        A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is.
+        """
+        texts_open: deque[_Text] = deque()
+        pieces: list[_Piece] = []
+        size = 0
+        for given in texts:
+            text = _Text(given, n_waiting=1)
+            texts_open.append(text)
+            for piece in _cut(text):
+                text.n_waiting += 1
+                pieces.append(piece)
+                size += len(piece.text)
+                if size >= batch_characters:
+                    self._tag(pieces)
+                    pieces, size = [], 0
+            text.n_waiting -= 1
+            while texts_open and not texts_open[0].n_waiting:
+                yield texts_open.popleft().entities
+        self._tag(pieces)
+        for text in texts_open:
+            yield text.entities
+
+    @property
+    def features(self) -> OnlineFeatures:
+        """What makes the rows; ``features.statistics()`` counts what it did."""
+        return self._features
+
+    def _tag(self, pieces: Sequence[_Piece]) -> None:
+        if not pieces:
+            return
+        rows = self._features.rows([piece.text for piece in pieces])
+        hidden = None
+        if self._spans.wanted.hidden:
+            hidden = self._features.hidden_states([row["characters"] for row in rows])
+        for piece, found in zip(pieces, self._spans.tag(rows, hidden=hidden), strict=True):
+            piece.of.n_waiting -= 1
+            for tagged in found:
+                start, end = piece.start + tagged.span.start, piece.start + tagged.span.end
+                text = piece.of.text[start:end]
+                piece.of.entities.append(Entity(start, end, tagged.span.label, text, tagged.probability))
+
+
+def _cut(text: _Text) -> Iterator[_Piece]:
+    if not text.text:
+        return
+    starts = window_starts(text.text, max_window=MAX_PADDED_CHARACTERS)
+    for start, end in zip(starts, [*starts[1:], len(text.text)], strict=True):
+        yield _Piece(text, start, text.text[start:end])

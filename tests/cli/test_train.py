@@ -1,0 +1,54 @@
+"""Training at the prompt: stopped, and gone on with."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+EPOCHS = ("-S", "train.epochs=5")
+
+
+def _wait_for(path: Path, *, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path} never came"
+        time.sleep(0.02)
+
+
+def test_a_stopped_training_says_how_to_go_on_and_does(project: Any) -> None:
+    run = project.root / "artifacts" / "train" / "tiny"
+    with project.start("train", *EPOCHS) as process:
+        _wait_for(run / "state" / "state.json")
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 130
+    *_, stopped, advice = said.splitlines()
+    assert stopped.startswith("interrupted: stopped in epoch ") and str(run) in stopped
+    assert advice == "  next: ssmi-cli train -S train.epochs=5 --resume"
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoint", "history.csv", "state"]
+
+    scored = project.ssmi("evaluate", "--split", "dev", "--json")
+    assert scored.code == 0 and json.loads(scored.stdout)["dev"]["n_sentences"] == 12
+
+    refused = project.ssmi("train", "--resume", "-S", "train.epochs=6")
+    assert refused.code == 5
+    *_, message, advice = refused.stderr.splitlines()
+    assert message.startswith("error: ") and "train.epochs is 5 in the unfinished run, 6 now" in message
+    assert advice.startswith("  next: ") and "without --resume" in advice
+
+    resumed = project.ssmi("train", *EPOCHS, "--resume")
+    assert resumed.code == 0 and "going on in epoch " in resumed.stderr
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoint", "history.csv", "metrics.json"]
+    assert len((run / "history.csv").read_text(encoding="utf-8").splitlines()) == 1 + 5
+
+    finished = project.ssmi("train", *EPOCHS, "--resume")
+    assert finished.code == 2 and "finished already" in finished.stderr
+
+
+def test_there_must_be_something_to_resume(project: Any) -> None:
+    outcome = project.ssmi("train", "--resume")
+    assert outcome.code == 4
+    assert "no unfinished run" in outcome.stderr and "Traceback" not in outcome.stderr
