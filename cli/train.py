@@ -65,7 +65,8 @@ def train(
         )
     except Interrupted as interrupted:
         if distributed.is_first():
-            click.echo(f"interrupted: {interrupted.message}\n  next: {_same_command_resumed()}", err=True)
+            again = _same_command_resumed() if distributed.is_alone() else "the same torchrun command with --resume"
+            click.echo(f"interrupted: {interrupted.message}\n  next: {again}", err=True)
         context.exit(INTERRUPTED)
     if not distributed.is_first():
         return

@@ -66,8 +66,9 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same on a device."""
-        values: Iterable[Any] = (getattr(self, field.name) for field in fields(self))
-        return Batch(*(value.to(device) if isinstance(value, Tensor | Windows) else value for value in values))
+        values: list[Any] = [getattr(self, field.name) for field in fields(self)]
+        moved: list[Any] = [value.to(device) if isinstance(value, Tensor | Windows) else value for value in values]
+        return Batch(*moved)
 
 
 def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:

@@ -90,9 +90,14 @@ class Processes:
         return [tensor.cpu() for tensor in found]
 
 
+def is_alone() -> bool:
+    """Whether this process was started without others."""
+    return _number("WORLD_SIZE", 1) == 1
+
+
 def is_first() -> bool:
-    """Whether this process is the one that talks, asked before or after training; without torchrun it is."""
-    return _number("WORLD_SIZE", 1) == 1 or _number("RANK", 0) == 0
+    """Whether this process is the one that talks, asked before or after training."""
+    return is_alone() or _number("RANK", 0) == 0
 
 
 @contextmanager

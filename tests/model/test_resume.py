@@ -154,6 +154,18 @@ def test_steps_that_were_cut_off_are_resumed_too(run: Run, tmp_path: Path) -> No
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
+def test_a_run_that_broke_goes_on_from_its_last_epoch(run: Run, tmp_path: Path) -> None:
+    """A second signal at once breaks it off in the middle, without a chance to save."""
+    run("whole")
+    with pytest.raises(KeyboardInterrupt) as raised:
+        run("broken", reporter=Signals("epoch 3/3", 2, times=2))
+    assert not isinstance(raised.value, Interrupted)
+    facts = _state(tmp_path / "broken")
+    assert (facts["epoch"], facts["step"], len(facts["history"])) == (3, 0, 2)
+    run("broken", resume=True)
+    assert _bytes(tmp_path / "broken") == _bytes(tmp_path / "whole")
+
+
 def test_a_run_killed_between_its_state_and_its_checkpoint(run: Run, tmp_path: Path) -> None:
     """The state is written first: what should have followed it follows when the run goes on."""
     run("whole", train__epochs=1)
