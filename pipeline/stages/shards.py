@@ -206,7 +206,7 @@ STAGE = Stage(
     name="shards",
     summary="all features → the shards that the trainer reads",
     sections=("encoder", "shards"),
-    needs=("vocab", "prepare", "segment", "selection", "pmi"),
+    needs=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     sources=sources,
     work=work,
 )
