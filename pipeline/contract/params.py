@@ -137,7 +137,7 @@ class ModelParams(Section):
     """Characters that the convolutional attention sees; odd."""
     hidden_width: Annotated[int, Field(ge=2, multiple_of=2)] = 256
     """Width of the perceptrons' and of the GRU's output, both directions together."""
-    biaffine_width: Positive = 16
+    biaffine_width: Positive = 8
     character_width: Positive = 128
     """Width of the learned embeddings of ``encoder: none``."""
     gmi_weight: Annotated[float, Field(ge=0.0)] = 0.1
@@ -165,9 +165,9 @@ class TrainParams(Section):
     """Stop after so many steps, as if the last epoch ended there; null trains all epochs."""
     batch_size: Positive = 16
     """Sentences in a batch."""
-    lr_encoder: Rate = 1e-4
-    lr_new: Rate = 1e-3
-    lr_crf: Rate = 1e-3
+    lr_encoder: Rate = 2e-4
+    lr_new: Rate = 2e-3
+    lr_crf: Rate = 1e-2
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     warmup: Fraction = 0.1
     """Share of all steps during which the learning rate rises linearly; then it falls linearly to zero."""

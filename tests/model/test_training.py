@@ -105,6 +105,7 @@ def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, m
         "checkpoint/labels.json",
         "checkpoint/model.safetensors",
         "checkpoint/params.json",
+        "checkpoint/shards/manifest.json",
         "history.csv",
         "metrics.json",
     ]
