@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from model.boundaries import NO_BOUNDARY, BoundaryTable, Ids, Rows, read_table
+from model.boundaries import NO_BOUNDARY, BoundaryTable, Ids, Rowed, Rows, read_table
 from pipeline.contract import manifest as manifests
 from pipeline.contract import tables
 from pipeline.contract.errors import StaleArtifactError
@@ -195,7 +195,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
 def split_of(
     rows: Sequence[Mapping[str, Any]],
     *,
-    boundaries: BoundaryTable,
+    boundaries: Rowed,
     wanted: Wanted,
     hidden: Sequence[npt.NDArray[np.float16]] | None = None,
 ) -> Split:

@@ -13,11 +13,11 @@ import torch
 
 from model import hardware
 from model.batches import collate, evaluation_batches
-from model.boundaries import BoundaryTable, FloatMatrix, Ids
+from model.boundaries import FloatMatrix, GrowingTable, Ids
 from model.checkpoint import Checkpoint
 from model.data import split_of
 from model.network import wanted
-from pipeline.contract.labels import Span, strict_spans
+from pipeline.contract.labels import LabelSet, Span, strict_spans
 
 BATCH_SIZE = 64
 MOST_STRANGERS = 100_000
@@ -46,12 +46,11 @@ class SpanTagger:
         """
         self._device = hardware.choose_device(device)
         hardware.set_threads(threads)
-        self._labels = checkpoint.labels
+        self.labels: LabelSet = checkpoint.labels
         self._precision = checkpoint.params.train.precision
         self.wanted = wanted(checkpoint.params.model)
         self._network = checkpoint.network.to(self._device).eval()
-        self._trained = checkpoint.boundaries
-        self._boundaries = checkpoint.boundaries
+        self._boundaries = GrowingTable(checkpoint.boundaries)
         self._vectors = vectors
 
     @torch.inference_mode()
@@ -74,8 +73,8 @@ class SpanTagger:
         return found
 
     def _spans(self, path: Sequence[int]) -> list[Span]:
-        names = self._labels.tags
-        return strict_spans([names[tag_id] for tag_id in path], scheme=self._labels.scheme)[0]
+        names = self.labels.tags
+        return strict_spans([names[tag_id] for tag_id in path], scheme=self.labels.scheme)[0]
 
     def _meet(self, rows: Sequence[Row]) -> None:
         """Make room in the table for boundaries that it does not hold yet."""
@@ -85,11 +84,12 @@ class SpanTagger:
         for row in rows:
             ids.update(row["best_ids"], row["local_ids"], chain.from_iterable(row["set_ids"]))
         ids.discard(0)
-        strangers = self._boundaries.lacks(np.array(sorted(ids), dtype=np.int64))
+        met = np.fromiter(ids, dtype=np.int64, count=len(ids))
+        strangers = self._boundaries.lacks(met)
         if not strangers.size:
             return
-        if len(self._boundaries.ids) - len(self._trained.ids) + len(strangers) > MOST_STRANGERS:
-            self._boundaries = self._trained
-            strangers = self._boundaries.lacks(np.array(sorted(ids), dtype=np.int64))
-        self._boundaries = self._boundaries.extended_by(BoundaryTable(strangers, self._vectors(strangers)))
-        self._network.boundary.replace(torch.from_numpy(self._boundaries.vectors).to(self._device))
+        if self._boundaries.n_strangers + len(strangers) > MOST_STRANGERS:
+            self._boundaries.forget()
+            strangers = self._boundaries.lacks(met)
+        start = self._boundaries.admit(strangers)
+        self._network.boundary.put(start, torch.from_numpy(self._vectors(strangers)))

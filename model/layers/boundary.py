@@ -24,9 +24,18 @@ class BoundaryEmbedding(nn.Module):
         self.table.requires_grad_(trainable)
         self.dropout = dropout
 
-    def replace(self, vectors: Tensor) -> None:
-        """Take other vectors, as many as there are, for use without training. Shape: (n_boundaries, boundary_width)."""
-        self.table = _table(vectors).requires_grad_(False)
+    def put(self, start: int, vectors: Tensor) -> None:
+        """Set the vectors of rows from ``start`` on, for use without training. Shape: (n_rows, boundary_width).
+
+        Room is made ahead, by an eighth of the table: a text that brings a few more costs no copy of all the others.
+        """
+        weight, end = self.table.weight.detach(), start + len(vectors)
+        if end > len(weight):
+            room = weight.new_zeros(max(end, len(weight) + len(weight) // 8 + 1024), weight.shape[1])
+            room[: len(weight)] = weight
+            self.table = _embedding(room).requires_grad_(False)
+            weight = self.table.weight.detach()
+        weight[start:end] = vectors.to(weight)
 
     @property
     def width(self) -> int:
@@ -51,5 +60,8 @@ class BoundaryEmbedding(nn.Module):
 
 
 def _table(vectors: Tensor) -> nn.Embedding:
-    rows = torch.cat((vectors.new_zeros(1, vectors.shape[1]), vectors))
+    return _embedding(torch.cat((vectors.new_zeros(1, vectors.shape[1]), vectors)))
+
+
+def _embedding(rows: Tensor) -> nn.Embedding:
     return nn.Embedding(rows.shape[0], rows.shape[1], padding_idx=0, _weight=rows)
