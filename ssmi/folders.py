@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.assets.cache import remembered_digest
 from pipeline.assets.resolve import find_encoder
 from pipeline.contract.errors import MissingResourceError
 from pipeline.contract.manifest import Manifest
@@ -11,8 +12,20 @@ from pipeline.contract.params import Params
 from pipeline.contract.progress import Reporter
 from pipeline.online import FeatureFolders
 
+CHECKPOINT, METRICS = "checkpoint", "metrics.json"
+"""Of a run folder; the second is written when the training is finished."""
 FEATURES = "features"
 """Folder of a packed run that holds what ``FeatureFolders.files`` names."""
+
+
+def is_packed(run: Path) -> bool:
+    """Whether a run folder brings its features along."""
+    return (run / FEATURES).is_dir()
+
+
+def version(run: Path) -> str:
+    """The run's name and what tells its weights from others."""
+    return f"{run.resolve().name}-{remembered_digest(run / CHECKPOINT / 'model.safetensors')[:12]}"
 
 
 def feature_folders(
@@ -22,9 +35,8 @@ def feature_folders(
 
     Raises MissingResourceError where no project is found.
     """
-    packed = run / FEATURES
-    if packed.is_dir():
-        return FeatureFolders.packed(packed)
+    if is_packed(run):
+        return FeatureFolders.packed(run / FEATURES)
     root = project or _nearest_project(run)
     artifacts = root / "artifacts"
     dataset = shards.dataset or ""

@@ -11,13 +11,14 @@ from typing import overload
 from model import checkpoint as checkpoints
 from model.batches import MAX_PADDED_CHARACTERS
 from model.tagging import SpanTagger
+from pipeline.contract.labels import LabelSet
 from pipeline.contract.progress import Reporter, Silent
 from pipeline.features.windows import window_starts
 from pipeline.online import OnlineFeatures
 from ssmi.entity import Entity
-from ssmi.folders import feature_folders
+from ssmi.folders import CHECKPOINT, feature_folders, is_packed
+from ssmi.packing import check as check_pack
 
-CHECKPOINT = "checkpoint"
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
 """Characters whose features are made together."""
 
@@ -66,6 +67,8 @@ class Tagger:
         Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
         not those that the run was trained on.
         """
+        if is_packed(Path(run)):
+            check_pack(Path(run))
         trained = checkpoints.load_alone(Path(run) / CHECKPOINT)
         folders = feature_folders(
             Path(run),
@@ -91,6 +94,7 @@ class Tagger:
     def stream(self, texts: Iterable[str], *, batch_characters: int = BATCH_CHARACTERS) -> Iterator[list[Entity]]:
         """The same one by one, for any number of texts: at most ``batch_characters`` and one text are held.
 
+        Texts are tagged when so many characters are there, an empty text counted as one, or when no more come.
         A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is.
         """
         texts_open: deque[_Text] = deque()
@@ -102,7 +106,7 @@ class Tagger:
             for piece in _cut(text):
                 text.n_waiting += 1
                 pieces.append(piece)
-                size += len(piece.text)
+                size += max(1, len(piece.text))
                 if size >= batch_characters:
                     self._tag(pieces)
                     pieces, size = [], 0
@@ -114,19 +118,26 @@ class Tagger:
             yield text.entities
 
     @property
+    def labels(self) -> LabelSet:
+        """The entity types and the tag scheme of the run."""
+        return self._spans.labels
+
+    @property
     def features(self) -> OnlineFeatures:
         """What makes the rows; ``features.statistics()`` counts what it did."""
         return self._features
 
     def _tag(self, pieces: Sequence[_Piece]) -> None:
-        if not pieces:
+        full = [piece for piece in pieces if piece.text]
+        for piece in pieces:
+            piece.of.n_waiting -= 1
+        if not full:
             return
-        rows = self._features.rows([piece.text for piece in pieces])
+        rows = self._features.rows([piece.text for piece in full])
         hidden = None
         if self._spans.wanted.hidden:
             hidden = self._features.hidden_states([row["characters"] for row in rows])
-        for piece, found in zip(pieces, self._spans.tag(rows, hidden=hidden), strict=True):
-            piece.of.n_waiting -= 1
+        for piece, found in zip(full, self._spans.tag(rows, hidden=hidden), strict=True):
             for tagged in found:
                 start, end = piece.start + tagged.span.start, piece.start + tagged.span.end
                 text = piece.of.text[start:end]
@@ -134,8 +145,6 @@ class Tagger:
 
 
 def _cut(text: _Text) -> Iterator[_Piece]:
-    if not text.text:
-        return
     starts = window_starts(text.text, max_window=MAX_PADDED_CHARACTERS)
     for start, end in zip(starts, [*starts[1:], len(text.text)], strict=True):
         yield _Piece(text, start, text.text[start:end])

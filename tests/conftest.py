@@ -27,6 +27,7 @@ SAMPLE = REPOSITORY / "pipeline" / "readers" / "sample"
 WIDTH, DIMENSIONS, POSITIONS = 32, 8, 64
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 UNKNOWN_TO_THE_ENCODER = "😀"
+TAGGING = ("-S", "train.epochs=12", "-S", "train.lr_encoder=0.002", "-S", "train.lr_new=0.005")
 
 Gold = tuple[tuple[str, ...], tuple[Span, ...]]
 
@@ -194,6 +195,15 @@ def project(built_once: Project, tmp_path: Path) -> Project:
 def fresh_project(pristine_project: Project, tmp_path: Path) -> Project:
     """A project of one's own of which nothing is built."""
     return _copy(pristine_project, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tagging_project(built_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny project with a run that has learned to find entities. Read only."""
+    project = _copy(built_once, tmp_path_factory.mktemp("tagging"))
+    outcome = project.ssmi("train", *TAGGING)
+    assert outcome.code == 0, outcome.stderr
+    return project
 
 
 @pytest.fixture(scope="session")

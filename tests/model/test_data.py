@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.boundaries import BoundaryTable
+from model.boundaries import BoundaryTable, GrowingTable
 from model.data import Wanted, open_shards, read_split
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
@@ -115,3 +115,18 @@ def test_rows_of_follows_any_order_and_extension_keeps_what_is_there() -> None:
     assert both.rows_of(np.array([0, 10, 20, 30, 0]), source="here").tolist() == [0, 2, 3, 1, 0]
     with pytest.raises(StaleArtifactError, match="here: names boundary 31"):
         both.rows_of(np.array([10, 31]), source="here")
+
+
+def test_a_growing_table_gives_strangers_the_next_rows_and_can_forget_them() -> None:
+    growing = GrowingTable(BoundaryTable(np.array([30, 10]), np.zeros((2, 1), np.float32)))
+    assert growing.lacks(np.array([10, 7, 900, 30])).tolist() == [7, 900]
+    for _ in range(2):
+        assert [growing.admit(np.array([900, 7])), growing.admit(np.array([8]))] == [3, 5]
+        assert growing.n_strangers == 3
+        asked = np.array([0, 8, 7, 900, 30, 10])
+        assert growing.rows_of(asked, source="here").tolist() == [0, 5, 4, 3, 1, 2]
+        assert growing.lacks(asked[1:]).size == 0
+        growing.forget()
+        assert growing.n_strangers == 0 and growing.lacks(asked[1:]).tolist() == [8, 7, 900]
+    with pytest.raises(StaleArtifactError, match="here: names boundary 900"):
+        growing.rows_of(np.array([10, 900]), source="here")

@@ -1,0 +1,104 @@
+"""``ssmi-cli predict --interactive``: a line is typed, its entities are shown."""
+
+from __future__ import annotations
+
+import io
+import sys
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.streams import utf8_stdout
+from ssmi.reading import read_records
+
+if TYPE_CHECKING:
+    from ssmi import Entity, Tagger
+
+PROMPT = "> "
+COLOURS = ("green", "magenta", "cyan", "yellow", "blue", "red")
+"""Of the entity types, in the order of their names, over and over."""
+_CONTROL_PICTURES = 0x2400
+
+
+def converse(tagger: Tagger) -> None:
+    """Until Ctrl-D: read a line, print it with its entities marked, and a table of them."""
+    stdout = utf8_stdout()
+    console = Console(
+        file=stdout, width=None if stdout.isatty() else 10_000, highlight=False, markup=False, emoji=False
+    )
+    colours = {label: COLOURS[index % len(COLOURS)] for index, label in enumerate(tagger.labels.entity_types)}
+    for line in _lines():
+        if not line.strip():
+            continue
+        entities = tagger(line)
+        console.print(marked(line, entities, colours))
+        if entities:
+            console.print(_table(entities, colours))
+        stdout.flush()
+
+
+def marked(text: str, entities: Sequence[Entity], colours: Mapping[str, str]) -> Text:
+    """The text with ``[entity TYPE]`` in its type's colour."""
+    shown = Text()
+    end = 0
+    for entity in entities:
+        shown.append(visible(text[end : entity.start]))
+        shown.append(f"[{visible(entity.text)} {entity.label}]", style=f"bold {colours[entity.label]}")
+        end = entity.end
+    shown.append(visible(text[end:]))
+    return shown
+
+
+def visible(text: str) -> str:
+    """Harmless to a terminal: control characters as pictures, what turns the reading order and surrogates as U+FFFD."""
+    return "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cc":
+        code = ord(character)
+        return chr(_CONTROL_PICTURES + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
+    turns = unicodedata.bidirectional(character) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+    return "\ufffd" if turns or category == "Cs" else character
+
+
+def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, justify in (
+        ("label", "left"),
+        ("text", "left"),
+        ("start", "right"),
+        ("end", "right"),
+        ("score", "right"),
+    ):
+        table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a Literal in a loop
+    for one in entities:
+        label = Text(one.label, style=colours[one.label])
+        table.add_row(label, visible(one.text), str(one.start), str(one.end), f"{one.score:.3f}")
+    return table
+
+
+def _lines() -> Iterator[str]:
+    """What is typed, or piped in, as far as it is there."""
+    if not sys.stdin.isatty():
+        stdin = sys.stdin.buffer
+        yield from (record.text for record in read_records(stdin, name="stdin", kind="text", errors="replace"))
+        return
+    with suppress(ImportError):
+        import readline  # noqa: F401  # gives input() its arrow keys and history
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    while True:
+        try:
+            yield input(PROMPT)
+        except EOFError:
+            click.echo()
+            return

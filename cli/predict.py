@@ -1,0 +1,154 @@
+"""``ssmi-cli predict``: text in, entities out, one batch at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.options import dataset_option
+from cli.session import Session
+
+if TYPE_CHECKING:
+    from pipeline.contract.progress import Advance, Reporter
+    from ssmi import Tagger
+    from ssmi.formats import Tagged
+    from ssmi.reading import Errors, Kind, Record
+
+STDIN = "-"
+FORMATS = ("jsonl", "conll", "doccano", "label-studio")
+KINDS = ("text", "paragraphs", "jsonl")
+Write = Callable[[str], object]
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.option(
+    "--run",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Run folder, or a packed one.  [default: artifacts/train/DATASET]",
+)
+@dataset_option
+@click.option("--input", "kind", type=click.Choice(KINDS), help="[default: jsonl for *.jsonl, else text]")
+@click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all.")
+@click.option("--batch-chars", type=click.IntRange(min=1), help="Characters tagged together.  [default: 16384]")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@click.option("--interactive", is_flag=True, help="Show the entities of each line as it is typed.")
+@click.pass_obj
+def predict(
+    session: Session,
+    files: tuple[Path, ...],
+    run: Path | None,
+    dataset: str | None,
+    kind: Kind | None,
+    errors: Errors,
+    form: str,
+    out: Path | None,
+    batch_chars: int | None,
+    device: str,
+    interactive: bool,
+) -> None:
+    r"""Find the entities of any text: of FILES, or of what is piped in (-).
+
+    \b
+    Input    text: a line a row; paragraphs: blocks between blank lines;
+             jsonl: objects with a field "text", whose other fields are kept.
+    Output   a row a text, in order: {"text", "entities": [{"start", "end",
+             "label", "text", "score"}]}; positions count code points, end not
+             included; the score is the probability of just this entity.
+    Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
+    """
+    if interactive and (files or out is not None or form != FORMATS[0]):
+        raise click.UsageError("--interactive takes no FILES, --out or --format: it reads what is typed")
+    if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
+        raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
+    if not files and not interactive:
+        if sys.stdin.isatty():
+            raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
+        files = (Path(STDIN),)
+    from cli.runs import run_folder
+    from ssmi.folders import METRICS, version
+    from ssmi.formats import FORMATS as WRITERS
+    from ssmi.formats import Origin
+    from ssmi.tagger import BATCH_CHARACTERS, Tagger
+
+    folder, project = run_folder(session, run=run, dataset=dataset)
+    tagger = Tagger.open(folder, project=project, device=device, reporter=session.reporter)
+    if not (folder / METRICS).is_file():
+        session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
+    if interactive:
+        from cli.interactive import converse
+
+        converse(tagger)
+        return
+    origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "")
+    # What the bar writes to is also stdout's terminal, and rows show the progress themselves there.
+    reporter = _silent() if out is None and sys.stdout.isatty() else session.reporter
+    with _output(out) as write, reporter.task("predict", total=_n_bytes(files), unit="bytes") as advance:
+        records = _records(files, kind=kind, errors=errors, advance=advance)
+        for piece in WRITERS[form](_tagged(tagger, records, batch_chars or BATCH_CHARACTERS), origin):
+            write(piece)
+
+
+def _silent() -> Reporter:
+    from pipeline.contract.progress import Silent
+
+    return Silent()
+
+
+def _n_bytes(files: Sequence[Path]) -> int:
+    """Of all files; 0, for unknown, when stdin is among them."""
+    return 0 if Path(STDIN) in files else sum(path.stat().st_size for path in files)
+
+
+def _records(files: Sequence[Path], *, kind: Kind | None, errors: Errors, advance: Advance) -> Iterator[Record]:
+    from ssmi.reading import read_records
+
+    for path in files:
+        if str(path) == STDIN:
+            stdin = sys.stdin.buffer
+            yield from read_records(stdin, name="stdin", kind=kind or "text", errors=errors, advance=advance)
+            continue
+        by_name: Kind = "jsonl" if path.suffix == ".jsonl" else "text"
+        with path.open("rb") as stream:
+            yield from read_records(stream, name=str(path), kind=kind or by_name, errors=errors, advance=advance)
+
+
+def _tagged(tagger: Tagger, records: Iterator[Record], batch_characters: int) -> Iterator[Tagged]:
+    """Each record with its entities; no more records are held than the tagger holds texts."""
+    waiting: deque[Record] = deque()
+
+    def texts() -> Iterator[str]:
+        for record in records:
+            waiting.append(record)
+            yield record.text
+
+    for entities in tagger.stream(texts(), batch_characters=batch_characters):
+        yield waiting.popleft(), entities
+
+
+@contextmanager
+def _output(out: Path | None) -> Iterator[Write]:
+    """What writes a piece: to a file that appears when all is done, or to stdout at once."""
+    if out is None:
+        from cli.streams import utf8_stdout
+
+        stdout = utf8_stdout()  # a progress bar puts its own in its place
+
+        def write(piece: str) -> None:
+            stdout.write(piece)
+            stdout.flush()
+
+        yield write
+        return
+    from pipeline.contract.tables import writing
+
+    with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
+        yield stream.write

@@ -1,0 +1,18 @@
+"""Where a run and the project that it was trained in are found, for the commands that open runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli.session import Session
+
+
+def run_folder(session: Session, *, run: Path | None, dataset: str | None) -> tuple[Path, Path | None]:
+    """The run folder, and the project whose features it reads; None for the nearest above the run.
+
+    A run that is named needs no project here: a packed one has none.
+    """
+    if run is not None:
+        return run, session.root if session.project is not None else None
+    name = dataset or session.params().datasets[0]
+    return session.root / "artifacts" / "train" / name, session.root

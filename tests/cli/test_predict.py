@@ -1,0 +1,265 @@
+"""``ssmi-cli predict``: what goes in, what comes out, and what a person is told."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.readers import read_sentences
+
+SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
+TEXTS = [SENTENCE, "", "   ", "男，汉族，中国国籍\u2028大学本科", "a\tb\x00\x1b[31m😀𠮷", "公司董事长\r中国国籍"]
+
+
+@pytest.fixture
+def predict(tagging_project: Any) -> Callable[..., Any]:
+    def call(*arguments: object) -> Any:
+        return tagging_project.ssmi("predict", "--device", "cpu", *map(str, arguments))
+
+    return call
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    """Bytes that stand in stdin."""
+    return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "texts.txt"
+    path.write_text("".join(f"{text}\n" for text in TEXTS), encoding="utf-8", newline="\n")
+    return path
+
+
+def rows_of(outcome: Any) -> list[dict[str, Any]]:
+    assert outcome.code == 0, outcome.stderr
+    return [json.loads(line) for line in outcome.stdout.removesuffix("\n").split("\n")]
+
+
+def without_scores(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "entities": [{**one, "score": None} for one in row["entities"]]}
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_row_a_line_in_order_with_the_entities_of_each(predict: Any, file: Path) -> None:
+    rows = rows_of(predict(file))
+    assert [row["text"] for row in rows] == TEXTS
+    assert all(list(row) == ["text", "entities"] for row in rows)
+    assert rows[0]["entities"] and not rows[1]["entities"] and not rows[2]["entities"]
+    for row in rows:
+        for one in row["entities"]:
+            assert list(one) == ["start", "end", "label", "text", "score"]
+            assert row["text"][one["start"] : one["end"]] == one["text"]
+            assert one["score"] == round(one["score"], 6) and 0 <= one["score"] <= 1
+    one_by_one = rows_of(predict(file, "--batch-chars", 1))
+    assert [without_scores(row) for row in one_by_one] == [without_scores(row) for row in rows]
+
+
+def test_line_ends_and_byte_order_marks_are_no_part_of_a_text(predict: Any, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.txt", tmp_path / "b.txt"
+    first.write_bytes("\ufeff北京\r\n上海".encode())
+    second.write_bytes("\ufeff公司\n\r\n".encode())
+    assert [row["text"] for row in rows_of(predict(first, second))] == ["北京", "上海", "公司", ""]
+
+
+def test_paragraphs_keep_the_line_ends_within(predict: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(f"\n \n{SENTENCE}\r\n男，汉族\r\n\r\n\u3000\n大学\n本科".encode())
+    rows = rows_of(predict(path, "--input", "paragraphs"))
+    assert [row["text"] for row in rows] == [f"{SENTENCE}\r\n男，汉族", "大学\n本科"]
+    assert rows[0]["entities"]
+
+
+def test_jsonl_keeps_other_fields_and_any_text(predict: Any, tmp_path: Path) -> None:
+    bodies = [
+        {"id": 7, "text": SENTENCE, "meta": {"a": [1.5, None]}},
+        {"text": "\ud800北京\udfff大学", "id": "\udc00"},
+        {"text": "", "entities": "gold"},
+    ]
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n\n".join(map(json.dumps, bodies)), encoding="utf-8")
+    rows = rows_of(predict(path))
+    assert [{**row, "entities": None} for row in rows] == [{**body, "entities": None} for body in bodies]
+    assert rows[0]["entities"] and rows[2]["entities"] == []
+    for form in ("doccano", "label-studio"):
+        assert "\ud800北京\udfff大学" in json.dumps(rows_or_tasks(predict(path, "--format", form)), ensure_ascii=False)
+
+
+def rows_or_tasks(outcome: Any) -> Any:
+    return json.loads(outcome.stdout) if outcome.stdout.startswith("[") else rows_of(outcome)
+
+
+def test_text_that_is_piped_in(predict: Any, typed: Any) -> None:
+    for arguments in ((), ("-",)):
+        typed(f"{SENTENCE}\n北京\n".encode())
+        assert [row["text"] for row in rows_of(predict(*arguments))] == [SENTENCE, "北京"]
+    typed(b'{"text": "\xe5\x8c\x97", "n": 1}\n')
+    assert rows_of(predict("--input", "jsonl"))[0]["n"] == 1
+    typed(b"")
+    assert predict().stdout == ""
+
+
+# --- formats ----------------------------------------------------------------------------------------------------------
+
+
+def test_doccano(predict: Any, file: Path) -> None:
+    expected = [
+        {"text": row["text"], "label": [[one["start"], one["end"], one["label"]] for one in row["entities"]]}
+        for row in rows_of(predict(file))
+    ]
+    assert rows_of(predict(file, "--format", "doccano")) == expected
+
+
+def test_conll_is_a_file_that_the_readers_read(predict: Any, file: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.bmes"
+    assert predict(file, "--format", "conll", "--out", out).code == 0
+    assert out.read_text(encoding="utf-8").startswith("吴\tB-NAME\n重\t")
+    expected = [
+        (row["text"].replace("\r", "\ufffd"), [(one["start"], one["end"], one["label"]) for one in row["entities"]])
+        for row in rows_of(predict(file))
+        if row["text"]
+    ]
+    found = read_sentences(out)[0]
+    assert [
+        ("".join(own.characters), [(one.start, one.end, one.label) for one in own.entities]) for own in found
+    ] == expected
+
+
+def test_label_studio(predict: Any, file: Path, tmp_path: Path) -> None:
+    outcome = predict(file, "--format", "label-studio")
+    tasks = json.loads(outcome.stdout)
+    assert predict(file, "--format", "label-studio").stdout == outcome.stdout
+    for task, row in zip(tasks, rows_of(predict(file)), strict=True):
+        (prediction,) = task["predictions"]
+        assert task["data"] == {"text": row["text"]}
+        assert prediction["model_version"].startswith("tiny-")
+        assert len({region["id"] for region in prediction["result"]}) == len(row["entities"])
+        for region, one in zip(prediction["result"], row["entities"], strict=True):
+            assert (region["from_name"], region["to_name"], region["type"]) == ("label", "text", "labels")
+            assert region["value"] == {"labels": [one["label"]], **{k: one[k] for k in ("start", "end", "text")}}
+        if row["entities"]:
+            assert prediction["score"] == min(one["score"] for one in row["entities"])
+    empty = tmp_path / "empty.txt"
+    empty.write_bytes(b"\xef\xbb\xbf")
+    assert json.loads(predict(empty, "--format", "label-studio").stdout) == []
+
+
+# --- what can be wrong ------------------------------------------------------------------------------------------------
+
+
+BAD = {
+    "bytes that are no UTF-8": (
+        b"\xef\xbb\xbfab\n\xe5\x8c\x97\xff",
+        "a.txt",
+        ["a.txt:2: byte 9 (0xff)", "--errors replace"],
+    ),
+    "a surrogate in UTF-8": (b"ab\xed\xa0\x80", "a.txt", ["a.txt:1: byte 2 (0xed)"]),
+    "a character cut off": (b"\xe5\x8c\x97\xe5\x8c", "a.txt", ["a.txt:1: byte 3 (0xe5)"]),
+    "no JSON": (b'{"text": "a"}\n{"text" "b"}\n', "a.jsonl", ["a.jsonl:2: not JSON", "column 9", "--input text"]),
+    "no object": (b'["a"]\n', "a.jsonl", ["a.jsonl:1: a JSON list"]),
+    "no text": (b'\n{"txt": "a"}\n', "a.jsonl", ["a.jsonl:2: no field 'text'"]),
+    "a text that is none": (b'{"text": 3}\n', "a.jsonl", ["a.jsonl:1: 'text' is no string"]),
+    "no JSON number": (b'{"text": "a", "n": NaN}\n', "a.jsonl", ["a.jsonl:1: not JSON (NaN"]),
+    "a number without end": (b'{"text": "a", "n": 1e999}\n', "a.jsonl", ["a.jsonl:1: not JSON (1e999"]),
+    "a nest": (b'{"text": ' + b"[" * 200_000, "a.jsonl", ["a.jsonl:1: not JSON"]),
+}
+
+
+@pytest.mark.parametrize("case", sorted(BAD))
+def test_bad_input_is_named_by_line_and_leaves_no_output(predict: Any, tmp_path: Path, case: str) -> None:
+    data, name, said = BAD[case]
+    (tmp_path / name).write_bytes(data)
+    outcome = predict(tmp_path / name, "--out", tmp_path / "out.jsonl")
+    assert outcome.code == 3
+    *_, message, advice = outcome.stderr.splitlines()
+    assert message.startswith(f"error: {tmp_path}") and advice.startswith("  next: ")
+    assert [text for text in said if text not in message + advice] == []
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"ab\n\xe5\x8c\x97\xff\xe4\xba\xac\n")
+    outcome = predict(path, "--batch-chars", 1)
+    assert outcome.code == 3 and json.loads(outcome.stdout)["text"] == "ab"
+    assert [row["text"] for row in rows_of(predict(path, "--errors", "replace"))] == ["ab", "北\ufffd京"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere.txt"], "does not exist"),
+        (["--format", "xml"], "'xml' is not one of"),
+        (["--batch-chars", "0"], "0 is not in the range"),
+        (["--interactive", "--out", "x"], "--interactive takes no FILES"),
+        (["--out", "nowhere/out.jsonl"], "no folder nowhere"),
+        (["--out", os.devnull], "something there that is no file"),
+    ],
+)
+def test_wrong_usage(predict: Any, arguments: list[str], said: str) -> None:
+    outcome = predict(*arguments)
+    assert outcome.code == 2 and said in outcome.stderr
+
+
+def test_nothing_to_read_is_said_at_a_terminal(predict: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    outcome = predict()
+    assert outcome.code == 2 and "nothing is piped in" in outcome.stderr
+
+
+def test_a_run_that_is_not_there_or_unfinished(predict: Any, file: Path, tagging_project: Any, tmp_path: Path) -> None:
+    outcome = predict(file, "--run", tmp_path / "none")
+    assert outcome.code == 4 and "no checkpoint" in outcome.stderr and "ssmi-cli train" in outcome.stderr
+    run = tmp_path / "run"
+    shutil.copytree(tagging_project.root / "artifacts" / "train" / "tiny", run)
+    finished = predict(file, "--run", run)
+    assert finished.stderr == ""
+    (run / "metrics.json").unlink()
+    unfinished = predict(file, "--run", run)
+    assert (unfinished.code, unfinished.stdout) == (0, finished.stdout)
+    assert "an unfinished run" in unfinished.stderr
+
+
+# --- as it goes -------------------------------------------------------------------------------------------------------
+
+
+def test_interactive_shows_each_line(predict: Any, typed: Any) -> None:
+    typed(f"{SENTENCE}\n\n\x1b[2J\u202e公司\n".encode() + b"\xff\n")
+    outcome = predict("--interactive")
+    assert outcome.code == 0, outcome.stderr
+    lines = outcome.stdout.splitlines()
+    assert lines[0].startswith("[吴重阳 NAME]先生毕业于")
+    assert lines[1].split() == ["label", "text", "start", "end", "score"]
+    name, text, start, end, score = lines[3].split()
+    assert (name, text, start, end) == ("NAME", "吴重阳", "0", "3") and 0 <= float(score) <= 1
+    assert not any(character in outcome.stdout for character in "\x1b\u202e\xff")
+    assert "\u241b[2J\ufffd" in outcome.stdout and lines[-1] == "\ufffd"
+
+
+def test_rows_come_while_text_still_comes_and_a_reader_may_leave(tagging_project: Any) -> None:
+    process = tagging_project.start("predict", "--device", "cpu", "--batch-chars", "1", stdin=-1)
+    for text in (SENTENCE, "", "北京"):
+        process.stdin.write(text + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["text"] == text
+    process.stdout.close()
+    process.stdin.write(f"{SENTENCE}\n" * 3)
+    process.stdin.close()
+    assert process.wait(60) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
