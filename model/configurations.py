@@ -13,7 +13,7 @@ from pipeline.contract import params as parameters
 from pipeline.contract.errors import ParameterError, nearest
 from pipeline.contract.params import Params
 
-Value = str | bool
+Value = str | bool | None
 _PARTS: Mapping[str, Value] = {
     "model.fusion": "none",
     "model.can": False,
@@ -69,7 +69,7 @@ _EVERY = (
     _without("no-gmi", "-GMI", "no global enhancement, nor its loss", gmi="none"),
     _without("no-lmi", "-LMI", "no local boundary", lmi=False),
     _without("char-max", "Char+Max", "the best boundary only: neither -GMI nor -LMI", gmi="none", lmi=False),
-    _without("no-bert", "-BERT", "learned character embeddings", encoder="none"),
+    _without("no-bert", "-BERT", "learned character embeddings", encoder="none", encoder_layers=None),
     _without("no-can", "-CAN", "no convolutional attention", can=False),
     _without("no-gru", "-GRU", "no GRU", gru=False),
     _without("no-mlp1", "-MLP1", "no perceptron before the GRU", mlp1=False),

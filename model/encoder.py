@@ -17,7 +17,7 @@ from transformers import BertConfig, BertModel
 from transformers.utils import logging as _untyped_logging
 
 from model.batches import Batch
-from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 
 transformers_logging: Any = _untyped_logging
 ANOTHER = "choose another encoder, or mend its folder"
@@ -91,21 +91,31 @@ class Encoder(nn.Module):
         folder.mkdir(parents=True)
         config = _read_json(self._folder / CONFIG)
         config.pop("_name_or_path", None)
+        config["num_hidden_layers"] = int(self.bert.config.num_hidden_layers)
         (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         name = _vocabulary_file(self._folder).name
         (folder / name).write_bytes((self._folder / name).read_bytes())
 
 
-def load(folder: Path) -> Encoder:
+def load(folder: Path, *, layers: int | None = None) -> Encoder:
     """Load a BERT folder in float32, whatever precision it is stored in; dropout as its configuration says.
 
-    Raises MissingResourceError when files are missing, StaleArtifactError when they do not belong together.
+    layers: take the first so many and leave the rest; None takes all.
+    Raises MissingResourceError when files are missing, StaleArtifactError when they do not belong together,
+    ParameterError when there are not so many layers.
     """
-    _, specials = _describe(folder)
+    config, specials = _describe(folder)
+    depth = int(config["num_hidden_layers"])
+    if layers is not None and layers > depth:
+        raise ParameterError(
+            f"model.encoder_layers: {layers}, but {folder} has {depth}",
+            next_step=f"at most -S model.encoder_layers={depth}",
+        )
     try:
         with _quiet():
             loaded: Any = BertModel.from_pretrained(
                 folder,
+                num_hidden_layers=layers or depth,
                 add_pooling_layer=False,
                 dtype=torch.float32,
                 attn_implementation="sdpa",

@@ -221,8 +221,14 @@ def wanted(params: ModelParams) -> Wanted:
 def check_buildable(params: ModelParams, shards: Shards) -> None:
     """Refuse what cannot be built, before anything heavy is loaded.
 
-    Raises ParameterError for frozen states with fusion ``input``, StaleArtifactError for shards without states.
+    Raises ParameterError for frozen states with fusion ``input`` and for layers of an encoder that is not run,
+    StaleArtifactError for shards without states.
     """
+    if params.encoder != "finetune" and params.encoder_layers is not None:
+        raise ParameterError(
+            f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
+            next_step="-S model.encoder_layers=null, or -S model.encoder=finetune",
+        )
     if params.encoder != "frozen":
         return
     if params.fusion == "input":

@@ -139,7 +139,9 @@ def _read(shards: Shards, name: str, params: Params) -> Split:
 
 
 def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_token_id: int) -> Network:
-    bert = load_encoder(encoder) if encoder is not None and params.model.encoder == "finetune" else None
+    bert = None
+    if encoder is not None and params.model.encoder == "finetune":
+        bert = load_encoder(encoder, layers=params.model.encoder_layers)
     if bert is not None:
         check_encoder(bert, shards, largest_token_id=largest_token_id)
     return build(

@@ -120,6 +120,8 @@ class ModelParams(Section):
 
     encoder: Literal["finetune", "frozen", "none"] = "finetune"
     """``frozen`` reads the states that the shards hold; ``none`` learns character embeddings (the paper's -BERT)."""
+    encoder_layers: Positive | None = None
+    """Train only the first so many layers of the encoder, and leave the others out; null takes all."""
     fusion: Literal["none", "input", "output"] = "input"
     """Where the best boundary's embedding E_{S_m} joins: BERT's input embeddings, its output, or nowhere."""
     can: bool = True

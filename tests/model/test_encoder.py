@@ -15,7 +15,7 @@ from transformers import BertModel
 from model import encoder as encoders
 from model.batches import Batch, collate
 from model.data import Wanted, open_shards, read_split
-from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 
 CLS, SEP = 2, 3
 
@@ -152,3 +152,21 @@ def test_wrong_folders(
         config.write_text("{")
     with pytest.raises(kind, match=complaint):
         encoders.load(folder)
+
+
+@torch.no_grad()
+def test_the_first_layers_alone(shards: Path, tmp_path: Path, encoder_folder: Path, tiny_bert: BertModel) -> None:
+    batch = _batch(shards, [4])
+    encoder = encoders.load(encoder_folder, layers=1).eval()
+    encoder.describe(tmp_path / "described")
+    again = encoders.blank(tmp_path / "described").eval()
+    again.load_state_dict(encoder.state_dict())
+    token_ids = [CLS, *batch.token_ids[0].tolist(), SEP]
+    after_one = tiny_bert(input_ids=torch.tensor([token_ids]), output_hidden_states=True).hidden_states[1]
+    for each in (encoder, again):
+        torch.testing.assert_close(each(batch).states, after_one[:, 1:-1], atol=1e-5, rtol=1e-5)
+
+
+def test_more_layers_than_there_are(encoder_folder: Path) -> None:
+    with pytest.raises(ParameterError, match=r"encoder_layers: 3, but .* has 2.*at most -S model\.encoder_layers=2"):
+        encoders.load(encoder_folder, layers=3)

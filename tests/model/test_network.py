@@ -181,6 +181,13 @@ def test_frozen_states_cannot_be_fused_before_bert(shards: Path, make_params: Ma
         check_buildable(params.model, open_shards(shards))
 
 
+@pytest.mark.parametrize("kind", ["frozen", "none"])
+def test_layers_of_an_encoder_that_is_not_run_are_refused(shards: Path, make_params: Make, kind: str) -> None:
+    params = make_params(model__encoder=kind, model__fusion="output", model__encoder_layers=1)
+    with pytest.raises(ParameterError, match=f"encoder_layers: 1, but model.encoder: {kind} runs no encoder"):
+        check_buildable(params.model, open_shards(shards))
+
+
 def test_frozen_needs_stored_states(
     tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], make_params: Make
 ) -> None:
