@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-heavy golden bench check env clean
+.PHONY: demo test test-heavy golden bench bench-predict check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -25,6 +25,12 @@ golden: env
 DATASET ?= sample
 bench: env
 	$(BIN)/python -m tests.bench.speed --dataset $(DATASET)
+
+# Tagging text against its encoder alone; on a run and text files of your own.
+RUN ?= artifacts/train/sample
+FILES ?= README.md
+bench-predict: env
+	$(BIN)/python -m tests.bench.predict --run $(RUN) $(FILES)
 
 check: env
 	$(BIN)/ruff format --check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,11 +15,25 @@ from model.data import Split, open_shards, read_split
 from model.network import Network, check_encoder, wanted
 from model.scoring import Scores, score
 from pipeline.contract.errors import InputDataError
-from pipeline.contract.labels import LabelSet
+from pipeline.contract.labels import LabelSet, Span
+from pipeline.contract.params import Params
 from pipeline.contract.progress import Reporter
 
 _BATCH_SIZE = 64
 """Sentences at once; without gradients they cost little, and ``MAX_PADDED_CHARACTERS`` still caps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """What a run makes of a split; gold and tags have one item a sentence, in the split's order."""
+
+    gold: Sequence[Sequence[Span]]
+    tags: Sequence[Sequence[str]]
+    labels: LabelSet
+    params: Params
+    """Of the run."""
+    best_epoch: int
+    """The epoch of its weights; 0 for those of a run stopped in its first."""
 
 
 def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Reporter) -> Scores:
@@ -25,6 +41,12 @@ def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Repo
 
     Raises StaleArtifactError when they differ, InputDataError when the split is empty.
     """
+    tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
+    return score(tagged.gold, tagged.tags, scheme=tagged.labels.scheme)
+
+
+def tag_split(*, run: Path, shards: Path, split: str, device: str, reporter: Reporter) -> Tagged:
+    """Reload a run's checkpoint and tag a split; raises as ``evaluate`` does."""
     opened = open_shards(shards)
     checkpoint = checkpoints.load(run / "checkpoint", shards=opened)
     params = checkpoint.params
@@ -36,7 +58,7 @@ def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Repo
         check_encoder(network.encoder, opened, largest_token_id=int(data.token_ids.max(initial=0)))
     target = hardware.choose_device(device)
     hardware.set_threads(params.train.threads)
-    return score_split(
+    tags = predict(
         network.to(target),
         data,
         labels=checkpoint.labels,
@@ -44,6 +66,7 @@ def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Repo
         reporter=reporter,
         title=split,
     )
+    return Tagged(data.gold, tags, checkpoint.labels, params, checkpoint.facts.best_epoch)
 
 
 def score_split(

@@ -16,7 +16,7 @@ from model.batches import collate, evaluation_batches
 from model.boundaries import FloatMatrix, GrowingTable, Ids
 from model.checkpoint import Checkpoint
 from model.data import split_of
-from model.network import wanted
+from model.network import Network, wanted
 from pipeline.contract.labels import LabelSet, Span, strict_spans
 
 BATCH_SIZE = 64
@@ -49,7 +49,7 @@ class SpanTagger:
         self.labels: LabelSet = checkpoint.labels
         self._precision = checkpoint.params.train.precision
         self.wanted = wanted(checkpoint.params.model)
-        self._network = checkpoint.network.to(self._device).eval()
+        self.network: Network = checkpoint.network.to(self._device).eval()
         self._boundaries = GrowingTable(checkpoint.boundaries)
         self._vectors = vectors
 
@@ -64,10 +64,10 @@ class SpanTagger:
         for batch_rows in evaluation_batches(split.lengths, batch_size=BATCH_SIZE):
             batch = collate(split, batch_rows).to(self._device)
             with hardware.autocast(self._device, self._precision):
-                emissions = self._network.emissions(batch)
-            paths = self._network.crf.decode(emissions, mask=batch.mask)
+                emissions = self.network.emissions(batch)
+            paths = self.network.crf.decode(emissions, mask=batch.mask)
             spans = [self._spans(path) for path in paths]
-            probabilities = self._network.crf.span_probabilities(emissions, mask=batch.mask, spans=spans)
+            probabilities = self.network.crf.span_probabilities(emissions, mask=batch.mask, spans=spans)
             for row, own, scores in zip(batch_rows.tolist(), spans, probabilities, strict=True):
                 found[row] = [TaggedSpan(span, score) for span, score in zip(own, scores, strict=True)]
         return found
@@ -78,7 +78,7 @@ class SpanTagger:
 
     def _meet(self, rows: Sequence[Row]) -> None:
         """Make room in the table for boundaries that it does not hold yet."""
-        if self._network.boundary is None:
+        if self.network.boundary is None:
             return
         ids: set[int] = set()
         for row in rows:
@@ -92,4 +92,4 @@ class SpanTagger:
             self._boundaries.forget()
             strangers = self._boundaries.lacks(met)
         start = self._boundaries.admit(strangers)
-        self._network.boundary.put(start, torch.from_numpy(self._vectors(strangers)))
+        self.network.boundary.put(start, torch.from_numpy(self._vectors(strangers)))

@@ -10,6 +10,7 @@ from typing import overload
 
 from model import checkpoint as checkpoints
 from model.batches import MAX_PADDED_CHARACTERS
+from model.network import Network
 from model.tagging import SpanTagger
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.progress import Reporter, Silent
@@ -121,6 +122,11 @@ class Tagger:
     def labels(self) -> LabelSet:
         """The entity types and the tag scheme of the run."""
         return self._spans.labels
+
+    @property
+    def network(self) -> Network:
+        """What tags, where it computes."""
+        return self._spans.network
 
     @property
     def features(self) -> OnlineFeatures:

@@ -116,7 +116,7 @@ def test_a_file_of_another_pack_is_refused_naming_both(
     packed: Path, tagging_project: Any, tmp_path: Path, name: str
 ) -> None:
     path = packed / name
-    path.write_bytes(path.read_bytes().replace(b"e", b"f", 1))
+    path.write_bytes(path.read_bytes() + b"\n")
     (tmp_path / "a.txt").write_text(SENTENCE, encoding="utf-8")
     outcome = tagging_project.ssmi("predict", "--run", str(packed), str(tmp_path / "a.txt"))
     assert outcome.code == 5 and "Traceback" not in outcome.stderr
