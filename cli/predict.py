@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -74,13 +75,15 @@ def predict(
             raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
         files = (Path(STDIN),)
     from cli.runs import run_folder
-    from ssmi.folders import METRICS, version
-    from ssmi.formats import FORMATS as WRITERS
-    from ssmi.formats import Origin
-    from ssmi.tagger import BATCH_CHARACTERS, Tagger
 
     folder, project = run_folder(session, run=run, dataset=dataset)
-    tagger = Tagger.open(folder, project=project, device=device, reporter=session.reporter)
+    with _uncollected():
+        from ssmi.folders import METRICS, version
+        from ssmi.formats import FORMATS as WRITERS
+        from ssmi.formats import Origin
+        from ssmi.tagger import BATCH_CHARACTERS, Tagger
+
+        tagger = Tagger.open(folder, project=project, device=device, reporter=session.reporter)
     if not (folder / METRICS).is_file():
         session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
     if interactive:
@@ -95,6 +98,20 @@ def predict(
         records = _records(files, kind=kind, errors=errors, advance=advance)
         for piece in WRITERS[form](_tagged(tagger, records, batch_chars or BATCH_CHARACTERS), origin):
             write(piece)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave the garbage collector out while what stays for good is imported and read.
+
+    Looking through it again and again took a fifth of the time: importing ``ssmi`` fell from 5.7 to 4.4 s of CPU time.
+    """
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 def _silent() -> Reporter:

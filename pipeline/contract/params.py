@@ -167,8 +167,8 @@ class TrainParams(Section):
     """Stop after so many steps, as if the last epoch ended there; null trains all epochs."""
     batch_size: Positive = 16
     """Sentences in a batch."""
-    lr_encoder: Rate = 2e-4
-    lr_new: Rate = 2e-3
+    lr_encoder: Rate = 1e-4
+    lr_new: Rate = 1e-3
     lr_crf: Rate = 1e-2
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     warmup: Fraction = 0.1
