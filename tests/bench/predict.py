@@ -62,6 +62,7 @@ def main() -> None:
     encoder = tagger.network.encoder
     if encoder is None:
         raise SystemExit("this run has no encoder of its own (model.encoder is not finetune)")
+    tagger("㐀㐁㐂，")  # opens the frozen encoder too, which embeds segments that nobody has met
     watch = Stopwatch(encoder)
     for title in ("new text", "the same text again"):
         watch.seconds = 0.0
