@@ -71,7 +71,7 @@ def _visible(character: str) -> str:
 
 
 def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name, justify in (
         ("label", "left"),
         ("text", "left"),

@@ -18,9 +18,11 @@ COMMANDS = {
     "demo": ("cli.demo", "Run the whole path on the default data set and say what to try next."),
     "doctor": ("cli.doctor", "Say what is installed, found and missing."),
     "evaluate": ("cli.evaluate", "Score a trained run on a split."),
+    "explain": ("cli.explain", "Show the boundaries nearest to a character in a segment."),
     "export": ("cli.export", "Pack a trained run into one folder for other machines."),
     "features": ("cli.features", "Build features: raw text to Parquet shards."),
     "predict": ("cli.predict", "Find the entities of any text."),
+    "report": ("cli.report", "Write one page about a run: scores, and every error with its features."),
     "stats": ("cli.stats", "Query features: named reports or SQL."),
     "train": ("cli.train", "Train a tagger on the shards."),
 }

@@ -56,14 +56,14 @@ def predict(
     device: str,
     interactive: bool,
 ) -> None:
-    r"""Find the entities of any text: of FILES, or of what is piped in (-).
+    """Find the entities of any text: of FILES, or of what is piped in (-).
 
-    \b
-    Input    text: a line a row; paragraphs: blocks between blank lines;
-             jsonl: objects with a field "text", whose other fields are kept.
-    Output   a row a text, in order: {"text", "entities": [{"start", "end",
-             "label", "text", "score"}]}; positions count code points, end not
-             included; the score is the probability of just this entity.
+    Input is UTF-8: `text`, a line a row; `paragraphs`, blocks between blank lines; or `jsonl`, objects with a field
+    "text", whose other fields are kept.
+
+    Output is a row a text, in order: {"text", "entities": [{"start", "end", "label", "text", "score"}]}. Positions
+    count code points, the end not included; the score is the probability of exactly this entity.
+
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
     """
     if interactive and (files or out is not None or form != FORMATS[0]):

@@ -40,7 +40,9 @@ class ErrorList:
 
 def characters_of(shards: Path, split: str) -> list[list[str]]:
     """The characters of every sentence of a split, in its order."""
-    parts = [tables.read_table(path, schema.SHARDS, columns=["characters"]) for path in tables.list_parts(shards, split)]
+    parts = [
+        tables.read_table(path, schema.SHARDS, columns=["characters"]) for path in tables.list_parts(shards, split)
+    ]
     return [characters for part in parts for characters in part["characters"].to_pylist()]
 
 
@@ -59,7 +61,7 @@ def list_errors(
     ``predicted``, and ``rows``: [position, segment, best, cosine, set, local], words being texts, empty for none.
     """
     found = [find_mistakes(own, guessed) for own, guessed in zip(gold, predicted, strict=True)]
-    counts = {kind: sum(mistake.kind == kind for own in found for mistake in own) for kind in KINDS}
+    counts: dict[str, int] = {kind: sum(mistake.kind == kind for own in found for mistake in own) for kind in KINDS}
     shown: dict[int, list[Mistake]] = {}
     left = most
     for row, mistakes in enumerate(found):

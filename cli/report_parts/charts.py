@@ -77,13 +77,16 @@ def bar_chart(names: Sequence[str], values: Sequence[float], *, title: str, x_la
             f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="{0.76 * slot:.1f}" height="{frame.y(0) - y:.1f}" rx="2">'
             f"<title>{escape(name)}: {value:.2%}</title></rect>"
             f'<text class="small" x="{middle:.1f}" y="{y - 3:.1f}" text-anchor="middle">{percent(value)}</text>'
-            f'<text class="small" x="{middle:.1f}" y="{HEIGHT - BOTTOM + 13}" text-anchor="middle">{escape(name)}</text>'
+            f'<text class="small" x="{middle:.1f}" y="{HEIGHT - BOTTOM + 13}" text-anchor="middle">'
+            f"{escape(name)}</text>"
         )
     body.append(_x_label(x_label))
     return _svg(title, body)
 
 
-def step_chart(edges: Sequence[float], series: Sequence[Series], *, title: str, x_label: str, mark: tuple[float, str]) -> str:
+def step_chart(
+    edges: Sequence[float], series: Sequence[Series], *, title: str, x_label: str, mark: tuple[float, str] | None
+) -> str:
     """Histograms as filled steps: ``edges`` has one more item than each of the series, whose values are shares."""
     ticks = nice_ticks(0, max(value for one in series for value in one.values))
     frame = _Frame((edges[0], edges[-1]), (0, ticks[-1]))
@@ -95,8 +98,11 @@ def step_chart(edges: Sequence[float], series: Sequence[Series], *, title: str, 
         steps = "".join(
             f"V{frame.y(value):.1f}H{frame.x(right):.1f}" for right, value in zip(edges[1:], one.values, strict=True)
         )
-        body.append(f'<path class="steps {one.style}" d="M{frame.x(edges[0]):.1f},{frame.y(0):.1f}{steps}V{frame.y(0):.1f}Z"/>')
-    body.append(_mark(frame, *mark))
+        body.append(
+            f'<path class="steps {one.style}" d="M{frame.x(edges[0]):.1f},{frame.y(0):.1f}{steps}V{frame.y(0):.1f}Z"/>'
+        )
+    if mark is not None:
+        body.append(_mark(frame, *mark))
     return _svg(title, body) + legend(series)
 
 
@@ -158,7 +164,4 @@ def _mark(frame: _Frame, at: float, words: str) -> str:
 
 
 def _svg(title: str, body: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
-        f"<title>{escape(title)}</title>{''.join(body)}</svg>"
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">{"".join(body)}</svg>'

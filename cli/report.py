@@ -1,0 +1,69 @@
+"""``ssmi-cli report``: one page about a run: scores, confusion, every error with what the features said there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cli.options import dataset_option
+from cli.session import Session
+
+
+@click.command()
+@dataset_option
+@click.option(
+    "--run", type=click.Path(file_okay=False, path_type=Path), help="Run folder.  [default: artifacts/train/DATASET]"
+)
+@click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: RUN/report-SPLIT.html]"
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@click.pass_obj
+def report(session: Session, dataset: str | None, run: Path | None, split: str, out: Path | None, device: str) -> None:
+    """Write one HTML page about a run: scores, confusion of types, and every error with its features.
+
+    The page is one file that needs no network. With --run and no --dataset, the data set is the one that the run was
+    trained on. Charts about features are left out, and the page says so, where their stages are not built.
+    """
+    from cli.report_parts.compose import compose
+    from pipeline.contract.tables import writing
+
+    name = dataset or (_trained_on(run) if run else None) or session.params().datasets[0]
+    artifacts = session.root / "artifacts"
+    folder = run or artifacts / "train" / name
+    target = out or folder / f"report-{split}.html"
+    if out is not None and not out.parent.is_dir():
+        raise click.UsageError(f"--out {out}: no folder {out.parent}")
+    page = compose(
+        run=folder,
+        title=f"{name}, {split}",
+        run_name=_name_of(folder, session.root),
+        artifacts=artifacts,
+        dataset=name,
+        split=split,
+        device=device,
+        reporter=session.reporter,
+    )
+    with writing(target) as temporary:
+        temporary.write_text(page.html, encoding="utf-8", newline="\n")
+    click.echo(f"{split}: F1 {100 * page.f1:.2f}; {page.errors}")
+    click.echo(f"{target}")
+
+
+def _trained_on(run: Path) -> str | None:
+    """The data set whose shards a run was trained on; None where it does not say."""
+    from pipeline.contract import manifest
+    from pipeline.contract.errors import MissingResourceError
+
+    try:
+        return manifest.load(run / "checkpoint" / "shards").dataset
+    except MissingResourceError:
+        return None
+
+
+def _name_of(run: Path, root: Path) -> str:
+    """A run's folder below the project; elsewhere its last name alone, because a page travels and paths do not."""
+    whole = run.resolve()
+    return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name

@@ -1,0 +1,138 @@
+"""From a run and the artifacts to the finished page."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from cli.report_parts import cards, features, page, sections
+from model.evaluation import Tagged, tag_split
+from model.mistakes import KINDS, confusion
+from model.network import wanted
+from model.scoring import score
+from pipeline.contract import manifest as manifests
+from pipeline.contract.errors import StaleArtifactError
+from pipeline.contract.labels import Span, strict_spans
+from pipeline.contract.manifest import Manifest
+from pipeline.contract.progress import Reporter
+
+Sentences = list[list[Span]]
+_HISTORY = ("epoch", "train_loss", "dev_precision", "dev_recall", "dev_f1")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The page, and what is said of it in a terminal."""
+
+    html: str
+    f1: float
+    errors: str
+
+
+def compose(
+    *,
+    run: Path,
+    title: str,
+    run_name: str,
+    artifacts: Path,
+    dataset: str,
+    split: str,
+    device: str,
+    reporter: Reporter,
+) -> Page:
+    """Tag the split and put everything on a page; the same artifacts and tags give the same bytes.
+
+    Raises as ``model.evaluation.evaluate`` does, and StaleArtifactError for a history.csv that is none.
+    """
+    shards = artifacts / "shards" / dataset
+    tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
+    scores = score(tagged.gold, tagged.tags, scheme=tagged.labels.scheme)
+    predicted = [strict_spans(tags, scheme=tagged.labels.scheme)[0] for tags in tagged.tags]
+    errors = cards.list_errors(
+        shards=shards, split=split, labels=tagged.labels.entity_types, gold=tagged.gold, predicted=predicted
+    )
+    history = read_history(run / "history.csv")
+    n_errors = sum(errors.counts.values())
+    html = {
+        "facts": _facts(tagged, run=run, run_name=run_name, n_sentences=scores.n_sentences, n_epochs=len(history)),
+        "tiles": sections.tiles(scores, errors.counts),
+        "scores": sections.scores_by_type(scores),
+        "epochs": sections.epochs(history, best_epoch=tagged.best_epoch, split=split),
+        "confusion": sections.confusion_table(confusion(zip(tagged.gold, predicted, strict=True))),
+        **_about_features(tagged, predicted, artifacts=artifacts, dataset=dataset, split=split),
+        "note": _cut_note(n_errors, len(errors.document["errors"])),
+    }
+    reads = wanted(tagged.params.model)
+    data = {
+        **errors.document,
+        "kinds": {kind: sections.KIND_NAMES[kind] for kind in KINDS},
+        "reads": {"best": reads.best, "set": reads.sets, "local": reads.local},
+    }
+    kinds = ", ".join(f"{errors.counts[kind]:,} {sections.KIND_NAMES[kind]}" for kind in KINDS)
+    said = f"{n_errors:,} errors in {errors.n_sentences:,} of {scores.n_sentences:,} sentences: {kinds}"
+    return Page(page.fill(title=title, html=html, data=data), scores.overall.f1, said)
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """The lines of history.csv; none where there is no file. Raises StaleArtifactError for another kind of file."""
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return [{name: float(row[name]) for name in _HISTORY} for row in csv.DictReader(stream)]
+    except FileNotFoundError:
+        return []
+    except (KeyError, TypeError, ValueError) as error:
+        raise StaleArtifactError(
+            f"{path}: no history of this version ({error})", next_step="train again, or take the file away"
+        ) from error
+
+
+def _facts(tagged: Tagged, *, run: Path, run_name: str, n_sentences: int, n_epochs: int) -> str:
+    params = tagged.params
+    facts = [
+        ("run", run_name),
+        ("weights of epoch", f"{tagged.best_epoch} of {n_epochs}" if n_epochs else str(tagged.best_epoch)),
+        ("sentences", f"{n_sentences:,}"),
+        ("encoder", f"{Path(params.encoder.name).name}, {params.model.encoder}"),
+        ("boundary fused at", params.model.fusion),
+        ("seed", str(params.train.seed)),
+    ]
+    if not (run / "metrics.json").is_file():
+        facts.append(("state", "unfinished run: its best weights so far"))
+    return '<p class="facts">' + "".join(f"<span>{k} <b>{escape(v)}</b></span>" for k, v in facts) + "</p>"
+
+
+def _about_features(
+    tagged: Tagged, predicted: Sentences, *, artifacts: Path, dataset: str, split: str
+) -> dict[str, str]:
+    shards = artifacts / "shards" / dataset
+    made_from = manifests.load(shards)
+    asked = features.ask(artifacts=artifacts, dataset=dataset, split=split, shards=made_from)
+    characters = cards.characters_of(shards, split)
+
+    def recall(answer: features.Answer) -> Mapping[str, Any]:
+        members = {(label, text) for label, text in answer.rows}
+        return features.recall_by(members, characters=characters, gold=tagged.gold, predicted=predicted)
+
+    return {
+        "features": sections.cosines(asked.cosines, asked.best, threshold=_threshold(made_from))
+        + sections.candidates(asked.candidates, split=split),
+        "unknown": sections.unknown_by_type(
+            recall(asked.known), asked.known.why_not or asked.seen.why_not, recall(asked.seen), asked.segments
+        ),
+    }
+
+
+def _threshold(shards: Manifest) -> float | None:
+    """Of the boundary sets; None where the shards do not say."""
+    try:
+        return float(shards.report.statistics["feature_parameters"]["selection"]["threshold"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _cut_note(n_errors: int, n_shown: int) -> str:
+    return "" if n_shown == n_errors else f" Of {n_errors:,} errors the first {n_shown:,} are listed here."
