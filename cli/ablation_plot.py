@@ -1,20 +1,17 @@
-"""The ablation table as pictures; the only importer of matplotlib. The same table gives the same bytes."""
+"""The ablation table as pictures. The same table gives the same bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cli.ablation_table import Table, scored_splits
+from cli.drawing import drawing
 from model.configurations import CURVES
-from pipeline.contract.tables import writing
 
 _PLAIN, _SSMI, _BASELINE = "#56728f", "#0072b2", "#d55e00"
 _CURVES: Sequence[tuple[str, str]] = (
@@ -34,7 +31,7 @@ def plot_scores(table: Table, path: Path) -> bool:
     """
     rows = table["rows"]
     split = scored_splits(rows[0])[-1]
-    with _drawing(path, height=1.4 + 0.34 * len(rows)) as axes:
+    with drawing(path, height=1.4 + 0.34 * len(rows)) as axes:
         for place, row in enumerate(rows):
             colour = {"ssmi": _SSMI, "bert-crf": _BASELINE}.get(row["configuration"], _PLAIN)
             figure = row[split]["f1"]
@@ -59,7 +56,7 @@ def plot_curves(table: Table, path: Path) -> bool:
     if not rows:
         path.unlink(missing_ok=True)
         return False
-    with _drawing(path, height=4.2) as axes:
+    with drawing(path, height=4.2) as axes:
         for name, (colour, marker) in zip(CURVES, _CURVES, strict=True):
             if name in rows:
                 _curve(axes, rows[name], colour=colour, marker=marker)
@@ -79,15 +76,3 @@ def _curve(axes: Axes, row: dict[str, Any], *, colour: str, marker: str) -> None
     axes.plot(epochs, means, color=colour, marker=marker, markersize=4, label=row["title"])
     lowest, highest = ([100 * choose(values) for values in by_epoch] for choose in (min, max))
     axes.fill_between(epochs, lowest, highest, color=colour, alpha=0.15, linewidth=0)
-
-
-@contextmanager
-def _drawing(path: Path, *, height: float) -> Iterator[Axes]:
-    """Axes that become an SVG file, whole or not at all; neither a person's settings nor a clock get into it."""
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams["svg.hashsalt"] = "ssmi"
-        figure = Figure(figsize=(7.0, height), layout="constrained")
-        yield figure.add_subplot()
-        with writing(path) as temporary:
-            figure.savefig(temporary, format="svg", metadata={"Date": None, "Creator": None})

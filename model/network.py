@@ -2,8 +2,8 @@
 
 The way of a batch (method: "Model Architecture" of the paper; every line but the first and the last is a switch)::
 
-    O_B, e_s = encoder(E_c ⊕ E_Sm)      encoder, fusion: input
-    H1  = CAN(O_B ⊕ E_Sm)               can, fusion: output
+    O_B, e_s = encoder(P[E_c ⊕ E_Sm])   encoder, fusion: input
+    H1  = CAN(O_B)                      can; fusion: output: CAN(P[O_B ⊕ E_Sm])
     H2  = GRU(MLP1(H1 ⊕ E_l))           lmi, mlp1, gru
     H2' = LN(H2)                        layer_norm
     H3  = MLP2(H2' ⊕ E_g) ⊕ Biaffine(H2', O_B)      gmi, mlp2, biaffine
@@ -57,12 +57,18 @@ class _Embedded:
 
     best, local: Shape: (batch, length, boundary_width)
     sets, negatives: Shape: (batch, length, size, boundary_width)
+    set_mask, negative_mask: bool, True where there is one. Shape: (batch, length, size)
     """
 
     best: Tensor | None = None
     local: Tensor | None = None
     sets: Tensor | None = None
+    set_mask: Tensor | None = None
     negatives: Tensor | None = None
+    negative_mask: Tensor | None = None
+
+
+_MASKS = {"set_mask": "sets", "negative_mask": "negatives"}
 
 
 class Network(nn.Module):
@@ -130,7 +136,7 @@ class Network(nn.Module):
         embedded = self._embed(batch, negatives=with_losses)
         encoded = self._encode(batch, embedded)
         enhanced = self._enhance_locally(encoded.states, batch, embedded)
-        states, global_losses = self._enhance_globally(enhanced, encoded.sentences, batch, embedded)
+        states, global_losses = self._enhance_globally(enhanced, encoded.sentences, embedded)
         if self.mlp2 is not None:
             states = self.mlp2(states)
         if self.biaffine is not None:
@@ -166,22 +172,21 @@ class Network(nn.Module):
             states = self.gru(states, batch.mask)
         return states if self.norm is None else self.norm(states)
 
-    def _enhance_globally(
-        self, states: Tensor, sentences: Tensor, batch: Batch, embedded: _Embedded
-    ) -> tuple[Tensor, Tensor | None]:
+    def _enhance_globally(self, states: Tensor, sentences: Tensor, embedded: _Embedded) -> tuple[Tensor, Tensor | None]:
         """H2' ⊕ E_g, and the global losses where the negatives are embedded."""
         if self.information is None or self.params.gmi == "none":
             return states, None
-        assert embedded.sets is not None and batch.set_rows is not None
-        mask = batch.set_rows > 0
+        assert embedded.sets is not None and embedded.set_mask is not None
         scores = self.information(sentences, embedded.sets)
-        states = torch.cat((states, weighted_mean(scores, embedded.sets, mask=mask)), dim=-1)
-        if embedded.negatives is None or batch.negative_rows is None:
+        states = torch.cat((states, weighted_mean(scores, embedded.sets, mask=embedded.set_mask)), dim=-1)
+        if embedded.negatives is None or embedded.negative_mask is None:
             return states, None
-        negative_scores = self.information(sentences, embedded.negatives)
-        negative_mask = batch.negative_rows > 0
         return states, contrastive_loss(
-            scores, negative_scores, mask=mask, negative_mask=negative_mask, kind=self.params.gmi
+            scores,
+            self.information(sentences, embedded.negatives),
+            mask=embedded.set_mask,
+            negative_mask=embedded.negative_mask,
+            kind=self.params.gmi,
         )
 
     def _fuse(self, characters: Tensor, embedded: _Embedded) -> Tensor:
@@ -200,7 +205,12 @@ class Network(nn.Module):
             "negatives": batch.negative_rows if reads.sets and negatives else None,
         }
         given = {name: own for name, own in rows.items() if own is not None}
-        return _Embedded(**dict(zip(given, self.boundary(list(given.values())), strict=True)))
+        if self.training and self.params.boundary_dropout:
+            kept = torch.rand(batch.mask.shape, device=batch.mask.device) >= self.params.boundary_dropout
+            given = {name: own * kept.view(*kept.shape, *[1] * (own.ndim - 2)) for name, own in given.items()}
+        vectors = dict(zip(given, self.boundary(list(given.values())), strict=True))
+        masks = {mask: given[name] > 0 for mask, name in _MASKS.items() if name in given}
+        return _Embedded(**vectors, **masks)
 
     @property
     def n_parameters(self) -> int:
@@ -269,9 +279,7 @@ def build(
         )
     boundary = None
     if wanted(params) != Wanted(hidden=params.encoder == "frozen"):
-        boundary = BoundaryEmbedding(
-            torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries, dropout=params.boundary_dropout
-        )
+        boundary = BoundaryEmbedding(torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries)
     boundary_width = boundary.width if boundary is not None else 0
     after_can = width
     before_mlp1 = after_can + (boundary_width if params.lmi else 0)

@@ -19,13 +19,13 @@ DOORS = {
     "daachorse": {"pipeline.features.trie"},
     "transformers": {"pipeline.features.encoder", "model.encoder"},
     "torchcrf": {"model.layers.crf"},
-    "matplotlib": {"cli.ablation_plot"},
+    "matplotlib": {"cli.drawing", "cli.ablation_plot", "cli.explain_plot"},
 }
 
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("pipeline", "model", "cli", include_external_packages=True, cache_dir=None)
+    return grimp.build_graph("pipeline", "model", "ssmi", "cli", include_external_packages=True, cache_dir=None)
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))

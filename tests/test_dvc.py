@@ -33,7 +33,7 @@ def stages(repository: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("pipeline", "model", "cli", cache_dir=None)
+    return grimp.build_graph("pipeline", "model", "ssmi", "cli", cache_dir=None)
 
 
 def _closure(graph: grimp.ImportGraph, module: str, repository: Path) -> set[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 460, 230
-LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 40
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 20, 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def bar_chart(names: Sequence[str], values: Sequence[float], *, title: str, x_la
     """Vertical bars of shares (0 to 1), each with its per cent on top."""
     ticks = nice_ticks(0, max(values, default=0))
     frame = _Frame((0, len(names)), (0, ticks[-1]))
-    body = [_y_axis(frame, ticks, percent)]
+    body = [_y_axis(frame, ticks, _whole_percent)]
     slot = (WIDTH - LEFT - RIGHT) / max(len(names), 1)
     for index, (name, value) in enumerate(zip(names, values, strict=True)):
         x, y = frame.x(index) + 0.12 * slot, frame.y(value)
@@ -87,23 +87,41 @@ def bar_chart(names: Sequence[str], values: Sequence[float], *, title: str, x_la
 def step_chart(
     edges: Sequence[float], series: Sequence[Series], *, title: str, x_label: str, mark: tuple[float, str] | None
 ) -> str:
-    """Histograms as filled steps: ``edges`` has one more item than each of the series, whose values are shares."""
-    ticks = nice_ticks(0, max(value for one in series for value in one.values))
+    """Histograms as filled steps: ``edges`` has one more item than each of the series, whose values are shares.
+
+    One bar that is far above all others (the segment itself, at a cosine of 1) is cut off, and its share written
+    beside it: the others would be flat.
+    """
+    bars = sorted(max(values) for values in zip(*(one.values for one in series), strict=True))
+    second, highest = [0.0, *bars][-2:]
+    cut = highest > 2.5 * second > 0
+    ticks = nice_ticks(0, 1.15 * second if cut else highest)
     frame = _Frame((edges[0], edges[-1]), (0, ticks[-1]))
     body = [
-        _y_axis(frame, ticks, percent),
+        _y_axis(frame, ticks, _whole_percent),
         _x_axis(frame, nice_ticks(edges[0], edges[-1]), "{:g}".format, x_label),
     ]
     for one in series:
         steps = "".join(
-            f"V{frame.y(value):.1f}H{frame.x(right):.1f}" for right, value in zip(edges[1:], one.values, strict=True)
+            f"V{frame.y(min(value, ticks[-1])):.1f}H{frame.x(right):.1f}"
+            for right, value in zip(edges[1:], one.values, strict=True)
         )
-        body.append(
-            f'<path class="steps {one.style}" d="M{frame.x(edges[0]):.1f},{frame.y(0):.1f}{steps}V{frame.y(0):.1f}Z"/>'
-        )
+        start = f"M{frame.x(edges[0]):.1f},{frame.y(0):.1f}"
+        body.append(f'<path class="steps {one.style}" d="{start}{steps}V{frame.y(0):.1f}Z"/>')
+    if cut:
+        body += [_cut_off(frame, edges, one) for one in series if max(one.values) == highest]
     if mark is not None:
         body.append(_mark(frame, *mark))
     return _svg(title, body) + legend(series)
+
+
+def _cut_off(frame: _Frame, edges: Sequence[float], series: Series) -> str:
+    x = frame.x(edges[list(series.values).index(max(series.values))])
+    right = x > WIDTH * 0.6
+    return (
+        f'<text class="small" x="{x + (-4 if right else 12):.1f}" y="{TOP + 12}" '
+        f'text-anchor="{"end" if right else "start"}">{percent(max(series.values))} ↑</text>'
+    )
 
 
 def legend(series: Sequence[Series]) -> str:
@@ -115,6 +133,10 @@ def legend(series: Sequence[Series]) -> str:
 def percent(value: float) -> str:
     """0.123 → 12%; small ones with a decimal."""
     return f"{100 * value:.0f}%" if value >= 0.0995 or not value else f"{100 * value:.1f}%"
+
+
+def _whole_percent(value: float) -> str:
+    return f"{100 * value:g}%"
 
 
 def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
@@ -133,6 +155,7 @@ def _whole_ticks(xs: Sequence[float]) -> list[float]:
 
 
 def _y_axis(frame: _Frame, ticks: Sequence[float], show: Callable[[float], str]) -> str:
+    """Lines across, each with its value."""
     return "".join(
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{frame.y(tick):.1f}" y2="{frame.y(tick):.1f}"/>'
         f'<text x="{LEFT - 6}" y="{frame.y(tick) + 4:.1f}" text-anchor="end">{show(tick)}</text>'
@@ -157,8 +180,8 @@ def _mark(frame: _Frame, at: float, words: str) -> str:
     x = frame.x(at)
     right = x > WIDTH * 0.6
     return (
-        f'<g class="mark"><line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        f'<text class="small" x="{x + (-5 if right else 5):.1f}" y="{TOP + 8}" '
+        f'<g class="mark"><line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{HEIGHT - BOTTOM}"/>'
+        f'<text class="small" x="{x + (-5 if right else 5):.1f}" y="{TOP - 8}" '
         f'text-anchor="{"end" if right else "start"}">{escape(words)}</text></g>'
     )
 

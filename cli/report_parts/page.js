@@ -34,7 +34,7 @@
   };
 
   // Narrow entities get room for the label above or below them, so that labels do not run into each other.
-  const roomFor = (entity) => Math.max(0, data.labels[entity[2]].length * 6.4 + 5 - (entity[1] - entity[0]) * 19);
+  const roomFor = (entity) => Math.max(0, data.labels[entity[2]].length * 7.4 + 6 - (entity[1] - entity[0]) * 19);
 
   const run = (sentence, error, from, to, gold, predicted) => {
     const node = make("span", { className: "run" });
@@ -127,7 +127,7 @@
   const options = present.map((label) => ({ label, node: make("option", { value: data.labels[label] }) }));
   at("type").append(...options.map((option) => option.node));
   at("legend").append(
-    make("span", { className: "how" }, make("span", { className: "run gold", style: { "--gold": 212 } }, "gold above"), make("span", { className: "run predicted", style: { "--predicted": 212 } }, "predicted below")),
+    make("span", { className: "how" }, make("span", { className: "run gold", style: { "--gold": 212 } }, "gold above"), make("span", { className: "run predicted", style: { "--predicted": 212 } }, "predicted below"), make("span", {}, "pale: right")),
     ...present.map((label) => make("span", { className: "entity", style: { "--hue": hue(label) } }, make("b", {}, data.labels[label]))));
 
   let shown = [];
@@ -185,7 +185,7 @@
     for (const { box, kind } of boxes) box.checked = state.getAll("kind").includes(kind);
     at("type").value = state.get("type") || "";
     at("query").value = state.get("text") || "";
-    at("errors").scrollIntoView();
+    at("errors").scrollIntoView({ behavior: "instant" });
   };
 
   const form = at("filter");

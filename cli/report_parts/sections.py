@@ -22,7 +22,7 @@ def tiles(scores: Scores, errors: Mapping[str, int]) -> str:
         ("F1", _score(scores.overall.f1), "lead"),
         ("precision", _score(scores.overall.precision), ""),
         ("recall", _score(scores.overall.recall), ""),
-        ("span F1, any type", _score(scores.spans.f1), ""),
+        ("span F1", _score(scores.spans.f1), ""),
         ("type accuracy", _score(scores.type_accuracy), ""),
         *((KIND_NAMES[kind], f"{errors[kind]:,}", f"kind {kind}") for kind in KINDS),
     ]
@@ -38,7 +38,8 @@ def scores_by_type(scores: Scores) -> str:
     rows = [_scores_row(name, counts) for name, counts in scores.by_type.items()]
     groups = [_scores_row(name, counts, style="total") for name, counts in scores.by_group.items()]
     total = _scores_row("all", scores.overall, style="total")
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("P", "R", "F1", "gold", "predicted", "correct"))
+    names = ("P", "R", "F1", "gold", "predicted", "correct")
+    head = "".join(f'<th scope="col" class="{"for-bar" if name == "F1" else ""}">{name}</th>' for name in names)
     note = f"<p>Ill-formed predictions: {scores.ill_formed}.</p>" if scores.ill_formed else ""
     return _table(f'<th scope="col">type</th>{head}', [*rows, *groups, total], style="scores") + note
 
@@ -75,7 +76,7 @@ def epochs(history: History, *, best_epoch: int, split: str) -> str:
     if not history:
         return _why_not("Not shown: the run has no history.csv with an epoch in it.")
     xs = [row["epoch"] for row in history]
-    mark = (float(best_epoch), f"epoch {best_epoch}, this report's") if best_epoch in xs else None
+    mark = (float(best_epoch), f"epoch {best_epoch}: these weights") if best_epoch in xs else None
     dev = [
         Series(name, style, [row[f"dev_{key}"] for row in history])
         for name, key, style in (("F1", "f1", "c1"), ("precision", "precision", "c2"), ("recall", "recall", "c3"))
@@ -129,7 +130,10 @@ def candidates(answer: Answer, *, split: str) -> str:
     bins = range(min(counts), max(counts) + 1)
     names = [_bin_name(int(bin_)) for bin_ in bins]
     chart = bar_chart(
-        names, [counts.get(bin_, 0) / total for bin_ in bins], title="candidates of a character", x_label="candidates"
+        names,
+        [counts.get(bin_, 0) / total for bin_ in bins],
+        title="candidates of a character",
+        x_label="words that hold the character: from this many up to the next figure",
     )
     return _figures(("Candidates of a character", chart, f"Share of the {total:,} characters of {split}."))
 
@@ -138,7 +142,7 @@ def _bin_name(bin_: int) -> str:
     if bin_ < 1:
         return str(bin_ + 1)
     low = 2**bin_
-    return f"{low}+" if low >= 16 else f"{low}–{2 * low - 1}"
+    return f"{low // 1024}k" if low >= 1024 else str(low)
 
 
 def unknown_by_type(
@@ -148,7 +152,7 @@ def unknown_by_type(
     if why_not:
         return _why_not(why_not)
     head = "".join(
-        f'<th scope="col">{name}</th>'
+        f'<th scope="col" class="{"for-bar" if name.startswith("not in") else ""}">{name}</th>'
         for name in (
             "type", "gold", "not in the vocabulary", "recall of those in it", "… not in it",
             "not in train", "recall of those in train", "… not in train",
@@ -162,7 +166,8 @@ def unknown_by_type(
     note = ""
     if segments.rows and segments.rows[0][0]:
         n, outside = segments.rows[0]
-        note = f"<p>Of the {n:,} segments, {percent(outside / n)} lie outside the vocabulary.</p>"
+        share = percent(outside / n)
+        note = f"<p>{share} of the {n:,} segments lie outside the vocabulary, single characters among them.</p>"
     return _table(head, rows, style="unknown") + note
 
 
@@ -180,7 +185,7 @@ def _recall(found: Found) -> str:
 
 
 def _barred(ratio: float, *, style: str = "") -> str:
-    return f'<td class="barred {style}" style="--share:{ratio:.3f}"><span>{_score(ratio)}</span></td>'
+    return f'<td class="barred {style}" style="--share:{ratio:.3f}"><span>{_score(ratio)}</span><i></i></td>'
 
 
 def _score(ratio: float) -> str:

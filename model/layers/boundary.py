@@ -14,15 +14,12 @@ class BoundaryEmbedding(nn.Module):
 
     vectors: pre-trained, one a boundary. Shape: (n_boundaries, boundary_width)
     trainable: whether training moves them.
-    dropout: probability that a character's boundary is hidden (row 0) in training, so that the network cannot lean on
-        the lexicon alone; nothing is rescaled, for a hidden boundary looks just like none.
     """
 
-    def __init__(self, vectors: Tensor, *, trainable: bool, dropout: float) -> None:
+    def __init__(self, vectors: Tensor, *, trainable: bool) -> None:
         super().__init__()
         self.table = _table(vectors)
         self.table.requires_grad_(trainable)
-        self.dropout = dropout
 
     def put(self, start: int, vectors: Tensor) -> None:
         """Set the vectors of rows from ``start`` on, for use without training. Shape: (n_rows, boundary_width).
@@ -51,8 +48,6 @@ class BoundaryEmbedding(nn.Module):
         if not rows:
             return []
         flat = torch.cat([own.flatten() for own in rows])
-        if self.training and self.dropout:
-            flat = flat * (torch.rand(flat.shape, device=flat.device) >= self.dropout)
         distinct, places = flat.unique(return_inverse=True)
         vectors = functional.embedding(places, self.table(distinct))
         pieces = vectors.split([own.numel() for own in rows])

@@ -140,7 +140,7 @@ class ModelParams(Section):
     hidden_width: Annotated[int, Field(ge=2, multiple_of=2)] = 256
     """Width of the perceptrons' and of the GRU's output, both directions together."""
     biaffine_width: Positive = 8
-    character_width: Positive = 128
+    character_width: Annotated[int, Field(ge=4)] = 128
     """Width of the learned embeddings of ``encoder: none``."""
     gmi_weight: Annotated[float, Field(ge=0.0)] = 0.1
     """λ: the global loss's part of the whole."""
@@ -148,7 +148,8 @@ class ModelParams(Section):
     """Whether the boundary vectors are trained on."""
     dropout: Fraction = 0.2
     boundary_dropout: Fraction = 0.0
-    """Probability that a character's boundaries are hidden from the network in training."""
+    """Probability that a character's boundaries, all of them, are hidden from the network in training: it then looks
+    like one without any, and the network cannot lean on the lexicon alone."""
 
     @field_validator("can_window")
     @classmethod

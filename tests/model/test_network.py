@@ -35,6 +35,7 @@ def _network(opened: Shards, encoder_folder: Path, params: Any) -> Network:
     return network.eval()
 
 
+ROWS = ("best_rows", "local_rows", "set_rows", "negative_rows")
 EVERYTHING = Wanted(best=True, local=True, sets=True, hidden=True)
 
 
@@ -137,6 +138,36 @@ def test_each_kind_of_boundary_reaches_the_emissions(shards: Path, encoder_folde
     without = replace(batch, negative_rows=torch.zeros_like(batch.negative_rows))
     assert torch.equal(network.emissions(without), before)
     assert not torch.equal(network(without), network(batch))
+
+
+@torch.no_grad()
+def test_a_hidden_boundary_looks_like_none(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+    opened = open_shards(shards)
+    batch = _batch(opened)
+    network = _network(opened, encoder_folder, make_params(model__boundary_dropout=0.999999))
+    _stir(network)
+    blank = {name: torch.zeros_like(getattr(batch, name)) for name in ROWS}
+    expected = network(replace(batch, **blank))
+    assert not torch.equal(network(batch), expected)
+    torch.testing.assert_close(network.train()(batch), expected)
+
+
+@torch.no_grad()
+def test_boundaries_are_hidden_character_by_character(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+    opened = open_shards(shards)
+    batch = _batch(opened)
+    network = _network(opened, encoder_folder, make_params(model__boundary_dropout=0.5)).train()
+    seen = []
+    assert network.boundary is not None
+    network.boundary.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    network(batch)
+    (rows,) = seen
+    kept = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in rows]
+    given = [getattr(batch, name) for name in ROWS]
+    had = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in given]
+    everywhere = torch.stack(had).all(0)
+    shares = torch.stack(kept)[:, everywhere]
+    assert (shares == shares[0]).all() and 0 < int(shares[0].sum()) < shares.shape[1]
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from model.layers.boundary import BoundaryEmbedding
 
 
 def test_row_zero_is_no_boundary_and_learns_nothing() -> None:
-    layer = BoundaryEmbedding(torch.ones(3, 4), trainable=True, dropout=0.0)
+    layer = BoundaryEmbedding(torch.ones(3, 4), trainable=True)
     rows = torch.tensor([[0, 1, 3]])
     (vectors,) = layer([rows])
     assert vectors[0].tolist() == [[0.0] * 4, [1.0] * 4, [1.0] * 4]
@@ -18,22 +18,12 @@ def test_row_zero_is_no_boundary_and_learns_nothing() -> None:
 
 
 def test_a_frozen_table_has_no_gradient() -> None:
-    layer = BoundaryEmbedding(torch.ones(3, 4), trainable=False, dropout=0.0)
+    layer = BoundaryEmbedding(torch.ones(3, 4), trainable=False)
     assert not any(parameter.requires_grad for parameter in layer.parameters())
 
 
-def test_dropout_hides_whole_boundaries_in_training_only() -> None:
-    torch.manual_seed(1)
-    layer = BoundaryEmbedding(torch.ones(1, 4), trainable=True, dropout=0.3)
-    rows = torch.ones(100, 100, dtype=torch.long)
-    (vectors,) = layer([rows])
-    assert ((vectors == 0).all(-1) | (vectors == 1).all(-1)).all()
-    assert 0.27 < float((vectors == 0).all(-1).float().mean()) < 0.33
-    assert layer.eval()([rows])[0].all()
-
-
 def test_rows_that_are_put_behind_the_table_leave_the_others_alone() -> None:
-    layer = BoundaryEmbedding(torch.ones(3, 4), trainable=True, dropout=0.0).eval()
+    layer = BoundaryEmbedding(torch.ones(3, 4), trainable=True).eval()
     with torch.inference_mode():
         for start, value in ((4, 2.0), (5, 3.0), (5000, 4.0), (4, 5.0)):
             layer.put(start, torch.full((1, 4), value))

@@ -1,0 +1,132 @@
+"""``ssmi-cli explain``: the very choices of the features, ranked, in a terminal and as a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+
+from cli.drawing import find_cjk_font
+from pipeline.contract import schema, tables
+from pipeline.contract.errors import MissingResourceError
+
+UNMET = "公猫北京熊"
+"""A segment that is neither a word nor stored."""
+
+
+@pytest.fixture
+def explain(built_once: Any) -> Callable[..., Any]:
+    return lambda *arguments: built_once.ssmi("explain", *arguments)
+
+
+def as_json(outcome: Any) -> dict[str, Any]:
+    assert outcome.code == 0, outcome.stderr
+    body: dict[str, Any] = json.loads(outcome.stdout)
+    return body
+
+
+def chosen(body: dict[str, Any], role: str) -> list[str]:
+    return [one["word"] for one in body["candidates"] if one[role]]
+
+
+def test_a_word_is_its_own_best(explain: Callable[..., Any]) -> None:
+    outcome = explain("公", "--segment", "公司", "--top", "3", "-S", "selection.n_negatives=2")
+    assert outcome.code == 0, outcome.stderr
+    lines = outcome.stdout.splitlines()
+    assert lines[0] == "公 in 公司: a word of the vocabulary"
+    first = next(line for line in lines if line.split()[:1] == ["1"])
+    assert first.split() == ["1", "公司", "1.000", "█" * 24, "best,", "set"]
+    assert "… 6 more" in outcome.stdout and outcome.stdout.count("negative") == 2
+    assert "16 words hold 公" in outcome.stdout
+
+
+def test_the_choices_are_those_of_the_features(explain: Callable[..., Any], built_once: Any) -> None:
+    artifacts = built_once.root / "artifacts"
+    words = {
+        row["boundary_id"]: row["word"]
+        for row in tables.read_rows(artifacts / "vocab" / "words.parquet", schema.VOCABULARY)
+    }
+    known = set(words.values())
+    rows = tables.read_rows(artifacts / "selection" / "tiny" / "selections.parquet", schema.SELECTIONS)
+    asked = [row for row in rows if row["n_candidates"] > 3 and row["character"] in row["segment"]]
+    outside = [row for row in asked if row["segment"] not in known]
+    assert outside and len(asked) > len(outside)
+    for row in [*asked[:: len(asked) // 6], *outside[:: max(1, len(outside) // 4)]]:
+        body = as_json(explain(row["character"], "--segment", row["segment"], "--top", "0", "--json"))
+        assert body["vector"] == ("vocabulary" if row["segment"] in known else "stored")
+        assert body["n_candidates"] == len(body["candidates"]) == row["n_candidates"]
+        assert chosen(body, "best") == [words[row["best_id"]]]
+        assert chosen(body, "in_set") == [words[index] for index in row["set_ids"]]
+        assert chosen(body, "negative")[::-1] == [words[index] for index in row["negative_ids"]]
+        cosines = [one["cosine"] for one in body["candidates"]]
+        assert cosines == sorted(cosines, reverse=True)
+        assert cosines[0] == pytest.approx(row["best_cosine"], abs=1e-6)
+
+
+def test_a_segment_that_nobody_has_met_is_embedded(explain: Callable[..., Any]) -> None:
+    body = as_json(explain("公", "--segment", UNMET, "--json"))
+    assert body["vector"] == "encoder" and body["notes"] == []
+    assert [one["rank"] for one in body["candidates"][:10]] == list(range(1, 11))
+    assert "just made with BERT" in explain("公", "--segment", UNMET).stdout
+
+
+def test_parameters_decide(explain: Callable[..., Any]) -> None:
+    none = as_json(explain("公", "--segment", "公司", "--json", "-S", "selection.threshold=1.0"))
+    assert chosen(none, "in_set") == [] and chosen(none, "best") == ["公司"]
+    others = as_json(explain("公", "--segment", "公司", "--json", "-S", "selection.exclude_segment=true"))
+    assert "公司" not in [one["word"] for one in others["candidates"]]
+    sentence = as_json(explain("公", "--segment", "公司", "--json", "-S", "selection.scope=sentence"))
+    assert "selection.scope is sentence" in sentence["notes"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("猫", "--segment", "公司"), 2, "does not occur in the segment"),
+        (("公司", "--segment", "公司"), 2, "not one character"),
+        (("，", "--segment", "，"), 1, "none of the"),
+        (("公",), 2, "--segment"),
+        (("公", "--segment", "公司", "--dataset", "other"), 4, "not built"),
+        (("公", "--segment", "公司", "--plot", "figure.pdf"), 2, ".svg or .png"),
+        (("公", "--segment", "公司", "--plot", "no/such/folder/figure.svg"), 2, "no folder"),
+    ],
+)
+def test_mistakes_are_named(explain: Callable[..., Any], arguments: tuple[str, ...], code: int, said: str) -> None:
+    outcome = explain(*arguments)
+    assert outcome.code == code and said in outcome.stderr and not outcome.stdout
+
+
+def test_another_encoder_is_refused(project: Any) -> None:
+    config = project.root / "encoder" / "config.json"
+    config.write_text(config.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    outcome = project.ssmi("explain", "公", "--segment", UNMET)
+    assert outcome.code == 5 and "another encoder" in outcome.stderr
+
+
+def test_a_font_without_chinese_is_none() -> None:
+    latin = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    assert find_cjk_font("abc", fonts=[latin]) == latin
+    with pytest.raises(MissingResourceError) as caught:
+        find_cjk_font("语言", fonts=[latin, Path(__file__)])
+    assert caught.value.exit_code == 4 and "fonts-noto-cjk" in caught.value.next_step
+
+
+@pytest.mark.parametrize(("name", "start"), [("figure.svg", b"<?xml"), ("figure.png", b"\x89PNG")])
+def test_the_picture_or_what_to_install(explain: Callable[..., Any], tmp_path: Path, name: str, start: bytes) -> None:
+    file = tmp_path / name
+    outcome = explain("公", "--segment", "公司", "--plot", str(file))
+    try:
+        find_cjk_font("公司")
+    except MissingResourceError:
+        assert outcome.code == 4 and "apt-get install fonts-noto-cjk" in outcome.stderr
+        assert list(tmp_path.iterdir()) == []
+        return
+    assert outcome.code == 0, outcome.stderr
+    once = file.read_bytes()
+    assert once.startswith(start) and len(once) > 5_000
+    assert explain("公", "--segment", "公司", "--plot", str(file)).code == 0
+    assert file.read_bytes() == once
