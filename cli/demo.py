@@ -38,9 +38,7 @@ def _summary(root: Path, dataset: str) -> str:
         for split, found in metrics.items()
     )
     experiment = (
-        "  dvc exp run -S model.fusion=none           the same without the lexicon; then `dvc metrics diff`"
-        if (root / ".git").exists()
-        else "  ssmi-cli train -S model.fusion=none --run runs/plain   the same without the lexicon"
+        f"  ssmi-cli train --dataset {dataset} --config bert-crf     the same without the lexicon, for comparison"
     )
     return "\n".join(
         (

@@ -18,7 +18,7 @@ from cli.session import Session
 @click.option(
     "--run",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where to write.  [default: artifacts/train/DATASET]",
+    help="Where to write.  [default: artifacts/train/DATASET, with --config DATASET-NAME]",
 )
 @click.option("--config", metavar="NAME", help="A configuration of `ablate --list`; -S still has the last word.")
 @override_option
@@ -52,7 +52,7 @@ def train(
     params = session.params([*(find(config).overrides if config else ()), *overrides])
     name = dataset or params.datasets[0]
     shards = session.root / "artifacts" / "shards" / name
-    folder = run or session.root / "artifacts" / "train" / name
+    folder = run or session.root / "artifacts" / "train" / (f"{name}-{config}" if config else name)
     encoder = trainable.check(session, params, shards=shards, dataset=name)
     try:
         result = train_model(
@@ -75,7 +75,11 @@ def train(
         click.echo(metrics, nl=False)
         return
     print_scores(json.loads(metrics))
-    click.echo(f"best epoch {result.best_epoch}; run folder {folder}")
+    timing = result.timing
+    waited = timing.waiting_seconds / timing.seconds if timing.seconds else 0.0
+    click.echo(
+        f"best epoch {result.best_epoch}; run folder {folder}; {waited:.1%} of the training time waiting for data"
+    )
 
 
 def _same_command_resumed() -> str:

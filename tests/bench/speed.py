@@ -51,7 +51,7 @@ class Side:
             model,
             labels=self.shards.labels,
             boundaries=self.shards.boundaries,
-            encoder=load_encoder(self.encoder) if model.encoder == "finetune" else None,
+            encoder=load_encoder(self.encoder, layers=model.encoder_layers) if model.encoder == "finetune" else None,
             hidden_width=self.shards.hidden_width,
             n_tokens=self.shards.n_tokens,
         ).train()
