@@ -147,12 +147,13 @@
   };
 
   const addCards = () => {
-    const done = at("cards").children.length;
-    at("cards").append(...shown.slice(done, done + PAGE).map(cardOf));
-    const left = shown.length - at("cards").children.length;
+    const done = at("cards").getElementsByClassName("card").length;
+    const added = shown.slice(done, done + PAGE);
+    at("cards").append(...added.map(cardOf));
+    const left = shown.length - done - added.length;
     at("more").hidden = left <= 0;
     at("more").textContent = `Show ${Math.min(left, PAGE)} more of ${left}`;
-    document.body.dataset.cards = at("cards").children.length;
+    document.body.dataset.cards = done + added.length;
   };
 
   const update = () => {
@@ -167,7 +168,7 @@
     at("count").textContent = shown.length === data.errors.length ? `${shown.length} errors` : `${shown.length} of ${data.errors.length} errors`;
     if (!shown.length) at("cards").append(make("p", { className: "why-not" }, data.errors.length ? "No error is like that." : "There is no error."));
     document.body.dataset.errors = shown.length;
-    if (shown.length) addCards(); else at("more").hidden = true;
+    addCards();
   };
 
   const remember = () => {
@@ -200,7 +201,6 @@
       at("query").focus();
     }
   });
-  update();
   restore();
   update();
 })();
