@@ -50,6 +50,7 @@ def test_losses_are_golden_and_the_same_run_to_run(project: Path, request: pytes
     if request.config.getoption("--write-golden"):
         GOLDEN.parent.mkdir(exist_ok=True)
         GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    assert GOLDEN.is_file(), "no golden losses: make golden"
     # Another processor adds up in another order.
     assert found == pytest.approx(json.loads(GOLDEN.read_text(encoding="utf-8")), rel=1e-3, abs=1e-3)
     assert losses(project, "second") == found
