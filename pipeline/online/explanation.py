@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,9 +16,10 @@ from pipeline.contract.manifest import Manifest
 from pipeline.contract.params import EmbedParams, SelectionParams
 from pipeline.features.oov import SpaceMap, isolated_vectors
 from pipeline.features.questions import Answerer
-from pipeline.features.segments import ALIGNMENT_FILE, SegmentVectors, open_segment_vectors
+from pipeline.features.segments import ALIGNMENT_FILE, open_segment_vectors
 from pipeline.features.tokens import CharacterTokens
-from pipeline.features.vocabulary import FloatArray, FloatMatrix, Vocabulary, normalised, open_vocabulary
+from pipeline.features.vocabulary import FloatArray, Vocabulary, normalised, open_vocabulary
+from pipeline.online.outside import Outside
 
 Source = Literal["vocabulary", "stored", "encoder"]
 """Where a segment's vector comes from: it is a word; the data set holds it; the encoder made it just now."""
@@ -48,21 +49,6 @@ class Explanation:
     """The vector was made of the segment alone, where the features take it from whole sentences."""
     params: SelectionParams
     candidates: tuple[Candidate, ...]
-
-
-@dataclass(frozen=True)
-class _Outside:
-    """The one segment's vector where it was just made, else the stored ones."""
-
-    fresh: Mapping[str, FloatArray]
-    stored: SegmentVectors
-
-    @property
-    def boundaries(self) -> FloatMatrix | None:
-        return self.stored.boundaries
-
-    def of(self, segment: str) -> FloatArray:
-        return self.fresh[segment] if segment in self.fresh else self.stored.of(segment)
 
 
 def explain(
@@ -99,7 +85,7 @@ def explain(
     source: Source = "vocabulary" if segment in vocabulary else "stored" if segment in stored else "encoder"
     made_with = EmbedParams.model_validate(built.parameters["embed"])
     fresh = {segment: _embedded(segment, built, made_with, embed, find_encoder())} if source == "encoder" else {}
-    candidates = _ranked(character, segment, vocabulary, _Outside(fresh, stored), params)
+    candidates = _ranked(character, segment, vocabulary, Outside(fresh, stored), params)
     if not candidates:
         raise SsmiError(
             f"{character!r} in {segment!r}: the segment itself is the only word that holds it, and it is excluded",
@@ -125,7 +111,7 @@ def _manifest_of(folder: Path) -> Path:
 
 
 def _ranked(
-    character: str, segment: str, vocabulary: Vocabulary, outside: _Outside, params: SelectionParams
+    character: str, segment: str, vocabulary: Vocabulary, outside: Outside, params: SelectionParams
 ) -> tuple[Candidate, ...]:
     # One thread, as the features are computed: the very same figures.
     with ThreadpoolController().limit(limits=1, user_api="blas"):

@@ -20,11 +20,12 @@ from pipeline.features.oov import Occurrences, SpaceMap, isolated_vectors
 from pipeline.features.pmi import PAIRS_FILE, read_weights
 from pipeline.features.questions import Answerer, Question, questions_of
 from pipeline.features.segmentation import open_segmenter, segment_sentence
-from pipeline.features.segments import ALIGNMENT_FILE, SegmentVectors, open_segment_vectors
+from pipeline.features.segments import ALIGNMENT_FILE, open_segment_vectors
 from pipeline.features.tokens import CharacterTokens
 from pipeline.features.vocabulary import FloatArray, FloatMatrix, normalised, open_vocabulary
 from pipeline.online.folders import FeatureFolders, check
 from pipeline.online.memory import Recent
+from pipeline.online.outside import Outside
 
 if TYPE_CHECKING:
     from pipeline.features.encoder import FrozenEncoder
@@ -51,22 +52,6 @@ class Counts:
     embedded: int = 0
     """Segments outside the vocabulary, and not stored with the data set, that BERT embedded."""
     encoder_calls: int = 0
-
-
-@dataclass(frozen=True)
-class _Outside:
-    """Vectors of segments outside the vocabulary: just made ones before the data set's stored ones."""
-
-    fresh: Mapping[str, FloatArray]
-    stored: SegmentVectors
-
-    @property
-    def boundaries(self) -> FloatMatrix | None:
-        return self.stored.boundaries
-
-    def of(self, segment: str) -> FloatArray:
-        vector = self.fresh.get(segment)
-        return self.stored.of(segment) if vector is None else vector
 
 
 class OnlineFeatures:
@@ -219,7 +204,7 @@ class OnlineFeatures:
         return answers | found
 
     def _compute(self, questions: Iterable[Question], fresh: Mapping[str, FloatArray]) -> dict[Question, Row]:
-        answerer = Answerer(self._vocabulary, _Outside(fresh, self._stored), self._selection)
+        answerer = Answerer(self._vocabulary, Outside(fresh, self._stored), self._selection)
         answers: dict[Question, Row] = {}
         # Those of one character stand together and share its candidates' vectors.
         for question in sorted(questions, key=lambda question: (question[0], question[1], question[2] or ())):
