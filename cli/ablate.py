@@ -71,25 +71,40 @@ def ablate(
     from cli.ablation_table import cells, note
     from cli.main import INTERRUPTED
     from model.interrupts import Interrupted
+    from model.network import check_parameters
+    from pipeline.contract.errors import DivergedError
 
     session: Session = context.obj
     params = session.params(overrides)
     ablation = Ablation(session, dataset or params.datasets[0], params)
     seeds = range(params.train.seed, params.train.seed + n_seeds)
+    for configuration in chosen:
+        check_parameters(configuration.apply(params).model)
     try:
-        table = _run(ablation, chosen, seeds, overrides)
+        table, diverged = _run(ablation, chosen, seeds, overrides)
     except Interrupted as interrupted:
         click.echo(f"interrupted: {interrupted.message}\n  next: the same command", err=True)
         context.exit(INTERRUPTED)
-    if as_json:
+    if as_json and table:
         click.echo(json.dumps(table, ensure_ascii=False, indent=1))
-        return
-    print_table(*cells(table))
-    click.echo(f"{note(table)}\n{ablation.folder}")
+    elif table:
+        print_table(*cells(table))
+        click.echo(f"{note(table)}\n{ablation.folder}")
+    if diverged:
+        raise DivergedError(
+            f"{len(diverged)} runs failed: {'; '.join(diverged)}", next_step="lower the learning rates of train with -S"
+        )
 
 
-def _run(ablation: Ablation, chosen: Sequence[Configuration], seeds: Sequence[int], overrides: Sequence[str]) -> Table:
-    """Do what is missing, seed by seed, so that a whole table with few seeds is there early; returns the table."""
+def _run(
+    ablation: Ablation, chosen: Sequence[Configuration], seeds: Sequence[int], overrides: Sequence[str]
+) -> tuple[Table | None, list[str]]:
+    """Do what is missing, seed by seed, so that a whole table with few seeds is there early.
+
+    Returns the table, None where no run has ever finished, and a line for each run that diverged.
+    """
+    from pipeline.contract.errors import DivergedError
+
     rows = _prepare(ablation, chosen)
     runs = {name: {seed: run for seed in seeds if (run := ablation.find(row, seed))} for name, row in rows.items()}
     missing = [(rows[each.name], seed) for seed in seeds for each in chosen if seed not in runs[each.name]]
@@ -97,14 +112,19 @@ def _run(ablation: Ablation, chosen: Sequence[Configuration], seeds: Sequence[in
     if len(missing) < n_chosen:
         ablation.session.reporter.note(f"{n_chosen - len(missing)} of {n_chosen} runs are finished already")
     table = _write(ablation, seeds, overrides, rows, runs) if any(runs.values()) else None
+    diverged = []
     for number, (row, seed) in enumerate(missing, start=n_chosen - len(missing) + 1):
-        ablation.train(row, seed, count=f"[{number}/{n_chosen}]")
+        try:
+            ablation.train(row, seed, count=f"[{number}/{n_chosen}]")
+        except DivergedError as error:
+            diverged.append(f"{row.configuration.name}, seed {seed}: {error.message}")
+            ablation.session.reporter.note(f"failed: {error.message}; on to the next run")
+            continue
         run = ablation.find(row, seed)
         assert run is not None
         runs[row.configuration.name][seed] = run
         table = _write(ablation, seeds, overrides, rows, runs)
-    assert table is not None
-    return table
+    return table, diverged
 
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, Row]:

@@ -120,10 +120,9 @@ class Ablation:
         """Why a finished run is not the one wanted."""
         folder = self.run_folder(row.configuration, seed) / CHECKPOINT
         try:
-            facts, params = checkpoints.read_facts(folder), checkpoints.read_params(folder)
+            then = checkpoints.read_facts(folder).made_from
         except SsmiError as error:
             return [error.message]
-        then = made_from(params, shards=facts.shards, encoder=facts.encoder_digest)
         return differences(then, row.made_from(seed), run="the finished run")
 
     def train(self, row: Row, seed: int, *, count: str) -> None:

@@ -49,11 +49,12 @@ def train(
     from model.training import train as train_model
 
     session: Session = context.obj
-    params = session.params([*(find(config).overrides if config else ()), *overrides])
+    configuration = find(config) if config else None
+    params = session.params([*(configuration.overrides if configuration else ()), *overrides])
     name = dataset or params.datasets[0]
     shards = session.root / "artifacts" / "shards" / name
     folder = run or session.root / "artifacts" / "train" / (f"{name}-{config}" if config else name)
-    encoder = trainable.check(session, params, shards=shards, dataset=name)
+    encoder = trainable.check(session, params, shards=shards, dataset=name, configuration=configuration)
     try:
         result = train_model(
             shards=shards,

@@ -8,6 +8,7 @@ shards it was trained on; ``checkpoint.json`` the digests.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from shutil import copyfile
@@ -31,7 +32,7 @@ from pipeline.contract.manifest import Manifest
 from pipeline.contract.params import Params
 from pipeline.contract.tables import replacing_folder
 
-FORMAT = 1
+FORMAT = 2
 _WEIGHTS, _PARAMS, _LABELS, _FACTS, _ENCODER = (
     "model.safetensors",
     "params.json",
@@ -55,6 +56,8 @@ class Facts:
     n_parameters: int
     best_epoch: int
     """The epoch whose weights these are; 0 for those of a run stopped in its first."""
+    made_from: Mapping[str, Any]
+    """As ``provenance.made_from`` says."""
     format: int = FORMAT
 
 

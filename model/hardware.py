@@ -12,6 +12,7 @@ from pipeline.contract.errors import MissingResourceError, ParameterError
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
+_DEVICES = "one of auto, cpu, cuda, cuda:0 ... (train.device, or --device)"
 
 
 def choose_device(name: str) -> torch.device:
@@ -24,12 +25,12 @@ def choose_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ParameterError(f"train.device: {name!r} is no device", next_step="auto, cpu, cuda or cuda:0") from error
+        raise ParameterError(f"device {name!r}: torch knows none of this name", next_step=_DEVICES) from error
     if device.type not in ("cpu", "cuda"):
-        raise ParameterError(f"train.device: {name!r} is not supported", next_step="auto, cpu, cuda or cuda:0")
+        raise ParameterError(f"device {name!r}: not supported", next_step=_DEVICES)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise MissingResourceError(
-            f"train.device: {name}: torch sees {torch.cuda.device_count()} GPUs", next_step="-S train.device=auto"
+            f"device {name!r}: torch sees {torch.cuda.device_count()} GPUs", next_step="auto takes what there is"
         )
     return device
 
@@ -53,14 +54,20 @@ def physical_cores() -> int:
     return len(siblings)
 
 
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """The context for a forward pass: bfloat16 where that is safe, or plain float32.
+def precision(device: torch.device, asked: str) -> str:
+    """``bf16`` or ``fp32``, whichever is asked for.
 
     ``auto`` takes bfloat16 where matrix units multiply it: without them a training step took 1.34 times the CPU time
     of float32 (12 layers of width 384, AVX-512 with its bf16 instructions).
     """
-    half = _multiplies_bf16(device) if precision == "auto" else precision == "bf16"
-    return torch.autocast(device_type=device.type, dtype=torch.bfloat16, enabled=half)
+    if asked != "auto":
+        return asked
+    return "bf16" if _multiplies_bf16(device) else "fp32"
+
+
+def autocast(device: torch.device, asked: str) -> torch.autocast:
+    """The context for a forward pass in the precision that was asked for, parameters in float32."""
+    return torch.autocast(device_type=device.type, dtype=torch.bfloat16, enabled=precision(device, asked) == "bf16")
 
 
 @lru_cache(maxsize=4)

@@ -167,7 +167,7 @@ class Network(nn.Module):
         if embedded.local is not None:
             states = torch.cat((states, embedded.local), dim=-1)
         if self.mlp1 is not None:
-            states = self.mlp1(states)
+            states = self.dropout(self.mlp1(states))
         if self.gru is not None:
             states = self.gru(states, batch.mask)
         return states if self.norm is None else self.norm(states)
@@ -228,25 +228,30 @@ def wanted(params: ModelParams) -> Wanted:
     )
 
 
-def check_buildable(params: ModelParams, shards: Shards) -> None:
-    """Refuse what cannot be built, before anything heavy is loaded.
+def check_parameters(params: ModelParams) -> None:
+    """Refuse switches that exclude each other, before there are any shards.
 
-    Raises ParameterError for frozen states with fusion ``input`` and for layers of an encoder that is not run,
-    StaleArtifactError for shards without states.
+    Raises ParameterError for frozen states with fusion ``input`` and for layers of an encoder that is not run.
     """
     if params.encoder != "finetune" and params.encoder_layers is not None:
         raise ParameterError(
             f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
             next_step="-S model.encoder_layers=null, or -S model.encoder=finetune",
         )
-    if params.encoder != "frozen":
-        return
-    if params.fusion == "input":
+    if params.encoder == "frozen" and params.fusion == "input":
         raise ParameterError(
             "model.fusion: input changes what BERT reads, but model.encoder: frozen never runs it",
             next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
         )
-    if shards.hidden_width is None:
+
+
+def check_buildable(params: ModelParams, shards: Shards) -> None:
+    """Refuse what cannot be built, before anything heavy is loaded.
+
+    Raises ParameterError as ``check_parameters`` does, StaleArtifactError for shards without the states that are read.
+    """
+    check_parameters(params)
+    if params.encoder == "frozen" and shards.hidden_width is None:
         raise StaleArtifactError(
             f"{shards.folder}: no hidden states, which model.encoder: frozen reads",
             next_step="build them with -S shards.hidden=true, or train with -S model.encoder=finetune",
@@ -296,13 +301,13 @@ def build(
         can=ConvolutionalAttention(width=width, window=params.can_window, attention_width=width // 4)
         if params.can
         else None,
-        mlp1=Perceptron(inputs=before_mlp1, outputs=after_mlp1, dropout=params.dropout) if params.mlp1 else None,
+        mlp1=Perceptron(inputs=before_mlp1, outputs=after_mlp1) if params.mlp1 else None,
         gru=Recurrence(inputs=after_mlp1, outputs=after_gru) if params.gru else None,
         norm=AdaptiveNorm(width=after_gru) if params.layer_norm else None,
         information=GlobalInformation(sentence_width=width, boundary_width=boundary_width)
         if params.gmi != "none"
         else None,
-        mlp2=Perceptron(inputs=before_mlp2, outputs=after_mlp2, dropout=params.dropout) if params.mlp2 else None,
+        mlp2=Perceptron(inputs=before_mlp2, outputs=after_mlp2) if params.mlp2 else None,
         biaffine=Biaffine(left=after_gru, right=width, outputs=params.biaffine_width) if params.biaffine else None,
         tags=nn.Linear(after_mlp2 + (params.biaffine_width if params.biaffine else 0), len(labels.tags)),
         crf=ConstrainedCrf(labels),

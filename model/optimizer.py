@@ -1,4 +1,4 @@
-"""AdamW with three learning rates, and their course over the steps."""
+"""AdamW with a learning rate for each kind of part, and its course over the steps."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from pipeline.contract.params import TrainParams
 # Fusion's characters' half starts as the identity behind or before a pre-trained BERT: it is tuned at BERT's pace.
 _PRETRAINED = ("encoder.", "fusion.characters.")
 _CRF = "crf."
+_BOUNDARIES = "boundary."
 
 
 def build_optimizer(network: nn.Module, params: TrainParams) -> AdamW:
-    """Groups by learning rate (encoder, new, CRF); weight decay on matrices only, and never on the CRF."""
+    """Groups by learning rate (encoder, boundary vectors, CRF, all else); weight decay on matrices only, and neither on
+    the CRF nor on the boundary vectors, of which a step meets but a few.
+    """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    tuned = any(name.startswith("encoder.") for name, _ in network.named_parameters())
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        decayed = parameter.ndim > 1 and not name.startswith(_CRF)  # biases and layer norms have one dimension
-        key = (_rate(name, params), params.weight_decay if decayed else 0.0)
+        # Biases and layer norms have one dimension.
+        decayed = parameter.ndim > 1 and not name.startswith((_CRF, _BOUNDARIES))
+        key = (_rate(name, params, tuned=tuned), params.weight_decay if decayed else 0.0)
         groups.setdefault(key, []).append(parameter)
     settings: list[dict[str, Any]] = [
         {"params": parameters, "lr": rate, "weight_decay": decay} for (rate, decay), parameters in groups.items()
@@ -30,9 +35,11 @@ def build_optimizer(network: nn.Module, params: TrainParams) -> AdamW:
     return AdamW(settings, fused=True)
 
 
-def _rate(name: str, params: TrainParams) -> float:
-    if name.startswith(_PRETRAINED):
+def _rate(name: str, params: TrainParams, *, tuned: bool) -> float:
+    if tuned and name.startswith(_PRETRAINED):
         return params.lr_encoder
+    if name.startswith(_BOUNDARIES):
+        return params.lr_boundaries
     return params.lr_crf if name.startswith(_CRF) else params.lr_new
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from model import hardware
 from pipeline.contract.params import Params
+
+REVISION = 3
+"""Of the code that trains: one more whenever the same parameters come to give other figures (``make golden`` asks)."""
 
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "encoder": frozenset(),
@@ -16,14 +20,24 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
 
 
 def made_from(params: Params, *, shards: str, encoder: str) -> dict[str, Any]:
-    """``section.key`` → value, and the digests of the shards and of the encoder that they were built with."""
+    """``section.key`` → value, the digests of the shards and of the encoder that they were built with, the code.
+
+    ``train.precision`` is what ``auto`` comes to on this machine.
+    """
     values = {
         f"{section}.{key}": value
         for section, free in _SECTIONS.items()
         for key, value in params.section(section).items()
         if key not in free
     }
-    return {**values, "shards": shards, "the shards' encoder": encoder}
+    precision = hardware.precision(hardware.choose_device(params.train.device), params.train.precision)
+    return {
+        **values,
+        "train.precision": precision,
+        "shards": shards,
+        "the shards' encoder": encoder,
+        "the revision of the network's code": REVISION,
+    }
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, run: str) -> list[str]:

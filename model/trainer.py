@@ -30,9 +30,10 @@ from model.history import EpochRecord
 from model.interrupts import Interrupted, Interrupts, Stopped
 from model.network import Network
 from model.optimizer import build_optimizer, build_schedule
+from model.provenance import made_from
 from model.resume import Position, Unfinished
 from model.scoring import Scores
-from pipeline.contract.errors import SsmiError, StaleArtifactError
+from pipeline.contract.errors import DivergedError, StaleArtifactError
 from pipeline.contract.params import Params, TrainParams
 from pipeline.contract.progress import Reporter
 
@@ -174,7 +175,7 @@ class Trainer:
         norm = float(clip_grad_norm_(self._trained, settings.clip))
         loss, stop = processes.total(weight * float(losses.detach().sum()), self._job.interrupts.seen)
         if not math.isfinite(loss) or not math.isfinite(norm):
-            raise SsmiError(
+            raise DivergedError(
                 f"epoch {epoch}, step {step}: loss {loss / len(rows)}, gradient norm {norm}",
                 next_step="lower -S train.lr_encoder, or try -S train.precision=fp32",
             )
@@ -224,14 +225,19 @@ class Trainer:
         histories.write(run / HISTORY, history)
 
     def _save_checkpoint(self, *, epoch: int) -> None:
-        shards = self._job.shards
+        shards, params = self._job.shards, self._job.params
         facts = checkpoints.Facts(
-            shards.digest, shards.vocabulary_digest, shards.encoder_digest, self._network.n_parameters, epoch
+            shards=shards.digest,
+            vocabulary_digest=shards.vocabulary_digest,
+            encoder_digest=shards.encoder_digest,
+            n_parameters=self._network.n_parameters,
+            best_epoch=epoch,
+            made_from=made_from(params, shards=shards.digest, encoder=shards.encoder_digest),
         )
         checkpoints.save(
             self._job.run / CHECKPOINT,
             network=self._network,
-            params=self._job.params,
+            params=params,
             shards=shards,
             facts=facts,
         )

@@ -44,7 +44,7 @@ class TrainResult:
     dev: Scores
     """Of the best epoch."""
     test: Scores | None
-    """Of the same weights; None where there is no test split."""
+    """Of the same weights; None where there is no test split, or ``train.test`` is off."""
     step_losses: Sequence[float]
     """Mean loss of each step."""
     timing: Timing
@@ -60,7 +60,7 @@ def train(
     encoder: the BERT folder that the shards were built with; read only with ``model.encoder: finetune``.
     resume: go on with the unfinished run in ``run``.
     Raises ParameterError, MissingResourceError or StaleArtifactError for what does not fit together or cannot be
-    resumed, InputDataError for shards without train or dev sentences, SsmiError when the loss stops being a number,
+    resumed, InputDataError for shards without train or dev sentences, DivergedError when the loss stops being a number,
     ``interrupts.Interrupted`` (a KeyboardInterrupt) after Ctrl-C or SIGTERM, when everything is saved.
     """
     opened = open_shards(shards)
@@ -85,13 +85,18 @@ def train(
                 trainer.resume(unfinished)
             history = trainer.fit(data["dev"])
             best = histories.best(history)
-            test_split = _read(opened, "test", params)
-            if processes.first:
-                checkpoints.restore(run / CHECKPOINT, network)
-            test = trainer.score(test_split, "test") if len(test_split) else None
+            test = _test(trainer, network, opened, params, run) if params.train.test else None
             if processes.first:
                 _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
+
+
+def _test(trainer: Trainer, network: Network, shards: Shards, params: Params, run: Path) -> Scores | None:
+    """Scores of the best epoch's weights on test; None where there is no test."""
+    split = _read(shards, "test", params)
+    if distributed.is_first():
+        checkpoints.restore(run / CHECKPOINT, network)
+    return trainer.score(split, "test") if len(split) else None
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from model.provenance import REVISION
 from model.training import train
 from pipeline.assets.resolve import find_encoder
 from pipeline.contract import params as parameters
@@ -47,10 +48,15 @@ def losses(project: Path, run: str) -> list[float]:
 def test_losses_are_golden_and_the_same_run_to_run(project: Path, request: pytest.FixtureRequest) -> None:
     found = losses(project, "first")
     assert len(found) == STEPS
-    if request.config.getoption("--write-golden"):
-        GOLDEN.parent.mkdir(exist_ok=True)
-        GOLDEN.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    assert GOLDEN.is_file(), "no golden losses: make golden"
+    assert GOLDEN.is_file(), "no golden losses: git holds them"
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     # Another processor adds up in another order.
-    assert found == pytest.approx(json.loads(GOLDEN.read_text(encoding="utf-8")), rel=1e-3, abs=1e-3)
+    unchanged = found == pytest.approx(golden["losses"], rel=1e-3, abs=1e-3)
+    if request.config.getoption("--write-golden"):
+        assert unchanged or golden["revision"] < REVISION, "other losses: raise REVISION in model/provenance.py first"
+        body = {"revision": REVISION, "losses": found}
+        GOLDEN.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
+    else:
+        assert unchanged, "other losses: a mistake, or a change of the method (see CONTRIBUTING.md, golden losses)"
+        assert golden["revision"] == REVISION, "REVISION was raised: make golden"
     assert losses(project, "second") == found

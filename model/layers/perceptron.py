@@ -7,17 +7,16 @@ from torch.nn import functional
 
 
 class Perceptron(nn.Module):
-    """dropout(GELU(W x + b)) (paper: MLP1 of "Local Enhancement", MLP2 of "Global Enhancement").
+    """GELU(W x + b) (paper: MLP1 of "Local Enhancement", MLP2 of "Global Enhancement").
 
     The paper names neither depth nor activation: one layer, and the activation of BERT.
     """
 
-    def __init__(self, *, inputs: int, outputs: int, dropout: float) -> None:
+    def __init__(self, *, inputs: int, outputs: int) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, outputs)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor) -> Tensor:
         """Position by position. Shape: (..., inputs) → (..., outputs)."""
-        activated: Tensor = self.dropout(functional.gelu(self.linear(states)))
+        activated: Tensor = functional.gelu(self.linear(states))
         return activated

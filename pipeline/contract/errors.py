@@ -1,6 +1,7 @@
 """Every error a person can meet: what happened, where, what to do next, and the exit code.
 
 SsmiError                 1  anything of ours that has no better place
+├── DivergedError         1  a training whose loss is no number any more
 ├── ParameterError        2  params.yaml or a ``-S section.key=value`` is wrong
 ├── InputDataError        3  a raw file is not what it should be (names file and line)
 ├── MissingResourceError  4  a data set, vectors or an encoder is not there
@@ -31,6 +32,10 @@ class SsmiError(Exception):
     def __str__(self) -> str:
         """One line: the message, then the next step."""
         return f"{self.message} → {self.next_step}" if self.next_step else self.message
+
+
+class DivergedError(SsmiError):
+    """A training's loss or gradient is no number any more: this run has failed, others need not."""
 
 
 class ParameterError(SsmiError):

@@ -110,7 +110,9 @@ class ShardsParams(Section):
 
     tag_scheme: TagScheme = "BMES"
     hidden: bool = False
-    """Also store the frozen encoder's last layer for each character (float16)."""
+    """Also store the frozen encoder's state of each character (float16), for ``model.encoder: frozen``."""
+    hidden_layers: Positive | None = None
+    """Those states are of the encoder's first so many layers; null takes all."""
     max_window: Positive | None = None
     """Longest window of characters given to the encoder; null takes what the encoder allows."""
 
@@ -168,9 +170,14 @@ class TrainParams(Section):
     """Stop after so many steps, as if the last epoch ended there; null trains all epochs."""
     batch_size: Positive = 16
     """Sentences in a batch."""
+    test: bool = True
+    """Score the test split once, at the end; false while parameters are searched."""
     lr_encoder: Rate = 1e-4
-    lr_new: Rate = 1e-3
+    lr_boundaries: Rate = 1e-3
+    """Of the boundary vectors, where ``model.train_boundaries`` lets them move."""
     lr_crf: Rate = 1e-2
+    lr_new: Rate = 1e-3
+    """Of everything else."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     warmup: Fraction = 0.1
     """Share of all steps during which the learning rate rises linearly; then it falls linearly to zero."""

@@ -1,4 +1,4 @@
-"""A frozen BERT for features: characters → last-layer states. The pipeline's only importer of transformers."""
+"""A frozen BERT for features: characters → states. The pipeline's only importer of transformers."""
 
 from __future__ import annotations
 
@@ -38,16 +38,17 @@ class FrozenEncoder:
     ``width`` is the size of a state, ``max_window`` the most characters it takes at once.
     """
 
-    def __init__(self, folder: Path, tokens: CharacterTokens) -> None:
+    def __init__(self, folder: Path, tokens: CharacterTokens, *, layers: int | None = None) -> None:
+        """``layers``: open only the first so many, whose output the states then are; None takes all."""
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
-        self._model = _load(folder).eval()
+        self._model = _load(folder, layers=layers).eval()
         self._tokens = tokens
         self.width = int(self._model.config.hidden_size)
         self.max_window = int(self._model.config.max_position_embeddings) - 2
 
     def states(self, texts: Sequence[Sequence[str]], *, max_window: int | None = None) -> list[FloatMatrix]:
-        """Last-layer states of each text's characters, [CLS] and [SEP] left out. Shape of each: (characters, width).
+        """States of each text's characters, [CLS] and [SEP] left out. Shape of each: (characters, width).
 
         Longer texts than ``max_window`` go through in windows.
         """
@@ -99,11 +100,13 @@ class FrozenEncoder:
         return [output[index, 1 : len(row) - 1].copy() for index, row in enumerate(rows)]
 
 
-def _load(folder: Path) -> BertModel:
+def _load(folder: Path, *, layers: int | None) -> BertModel:
     """The model with all its weights: transformers fills what a file lacks with random numbers and only logs it."""
+    chosen: dict[str, Any] = {} if layers is None else {"num_hidden_layers": layers}
     try:
         loaded: Any = BertModel.from_pretrained(
             folder,
+            **chosen,
             add_pooling_layer=False,
             dtype=torch.float32,
             local_files_only=True,

@@ -84,6 +84,7 @@ class OnlineFeatures:
         recipe = check(folders, shards)
         segment = recipe.params.segment
         self.max_window = recipe.max_window
+        self._hidden_layers = recipe.hidden_layers
         self._folders = folders
         self._embed = recipe.params.embed
         self._selection = recipe.params.selection
@@ -136,11 +137,12 @@ class OnlineFeatures:
         ]
 
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
-        """The frozen encoder's last layer, as ``part-*.hidden.npy`` holds it. Shape of each: (characters, width)."""
+        """The frozen encoder's states, as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""
         found: list[npt.NDArray[np.float16]] = []
         for start in range(0, len(sentences), SENTENCES_AT_ONCE):
             batch = [_without_surrogates(characters) for characters in sentences[start : start + SENTENCES_AT_ONCE]]
-            found += [states.astype(np.float16) for states in self.encoder.states(batch, max_window=self.max_window)]
+            states = self._reader.states(batch, max_window=self.max_window)
+            found += [own.astype(np.float16) for own in states]
         return found
 
     # --- boundaries ---------------------------------------------------------------------------------------------------
@@ -167,6 +169,15 @@ class OnlineFeatures:
 
         encoder_shape(self._folders.encoder)
         return FrozenEncoder(self._folders.encoder, self._tokens)
+
+    @cached_property
+    def _reader(self) -> FrozenEncoder:
+        """The part of the encoder whose states the network reads."""
+        from pipeline.features.encoder import FrozenEncoder
+
+        if self._hidden_layers == encoder_shape(self._folders.encoder).n_layers:
+            return self.encoder
+        return FrozenEncoder(self._folders.encoder, self._tokens, layers=self._hidden_layers)
 
     def statistics(self) -> Counts:
         """What was computed since this was opened."""

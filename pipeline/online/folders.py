@@ -61,6 +61,8 @@ class Recipe:
     params: Params
     """Sections ``segment``, ``embed`` and ``selection`` are those of the shards; the others mean nothing here."""
     max_window: int
+    hidden_layers: int | None
+    """Of the encoder, whose states the shards hold; None where they hold none."""
     vocabulary_digest: str
     embed_digest: str
     user_dict_digest: str
@@ -102,6 +104,7 @@ def check(folders: FeatureFolders, shards: Manifest) -> Recipe:
     return Recipe(
         params=_params(made_with, manifests.load(folders.embed)),
         max_window=max_window,
+        hidden_layers=facts.get("hidden_layers"),
         vocabulary_digest=facts["vocabulary_digest"],
         embed_digest=facts["embed_digest"],
         user_dict_digest=facts["user_dict_digest"] or "",

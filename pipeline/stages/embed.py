@@ -256,12 +256,12 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
 
 
 @lru_cache(maxsize=1)
-def open_encoder(folder: Path, digest: str) -> Any:
-    """The frozen encoder, opened once a process; ``digest`` tells versions apart."""
+def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Any:
+    """The frozen encoder, or its first ``layers``, opened once a process; ``digest`` tells versions apart."""
     from pipeline.features.encoder import FrozenEncoder
 
     encoder_shape(folder)
-    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)))
+    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
 
 
 def _describe(alignment: Alignment) -> dict[str, float | int]:

@@ -14,8 +14,10 @@ import pyarrow as pa
 from pipeline.assets.resolve import encoder_shape, encoder_vocabulary
 from pipeline.contract import manifest as manifests
 from pipeline.contract import schema, tables
+from pipeline.contract.errors import ParameterError
 from pipeline.contract.labels import LabelSet, Span, TagScheme
 from pipeline.contract.manifest import StageReport
+from pipeline.contract.params import ShardsParams
 from pipeline.features.assemble import boundaries_named, shard_row
 from pipeline.features.tokens import CharacterTokens
 from pipeline.features.vocabulary import open_vocabulary
@@ -43,6 +45,7 @@ class _Task:
     entity_types: tuple[str, ...]
     max_window: int
     hidden: bool
+    hidden_layers: int | None
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -50,6 +53,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     params = context.params.shards
     found = encoder_of(context)
     shape = encoder_shape(found.path)
+    _check_layers(params, shape.n_layers, encoder=found.name)
     max_window = min(params.max_window or shape.max_positions - 2, shape.max_positions - 2)
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
     parts = parts_of(context.folder("prepare"))
@@ -68,6 +72,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
             entity_types=labels.entity_types,
             max_window=max_window,
             hidden=params.hidden,
+            hidden_layers=params.hidden_layers,
         )
         for split, number, path in parts
     ]
@@ -95,7 +100,24 @@ def work(context: StageContext, folder: Path) -> StageReport:
     }
     if params.hidden:
         statistics["hidden_width"] = shape.width
+        statistics["hidden_layers"] = params.hidden_layers or shape.n_layers
     return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics)
+
+
+def _check_layers(params: ShardsParams, n_layers: int, *, encoder: str) -> None:
+    layers = params.hidden_layers
+    if layers is None:
+        return
+    if not params.hidden:
+        raise ParameterError(
+            f"shards.hidden_layers: {layers}, but shards.hidden: false stores no states",
+            next_step="-S shards.hidden=true, or -S shards.hidden_layers=null",
+        )
+    if layers > n_layers:
+        raise ParameterError(
+            f"shards.hidden_layers: {layers}, but {encoder} has {n_layers}",
+            next_step=f"at most -S shards.hidden_layers={n_layers}",
+        )
 
 
 def _feature_parameters(context: StageContext) -> dict[str, Any]:
@@ -173,7 +195,7 @@ def write_part(task: _Task) -> tuple[set[int], int]:
 
 def _write_hidden(task: _Task, sentences: list[list[str]], *, n_characters: int) -> None:
     """Write ``part-*.hidden.npy``: float16, one row a character, in the order of the part's rows."""
-    encoder = open_encoder(task.encoder, task.encoder_digest)
+    encoder = open_encoder(task.encoder, task.encoder_digest, layers=task.hidden_layers)
     path = task.target.with_suffix(".hidden.npy")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tables.writing(path) as temporary:

@@ -169,6 +169,16 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
     assert _bytes(_folder(ablated)) == written
 
 
+def test_other_code_is_another_run(ablated: Any) -> None:
+    path = _folder(ablated) / "runs" / "bert-crf" / "13" / "checkpoint" / "checkpoint.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts["made_from"]["the revision of the network's code"] -= 1
+    path.write_text(json.dumps(facts), encoding="utf-8")
+    outcome = ablated.ssmi("ablate", "--only", "bert-crf", *OPTIONS)
+    assert outcome.code == 0, outcome.stderr
+    assert "[2/2] bert-crf, seed 13: anew, for the revision of the network's code is" in outcome.stderr
+
+
 def test_other_parameters_are_other_runs(ablated: Any) -> None:
     outcome = ablated.ssmi("ablate", "--only", "bert-crf", "--seeds", "1", "-S", "train.epochs=2", *OPTIONS[4:])
     assert outcome.code == 0, outcome.stderr
@@ -177,6 +187,23 @@ def test_other_parameters_are_other_runs(ablated: Any) -> None:
     assert [(row["configuration"], row["n_seeds"]) for row in _table(ablated)["rows"]] == [("bert-crf", 1)]
     assert _table(ablated)["rows"][0]["test"]["f1"]["std"] is None
     assert not (_folder(ablated) / "curves.svg").exists()
+
+
+def test_a_run_that_diverges_stops_no_other(project: Any) -> None:
+    rate = ("-S", "train.lr_encoder=1e37", "-S", "train.clip=1e30", "-S", "train.batch_size=2")
+    outcome = project.ssmi("ablate", "--only", "bert-crf,no-bert", *OPTIONS, *rate)
+    assert outcome.code == 1
+    assert "2 runs failed: bert-crf, seed 13: epoch 1, step" in outcome.stderr
+    assert [row["configuration"] for row in _table(project)["rows"]] == ["no-bert"]
+    assert "-BERT" in outcome.stdout
+    outcome = project.ssmi("ablate", "--only", "bert-crf", "--seeds", "1", *rate)
+    assert (outcome.code, outcome.stdout) == (1, "")
+
+
+def test_what_excludes_each_other_is_refused_before_features_are_built(project: Any) -> None:
+    outcome = project.ssmi("ablate", "--only", "ssmi", "-S", "model.encoder=frozen", "-S", "selection.threshold=0.7")
+    assert outcome.code == 2
+    assert "model.fusion: input" in outcome.stderr and "selection:" not in outcome.stderr
 
 
 def test_an_interrupted_run_is_gone_on_with(project: Any) -> None:
@@ -238,3 +265,4 @@ def test_training_a_configuration(project: Any) -> None:
     outcome = project.ssmi("train", "--config", "no-cosine")
     assert outcome.code == 5
     assert "selection.choice is 'cosine' in the shards, 'random' in the parameters" in outcome.stderr
+    assert "ssmi-cli ablate --dataset tiny --only no-cosine" in outcome.stderr

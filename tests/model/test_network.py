@@ -141,6 +141,22 @@ def test_each_kind_of_boundary_reaches_the_emissions(shards: Path, encoder_folde
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("part", ["gru", "tags"])
+def test_dropout_acts_once_behind_each_perceptron(
+    shards: Path, encoder_folder: Path, make_params: Make, part: str
+) -> None:
+    opened = open_shards(shards)
+    network = _network(opened, encoder_folder, make_params(model__dropout=0.3)).train()
+    seen: list[torch.Tensor] = []
+    reader: torch.nn.Module = network.get_submodule(part)
+    reader.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    batch = _batch(opened)
+    network(batch)
+    zeros = (seen[0][batch.mask] == 0).float().mean().item()
+    assert zeros == pytest.approx(0.3, abs=0.02)
+
+
+@torch.no_grad()
 def test_a_hidden_boundary_looks_like_none(shards: Path, encoder_folder: Path, make_params: Make) -> None:
     opened = open_shards(shards)
     batch = _batch(opened)

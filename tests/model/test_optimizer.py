@@ -29,7 +29,8 @@ def network(shards: Path, encoder_folder: Path, make_params: Callable[..., Any])
 
 
 def test_groups(network: Network, make_params: Callable[..., Any]) -> None:
-    params = make_params(train__lr_encoder=1.0, train__lr_new=2.0, train__lr_crf=3.0, train__weight_decay=0.5).train
+    rates = {"train__lr_encoder": 1.0, "train__lr_new": 2.0, "train__lr_crf": 3.0, "train__lr_boundaries": 4.0}
+    params = make_params(**rates, train__weight_decay=0.5).train
     settings = {
         id(parameter): (group["lr"], group["weight_decay"])
         for group in build_optimizer(network, params).param_groups
@@ -41,10 +42,16 @@ def test_groups(network: Network, make_params: Callable[..., Any]) -> None:
     assert found["encoder.bert.embeddings.LayerNorm.weight"] == (1.0, 0.0)
     assert found["fusion.characters.weight"] == (1.0, 0.5)
     assert found["fusion.boundaries.weight"] == (2.0, 0.5)
-    assert found["boundary.table.weight"] == (2.0, 0.5)
+    assert found["boundary.table.weight"] == (4.0, 0.0)
     assert found["tags.weight"] == (2.0, 0.5)
     assert found["tags.bias"] == (2.0, 0.0)
     assert {value for name, value in found.items() if name.startswith("crf.")} == {(3.0, 0.0)}
+
+
+def test_without_a_tuned_encoder_all_of_the_fusion_is_new(network: Network, make_params: Callable[..., Any]) -> None:
+    network.encoder = None
+    rates = {group["lr"] for group in build_optimizer(network, make_params(train__lr_encoder=7.0).train).param_groups}
+    assert 7.0 not in rates
 
 
 def test_what_is_not_trained_is_left_out(network: Network, make_params: Callable[..., Any]) -> None:

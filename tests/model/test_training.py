@@ -17,10 +17,10 @@ from safetensors.torch import load_file, save_file
 from model.training import TrainResult, train
 from pipeline.contract import manifest as manifests
 from pipeline.contract.errors import (
+    DivergedError,
     InputDataError,
     MissingResourceError,
     ParameterError,
-    SsmiError,
     StaleArtifactError,
 )
 from pipeline.contract.progress import Advance, Silent
@@ -112,10 +112,13 @@ def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, m
     facts = json.loads((run / "checkpoint" / "checkpoint.json").read_text())
     weights = load_file(run / "checkpoint" / "model.safetensors")
     assert weights.pop("boundary_ids").tolist() == [7, 8, 11, 90]
+    made_from = facts.pop("made_from")
+    assert (made_from["model.fusion"], made_from["train.precision"]) == ("input", "fp32")
+    assert made_from["shards"] == facts["shards"] and "train.threads" not in made_from
     assert facts == {
         "best_epoch": result.best_epoch,
         "encoder_digest": "encoder-a",
-        "format": 1,
+        "format": 2,
         "n_parameters": sum(tensor.numel() for tensor in weights.values()),
         "shards": manifests.digest_file(shards / "manifest.json"),
         "vocabulary_digest": "vocabulary-a",
@@ -159,7 +162,8 @@ def test_two_runs_write_the_same_bytes(
 def test_of_equal_epochs_the_earlier_wins(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
 ) -> None:
-    tiny = dict.fromkeys(("train__lr_encoder", "train__lr_new", "train__lr_crf"), 1e-9)
+    rates = ("train__lr_encoder", "train__lr_new", "train__lr_crf", "train__lr_boundaries")
+    tiny = dict.fromkeys(rates, 1e-9)
     result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__epochs=3, **tiny))
     assert len({record.dev.overall.f1 for record in result.history}) == 1
     assert result.best_epoch == 1
@@ -188,6 +192,16 @@ def test_without_a_test_split_only_dev_is_reported(
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": []})
     result = _train(folder, encoder_folder, tmp_path / "run", make_params())
     assert result.test is None
+    assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
+
+
+def test_a_search_leaves_test_alone(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params())
+    for path in (shards / "test").iterdir():
+        path.unlink()  # so that reading it would fail
+    result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__test=False))
+    assert whole.test is not None and result.test is None
+    assert result.dev.to_json() == whole.dev.to_json()
     assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
 
 
@@ -236,7 +250,7 @@ def test_a_loss_that_is_no_number_stops_the_run(
     run = tmp_path / "run"
     _train(shards, encoder_folder, run, make_params())
     before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
-    with pytest.raises(SsmiError, match=r"epoch 1, step 1: loss nan.*train\.lr_encoder"):
+    with pytest.raises(DivergedError, match=r"epoch 1, step 1: loss nan.*train\.lr_encoder"):
         _train(shards, broken, run, make_params())
     # the earlier run stays whole, and nothing of the failed one stays beside it
     assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
@@ -250,6 +264,8 @@ def test_wrong_combinations_are_refused_before_anything_is_written(
         _train(shards, encoder_folder, run, make_params(model__encoder="frozen"))
     with pytest.raises(MissingResourceError, match="without its encoder"):
         _train(shards, None, run, make_params())
+    with pytest.raises(ParameterError, match=r"encoder_layers: 1, but model\.encoder: none"):
+        _train(shards, None, run, make_params(model__encoder="none", model__encoder_layers=1))
     with pytest.raises(ParameterError, match="gpu"):
         _train(shards, encoder_folder, run, make_params(train__device="gpu"))
     with pytest.raises(MissingResourceError, match="not built"):

@@ -188,8 +188,10 @@ def test_a_row_depends_on_its_text_alone(
         assert all(len(row[name]) == len(text) for name in ("characters", "token_ids", "best_ids", "local_ids"))
 
 
-def test_hidden_states_are_those_of_the_shards(project: Any) -> None:
-    project.build("-S", "shards.hidden=true", "-S", "shards.max_window=30")
+@pytest.mark.parametrize("layers", ["null", "1"])
+def test_hidden_states_are_those_of_the_shards(project: Any, layers: str) -> None:
+    chosen = ("-S", f"shards.hidden_layers={layers}")
+    project.build("-S", "shards.hidden=true", "-S", "shards.max_window=30", *chosen)
     features = opened(project.root)
     for split in tables.SPLITS:
         sentences = [row["characters"] for row in shard_rows(project.root, splits=[split])]

@@ -12,7 +12,7 @@ from model.layers.perceptron import Perceptron
 
 def test_it_equals_its_formula() -> None:
     torch.manual_seed(0)
-    brick = Perceptron(inputs=5, outputs=3, dropout=0.5).eval()
+    brick = Perceptron(inputs=5, outputs=3)
     states = torch.randn(2, 4, 5)
     got = brick(states)
     weight, bias = brick.linear.weight.double().tolist(), brick.linear.bias.double().tolist()
@@ -25,17 +25,7 @@ def test_it_equals_its_formula() -> None:
                 assert abs(got[row, place, unit].item() - expected) < 1e-5
 
 
-def test_dropout_works_on_its_outputs_in_training_only() -> None:
-    torch.manual_seed(1)
-    brick = Perceptron(inputs=4, outputs=200, dropout=0.3)
-    states = torch.randn(10, 10, 4)
-    trained, plain = brick(states), brick.eval()(states)
-    dropped = trained == 0
-    assert 0.27 < dropped.float().mean().item() < 0.33
-    torch.testing.assert_close(trained[~dropped], (plain / 0.7)[~dropped])
-
-
 def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
     torch.manual_seed(0)
-    brick = Perceptron(inputs=6, outputs=4, dropout=0.5).eval()
+    brick = Perceptron(inputs=6, outputs=4)
     assert_blind_to_padding(lambda x, mask: brick(x), 6, zero_at_padding=False)

@@ -68,11 +68,13 @@ class Encoder:
         lines = (root / "encoder" / "vocab.txt").read_text(encoding="utf-8").split("\n")
         self.token_of = {token: number for number, token in enumerate(lines)}
 
-    def states(self, characters: list[str]) -> Matrix:
+    def states(self, characters: list[str], *, layers: int = -1) -> Matrix:
+        """After so many layers; -1: after the last."""
         ids = [self.token_of.get(one.lower(), self.token_of["[UNK]"]) for one in characters]
         with torch.no_grad():
-            output = self.bert(input_ids=torch.tensor([[self.token_of["[CLS]"], *ids, self.token_of["[SEP]"]]]))
-        states: Matrix = output.last_hidden_state[0, 1:-1].numpy()
+            row = torch.tensor([[self.token_of["[CLS]"], *ids, self.token_of["[SEP]"]]])
+            output = self.bert(input_ids=row, output_hidden_states=True)
+        states: Matrix = output.hidden_states[layers][0, 1:-1].numpy()
         return states
 
     def unit_mean(self, characters: list[str]) -> Matrix:
@@ -430,9 +432,19 @@ def test_tags_of_each_scheme_hold_the_entities(project: Any, scheme: Any) -> Non
     assert n_entities > 200
 
 
-def test_hidden_states_lie_beside_their_rows(project: Any, encoder: Encoder) -> None:
-    project.build("-S", "shards.hidden=true", "-S", "prepare.sentences_per_part=25")
+def test_layers_of_states_that_there_are_not(project: Any) -> None:
+    too_many = project.ssmi("features", "build", "-S", "shards.hidden=true", "-S", "shards.hidden_layers=3")
+    assert (too_many.code, "has 2" in too_many.stderr) == (2, True)
+    for_nothing = project.ssmi("features", "build", "-S", "shards.hidden_layers=1")
+    assert (for_nothing.code, "stores no states" in for_nothing.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("layers", [None, 1])
+def test_hidden_states_lie_beside_their_rows(project: Any, encoder: Encoder, layers: int | None) -> None:
+    chosen = ["-S", f"shards.hidden_layers={layers}"] if layers else []
+    project.build("-S", "shards.hidden=true", "-S", "prepare.sentences_per_part=25", *chosen)
     assert statistics(project, "shards")["hidden_width"] == 32
+    assert statistics(project, "shards")["hidden_layers"] == (layers or 2)
     n_windowed = 0
     for split in tables.SPLITS:
         for path in tables.list_parts(folder(project, "shards"), split):
@@ -443,7 +455,9 @@ def test_hidden_states_lie_beside_their_rows(project: Any, encoder: Encoder) -> 
                 starts, characters = row["window_starts"], row["characters"]
                 if len(starts) > 1 or row["sentence_id"] % 20 == 0:
                     ends = [*starts[1:], len(characters)]
-                    own = [encoder.states(characters[i:j]) for i, j in zip(starts, ends, strict=True)]
+                    own = [
+                        encoder.states(characters[i:j], layers=layers or -1) for i, j in zip(starts, ends, strict=True)
+                    ]
                     stored = states[offset : offset + len(characters)].astype(np.float32)
                     assert np.abs(stored - np.concatenate(own)).max() < 4e-3
                     n_windowed += len(starts) > 1
