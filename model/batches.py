@@ -50,6 +50,7 @@ class Batch:
     mask: bool, True on characters. Shape: (batch, length)
     best_rows, local_rows: embedding rows, 0 for none and for padding, where wanted. Shape: (batch, length)
     set_rows, negative_rows: likewise. Shape: (batch, length, largest set of the split)
+    places: where each character stands in its segment, 0 for padding, where wanted. Shape: (batch, length)
     hidden: stored states as float32, or None. Shape: (batch, length, hidden_width)
     """
 
@@ -62,6 +63,7 @@ class Batch:
     local_rows: Tensor | None = None
     set_rows: Tensor | None = None
     negative_rows: Tensor | None = None
+    places: Tensor | None = None
     hidden: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
@@ -126,6 +128,7 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.local_rows),
         rows_of(split.set_rows),
         rows_of(split.negative_rows),
+        rows_of(split.places),
         _states(split, rows, lengths),
     )
 

@@ -76,9 +76,10 @@ _EVERY = (
     _without("no-mlp2", "-MLP2", "no perceptron over the global enhancement", mlp2=False),
     _without("no-layer-norm", "-LNorm", "no layer norm", layer_norm=False),
     _without("no-biaffine", "-Biaffine", "no second view of the encoder's output", biaffine=False),
+    _without("no-places", "-Places", "no place in the segment: the paper's network", segment_places=False),
 )
 CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType({each.name: each for each in _EVERY})
-"""In the order of the paper's tables, SSMI and the baseline first."""
+"""In the order of the paper's tables, SSMI and the baseline first, what is not in the paper last."""
 CURVES = ("ssmi", "no-cosine", "no-gmi", "no-lmi", "char-max")
 """The rows of the paper's Figure 3."""
 

@@ -26,6 +26,8 @@ from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.schema import SHARDS
 
 REBUILD = "build the shards again"
+PLACES = ("padding", "first", "inner", "last", "alone")
+"""Where a character may stand in its segment; the first is no character's."""
 _COLUMNS = ("token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
 
 
@@ -37,6 +39,8 @@ class Wanted:
     local: bool = False
     sets: bool = False
     """The boundary sets and their negatives."""
+    places: bool = False
+    """Where each character stands in its segment."""
     hidden: bool = False
 
 
@@ -87,6 +91,7 @@ class Split:
     token_ids, tag_ids: Shape: (n_characters,)
     best_rows, local_rows: embedding rows of S_m and of the local boundary, 0 for none. Shape: (n_characters,)
     set_rows, negative_rows: likewise of S_s and of the negatives, padded with 0. Shape: (n_characters, largest set)
+    places: where each character stands in its segment, one of ``PLACES``. Shape: (n_characters,)
     window_offsets, window_starts: likewise, where each sentence's windows begin (counted within the sentence).
     gold: the entities of each sentence.
     """
@@ -98,6 +103,7 @@ class Split:
     local_rows: Rows | None
     set_rows: Rows | None
     negative_rows: Rows | None
+    places: Rows | None
     window_offsets: Ids
     window_starts: npt.NDArray[np.int32]
     gold: Sequence[Sequence[Span]]
@@ -148,6 +154,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         *(("best_ids",) if wanted.best else ()),
         *(("local_ids",) if wanted.local else ()),
         *(("set_ids", "negative_ids") if wanted.sets else ()),
+        *(("segment_starts",) if wanted.places else ()),
     )
     paths = tables.list_parts(shards.folder, split)
     parts = [tables.read_table(path, SHARDS, columns=names) for path in paths] or [
@@ -186,6 +193,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         rows_of("local_ids") if wanted.local else None,
         rows_of_sets("set_ids") if wanted.sets else None,
         rows_of_sets("negative_ids") if wanted.sets else None,
+        _places(offsets, *_flat(whole["segment_starts"]), source=source) if wanted.places else None,
         window_offsets,
         window_starts.to_numpy(),
         _gold(*_flat(whole["entities"]), labels=shards.labels, source=source),
@@ -233,6 +241,9 @@ def split_of(
         rows_of("local_ids") if wanted.local else None,
         set_rows,
         None,
+        _places(offsets, _offsets([len(row["segment_starts"]) for row in rows]), flat("segment_starts"), source="rows")
+        if wanted.places
+        else None,
         _offsets([len(row["window_starts"]) for row in rows]),
         flat("window_starts").astype(np.int32),
         [[] for _ in rows],
@@ -249,6 +260,25 @@ def _flat(column: pa.ChunkedArray) -> tuple[Ids, Any]:
     lists = column.combine_chunks()
     lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
     return np.concatenate(([0], np.cumsum(lengths))), lists.flatten()
+
+
+def _places(offsets: Ids, start_offsets: Ids, starts: Any, *, source: str) -> Rows:
+    """Where each character stands in its segment, as an index of ``PLACES``; segments tile their sentence.
+
+    starts: each sentence's segments' first characters. Shape: (n_segments,)
+    Returns shape: (n_characters,)
+    """
+    filled = offsets[:-1][np.diff(offsets) > 0]
+    begins = np.zeros(offsets[-1], dtype=bool)
+    owners = np.repeat(offsets[:-1], np.diff(start_offsets))
+    try:
+        begins[owners + np.asarray(starts, dtype=np.int64)] = True
+    except IndexError:
+        begins[:] = False
+    if not begins[filled].all():
+        raise StaleArtifactError(f"{source}: segments that do not tile their sentence", next_step=REBUILD)
+    ends = np.append(begins[1:], True)[: len(begins)]
+    return np.select([begins & ends, begins, ends], [4, 1, 3], default=2).astype(np.int32)
 
 
 def _check_windows(

@@ -2,7 +2,7 @@
 
 The way of a batch (method: "Model Architecture" of the paper; every line but the first and the last is a switch)::
 
-    O_B, e_s = encoder(P[E_c ⊕ E_Sm])   encoder, fusion: input
+    O_B, e_s = encoder(P[E_c ⊕ E_Sm])   encoder, fusion: input, segment_places
     H1  = CAN(O_B)                      can; fusion: output: CAN(P[O_B ⊕ E_Sm])
     H2  = GRU(MLP1(H1 ⊕ E_l))           lmi, mlp1, gru
     H2' = LN(H2)                        layer_norm
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from model.batches import Batch
 from model.boundaries import BoundaryTable
-from model.data import Shards, Wanted
+from model.data import PLACES, Shards, Wanted
 from model.encoder import Encoded, Encoder
 from model.layers.biaffine import Biaffine
 from model.layers.boundary import BoundaryEmbedding
@@ -150,18 +150,18 @@ class Network(nn.Module):
         if self.encoder is not None:
             inputs = None
             if self.params.fusion == "input":
-                inputs = self._fuse(self.encoder.embed(batch.token_ids), embedded)
+                inputs = self._fuse(self.encoder.embed(batch.token_ids), batch, embedded)
             return Encoded(*self.encoder(batch, inputs=inputs))
         states = batch.hidden if self.characters is None else self.characters(batch.token_ids)
         assert states is not None
         if self.params.fusion == "input":
-            states = self._fuse(states, embedded)
+            states = self._fuse(states, batch, embedded)
         return Encoded(states, masked_mean(states, batch.mask))
 
     def _enhance_locally(self, states: Tensor, batch: Batch, embedded: _Embedded) -> Tensor:
         """H2', from O_B."""
         if self.params.fusion == "output":
-            states = self._fuse(states, embedded)
+            states = self._fuse(states, batch, embedded)
         if self.can is not None:
             states = self.can(states, batch.mask)
         if embedded.local is not None:
@@ -189,9 +189,9 @@ class Network(nn.Module):
             kind=self.params.gmi,
         )
 
-    def _fuse(self, characters: Tensor, embedded: _Embedded) -> Tensor:
+    def _fuse(self, characters: Tensor, batch: Batch, embedded: _Embedded) -> Tensor:
         assert self.fusion is not None and embedded.best is not None
-        fused: Tensor = self.fusion(characters, embedded.best)
+        fused: Tensor = self.fusion(characters, embedded.best, batch.places)
         return fused
 
     def _embed(self, batch: Batch, *, negatives: bool) -> _Embedded:
@@ -224,6 +224,7 @@ def wanted(params: ModelParams) -> Wanted:
         best=params.fusion != "none",
         local=params.lmi,
         sets=params.gmi != "none",
+        places=params.fusion != "none" and params.segment_places,
         hidden=params.encoder == "frozen",
     )
 
@@ -297,7 +298,7 @@ def build(
         encoder=encoder if params.encoder == "finetune" else None,
         characters=nn.Embedding(n_tokens, width) if params.encoder == "none" else None,
         boundary=boundary,
-        fusion=Fusion(width=width, boundary_width=boundary_width) if params.fusion != "none" else None,
+        fusion=_fusion(params, width=width, boundary_width=boundary_width),
         can=ConvolutionalAttention(width=width, window=params.can_window, attention_width=width // 4)
         if params.can
         else None,
@@ -312,6 +313,12 @@ def build(
         tags=nn.Linear(after_mlp2 + (params.biaffine_width if params.biaffine else 0), len(labels.tags)),
         crf=ConstrainedCrf(labels),
     )
+
+
+def _fusion(params: ModelParams, *, width: int, boundary_width: int) -> Fusion | None:
+    if params.fusion == "none":
+        return None
+    return Fusion(width=width, boundary_width=boundary_width, n_places=len(PLACES) if params.segment_places else 0)
 
 
 def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) -> None:

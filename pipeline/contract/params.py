@@ -126,6 +126,9 @@ class ModelParams(Section):
     """Train only the first so many layers of the encoder, and leave the others out; null takes all."""
     fusion: Literal["none", "input", "output"] = "input"
     """Where the best boundary's embedding E_{S_m} joins: BERT's input embeddings, its output, or nowhere."""
+    segment_places: bool = True
+    """Where the boundary joins, the character's place in its segment (first, inner, last, alone) joins too. Not in the
+    paper."""
     can: bool = True
     """Convolutional attention over the encoder's output."""
     lmi: bool = True

@@ -188,7 +188,7 @@ def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | 
         "set_ids": [list(sentence.sets.get(position, ())) for position in range(n_characters)],
         "negative_ids": [list(sentence.negatives.get(position, ())) for position in range(n_characters)],
         "local_ids": [sentence.local.get(position, 0) for position in range(n_characters)],
-        "segment_starts": [0],
+        "segment_starts": [place for place in range(n_characters) if place % 6 in (0, 1, 3)],
         "window_starts": list(sentence.windows),
         "hidden_start": hidden_start,
     }

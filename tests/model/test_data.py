@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from model.boundaries import BoundaryTable, GrowingTable
-from model.data import Wanted, open_shards, read_split
+from model.data import PLACES, Wanted, open_shards, read_split, split_of
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
@@ -130,3 +130,36 @@ def test_a_growing_table_gives_strangers_the_next_rows_and_can_forget_them() -> 
         assert growing.n_strangers == 0 and growing.lacks(asked[1:]).tolist() == [8, 7, 900]
     with pytest.raises(StaleArtifactError, match="here: names boundary 900"):
         growing.rows_of(np.array([10, 900]), source="here")
+
+
+def test_places_in_segments(tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences})
+    opened = open_shards(folder)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(places=True))
+    rows = [row for part in tables.list_parts(folder, "train") for row in tables.read_rows(part, schema.SHARDS)]
+    expected = []
+    for row in rows:
+        starts, n_characters = row["segment_starts"], len(row["characters"])
+        for start, end in zip(starts, [*starts[1:], n_characters], strict=True):
+            inner = ["inner"] * (end - start - 2)
+            expected += ["alone"] if end - start == 1 else ["first", *inner, "last"]
+    assert split.places is not None
+    assert [PLACES[place] for place in split.places] == expected
+    assert set(expected) == set(PLACES[1:])
+    online = split_of(rows, boundaries=opened.boundaries, wanted=Wanted(places=True))
+    assert online.places is not None and online.places.tolist() == split.places.tolist()
+    assert read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted()).places is None
+
+
+@pytest.mark.parametrize("starts", [[], [1], [0, 900]])
+def test_segments_that_do_not_tile_their_sentence(
+    tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any], starts: list[int]
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences[:1]})
+    path = tables.part_path(folder, "train", 0)
+    rows = tables.read_rows(path, schema.SHARDS)
+    rows[0]["segment_starts"] = starts
+    tables.write_rows(path, schema.SHARDS, rows)
+    opened = open_shards(folder)
+    with pytest.raises(StaleArtifactError, match="segments that do not tile"):
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(places=True))

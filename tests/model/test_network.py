@@ -36,7 +36,7 @@ def _network(opened: Shards, encoder_folder: Path, params: Any) -> Network:
 
 
 ROWS = ("best_rows", "local_rows", "set_rows", "negative_rows")
-EVERYTHING = Wanted(best=True, local=True, sets=True, hidden=True)
+EVERYTHING = Wanted(best=True, local=True, sets=True, places=True, hidden=True)
 
 
 def _batch(opened: Shards) -> Batch:
@@ -119,6 +119,9 @@ def test_an_ablation_lacks_what_its_name_says(shards: Path, encoder_folder: Path
     whole, lacking = (_network(opened, encoder_folder, find(each).apply(make_params())) for each in ("ssmi", name))
     if name in parts:
         assert getattr(whole, parts[name]) is not None and getattr(lacking, parts[name]) is None
+    if name == "no-places":
+        assert whole.fusion is not None and whole.fusion.places is not None
+        assert lacking.fusion is not None and lacking.fusion.places is None
     if name in ("no-lmi", "char-max"):
         assert wanted(whole.params).local and not wanted(lacking.params).local
 
@@ -130,7 +133,7 @@ def test_each_kind_of_boundary_reaches_the_emissions(shards: Path, encoder_folde
     _stir(network)
     batch = _batch(opened)
     before = network.emissions(batch)
-    for rows in ("best_rows", "local_rows", "set_rows"):
+    for rows in ("best_rows", "local_rows", "set_rows", "places"):
         value = getattr(batch, rows)
         blanked = replace(batch, **{rows: torch.zeros_like(value)})
         assert (network.emissions(blanked) - before).abs().max() > 1e-4, rows
