@@ -30,7 +30,7 @@ def doctor(session: Session) -> None:
         except metadata.PackageNotFoundError:
             return "missing"
 
-    places = [(name, getattr(util.find_spec(name), "origin", None)) for name in ("pipeline", "model", "cli")]
+    places = [(name, getattr(util.find_spec(name), "origin", None)) for name in ("pipeline", "model", "ssmi", "cli")]
     rows = [
         ("python", platform.python_version()),
         ("cpu cores", os.cpu_count()),

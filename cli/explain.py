@@ -80,6 +80,9 @@ def _ask(
     from pipeline.online.explanation import explain as ask
 
     params = session.params(overrides)
+    idle = [text for text in overrides if text.partition(".")[0].strip() not in ("selection", "encoder", "datasets")]
+    if idle:
+        raise click.UsageError(f"-S {idle[0]}: explain reads selection.* alone; the rest is in the features as built")
     artifacts = session.root / "artifacts"
 
     def encoder() -> Path:

@@ -50,7 +50,7 @@ def marked(text: str, entities: Sequence[Entity], colours: Mapping[str, str]) ->
     end = 0
     for entity in entities:
         shown.append(visible(text[end : entity.start]))
-        shown.append(f"[{visible(entity.text)} {entity.label}]", style=f"bold {colours[entity.label]}")
+        shown.append(f"[{visible(entity.text)} {visible(entity.label)}]", style=f"bold {colours[entity.label]}")
         end = entity.end
     shown.append(visible(text[end:]))
     return shown
@@ -81,7 +81,7 @@ def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
     ):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]  # a Literal in a loop
     for one in entities:
-        label = Text(one.label, style=colours[one.label])
+        label = Text(visible(one.label), style=colours[one.label])
         table.add_row(label, visible(one.text), str(one.start), str(one.end), f"{one.score:.3f}")
     return table
 

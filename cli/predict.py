@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from cli.options import dataset_option
 from cli.session import Session
@@ -25,6 +26,15 @@ STDIN = "-"
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl")
 Write = Callable[[str], object]
+_NOT_TYPED = {
+    "files": "FILES",
+    "kind": "--input",
+    "errors": "--errors",
+    "form": "--format",
+    "out": "--out",
+    "batch_chars": "--batch-chars",
+}
+"""Parameters that mean nothing to --interactive."""
 
 
 @click.command()
@@ -66,8 +76,12 @@ def predict(
 
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
     """
-    if interactive and (files or out is not None or form != FORMATS[0]):
-        raise click.UsageError("--interactive takes no FILES, --out or --format: it reads what is typed")
+    given = click.get_current_context()
+    idle = [
+        said for name, said in _NOT_TYPED.items() if given.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if interactive and idle:
+        raise click.UsageError(f"--interactive reads what is typed, without {', '.join(idle)}")
     if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
         raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
     if not files and not interactive:

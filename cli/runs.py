@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from cli.session import Session
 
 
@@ -12,6 +14,8 @@ def run_folder(session: Session, *, run: Path | None, dataset: str | None) -> tu
 
     A run that is named needs no project here: a packed one has none.
     """
+    if run is not None and dataset is not None:
+        raise click.UsageError("--run names the run folder, --dataset the run of a data set: give one of them")
     if run is not None:
         return run, session.root if session.project is not None else None
     name = dataset or session.params().datasets[0]

@@ -42,6 +42,8 @@ _WEIGHTS, _PARAMS, _LABELS, _FACTS, _ENCODER = (
 )
 _SHARDS = "shards"
 """Folder that holds a copy of the training shards' manifest: what features on line are held to."""
+_FEATURES = ("segment", "embed", "selection", "pmi")
+"""Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
 
 
@@ -102,12 +104,13 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, fact
 def load(folder: Path, *, shards: Shards) -> Checkpoint:
     """Load for use on ``shards``: boundaries that training never met take those shards' pre-trained vectors.
 
-    Raises MissingResourceError when there is no checkpoint, StaleArtifactError when the shards' labels, vocabulary or
-    encoder are not the checkpoint's or hold no hidden states where it reads them.
+    Raises MissingResourceError when there is no checkpoint, StaleArtifactError when the shards' labels, vocabulary,
+    encoder or feature parameters are not the checkpoint's or hold no hidden states where it reads them.
     """
     facts = read_facts(folder)
     labels = LabelSet.load(folder / _LABELS)
     check(folder, facts, labels, shards)
+    _check_features(folder, shards)
     params = read_params(folder)
     check_buildable(params.model, shards)
     tensors = _read_tensors(folder / _WEIGHTS)
@@ -199,6 +202,31 @@ def check(folder: Path, facts: Facts, labels: LabelSet, shards: Shards) -> None:
             f"{folder} and {shards.folder} do not belong together: {'; '.join(problems)}",
             next_step="build the shards as for training, or train on these",
         )
+
+
+def _check_features(folder: Path, shards: Shards) -> None:
+    """Refuse shards whose features were made with other parameters: the network never saw the like."""
+    then, now = (_feature_parameters(manifests.load(path)) for path in (folder / _SHARDS, shards.folder))
+    if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
+        then["shards.hidden_layers"] = now["shards.hidden_layers"]  # nothing of it is read, or check_buildable says so
+    problems = [
+        f"{name} is {then.get(name)} here, {now.get(name)} there"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
+    ]
+    if problems:
+        raise StaleArtifactError(
+            f"{folder} was trained on other features than {shards.folder} holds: {'; '.join(problems)}",
+            next_step="build the features with the run's parameters, or train on these",
+        )
+
+
+def _feature_parameters(shards: Manifest) -> dict[str, Any]:
+    """``section.key`` → value of all that decides what a sentence's row holds, the split into sentences left out."""
+    facts = shards.report.statistics
+    sections = facts.get("feature_parameters", {})
+    found = {f"{name}.{key}": value for name in _FEATURES for key, value in sections.get(name, {}).items()}
+    return {**found, "shards.hidden_layers": facts.get("hidden_layers")}
 
 
 def _describe(labels: LabelSet) -> str:

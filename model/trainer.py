@@ -93,10 +93,9 @@ class Trainer:
         self._job.reporter.note(f"going on {self._where()}")
         if not position.history or not processes.first:
             return
+        if position.step == 0:
+            self._publish()  # the process may have ended between the state and what is shown of it
         best = histories.best(position.history)
-        if position.step == 0 and best == position.history[-1]:
-            self._publish()
-            return
         folder = self._job.run / CHECKPOINT
         facts = checkpoints.read_facts(folder)
         if (facts.best_epoch, facts.shards) != (best.epoch, self._job.shards.digest):

@@ -123,6 +123,8 @@ def _say_what_is_replaced(run: Path, reporter: Reporter) -> None:
     except StaleArtifactError:
         reporter.note(f"{run}: an unfinished run of another version is replaced")
         return
+    if found is None and (run / METRICS).is_file():
+        reporter.note(f"{run}: a finished run, replaced once the first epoch is done (--run keeps it)")
     if found is not None:
         epochs, position = found.made_from.get("train.epochs"), found.position
         reporter.note(

@@ -66,7 +66,7 @@ def check(run: Path) -> None:
     problems = []
     for name, packed in _read(run / PACK).items():
         path = run / name
-        if name.startswith(f"{FEATURES}/"):
+        if name.startswith(f"{FEATURES}/") and path.is_file():
             continue
         found = remembered_digest(path) if path.is_file() else "missing"
         if found != packed:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -107,17 +107,28 @@ def load(folder: Path) -> Manifest:
             next_step="build the features again with this version",
         )
     try:
+        _check_names(body["files"])
         body["report"] = StageReport(**body["report"])
         body["files"] = {name: FileEntry(**entry) for name, entry in body["files"].items()}
         return Manifest(**body)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise StaleArtifactError(f"{path}: incomplete ({error})", next_step="build the features again") from error
+
+
+def _check_names(names: Iterable[str]) -> None:
+    """A manifest may come from somebody else: it may only name files below its own folder."""
+    for name in names:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            raise ValueError(f"{name!r} is no file below it")
 
 
 def build_hint(folder: Path) -> str:
     """The command that makes a stage folder, guessed from its place ``artifacts/<stage>[/<dataset>]``."""
-    dataset = folder.name if folder.parent.name != "artifacts" else "NAME"
-    return f"ssmi-cli features build --dataset {dataset}"
+    if folder.parent.name == "artifacts":
+        return "ssmi-cli features build --dataset NAME"
+    if folder.parent.parent.name == "artifacts":
+        return f"ssmi-cli features build --dataset {folder.name}"
+    return "put it back, or make it again"
 
 
 def intact(manifest: Manifest, folder: Path) -> bool:

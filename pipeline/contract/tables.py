@@ -74,13 +74,15 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     try:
         yield fresh
         fresh.chmod(0o755)
-        if folder.exists():
-            old = fresh.with_suffix(".old")
-            folder.rename(old)
+        old = fresh.with_suffix(".old")
+        try:
+            if folder.exists():
+                folder.rename(old)
             fresh.rename(folder)
-            shutil.rmtree(old)
-        else:
-            fresh.rename(folder)
+        finally:
+            if old.exists() and not folder.exists():
+                old.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 

@@ -113,7 +113,8 @@ def main() -> None:
         for rows in batches[: options.steps + WARMING]:
             for side in sides.values():
                 side.step(rows)
-    print(f"{options.dataset}, {len(batches)} batches an epoch, {options.steps} measured, {threads} threads")
+    n_measured = len(sides["ssmi"].steps) - WARMING
+    print(f"{options.dataset}, {len(batches)} batches an epoch, {n_measured} measured, {threads} threads")
     for side in sides.values():
         milliseconds = 1000 * statistics.median(side.steps)
         waiting = sum(side.waiting[WARMING:]) / sum(side.steps[WARMING:])

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,18 @@ def test_text_that_is_piped_in(predict: Any, typed: Any) -> None:
     assert predict().stdout == ""
 
 
+def test_a_line_of_a_hundred_thousand_characters(predict: Any, tmp_path: Path) -> None:
+    text = (SENTENCE * (100_000 // len(SENTENCE) + 1))[:100_000]
+    path = tmp_path / "long.txt"
+    path.write_text(f"{SENTENCE}\n{text}\n{SENTENCE}\n", encoding="utf-8")
+    first, long, last = rows_of(predict(path))
+    assert first == last and long["text"] == text
+    assert len(long["entities"]) > 1000
+    assert all(text[one["start"] : one["end"]] == one["text"] for one in long["entities"])
+    ends = [(one["start"], one["end"]) for one in long["entities"]]
+    assert ends == sorted(ends) and all(a[1] <= b[0] for a, b in pairwise(ends))
+
+
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +215,8 @@ def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: A
         (["nowhere.txt"], "does not exist"),
         (["--format", "xml"], "'xml' is not one of"),
         (["--batch-chars", "0"], "0 is not in the range"),
-        (["--interactive", "--out", "x"], "--interactive takes no FILES"),
+        (["--interactive", "--out", "x", "--errors", "replace"], "what is typed, without --errors, --out"),
+        (["--run", "x", "--dataset", "tiny"], "give one of them"),
         (["--out", "nowhere/out.jsonl"], "no folder nowhere"),
         (["--out", os.devnull], "something there that is no file"),
     ],

@@ -80,6 +80,10 @@ def test_unseen_boundaries_take_their_pretrained_vector(
     [
         ({"statistics": {"vocabulary_digest": "vocabulary-b"}}, "vocabulary vocabulary-a here, vocabulary-b there"),
         ({"statistics": {"encoder_digest": "encoder-b"}}, "encoder encoder-a here, encoder-b there"),
+        (
+            {"statistics": {"feature_parameters": {"selection": {"choice": "random"}}}},
+            r"trained on other features .*selection\.choice is None here, random there",
+        ),
         ({"entity_types": ("LOC", "ORG", "PER")}, "labels BMES LOC,PER here, BMES LOC,ORG,PER there"),
     ],
 )

@@ -180,6 +180,23 @@ def test_a_run_killed_between_its_state_and_its_checkpoint(run: Run, tmp_path: P
     assert _bytes(folder) == _bytes(tmp_path / "whole")
 
 
+def test_a_run_killed_before_a_worse_last_epoch_was_shown(run: Run, tmp_path: Path) -> None:
+    for seed in range(20):
+        changes = {"train__lr_encoder": 3e-2, "train__warmup": 0.0, "train__clip": 100.0, "train__seed": seed}
+        if run(f"whole-{seed}", **changes).best_epoch == 3:
+            continue
+        with pytest.raises(Interrupted):
+            run("stopped", reporter=Signals("test", 1), **changes)
+        history = tmp_path / "stopped" / "history.csv"
+        history.write_text(
+            "".join(history.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8"
+        )
+        run("stopped", resume=True, **changes)
+        assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / f"whole-{seed}")
+        return
+    pytest.fail("the last epoch was always the best")
+
+
 def test_the_state_is_plain_and_says_where_it_stands(run: Run, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))
@@ -209,8 +226,10 @@ def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: Run, tmp_
     folder = tmp_path / "run"
     run("run", train__seed=1)
     finished = _bytes(folder)
+    stopping = Signals("epoch 1/3", 1)
     with pytest.raises(Interrupted):
-        run("run", reporter=Signals("epoch 1/3", 1))
+        run("run", reporter=stopping)
+    assert "a finished run, replaced once the first epoch is done" in stopping.notes[0]
     kept = _bytes(folder)
     assert {name: digest for name, digest in kept.items() if not name.startswith("state/")} == finished
     with pytest.raises(Interrupted):

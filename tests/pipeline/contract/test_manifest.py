@@ -115,6 +115,15 @@ def test_another_schema_version_is_refused(folder: Path, version: object) -> Non
     assert "build the features again" in caught.value.next_step
 
 
+@pytest.mark.parametrize("name", ["../secret", "a/../../b", "/etc/passwd", "..\\b"])
+def test_a_manifest_names_nothing_outside_its_folder(folder: Path, name: str) -> None:
+    body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+    body["files"][name] = next(iter(body["files"].values()))
+    (folder / MANIFEST_NAME).write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match="is no file below it"):
+        manifests.load(folder)
+
+
 def test_a_folder_without_a_manifest_was_never_finished(folder: Path) -> None:
     (folder / MANIFEST_NAME).unlink()
     with pytest.raises(MissingResourceError, match="weibo: not built") as caught:
