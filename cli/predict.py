@@ -76,14 +76,7 @@ def predict(
 
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
     """
-    given = click.get_current_context()
-    idle = [
-        said for name, said in _NOT_TYPED.items() if given.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-    if interactive and idle:
-        raise click.UsageError(f"--interactive reads what is typed, without {', '.join(idle)}")
-    if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
-        raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
+    _check_usage(interactive=interactive, out=out)
     if not files and not interactive:
         if sys.stdin.isatty():
             raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
@@ -112,6 +105,17 @@ def predict(
         records = _records(files, kind=kind, errors=errors, advance=advance)
         for piece in WRITERS[form](_tagged(tagger, records, batch_chars or BATCH_CHARACTERS), origin):
             write(piece)
+
+
+def _check_usage(*, interactive: bool, out: Path | None) -> None:
+    given = click.get_current_context()
+    idle = [
+        said for name, said in _NOT_TYPED.items() if given.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if interactive and idle:
+        raise click.UsageError(f"--interactive reads what is typed, without {', '.join(idle)}")
+    if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
+        raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
 
 
 @contextmanager

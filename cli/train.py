@@ -6,11 +6,15 @@ import json
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cli.options import dataset_option, override_option
 from cli.session import Session
+
+if TYPE_CHECKING:
+    from model.training import TrainResult
 
 
 @click.command()
@@ -76,10 +80,14 @@ def train(
         click.echo(metrics, nl=False)
         return
     print_scores(json.loads(metrics))
+    click.echo(_last_line(result))
+
+
+def _last_line(result: TrainResult) -> str:
     timing = result.timing
     waited = timing.waiting_seconds / timing.seconds if timing.seconds else 0.0
-    click.echo(
-        f"best epoch {result.best_epoch}; run folder {folder}; {waited:.1%} of the training time waiting for data"
+    return (
+        f"best epoch {result.best_epoch}; run folder {result.run}; {waited:.1%} of the training time waiting for data"
     )
 
 

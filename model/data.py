@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -149,56 +150,87 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     ``boundaries`` gives the embedding rows. Raises StaleArtifactError when hidden states are wanted and none are
     stored, or when a part is not what shards hold.
     """
-    names = (
+    paths = tables.list_parts(shards.folder, split)
+    names = _columns(wanted)
+    parts = [tables.read_table(path, SHARDS, columns=names) for path in paths] or [SHARDS.empty_table().select(names)]
+    source = f"{shards.folder.name}/{split}"
+    whole = _Whole(pa.concat_tables(parts), boundaries, source)
+    offsets = whole.offsets
+    tag_ids = whole.of_characters("tag_ids").to_numpy()
+    if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
+        raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
+    window_offsets, window_starts = whole.flat("window_starts")
+    _check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.max_window, source=source)
+    return Split(
+        offsets,
+        whole.of_characters("token_ids").to_numpy(),
+        tag_ids,
+        whole.rows("best_ids") if wanted.best else None,
+        whole.rows("local_ids") if wanted.local else None,
+        whole.rows_of_sets("set_ids") if wanted.sets else None,
+        whole.rows_of_sets("negative_ids") if wanted.sets else None,
+        _places(offsets, *whole.flat("segment_starts"), source=source) if wanted.places else None,
+        window_offsets,
+        window_starts.to_numpy(),
+        _gold(*whole.flat("entities"), labels=shards.labels, source=source),
+        _hidden(shards, paths, parts, split=split) if wanted.hidden else None,
+    )
+
+
+def _columns(wanted: Wanted) -> list[str]:
+    """The columns to read; what is not wanted stays on disk."""
+    return [
         *_COLUMNS,
         *(("best_ids",) if wanted.best else ()),
         *(("local_ids",) if wanted.local else ()),
         *(("set_ids", "negative_ids") if wanted.sets else ()),
         *(("segment_starts",) if wanted.places else ()),
-    )
-    paths = tables.list_parts(shards.folder, split)
-    parts = [tables.read_table(path, SHARDS, columns=names) for path in paths] or [
-        SHARDS.empty_table().select(list(names))
     ]
-    whole = pa.concat_tables(parts)
-    source = f"{shards.folder.name}/{split}"
-    offsets, token_ids = _flat(whole["token_ids"])
 
-    def of_characters(name: str) -> Any:
-        own_offsets, values = _flat(whole[name])
-        if not np.array_equal(own_offsets, offsets):
-            raise StaleArtifactError(f"{source}: {name} and token_ids differ in length", next_step=REBUILD)
+
+@dataclass(frozen=True)
+class _Whole:
+    """All parts of a split as one table."""
+
+    table: pa.Table
+    boundaries: BoundaryTable
+    source: str
+    """Names it in errors."""
+
+    @cached_property
+    def offsets(self) -> Ids:
+        """Where each sentence's characters begin. Shape: (n_sentences + 1,)."""
+        return self.flat("token_ids")[0]
+
+    def flat(self, name: str) -> tuple[Ids, Any]:
+        """A list column as offsets and one flat Arrow array."""
+        lists = self.table[name].combine_chunks()
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
+        return np.concatenate(([0], np.cumsum(lengths))), lists.flatten()
+
+    def of_characters(self, name: str) -> Any:
+        """The flat values of a column with one a character; StaleArtifactError where it has more or fewer."""
+        own_offsets, values = self.flat(name)
+        if not np.array_equal(own_offsets, self.offsets):
+            raise StaleArtifactError(f"{self.source}: {name} and token_ids differ in length", next_step=REBUILD)
         return values
 
-    def rows_of(name: str) -> Rows:
-        return boundaries.rows_of(of_characters(name).to_numpy(), source=source)
+    def rows(self, name: str) -> Rows:
+        """Embedding rows of a boundary a character. Shape: (n_characters,)."""
+        return self.boundaries.rows_of(self.of_characters(name).to_numpy(), source=self.source)
 
-    def rows_of_sets(name: str) -> Rows:
-        lists = of_characters(name)
+    def rows_of_sets(self, name: str) -> Rows:
+        """Embedding rows of a set a character. Shape: (n_characters, largest set)."""
+        lists = self.of_characters(name)
         counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-        rows = np.full((len(counts), int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
-        rows[np.arange(rows.shape[1]) < counts[:, None]] = boundaries.rows_of(lists.flatten().to_numpy(), source=source)
-        return rows
+        return _padded(counts, self.boundaries.rows_of(lists.flatten().to_numpy(), source=self.source))
 
-    tag_ids = of_characters("tag_ids").to_numpy()
-    if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
-        raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
-    window_offsets, window_starts = _flat(whole["window_starts"])
-    _check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.max_window, source=source)
-    return Split(
-        offsets,
-        token_ids.to_numpy(),
-        tag_ids,
-        rows_of("best_ids") if wanted.best else None,
-        rows_of("local_ids") if wanted.local else None,
-        rows_of_sets("set_ids") if wanted.sets else None,
-        rows_of_sets("negative_ids") if wanted.sets else None,
-        _places(offsets, *_flat(whole["segment_starts"]), source=source) if wanted.places else None,
-        window_offsets,
-        window_starts.to_numpy(),
-        _gold(*_flat(whole["entities"]), labels=shards.labels, source=source),
-        _hidden(shards, paths, parts, split=split) if wanted.hidden else None,
-    )
+
+def _padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
+    """Sets that stand end to end, ``counts`` long, side by side. Shape: (n_sets, largest set)."""
+    square = np.full((len(counts), int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
+    square[np.arange(square.shape[1]) < counts[:, None]] = rows
+    return square
 
 
 def split_of(
@@ -226,9 +258,8 @@ def split_of(
     if wanted.sets:
         sets = [own for row in rows for own in row["set_ids"]]
         counts = np.array([len(own) for own in sets], dtype=np.int64)
-        set_rows = np.full((n_characters, int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
         values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
-        set_rows[np.arange(set_rows.shape[1]) < counts[:, None]] = boundaries.rows_of(values, source="set_ids")
+        set_rows = _padded(counts, boundaries.rows_of(values, source="set_ids"))
     states = None
     if wanted.hidden:
         assert hidden is not None
@@ -253,13 +284,6 @@ def split_of(
 
 def _offsets(lengths: Sequence[int]) -> Ids:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
-
-
-def _flat(column: pa.ChunkedArray) -> tuple[Ids, Any]:
-    """A list column as offsets and one flat Arrow array."""
-    lists = column.combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
-    return np.concatenate(([0], np.cumsum(lengths))), lists.flatten()
 
 
 def _places(offsets: Ids, start_offsets: Ids, starts: Any, *, source: str) -> Rows:

@@ -273,12 +273,11 @@ def build(
     encoder: needed for ``finetune``; hidden_width: for ``frozen``; n_tokens: for ``none``. Raises
     MissingResourceError for the first two.
     """
-    widths = {
+    width = {
         "finetune": encoder.width if encoder is not None else None,
         "frozen": hidden_width,
         "none": params.character_width,
-    }
-    width = widths[params.encoder]
+    }[params.encoder]
     if width is None:
         raise MissingResourceError(
             f"model.encoder: {params.encoder} without its encoder", next_step="name one with -S encoder.name=FOLDER"
@@ -286,39 +285,63 @@ def build(
     boundary = None
     if wanted(params) != Wanted(hidden=params.encoder == "frozen"):
         boundary = BoundaryEmbedding(torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries)
-    boundary_width = boundary.width if boundary is not None else 0
-    after_can = width
-    before_mlp1 = after_can + (boundary_width if params.lmi else 0)
-    after_mlp1 = params.hidden_width if params.mlp1 else before_mlp1
-    after_gru = params.hidden_width if params.gru else after_mlp1
-    before_mlp2 = after_gru + (boundary_width if params.gmi != "none" else 0)
-    after_mlp2 = params.hidden_width if params.mlp2 else before_mlp2
+    sizes = _Widths.of(params, encoder=width, boundary=boundary.width if boundary is not None else 0)
     return Network(
         params=params,
         encoder=encoder if params.encoder == "finetune" else None,
         characters=nn.Embedding(n_tokens, width) if params.encoder == "none" else None,
         boundary=boundary,
-        fusion=_fusion(params, width=width, boundary_width=boundary_width),
+        fusion=_fusion(params, sizes),
         can=ConvolutionalAttention(width=width, window=params.can_window, attention_width=width // 4)
         if params.can
         else None,
-        mlp1=Perceptron(inputs=before_mlp1, outputs=after_mlp1) if params.mlp1 else None,
-        gru=Recurrence(inputs=after_mlp1, outputs=after_gru) if params.gru else None,
-        norm=AdaptiveNorm(width=after_gru) if params.layer_norm else None,
-        information=GlobalInformation(sentence_width=width, boundary_width=boundary_width)
+        mlp1=Perceptron(inputs=sizes.local, outputs=sizes.after_mlp1) if params.mlp1 else None,
+        gru=Recurrence(inputs=sizes.after_mlp1, outputs=sizes.enhanced) if params.gru else None,
+        norm=AdaptiveNorm(width=sizes.enhanced) if params.layer_norm else None,
+        information=GlobalInformation(sentence_width=width, boundary_width=sizes.boundary)
         if params.gmi != "none"
         else None,
-        mlp2=Perceptron(inputs=before_mlp2, outputs=after_mlp2) if params.mlp2 else None,
-        biaffine=Biaffine(left=after_gru, right=width, outputs=params.biaffine_width) if params.biaffine else None,
-        tags=nn.Linear(after_mlp2 + (params.biaffine_width if params.biaffine else 0), len(labels.tags)),
+        mlp2=Perceptron(inputs=sizes.global_, outputs=sizes.after_mlp2) if params.mlp2 else None,
+        biaffine=Biaffine(left=sizes.enhanced, right=width, outputs=params.biaffine_width) if params.biaffine else None,
+        tags=nn.Linear(sizes.tagged, len(labels.tags)),
         crf=ConstrainedCrf(labels),
     )
 
 
-def _fusion(params: ModelParams, *, width: int, boundary_width: int) -> Fusion | None:
+@dataclass(frozen=True, slots=True)
+class _Widths:
+    """The size of a state at each place of the network's way."""
+
+    encoder: int
+    boundary: int
+    local: int
+    """Of H1 ⊕ E_l."""
+    after_mlp1: int
+    enhanced: int
+    """Of H2 and H2'."""
+    global_: int
+    """Of H2' ⊕ E_g."""
+    after_mlp2: int
+    tagged: int
+    """Of H3."""
+
+    @classmethod
+    def of(cls, params: ModelParams, *, encoder: int, boundary: int) -> _Widths:
+        """Those of a network with an encoder and boundary embeddings of these widths."""
+        local = encoder + (boundary if params.lmi else 0)
+        after_mlp1 = params.hidden_width if params.mlp1 else local
+        enhanced = params.hidden_width if params.gru else after_mlp1
+        global_ = enhanced + (boundary if params.gmi != "none" else 0)
+        after_mlp2 = params.hidden_width if params.mlp2 else global_
+        tagged = after_mlp2 + (params.biaffine_width if params.biaffine else 0)
+        return cls(encoder, boundary, local, after_mlp1, enhanced, global_, after_mlp2, tagged)
+
+
+def _fusion(params: ModelParams, widths: _Widths) -> Fusion | None:
     if params.fusion == "none":
         return None
-    return Fusion(width=width, boundary_width=boundary_width, n_places=len(PLACES) if params.segment_places else 0)
+    n_places = len(PLACES) if params.segment_places else 0
+    return Fusion(width=widths.encoder, boundary_width=widths.boundary, n_places=n_places)
 
 
 def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) -> None:

@@ -80,7 +80,7 @@ def test_two_processes_train_as_one(
 ) -> None:
     shards = write_shards(tmp_path / "shards", {"train": sentences, "dev": sentences[:4], "test": sentences[4:]})
     # Ten sentences in threes: the last batch holds one sentence, and one process has nothing of its own to do.
-    rates = {"train__lr_encoder": 1e-4, "train__lr_new": 1e-3, "train__lr_crf": 1e-3}  # those of params.yaml
+    rates = {"train__lr_encoder": 1e-4, "train__lr_new": 1e-3, "train__lr_crf": 1e-3}
     plain = make_params(train__epochs=2, train__batch_size=3, **rates)
     small: dict[str, Any] = dict.fromkeys(("model__can", "model__mlp1", "model__gru", "model__biaffine"), False)
     small |= {"model__encoder": "none", "model__dropout": 0.3}
