@@ -7,19 +7,16 @@ writes and talks. All of them see one run folder. Without torchrun everything he
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
-from itertools import count
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from model import hardware
@@ -27,7 +24,6 @@ from model.boundaries import Ids
 from model.interrupts import Interrupted
 from pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
 
-_MEETINGS = count()
 _PATIENCE = timedelta(hours=12)
 """How long a process waits for another: longer than scoring and writing ever take, which the first does alone."""
 
@@ -105,7 +101,9 @@ def join(device: str) -> Iterator[Processes]:
     """Join the processes that torchrun started; alone without it.
 
     device: as ``hardware.choose_device`` takes it; with several processes every one gets a GPU of its own.
-    Raises what choose_device raises, ParameterError for one GPU named for all, SsmiError for half a torchrun.
+    The processes stay joined until they end: another training in them goes on with the same group.
+    Raises what choose_device raises, ParameterError for one GPU named for all, SsmiError for half a torchrun and for
+    another kind of device than that of the training before.
     """
     world, local_world = _number("WORLD_SIZE", 1), _number("LOCAL_WORLD_SIZE", 1)
     if world == 1:
@@ -120,31 +118,26 @@ def join(device: str) -> Iterator[Processes]:
     chosen = _own_device(device, local_rank=_number("LOCAL_RANK", 0), local_world=local_world)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    rank = _number("RANK", 0)
-    # A place of its own to meet for each training: a second one in this process would find the first one's addresses.
-    meeting = PrefixStore(f"training-{next(_MEETINGS)}", _store())
-    backend = "nccl" if chosen.type == "cuda" else "gloo"
-    dist.init_process_group(backend, store=meeting, rank=rank, world_size=world, timeout=_PATIENCE)
+    _meet("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield Processes(rank, world, local_world, chosen)
+        yield Processes(_number("RANK", 0), world, local_world, chosen)
     except Interrupted:
-        _leave()
+        dist.barrier()
         raise
-    # Not after an error: leaving would wait for processes that may be gone; torchrun ends them.
-    _leave()
-
-
-@cache
-def _store() -> Store:
-    """Where the processes of MASTER_ADDR and MASTER_PORT find each other."""
-    store: Store = next(rendezvous("env://", timeout=_PATIENCE))[0]
-    return store
-
-
-def _leave() -> None:
-    """Part, after all have come here."""
+    # Not after an error: nobody may wait for processes that are gone; torchrun ends the others.
     dist.barrier()
-    dist.destroy_process_group()
+
+
+def _meet(backend: str) -> None:
+    """Find the others, once for all trainings of this process."""
+    if not dist.is_initialized():
+        dist.init_process_group(backend, timeout=_PATIENCE)
+        atexit.register(dist.destroy_process_group)
+    elif dist.get_backend() != backend:
+        raise SsmiError(
+            f"these processes are joined by {dist.get_backend()}, this training needs {backend}",
+            next_step="start processes of their own for it",
+        )
 
 
 def _own_device(name: str, *, local_rank: int, local_world: int) -> torch.device:

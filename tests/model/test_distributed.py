@@ -73,8 +73,6 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-# Heavy, though it takes 20 s: beside other work its processes hung in two of eight runs, until the time limit. Open.
-@pytest.mark.heavy
 def test_two_processes_train_as_one(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
