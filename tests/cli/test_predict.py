@@ -117,7 +117,7 @@ def test_a_line_of_a_hundred_thousand_characters(predict: Any, tmp_path: Path) -
     path.write_text(f"{SENTENCE}\n{text}\n{SENTENCE}\n", encoding="utf-8")
     first, long, last = rows_of(predict(path))
     assert first == last and long["text"] == text
-    assert len(long["entities"]) > 1000
+    assert long["entities"][-1]["end"] > 90_000  # found to the end
     assert all(text[one["start"] : one["end"]] == one["text"] for one in long["entities"])
     ends = [(one["start"], one["end"]) for one in long["entities"]]
     assert ends == sorted(ends) and all(a[1] <= b[0] for a, b in pairwise(ends))
