@@ -27,7 +27,12 @@ SAMPLE = REPOSITORY / "pipeline" / "readers" / "sample"
 WIDTH, DIMENSIONS, POSITIONS = 32, 8, 64
 SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 UNKNOWN_TO_THE_ENCODER = "😀"
-TAGGING = ("-S", "train.epochs=12", "-S", "train.lr_encoder=0.002", "-S", "train.lr_new=0.005")
+TAGGING_RATES = {"lr_encoder": 0.002, "lr_boundaries": 0.001, "lr_crf": 0.01, "lr_new": 0.005}
+TAGGING = (
+    "-S",
+    "train.epochs=12",
+    *(word for name, rate in TAGGING_RATES.items() for word in ("-S", f"train.{name}={rate}")),
+)
 
 Gold = tuple[tuple[str, ...], tuple[Span, ...]]
 
