@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pipeline.contract.errors import (
     ParameterError,
     StaleArtifactError,
 )
+from pipeline.contract.params import ModelParams, TrainParams
 from pipeline.contract.progress import Advance, Silent
 
 Make = Callable[..., Any]
@@ -193,6 +195,81 @@ def test_without_a_test_split_only_dev_is_reported(
     result = _train(folder, encoder_folder, tmp_path / "run", make_params())
     assert result.test is None
     assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
+
+
+ANOTHER: dict[str, Any] = {
+    "model.encoder": "none",
+    "model.encoder_layers": 1,
+    "model.fusion": "output",
+    "model.segment_places": False,
+    "model.can": False,
+    "model.lmi": False,
+    "model.mlp1": False,
+    "model.gru": False,
+    "model.layer_norm": False,
+    "model.gmi": "infonce",
+    "model.mlp2": False,
+    "model.biaffine": False,
+    "model.can_window": 3,
+    "model.hidden_width": 64,
+    "model.biaffine_width": 4,
+    "model.character_width": 64,
+    "model.gmi_weight": 0.9,
+    "model.train_boundaries": False,
+    "model.dropout": 0.3,
+    "model.boundary_dropout": 0.3,
+    "train.seed": 14,
+    "train.batch_size": 5,
+    "train.lr_encoder": 2e-3,
+    "train.lr_boundaries": 2e-3,
+    "train.lr_crf": 2e-2,
+    "train.lr_new": 2e-2,
+    "train.weight_decay": 0.9,
+    "train.warmup": 0.5,
+    "train.clip": 0.1,
+}
+IDLE = {"epochs", "max_steps", "test", "precision", "device", "threads"}
+"""Parameters of training that decide how long, where and how exactly, and have tests of their own."""
+
+
+@pytest.fixture(scope="module")
+def usual_losses(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_shards: Make,
+    sentences: list[Any],
+    encoder_folder: Path,
+    make_params: Make,
+) -> dict[str, Sequence[float]]:
+    """By ``model.encoder``."""
+    folder = tmp_path_factory.mktemp("usual")
+    shards = write_shards(folder / "shards", {"train": sentences, "dev": sentences, "test": sentences})
+    return {
+        name: _train(
+            shards, encoder_folder, folder / name, make_params(model__encoder=name, train__max_steps=3)
+        ).step_losses
+        for name in ("finetune", "none")
+    }
+
+
+@pytest.mark.parametrize("name", ANOTHER)
+def test_no_parameter_is_idle(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any, name: str
+) -> None:
+    encoder = "none" if name == "model.character_width" else "finetune"
+    changes = {"model__encoder": encoder, "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
+    found = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
+    assert all(map(math.isfinite, found))
+    assert found != usual_losses[encoder]
+
+
+def test_every_parameter_is_among_them(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any
+) -> None:
+    unchanged = _train(shards, encoder_folder, tmp_path / "run", make_params(train__max_steps=3)).step_losses
+    assert unchanged == usual_losses["finetune"]
+    named = {f"model.{name}" for name in ModelParams.model_fields}
+    named |= {f"train.{name}" for name in TrainParams.model_fields if name not in IDLE}
+    assert set(ANOTHER) == named
 
 
 def test_a_search_leaves_test_alone(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
