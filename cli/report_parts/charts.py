@@ -140,8 +140,8 @@ def _whole_percent(value: float) -> str:
 
 
 def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
-    """Round figures that enclose low to high, at most about ``most`` of them; equal ends give a range around them."""
-    if high <= low:
+    """Round figures that enclose low to high, at most about ``most``; ends as good as equal give a range around them."""
+    if high - low <= 1e-9 * max(1.0, abs(low)):
         high = low + (abs(low) or 1.0)
     rough = (high - low) / (most - 1)
     power = 10.0 ** math.floor(math.log10(rough))

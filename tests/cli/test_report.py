@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cli.report_parts import page, sections
@@ -267,6 +267,8 @@ def test_text_of_the_data_never_becomes_a_tag() -> None:
 
 
 @given(low=st.floats(-1e6, 1e6), size=st.floats(0, 1e6))
+@example(low=0.0, size=5e-324)
+@example(low=1e6, size=1e-9)
 def test_ticks_are_few_round_and_enclose_the_values(low: float, size: float) -> None:
     ticks = nice_ticks(low, low + size)
     slack = 1e-6 * max(1.0, abs(low), size)
