@@ -140,9 +140,9 @@ def _whole_percent(value: float) -> str:
 
 
 def nice_ticks(low: float, high: float, *, most: int = 6) -> list[float]:
-    """Round figures that enclose low to high, at most about ``most``; ends as good as equal give a range around them."""
+    """Round figures that enclose low to high, about ``most`` at most; ends as good as equal are given a range."""
     if high - low <= 1e-9 * max(1.0, abs(low)):
-        high = low + (abs(low) or 1.0)
+        high = low + (abs(low) if abs(low) > 1e-6 else 1.0)
     rough = (high - low) / (most - 1)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
