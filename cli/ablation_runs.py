@@ -19,8 +19,9 @@ from model import checkpoint as checkpoints
 from model import resume as states
 from model.configurations import Configuration
 from model.data import Shards, open_shards
+from model.files import CHECKPOINT, HISTORY, METRICS
 from model.provenance import differences, made_from
-from model.training import CHECKPOINT, HISTORY, METRICS, train
+from model.training import train
 from pipeline.contract.errors import SsmiError
 from pipeline.contract.params import Params
 from pipeline.executor import Executor

@@ -26,11 +26,13 @@ def demo(session: Session) -> None:
 
 
 def _summary(root: Path, dataset: str) -> str:
+    from model.files import METRICS
+
     prepare = _manifest(root, "prepare", dataset)["statistics"]
     embed = _manifest(root, "embed", dataset)["statistics"]
     shards = _manifest(root, "shards", dataset)["statistics"]
     run = root / "artifacts" / "train" / dataset
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
     counts = prepare["sentences"]
     sentences = ", ".join(f"{counts[split]:,} {split}" for split in ("train", "dev", "test") if split in counts)
     scores = "   ".join(

@@ -16,12 +16,12 @@ from cli.session import Session
 @click.option(
     "--run", type=click.Path(file_okay=False, path_type=Path), help="Run folder.  [default: artifacts/train/DATASET]"
 )
-@click.option("--split", type=click.Choice(["train", "dev", "test"]), default="test", show_default=True)
+@click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
 def evaluate(session: Session, dataset: str | None, run: Path | None, split: str, device: str, as_json: bool) -> None:
-    """Score a trained run on a split."""
+    """Score a trained run on a split; test only where it is asked for."""
     from cli.scores import print_scores
     from model.evaluation import evaluate as evaluate_run
 

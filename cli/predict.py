@@ -85,12 +85,13 @@ def predict(
 
     folder, project = run_folder(session, run=run, dataset=dataset)
     with _uncollected():
-        from ssmi.folders import METRICS, version
+        from model.files import METRICS
+        from ssmi.folders import version
         from ssmi.formats import FORMATS as WRITERS
         from ssmi.formats import Origin
         from ssmi.tagger import BATCH_CHARACTERS, Tagger
 
-        tagger = Tagger.open(folder, project=project, device=device, reporter=session.reporter)
+        tagger = Tagger.open(folder, project=project, device=device, threads=0, reporter=session.reporter)
     if not (folder / METRICS).is_file():
         session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
     if interactive:

@@ -54,11 +54,12 @@ def report(session: Session, dataset: str | None, run: Path | None, split: str, 
 
 def _trained_on(run: Path) -> str | None:
     """The data set whose shards a run was trained on; None where it does not say."""
+    from model.files import CHECKPOINT, SHARDS
     from pipeline.contract import manifest
     from pipeline.contract.errors import MissingResourceError
 
     try:
-        return manifest.load(run / "checkpoint" / "shards").dataset
+        return manifest.load(run / CHECKPOINT / SHARDS).dataset
     except MissingResourceError:
         return None
 

@@ -48,8 +48,8 @@ def train(
     from cli.scores import print_scores
     from model import distributed
     from model.configurations import find
+    from model.files import METRICS
     from model.interrupts import Interrupted
-    from model.training import METRICS
     from model.training import train as train_model
 
     session: Session = context.obj

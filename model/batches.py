@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,6 +17,8 @@ from model.data import Split
 
 MAX_PADDED_CHARACTERS = 4096
 """Sentences times the longest one's characters that a batch may reach; a longer sentence goes alone."""
+EVALUATION_BATCH = 64
+"""Sentences at once without training; they cost little then, and ``MAX_PADDED_CHARACTERS`` still caps them."""
 _POOL = 50
 """Batches whose sentences are sorted by length together: enough for little padding, few enough to stay shuffled."""
 
@@ -129,8 +132,25 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.set_rows),
         rows_of(split.negative_rows),
         rows_of(split.places),
-        _states(split, rows, lengths),
+        None if split.hidden is None else split.hidden.gather(rows, lengths=lengths),
     )
+
+
+def collated(split: Split, batches: Iterable[Ids], *, device: torch.device) -> Generator[Batch, None, None]:
+    """Each batch on the device; a thread gathers the next one while the caller works. Close it to stop early."""
+
+    def gather(rows: Ids) -> Batch:
+        return collate(split, rows).to(device)
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="collate") as thread:
+        coming: Future[Batch] | None = None
+        for rows in batches:
+            following = thread.submit(gather, rows)
+            if coming is not None:
+                yield coming.result()
+            coming = following
+        if coming is not None:
+            yield coming.result()
 
 
 def _windows(split: Split, rows: Ids, lengths: Ids) -> Windows:
@@ -148,13 +168,3 @@ def _windows(split: Split, rows: Ids, lengths: Ids) -> Windows:
     places = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
     places.ravel()[sources[holds]] = np.flatnonzero(holds)
     return Windows(*map(torch.from_numpy, (sources, ends - starts, owners, places)))
-
-
-def _states(split: Split, rows: Ids, lengths: Ids) -> Tensor | None:
-    if split.hidden is None:
-        return None
-    states = [split.hidden.of(row, length=length) for row, length in zip(rows.tolist(), lengths.tolist(), strict=True)]
-    square = np.zeros((len(rows), int(lengths.max()), states[0].shape[1]), dtype=np.float32)
-    for index, own in enumerate(states):
-        square[index, : len(own)] = own
-    return torch.from_numpy(square)

@@ -23,6 +23,7 @@ from torch import Tensor
 from model import encoder as encoders
 from model.boundaries import BoundaryTable
 from model.data import Shards
+from model.files import SHARDS
 from model.network import Network, build, check_buildable
 from pipeline.contract import manifest as manifests
 from pipeline.contract import params as parameters
@@ -40,8 +41,6 @@ _WEIGHTS, _PARAMS, _LABELS, _FACTS, _ENCODER = (
     "checkpoint.json",
     "encoder",
 )
-_SHARDS = "shards"
-"""Folder that holds a copy of the training shards' manifest: what features on line are held to."""
 _FEATURES = ("segment", "embed", "selection", "pmi")
 """Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
@@ -94,8 +93,8 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, fact
         save_file(tensors, fresh / _WEIGHTS)
         (fresh / _PARAMS).write_text(parameters.dump(params), encoding="utf-8")
         shards.labels.save(fresh / _LABELS)
-        (fresh / _SHARDS).mkdir()
-        copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / _SHARDS / manifests.MANIFEST_NAME)
+        (fresh / SHARDS).mkdir()
+        copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / SHARDS / manifests.MANIFEST_NAME)
         if network.encoder is not None:
             network.encoder.describe(fresh / _ENCODER)
         (fresh / _FACTS).write_text(json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -131,9 +130,9 @@ def load_alone(folder: Path) -> Run:
     Raises MissingResourceError when there is no checkpoint, StaleArtifactError when it is not whole.
     """
     facts = read_facts(folder)
-    shards = manifests.load(folder / _SHARDS)
-    if manifests.digest_file(folder / _SHARDS / manifests.MANIFEST_NAME) != facts.shards:
-        raise _broken(folder / _SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {_FACTS} names"))
+    shards = manifests.load(folder / SHARDS)
+    if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != facts.shards:
+        raise _broken(folder / SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {_FACTS} names"))
     labels, params = LabelSet.load(folder / _LABELS), read_params(folder)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
@@ -206,7 +205,7 @@ def check(folder: Path, facts: Facts, labels: LabelSet, shards: Shards) -> None:
 
 def _check_features(folder: Path, shards: Shards) -> None:
     """Refuse shards whose features were made with other parameters: the network never saw the like."""
-    then, now = (_feature_parameters(manifests.load(path)) for path in (folder / _SHARDS, shards.folder))
+    then, now = (_feature_parameters(manifests.load(path)) for path in (folder / SHARDS, shards.folder))
     if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
         then["shards.hidden_layers"] = now["shards.hidden_layers"]  # nothing of it is read, or check_buildable says so
     problems = [
@@ -267,4 +266,5 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _broken(path: Path, error: Exception) -> SsmiError:
-    return StaleArtifactError(f"{path}: not of this version ({str(error).splitlines()[0]})", next_step="train again")
+    first_line = str(error).strip().partition("\n")[0]
+    return StaleArtifactError(f"{path}: not of this version ({first_line})", next_step="train again")

@@ -20,15 +20,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from model.boundaries import NO_BOUNDARY, BoundaryTable, Ids, Rowed, Rows, read_table
+from model.hidden import HiddenStates, read_hidden
+from model.tiling import REBUILD, check_windows, places
 from pipeline.contract import manifest as manifests
 from pipeline.contract import tables
 from pipeline.contract.errors import StaleArtifactError
 from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.schema import SHARDS
 
-REBUILD = "build the shards again"
-PLACES = ("padding", "first", "inner", "last", "alone")
-"""Where a character may stand in its segment; the first is no character's."""
 _COLUMNS = ("token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
 
 
@@ -62,26 +61,6 @@ class Shards:
     """Size of the encoder's vocabulary: token ids are below it."""
     hidden_width: int | None
     """Width of the stored hidden states; None when there are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class HiddenStates:
-    """The frozen encoder's last layer, on disk.
-
-    parts: one memory map a part, float16. Shape of each: (characters, hidden_width)
-    part: which part holds a sentence. Shape: (n_sentences,)
-    start: the sentence's first row in its part. Shape: (n_sentences,)
-    """
-
-    parts: Sequence[npt.NDArray[np.float16]]
-    part: Ids
-    start: Ids
-
-    def of(self, row: int, *, length: int) -> npt.NDArray[np.float16]:
-        """Return one sentence's states. Shape: (length, hidden_width)."""
-        start = self.start[row]
-        states: npt.NDArray[np.float16] = self.parts[self.part[row]][start : start + length]
-        return states
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +139,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
     window_offsets, window_starts = whole.flat("window_starts")
-    _check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.max_window, source=source)
+    check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.max_window, source=source)
     return Split(
         offsets,
         whole.of_characters("token_ids").to_numpy(),
@@ -169,11 +148,13 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         whole.rows("local_ids") if wanted.local else None,
         whole.rows_of_sets("set_ids") if wanted.sets else None,
         whole.rows_of_sets("negative_ids") if wanted.sets else None,
-        _places(offsets, *whole.flat("segment_starts"), source=source) if wanted.places else None,
+        places(offsets, *whole.flat("segment_starts"), source=source) if wanted.places else None,
         window_offsets,
         window_starts.to_numpy(),
         _gold(*whole.flat("entities"), labels=shards.labels, source=source),
-        _hidden(shards, paths, parts, split=split) if wanted.hidden else None,
+        read_hidden(paths, parts, width=shards.hidden_width, folder=shards.folder, split=split)
+        if wanted.hidden
+        else None,
     )
 
 
@@ -272,7 +253,7 @@ def split_of(
         rows_of("local_ids") if wanted.local else None,
         set_rows,
         None,
-        _places(offsets, _offsets([len(row["segment_starts"]) for row in rows]), flat("segment_starts"), source="rows")
+        places(offsets, _offsets([len(row["segment_starts"]) for row in rows]), flat("segment_starts"), source="rows")
         if wanted.places
         else None,
         _offsets([len(row["window_starts"]) for row in rows]),
@@ -286,45 +267,6 @@ def _offsets(lengths: Sequence[int]) -> Ids:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
-def _places(offsets: Ids, start_offsets: Ids, starts: Any, *, source: str) -> Rows:
-    """Where each character stands in its segment, as an index of ``PLACES``; segments tile their sentence.
-
-    starts: each sentence's segments' first characters. Shape: (n_segments,)
-    Returns shape: (n_characters,)
-    """
-    filled = offsets[:-1][np.diff(offsets) > 0]
-    begins = np.zeros(offsets[-1], dtype=bool)
-    owners = np.repeat(offsets[:-1], np.diff(start_offsets))
-    try:
-        begins[owners + np.asarray(starts, dtype=np.int64)] = True
-    except IndexError:
-        begins[:] = False
-    if not begins[filled].all():
-        raise StaleArtifactError(f"{source}: segments that do not tile their sentence", next_step=REBUILD)
-    ends = np.append(begins[1:], True)[: len(begins)]
-    return np.select([begins & ends, begins, ends], [4, 1, 3], default=2).astype(np.int32)
-
-
-def _check_windows(
-    offsets: Ids, window_offsets: Ids, starts: npt.NDArray[np.int32], *, limit: int, source: str
-) -> None:
-    """Windows must tile their sentence: from 0 on, rising, none longer than ``limit``."""
-    if len(offsets) == 1:
-        return
-    counts = np.diff(window_offsets)
-    tiled = bool((counts > 0).all())
-    if tiled:
-        ends = np.append(starts[1:], 0)
-        ends[window_offsets[1:] - 1] = np.diff(offsets)
-        sizes = ends - starts
-        filled = np.repeat(np.diff(offsets) > 0, counts)
-        tiled = bool(
-            (starts[window_offsets[:-1]] == 0).all() and (sizes[filled] > 0).all() and sizes.max(initial=0) <= limit
-        )
-    if not tiled:
-        raise StaleArtifactError(f"{source}: windows that do not tile their sentence", next_step=REBUILD)
-
-
 def _gold(offsets: Ids, entities: Any, *, labels: LabelSet, source: str) -> list[list[Span]]:
     unknown = set(pc.unique(entities.field("label")).to_pylist()) - set(labels.entity_types)
     if unknown:
@@ -332,27 +274,3 @@ def _gold(offsets: Ids, entities: Any, *, labels: LabelSet, source: str) -> list
     columns = (entities.field(name).to_pylist() for name in ("start", "end", "label"))
     spans = [Span(*fields) for fields in zip(*columns, strict=True)]
     return [spans[start:end] for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]
-
-
-def _hidden(shards: Shards, paths: Sequence[Path], parts: Sequence[pa.Table], *, split: str) -> HiddenStates:
-    build_them = "build them with -S shards.hidden=true"
-    if shards.hidden_width is None:
-        raise StaleArtifactError(f"{shards.folder}: no hidden states are stored", next_step=build_them)
-    maps, part, start = [], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for number, (path, table) in enumerate(zip(paths, parts, strict=True)) if paths else ():
-        file = path.with_name(f"{path.stem}.hidden.npy")
-        column = table["hidden_start"]
-        n_characters = pc.sum(pc.list_value_length(table["token_ids"])).as_py() or 0
-        try:
-            states = np.load(file, mmap_mode="r" if n_characters else None, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise StaleArtifactError(f"{file}: no hidden states ({error})", next_step=build_them) from error
-        if column.null_count or states.dtype != np.float16 or states.shape != (n_characters, shards.hidden_width):
-            raise StaleArtifactError(
-                f"{file}: {states.dtype} {states.shape}, not float16 {(n_characters, shards.hidden_width)} of {split}",
-                next_step=build_them,
-            )
-        maps.append(states)
-        part.append(np.full(len(table), number, dtype=np.int64))
-        start.append(column.to_numpy().astype(np.int64))
-    return HiddenStates(maps, np.concatenate(part), np.concatenate(start))

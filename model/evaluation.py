@@ -10,17 +10,15 @@ import torch
 
 from model import checkpoint as checkpoints
 from model import hardware
-from model.batches import collate, evaluation_batches
+from model.batches import EVALUATION_BATCH, collate, evaluation_batches
 from model.data import Split, open_shards, read_split
+from model.files import CHECKPOINT
 from model.network import Network, check_encoder, wanted
 from model.scoring import Scores, score
 from pipeline.contract.errors import InputDataError
 from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.params import Params
 from pipeline.contract.progress import Reporter
-
-_BATCH_SIZE = 64
-"""Sentences at once; without gradients they cost little, and ``MAX_PADDED_CHARACTERS`` still caps them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Repo
 def tag_split(*, run: Path, shards: Path, split: str, device: str, reporter: Reporter) -> Tagged:
     """Reload a run's checkpoint and tag a split; raises as ``evaluate`` does."""
     opened = open_shards(shards)
-    checkpoint = checkpoints.load(run / "checkpoint", shards=opened)
+    checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)
     params = checkpoint.params
     data = read_split(opened, split, boundaries=checkpoint.boundaries, wanted=wanted(params.model))
     if not len(data):
@@ -87,7 +85,7 @@ def predict(
     names = labels.tags
     predicted: list[list[str]] = [[] for _ in range(len(split))]
     with reporter.task(title, total=len(split.token_ids), unit="characters") as advance:
-        for rows in evaluation_batches(split.lengths, batch_size=_BATCH_SIZE):
+        for rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
             batch = collate(split, rows).to(device)
             with hardware.autocast(device, precision):
                 paths = network.decode(batch)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from model.batches import Batch
 from model.boundaries import BoundaryTable
-from model.data import PLACES, Shards, Wanted
+from model.data import Shards, Wanted
 from model.encoder import Encoded, Encoder
 from model.layers.biaffine import Biaffine
 from model.layers.boundary import BoundaryEmbedding
@@ -34,6 +34,7 @@ from model.layers.norm import AdaptiveNorm
 from model.layers.perceptron import Perceptron
 from model.layers.pooling import masked_mean
 from model.layers.recurrence import Recurrence
+from model.tiling import PLACES
 from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.params import ModelParams

@@ -12,14 +12,13 @@ import numpy.typing as npt
 import torch
 
 from model import hardware
-from model.batches import collate, evaluation_batches
+from model.batches import EVALUATION_BATCH, collate, evaluation_batches
 from model.boundaries import FloatMatrix, GrowingTable, Ids
 from model.checkpoint import Checkpoint
 from model.data import split_of
 from model.network import Network, wanted
 from pipeline.contract.labels import LabelSet, Span, strict_spans
 
-BATCH_SIZE = 64
 MOST_STRANGERS = 100_000
 """Boundaries that training never met and that are kept in the table; beyond, it starts again from the trained ones."""
 
@@ -39,13 +38,16 @@ class TaggedSpan:
 class SpanTagger:
     """A checkpoint's network at work on rows of ``schema.SHARDS`` without gold."""
 
-    def __init__(self, checkpoint: Checkpoint, *, vectors: Vectors, device: str = "auto", threads: int = 0) -> None:
-        """``vectors`` gives those of boundaries that training never met.
+    def __init__(
+        self, checkpoint: Checkpoint, *, vectors: Vectors, device: str = "auto", threads: int | None = None
+    ) -> None:
+        """``vectors`` gives those of boundaries that training never met; threads: None leaves torch's as they are.
 
         Raises ParameterError or MissingResourceError for a device that is not there.
         """
         self._device = hardware.choose_device(device)
-        hardware.set_threads(threads)
+        if threads is not None:
+            hardware.set_threads(threads)
         self.labels: LabelSet = checkpoint.labels
         self._precision = checkpoint.params.train.precision
         self.wanted = wanted(checkpoint.params.model)
@@ -61,7 +63,7 @@ class SpanTagger:
         self._meet(rows)
         split = split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=hidden)
         found: list[list[TaggedSpan]] = [[] for _ in rows]
-        for batch_rows in evaluation_batches(split.lengths, batch_size=BATCH_SIZE):
+        for batch_rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
             batch = collate(split, batch_rows).to(self._device)
             with hardware.autocast(self._device, self._precision):
                 emissions = self.network.emissions(batch)

@@ -10,6 +10,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -21,11 +22,12 @@ from model import checkpoint as checkpoints
 from model import hardware
 from model import history as histories
 from model import resume as states
-from model.batches import collate, training_batches
+from model.batches import Batch, collated, training_batches
 from model.boundaries import Ids
 from model.data import Shards, Split
 from model.distributed import Processes
 from model.evaluation import score_split
+from model.files import CHECKPOINT, HISTORY, METRICS
 from model.history import EpochRecord
 from model.interrupts import Interrupted, Interrupts, Stopped
 from model.network import Network
@@ -37,8 +39,6 @@ from pipeline.contract.errors import DivergedError, StaleArtifactError
 from pipeline.contract.params import Params, TrainParams
 from pipeline.contract.progress import Reporter
 
-CHECKPOINT, HISTORY, METRICS = "checkpoint", "history.csv", "metrics.json"
-
 
 @dataclass(slots=True)
 class Timing:
@@ -46,7 +46,7 @@ class Timing:
 
     seconds: float = 0.0
     waiting_seconds: float = 0.0
-    """Gathering batches and moving them to the device."""
+    """For batches that were not gathered, or not on the device, in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +147,18 @@ class Trainer:
         self._called.train()
         began = time.perf_counter()
         title = f"epoch {epoch}/{len(self._plan)}"
-        with self._job.reporter.task(title, total=sum(characters), unit="characters") as advance:
+        shares = [self._job.processes.take(rows) for rows in batches[start:]]
+        coming = collated(split, [own for own, _ in shares], device=self._job.processes.device)
+        with (
+            closing(coming),
+            self._job.reporter.task(title, total=sum(characters), unit="characters") as advance,
+        ):
             advance(sum(characters[:start]))
-            for step, rows in enumerate(batches[start:], start=start + 1):
-                loss, stop = self._step(epoch, step, rows)
+            for step, (rows, (_, weight)) in enumerate(zip(batches[start:], shares, strict=True), start=start + 1):
+                asked = time.perf_counter()
+                batch = next(coming)
+                self.timing.waiting_seconds += time.perf_counter() - asked
+                loss, stop = self._step(epoch, step, batch, n_rows=len(rows), weight=weight)
                 self._position = replace(self._position, step=step, loss=self._position.loss + loss)
                 self.step_losses.append(loss / len(rows))
                 advance(characters[step - 1])
@@ -159,23 +167,22 @@ class Trainer:
         self.timing.seconds += time.perf_counter() - began
         return self._position.loss / sum(map(len, batches))
 
-    def _step(self, epoch: int, step: int, rows: Ids) -> tuple[float, bool]:
-        """One update; returns the sum of the batch's losses, and whether any process was asked to stop."""
+    def _step(self, epoch: int, step: int, batch: Batch, *, n_rows: int, weight: float) -> tuple[float, bool]:
+        """One update with this process's share of a batch of ``n_rows`` sentences; ``weight``: as ``take`` says.
+
+        Returns the sum of the whole batch's losses, and whether any process was asked to stop.
+        """
         settings, processes = self._job.params.train, self._job.processes
-        own, weight = processes.take(rows)
-        began = time.perf_counter()
-        batch = collate(self._split, own).to(processes.device)
-        self.timing.waiting_seconds += time.perf_counter() - began
         with hardware.autocast(processes.device, settings.precision):
             losses: Tensor = self._called(batch)
         self._optimizer.zero_grad()
         # Processes average their gradients: times their number, that is the gradient of the whole batch's mean loss.
-        (losses.sum() * (weight * processes.world / len(rows))).backward()
+        (losses.sum() * (weight * processes.world / n_rows)).backward()
         norm = float(clip_grad_norm_(self._trained, settings.clip))
         loss, stop = processes.total(weight * float(losses.detach().sum()), self._job.interrupts.seen)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
-                f"epoch {epoch}, step {step}: loss {loss / len(rows)}, gradient norm {norm}",
+                f"epoch {epoch}, step {step}: loss {loss / n_rows}, gradient norm {norm}",
                 next_step="lower -S train.lr_encoder, or try -S train.precision=fp32",
             )
         self._optimizer.step()

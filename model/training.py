@@ -20,18 +20,19 @@ from model import history as histories
 from model import resume as states
 from model.data import Shards, Split, open_shards, read_split
 from model.encoder import load as load_encoder
+from model.files import CHECKPOINT, METRICS
 from model.history import EpochRecord
 from model.interrupts import Interrupts
 from model.network import Network, build, check_buildable, check_encoder, wanted
 from model.resume import Unfinished
 from model.scoring import Scores
-from model.trainer import CHECKPOINT, HISTORY, METRICS, Job, Timing, Trainer
+from model.trainer import Job, Timing, Trainer
 from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 from pipeline.contract.params import Params
 from pipeline.contract.progress import Reporter, Silent
 from pipeline.contract.tables import writing
 
-__all__ = ["CHECKPOINT", "HISTORY", "METRICS", "EpochRecord", "TrainResult", "train"]
+__all__ = ["EpochRecord", "TrainResult", "train"]
 
 
 @dataclass(frozen=True, slots=True)

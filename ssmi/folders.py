@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model.files import CHECKPOINT
 from pipeline.assets.cache import remembered_digest
 from pipeline.assets.resolve import find_encoder
 from pipeline.contract.errors import MissingResourceError
@@ -12,8 +13,6 @@ from pipeline.contract.params import Params
 from pipeline.contract.progress import Reporter
 from pipeline.online import FeatureFolders
 
-CHECKPOINT, METRICS = "checkpoint", "metrics.json"
-"""Of a run folder; the second is written when the training is finished."""
 FEATURES = "features"
 """Folder of a packed run that holds what ``FeatureFolders.files`` names."""
 

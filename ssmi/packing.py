@@ -8,6 +8,7 @@ from shutil import copyfile
 from typing import Any
 
 from model import checkpoint as checkpoints
+from model.files import CHECKPOINT, METRICS
 from pipeline.assets.cache import remembered_digest
 from pipeline.assets.registry import Kind, known
 from pipeline.contract import manifest as manifests
@@ -16,7 +17,7 @@ from pipeline.contract.progress import Reporter, Silent
 from pipeline.contract.tables import replacing_folder
 from pipeline.online import FeatureFolders
 from pipeline.online.folders import check as check_features
-from ssmi.folders import CHECKPOINT, FEATURES, METRICS, feature_folders, is_packed
+from ssmi.folders import FEATURES, feature_folders, is_packed
 
 PACK, NOTICE = "pack.json", "README.txt"
 FORMAT = 1

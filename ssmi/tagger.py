@@ -10,6 +10,7 @@ from typing import overload
 
 from model import checkpoint as checkpoints
 from model.batches import MAX_PADDED_CHARACTERS
+from model.files import CHECKPOINT
 from model.network import Network
 from model.tagging import SpanTagger
 from pipeline.contract.labels import LabelSet
@@ -17,7 +18,7 @@ from pipeline.contract.progress import Reporter, Silent
 from pipeline.features.windows import window_starts
 from pipeline.online import OnlineFeatures
 from ssmi.entity import Entity
-from ssmi.folders import CHECKPOINT, feature_folders, is_packed
+from ssmi.folders import feature_folders, is_packed
 from ssmi.packing import check as check_pack
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
@@ -57,14 +58,15 @@ class Tagger:
         *,
         project: str | Path | None = None,
         device: str = "auto",
-        threads: int = 0,
+        threads: int | None = None,
         reporter: Reporter | None = None,
     ) -> Tagger:
         """Open a run folder, or one that ``ssmi-cli export`` packed.
 
         project: the folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml above
             the run, else above the working folder. A packed run needs none.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; threads: of the CPU, 0 for one a physical core.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; threads: how many torch uses on the CPU from now on, in all of
+            this process: 0 for one a physical core, None to leave it as it is.
         Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
         not those that the run was trained on.
         """

@@ -11,6 +11,7 @@ from typing import Any
 
 from cli.report_parts import cards, features, page, sections
 from model.evaluation import Tagged, tag_split
+from model.files import METRICS
 from model.mistakes import KINDS, confusion
 from model.network import wanted
 from model.scoring import score
@@ -100,7 +101,7 @@ def _facts(tagged: Tagged, *, run: Path, run_name: str, n_sentences: int, n_epoc
         ("boundary fused at", params.model.fusion),
         ("seed", str(params.train.seed)),
     ]
-    if not (run / "metrics.json").is_file():
+    if not (run / METRICS).is_file():
         facts.append(("state", "unfinished run: its best weights so far"))
     return '<p class="facts">' + "".join(f"<span>{k} <b>{escape(v)}</b></span>" for k, v in facts) + "</p>"
 

@@ -134,12 +134,17 @@ class ModelParams(Section):
     lmi: bool = True
     """Local enhancement: the local boundary's embedding E_l beside each state."""
     mlp1: bool = True
+    """The perceptron behind the local boundary, from H1 ⊕ E_l to ``hidden_width``."""
     gru: bool = True
+    """The bidirectional GRU behind it."""
     layer_norm: bool = True
+    """The adaptive norm of the GRU's output."""
     gmi: Literal["none", "printed", "infonce"] = "printed"
     """Global enhancement: E_g of the boundary set, and the form of its loss; ``none`` leaves both out."""
     mlp2: bool = True
+    """The perceptron behind the global enhancement, from H2' ⊕ E_g to ``hidden_width``."""
     biaffine: bool = True
+    """The second view beside it: a biaffine product of H2' and the encoder's output."""
     can_window: Positive = 5
     """Characters that the convolutional attention sees; odd."""
     hidden_width: Annotated[int, Field(ge=2, multiple_of=2)] = 256
@@ -152,6 +157,7 @@ class ModelParams(Section):
     train_boundaries: bool = True
     """Whether the boundary vectors are trained on."""
     dropout: Fraction = 0.2
+    """Probability that a number of a state is dropped in training: behind each perceptron and before the tags."""
     boundary_dropout: Fraction = 0.0
     """Probability that a character's boundaries, all of them, are hidden from the network in training: it then looks
     like one without any, and the network cannot lean on the lexicon alone."""

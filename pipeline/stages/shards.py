@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.assets.resolve import encoder_shape, encoder_vocabulary
+from pipeline.assets.resolve import EncoderFolder, encoder_shape, encoder_vocabulary
 from pipeline.contract import manifest as manifests
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import ParameterError
@@ -57,7 +57,45 @@ def work(context: StageContext, folder: Path) -> StageReport:
     max_window = min(params.max_window or shape.max_positions - 2, shape.max_positions - 2)
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
     parts = parts_of(context.folder("prepare"))
-    tasks = [
+    sizes = part_sizes(parts)
+    tasks = _tasks(context, folder, parts, found=found, labels=labels, max_window=max_window)
+    written = list(
+        context.executor.map(
+            write_part, tasks, sizes=sizes, label="shards", unit="sentences", reporter=context.reporter
+        )
+    )
+    named = {boundary for part_named, _ in written for boundary in part_named}
+    width = _write_boundaries(context, folder, named)
+    labels.save(folder / LABELS_FILE)
+    statistics: dict[str, Any] = {
+        "vocabulary_digest": context.digest("vocab"),
+        "embed_digest": _inputs(context, "selection")["artifacts/embed"],
+        "user_dict_digest": _user_dict_digest(context),
+        "encoder_digest": found.digest,
+        "boundaries": len(named),
+        "boundary_width": width,
+        "max_window": max_window,
+        "n_tokens": shape.n_tokens,
+        "windowed_sentences": sum(n_windowed for _, n_windowed in written),
+        "feature_parameters": _feature_parameters(context),
+    }
+    if params.hidden:
+        statistics["hidden_width"] = shape.width
+        statistics["hidden_layers"] = params.hidden_layers or shape.n_layers
+    return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics)
+
+
+def _tasks(
+    context: StageContext,
+    folder: Path,
+    parts: Sequence[tuple[str, int, Path]],
+    *,
+    found: EncoderFolder,
+    labels: LabelSet,
+    max_window: int,
+) -> list[_Task]:
+    params = context.params.shards
+    return [
         _Task(
             prepare=path,
             segment=tables.part_path(context.folder("segment"), split, number),
@@ -76,32 +114,6 @@ def work(context: StageContext, folder: Path) -> StageReport:
         )
         for split, number, path in parts
     ]
-    sizes = part_sizes(parts)
-    named: set[int] = set()
-    n_windowed = 0
-    for part_named, part_windowed in context.executor.map(
-        write_part, tasks, sizes=sizes, label="shards", unit="sentences", reporter=context.reporter
-    ):
-        named |= part_named
-        n_windowed += part_windowed
-    width = _write_boundaries(context, folder, named)
-    labels.save(folder / LABELS_FILE)
-    statistics: dict[str, Any] = {
-        "vocabulary_digest": context.digest("vocab"),
-        "embed_digest": _inputs(context, "selection")["artifacts/embed"],
-        "user_dict_digest": _user_dict_digest(context),
-        "encoder_digest": found.digest,
-        "boundaries": len(named),
-        "boundary_width": width,
-        "max_window": max_window,
-        "n_tokens": shape.n_tokens,
-        "windowed_sentences": n_windowed,
-        "feature_parameters": _feature_parameters(context),
-    }
-    if params.hidden:
-        statistics["hidden_width"] = shape.width
-        statistics["hidden_layers"] = params.hidden_layers or shape.n_layers
-    return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics)
 
 
 def _check_layers(params: ShardsParams, n_layers: int, *, encoder: str) -> None:

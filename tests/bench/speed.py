@@ -6,23 +6,28 @@ Every ratio compares runs of the same batches, taken in turn, so that a noisy ma
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
+from torchcrf import CRF
 
 from model import hardware
-from model.batches import collate, training_batches
+from model.batches import Batch, collated, training_batches
+from model.boundaries import Ids
 from model.configurations import find
-from model.data import Shards, open_shards, read_split
+from model.data import Shards, Wanted, open_shards, read_split
 from model.encoder import load as load_encoder
+from model.layers.crf import ConstrainedCrf
 from model.network import build, wanted
 from model.optimizer import build_optimizer
 from pipeline.assets.resolve import find_encoder
@@ -42,6 +47,7 @@ class Side:
     params: Params
     shards: Shards
     encoder: Path
+    batches: Sequence[Ids]
 
     def __post_init__(self) -> None:
         torch.manual_seed(self.params.train.seed)
@@ -56,13 +62,14 @@ class Side:
             n_tokens=self.shards.n_tokens,
         ).train()
         self.optimizer = build_optimizer(self.network, self.params.train)
+        self.coming: Iterator[Batch] = collated(self.split, self.batches, device=torch.device("cpu"))
         self.waiting: list[float] = []
         self.steps: list[float] = []
 
-    def step(self, rows: np.ndarray) -> None:
+    def step(self) -> None:
         """One step, as the trainer makes it."""
         start = time.perf_counter()
-        batch = collate(self.split, rows)
+        batch = next(self.coming)
         ready = time.perf_counter()
         with hardware.autocast(torch.device("cpu"), self.params.train.precision):
             losses = self.network(batch)
@@ -74,11 +81,29 @@ class Side:
         self.steps.append(time.perf_counter() - start)
 
 
-def ratio(left: Side, right: Side) -> str:
+def ratio(left: Sequence[float], right: Sequence[float]) -> str:
     """How many times longer the left side's steps took, batch by batch: median, and the quartiles."""
-    pairs = [a / b for a, b in zip(left.steps[WARMING:], right.steps[WARMING:], strict=True)]
-    low, middle, high = statistics.quantiles(pairs, n=4)
-    return f"{middle:.2f} (quartiles {low:.2f} to {high:.2f}); total {sum(left.steps) / sum(right.steps):.2f}"
+    left, right = left[WARMING:], right[WARMING:]
+    low, middle, high = statistics.quantiles([a / b for a, b in zip(left, right, strict=True)], n=4)
+    return f"{middle:.2f} (quartiles {low:.2f} to {high:.2f}); total {sum(left) / sum(right):.2f}"
+
+
+def time_crfs(side: Side, n_steps: int) -> dict[str, tuple[list[float], list[float]]]:
+    """Seconds of pytorch-crf and of this project's CRF on the same emissions: training (with gradients), Viterbi."""
+    labels = side.shards.labels
+    library, own = CRF(len(labels.tags), batch_first=True), ConstrainedCrf(labels)
+    found: dict[str, tuple[list[float], list[float]]] = {"training": ([], []), "Viterbi": ([], [])}
+    for batch in itertools.islice(collated(side.split, side.batches, device=torch.device("cpu")), n_steps):
+        emissions = torch.randn(*batch.mask.shape, len(labels.tags), requires_grad=True)
+        for crf, training, viterbi in zip((library, own), *found.values(), strict=True):
+            start = time.perf_counter()
+            loss: Tensor = crf(emissions, batch.tag_ids, mask=batch.mask)
+            loss.sum().backward()
+            training.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            crf.decode(emissions, mask=batch.mask)
+            viterbi.append(time.perf_counter() - start)
+    return found
 
 
 def main() -> None:
@@ -99,8 +124,11 @@ def main() -> None:
         shards = open_shards(project / "artifacts" / "shards" / options.dataset)
         encoder = find_encoder(params.encoder.name, revision=None, root=ROOT, reporter=Silent()).path
         threads = hardware.set_threads(options.threads)
+        lengths = read_split(shards, "train", boundaries=shards.boundaries, wanted=Wanted()).lengths
+        batches = training_batches(lengths, batch_size=params.train.batch_size, seed=1, epoch=1)
+        n_steps = min(len(batches), options.steps + WARMING)
         sides = {
-            name: Side(name, _params(params, configuration, frozen=frozen), shards, encoder)
+            name: Side(name, _params(params, configuration, frozen=frozen), shards, encoder, batches)
             for name, configuration, frozen in (
                 ("bert-crf", "bert-crf", False),
                 ("ssmi", "ssmi", False),
@@ -108,13 +136,11 @@ def main() -> None:
                 ("bert-crf on stored states", "bert-crf", True),
             )
         }
-        lengths = sides["ssmi"].split.lengths
-        batches = training_batches(lengths, batch_size=params.train.batch_size, seed=1, epoch=1)
-        for rows in batches[: options.steps + WARMING]:
+        for _ in range(n_steps):
             for side in sides.values():
-                side.step(rows)
-    n_measured = len(sides["ssmi"].steps) - WARMING
-    print(f"{options.dataset}, {len(batches)} batches an epoch, {n_measured} measured, {threads} threads")
+                side.step()
+        crfs = time_crfs(sides["bert-crf"], n_steps)
+    print(f"{options.dataset}, {len(batches)} batches an epoch, {n_steps - WARMING} measured, {threads} threads")
     for side in sides.values():
         milliseconds = 1000 * statistics.median(side.steps)
         waiting = sum(side.waiting[WARMING:]) / sum(side.steps[WARMING:])
@@ -124,7 +150,9 @@ def main() -> None:
         ("full network, fine-tuned / stored states", "ssmi", "ssmi on stored states"),
         ("bert-crf, fine-tuned / stored states", "bert-crf", "bert-crf on stored states"),
     ):
-        print(f"{title:45} {ratio(sides[left], sides[right])}")
+        print(f"{title:45} {ratio(sides[left].steps, sides[right].steps)}")
+    for title, (theirs, ours) in crfs.items():
+        print(f"{f'pytorch-crf / CRF, {title}':45} {ratio(theirs, ours)}")
 
 
 def _params(params: Params, configuration: str, *, frozen: bool) -> Params:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.batches import MAX_PADDED_CHARACTERS, collate, evaluation_batches, training_batches
+from model.batches import MAX_PADDED_CHARACTERS, collate, collated, evaluation_batches, training_batches
 from model.data import Split, Wanted, open_shards, read_split
 
 lengths_of = st.lists(st.integers(0, 1500), max_size=300).map(lambda values: np.array(values, dtype=np.int64))
@@ -82,6 +84,34 @@ def test_hidden_states_follow_their_sentences(shards: Path) -> None:
     first = np.load(shards / "train" / "part-00000.hidden.npy").astype(np.float32)
     assert np.array_equal(batch.hidden[1, : split.lengths[2]].numpy(), first[-split.lengths[2] :])
     assert not batch.hidden[1, split.lengths[2] :].any()
+
+
+def test_batches_gathered_ahead_are_those_gathered_at_once(shards: Path) -> None:
+    split = _train(shards)
+    asked = training_batches(split.lengths, batch_size=3, seed=1, epoch=1)
+    found = list(collated(split, asked, device=torch.device("cpu")))
+    for batch, rows in zip(found, asked, strict=True):
+        expected = collate(split, rows)
+        assert np.array_equal(batch.rows, rows)
+        assert torch.equal(batch.token_ids, expected.token_ids) and torch.equal(batch.best_rows, expected.best_rows)
+
+
+def test_the_next_batch_is_gathered_while_one_is_worked_on_and_no_further(shards: Path) -> None:
+    split = _train(shards)
+    asked = training_batches(split.lengths, batch_size=2, seed=1, epoch=1)
+    taken: list[int] = []
+    coming = collated(split, (taken.append(len(taken)) or rows for rows in asked), device=torch.device("cpu"))
+    next(coming)
+    assert taken == [0, 1]
+    coming.close()
+    assert taken == [0, 1]
+    assert not any(thread.name.startswith("collate") for thread in threading.enumerate())
+
+
+def test_an_error_in_gathering_reaches_the_caller(shards: Path) -> None:
+    split = _train(shards)
+    with pytest.raises(IndexError):
+        list(collated(split, [np.array([0]), np.array([len(split)])], device=torch.device("cpu")))
 
 
 def _train(shards: Path) -> Split:

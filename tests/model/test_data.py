@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from model.boundaries import BoundaryTable, GrowingTable
-from model.data import PLACES, Wanted, open_shards, read_split, split_of
+from model.data import Wanted, open_shards, read_split, split_of
+from model.tiling import PLACES
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
 

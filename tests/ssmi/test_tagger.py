@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +47,18 @@ def texts_of(project: Any, split: str = "test") -> list[str]:
 @pytest.fixture(scope="module")
 def tagger(tagging_project: Any) -> ssmi.Tagger:
     return ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+
+
+def test_torch_keeps_its_threads_unless_asked(tagging_project: Any) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        ssmi.open_run(run_of(tagging_project), device="cpu")
+        assert torch.get_num_threads() == 2
+        ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
 
 
 def assert_well_formed(text: str, entities: list[ssmi.Entity]) -> None:
