@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +29,27 @@ for very few tokens and for other lengths. So smaller batches are filled up with
 on, every batch gives the same), and a window is padded to a multiple of ``LENGTH_STEP`` that follows from its own
 length, never to the longest of its neighbours."""
 
-MAX_TOKENS = 1 << 14
-"""Tokens in one pass, so that a hundred thousand characters at once take no more memory than a batch of sentences."""
+MAX_TOKENS = 1 << 11
+"""Tokens in one pass: enough for the matrix kernels, few enough that a hundred thousand characters at once take no more
+memory than a batch of sentences and that every thread gets a share."""
 
 
 class FrozenEncoder:
-    """BERT in float32 without dropout or gradients, on one CPU thread, so that its bits are the same in every process.
+    """BERT in float32 without dropout or gradients. One CPU thread computes a pass: its bits are the same everywhere.
 
     ``width`` is the size of a state, ``max_window`` the most characters it takes at once.
     """
 
-    def __init__(self, folder: Path, tokens: CharacterTokens, *, layers: int | None = None) -> None:
-        """``layers``: open only the first so many, whose output the states then are; None takes all."""
+    def __init__(self, folder: Path, tokens: CharacterTokens, *, layers: int | None = None, threads: int = 1) -> None:
+        """``layers``: open only the first so many, whose output the states then are; None takes all.
+
+        ``threads``: passes that are computed at once.
+        """
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
         self._model = _load(folder, layers=layers).eval()
         self._tokens = tokens
+        self._threads = threads
         self.width = int(self._model.config.hidden_size)
         self.max_window = int(self._model.config.max_position_embeddings) - 2
 
@@ -72,14 +78,30 @@ class FrozenEncoder:
         for index, row in enumerate(rows):
             length = min(-(-len(row) // LENGTH_STEP) * LENGTH_STEP, self.max_window + 2)
             of_length.setdefault(length, []).append(index)
+        passes = [
+            (length, indices[start : start + step])
+            for length, indices in of_length.items()
+            for step in (max(1, MAX_TOKENS // length),)
+            for start in range(0, len(indices), step)
+        ]
         states: list[FloatMatrix] = [np.empty((0, self.width), dtype=np.float32)] * len(rows)
-        for length, indices in of_length.items():
-            step = max(1, MAX_TOKENS // length)
-            for start in range(0, len(indices), step):
-                chunk = indices[start : start + step]
-                found = self._encode_rows([rows[index] for index in chunk], length=length)
-                for index, own in zip(chunk, found, strict=True):
-                    states[index] = own
+
+        def compute(length: int, indices: Sequence[int]) -> None:
+            found = self._encode_rows([rows[index] for index in indices], length=length)
+            for index, own in zip(indices, found, strict=True):
+                states[index] = own
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            if self._threads == 1 or len(passes) == 1:
+                for one in passes:
+                    compute(*one)
+            else:
+                with ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    list(pool.map(lambda one: compute(*one), passes))
+        finally:
+            torch.set_num_threads(before)
         return states
 
     def _encode_rows(self, rows: Sequence[Sequence[int]], *, length: int) -> list[FloatMatrix]:
@@ -90,13 +112,8 @@ class FrozenEncoder:
         for index, row in enumerate(rows):
             ids[index, : len(row)] = torch.tensor(row)
             mask[index, : len(row)] = 1
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with torch.inference_mode():
-                output = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
-        finally:
-            torch.set_num_threads(threads)
+        with torch.inference_mode():
+            output = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
         return [output[index, 1 : len(row) - 1].copy() for index, row in enumerate(rows)]
 
 

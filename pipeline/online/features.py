@@ -168,7 +168,7 @@ class OnlineFeatures:
         from pipeline.features.encoder import FrozenEncoder
 
         encoder_shape(self._folders.encoder)
-        return FrozenEncoder(self._folders.encoder, self._tokens)
+        return FrozenEncoder(self._folders.encoder, self._tokens, threads=_torch_threads())
 
     @cached_property
     def _reader(self) -> FrozenEncoder:
@@ -177,7 +177,7 @@ class OnlineFeatures:
 
         if self._hidden_layers == encoder_shape(self._folders.encoder).n_layers:
             return self.encoder
-        return FrozenEncoder(self._folders.encoder, self._tokens, layers=self._hidden_layers)
+        return FrozenEncoder(self._folders.encoder, self._tokens, layers=self._hidden_layers, threads=_torch_threads())
 
     def statistics(self) -> Counts:
         """What was computed since this was opened."""
@@ -295,6 +295,13 @@ class OnlineFeatures:
 
     def _count(self, **more: int) -> None:
         self._counts = replace(self._counts, **{name: getattr(self._counts, name) + n for name, n in more.items()})
+
+
+def _torch_threads() -> int:
+    """What torch may use; asked when the encoder is opened, which loads torch anyway."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _without_surrogates(characters: Sequence[str]) -> Sequence[str]:

@@ -89,6 +89,16 @@ def test_the_number_of_threads_changes_no_bit_and_is_put_back(encoder: FrozenEnc
     assert one.tobytes() == two.tobytes()
 
 
+def test_passes_computed_at_once_give_the_same_bits(encoder_folder: Path, tokens: CharacterTokens) -> None:
+    rng = random.Random(2)
+    texts = [_text(rng, rng.randint(1, 40)) for _ in range(400)]  # several passes of every length
+    one, three = (FrozenEncoder(encoder_folder, tokens, threads=threads) for threads in (1, 3))
+    before = torch.get_num_threads()
+    for alone, together in zip(one.states(texts), three.states(texts), strict=True):
+        assert alone.tobytes() == together.tobytes()
+    assert torch.get_num_threads() == before
+
+
 @pytest.mark.parametrize("max_window", [None, 10, 1, 1000])
 def test_long_texts_go_through_in_windows_and_nothing_is_cut_off(
     encoder: FrozenEncoder, max_window: int | None
