@@ -96,12 +96,17 @@ class ConstrainedCrf(nn.Module):
         spans: those asked about, by sentence; they need not be the decoded ones and may overlap.
         Raises ValueError for a span outside its sentence or with a type that the label set does not know.
         """
+        if len(spans) != len(emissions):
+            raise ValueError(f"spans of {len(spans)} sentences, emissions of {len(emissions)}")
         emissions, mask = self._prepare(emissions, mask)
-        lengths = mask.sum(0).tolist()
-        asked = [(row, span) for row, found in zip(range(len(lengths)), spans, strict=True) for span in found]
-        paths = [self._path(span, n_characters=lengths[row]) for row, span in asked]
-        if not asked:
+        # Of sentences without a span nothing is asked, and in most texts they are many.
+        rows = [row for row, found in enumerate(spans) if found]
+        if not rows:
             return [[] for _ in spans]
+        emissions, mask = emissions[:, rows], mask[:, rows]
+        lengths = mask.sum(0).tolist()
+        asked = [(place, span) for place, row in enumerate(rows) for span in spans[row]]
+        paths = [self._path(span, n_characters=lengths[place]) for place, span in asked]
         with torch.autocast(device_type=emissions.device.type, enabled=False):
             posterior = Posterior.of(_centred(emissions), mask, self._transitions(-math.inf), self.predecessors)
             found = (self._endings(posterior, asked, paths, lengths) * _inside(posterior, asked, paths)).clamp(0.0, 1.0)
