@@ -21,11 +21,15 @@ from cli.session import Session
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
 def evaluate(session: Session, dataset: str | None, run: Path | None, split: str, device: str, as_json: bool) -> None:
-    """Score a trained run on a split; test only where it is asked for."""
+    """Score a trained run on a split; test only where it is asked for.
+
+    With --run and no --dataset, the data set is the one that the run was trained on.
+    """
+    from cli.runs import trained_on
     from cli.scores import print_scores
     from model.evaluation import evaluate as evaluate_run
 
-    name = dataset or session.params().datasets[0]
+    name = dataset or (trained_on(run) if run else None) or session.params().datasets[0]
     folder = run or session.root / "artifacts" / "train" / name
     scores = evaluate_run(
         run=folder,

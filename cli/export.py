@@ -24,9 +24,12 @@ def export(session: Session, run: Path | None, dataset: str | None, out: Path) -
     licences of what they were made from.
     """
     from cli.runs import run_folder
+    from model.files import METRICS
     from ssmi.packing import pack
 
     folder, project = run_folder(session, run=run, dataset=dataset)
     sizes = pack(folder, out, project=project, reporter=session.reporter)
+    if not (out / METRICS).is_file():
+        session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
     click.echo(f"{out}: {len(sizes)} files, {sum(sizes.values()) / 1e6:,.1f} MB")
     click.echo(f"  ssmi-cli predict --run {out} FILE")

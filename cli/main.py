@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -27,6 +29,9 @@ COMMANDS = {
     "train": ("cli.train", "Train a tagger on the shards."),
 }
 INTERRUPTED = 130
+_NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
+"""Errors of the system that no traceback explains better."""
+_TEMPORARY = re.compile(r"^\.(.+)\.[^.]+\.tmp$")
 
 
 class LazyGroup(click.Group):
@@ -114,7 +119,18 @@ def _explain(error: Exception) -> int:
             _fail(f"  next: {error.next_step}", code)
         return code
     text = " ".join(str(error).split())
+    if isinstance(error, OSError) and error.errno in _NOT_OURS:
+        place = f"{_named(error.filename)}: " if error.filename else ""
+        return _fail(
+            f"error: {place}{error.strerror}\n  next: make room, mend its permissions, or name another place", 1
+        )
     return _fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
+
+
+def _named(path: str | bytes) -> str:
+    """A path as the user knows it: what is being written has a temporary name beside its own."""
+    parts = Path(os.fsdecode(path)).parts
+    return str(Path(*(_TEMPORARY.sub(r"\1", part) for part in parts)))
 
 
 def _fail(message: str, code: int) -> int:

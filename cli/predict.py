@@ -76,7 +76,7 @@ def predict(
 
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
     """
-    _check_usage(interactive=interactive, out=out)
+    _check_usage(files, interactive=interactive, out=out)
     if not files and not interactive:
         if sys.stdin.isatty():
             raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
@@ -108,7 +108,7 @@ def predict(
             write(piece)
 
 
-def _check_usage(*, interactive: bool, out: Path | None) -> None:
+def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) -> None:
     given = click.get_current_context()
     idle = [
         said for name, said in _NOT_TYPED.items() if given.get_parameter_source(name) is ParameterSource.COMMANDLINE
@@ -117,6 +117,8 @@ def _check_usage(*, interactive: bool, out: Path | None) -> None:
         raise click.UsageError(f"--interactive reads what is typed, without {', '.join(idle)}")
     if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
         raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
+    if out is not None and out.exists() and any(path.exists() and path.samefile(out) for path in files):
+        raise click.UsageError(f"--out {out}: one of the FILES, which would be lost; name another")
 
 
 @contextmanager

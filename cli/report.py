@@ -28,9 +28,10 @@ def report(session: Session, dataset: str | None, run: Path | None, split: str, 
     trained on. Charts about features are left out, and the page says so, where their stages are not built.
     """
     from cli.report_parts.compose import compose
+    from cli.runs import trained_on
     from pipeline.contract.tables import writing
 
-    name = dataset or (_trained_on(run) if run else None) or session.params().datasets[0]
+    name = dataset or (trained_on(run) if run else None) or session.params().datasets[0]
     artifacts = session.root / "artifacts"
     folder = run or artifacts / "train" / name
     target = out or folder / f"report-{split}.html"
@@ -50,18 +51,6 @@ def report(session: Session, dataset: str | None, run: Path | None, split: str, 
         temporary.write_text(page.html, encoding="utf-8", newline="\n")
     click.echo(f"{split}: F1 {100 * page.f1:.2f}; {page.errors}")
     click.echo(f"{target}")
-
-
-def _trained_on(run: Path) -> str | None:
-    """The data set whose shards a run was trained on; None where it does not say."""
-    from model.files import CHECKPOINT, SHARDS
-    from pipeline.contract import manifest
-    from pipeline.contract.errors import MissingResourceError
-
-    try:
-        return manifest.load(run / CHECKPOINT / SHARDS).dataset
-    except MissingResourceError:
-        return None
 
 
 def _name_of(run: Path, root: Path) -> str:

@@ -20,3 +20,15 @@ def run_folder(session: Session, *, run: Path | None, dataset: str | None) -> tu
         return run, session.root if session.project is not None else None
     name = dataset or session.params().datasets[0]
     return session.root / "artifacts" / "train" / name, session.root
+
+
+def trained_on(run: Path) -> str | None:
+    """The data set whose shards a run was trained on; None where it does not say."""
+    from model.files import CHECKPOINT, SHARDS
+    from pipeline.contract import manifest
+    from pipeline.contract.errors import MissingResourceError
+
+    try:
+        return manifest.load(run / CHECKPOINT / SHARDS).dataset
+    except MissingResourceError:
+        return None

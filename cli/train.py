@@ -46,11 +46,8 @@ def train(
     from cli import trainable
     from cli.main import INTERRUPTED
     from cli.scores import print_scores
-    from model import distributed
     from model.configurations import find
     from model.files import METRICS
-    from model.interrupts import Interrupted
-    from model.training import train as train_model
 
     session: Session = context.obj
     configuration = find(config) if config else None
@@ -59,6 +56,11 @@ def train(
     shards = session.root / "artifacts" / "shards" / name
     folder = run or session.root / "artifacts" / "train" / (f"{name}-{config}" if config else name)
     encoder = trainable.check(session, params, shards=shards, dataset=name, configuration=configuration)
+    # torch comes last: whatever is refused above is refused at once.
+    from model import distributed
+    from model.interrupts import Interrupted
+    from model.training import train as train_model
+
     try:
         result = train_model(
             shards=shards,

@@ -107,7 +107,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
     encoder or feature parameters are not the checkpoint's or hold no hidden states where it reads them.
     """
     facts = read_facts(folder)
-    labels = LabelSet.load(folder / _LABELS)
+    labels = _read_labels(folder / _LABELS)
     check(folder, facts, labels, shards)
     _check_features(folder, shards)
     params = read_params(folder)
@@ -133,7 +133,7 @@ def load_alone(folder: Path) -> Run:
     shards = manifests.load(folder / SHARDS)
     if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != facts.shards:
         raise _broken(folder / SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {_FACTS} names"))
-    labels, params = LabelSet.load(folder / _LABELS), read_params(folder)
+    labels, params = _read_labels(folder / _LABELS), read_params(folder)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
     if _BOUNDARY_IDS in tensors:
@@ -234,9 +234,12 @@ def _describe(labels: LabelSet) -> str:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        return load_file(path)
+        tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise _broken(path, error) from error
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise _broken(path, ValueError("weights that are no finite numbers"))
+    return tensors
 
 
 def read_facts(folder: Path) -> Facts:
@@ -253,12 +256,22 @@ def read_params(folder: Path) -> Params:
     return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
 
 
+def _read_labels(path: Path) -> LabelSet:
+    try:
+        return LabelSet.load(path)
+    except SsmiError as error:
+        raise _broken(path, error) from error
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(body, dict):
             raise ValueError("no object")
     except FileNotFoundError as error:
+        run = path.parent.parent
+        if not run.is_dir():
+            raise MissingResourceError(f"{run}: no such folder", next_step="name a run folder") from error
         raise MissingResourceError(f"{path.parent}: no checkpoint", next_step="ssmi-cli train") from error
     except ValueError as error:
         raise _broken(path, error) from error
@@ -267,4 +280,6 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _broken(path: Path, error: Exception) -> SsmiError:
     first_line = str(error).strip().partition("\n")[0]
-    return StaleArtifactError(f"{path}: not of this version ({first_line})", next_step="train again")
+    return StaleArtifactError(
+        f"{path}: damaged, or not of this version ({first_line})", next_step="train again, or bring the run over whole"
+    )

@@ -101,9 +101,11 @@ class Split:
 def open_shards(folder: Path) -> Shards:
     """Open a shard folder.
 
-    Raises MissingResourceError when it was not built, StaleArtifactError when something in it is of another version.
+    Raises MissingResourceError when it was not built, StaleArtifactError when something in it is of another version or
+    a part is missing or too much.
     """
     manifest = manifests.load(folder)
+    manifests.check_parts(manifest, folder)
     facts = manifest.report.statistics
     try:
         return Shards(

@@ -27,7 +27,7 @@ from model.boundaries import Ids
 from model.data import Shards, Split
 from model.distributed import Processes
 from model.evaluation import score_split
-from model.files import CHECKPOINT, HISTORY, METRICS
+from model.files import CHECKPOINT, HEADLINE, HISTORY, METRICS
 from model.history import EpochRecord
 from model.interrupts import Interrupted, Interrupts, Stopped
 from model.network import Network
@@ -225,7 +225,8 @@ class Trainer:
     def _publish(self) -> None:
         """Show in the run folder what the state holds; the metrics of a run before are not this run's."""
         run, history = self._job.run, self._position.history
-        (run / METRICS).unlink(missing_ok=True)
+        for name in (METRICS, HEADLINE):
+            (run / name).unlink(missing_ok=True)
         if histories.best(history) == history[-1]:
             self._save_checkpoint(epoch=history[-1].epoch)
         histories.write(run / HISTORY, history)

@@ -20,7 +20,7 @@ from model import history as histories
 from model import resume as states
 from model.data import Shards, Split, open_shards, read_split
 from model.encoder import load as load_encoder
-from model.files import CHECKPOINT, METRICS
+from model.files import CHECKPOINT, HEADLINE, METRICS
 from model.history import EpochRecord
 from model.interrupts import Interrupts
 from model.network import Network, build, check_buildable, check_encoder, wanted
@@ -33,6 +33,8 @@ from pipeline.contract.progress import Reporter, Silent
 from pipeline.contract.tables import writing
 
 __all__ = ["EpochRecord", "TrainResult", "train"]
+
+_HEADLINES = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,12 @@ def _test(trainer: Trainer, network: Network, shards: Shards, params: Params, ru
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
+    """Write the scores, the mark of a finished run last."""
     metrics = {"dev": dev.to_json()} | ({"test": test.to_json()} if test else {})
-    with writing(run / METRICS) as temporary:
-        temporary.write_text(json.dumps(metrics, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    headline = {split: {name: scores[name] for name in _HEADLINES} for split, scores in metrics.items()}
+    for name, body in ((HEADLINE, headline), (METRICS, metrics)):
+        with writing(run / name) as temporary:
+            temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     states.remove(run)
 
 

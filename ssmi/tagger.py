@@ -89,7 +89,10 @@ class Tagger:
     @overload
     def __call__(self, texts: Iterable[str]) -> list[list[Entity]]: ...
     def __call__(self, texts: str | Iterable[str]) -> list[Entity] | list[list[Entity]]:
-        """The entities of a text, or of each of many, in the order of the text. They never overlap."""
+        """The entities of a text, or of each of many, in the order of the text. They never overlap.
+
+        Raises TypeError for what is no str.
+        """
         if isinstance(texts, str):
             return next(self.stream([texts]))
         return list(self.stream(texts))
@@ -100,10 +103,14 @@ class Tagger:
         Texts are tagged when so many characters are there, an empty text counted as one, or when no more come.
         A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is.
         """
+        if isinstance(texts, str | bytes):
+            raise TypeError("texts, one after another: for a single one call the tagger itself")
         texts_open: deque[_Text] = deque()
         pieces: list[_Piece] = []
         size = 0
         for given in texts:
+            if not isinstance(given, str):
+                raise TypeError(f"a text is a str, not {type(given).__name__}")
             text = _Text(given, n_waiting=1)
             texts_open.append(text)
             for piece in _cut(text):

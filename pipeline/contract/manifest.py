@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
@@ -129,6 +130,29 @@ def build_hint(folder: Path) -> str:
     if folder.parent.parent.name == "artifacts":
         return f"ssmi-cli features build --dataset {folder.name}"
     return "put it back, or make it again"
+
+
+def check_parts(manifest: Manifest, folder: Path) -> None:
+    """Refuse a folder whose tables are not those that its manifest names, by name and number of rows.
+
+    Footers alone are read; ``intact`` compares every byte. Raises StaleArtifactError naming each difference.
+    """
+    named = {name: entry.rows for name, entry in manifest.files.items() if entry.rows is not None}
+    found = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
+    problems = [f"{name} is missing" for name in sorted(named.keys() - found.keys())]
+    problems += [f"{name} is none of its files" for name in sorted(found.keys() - named.keys())]
+    for name in sorted(named.keys() & found.keys()):
+        try:
+            rows = pq.read_metadata(found[name]).num_rows
+        except (OSError, pa.ArrowInvalid):
+            problems.append(f"{name} is no Parquet table")
+            continue
+        if rows != named[name]:
+            problems.append(f"{name} holds {rows:,} rows, not {named[name]:,}")
+    if problems:
+        raise StaleArtifactError(
+            f"{folder}: not what {MANIFEST_NAME} says: {'; '.join(problems)}", next_step=build_hint(folder)
+        )
 
 
 def intact(manifest: Manifest, folder: Path) -> bool:

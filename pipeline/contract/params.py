@@ -22,6 +22,7 @@ from pipeline.contract.labels import TagScheme
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Rate = Annotated[float, Field(gt=0.0)]
 
 _NOT_YAML = (YAMLError, ValueError, KeyError)
@@ -48,7 +49,7 @@ class PrepareParams(Section):
 
     dev_fraction: Fraction = 0.1
     """Share of train cut off as dev when the data set has no dev file."""
-    seed: NonNegative = 13
+    seed: Seed = 13
     sentences_per_part: Positive = 2048
     """Rows in one Parquet part; a part is the unit of parallel work in every later stage."""
 
@@ -81,7 +82,7 @@ class EmbedParams(Section):
     """Most frequent in-vocabulary words on which the map between the two spaces is fitted; a tenth is held out."""
     ridge: Rate = 1.0
     """Ridge penalty on the standardised encoder dimensions, per fitted word."""
-    seed: NonNegative = 13
+    seed: Seed = 13
 
 
 class SelectionParams(Section):
@@ -94,7 +95,7 @@ class SelectionParams(Section):
     n_negatives: NonNegative = 8
     choice: Literal["cosine", "random"] = "cosine"
     """``random`` is the paper's -Cosine ablation: best and set drawn at random from the candidates."""
-    seed: NonNegative = 13
+    seed: Seed = 13
 
 
 class PmiParams(Section):
@@ -173,7 +174,7 @@ class ModelParams(Section):
 class TrainParams(Section):
     """How it is trained."""
 
-    seed: NonNegative = 13
+    seed: Seed = 13
     epochs: Positive = 6
     max_steps: Positive | None = None
     """Stop after so many steps, as if the last epoch ended there; null trains all epochs."""

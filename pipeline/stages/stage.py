@@ -100,8 +100,13 @@ def is_current(stage: Stage, context: StageContext) -> bool:
 
 
 def run(stage: Stage, context: StageContext) -> Manifest:
-    """Run the stage whatever is there; nothing of the old output is lost unless the new one is whole."""
+    """Run the stage whatever is there; nothing of the old output is lost unless the new one is whole.
+
+    Raises StaleArtifactError when a part of what it reads is missing.
+    """
     parameters, inputs = expected(stage, context)
+    for name in stage.needs:
+        manifests.check_parts(manifests.load(context.folder(name)), context.folder(name))
     with tables.replacing_folder(context.folder(stage.name)) as fresh:
         report = stage.work(context, fresh)
         manifest = Manifest(
