@@ -271,7 +271,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         run = path.parent.parent
         if not run.is_dir():
-            raise MissingResourceError(f"{run}: no such folder", next_step="name a run folder") from error
+            raise MissingResourceError(
+                f"{run}: no such folder, so no checkpoint", next_step="ssmi-cli train, or name a run that is there"
+            ) from error
         raise MissingResourceError(f"{path.parent}: no checkpoint", next_step="ssmi-cli train") from error
     except ValueError as error:
         raise _broken(path, error) from error

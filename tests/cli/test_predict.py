@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from pipeline.readers import read_sentences
 
@@ -224,6 +225,35 @@ def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: A
 def test_wrong_usage(predict: Any, arguments: list[str], said: str) -> None:
     outcome = predict(*arguments)
     assert outcome.code == 2 and said in outcome.stderr
+
+
+def test_a_file_is_not_written_over_its_own_text(predict: Any, file: Path, tmp_path: Path) -> None:
+    before = file.read_bytes()
+    link = tmp_path / "link.txt"
+    link.symlink_to(file)
+    for out in (file, link):
+        outcome = predict(file, "--format", "conll", "--out", out)
+        assert outcome.code == 2 and "one of the FILES" in outcome.stderr
+        assert file.read_bytes() == before
+
+
+def test_a_folder_that_takes_no_file_is_said_so(predict: Any, file: Path) -> None:
+    outcome = predict(file, "--out", "/proc/out.jsonl")
+    assert outcome.code == 1 and "/proc/out.jsonl: " in outcome.stderr
+    assert "name another place" in outcome.stderr and "--debug" not in outcome.stderr and ".tmp" not in outcome.stderr
+
+
+def test_weights_that_are_no_numbers_are_refused(
+    predict: Any, file: Path, tagging_project: Any, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tagging_project.root / "artifacts" / "train" / "tiny", run)
+    path = run / "checkpoint" / "model.safetensors"
+    tensors = load_file(path)
+    tensors["tags.bias"][0] = float("nan")
+    save_file(tensors, path)
+    outcome = predict(file, "--run", run)
+    assert outcome.code == 5 and "no finite numbers" in outcome.stderr and "model.safetensors" in outcome.stderr
 
 
 def test_nothing_to_read_is_said_at_a_terminal(predict: Any, monkeypatch: pytest.MonkeyPatch) -> None:

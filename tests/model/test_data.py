@@ -91,6 +91,12 @@ def test_a_window_longer_than_the_shards_promise(
         read_split(opened, "train", boundaries=opened.boundaries, wanted=Wanted(best=True))
 
 
+def test_a_missing_part_is_not_trained_without(shards: Path) -> None:
+    tables.part_path(shards, "train", 1).unlink()
+    with pytest.raises(StaleArtifactError, match=r"train/part-00001\.parquet is missing"):
+        open_shards(shards)
+
+
 @pytest.mark.parametrize("damage", ["missing", "too short", "float32", "not an array"])
 def test_hidden_states_that_do_not_fit(shards: Path, damage: str) -> None:
     path = shards / "train" / "part-00001.hidden.npy"

@@ -61,6 +61,17 @@ def test_torch_keeps_its_threads_unless_asked(tagging_project: Any) -> None:
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("texts", [b"\xe4\xb8\xad", [b"abc"], ["中国", None]])
+def test_what_is_no_text_is_refused(tagger: ssmi.Tagger, texts: Any) -> None:
+    with pytest.raises(TypeError, match=r"str|single"):
+        tagger(texts)
+
+
+def test_a_stream_of_characters_is_refused(tagger: ssmi.Tagger) -> None:
+    with pytest.raises(TypeError, match="call the tagger itself"):
+        next(tagger.stream("中国"))
+
+
 def assert_well_formed(text: str, entities: list[ssmi.Entity]) -> None:
     for one in entities:
         assert 0 <= one.start < one.end <= len(text)

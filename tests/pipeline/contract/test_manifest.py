@@ -105,6 +105,23 @@ def test_a_change_of_any_file_is_seen(folder: Path, change: Callable[[Path], Non
     assert not manifests.intact(manifest, folder)
 
 
+def test_parts_are_held_to_the_manifest(folder: Path) -> None:
+    manifest = manifests.load(folder)
+    manifests.check_parts(manifest, folder)
+    part = folder / "train" / "part-00000.parquet"
+    tables.write_rows(folder / "train" / "part-00001.parquet", schema.VOCABULARY, WORDS)
+    tables.write_rows(part, schema.VOCABULARY, WORDS[:1])
+    with pytest.raises(StaleArtifactError, match=r"part-00001.*none of its files; .*part-00000.* holds 1 rows, not 2"):
+        manifests.check_parts(manifest, folder)
+    part.write_bytes(b"PAR1")
+    with pytest.raises(StaleArtifactError, match=r"part-00000.parquet is no Parquet table"):
+        manifests.check_parts(manifest, folder)
+    part.unlink()
+    with pytest.raises(StaleArtifactError, match=r"part-00000.parquet is missing") as caught:
+        manifests.check_parts(manifest, folder)
+    assert caught.value.next_step == "ssmi-cli features build --dataset weibo"
+
+
 @pytest.mark.parametrize("version", [schema.SCHEMA_VERSION + 1, 0, None, "1"])
 def test_another_schema_version_is_refused(folder: Path, version: object) -> None:
     body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
