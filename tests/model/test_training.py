@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from model.training import TrainResult, train
 from pipeline.contract import manifest as manifests
+from pipeline.contract import schema, tables
 from pipeline.contract.errors import (
     DivergedError,
     InputDataError,
@@ -108,9 +109,14 @@ def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, m
         "checkpoint/model.safetensors",
         "checkpoint/params.json",
         "checkpoint/shards/manifest.json",
+        "headline.json",
         "history.csv",
         "metrics.json",
     ]
+    metrics, headline = (json.loads((run / name).read_text()) for name in ("metrics.json", "headline.json"))
+    assert headline == {
+        split: {name: metrics[split][name] for name in ("precision", "recall", "f1")} for split in ("dev", "test")
+    }
     facts = json.loads((run / "checkpoint" / "checkpoint.json").read_text())
     weights = load_file(run / "checkpoint" / "model.safetensors")
     assert weights.pop("boundary_ids").tolist() == [7, 8, 11, 90]
@@ -274,8 +280,11 @@ def test_every_parameter_is_among_them(
 
 def test_a_search_leaves_test_alone(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
     whole = _train(shards, encoder_folder, tmp_path / "whole", make_params())
-    for path in (shards / "test").iterdir():
-        path.unlink()  # so that reading it would fail
+    for path in tables.list_parts(shards, "test"):
+        rows = tables.read_rows(path, schema.SHARDS)
+        tables.write_rows(path, schema.SHARDS, [{**row, "tag_ids": [99] * len(row["tag_ids"])} for row in rows])
+    with pytest.raises(StaleArtifactError, match="test: tag ids outside"):
+        _train(shards, encoder_folder, tmp_path / "read", make_params())
     result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__test=False))
     assert whole.test is not None and result.test is None
     assert result.dev.to_json() == whole.dev.to_json()
