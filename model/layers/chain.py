@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from model.hardware import one_thread
+
 
 class Transitions(NamedTuple):
     """Scores of a first tag, a last tag and two neighbours. Shapes: (n_tags,), (n_tags,), (n_tags, n_tags)."""
@@ -147,7 +149,7 @@ class _LogPartition(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         mask, *saved = ctx.saved_tensors
         predecessors: Predecessors = ctx.predecessors
-        with torch.autocast(device_type=mask.device.type, enabled=False):
+        with one_thread(mask.device), torch.autocast(device_type=mask.device.type, enabled=False):
             steps = Steps(*saved)
             steps = steps._replace(last=steps.last * gradients[0][:, None])  # all below is linear in it
             expected, shares = _back(steps, mask, predecessors)

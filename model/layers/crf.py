@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torchcrf import CRF
 
+from model.hardware import one_thread
 from model.layers.chain import Posterior, Predecessors, Transitions, best_path, log_partition, path_score
 from pipeline.contract.labels import INSIDE_ROLE, LabelSet, Span, spans_to_tags
 
@@ -75,7 +76,7 @@ class ConstrainedCrf(nn.Module):
     def forward(self, emissions: Tensor, tag_ids: Tensor, *, mask: Tensor) -> Tensor:
         """Negative log-likelihood of each sentence's tag_ids, of shape (batch, length). Returns shape: (batch,)."""
         emissions, mask = self._prepare(emissions, mask)
-        with torch.autocast(device_type=emissions.device.type, enabled=False):
+        with one_thread(emissions.device), torch.autocast(device_type=emissions.device.type, enabled=False):
             emissions = _centred(emissions)
             total = log_partition(emissions, mask, self._transitions(-math.inf), self.predecessors)
             return total - path_score(emissions, mask, self._transitions(FORBIDDEN), tag_ids.T)
@@ -84,7 +85,8 @@ class ConstrainedCrf(nn.Module):
     def decode(self, emissions: Tensor, *, mask: Tensor) -> list[list[int]]:
         """The best well-formed tag ids of each sentence (Viterbi), without padding."""
         emissions, mask = self._prepare(emissions, mask)
-        paths = best_path(emissions, mask, self._transitions(-math.inf)).T.tolist()
+        with one_thread(emissions.device):
+            paths = best_path(emissions, mask, self._transitions(-math.inf)).T.tolist()
         return [path[:length] for path, length in zip(paths, mask.sum(0).tolist(), strict=True)]
 
     @torch.no_grad()
@@ -107,7 +109,7 @@ class ConstrainedCrf(nn.Module):
         lengths = mask.sum(0).tolist()
         asked = [(place, span) for place, row in enumerate(rows) for span in spans[row]]
         paths = [self._path(span, n_characters=lengths[place]) for place, span in asked]
-        with torch.autocast(device_type=emissions.device.type, enabled=False):
+        with one_thread(emissions.device), torch.autocast(device_type=emissions.device.type, enabled=False):
             posterior = Posterior.of(_centred(emissions), mask, self._transitions(-math.inf), self.predecessors)
             found = (self._endings(posterior, asked, paths, lengths) * _inside(posterior, asked, paths)).clamp(0.0, 1.0)
         probabilities = iter(found.tolist())

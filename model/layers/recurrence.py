@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from model.hardware import one_thread
+
 
 class Recurrence(nn.Module):
     """H2 = GRU(MLP1(H1 ⊕ E_l)), in both directions (paper: "Local Enhancement").
@@ -38,8 +40,9 @@ class Recurrence(nn.Module):
         Returns zero at padding. Shape: (batch, length, outputs)
         """
         mirror = _mirror(mask)
-        onward, _ = self.onward(states)
-        mirrored, _ = self.backward_(_take(states, mirror))
+        with one_thread(states.device):
+            onward, _ = self.onward(states)
+            mirrored, _ = self.backward_(_take(states, mirror))
         both = torch.cat((onward, _take(mirrored, mirror)), dim=-1)
         return both.masked_fill(~mask[..., None], 0.0)
 
