@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from model.hardware import one_thread
+from model.layers.threads import one_thread
 
 
 class Transitions(NamedTuple):

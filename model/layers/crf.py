@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torchcrf import CRF
 
-from model.hardware import one_thread
 from model.layers.chain import Posterior, Predecessors, Transitions, best_path, log_partition, path_score
+from model.layers.threads import one_thread
 from pipeline.contract.labels import INSIDE_ROLE, LabelSet, Span, spans_to_tags
 
 FORBIDDEN = -10_000.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from model.hardware import one_thread
+from model.layers.threads import one_thread
 
 
 class Recurrence(nn.Module):

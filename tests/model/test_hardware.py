@@ -36,17 +36,3 @@ def test_precision() -> None:
         assert (matrix @ matrix).dtype == torch.bfloat16
     with hardware.autocast(torch.device("cpu"), "fp32"):
         assert (matrix @ matrix).dtype == torch.float32
-
-
-def test_one_thread_and_then_as_many_as_before() -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        with pytest.raises(KeyError), hardware.one_thread(torch.device("cpu")):
-            assert torch.get_num_threads() == 1
-            raise KeyError
-        assert torch.get_num_threads() == 2
-        with hardware.one_thread(torch.device("meta")):  # where threads of this processor compute nothing
-            assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
