@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from model import hardware
-from model.batches import EVALUATION_BATCH, collate, evaluation_batches
+from model.batches import collate, evaluation_batches
 from model.boundaries import FloatMatrix, GrowingTable, Ids
 from model.checkpoint import Checkpoint
-from model.data import split_of
+from model.data import Split, split_of
 from model.network import Network, wanted
 from pipeline.contract.labels import LabelSet, Span, strict_spans
 
 MOST_STRANGERS = 100_000
-"""Boundaries that training never met and that are kept in the table; beyond, it starts again from the trained ones."""
+"""Boundaries that training never met and that are kept in the table; with more, the next call starts again from the
+trained ones."""
+TAGGING_BATCH = 24
+"""Texts at once; small, so that there is work for every thread."""
 
+Item = TypeVar("Item")
+Found = TypeVar("Found")
 Row = Mapping[str, Any]
 Vectors = Callable[[Ids], FloatMatrix]
 """Boundary ids → their pre-trained vectors."""
@@ -55,29 +61,64 @@ class SpanTagger:
         self._boundaries = GrowingTable(checkpoint.boundaries)
         self._vectors = vectors
 
-    @torch.inference_mode()
     def tag(
-        self, rows: Sequence[Row], *, hidden: Sequence[npt.NDArray[np.float16]] | None = None
+        self,
+        lengths: Ids,
+        rows_of: Callable[[Sequence[int]], Sequence[Row]],
+        *,
+        hidden: Sequence[npt.NDArray[np.float16]] | None = None,
     ) -> list[list[TaggedSpan]]:
-        """The entities of each row, in order. hidden: the encoder's states of each, where ``wanted`` says so."""
-        self._meet(rows)
-        split = split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=hidden)
-        found: list[list[TaggedSpan]] = [[] for _ in rows]
-        for batch_rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
-            batch = collate(split, batch_rows).to(self._device)
-            with hardware.autocast(self._device, self._precision):
-                emissions = self.network.emissions(batch)
-            paths = self.network.crf.decode(emissions, mask=batch.mask)
-            spans = [self._spans(path) for path in paths]
-            probabilities = self.network.crf.span_probabilities(emissions, mask=batch.mask, spans=spans)
-            for row, own, scores in zip(batch_rows.tolist(), spans, probabilities, strict=True):
-                found[row] = [TaggedSpan(span, score) for span, score in zip(own, scores, strict=True)]
+        """The entities of each text, in order.
+
+        lengths: characters of each text. Shape: (n_texts,)
+        rows_of: the rows of some of the texts, asked for batch by batch, of this thread, while others are tagged.
+        hidden: the encoder's states of each text, where ``wanted`` says so.
+
+        On a CPU several batches are tagged side by side, each on one thread: little that follows the encoder is worth
+        sharing out. A batch that is alone has all threads.
+        """
+        if self._boundaries.n_strangers > MOST_STRANGERS:
+            self._boundaries.forget()
+        # The longest first: what is left at the end, when not all threads have work, is short.
+        batches = [batch.tolist() for batch in evaluation_batches(lengths, batch_size=TAGGING_BATCH)[::-1]]
+        splits = (self._split(rows_of(batch), batch, hidden) for batch in batches)
+        threads = torch.get_num_threads()
+        if len(batches) == 1 or threads == 1 or self._device.type != "cpu":
+            tagged: Iterable[list[list[TaggedSpan]]] = map(self._tag, splits)
+        else:
+            tagged = side_by_side(self._tag, splits, threads=threads)
+        found: list[list[TaggedSpan]] = [[] for _ in lengths]
+        for batch, spans in zip(batches, tagged, strict=True):
+            for place, own in zip(batch, spans, strict=True):
+                found[place] = own
         return found
+
+    def _split(
+        self, rows: Sequence[Row], batch: Sequence[int], hidden: Sequence[npt.NDArray[np.float16]] | None
+    ) -> Split:
+        """The rows of a batch, whose boundaries the network then knows."""
+        self._meet(rows)
+        states = None if hidden is None else [hidden[place] for place in batch]
+        return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states)
+
+    @torch.inference_mode()
+    def _tag(self, split: Split) -> list[list[TaggedSpan]]:
+        """The entities of each row of a batch."""
+        batch = collate(split, np.arange(len(split.lengths))).to(self._device)
+        with hardware.autocast(self._device, self._precision):
+            emissions = self.network.emissions(batch)
+        spans = [self._spans(path) for path in self.network.crf.decode(emissions, mask=batch.mask)]
+        probabilities = self.network.crf.span_probabilities(emissions, mask=batch.mask, spans=spans)
+        return [
+            [TaggedSpan(span, score) for span, score in zip(own, scores, strict=True)]
+            for own, scores in zip(spans, probabilities, strict=True)
+        ]
 
     def _spans(self, path: Sequence[int]) -> list[Span]:
         names = self.labels.tags
         return strict_spans([names[tag_id] for tag_id in path], scheme=self.labels.scheme)[0]
 
+    @torch.inference_mode()
     def _meet(self, rows: Sequence[Row]) -> None:
         """Make room in the table for boundaries that it does not hold yet."""
         if self.network.boundary is None:
@@ -90,8 +131,17 @@ class SpanTagger:
         strangers = self._boundaries.lacks(met)
         if not strangers.size:
             return
-        if self._boundaries.n_strangers + len(strangers) > MOST_STRANGERS:
-            self._boundaries.forget()
-            strangers = self._boundaries.lacks(met)
         start = self._boundaries.admit(strangers)
         self.network.boundary.put(start, torch.from_numpy(self._vectors(strangers)))
+
+
+def side_by_side(work: Callable[[Item], Found], items: Iterable[Item], *, threads: int) -> Iterator[Found]:
+    """``map`` with so many threads, each of which lets torch use one; items are made in the calling thread."""
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="tag", initializer=torch.set_num_threads, initargs=(1,))
+    try:
+        futures = [pool.submit(work, item) for item in items]
+        for future in futures:
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # what a thread of the pool sets counts for threads to come

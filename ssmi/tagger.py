@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
+import numpy as np
+
 from model import checkpoint as checkpoints
 from model.batches import MAX_PADDED_CHARACTERS
 from model.files import CHECKPOINT
 from model.network import Network
-from model.tagging import SpanTagger
+from model.tagging import Row, SpanTagger
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.progress import Reporter, Silent
 from pipeline.features.windows import window_starts
@@ -148,11 +150,16 @@ class Tagger:
             piece.of.n_waiting -= 1
         if not full:
             return
-        rows = self._features.rows([piece.text for piece in full])
+        sentences = self._features.segment([list(piece.text) for piece in full])
         hidden = None
         if self._spans.wanted.hidden:
-            hidden = self._features.hidden_states([row["characters"] for row in rows])
-        for piece, found in zip(full, self._spans.tag(rows, hidden=hidden), strict=True):
+            hidden = self._features.hidden_states([one.characters for one in sentences])
+
+        def rows_of(places: Sequence[int]) -> Sequence[Row]:
+            return self._features.rows_of_segmented([sentences[place] for place in places])
+
+        lengths = np.array([len(one.characters) for one in sentences])
+        for piece, found in zip(full, self._spans.tag(lengths, rows_of, hidden=hidden), strict=True):
             for tagged in found:
                 start, end = piece.start + tagged.span.start, piece.start + tagged.span.end
                 text = piece.of.text[start:end]

@@ -175,7 +175,7 @@ def pristine_project(tmp_path_factory: pytest.TempPathFactory, environment: dict
     tree["datasets"] = ["tiny"]
     tree["vocab"]["vectors"] = "vectors.txt"
     tree["encoder"]["name"] = "encoder"
-    tree["embed"]["fit_words"] = 100
+    tree["embed"].update(fit_words=100, ahead=30)
     tree["train"].update(epochs=2, device="cpu", threads=1, precision="fp32")
     dump_yaml(tree, root / "params.yaml")
     return Project(root, environment)

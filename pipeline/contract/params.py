@@ -80,6 +80,9 @@ class EmbedParams(Section):
     space: Literal["aligned", "bert"] = "aligned"
     fit_words: Annotated[int, Field(ge=20)] = 10_000
     """Most frequent in-vocabulary words on which the map between the two spaces is fitted; a tenth is held out."""
+    ahead: NonNegative = 5000
+    """With ``isolated``: so many words outside vocabulary and data set, the segmenter's most frequent ones, get their
+    vectors too. Text met on line is full of them, and then seldom waits for BERT."""
     ridge: Rate = 1.0
     """Ridge penalty on the standardised encoder dimensions, per fitted word."""
     seed: Seed = 13

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
 from typing import BinaryIO
 
@@ -76,6 +76,25 @@ def _rjieba(*, hmm: bool) -> Cut:
 
     engine = rjieba.Jieba()
     return lambda text: engine.cut(text, hmm)
+
+
+def frequent_words(n: int, *, unless: Callable[[str], bool]) -> list[str]:
+    """The ``n`` most frequent words, single characters among them, of jieba's dictionary, which is rjieba's too.
+
+    ``unless`` leaves out what it is true of; of equal counts the lower code points come first.
+    """
+    return list(islice((word for word in _dictionary() if not unless(word)), n))
+
+
+@lru_cache(maxsize=1)
+def _dictionary() -> Sequence[str]:
+    """Its words, the most frequent first."""
+    import jieba
+
+    with jieba.Tokenizer().get_dict_file() as lines:
+        fields = (line.decode("utf-8").split(" ") for line in lines)
+        counted = [(-int(count), word) for word, count, *_ in fields]
+    return [word for _, word in sorted(counted)]
 
 
 def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], list[int]]:

@@ -52,24 +52,28 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
     """
     if not len(candidate_ids):
         return NOTHING
-    highest = _smallest(-cosines, params.max_set)
+    highest, lowest = _ends(cosines, n_highest=params.max_set, n_lowest=params.max_set + params.n_negatives)
     chosen = highest[cosines[highest] > params.threshold]
-    lowest = _smallest(cosines, params.n_negatives + len(chosen))
-    negatives = lowest[(lowest[:, None] != chosen).all(axis=1)][: params.n_negatives]
+    if len(highest) + len(lowest) > len(cosines) or cosines[highest[-1]] <= cosines[lowest[-1]]:
+        lowest = lowest[(lowest[:, None] != chosen).all(axis=1)]
+    negatives = lowest[: params.n_negatives]
     return _selection(candidate_ids, cosines, best=int(highest[0]), chosen=chosen, negatives=negatives)
 
 
-def _smallest(values: FloatArray, n: int) -> npt.NDArray[np.intp]:
-    """Places of the ``n`` smallest values, smallest first, equal ones by place: the head of a stable sort.
+def _ends(values: FloatArray, *, n_highest: int, n_lowest: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Places of the largest values, largest first, and of the smallest, smallest first; equal ones by place.
 
-    Only the head is sorted: of a thousand candidates a selection reads sixteen. Shape: (min(n, len(values)),)
+    Only the ends are sorted: of a thousand candidates a selection reads two dozen. At least one is asked for at either
+    end. Shapes: (min(n_highest, n),), (min(n_lowest, n),)
     """
-    if n >= len(values):
-        return np.argsort(values, kind="stable")
-    if not n:
-        return np.empty(0, dtype=np.intp)
-    near = np.flatnonzero(values <= np.partition(values, n - 1)[n - 1])
-    return near[np.argsort(values[near], kind="stable")[:n]]
+    n = len(values)
+    if n <= max(n_highest, n_lowest):
+        return (-values).argsort(kind="stable")[:n_highest], values.argsort(kind="stable")[:n_lowest]
+    limits = values.copy()
+    limits.partition((n_lowest - 1, n - n_highest))
+    high = (values >= limits[n - n_highest]).nonzero()[0]
+    low = (values <= limits[n_lowest - 1]).nonzero()[0]
+    return high[(-values[high]).argsort(kind="stable")[:n_highest]], low[values[low].argsort(kind="stable")[:n_lowest]]
 
 
 def select_at_random(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from pipeline.features.encoder import FrozenEncoder
 
 Row = dict[str, Any]
-Segmented = tuple[list[str], list[int]]
 
 SEGMENTS_AT_ONCE = 1024
 SENTENCES_AT_ONCE = 32
@@ -39,6 +39,16 @@ LONGEST_REMEMBERED = 64
 """Code points: a longer segment (a base64 block, a line of one letter) hardly comes twice and would fill the memory."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """A sentence cut into segments: what asks the vocabulary."""
+
+    characters: Sequence[str]
+    segments: Sequence[str]
+    starts: Sequence[int]
+    """Each segment's first character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +126,42 @@ class OnlineFeatures:
 
     def rows_of_characters(self, sentences: Sequence[Sequence[str]]) -> list[Row]:
         """The same for sentences given as characters, of which some may be tokens of several code points."""
-        # Sums of floats do not depend on the number of cores, and the same sums are taken off line.
-        with self._blas.limit(limits=1, user_api="blas"):
-            whole = [_without_surrogates(characters) for characters in sentences]
-            segmented = [segment_sentence(characters, self._cut) for characters in whole]
-            selections = self._select(whole, segmented)
-        self._count(characters=sum(map(len, whole)))
-        return [
-            feature_row(
-                characters=characters,
-                selections=chosen,
-                local_ids=self._weights.local_boundaries(
-                    characters, self._vocabulary.trie.sentence_matches(characters)
-                ),
-                segment_starts=starts,
-                tokens=self._tokens,
-                max_window=self.max_window,
-            )
-            for characters, (_, starts), chosen in zip(whole, segmented, selections, strict=True)
-        ]
+        return self.rows_of_segmented(self.segment(sentences))
+
+    def segment(self, sentences: Sequence[Sequence[str]]) -> list[Segmented]:
+        """The first half of ``rows``, for many sentences at once.
+
+        With ``embed.context: isolated`` all segments that nobody has met go through the encoder together, and
+        ``rows_of_segmented`` then needs none.
+        """
+        with self._one_thread():
+            found = []
+            for given in sentences:
+                characters = _without_surrogates(given)
+                found.append(Segmented(characters, *segment_sentence(characters, self._cut)))
+            if self._embed.context == "isolated":
+                self._embedded(
+                    {segment for one in found for segment in one.segments if len(segment) <= LONGEST_REMEMBERED}
+                )
+        self._count(characters=sum(len(one.characters) for one in found))
+        return found
+
+    def rows_of_segmented(self, sentences: Sequence[Segmented]) -> list[Row]:
+        """The second half of ``rows``, for any of those sentences."""
+        with self._one_thread():
+            return [
+                feature_row(
+                    characters=sentence.characters,
+                    selections=chosen,
+                    local_ids=self._weights.local_boundaries(
+                        sentence.characters, self._vocabulary.trie.sentence_matches(sentence.characters)
+                    ),
+                    segment_starts=sentence.starts,
+                    tokens=self._tokens,
+                    max_window=self.max_window,
+                )
+                for sentence, chosen in zip(sentences, self._select(sentences), strict=True)
+            ]
 
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
         """The frozen encoder's states, as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""
@@ -187,14 +214,21 @@ class OnlineFeatures:
         """Every file that is read, by its name in a pack; see ``FeatureFolders.packed``."""
         return self._folders.files()
 
-    def _select(self, sentences: Sequence[Sequence[str]], segmented: Sequence[Segmented]) -> list[list[Row]]:
+    def _one_thread(self) -> AbstractContextManager[Any]:
+        """Sums of floats do not depend on the number of cores, and the same sums are taken off line."""
+        limit: AbstractContextManager[Any] = self._blas.limit(limits=1, user_api="blas")
+        return limit
+
+    def _select(self, sentences: Sequence[Segmented]) -> list[list[Row]]:
         """The selection of each character of each sentence."""
         asked = [
-            questions_of(characters, *found, vocabulary=self._vocabulary, scope=self._selection.scope)
-            for characters, found in zip(sentences, segmented, strict=True)
+            questions_of(
+                one.characters, one.segments, one.starts, vocabulary=self._vocabulary, scope=self._selection.scope
+            )
+            for one in sentences
         ]
         if self._embed.context == "sentence":
-            return self._select_in_sentences(sentences, segmented, asked)
+            return self._select_in_sentences(sentences, asked)
         answers = self._answered(set(chain.from_iterable(asked)))
         return [[answers[question] for question in questions] for questions in asked]
 
@@ -255,11 +289,9 @@ class OnlineFeatures:
                     self._vectors.put(segment, vector)
         return vectors
 
-    def _select_in_sentences(
-        self, sentences: Sequence[Sequence[str]], segmented: Sequence[Segmented], asked: Sequence[list[Question]]
-    ) -> list[list[Row]]:
+    def _select_in_sentences(self, sentences: Sequence[Segmented], asked: Sequence[list[Question]]) -> list[list[Row]]:
         """With ``embed.context: sentence``: answers about new segments are each sentence's own."""
-        new = [list(dict.fromkeys(filter(self._is_new, segments))) for segments, _ in segmented]
+        new = [list(dict.fromkeys(filter(self._is_new, one.segments))) for one in sentences]
         known = {
             question
             for questions, own in zip(asked, new, strict=True)
@@ -271,20 +303,20 @@ class OnlineFeatures:
         with_new = [index for index, own in enumerate(new) if own]
         for start in range(0, len(with_new), SENTENCES_AT_ONCE):
             batch = with_new[start : start + SENTENCES_AT_ONCE]
-            states = self.encoder.states([sentences[index] for index in batch])
+            states = self.encoder.states([sentences[index].characters for index in batch])
             self._count(encoder_calls=1)
             for index, own_states in zip(batch, states, strict=True):
-                vectors = self._in_sentence(new[index], own_states, segmented[index])
+                vectors = self._in_sentence(new[index], own_states, sentences[index])
                 private[index] = self._compute({q for q in asked[index] if q[1] in vectors}, vectors)
         return [
             [own.get(question) or shared[question] for question in questions]
             for questions, own in zip(asked, private, strict=True)
         ]
 
-    def _in_sentence(self, segments: Sequence[str], states: FloatMatrix, found: Segmented) -> dict[str, FloatArray]:
+    def _in_sentence(self, segments: Sequence[str], states: FloatMatrix, sentence: Segmented) -> dict[str, FloatArray]:
         """Vectors of segments from their occurrences in one sentence."""
         occurrences = Occurrences({segment: index for index, segment in enumerate(segments)})
-        occurrences.add(states, segments=found[0], starts=found[1])
+        occurrences.add(states, segments=sentence.segments, starts=sentence.starts)
         means = [occurrences.sums[index] / occurrences.counts[index] for index in range(len(segments))]
         self._count(embedded=len(segments))
         return dict(zip(segments, self._in_space(np.stack(means).astype(np.float32)), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from pipeline.contract.errors import SsmiError
 from pipeline.contract.manifest import StageReport
 from pipeline.executor import run_single_threaded
 from pipeline.features.oov import Alignment, Occurrences, fit_alignment, isolated_vectors
+from pipeline.features.segmentation import frequent_words
 from pipeline.features.segments import (
     ALIGNMENT_FILE,
     BERT_BOUNDARIES_FILE,
@@ -79,12 +80,16 @@ def work(context: StageContext, folder: Path) -> StageReport:
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
     counts = _count_segments(context)
     rows = _distinct_rows(counts, vocabulary)
+    n_met, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
+    if params.context == "isolated":
+        rows += _ahead_rows(params.ahead, vocabulary, met={row["segment"] for row in rows})
     tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
     oov = [row["segment"] for row in rows if not row["boundary_id"]]
     vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
     statistics: dict[str, Any] = {
-        "distinct_segments": len(rows),
-        "oov_segments": len(oov),
+        "distinct_segments": n_met,
+        "oov_segments": n_outside,
+        "segments_ahead": len(rows) - n_met,
         "encoder_digest": encoder_of(context).digest,
     }
     if params.space == "aligned":
@@ -143,6 +148,15 @@ def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -
             **{f"n_{split}": counts[split][segment] for split in tables.SPLITS},
         }
         for index, segment in enumerate(order)
+    ]
+
+
+def _ahead_rows(n: int, vocabulary: Vocabulary, *, met: Set[str]) -> list[dict[str, Any]]:
+    """Rows of frequent words that the data set has no occurrence of."""
+    words = frequent_words(n, unless=lambda word: word in met or word in vocabulary)
+    none = dict.fromkeys((f"n_{split}" for split in tables.SPLITS), 0)
+    return [
+        {"segment_id": index, "segment": word, "boundary_id": 0, **none} for index, word in enumerate(words, len(met))
     ]
 
 

@@ -1,7 +1,8 @@
 """What tagging text costs beside the encoder alone: ``make bench-predict RUN=artifacts/train/sample FILES=texts.txt``.
 
-The encoder's share is taken by a stopwatch around its forward pass within the very same run, batch by batch, so that a
-noisy machine slows both sides alike.
+Piece by piece of the text, the whole path and then the encoder's bare forward pass on the very batches that it had
+there, so that a noisy machine slows both alike. The encoder alone goes through them in both ways, each batch on all
+threads and a batch a thread, as the whole path does it on a CPU.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,27 +18,48 @@ from typing import Any
 import torch
 from torch import nn
 
+from cli.predict import uncollected
+from model.tagging import side_by_side
 from pipeline.contract.progress import Silent
 from ssmi import Tagger
 from ssmi.reading import read_records
+from ssmi.tagger import BATCH_CHARACTERS
 
 CALLS = 30
 
 
-class Stopwatch:
-    """Seconds that the calls of a module take."""
+class Encoder:
+    """A module that remembers what it was called with, to be run again alone."""
 
     def __init__(self, module: nn.Module) -> None:
-        self.seconds = 0.0
-        self._started = 0.0
-        module.register_forward_pre_hook(self._start)
-        module.register_forward_hook(self._stop)
+        self._module = module
+        self._calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        self._hook = module.register_forward_pre_hook(self._remember, with_kwargs=True)
 
-    def _start(self, *_: Any) -> None:
-        self._started = _now()
+    def _remember(self, _: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        self._calls.append((arguments, named))
 
-    def _stop(self, *_: Any) -> None:
-        self.seconds += _now() - self._started
+    @torch.inference_mode()
+    def _run(self, call: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
+        self._module.forward(*call[0], **call[1])
+
+    def again(self) -> tuple[float, float]:
+        """Seconds for all calls since the last time: one after the other on all threads, and one a thread."""
+        calls, self._calls = self._calls, []
+        with _timed() as in_turn:
+            for call in calls:
+                self._run(call)
+        threads = torch.get_num_threads()
+        if threads == 1 or torch.cuda.is_available():
+            return in_turn(), in_turn()
+        with _timed() as beside:
+            list(side_by_side(self._run, calls, threads=threads))
+        return in_turn(), beside()
+
+    def forget(self) -> None:
+        """Remember nothing from now on."""
+        self._hook.remove()
+        self._calls = []
 
 
 def _now() -> float:
@@ -55,30 +77,57 @@ def main() -> None:
     reader.add_argument("files", nargs="+", type=Path)
     options = reader.parse_args()
     texts = [text for path in options.files for text in _texts(path)]
-    n_characters = sum(map(len, texts))
     start = time.perf_counter()
-    tagger = Tagger.open(options.run, device=options.device, threads=options.threads, reporter=Silent())
-    print(f"opened in {time.perf_counter() - start:.2f} s; {len(texts):,} texts, {n_characters:,} characters")
-    encoder = tagger.network.encoder
-    if encoder is None:
+    with uncollected():
+        tagger = Tagger.open(options.run, device=options.device, threads=options.threads, reporter=Silent())
+    print(
+        f"opened in {time.perf_counter() - start:.2f} s, {torch.get_num_threads()} threads; "
+        f"{len(texts):,} texts, {sum(map(len, texts)):,} characters"
+    )
+    if tagger.network.encoder is None:
         raise SystemExit("this run has no encoder of its own (model.encoder is not finetune)")
     tagger("㐀㐁㐂，")  # opens the frozen encoder too, which embeds segments that nobody has met
-    watch = Stopwatch(encoder)
+    encoder = Encoder(tagger.network.encoder)
     for title in ("new text", "the same text again"):
-        watch.seconds = 0.0
-        with _timed() as seconds:
-            n_entities = sum(map(len, tagger.stream(texts)))
-        counts = tagger.features.statistics()
-        print(
-            f"{title:20} {n_characters / seconds():8,.0f} characters a second, {n_entities:,} entities; "
-            f"whole path / encoder alone {watch.seconds / seconds():.2f} of its throughput; "
-            f"{counts.embedded:,} segments embedded so far"
-        )
+        _throughput(title, tagger, encoder, texts)
+    encoder.forget()
     shortest = sorted((text for text in texts if len(text) >= 20), key=len)[:CALLS] or texts[:1]
     for title, asked in (("a sentence met before", shortest[:1] * CALLS), ("sentences met before", shortest)):
         print(f"{title:20} {1000 * _median_call(tagger, asked):8.1f} ms a call, {len(asked[0])} characters or more")
     new = [f"{text[len(text) // 2 :]}{text[: len(text) // 2]}" for text in shortest]
     print(f"{'sentences turned over':20} {1000 * _median_call(tagger, new):8.1f} ms a call")
+
+
+def _throughput(title: str, tagger: Tagger, encoder: Encoder, texts: Sequence[str]) -> None:
+    whole, ratios = 0.0, []
+    n_entities = 0
+    before = tagger.features.statistics().embedded
+    for piece in _pieces(texts):
+        with _timed() as seconds:
+            n_entities += sum(map(len, tagger.stream(piece)))
+        whole += seconds()
+        ratios.append([alone / seconds() for alone in encoder.again()])
+    print(
+        f"{title:20} {sum(map(len, texts)) / whole:8,.0f} characters a second, {n_entities:,} entities, "
+        f"{tagger.features.statistics().embedded - before:,} segments embedded"
+    )
+    for way, own in zip(("a batch on all threads", "a batch a thread"), zip(*ratios, strict=True), strict=True):
+        print(
+            f"{'':20} {statistics.median(own):8.2f} of the encoder's throughput alone, {way} "
+            f"({min(own):.2f} to {max(own):.2f} over {len(own)} pieces)"
+        )
+
+
+def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Texts that are tagged together."""
+    piece: list[str] = []
+    for text in texts:
+        piece.append(text)
+        if sum(map(len, piece)) >= BATCH_CHARACTERS:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
 
 
 def _texts(path: Path) -> list[str]:

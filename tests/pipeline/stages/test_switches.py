@@ -189,12 +189,40 @@ def embedded(project: Any) -> tuple[dict[str, Row], Matrix]:
     return {row["segment"]: row for row in found}, np.load(folder(project, "embed") / "vectors.npy")
 
 
+def occurs(row: Row) -> bool:
+    return bool(row["n_train"] + row["n_dev"] + row["n_test"])
+
+
+def test_the_most_frequent_words_that_are_nowhere_are_embedded_ahead(project: Any, encoder: Encoder) -> None:
+    import jieba
+
+    dictionary = jieba.Tokenizer()
+    dictionary.initialize()
+    segments, vectors = embedded(project)
+    ahead = [segment for segment, row in segments.items() if not occurs(row)]
+    known = vocabulary(project).keys() | {segment for segment, row in segments.items() if occurs(row)}
+    strange = {word: n for word, n in dictionary.FREQ.items() if n and word not in known}
+    assert ahead == sorted(strange, key=lambda word: (-strange[word], word))[:30]
+    assert not any(segments[word]["boundary_id"] for word in ahead)
+    assert statistics(project, "embed")["segments_ahead"] == 30
+    project.build("-S", "embed.ahead=0")
+    fewer, same = embedded(project)
+    assert fewer == {segment: row for segment, row in segments.items() if occurs(row)}
+    assert np.array_equal(same, vectors[: len(same)])
+    project.build("-S", "embed.ahead=3", "-S", "embed.space=bert")
+    three, _ = embedded(project)
+    bert = np.load(folder(project, "embed") / "segments_bert.npy")
+    assert list(three) == [*fewer, *ahead[:3]]
+    for word in ahead[:3]:
+        assert bert[three[word]["segment_id"]] == pytest.approx(encoder.unit_mean(list(word)), abs=1e-5)
+
+
 def test_sentence_context_changes_only_what_the_vocabulary_lacks(project: Any) -> None:
     segments, isolated = embedded(project)
     project.build("-S", "embed.context=sentence")
     same, in_sentences = embedded(project)
-    assert same == segments
-    for row in segments.values():
+    assert same == {segment: row for segment, row in segments.items() if occurs(row)}
+    for row in same.values():
         equal = np.array_equal(isolated[row["segment_id"]], in_sentences[row["segment_id"]])
         assert equal == bool(row["boundary_id"]), row["segment"]
     assert np.allclose(np.linalg.norm(in_sentences, axis=1), 1, atol=1e-5)
