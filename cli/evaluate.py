@@ -25,12 +25,12 @@ def evaluate(session: Session, dataset: str | None, run: Path | None, split: str
 
     With --run and no --dataset, the data set is the one that the run was trained on.
     """
-    from cli.runs import trained_on
+    from cli.runs import scored_run
     from cli.scores import print_scores
+
+    folder, name = scored_run(session, run=run, dataset=dataset)
     from model.evaluation import evaluate as evaluate_run
 
-    name = dataset or (trained_on(run) if run else None) or session.params().datasets[0]
-    folder = run or session.root / "artifacts" / "train" / name
     scores = evaluate_run(
         run=folder,
         shards=session.root / "artifacts" / "shards" / name,

@@ -103,9 +103,11 @@ def predict(
     # What the bar writes to is also stdout's terminal, and rows show the progress themselves there.
     reporter = _silent() if out is None and sys.stdout.isatty() else session.reporter
     with _output(out) as write, reporter.task("predict", total=_n_bytes(files), unit="bytes") as advance:
-        records = _records(files, kind=kind, errors=errors, advance=advance)
-        for piece in WRITERS[form](_tagged(tagger, records, batch_chars or BATCH_CHARACTERS), origin):
+        progress = Progress(advance)
+        records = _records(files, kind=kind, errors=errors, advance=progress.read)
+        for piece in WRITERS[form](_tagged(tagger, records, batch_chars or BATCH_CHARACTERS, progress), origin):
             write(piece)
+        progress.finish()
 
 
 def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) -> None:
@@ -159,16 +161,44 @@ def _records(files: Sequence[Path], *, kind: Kind | None, errors: Errors, advanc
             yield from read_records(stream, name=str(path), kind=kind or by_name, errors=errors, advance=advance)
 
 
-def _tagged(tagger: Tagger, records: Iterator[Record], batch_characters: int) -> Iterator[Tagged]:
+class Progress:
+    """Bytes that were read are done as their characters are tagged: one line may take minutes."""
+
+    def __init__(self, advance: Advance) -> None:
+        self._advance = advance
+        self._bytes = self._characters = 0
+
+    def read(self, n_bytes: int) -> None:
+        """So many bytes more are waiting."""
+        self._bytes += n_bytes
+
+    def found(self, n_characters: int) -> None:
+        """They hold so many characters to tag."""
+        self._characters += n_characters
+
+    def tagged(self, n_characters: int) -> None:
+        """Of the characters that are waiting, so many are done."""
+        n_bytes = self._bytes * n_characters // self._characters
+        self._bytes -= n_bytes
+        self._characters -= n_characters
+        self._advance(n_bytes)
+
+    def finish(self) -> None:
+        """What is left holds no character."""
+        self._advance(self._bytes)
+
+
+def _tagged(tagger: Tagger, records: Iterator[Record], batch_characters: int, progress: Progress) -> Iterator[Tagged]:
     """Each record with its entities; no more records are held than the tagger holds texts."""
     waiting: deque[Record] = deque()
 
     def texts() -> Iterator[str]:
         for record in records:
             waiting.append(record)
+            progress.found(len(record.text))
             yield record.text
 
-    for entities in tagger.stream(texts(), batch_characters=batch_characters):
+    for entities in tagger.stream(texts(), batch_characters=batch_characters, advance=progress.tagged):
         yield waiting.popleft(), entities
 
 

@@ -27,16 +27,16 @@ def report(session: Session, dataset: str | None, run: Path | None, split: str, 
     The page is one file that needs no network. With --run and no --dataset, the data set is the one that the run was
     trained on. Charts about features are left out, and the page says so, where their stages are not built.
     """
-    from cli.report_parts.compose import compose
-    from cli.runs import trained_on
-    from pipeline.contract.tables import writing
+    from cli.runs import scored_run
 
-    name = dataset or (trained_on(run) if run else None) or session.params().datasets[0]
-    artifacts = session.root / "artifacts"
-    folder = run or artifacts / "train" / name
-    target = out or folder / f"report-{split}.html"
     if out is not None and not out.parent.is_dir():
         raise click.UsageError(f"--out {out}: no folder {out.parent}")
+    folder, name = scored_run(session, run=run, dataset=dataset)
+    artifacts = session.root / "artifacts"
+    target = out or folder / f"report-{split}.html"
+    from cli.report_parts.compose import compose
+    from pipeline.contract.tables import writing
+
     page = compose(
         run=folder,
         title=f"{name}, {split}",

@@ -17,30 +17,25 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from model import encoder as encoders
+from model import weights
 from model.boundaries import BoundaryTable
 from model.data import Shards
-from model.files import SHARDS
+from model.files import FACTS, SHARDS, require_checkpoint
 from model.network import Network, build, check_buildable
 from pipeline.contract import manifest as manifests
 from pipeline.contract import params as parameters
-from pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
+from pipeline.contract.errors import SsmiError, StaleArtifactError
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.manifest import Manifest
 from pipeline.contract.params import Params
 from pipeline.contract.tables import replacing_folder
 
 FORMAT = 2
-_WEIGHTS, _PARAMS, _LABELS, _FACTS, _ENCODER = (
-    "model.safetensors",
-    "params.json",
-    "labels.json",
-    "checkpoint.json",
-    "encoder",
-)
+_WEIGHTS, _PARAMS, _LABELS, _ENCODER = "model.safetensors", "params.json", "labels.json", "encoder"
 _FEATURES = ("segment", "embed", "selection", "pmi")
 """Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
@@ -86,18 +81,18 @@ class Run:
 
 def save(folder: Path, *, network: Network, params: Params, shards: Shards, facts: Facts) -> None:
     """Write the folder whole or not at all."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    tensors = dict(network.state_dict())
     if network.boundary is not None:
         tensors[_BOUNDARY_IDS] = torch.from_numpy(shards.boundaries.ids)
     with replacing_folder(folder) as fresh:
-        save_file(tensors, fresh / _WEIGHTS)
+        weights.write(tensors, fresh / _WEIGHTS)
         (fresh / _PARAMS).write_text(parameters.dump(params), encoding="utf-8")
         shards.labels.save(fresh / _LABELS)
         (fresh / SHARDS).mkdir()
         copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / SHARDS / manifests.MANIFEST_NAME)
         if network.encoder is not None:
             network.encoder.describe(fresh / _ENCODER)
-        (fresh / _FACTS).write_text(json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        (fresh / FACTS).write_text(json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def load(folder: Path, *, shards: Shards) -> Checkpoint:
@@ -132,7 +127,7 @@ def load_alone(folder: Path) -> Run:
     facts = read_facts(folder)
     shards = manifests.load(folder / SHARDS)
     if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != facts.shards:
-        raise _broken(folder / SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {_FACTS} names"))
+        raise _broken(folder / SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {FACTS} names"))
     labels, params = _read_labels(folder / _LABELS), read_params(folder)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
@@ -244,7 +239,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
 
 def read_facts(folder: Path) -> Facts:
     """What a checkpoint was made from. Raises MissingResourceError without one, StaleArtifactError for another form."""
-    path = folder / _FACTS
+    path = folder / FACTS
     body = _read_json(path)
     if body.get("format") != FORMAT or set(body) != set(Facts.__dataclass_fields__):
         raise _broken(path, ValueError(f"format {body.get('format')}, this program writes {FORMAT}"))
@@ -269,12 +264,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         if not isinstance(body, dict):
             raise ValueError("no object")
     except FileNotFoundError as error:
-        run = path.parent.parent
-        if not run.is_dir():
-            raise MissingResourceError(
-                f"{run}: no such folder, so no checkpoint", next_step="ssmi-cli train, or name a run that is there"
-            ) from error
-        raise MissingResourceError(f"{path.parent}: no checkpoint", next_step="ssmi-cli train") from error
+        require_checkpoint(path.parent.parent)
+        raise _broken(path, error) from error
     except ValueError as error:
         raise _broken(path, error) from error
     return body

@@ -16,12 +16,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from model import provenance
+from model import provenance, weights
 from model.data import Shards
 from model.history import EpochRecord
 from pipeline.contract.errors import SsmiError, StaleArtifactError
@@ -129,7 +129,7 @@ def save(
             tensors[f"{_GENERATOR}{rank}:{name}"] = state
     name = next(name for name in _FILES if name != _named_file(folder))
     with writing(folder / name) as temporary:
-        save_file({key: tensor.detach().cpu().contiguous() for key, tensor in tensors.items()}, temporary)
+        weights.write(tensors, temporary)
     facts = {
         "format": FORMAT,
         "file": name,

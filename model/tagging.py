@@ -19,6 +19,7 @@ from model.checkpoint import Checkpoint
 from model.data import Split, split_of
 from model.network import Network, wanted
 from pipeline.contract.labels import LabelSet, Span, strict_spans
+from pipeline.contract.progress import Advance
 
 MOST_STRANGERS = 100_000
 """Boundaries that training never met and that are kept in the table; with more, the next call starts again from the
@@ -67,12 +68,14 @@ class SpanTagger:
         rows_of: Callable[[Sequence[int]], Sequence[Row]],
         *,
         hidden: Sequence[npt.NDArray[np.float16]] | None = None,
+        advance: Advance | None = None,
     ) -> list[list[TaggedSpan]]:
         """The entities of each text, in order.
 
         lengths: characters of each text. Shape: (n_texts,)
         rows_of: the rows of some of the texts, asked for batch by batch, of this thread, while others are tagged.
         hidden: the encoder's states of each text, where ``wanted`` says so.
+        advance: told of the characters of every batch that is done.
 
         On a CPU several batches are tagged side by side, each on one thread: little that follows the encoder is worth
         sharing out. A batch that is alone has all threads.
@@ -91,6 +94,8 @@ class SpanTagger:
         for batch, spans in zip(batches, tagged, strict=True):
             for place, own in zip(batch, spans, strict=True):
                 found[place] = own
+            if advance is not None:
+                advance(int(lengths[batch].sum()))
         return found
 
     def _split(

@@ -148,6 +148,11 @@ def _read(shards: Shards, name: str, params: Params) -> Split:
             if name == "dev"
             else "see its source",
         )
+    if name == "train" and not any(split.gold):
+        raise InputDataError(
+            f"{shards.folder}: no train sentence holds an entity, so there is nothing to learn",
+            next_step="look at the annotation with ssmi-cli data check",
+        )
     return split
 
 

@@ -16,7 +16,7 @@ from model.files import CHECKPOINT
 from model.network import Network
 from model.tagging import Row, SpanTagger
 from pipeline.contract.labels import LabelSet
-from pipeline.contract.progress import Reporter, Silent
+from pipeline.contract.progress import Advance, Reporter, Silent
 from pipeline.features.windows import window_starts
 from pipeline.online import OnlineFeatures
 from ssmi.entity import Entity
@@ -99,11 +99,18 @@ class Tagger:
             return next(self.stream([texts]))
         return list(self.stream(texts))
 
-    def stream(self, texts: Iterable[str], *, batch_characters: int = BATCH_CHARACTERS) -> Iterator[list[Entity]]:
+    def stream(
+        self,
+        texts: Iterable[str],
+        *,
+        batch_characters: int = BATCH_CHARACTERS,
+        advance: Advance | None = None,
+    ) -> Iterator[list[Entity]]:
         """The same one by one, for any number of texts: at most ``batch_characters`` and one text are held.
 
         Texts are tagged when so many characters are there, an empty text counted as one, or when no more come.
-        A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is.
+        A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is. ``advance`` is
+        told of characters as they are tagged.
         """
         if isinstance(texts, str | bytes):
             raise TypeError("texts, one after another: for a single one call the tagger itself")
@@ -120,12 +127,12 @@ class Tagger:
                 pieces.append(piece)
                 size += max(1, len(piece.text))
                 if size >= batch_characters:
-                    self._tag(pieces)
+                    self._tag(pieces, advance)
                     pieces, size = [], 0
             text.n_waiting -= 1
             while texts_open and not texts_open[0].n_waiting:
                 yield texts_open.popleft().entities
-        self._tag(pieces)
+        self._tag(pieces, advance)
         for text in texts_open:
             yield text.entities
 
@@ -144,7 +151,7 @@ class Tagger:
         """What makes the rows; ``features.statistics()`` counts what it did."""
         return self._features
 
-    def _tag(self, pieces: Sequence[_Piece]) -> None:
+    def _tag(self, pieces: Sequence[_Piece], advance: Advance | None) -> None:
         full = [piece for piece in pieces if piece.text]
         for piece in pieces:
             piece.of.n_waiting -= 1
@@ -159,11 +166,12 @@ class Tagger:
             return self._features.rows_of_segmented([sentences[place] for place in places])
 
         lengths = np.array([len(one.characters) for one in sentences])
-        for piece, found in zip(full, self._spans.tag(lengths, rows_of, hidden=hidden), strict=True):
-            for tagged in found:
-                start, end = piece.start + tagged.span.start, piece.start + tagged.span.end
+        tagged = self._spans.tag(lengths, rows_of, hidden=hidden, advance=advance)
+        for piece, found in zip(full, tagged, strict=True):
+            for one in found:
+                start, end = piece.start + one.span.start, piece.start + one.span.end
                 text = piece.of.text[start:end]
-                piece.of.entities.append(Entity(start, end, tagged.span.label, text, tagged.probability))
+                piece.of.entities.append(Entity(start, end, one.span.label, text, one.probability))
 
 
 def _cut(text: _Text) -> Iterator[_Piece]:

@@ -46,7 +46,8 @@ def _read_spans(path: Path, report: ReadReport) -> Iterator[Sentence]:
     for line, row in _rows(path, report):
         text = row.get("text")
         if not isinstance(text, str):
-            raise _wrong(path, line, f"no string under 'text', {nearest('text', row)}")
+            hint = "" if "text" in row else f", {nearest('text', row)}"
+            raise _wrong(path, line, f"no string under 'text'{hint}")
         _check_text(text, path=path, line=line)
         entities = [_span(item, text=text, path=path, line=line) for item in _span_list(row, path=path, line=line)]
         if not text:

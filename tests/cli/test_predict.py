@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
+from cli.predict import Progress
 from pipeline.readers import read_sentences
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
@@ -122,6 +123,24 @@ def test_a_line_of_a_hundred_thousand_characters(predict: Any, tmp_path: Path) -
     assert all(text[one["start"] : one["end"]] == one["text"] for one in long["entities"])
     ends = [(one["start"], one["end"]) for one in long["entities"]]
     assert ends == sorted(ends) and all(a[1] <= b[0] for a, b in pairwise(ends))
+
+
+def test_progress_follows_what_is_tagged_not_what_is_read() -> None:
+    done: list[int] = []
+    progress = Progress(done.append)
+    progress.read(600)
+    progress.found(200)  # one long line, three bytes a character
+    for _ in range(4):
+        progress.tagged(50)
+    assert done == [150] * 4
+    for n_bytes, n_characters in ((7, 2), (2, 0), (1, 0), (31, 10)):
+        progress.read(n_bytes)
+        progress.found(n_characters)
+    progress.tagged(5)
+    progress.tagged(7)
+    progress.read(1)
+    progress.finish()
+    assert sum(done) == 600 + 7 + 2 + 1 + 31 + 1
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

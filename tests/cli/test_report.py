@@ -181,12 +181,15 @@ def test_charts_without_their_stages_are_left_out_with_a_reason(
     [
         (("--run", "nowhere"), 4, "no checkpoint"),
         (("--out", "no/such/folder/page.html"), 2, "no folder"),
-        (("--dataset", "other"), 4, "not built"),
+        (("--dataset", "other"), 4, "other: no such folder, so no checkpoint"),
+        (("--dataset", "other", "--run", "RUN"), 4, "not built"),
         (("--split", "third"), 2, "third"),
     ],
 )
 def test_mistakes_are_named(tagging_project: Any, arguments: tuple[str, ...], code: int, said: str) -> None:
-    outcome = tagging_project.ssmi("report", "--device", "cpu", *arguments)
+    run = str(tagging_project.root / "artifacts" / "train" / "tiny")
+    given = (run if word == "RUN" else word for word in arguments)
+    outcome = tagging_project.ssmi("report", "--device", "cpu", *given)
     assert outcome.code == code and said in outcome.stderr
 
 
@@ -286,6 +289,7 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Open a page at an address with a hash; give the document after its script ran."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
+        assert "CI" not in os.environ, ".ci/run brings a browser"
         pytest.skip("no chromium, chromium-browser or google-chrome on PATH")
     profile = tmp_path_factory.mktemp("profile")
     root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

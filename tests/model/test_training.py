@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -322,6 +323,15 @@ def test_train_and_dev_are_needed(
 ) -> None:
     splits = {name: ([] if name == missing else sentences) for name in ("train", "dev", "test")}
     with pytest.raises(InputDataError, match=f"no {missing} sentences"):
+        _train(write_shards(tmp_path / "s", splits), encoder_folder, tmp_path / "run", make_params())
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_an_entity_there_is_nothing_to_learn(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    splits = {"train": [replace(one, spans=()) for one in sentences], "dev": sentences, "test": sentences}
+    with pytest.raises(InputDataError, match="no train sentence holds an entity"):
         _train(write_shards(tmp_path / "s", splits), encoder_folder, tmp_path / "run", make_params())
     assert not (tmp_path / "run").exists()
 

@@ -121,6 +121,45 @@ def test_a_string_a_list_and_a_stream_say_the_same(tagger: ssmi.Tagger, tagging_
     assert tagger([]) == [] and tagger("") == []
 
 
+def test_batches_side_by_side_say_the_same_and_threads_are_put_back(tagging_project: Any) -> None:
+    """Each of several batches is tagged on one thread, however many there are: the scores are the same to the bit."""
+    texts = [*texts_of(tagging_project, "train"), *texts_of(tagging_project), "熊猫在南京市长江大桥"]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        expected = ssmi.open_run(run_of(tagging_project), device="cpu")(texts)
+        for threads in (2, 3):
+            torch.set_num_threads(threads)
+            tagger = ssmi.open_run(run_of(tagging_project), device="cpu")
+            told: list[int] = []
+            assert list(tagger.stream(texts, advance=told.append)) == expected
+            assert torch.get_num_threads() == threads
+            assert len(told) > threads and sum(told) == sum(map(len, texts))
+    finally:
+        torch.set_num_threads(before)
+    assert sum(map(len, expected)) > 50
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_fails_in_a_batch_is_raised_and_the_tagger_goes_on(
+    tagging_project: Any, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    texts = texts_of(tagging_project, "train")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        tagger = ssmi.open_run(run_of(tagging_project), device="cpu")
+        expected = tagger(texts)
+        with monkeypatch.context() as patch:
+            patch.setattr(tagger.network.crf, "decode", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                tagger(texts)
+        assert torch.get_num_threads() == threads
+        assert tagger(texts) == expected
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_text_of_many_pieces_is_found_in_all_of_them(tagger: ssmi.Tagger, tagging_project: Any) -> None:
     block = "".join(texts_of(tagging_project, "train")[:10])
     text = block * (9000 // len(block) + 1)

@@ -111,7 +111,7 @@ def test_of_overlapping_entities_the_longer_stays(
         ('{"text": "甲", "entities": []', "not JSON"),
         ("[1]", "not a JSON object"),
         ('{"txet": "甲", "entities": []}', "no string under 'text', did you mean 'txet'?"),
-        ('{"text": 5, "entities": []}', "no string under 'text'"),
+        ('{"text": 5, "entities": []}', "no string under 'text'\n"),
         ('{"text": "甲"}', "no entities"),
         ('{"text": "甲", "label": "positive"}', "'label' is not a list"),
         ('{"text": "甲", "label": [[0, 2, "X"]]}', "outside the text of 1 code points"),
@@ -130,7 +130,7 @@ def test_broken_rows_are_refused_with_their_line(write: Write, row: str, message
     with pytest.raises(InputDataError) as caught:
         list(read_sentences(path)[0])
     assert caught.value.message.startswith(f"{path}:3: ")
-    assert message in caught.value.message
+    assert message in caught.value.message + "\n"
     assert "entities" in caught.value.next_step
 
 
