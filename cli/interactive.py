@@ -1,15 +1,12 @@
-"""``ssmi-cli predict --interactive``: a line is typed, its entities are shown."""
+"""``ssmi-cli predict --interactive``: entities are shown while a line is typed, and in a table once it is done."""
 
 from __future__ import annotations
 
-import io
 import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -28,16 +25,18 @@ _CONTROL_PICTURES = 0x2400
 
 
 def converse(tagger: Tagger) -> None:
-    """Until Ctrl-D: read a line, print it with its entities marked, and a table of them."""
+    """Until Ctrl-D: read a line, print it with its entities marked, and a table of them.
+
+    At a terminal they are coloured as the line is typed.
+    """
     stdout = utf8_stdout()
     console = Console(
         file=stdout, width=None if stdout.isatty() else 10_000, highlight=False, markup=False, emoji=False
     )
     colours = {label: COLOURS[index % len(COLOURS)] for index, label in enumerate(tagger.labels.entity_types)}
-    for line in _lines():
+    for line, entities in _lines(tagger, colours):
         if not line.strip():
             continue
-        entities = tagger(line)
         console.print(marked(line, entities, colours))
         if entities:
             console.print(_table(entities, colours))
@@ -86,19 +85,12 @@ def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
     return table
 
 
-def _lines() -> Iterator[str]:
-    """What is typed, or piped in, as far as it is there."""
-    if not sys.stdin.isatty():
-        stdin = sys.stdin.buffer
-        yield from (record.text for record in read_records(stdin, name="stdin", kind="text", errors="replace"))
+def _lines(tagger: Tagger, colours: Mapping[str, str]) -> Iterator[tuple[str, Sequence[Entity]]]:
+    """Lines with their entities: as they are typed, or as far as they are piped in."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        from cli.live import typed_lines
+
+        yield from typed_lines(tagger, colours, prompt=PROMPT)
         return
-    with suppress(ImportError):
-        import readline  # noqa: F401  # gives input() its arrow keys and history
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")
-    while True:
-        try:
-            yield input(PROMPT)
-        except EOFError:
-            click.echo()
-            return
+    for record in read_records(sys.stdin.buffer, name="stdin", kind="text", errors="replace"):
+        yield record.text, tagger(record.text)

@@ -19,6 +19,7 @@ DOORS = {
     "daachorse": {"pipeline.features.trie"},
     "transformers": {"pipeline.features.encoder", "model.encoder"},
     "torchcrf": {"model.layers.crf"},
+    "prompt_toolkit": {"cli.live"},
     "matplotlib": {"cli.drawing", "cli.ablation_plot", "cli.explain_plot"},
 }
 

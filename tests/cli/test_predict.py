@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
+import pty
+import re
+import select
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable
+import termios
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +21,7 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
+from cli.live import Reading
 from cli.predict import Progress
 from pipeline.readers import read_sentences
 
@@ -318,6 +325,76 @@ def test_interactive_shows_each_line(predict: Any, typed: Any, file: Path) -> No
     ]
     assert not any(character in outcome.stdout for character in "\x1b\u202e\xff")
     assert "\u241b[2J\ufffd" in outcome.stdout and lines[-1] == "\ufffd"
+
+
+@pytest.fixture
+def terminal(tagging_project: Any) -> Iterator[Callable[[str, str], str]]:
+    """``predict --interactive`` at a terminal: type, read until a pattern shows; what showed since the last time."""
+    leader, follower = pty.openpty()
+    environment = {**tagging_project.environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    del environment["NO_COLOR"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli.main", "predict", "--device", "cpu", "--interactive"],
+        cwd=tagging_project.root,
+        env=environment,
+        stdin=follower,
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(follower)
+
+    def call(keys: str, until: str) -> str:
+        os.write(leader, keys.encode())
+        shown = b""
+        while not re.search(until, shown.decode(errors="ignore")):
+            ready, _, _ = select.select([leader], [], [], 30)
+            assert ready, shown.decode(errors="ignore")
+            try:
+                shown += os.read(leader, 65536)
+            except OSError:  # Linux says so that nobody is at the other end
+                break
+        return shown.decode(errors="ignore")
+
+    call.process = process  # type: ignore[attr-defined]
+    with process:
+        yield call
+        process.kill()
+    os.close(leader)
+
+
+def test_entities_are_coloured_while_a_line_is_typed(predict: Any, file: Path, terminal: Any) -> None:
+    first = rows_of(predict(file))[0]["entities"][0]
+    terminal("", ">")
+    shown = terminal(SENTENCE, f"m{first['text']}")  # before any Enter
+    assert re.search(rf"\x1b\[[0-9;]*3\d[0-9;]*m{first['text']}", shown), shown
+    shown = terminal("\r", rf"{first['score']:.3f}[^>]*>")  # and the next prompt
+    assert f"[{first['text']} {first['label']}]" in re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    terminal("\x04", "never")
+    assert terminal.process.wait(timeout=30) == 0
+    assert terminal.process.stderr.read() == b""
+
+
+def test_ctrl_c_leaves_the_terminal(terminal: Any) -> None:
+    terminal("", ">")
+    terminal("北京\x03", "never")
+    assert terminal.process.wait(timeout=30) == 130
+    assert terminal.process.stderr.read() == b"\ninterrupted\n"
+
+
+def test_a_reading_raises_what_the_tagger_raised() -> None:
+    def tagger(text: str) -> list[Any]:
+        if "!" in text:
+            raise ZeroDivisionError(text)
+        return []
+
+    told: list[None] = []
+    with Reading(tagger, tell=lambda: told.append(None)) as reading:  # type: ignore[arg-type]  # as far as it is used
+        assert reading.all_of("a") == [] and reading.all_of("") == []
+        with pytest.raises(ZeroDivisionError):
+            reading.all_of("a!")
+    assert told
 
 
 def test_rows_come_while_text_still_comes_and_a_reader_may_leave(tagging_project: Any) -> None:
