@@ -77,8 +77,8 @@ class SpanTagger:
         hidden: the encoder's states of each text, where ``wanted`` says so.
         advance: told of the characters of every batch that is done.
 
-        On a CPU several batches are tagged side by side, each on one thread: little that follows the encoder is worth
-        sharing out. A batch that is alone has all threads.
+        On a CPU batches are tagged side by side, each on one thread if there are enough of them, for little of what
+        follows the encoder is worth sharing out. A batch that is alone has all threads.
         """
         if self._boundaries.n_strangers > MOST_STRANGERS:
             self._boundaries.forget()
@@ -89,7 +89,7 @@ class SpanTagger:
         if len(batches) == 1 or threads == 1 or self._device.type != "cpu":
             tagged: Iterable[list[list[TaggedSpan]]] = map(self._tag, splits)
         else:
-            tagged = side_by_side(self._tag, splits, threads=threads)
+            tagged = side_by_side(self._tag, splits, n_items=len(batches), threads=threads)
         found: list[list[TaggedSpan]] = [[] for _ in lengths]
         for batch, spans in zip(batches, tagged, strict=True):
             for place, own in zip(batch, spans, strict=True):
@@ -140,9 +140,14 @@ class SpanTagger:
         self.network.boundary.put(start, torch.from_numpy(self._vectors(strangers)))
 
 
-def side_by_side(work: Callable[[Item], Found], items: Iterable[Item], *, threads: int) -> Iterator[Found]:
-    """``map`` with so many threads, each of which lets torch use one; items are made in the calling thread."""
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="tag", initializer=torch.set_num_threads, initargs=(1,))
+def side_by_side(
+    work: Callable[[Item], Found], items: Iterable[Item], *, n_items: int, threads: int
+) -> Iterator[Found]:
+    """``map`` on so many threads, shared out evenly; items are made in the calling thread."""
+    n_workers = min(n_items, threads)
+    pool = ThreadPoolExecutor(
+        n_workers, thread_name_prefix="tag", initializer=torch.set_num_threads, initargs=(threads // n_workers,)
+    )
     try:
         futures = [pool.submit(work, item) for item in items]
         for future in futures:

@@ -53,7 +53,7 @@ class Encoder:
         if threads == 1 or torch.cuda.is_available():
             return in_turn(), in_turn()
         with _timed() as beside:
-            list(side_by_side(self._run, calls, threads=threads))
+            list(side_by_side(self._run, calls, n_items=len(calls), threads=threads))
         return in_turn(), beside()
 
     def forget(self) -> None:
