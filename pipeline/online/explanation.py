@@ -22,7 +22,7 @@ from pipeline.features.vocabulary import FloatArray, Vocabulary, normalised, ope
 from pipeline.online.outside import Outside
 
 Source = Literal["vocabulary", "stored", "encoder"]
-"""Where a segment's vector comes from: it is a word; the data set holds it; the encoder made it just now."""
+"""Where a segment's vector comes from: it is a word; it lies with the features; the encoder made it just now."""
 
 
 @dataclass(frozen=True, slots=True)

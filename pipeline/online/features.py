@@ -67,7 +67,7 @@ class Counts:
 class OnlineFeatures:
     """Text → the columns of ``schema.SHARDS`` that follow from the text alone, equal to the shards' to the last bit.
 
-    Segments that the data set holds take their stored vectors. Others are embedded: with ``embed.context: isolated``
+    Segments whose vectors lie with the features take those. Others are embedded: with ``embed.context: isolated``
     alone, exactly as off line; with ``sentence`` in the sentence at hand (the mean over their occurrences in it), where
     the stage takes the mean over the whole data set. So in sentence context rows equal those of shards for texts whose
     segments are stored or occur in that one sentence only, and the answers about segments that are not stored are not
