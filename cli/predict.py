@@ -15,9 +15,11 @@ from click.core import ParameterSource
 
 from cli.options import dataset_option
 from cli.session import Session
+from pipeline.contract.errors import InputDataError
 
 if TYPE_CHECKING:
-    from pipeline.contract.progress import Advance, Reporter
+    from cli.progress import Bars, Lines
+    from pipeline.contract.progress import Advance
     from ssmi import Tagger
     from ssmi.formats import Tagged
     from ssmi.reading import Errors, Kind, Record
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl")
+JSONL_SUFFIXES = (".jsonl", ".ndjson")
 Write = Callable[[str], object]
 _NOT_TYPED = {
     "files": "FILES",
@@ -45,7 +48,7 @@ _NOT_TYPED = {
     help="Run folder, or a packed one.  [default: artifacts/train/DATASET]",
 )
 @dataset_option
-@click.option("--input", "kind", type=click.Choice(KINDS), help="[default: jsonl for *.jsonl, else text]")
+@click.option("--input", "kind", type=click.Choice(KINDS), help="[default: jsonl for *.jsonl and *.ndjson, else text]")
 @click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all.")
@@ -100,9 +103,10 @@ def predict(
         converse(tagger)
         return
     origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "")
-    # What the bar writes to is also stdout's terminal, and rows show the progress themselves there.
-    reporter = _silent() if out is None and sys.stdout.isatty() else session.reporter
-    with _output(out) as write, reporter.task("predict", total=_n_bytes(files), unit="bytes") as advance:
+    with (
+        _output(out, session.reporter) as write,
+        session.reporter.task("predict", total=_n_bytes(files), unit="bytes") as advance,
+    ):
         progress = Progress(advance)
         records = _records(files, kind=kind, errors=errors, advance=progress.read)
         for piece in WRITERS[form](_tagged(tagger, records, batch_chars or BATCH_CHARACTERS, progress), origin):
@@ -137,12 +141,6 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _silent() -> Reporter:
-    from pipeline.contract.progress import Silent
-
-    return Silent()
-
-
 def _n_bytes(files: Sequence[Path]) -> int:
     """Of all files; 0, for unknown, when stdin is among them."""
     return 0 if Path(STDIN) in files else sum(path.stat().st_size for path in files)
@@ -156,7 +154,7 @@ def _records(files: Sequence[Path], *, kind: Kind | None, errors: Errors, advanc
             stdin = sys.stdin.buffer
             yield from read_records(stdin, name="stdin", kind=kind or "text", errors=errors, advance=advance)
             continue
-        by_name: Kind = "jsonl" if path.suffix == ".jsonl" else "text"
+        by_name: Kind = "jsonl" if path.suffix.lower() in JSONL_SUFFIXES else "text"
         with path.open("rb") as stream:
             yield from read_records(stream, name=str(path), kind=kind or by_name, errors=errors, advance=advance)
 
@@ -191,19 +189,25 @@ class Progress:
 def _tagged(tagger: Tagger, records: Iterator[Record], batch_characters: int, progress: Progress) -> Iterator[Tagged]:
     """Each record with its entities; no more records are held than the tagger holds texts."""
     waiting: deque[Record] = deque()
+    wrong: list[InputDataError] = []
 
     def texts() -> Iterator[str]:
-        for record in records:
-            waiting.append(record)
-            progress.found(len(record.text))
-            yield record.text
+        try:
+            for record in records:
+                waiting.append(record)
+                progress.found(len(record.text))
+                yield record.text
+        except InputDataError as error:  # what came before it is tagged first
+            wrong.append(error)
 
     for entities in tagger.stream(texts(), batch_characters=batch_characters, advance=progress.tagged):
         yield waiting.popleft(), entities
+    if wrong:
+        raise wrong[0]
 
 
 @contextmanager
-def _output(out: Path | None) -> Iterator[Write]:
+def _output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
     """What writes a piece: to a file that appears when all is done, or to stdout at once."""
     if out is None:
         from cli.streams import utf8_stdout
@@ -211,6 +215,8 @@ def _output(out: Path | None) -> Iterator[Write]:
         stdout = utf8_stdout()  # a progress bar puts its own in its place
 
         def write(piece: str) -> None:
+            if stdout.isatty():
+                reporter.make_room()
             stdout.write(piece)
             stdout.flush()
 

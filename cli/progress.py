@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from pipeline.contract.progress import Advance, Reporter
+from pipeline.contract.progress import Advance
 
 SECONDS_BETWEEN_LINES = 60.0
 
@@ -20,6 +20,7 @@ class Bars:
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
+        self._drawn: Progress | None = None
 
     @contextmanager
     def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
@@ -29,11 +30,25 @@ class Bars:
         columns = (SpinnerColumn(), TextColumn(label), BarColumn(), count, TextColumn(unit), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
             bar = progress.add_task(label, total=total if known else None)
-            yield lambda n: progress.advance(bar, n)
+
+            def advance(n: int) -> None:
+                progress.advance(bar, n)
+                progress.start()  # nothing to do but after room was made
+
+            self._drawn = progress
+            try:
+                yield advance
+            finally:
+                self._drawn = None
 
     def note(self, message: str) -> None:
         """Print one line."""
         self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+
+    def make_room(self) -> None:
+        """Take the bar away, for output to the same terminal, until it moves again."""
+        if self._drawn is not None:
+            self._drawn.stop()
 
 
 class Lines:
@@ -60,7 +75,10 @@ class Lines:
         sys.stderr.write(message + "\n")
         sys.stderr.flush()
 
+    def make_room(self) -> None:
+        """Lines stay."""
 
-def choose_reporter() -> Reporter:
+
+def choose_reporter() -> Bars | Lines:
     """Bars where a person watches, lines elsewhere."""
     return Bars() if sys.stderr.isatty() else Lines()

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from cli.progress import Bars, Lines
     from pipeline.contract.params import Params
-    from pipeline.contract.progress import Reporter
 
 PARAMS_NAME = "params.yaml"
 
@@ -44,7 +44,7 @@ class Session:
         return params.load(self.root / PARAMS_NAME, overrides=overrides)
 
     @cached_property
-    def reporter(self) -> Reporter:
+    def reporter(self) -> Bars | Lines:
         """Bars on a terminal, a line a minute without one."""
         from cli.progress import choose_reporter
 

@@ -1,5 +1,6 @@
 """A trained network on disk, and the proof that it and some shards belong together.
 
+``files.json`` holds the digest of every other file, and nothing is read that is not as it says.
 ``model.safetensors`` holds every weight and the ids of the boundary table's rows; ``params.json`` and ``labels.json``
 how to assemble it; ``encoder/`` the tuned encoder's configuration and vocabulary; ``shards/`` the manifest of the
 shards it was trained on; ``checkpoint.json`` the digests.
@@ -36,6 +37,7 @@ from pipeline.contract.tables import replacing_folder
 
 FORMAT = 2
 _WEIGHTS, _PARAMS, _LABELS, _ENCODER = "model.safetensors", "params.json", "labels.json", "encoder"
+_FILES = "files.json"
 _FEATURES = ("segment", "embed", "selection", "pmi")
 """Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
@@ -92,7 +94,8 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, fact
         copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / SHARDS / manifests.MANIFEST_NAME)
         if network.encoder is not None:
             network.encoder.describe(fresh / _ENCODER)
-        (fresh / FACTS).write_text(json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        _write_json(fresh / FACTS, asdict(facts))
+        _write_json(fresh / _FILES, _digests(fresh))
 
 
 def load(folder: Path, *, shards: Shards) -> Checkpoint:
@@ -102,6 +105,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
     encoder or feature parameters are not the checkpoint's or hold no hidden states where it reads them.
     """
     facts = read_facts(folder)
+    _check_files(folder)
     labels = _read_labels(folder / _LABELS)
     check(folder, facts, labels, shards)
     _check_features(folder, shards)
@@ -125,6 +129,7 @@ def load_alone(folder: Path) -> Run:
     Raises MissingResourceError when there is no checkpoint, StaleArtifactError when it is not whole.
     """
     facts = read_facts(folder)
+    _check_files(folder)
     shards = manifests.load(folder / SHARDS)
     if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != facts.shards:
         raise _broken(folder / SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {FACTS} names"))
@@ -223,6 +228,26 @@ def _feature_parameters(shards: Manifest) -> dict[str, Any]:
     return {**found, "shards.hidden_layers": facts.get("hidden_layers")}
 
 
+def _digests(folder: Path) -> dict[str, str]:
+    """sha256 of each file but the one that holds them, by its name below the folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / _FILES)
+    return {path.relative_to(folder).as_posix(): manifests.digest_file(path) for path in files}
+
+
+def _check_files(folder: Path) -> None:
+    """Raise StaleArtifactError, with both digests, for files that are not those that were saved."""
+    saved, found = _read_json(folder / _FILES), _digests(folder)
+    problems = [
+        f"{folder / name} is {found.get(name, 'missing')[:12]}, {str(saved.get(name, 'no such file'))[:12]} was saved"
+        for name in sorted(saved.keys() | found.keys())
+        if saved.get(name) != found.get(name)
+    ]
+    if problems:
+        raise StaleArtifactError(
+            f"damaged: {'; '.join(problems)}", next_step="train again, or bring the run over whole"
+        )
+
+
 def _describe(labels: LabelSet) -> str:
     return f"{labels.scheme} {','.join(labels.entity_types)}"
 
@@ -269,6 +294,10 @@ def _read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise _broken(path, error) from error
     return body
+
+
+def _write_json(path: Path, body: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _broken(path: Path, error: Exception) -> SsmiError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipeline.contract.errors import MissingResourceError, ParameterError
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 _DEVICES = "one of auto, cpu, cuda, cuda:0 ... (train.device, or --device)"
 
 
@@ -52,6 +54,12 @@ def physical_cores() -> int:
         except OSError:
             return len(allowed)
     return len(siblings)
+
+
+def give_back_memory() -> None:
+    """Give the system what freed tensors of the CPU leave behind: glibc keeps it, more from batch to batch."""
+    if _trim is not None:
+        _trim(0)
 
 
 def precision(device: torch.device, asked: str) -> str:

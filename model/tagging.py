@@ -96,6 +96,8 @@ class SpanTagger:
                 found[place] = own
             if advance is not None:
                 advance(int(lengths[batch].sum()))
+        if len(batches) > 1:
+            hardware.give_back_memory()
         return found
 
     def _split(

@@ -22,7 +22,7 @@ from ssmi.folders import FEATURES, feature_folders, is_packed
 PACK, NOTICE = "pack.json", "README.txt"
 FORMAT = 1
 _SHORT = 12
-_AGAIN = "pack the run again with `ssmi-cli export`, or bring the folder over whole"
+BRING_AGAIN = "pack the run again with `ssmi-cli export`, or bring the folder over whole"
 
 
 def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporter | None = None) -> dict[str, int]:
@@ -73,7 +73,7 @@ def check(run: Path) -> None:
         if found != packed:
             problems.append(f"{path} is {found[:_SHORT]}, {packed[:_SHORT]} was packed")
     if problems:
-        raise StaleArtifactError(f"not the run that was packed: {'; '.join(problems)}", next_step=_AGAIN)
+        raise StaleArtifactError(f"not the run that was packed: {'; '.join(problems)}", next_step=BRING_AGAIN)
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -84,7 +84,7 @@ def _read(path: Path) -> dict[str, str]:
             raise ValueError(f"format {body['format']}, this program reads {FORMAT}")
         return {str(name): str(digest) for name, digest in body["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StaleArtifactError(f"{path}: no pack of this version ({error})", next_step=_AGAIN) from error
+        raise StaleArtifactError(f"{path}: no pack of this version ({error})", next_step=BRING_AGAIN) from error
 
 
 def _notice(*, dataset: str, vectors: str, encoder: str) -> str:

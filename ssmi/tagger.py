@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +16,14 @@ from model.batches import MAX_PADDED_CHARACTERS
 from model.files import CHECKPOINT
 from model.network import Network
 from model.tagging import Row, SpanTagger
+from pipeline.contract.errors import StaleArtifactError
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.progress import Advance, Reporter, Silent
 from pipeline.features.windows import window_starts
 from pipeline.online import OnlineFeatures
 from ssmi.entity import Entity
 from ssmi.folders import feature_folders, is_packed
+from ssmi.packing import BRING_AGAIN
 from ssmi.packing import check as check_pack
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
@@ -52,6 +55,7 @@ class Tagger:
     def __init__(self, features: OnlineFeatures, spans: SpanTagger) -> None:
         self._features = features
         self._spans = spans
+        self._process = os.getpid()
 
     @classmethod
     def open(
@@ -72,7 +76,8 @@ class Tagger:
         Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
         not those that the run was trained on.
         """
-        if is_packed(Path(run)):
+        packed = is_packed(Path(run))
+        if packed:
             check_pack(Path(run))
         trained = checkpoints.load_alone(Path(run) / CHECKPOINT)
         folders = feature_folders(
@@ -82,7 +87,12 @@ class Tagger:
             project=None if project is None else Path(project),
             reporter=reporter or Silent(),
         )
-        features = OnlineFeatures(folders, shards=trained.shards)
+        try:
+            features = OnlineFeatures(folders, shards=trained.shards)
+        except StaleArtifactError as error:
+            if packed:  # nobody who got a pack can build its features again
+                raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
+            raise
         spans = SpanTagger(trained.checkpoint, vectors=features.boundary_vectors, device=device, threads=threads)
         return cls(features, spans)
 
@@ -113,7 +123,12 @@ class Tagger:
         told of characters as they are tagged.
         """
         if isinstance(texts, str | bytes):
-            raise TypeError("texts, one after another: for a single one call the tagger itself")
+            raise TypeError("texts, one after another: for a single one call the tagger itself, with a str")
+        if batch_characters < 1:
+            raise ValueError(f"batch_characters={batch_characters}: at least 1")
+        if os.getpid() != self._process:
+            # torch's threads do not survive a fork: it would wait for them without end
+            raise RuntimeError("this tagger was opened in another process: open it in this one, or spawn, not fork")
         texts_open: deque[_Text] = deque()
         pieces: list[_Piece] = []
         size = 0

@@ -152,6 +152,7 @@
     at("cards").append(...added.map(cardOf));
     const left = shown.length - done - added.length;
     at("more").hidden = left <= 0;
+    at("more").dataset.left = left;
     at("more").textContent = `Show ${Math.min(left, PAGE)} more of ${left}`;
     document.body.dataset.cards = done + added.length;
   };

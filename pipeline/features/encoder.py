@@ -22,15 +22,15 @@ FloatMatrix = npt.NDArray[np.float32]
 
 ANOTHER_ENCODER = "fetch it again, or name another with encoder.name"
 
-MIN_TOKENS = 32
+MIN_TOKENS = 16
 LENGTH_STEP = 8
-UNPADDED = 8
+SHORT, SHORT_STEP = 8, 2
 """A text's vector must not depend on what else is in its batch, to the last bit, and matrix kernels round differently
 for very few tokens and for other lengths. So smaller batches are filled up with blank rows (measured: from 16 tokens
-on, every batch gives the same), and windows go through with those of their own length, never padded to the longest of
-their neighbours: those of more than ``UNPADDED`` tokens at the next multiple of ``LENGTH_STEP``, which makes fewer
-passes, shorter ones, as nearly all segments are, at their very length (to a multiple of 8 they took 1.8 times as
-long)."""
+on, every batch gives the same), and a window is padded to a multiple of ``LENGTH_STEP`` that follows from its own
+length, never to the longest of its neighbours. Nearly all segments have up to ``SHORT`` tokens and a step of their own:
+all at a multiple of 8 took 1.8 times as long, and each at its very length would take a sentence with three new ones
+through the encoder three times."""
 
 MAX_TOKENS = 1 << 11
 """Tokens in one pass: enough for the matrix kernels, few enough that a hundred thousand characters at once take no more
@@ -120,7 +120,8 @@ class FrozenEncoder:
 
 
 def _padded(n_tokens: int) -> int:
-    return n_tokens if n_tokens <= UNPADDED else -(-n_tokens // LENGTH_STEP) * LENGTH_STEP
+    step = SHORT_STEP if n_tokens <= SHORT else LENGTH_STEP
+    return -(-n_tokens // step) * step
 
 
 def _load(folder: Path, *, layers: int | None) -> BertModel:

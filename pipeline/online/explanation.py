@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,10 +99,14 @@ def explain(
 def _check_question(character: str, segment: str) -> None:
     if len(character) != 1:
         raise ParameterError(f"{character!r}: not one character", next_step="ssmi-cli explain 言 --segment 语言学")
+    if any(unicodedata.category(one) in ("Cc", "Cs") for one in segment):
+        raise ParameterError(
+            f"{segment!r}: holds control characters, or bytes that are no UTF-8", next_step="mend --segment"
+        )
     if character not in segment:
         raise ParameterError(
             f"{character!r} does not occur in the segment {segment!r}",
-            next_step=f"--segment must hold the character, for example --segment {character}{segment}",
+            next_step="ask about a character of the segment, for example ssmi-cli explain 言 --segment 语言学",
         )
 
 

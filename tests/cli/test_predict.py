@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import json
 import os
@@ -130,6 +131,21 @@ def test_a_line_of_a_hundred_thousand_characters(predict: Any, tmp_path: Path) -
     assert all(text[one["start"] : one["end"]] == one["text"] for one in long["entities"])
     ends = [(one["start"], one["end"]) for one in long["entities"]]
     assert ends == sorted(ends) and all(a[1] <= b[0] for a, b in pairwise(ends))
+
+
+def test_what_comes_before_a_bad_line_is_tagged(predict: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(f"{SENTENCE}\n北京\n".encode() + b"\xff\n" + "上海\n".encode())
+    outcome = predict(path)
+    assert outcome.code == 3 and f"{path}:3: byte" in outcome.stderr
+    assert [json.loads(line)["text"] for line in outcome.stdout.splitlines()] == [SENTENCE, "北京"]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a.ndjson"])
+def test_json_lines_are_known_by_their_name(predict: Any, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text('{"text": "北京", "n": 1}\n', encoding="utf-8")
+    (row,) = rows_of(predict(tmp_path / name))
+    assert (row["text"], row["n"]) == ("北京", 1)
 
 
 def test_progress_follows_what_is_tagged_not_what_is_read() -> None:
@@ -279,6 +295,10 @@ def test_weights_that_are_no_numbers_are_refused(
     tensors = load_file(path)
     tensors["tags.bias"][0] = float("nan")
     save_file(tensors, path)
+    signed = run / "checkpoint" / "files.json"
+    digests = json.loads(signed.read_text(encoding="utf-8"))
+    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()  # as a training gone wrong would leave it
+    signed.write_text(json.dumps(digests), encoding="utf-8")
     outcome = predict(file, "--run", run)
     assert outcome.code == 5 and "no finite numbers" in outcome.stderr and "model.safetensors" in outcome.stderr
 
@@ -327,41 +347,61 @@ def test_interactive_shows_each_line(predict: Any, typed: Any, file: Path) -> No
     assert "\u241b[2J\ufffd" in outcome.stdout and lines[-1] == "\ufffd"
 
 
-@pytest.fixture
-def terminal(tagging_project: Any) -> Iterator[Callable[[str, str], str]]:
-    """``predict --interactive`` at a terminal: type, read until a pattern shows; what showed since the last time."""
-    leader, follower = pty.openpty()
-    environment = {**tagging_project.environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
-    del environment["NO_COLOR"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cli.main", "predict", "--device", "cpu", "--interactive"],
-        cwd=tagging_project.root,
-        env=environment,
-        stdin=follower,
-        stdout=follower,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-    )
-    os.close(follower)
+class Terminal:
+    """A command at a terminal of its own."""
 
-    def call(keys: str, until: str) -> str:
-        os.write(leader, keys.encode())
+    def __init__(self, project: Any, *arguments: str) -> None:
+        self._leader, follower = pty.openpty()
+        environment = {**project.environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "COLUMNS": "200"}
+        del environment["NO_COLOR"]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "cli.main", *arguments],
+            cwd=project.root,
+            env=environment,
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(follower)
+
+    def __call__(self, keys: str, until: str) -> str:
+        """Type, read until a pattern shows or the command ends; what showed since the last time."""
+        os.write(self._leader, keys.encode())
         shown = b""
         while not re.search(until, shown.decode(errors="ignore")):
-            ready, _, _ = select.select([leader], [], [], 30)
+            ready, _, _ = select.select([self._leader], [], [], 30)
             assert ready, shown.decode(errors="ignore")
             try:
-                shown += os.read(leader, 65536)
+                shown += os.read(self._leader, 65536)
             except OSError:  # Linux says so that nobody is at the other end
                 break
         return shown.decode(errors="ignore")
 
-    call.process = process  # type: ignore[attr-defined]
-    with process:
-        yield call
-        process.kill()
-    os.close(leader)
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self.process:
+            self.process.kill()
+        os.close(self._leader)
+
+
+@pytest.fixture
+def terminal(tagging_project: Any) -> Iterator[Terminal]:
+    with Terminal(tagging_project, "predict", "--device", "cpu", "--interactive") as opened:
+        yield opened
+
+
+def test_rows_at_a_terminal_come_whole_and_a_bar_before_them(tagging_project: Any, file: Path) -> None:
+    with Terminal(tagging_project, "predict", "--device", "cpu", "--batch-chars", "1", str(file)) as opened:
+        shown = opened("", "never")
+        assert opened.process.wait(timeout=30) == 0
+    assert re.search(r"predict .*bytes", shown)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", shown.replace("\r", "\n"))
+    rows = [json.loads(line) for line in plain.split("\n") if line.startswith("{")]
+    assert [row["text"] for row in rows] == TEXTS
 
 
 def test_entities_are_coloured_while_a_line_is_typed(predict: Any, file: Path, terminal: Any) -> None:
@@ -371,16 +411,14 @@ def test_entities_are_coloured_while_a_line_is_typed(predict: Any, file: Path, t
     assert re.search(rf"\x1b\[[0-9;]*3\d[0-9;]*m{first['text']}", shown), shown
     shown = terminal("\r", rf"{first['score']:.3f}[^>]*>")  # and the next prompt
     assert f"[{first['text']} {first['label']}]" in re.sub(r"\x1b\[[0-9;]*m", "", shown)
-    terminal("\x04", "never")
+    assert "rror" not in terminal("\x04", "never")
     assert terminal.process.wait(timeout=30) == 0
-    assert terminal.process.stderr.read() == b""
 
 
 def test_ctrl_c_leaves_the_terminal(terminal: Any) -> None:
     terminal("", ">")
-    terminal("北京\x03", "never")
+    assert terminal("北京\x03", "never").endswith("\r\ninterrupted\r\n")
     assert terminal.process.wait(timeout=30) == 130
-    assert terminal.process.stderr.read() == b"\ninterrupted\n"
 
 
 def test_a_reading_raises_what_the_tagger_raised() -> None:

@@ -106,6 +106,7 @@ def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, m
         "checkpoint/checkpoint.json",
         "checkpoint/encoder/config.json",
         "checkpoint/encoder/vocab.txt",
+        "checkpoint/files.json",
         "checkpoint/labels.json",
         "checkpoint/model.safetensors",
         "checkpoint/params.json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from itertools import chain, pairwise
@@ -70,6 +71,8 @@ def test_what_is_no_text_is_refused(tagger: ssmi.Tagger, texts: Any) -> None:
 def test_a_stream_of_characters_is_refused(tagger: ssmi.Tagger) -> None:
     with pytest.raises(TypeError, match="call the tagger itself"):
         next(tagger.stream("中国"))
+    with pytest.raises(ValueError, match="batch_characters=0"):
+        next(tagger.stream(["中国"], batch_characters=0))
 
 
 def assert_well_formed(text: str, entities: list[ssmi.Entity]) -> None:
@@ -206,6 +209,42 @@ def test_boundaries_that_training_never_met(tagging_project: Any, monkeypatch: p
 def test_a_folder_without_a_run(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match="no checkpoint"):
         ssmi.open_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "labels.json", "params.json", "checkpoint.json", "encoder/config.json"]
+)
+def test_a_run_of_which_a_bit_was_turned(tagging_project: Any, tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_of(tagging_project), run)
+    path = run / "checkpoint" / name
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StaleArtifactError, match=r"is [0-9a-f]{12}, [0-9a-f]{12} was saved|not of this version"):
+        ssmi.open_run(run, project=tagging_project.root, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["labels.json", "encoder/config.json"])
+def test_a_run_of_which_a_file_was_lost(tagging_project: Any, tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_of(tagging_project), run)
+    (run / "checkpoint" / name).unlink()
+    with pytest.raises(StaleArtifactError, match=rf"{name} is missing, [0-9a-f]{{12}} was saved"):
+        ssmi.open_run(run, project=tagging_project.root, device="cpu")
+
+
+def test_a_tagger_is_of_its_own_process(tagger: ssmi.Tagger) -> None:
+    """torch's threads are not there after a fork, and it would wait for them without end."""
+    child = os.fork()
+    if not child:
+        try:
+            tagger(SENTENCE)
+        except RuntimeError as error:
+            os._exit(0 if "another process" in str(error) else 2)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert tagger(SENTENCE)
 
 
 def test_a_run_far_from_its_project(tagging_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
