@@ -26,6 +26,8 @@ MOST_STRANGERS = 100_000
 trained ones."""
 TAGGING_BATCH = 24
 """Texts at once; small, so that there is work for every thread."""
+TRIM_EVERY = 1 << 16
+"""Characters after which freed memory is given back: in between it grows by some hundred megabytes."""
 
 Item = TypeVar("Item")
 Found = TypeVar("Found")
@@ -61,6 +63,7 @@ class SpanTagger:
         self.network: Network = checkpoint.network.to(self._device).eval()
         self._boundaries = GrowingTable(checkpoint.boundaries)
         self._vectors = vectors
+        self._since_trim = 0
 
     def tag(
         self,
@@ -96,8 +99,10 @@ class SpanTagger:
                 found[place] = own
             if advance is not None:
                 advance(int(lengths[batch].sum()))
-        if len(batches) > 1:
+        self._since_trim += int(lengths.sum())
+        if self._since_trim > TRIM_EVERY:
             hardware.give_back_memory()
+            self._since_trim = 0
         return found
 
     def _split(
