@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
+import torch
 
 from model import checkpoint as checkpoints
 from model.batches import MAX_PADDED_CHARACTERS
@@ -126,9 +127,11 @@ class Tagger:
             raise TypeError("texts, one after another: for a single one call the tagger itself, with a str")
         if batch_characters < 1:
             raise ValueError(f"batch_characters={batch_characters}: at least 1")
-        if os.getpid() != self._process:
+        if os.getpid() != self._process and torch.get_num_threads() > 1:
             # torch's threads do not survive a fork: it would wait for them without end
-            raise RuntimeError("this tagger was opened in another process: open it in this one, or spawn, not fork")
+            raise RuntimeError(
+                "this tagger was opened in another process: open it in this one, spawn and do not fork, or threads=1"
+            )
         texts_open: deque[_Text] = deque()
         pieces: list[_Piece] = []
         size = 0

@@ -235,15 +235,20 @@ def test_a_run_of_which_a_file_was_lost(tagging_project: Any, tmp_path: Path, na
 
 
 def test_a_tagger_is_of_its_own_process(tagger: ssmi.Tagger) -> None:
-    """torch's threads are not there after a fork, and it would wait for them without end."""
-    child = os.fork()
-    if not child:
-        try:
-            tagger(SENTENCE)
-        except RuntimeError as error:
-            os._exit(0 if "another process" in str(error) else 2)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    """torch's threads are not there after a fork, and it would wait for them without end; one needs no other."""
+    before = torch.get_num_threads()
+    try:
+        for threads, code in ((1, 3), (2, 7)):
+            torch.set_num_threads(threads)
+            child = os.fork()
+            if not child:
+                try:
+                    os._exit(3 if tagger(SENTENCE) else 1)
+                except RuntimeError as error:
+                    os._exit(7 if "another process" in str(error) else 2)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
+    finally:
+        torch.set_num_threads(before)
     assert tagger(SENTENCE)
 
 
