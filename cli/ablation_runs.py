@@ -44,7 +44,7 @@ class Row:
 
     def made_from(self, seed: int) -> dict[str, object]:
         """What one run is made from."""
-        return made_from(self.seeded(seed), shards=self.shards.digest, encoder=self.shards.encoder_digest)
+        return made_from(self.seeded(seed), shards=self.shards)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,8 @@ class Shards:
     """sha256 of its manifest."""
     vocabulary_digest: str
     encoder_digest: str
+    encoder_width: int
+    """Of the encoder that they were built with."""
     max_window: int
     """The most characters that one window holds."""
     n_tokens: int
@@ -115,6 +117,7 @@ def open_shards(folder: Path) -> Shards:
             manifests.digest_file(folder / manifests.MANIFEST_NAME),
             str(facts["vocabulary_digest"]),
             str(facts["encoder_digest"]),
+            int(facts["encoder_width"]),
             int(facts["max_window"]),
             int(facts["n_tokens"]),
             int(facts["hidden_width"]) if facts.get("hidden_width") is not None else None,

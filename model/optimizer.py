@@ -19,6 +19,8 @@ _BOUNDARIES = "boundary."
 def build_optimizer(network: nn.Module, params: TrainParams) -> AdamW:
     """Groups by learning rate (encoder, boundary vectors, CRF, all else); weight decay on matrices only, and neither on
     the CRF nor on the boundary vectors, of which a step meets but a few.
+
+    params: with numbers for rates, as ``rates.resolve`` gives them.
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     tuned = any(name.startswith("encoder.") for name, _ in network.named_parameters())
@@ -37,10 +39,10 @@ def build_optimizer(network: nn.Module, params: TrainParams) -> AdamW:
 
 def _rate(name: str, params: TrainParams, *, tuned: bool) -> float:
     if tuned and name.startswith(_PRETRAINED):
-        return params.lr_encoder
+        return float(params.lr_encoder)
     if name.startswith(_BOUNDARIES):
-        return params.lr_boundaries
-    return params.lr_crf if name.startswith(_CRF) else params.lr_new
+        return float(params.lr_boundaries)
+    return float(params.lr_crf if name.startswith(_CRF) else params.lr_new)
 
 
 def build_schedule(optimizer: AdamW, *, total: int, warmup: float) -> LambdaLR:

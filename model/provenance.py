@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from model import hardware
+from model import hardware, rates
+from model.data import Shards
 from pipeline.contract.params import Params
 
 REVISION = 3
@@ -19,23 +20,24 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
 """Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
 
 
-def made_from(params: Params, *, shards: str, encoder: str) -> dict[str, Any]:
+def made_from(params: Params, *, shards: Shards) -> dict[str, Any]:
     """``section.key`` → value, the digests of the shards and of the encoder that they were built with, the code.
 
-    ``train.precision`` is what ``auto`` comes to on this machine.
+    ``train.precision`` and the learning rates are what ``auto`` comes to, on this machine and for this encoder.
     """
+    resolved = rates.resolve(params, encoder_width=shards.encoder_width)
     values = {
         f"{section}.{key}": value
         for section, free in _SECTIONS.items()
-        for key, value in params.section(section).items()
+        for key, value in resolved.section(section).items()
         if key not in free
     }
     precision = hardware.precision(hardware.choose_device(params.train.device), params.train.precision)
     return {
         **values,
         "train.precision": precision,
-        "shards": shards,
-        "the shards' encoder": encoder,
+        "shards": shards.digest,
+        "the shards' encoder": shards.encoder_digest,
         "the revision of the network's code": REVISION,
     }
 

@@ -63,7 +63,7 @@ class Unfinished:
 
     def differences(self, params: Params, shards: Shards) -> list[str]:
         """A line for each parameter and digest that it did not begin with."""
-        now = provenance.made_from(params, shards=shards.digest, encoder=shards.encoder_digest)
+        now = provenance.made_from(params, shards=shards)
         return provenance.differences(self.made_from, now, run="the unfinished run")
 
     def check(self, params: Params, shards: Shards) -> None:
@@ -138,7 +138,7 @@ def save(
         "steps": schedule.last_epoch,
         "loss": position.loss,
         "history": [record.to_json() for record in position.history],
-        "made_from": provenance.made_from(params, shards=shards.digest, encoder=shards.encoder_digest),
+        "made_from": provenance.made_from(params, shards=shards),
     }
     with writing(folder / _FACTS) as temporary:
         temporary.write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

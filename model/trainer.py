@@ -105,8 +105,13 @@ class Trainer:
             )
 
     def fit(self, dev_split: Split) -> Sequence[EpochRecord]:
-        """All epochs that are left; the best one's checkpoint is on disk afterwards. Raises Interrupted."""
+        """All epochs that are left, or as many as ``train.patience`` allows. Raises Interrupted.
+
+        The best one's checkpoint is on disk afterwards.
+        """
         for epoch in range(self._position.epoch, len(self._plan) + 1):
+            if self._out_of_patience():
+                break
             loss = self._epoch(epoch)
             dev = self.score(dev_split, "dev")
             record = EpochRecord(epoch, loss, dev)
@@ -116,6 +121,20 @@ class Trainer:
                 self._publish()
             self._job.reporter.note(f"epoch {epoch}: loss {loss:.4f}, dev F1 {100 * dev.overall.f1:.2f}")
         return self._position.history
+
+    def _out_of_patience(self) -> bool:
+        """Whether the last ``train.patience`` epochs brought no better dev F1; says so."""
+        patience, history = self._job.params.train.patience, self._position.history
+        if patience is None or self._position.step or not history:
+            return False
+        best = histories.best(history)
+        if history[-1].epoch - best.epoch < patience:
+            return False
+        self._job.reporter.note(
+            f"stopped after epoch {history[-1].epoch} of {len(self._plan)}: no better dev F1 than epoch {best.epoch}'s "
+            f"in {patience} epoch{'s' if patience > 1 else ''} (train.patience)"
+        )
+        return True
 
     def score(self, split: Split, title: str) -> Scores:
         """Score the network as it is, in the first process, for all of them. Raises Interrupted."""
@@ -239,7 +258,7 @@ class Trainer:
             encoder_digest=shards.encoder_digest,
             n_parameters=self._network.n_parameters,
             best_epoch=epoch,
-            made_from=made_from(params, shards=shards.digest, encoder=shards.encoder_digest),
+            made_from=made_from(params, shards=shards),
         )
         checkpoints.save(
             self._job.run / CHECKPOINT,

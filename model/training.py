@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from model import checkpoint as checkpoints
-from model import distributed, hardware
+from model import distributed, hardware, rates
 from model import history as histories
 from model import resume as states
 from model.data import Shards, Split, open_shards, read_split
@@ -74,6 +74,8 @@ def train(
         if not resume:
             _say_what_is_replaced(run, reporter)
         data = {name: _read(opened, name, params) for name in ("train", "dev")}
+        reporter.note(rates.describe(params, encoder_width=opened.encoder_width))
+        params = rates.resolve(params, encoder_width=opened.encoder_width)
         hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // processes.local_world))
         torch.manual_seed(params.train.seed)
         network = _assemble(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -24,6 +25,20 @@ Positive = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Rate = Annotated[float, Field(gt=0.0)]
+
+
+def _rate_or_auto(value: Any) -> Any:
+    """One message for the whole of the union: pydantic's own would be two, of which one is always beside the point."""
+    try:
+        if value == "auto" or (not isinstance(value, bool) and 0.0 < float(value) < math.inf):
+            return value
+    except (TypeError, ValueError):
+        pass
+    raise ValueError("a number greater than 0, or auto")
+
+
+AutoRate = Annotated[float | Literal["auto"], BeforeValidator(_rate_or_auto)]
+"""A learning rate; ``auto`` follows the encoder (``model.rates``)."""
 
 _NOT_YAML = (YAMLError, ValueError, KeyError)
 """ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``."""
@@ -185,12 +200,15 @@ class TrainParams(Section):
     """Sentences in a batch."""
     test: bool = True
     """Score the test split once, at the end; false while parameters are searched."""
-    lr_encoder: Rate = 2e-4
-    """For the small default encoder; a BERT-base wants 2e-5 to 5e-5."""
-    lr_boundaries: Rate = 1e-4
+    patience: Positive | None = None
+    """Stop once so many epochs in a row have brought no better dev F1; null trains all epochs. The learning rate falls
+    as if all were trained."""
+    lr_encoder: AutoRate = "auto"
+    """``auto``, here and below, takes the rate that ``model/rates.py`` lists for an encoder of this width."""
+    lr_boundaries: AutoRate = "auto"
     """Of the boundary vectors, where ``model.train_boundaries`` lets them move."""
-    lr_crf: Rate = 1e-1
-    lr_new: Rate = 1e-3
+    lr_crf: AutoRate = "auto"
+    lr_new: AutoRate = "auto"
     """Of everything else."""
     weight_decay: Annotated[float, Field(ge=0.0)] = 0.01
     warmup: Fraction = 0.1

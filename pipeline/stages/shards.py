@@ -76,6 +76,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         "boundary_width": width,
         "max_window": max_window,
         "n_tokens": shape.n_tokens,
+        "encoder_width": shape.width,
         "windowed_sentences": sum(n_windowed for _, n_windowed in written),
         "feature_parameters": _feature_parameters(context),
     }

@@ -161,6 +161,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         facts = {
             "vocabulary_digest": "vocabulary-a",
             "encoder_digest": "encoder-a",
+            "encoder_width": 32,
             "max_window": MAX_WINDOW,
             "n_tokens": len(VOCABULARY),
         }
@@ -246,6 +247,7 @@ def make_params() -> Callable[..., parameters.Params]:
                 "epochs": 2,
                 "batch_size": 4,
                 "lr_encoder": 1e-3,
+                "lr_boundaries": 1e-4,
                 "lr_new": 1e-2,
                 "lr_crf": 1e-2,
                 "precision": "fp32",

@@ -49,7 +49,7 @@ def test_a_folder_that_was_never_built(tmp_path: Path) -> None:
         open_shards(tmp_path / "none")
 
 
-@pytest.mark.parametrize("fact", ["vocabulary_digest", "encoder_digest", "max_window"])
+@pytest.mark.parametrize("fact", ["vocabulary_digest", "encoder_digest", "encoder_width", "max_window"])
 def test_a_manifest_without_a_needed_fact(shards: Path, fact: str) -> None:
     path = shards / "manifest.json"
     body = json.loads(path.read_text(encoding="utf-8"))

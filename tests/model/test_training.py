@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from model.rates import size_of
 from model.training import TrainResult, train
 from pipeline.contract import manifest as manifests
 from pipeline.contract import schema, tables
@@ -89,6 +90,35 @@ def test_frozen_states_alone_can_be_learnt_from(shards: Path, tmp_path: Path, ma
     result = _train(shards, None, tmp_path / "run", params)
     assert result.dev.overall.f1 == 1.0
     assert not (tmp_path / "run" / "checkpoint" / "encoder").exists()
+
+
+def test_patience_ends_a_run_that_gets_no_better(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=12, train__lr_new=3e-3))
+    expected = whole.best_epoch + 2
+    assert expected < 12  # it learns these sentences by heart early on
+    reporter = Recorder()
+    params = make_params(train__epochs=12, train__lr_new=3e-3, train__patience=2)
+    result = _train(shards, encoder_folder, tmp_path / "run", params, reporter)
+    assert [record.epoch for record in result.history] == list(range(1, expected + 1))
+    assert result.best_epoch == whole.best_epoch and result.test == whole.test
+    assert list(result.history) == list(whole.history)[:expected]  # the learning rate falls as in the whole run
+    assert any("train.patience" in note for note in reporter.notes)
+
+
+def test_automatic_rates_are_those_of_the_table(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    names = ("lr_encoder", "lr_boundaries", "lr_crf", "lr_new")
+    chosen = size_of(32).rates
+    runs, reporter = [], Recorder()
+    for place, rates in enumerate((dict.fromkeys(names, "auto"), {name: getattr(chosen, name) for name in names})):
+        params = make_params(**{f"train__{name}": rate for name, rate in rates.items()})
+        _train(shards, encoder_folder, tmp_path / str(place), params, reporter)
+        runs.append(_digests(tmp_path / str(place)))
+    assert runs[0] == runs[1]  # down to what the run says that it was made from
+    assert "encoder 0.0002" in reporter.notes[0] and "width 32" in reporter.notes[0]
 
 
 def test_bf16_learns_too(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:

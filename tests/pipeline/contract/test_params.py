@@ -87,11 +87,24 @@ def test_every_mistake_is_told_at_once(path: Path) -> None:
         ("shards", "tag_scheme", "BILOU"),
         ("shards", "max_window", "0"),
         ("train", "device", "3"),
+        ("train", "lr_encoder", "0"),
+        ("train", "lr_crf", "fast"),
+        ("train", "lr_new", ".inf"),
+        ("train", "lr_new", "true"),
+        ("train", "patience", "0"),
     ],
 )
 def test_values_out_of_range_or_type_are_refused_by_name(path: Path, section: str, key: str, value: str) -> None:
     for error in (_refused(path, f"{section}: {{{key}: {value}}}\n"), _refused(path, "", f"{section}.{key}={value}")):
         assert f"{section}.{key}" in error.message
+
+
+def test_a_rate_is_a_number_or_auto(path: Path) -> None:
+    params = _load(path, "train: {lr_encoder: auto, lr_crf: 1}\n", "train.lr_new=2e-5")
+    assert (params.train.lr_encoder, params.train.lr_crf, params.train.lr_new) == ("auto", 1.0, 2e-5)
+    assert (
+        "train.lr_crf: value error, a number greater than 0, or auto" in _refused(path, "train: {lr_crf: -1}\n").message
+    )
 
 
 def test_overrides_reach_any_value_and_the_last_one_wins(path: Path) -> None:
