@@ -57,9 +57,10 @@ def train(
     folder = run or session.root / "artifacts" / "train" / (f"{name}-{config}" if config else name)
     encoder = trainable.check(session, params, shards=shards, dataset=name, configuration=configuration)
     # torch comes last: whatever is refused above is refused at once.
-    from model import distributed
-    from model.interrupts import Interrupted
-    from model.training import train as train_model
+    with session.reporter.task("loading torch", total=0, unit=""):
+        from model import distributed
+        from model.interrupts import Interrupted
+        from model.training import train as train_model
 
     try:
         result = train_model(

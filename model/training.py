@@ -73,14 +73,18 @@ def train(
         unfinished = _find(run, opened, params) if resume else None
         if not resume:
             _say_what_is_replaced(run, reporter)
-        data = {name: _read(opened, name, params) for name in ("train", "dev")}
         reporter.note(rates.describe(params, encoder_width=opened.encoder_width))
         params = rates.resolve(params, encoder_width=opened.encoder_width)
         hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // processes.local_world))
         torch.manual_seed(params.train.seed)
-        network = _assemble(
-            opened, encoder, params, largest_token_id=max(int(s.token_ids.max()) for s in data.values())
-        )
+        with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
+            data = {}
+            for name in ("train", "dev"):
+                data[name] = _read(opened, name, params)
+                advance(1)
+            network = _assemble(
+                opened, encoder, params, largest_token_id=max(int(s.token_ids.max()) for s in data.values())
+            )
         if not processes.first:
             torch.manual_seed(params.train.seed + processes.rank)  # one network, but dropout of its own
         with Interrupts() as interrupts:

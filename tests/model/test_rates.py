@@ -40,9 +40,8 @@ def test_what_is_set_stays() -> None:
 
 def test_one_line_tells_every_rate_and_who_chose_it() -> None:
     line = describe(_params(), encoder_width=384)
-    assert line == (
-        "learning rates: encoder 0.0002, boundaries 0.0001, CRF 0.1, other parts 0.001 (all for a small encoder, width 384)"
-    )
+    rates = "encoder 0.0002, boundaries 0.0001, CRF 0.1, other parts 0.001"
+    assert line == f"learning rates: {rates} (all for a small encoder, width 384)"
     partly = describe(_params(lr_encoder=1e-4, lr_new=1e-3), encoder_width=768)
     assert partly.endswith("(lr_boundaries, lr_crf for a base encoder, width 768)") and "encoder 0.0001" in partly
     own = dict.fromkeys(("lr_encoder", "lr_boundaries", "lr_crf", "lr_new"), 1e-3)

@@ -173,6 +173,7 @@ def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, m
     assert metrics["dev"]["n_sentences"] == 4 and metrics["test"]["n_sentences"] == 6
     assert str(tmp_path) not in "".join(p.read_text() for p in run.rglob("*.*") if p.suffix != ".safetensors")
     assert list(reporter.tasks) == [
+        "reading shards and encoder (splits)",
         "epoch 1/2 (characters)",
         "dev (characters)",
         "epoch 2/2 (characters)",
@@ -180,8 +181,8 @@ def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, m
     ]
     for label, (total, done) in reporter.tasks.items():
         assert done == total * (2 if label.startswith("dev") else 1)
-    assert [note.split(":")[0] for note in reporter.notes] == ["epoch 1", "epoch 2"]
-    assert "dev F1" in reporter.notes[0] and "loss" in reporter.notes[0]
+    assert [note.split(":")[0] for note in reporter.notes] == ["learning rates", "epoch 1", "epoch 2"]
+    assert "dev F1" in reporter.notes[1] and "loss" in reporter.notes[1]
 
 
 @pytest.mark.parametrize("encoder", ["finetune", "frozen"])
@@ -266,7 +267,7 @@ ANOTHER: dict[str, Any] = {
     "train.warmup": 0.5,
     "train.clip": 0.1,
 }
-IDLE = {"epochs", "max_steps", "test", "precision", "device", "threads"}
+IDLE = {"epochs", "max_steps", "patience", "test", "precision", "device", "threads"}
 """Parameters of training that decide how long, where and how exactly, and have tests of their own."""
 
 
