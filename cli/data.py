@@ -67,7 +67,7 @@ def fetch(session: Session, name: str, revision: str | None) -> None:
 def check(session: Session, dataset: str | None, as_json: bool) -> None:
     """Counts by split and label, duplicates, ill-formed tags, over-long sentences, unknown characters, match rate."""
     from cli.tables import print_table
-    from pipeline.assets.resolve import encoder_shape, encoder_vocabulary, find_dataset, find_encoder
+    from pipeline.assets.resolve import encoder_vocabulary, find_dataset, find_encoder
     from pipeline.datacheck import check_dataset
     from pipeline.features.tokens import CharacterTokens
 
@@ -79,13 +79,15 @@ def check(session: Session, dataset: str | None, as_json: bool) -> None:
     found = check_dataset(
         files.splits,
         known_characters=CharacterTokens(encoder_vocabulary(encoder.path)).knows,
-        max_characters=encoder_shape(encoder.path).max_positions - 2,
+        max_characters=encoder.shape.max_window,
         find_words=_word_finder(session),
     )
     if as_json:
-        click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1, default=str))
+        body = {**asdict(found), "encoder": {"name": encoder.name, **asdict(encoder.shape)}}
+        click.echo(json.dumps(body, ensure_ascii=False, indent=1, default=str))
         return
     click.echo(f"{files.name}  ({files.origin}; {files.licence})")
+    click.echo(f"encoder {encoder.name}  ({encoder.description})")
     for title, header, rows in _check_tables(found):
         click.echo(f"\n{title}")
         print_table(header, rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli.session import Session
+from pipeline.contract.errors import SsmiError
 
 LIBRARIES = (
     "torch", "transformers", "pyarrow", "polars", "duckdb", "dask", "gensim", "jieba", "rjieba", "daachorse",
@@ -39,10 +40,21 @@ def doctor(session: Session) -> None:
         ("project", session.root),
         ("cache (SSMI_CACHE)", cache_root()),
         ("SSMI_DATA", os.environ.get("SSMI_DATA", "not set")),
+        ("encoder (encoder.name)", _encoder(session)),
         ("graphics card", _graphics_card()),
     ]
     print_table(("what", "found"), rows)
     print_table(("asset", "kind", "found"), [(a.name, a.kind, a.found) for a in list_assets(root=session.root)])
+
+
+def _encoder(session: Session) -> str:
+    from pipeline.assets.resolve import encoder_at_hand
+
+    try:
+        name = session.params().encoder.name
+    except SsmiError as error:
+        return error.message
+    return f"{name}: {encoder_at_hand(name, root=session.root)}"
 
 
 def _graphics_card() -> str:

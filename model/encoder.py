@@ -1,4 +1,4 @@
-"""BERT inside the network: load it, run it over windows, join the states. Only this file imports transformers."""
+"""An encoder inside the network: load it, run it over windows, join the states. Only this file imports transformers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,24 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import BertConfig, BertModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging as _untyped_logging
 
 from model.batches import Batch
+from pipeline.contract.encoder_types import (
+    CONFIG,
+    EncoderShape,
+    check_loaded,
+    encoder_shape,
+    read_config,
+    type_of,
+    with_layers,
+)
+from pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, read_vocabulary, vocabulary_file
 from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 
 transformers_logging: Any = _untyped_logging
-ANOTHER = "choose another encoder, or mend its folder"
-CONFIG, VOCAB_TXT, TOKENIZER_JSON = "config.json", "vocab.txt", "tokenizer.json"
+ANOTHER = "choose another encoder, or fix its folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +54,41 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """A BERT whose output is one state a character, however long the sentence."""
+    """An encoder of any type that is read, whose output is one state a character, however long the sentence.
 
-    def __init__(self, bert: BertModel, *, specials: Specials, folder: Path) -> None:
+    ``width`` is that of a state, ``input_width`` that of E_c: an ELECTRA may embed in fewer dimensions.
+    """
+
+    def __init__(self, bert: PreTrainedModel, *, shape: EncoderShape, specials: Specials, folder: Path) -> None:
         super().__init__()
-        self.bert = bert
+        self.bert = bert  # of whatever type: the weights of every run are named so
         self.specials = specials
         self._folder = folder
-        self.width = int(bert.config.hidden_size)
-        self.max_window = int(bert.config.max_position_embeddings) - 2
+        self.width = shape.width
+        self.max_window = shape.max_window
         self.vocabulary_size = int(bert.config.vocab_size)
+        self.input_width = self._words.embedding_dim
 
     def embed(self, token_ids: Tensor) -> Tensor:
-        """E_c: word embeddings alone, without positions. Shape: (...) → (..., width)."""
-        embeddings: Tensor = self.bert.embeddings.word_embeddings(token_ids)
+        """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
+        embeddings: Tensor = self._words(token_ids)
         return embeddings
+
+    @property
+    def _words(self) -> nn.Embedding:
+        """The word embeddings, wherever this type keeps them."""
+        words = self.bert.get_input_embeddings()
+        assert isinstance(words, nn.Embedding)
+        return words
 
     def forward(self, batch: Batch, *, inputs: Tensor | None = None) -> Encoded:
         """Last-layer states of the characters and of the sentences.
 
-        inputs: embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, width)
+        inputs: embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, input_width)
         """
         sources, lengths = batch.windows.sources, batch.windows.lengths[:, None]
         numbers = torch.arange(sources.shape[1], device=sources.device)
-        attended = numbers <= lengths + 1
+        attended = (numbers <= lengths + 1).long()  # not bool: DeBERTa subtracts it
         holds = sources >= 0
         places = sources.clamp(min=0)
         specials = torch.where(numbers == lengths + 1, self.specials.sep, self.specials.pad)
@@ -89,102 +109,77 @@ class Encoder(nn.Module):
     def describe(self, folder: Path) -> None:
         """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""
         folder.mkdir(parents=True)
-        config = _read_json(self._folder / CONFIG)
+        config = with_layers(read_config(self._folder), int(self.bert.config.num_hidden_layers))
         config.pop("_name_or_path", None)
-        config["num_hidden_layers"] = int(self.bert.config.num_hidden_layers)
         (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        name = _vocabulary_file(self._folder).name
-        (folder / name).write_bytes((self._folder / name).read_bytes())
+        vocabulary = vocabulary_file(self._folder)
+        (folder / vocabulary.name).write_bytes(vocabulary.read_bytes())
 
 
 def load(folder: Path, *, layers: int | None = None) -> Encoder:
-    """Load a BERT folder in float32, whatever precision it is stored in; dropout as its configuration says.
+    """Load an encoder folder in float32, whatever precision it is stored in; dropout as its configuration says.
 
     layers: take the first so many and leave the rest; None takes all.
-    Raises MissingResourceError when files are missing, StaleArtifactError when they do not belong together,
-    ParameterError when there are not so many layers.
+    Raises MissingResourceError when files are missing, InputDataError for a folder that is not what is read,
+    StaleArtifactError when its weights are not those of its configuration, ParameterError when there are not so many
+    layers.
     """
-    config, specials = _describe(folder)
-    depth = int(config["num_hidden_layers"])
-    if layers is not None and layers > depth:
+    shape, specials = encoder_shape(folder), _specials(folder)
+    if layers is not None and layers > shape.n_layers:
         raise ParameterError(
-            f"model.encoder_layers: {layers}, but {folder} has {depth}",
-            next_step=f"at most -S model.encoder_layers={depth}",
+            f"model.encoder_layers: {layers}, but {folder} has {shape.n_layers}",
+            next_step=f"at most -S model.encoder_layers={shape.n_layers}",
         )
+    found = read_config(folder)
     try:
         with _quiet():
-            loaded: Any = BertModel.from_pretrained(
+            bert, info = AutoModel.from_pretrained(
                 folder,
-                num_hidden_layers=layers or depth,
-                add_pooling_layer=False,
-                dtype=torch.float32,
-                attn_implementation="sdpa",
+                config=_config(with_layers(found, layers or shape.n_layers)),
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
+                **_ways(found),
             )
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
         raise MissingResourceError(f"{folder}: no usable safetensors weights ({reason})", next_step=ANOTHER) from error
-    bert, info = loaded
-    absent = sorted(info["missing_keys"])
-    if absent:
-        raise StaleArtifactError(f"{folder}: {len(absent)} weights are missing, {absent[0]} first", next_step=ANOTHER)
-    return Encoder(bert, specials=specials, folder=folder)
+    check_loaded(
+        folder,
+        missing=info["missing_keys"],
+        unexpected=info["unexpected_keys"],
+        mismatched=info["mismatched_keys"],
+        layers=layers,
+    )
+    return Encoder(bert, shape=shape, specials=specials, folder=folder)
 
 
 def blank(folder: Path) -> Encoder:
     """The same network with random weights, from what ``Encoder.describe`` wrote."""
-    config, specials = _describe(folder)
+    shape, specials = encoder_shape(folder), _specials(folder)
+    found = read_config(folder)
     with _quiet():
-        bert = BertModel(BertConfig.from_dict(config), add_pooling_layer=False)
-    return Encoder(bert, specials=specials, folder=folder).to(torch.float32)
+        bert = AutoModel.from_config(_config(found), **_ways(found))
+    return Encoder(bert, shape=shape, specials=specials, folder=folder).to(torch.float32)
 
 
-def _describe(folder: Path) -> tuple[dict[str, Any], Specials]:
-    config = _read_json(folder / CONFIG)
-    if config.get("model_type") != "bert":
-        raise StaleArtifactError(f"{folder}: a {config.get('model_type')!r} model, not 'bert'", next_step=ANOTHER)
-    vocabulary = _read_vocabulary(folder)
-    size = max(vocabulary.values(), default=-1) + 1
-    if size != config.get("vocab_size"):
-        raise StaleArtifactError(
-            f"{folder}: {CONFIG} says {config.get('vocab_size')} tokens, its vocabulary holds {size}", next_step=ANOTHER
-        )
+def _config(found: dict[str, Any]) -> Any:
+    return type(AutoConfig.for_model(found["model_type"])).from_dict(found)
+
+
+def _ways(found: dict[str, Any]) -> dict[str, Any]:
+    """How a model of this type is made: float32, the attention that it has, without a pooler."""
+    kind = type_of(found)
+    ways = {"dtype": torch.float32, "attn_implementation": "sdpa" if kind.sdpa else "eager"}
+    return {**ways, "add_pooling_layer": False} if kind.pooler else ways
+
+
+def _specials(folder: Path) -> Specials:
+    ids = read_vocabulary(folder).ids
     try:
-        return config, Specials(vocabulary["[CLS]"], vocabulary["[SEP]"], vocabulary["[PAD]"])
+        return Specials(ids[CLS], ids[SEP], ids[PAD])
     except KeyError as error:
         raise StaleArtifactError(f"{folder}: no {error} in its vocabulary", next_step=ANOTHER) from error
-
-
-def _vocabulary_file(folder: Path) -> Path:
-    for name in (VOCAB_TXT, TOKENIZER_JSON):
-        if (folder / name).is_file():
-            return folder / name
-    raise MissingResourceError(f"{folder}: neither {VOCAB_TXT} nor {TOKENIZER_JSON}", next_step=ANOTHER)
-
-
-def _read_vocabulary(folder: Path) -> dict[str, int]:
-    path = _vocabulary_file(folder)
-    if path.name == VOCAB_TXT:
-        # Not splitlines: a vocabulary may hold U+2028 and the like as tokens of their own.
-        lines = path.read_bytes().decode("utf-8").removesuffix("\n").split("\n")
-        return {line.removesuffix("\r"): index for index, line in enumerate(lines)}
-    body = _read_json(path)
-    try:
-        return {**body["model"]["vocab"], **{token["content"]: token["id"] for token in body["added_tokens"]}}
-    except (KeyError, TypeError) as error:
-        raise StaleArtifactError(f"{path}: no vocabulary in it ({error})", next_step=ANOTHER) from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise MissingResourceError(f"{path}: not there", next_step=ANOTHER) from error
-    except ValueError as error:
-        raise StaleArtifactError(f"{path}: not JSON ({error})", next_step=ANOTHER) from error
-    return body
 
 
 @contextmanager

@@ -286,7 +286,12 @@ def build(
     boundary = None
     if wanted(params) != Wanted(hidden=params.encoder == "frozen"):
         boundary = BoundaryEmbedding(torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries)
-    sizes = _Widths.of(params, encoder=width, boundary=boundary.width if boundary is not None else 0)
+    sizes = _Widths.of(
+        params,
+        encoder=width,
+        inputs=encoder.input_width if encoder is not None and params.encoder == "finetune" else width,
+        boundary=boundary.width if boundary is not None else 0,
+    )
     return Network(
         params=params,
         encoder=encoder if params.encoder == "finetune" else None,
@@ -314,6 +319,8 @@ class _Widths:
     """The size of a state at each place of the network's way."""
 
     encoder: int
+    inputs: int
+    """Of E_c, which an encoder may widen."""
     boundary: int
     local: int
     """Of H1 ⊕ E_l."""
@@ -327,22 +334,23 @@ class _Widths:
     """Of H3."""
 
     @classmethod
-    def of(cls, params: ModelParams, *, encoder: int, boundary: int) -> _Widths:
-        """Those of a network with an encoder and boundary embeddings of these widths."""
+    def of(cls, params: ModelParams, *, encoder: int, inputs: int, boundary: int) -> _Widths:
+        """Those of a network with an encoder, its input and boundary embeddings of these widths."""
         local = encoder + (boundary if params.lmi else 0)
         after_mlp1 = params.hidden_width if params.mlp1 else local
         enhanced = params.hidden_width if params.gru else after_mlp1
         global_ = enhanced + (boundary if params.gmi != "none" else 0)
         after_mlp2 = params.hidden_width if params.mlp2 else global_
         tagged = after_mlp2 + (params.biaffine_width if params.biaffine else 0)
-        return cls(encoder, boundary, local, after_mlp1, enhanced, global_, after_mlp2, tagged)
+        return cls(encoder, inputs, boundary, local, after_mlp1, enhanced, global_, after_mlp2, tagged)
 
 
 def _fusion(params: ModelParams, widths: _Widths) -> Fusion | None:
     if params.fusion == "none":
         return None
     n_places = len(PLACES) if params.segment_places else 0
-    return Fusion(width=widths.encoder, boundary_width=widths.boundary, n_places=n_places)
+    width = widths.inputs if params.fusion == "input" else widths.encoder
+    return Fusion(width=width, boundary_width=widths.boundary, n_places=n_places)
 
 
 def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from pipeline.assets import cache, e5_small_zh, sources
+from pipeline.assets.conversion import with_safetensors
 from pipeline.assets.encoders import (
     EncoderShape,
     check_encoder_folder,
@@ -34,6 +35,7 @@ __all__ = [
     "EncoderFolder",
     "EncoderShape",
     "VectorsFile",
+    "encoder_at_hand",
     "encoder_shape",
     "encoder_vocabulary",
     "find_dataset",
@@ -68,12 +70,19 @@ class VectorsFile:
 
 @dataclass(frozen=True, slots=True)
 class EncoderFolder:
-    """A BERT folder; ``digest`` covers config, weights and vocabulary."""
+    """An encoder's folder; ``digest`` covers config, weights and vocabulary."""
 
     path: Path
+    """Where its weights are safetensors: in the cache, when they were converted."""
     name: str
     digest: str
     licence: str
+    shape: EncoderShape
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        return _describe(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +156,11 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
 def find_encoder(
     name: str, *, revision: str | None, root: Path, reporter: Reporter, registry: Registry = ASSETS
 ) -> EncoderFolder:
-    """Find a BERT folder: a listed encoder (made when needed), a folder relative to ``root``, or a hub model name.
+    """Find an encoder: a listed one (made when needed), a folder relative to ``root``, or a hub model name.
 
-    Raises MissingResourceError for a missing folder, one that lacks config, weights or vocabulary, and a model that
-    the hub does not give.
+    Weights that are ``pytorch_model.bin`` alone are converted in the cache. Raises MissingResourceError for a missing
+    folder, one that lacks config, weights or vocabulary, and a model that the hub does not give; InputDataError for an
+    encoder of a type that is not read, or whose files do not fit together.
     """
     asset = known(name, "encoder", registry)
     folder = _below(root, name)
@@ -162,13 +172,35 @@ def find_encoder(
         raise MissingResourceError(
             f"encoder {name!r}: {'is a file' if folder.exists() else 'no such folder'}; "
             f"{nearest(name, names('encoder', registry))}",
-            next_step="name a folder with config.json, model.safetensors and vocab.txt, a listed encoder, a hub model",
+            next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt, "
+            "a listed encoder, or a hub model",
         )
     else:
         path = sources.fetch_hub(name, revision=revision, reporter=reporter)
         licence = "see the model's card on the hub"
-    check_encoder_folder(path, name=str(path) if folder.is_dir() else name)
-    return EncoderFolder(path, name, encoder_digest(path), licence)
+    check_encoder_folder(path, name=str(path) if folder.is_dir() else name, pickled=True)
+    path = with_safetensors(path, name=name, reporter=reporter)
+    shape = encoder_shape(path)
+    return EncoderFolder(path, name, encoder_digest(path), licence, shape)
+
+
+def encoder_at_hand(name: str, *, root: Path, registry: Registry = ASSETS) -> str:
+    """What ``find_encoder`` would find, in words and without fetching or converting anything; or what is wrong."""
+    asset = known(name, "encoder", registry)
+    folder = cache.cached("encoder", asset.name, _recipe(asset)) if asset is not None else _below(root, name)
+    if folder is None:
+        return "not fetched"
+    if asset is None and not folder.is_dir():
+        return "no such folder" if _is_path(name) else "a model of the hub, asked for when features are built"
+    try:
+        check_encoder_folder(folder, pickled=True)
+        return _describe(encoder_shape(folder))
+    except (InputDataError, MissingResourceError) as error:
+        return error.message
+
+
+def _describe(shape: EncoderShape) -> str:
+    return f"{shape.type}, {shape.n_layers} layers of width {shape.width}, up to {shape.max_window} characters at once"
 
 
 def list_assets(*, root: Path, registry: Registry = ASSETS) -> list[AssetStatus]:

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.assets.cache import cache_root, downloads
-from pipeline.assets.encoders import check_encoder_folder
+from pipeline.assets.encoders import check_encoder_folder, weight_files
 from pipeline.assets.registry import Asset, Checksum, PackageMember, RemoteFile
+from pipeline.contract.encoder_types import CONFIG, read_config
 from pipeline.contract.errors import InputDataError, MissingResourceError
 from pipeline.contract.manifest import digest_file
 from pipeline.contract.progress import Reporter
@@ -229,29 +230,39 @@ def checksum(path: Path, like: Checksum) -> str:
 
 # --- a model of the hub -----------------------------------------------------------------------------------------------
 
-_HUB_FILES = ("config.json", "*.safetensors", "vocab.txt", "tokenizer.json", "tokenizer_config.json")
+_HUB_FILES = ("config.json", "vocab.txt", "tokenizer.json", "vocab.json", "tokenizer_config.json")
+_HUB_WEIGHTS = (
+    ("model*.safetensors", "model.safetensors.index.json"),
+    ("pytorch_model*.bin", "pytorch_model.bin.index.json"),
+)
+"""Asked for in this order, the second only of a model that has none of the first."""
 
 
 def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
-    """Find the folder of a hub model (safetensors, never a pickle); the hub's own cache is asked first.
+    """Find the folder of a hub model (safetensors, else its pickle of tensors); the hub's own cache is asked first.
 
-    Raises MissingResourceError when the hub is not reachable, forbidden by HF_HUB_OFFLINE, or has no such model.
+    Raises MissingResourceError when the hub is not reachable, forbidden by HF_HUB_OFFLINE, or has no such model, and
+    InputDataError, before any weights are fetched, for a type of encoder that is not read.
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    fetch = partial(
-        huggingface_hub.snapshot_download, name, revision=revision, allow_patterns=list(_HUB_FILES), max_workers=2
-    )
+    fetch = partial(huggingface_hub.snapshot_download, name, revision=revision, max_workers=2)
     try:
         with suppress(OSError, MissingResourceError):  # whole on this machine already: the hub is not asked
             folder = Path(fetch(local_files_only=True))
-            check_encoder_folder(folder)
+            check_encoder_folder(folder, pickled=True)
             return folder
         reporter.note(f"{name}: asking the model hub")
-        return Path(fetch())
+        folder = Path(fetch(allow_patterns=list(_HUB_FILES)))
+        if (folder / CONFIG).is_file():
+            read_config(folder)
+        for patterns in _HUB_WEIGHTS:
+            if not weight_files(folder):
+                fetch(allow_patterns=list(patterns), revision=folder.name)  # of the same commit
+        return folder
     except (OSError, ValueError, HfHubHTTPError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         at = f" at revision {revision}" if revision else ""
@@ -259,7 +270,7 @@ def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
             f"{name}{at}: not a folder, not a listed encoder, and the model hub did not give it ({reason})",
             next_step=(
                 "(1) run where the hub can be reached, with HF_HUB_OFFLINE unset; (2) name a local folder with "
-                "config.json, model.safetensors and vocab.txt, or the listed encoder e5-small-zh; "
+                "config.json, model.safetensors (or pytorch_model.bin) and vocab.txt, or e5-small-zh; "
                 "(3) copy the hub's cache folder (HF_HOME) of a machine that has it"
             ),
         ) from error

@@ -1,4 +1,4 @@
-"""A frozen BERT for features: characters → states. The pipeline's only importer of transformers."""
+"""A frozen encoder for features: characters → states. The pipeline's only importer of transformers."""
 
 from __future__ import annotations
 
@@ -11,16 +11,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from transformers import BertModel
+from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
+from pipeline.contract.encoder_types import (
+    ANOTHER_ENCODER,
+    SPECIAL_TOKENS,
+    check_loaded,
+    encoder_shape,
+    read_config,
+    type_of,
+    with_layers,
+)
+from pipeline.contract.encoder_vocabulary import CLS, PAD, SEP
 from pipeline.contract.errors import StaleArtifactError
-from pipeline.features.tokens import CLS, PAD, SEP, CharacterTokens
+from pipeline.features.tokens import CharacterTokens
 from pipeline.features.windows import window_starts
 
 FloatMatrix = npt.NDArray[np.float32]
-
-ANOTHER_ENCODER = "fetch it again, or name another with encoder.name"
 
 MIN_TOKENS = 16
 LENGTH_STEP = 8
@@ -38,7 +46,7 @@ share and that a hundred thousand characters at once take no more memory than a 
 
 
 class FrozenEncoder:
-    """BERT in float32 without dropout or gradients. One CPU thread computes a pass: its bits are the same everywhere.
+    """An encoder in float32 without dropout or gradients. One CPU thread computes a pass: the same bits everywhere.
 
     ``width`` is the size of a state, ``max_window`` the most characters it takes at once.
     """
@@ -48,13 +56,14 @@ class FrozenEncoder:
 
         ``threads``: passes that are computed at once.
         """
+        shape = encoder_shape(folder)
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
         self._model = _load(folder, layers=layers).eval()
         self._tokens = tokens
         self._threads = threads
-        self.width = int(self._model.config.hidden_size)
-        self.max_window = int(self._model.config.max_position_embeddings) - 2
+        self.width = shape.width
+        self.max_window = shape.max_window
 
     def states(self, texts: Sequence[Sequence[str]], *, max_window: int | None = None) -> list[FloatMatrix]:
         """States of each text's characters, [CLS] and [SEP] left out. Shape of each: (characters, width).
@@ -79,7 +88,7 @@ class FrozenEncoder:
         rows = [[vocabulary[CLS], *self._tokens.ids(window), vocabulary[SEP]] for window in windows]
         of_length: dict[int, list[int]] = {}
         for index, row in enumerate(rows):
-            of_length.setdefault(min(_padded(len(row)), self.max_window + 2), []).append(index)
+            of_length.setdefault(min(_padded(len(row)), self.max_window + SPECIAL_TOKENS), []).append(index)
         passes = [
             (length, indices[start : start + step])
             for length, indices in of_length.items()
@@ -123,27 +132,33 @@ def _padded(n_tokens: int) -> int:
     return SHORT if n_tokens <= SHORT else -(-n_tokens // LENGTH_STEP) * LENGTH_STEP
 
 
-def _load(folder: Path, *, layers: int | None) -> BertModel:
-    """The model with all its weights: transformers fills what a file lacks with random numbers and only logs it."""
-    chosen: dict[str, Any] = {} if layers is None else {"num_hidden_layers": layers}
+def _load(folder: Path, *, layers: int | None) -> Any:
+    """The model of its type with all its weights and nothing else.
+
+    Raises StaleArtifactError for weights that are not those of config.json.
+    """
+    found = read_config(folder)
+    kind = type_of(found)
+    config = type(AutoConfig.for_model(kind.name)).from_dict(found if layers is None else with_layers(found, layers))
     try:
-        loaded: Any = BertModel.from_pretrained(
+        model, info = AutoModel.from_pretrained(
             folder,
-            **chosen,
-            add_pooling_layer=False,
+            config=config,
             dtype=torch.float32,
+            attn_implementation="sdpa" if kind.sdpa else "eager",
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
+            **({"add_pooling_layer": False} if kind.pooler else {}),
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise StaleArtifactError(f"{folder}: no usable BERT weights ({reason})", next_step=ANOTHER_ENCODER) from error
-    model, info = loaded
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise StaleArtifactError(
-            f"{folder}: {len(missing)} weights are missing, {missing[0]} first", next_step=ANOTHER_ENCODER
-        )
-    bert: BertModel = model
-    return bert
+        raise StaleArtifactError(f"{folder}: no usable weights ({reason})", next_step=ANOTHER_ENCODER) from error
+    check_loaded(
+        folder,
+        missing=info["missing_keys"],
+        unexpected=info["unexpected_keys"],
+        mismatched=info["mismatched_keys"],
+        layers=layers,
+    )
+    return model

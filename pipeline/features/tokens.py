@@ -6,9 +6,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, UNK
 from pipeline.contract.errors import StaleArtifactError
-
-CLS, SEP, PAD, UNK = "[CLS]", "[SEP]", "[PAD]", "[UNK]"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Literal
 
 from threadpoolctl import ThreadpoolController
 
-from pipeline.assets.encoders import encoder_digest, encoder_shape, encoder_vocabulary
+from pipeline.assets.encoders import encoder_digest, encoder_vocabulary
 from pipeline.contract import manifest as manifests
 from pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
 from pipeline.contract.manifest import Manifest
@@ -148,7 +148,6 @@ def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path
         )
     from pipeline.features.encoder import FrozenEncoder
 
-    encoder_shape(encoder)
     states = FrozenEncoder(encoder, CharacterTokens(encoder_vocabulary(encoder))).states
     vector = isolated_vectors([segment], states)
     mapped = SpaceMap.open(embed / ALIGNMENT_FILE).apply(vector) if made_with.space == "aligned" else normalised(vector)

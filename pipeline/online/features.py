@@ -194,7 +194,6 @@ class OnlineFeatures:
         """The encoder in its pre-trained state, opened when first asked for."""
         from pipeline.features.encoder import FrozenEncoder
 
-        encoder_shape(self._folders.encoder)
         return FrozenEncoder(self._folders.encoder, self._tokens, threads=_torch_threads())
 
     @cached_property

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.assets.resolve import EncoderFolder, encoder_shape, encoder_vocabulary, find_encoder
+from pipeline.assets.resolve import EncoderFolder, encoder_vocabulary, find_encoder
 from pipeline.contract import schema, tables
-from pipeline.contract.errors import SsmiError
+from pipeline.contract.errors import InputDataError, SsmiError
 from pipeline.contract.manifest import StageReport
 from pipeline.executor import run_single_threaded
 from pipeline.features.oov import Alignment, Occurrences, fit_alignment, isolated_vectors
@@ -34,8 +34,12 @@ from pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
 
+MOST_UNKNOWN, MOST_UNKNOWN_UNSAID = 0.5, 0.05
+"""Shares of the Chinese characters of a data set: with more unknown to it an encoder is refused, or it is said."""
 WORDS_PER_TASK = 256
 ENCODING_CODE = (
+    "contract/encoder_types.py",
+    "contract/encoder_vocabulary.py",
     "features/encoder.py",
     "features/oov.py",
     "features/tokens.py",
@@ -79,6 +83,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     params = context.params.embed
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
     counts = _count_segments(context)
+    _check_characters(counts, encoder_of(context), context)
     rows = _distinct_rows(counts, vocabulary)
     n_met, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
     if params.context == "isolated":
@@ -134,6 +139,31 @@ def count_part(path: Path) -> Counter[str]:
     """Occurrences of each segment in one part."""
     column = tables.read_table(path, schema.SEGMENTS, columns=["segments"])["segments"]
     return Counter(segment for row in column.to_pylist() for segment in row)
+
+
+def _check_characters(counts: Mapping[str, Counter[str]], found: EncoderFolder, context: StageContext) -> None:
+    """Refuse an encoder to which most Chinese characters of the data set are unknown, and tell of one that lacks many.
+
+    Raises InputDataError.
+    """
+    tokens = CharacterTokens(encoder_vocabulary(found.path))
+    met: Counter[str] = Counter()
+    for segments in counts.values():
+        for segment, n in segments.items():
+            for character in segment:
+                if "\u4e00" <= character <= "\u9fff":
+                    met[character] += n
+    unknown = Counter({character: n for character, n in met.items() if not tokens.knows(character)})
+    share = unknown.total() / max(1, met.total())
+    if share <= MOST_UNKNOWN_UNSAID:
+        return
+    examples = "".join(character for character, _ in unknown.most_common(10))
+    said = (
+        f"{found.name}: {share:.0%} of the Chinese characters of {context.dataset} are unknown to it ({examples} first)"
+    )
+    if share > MOST_UNKNOWN:
+        raise InputDataError(said, next_step="name an encoder for Chinese with encoder.name")
+    context.reporter.note(f"{said}; ssmi-cli data check lists them")
 
 
 def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -> list[dict[str, Any]]:
@@ -274,7 +304,6 @@ def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Any
     """The frozen encoder, or its first ``layers``, opened once a process; ``digest`` tells versions apart."""
     from pipeline.features.encoder import FrozenEncoder
 
-    encoder_shape(folder)
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.assets.resolve import EncoderFolder, encoder_shape, encoder_vocabulary
+from pipeline.assets.resolve import EncoderFolder, encoder_vocabulary
 from pipeline.contract import manifest as manifests
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import ParameterError
@@ -52,9 +52,9 @@ def work(context: StageContext, folder: Path) -> StageReport:
     """Write the shards of every split and the tables that go with them."""
     params = context.params.shards
     found = encoder_of(context)
-    shape = encoder_shape(found.path)
+    shape = found.shape
     _check_layers(params, shape.n_layers, encoder=found.name)
-    max_window = min(params.max_window or shape.max_positions - 2, shape.max_positions - 2)
+    max_window = min(params.max_window or shape.max_window, shape.max_window)
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
     parts = parts_of(context.folder("prepare"))
     sizes = part_sizes(parts)

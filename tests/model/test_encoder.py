@@ -15,7 +15,7 @@ from transformers import BertModel
 from model import encoder as encoders
 from model.batches import Batch, collate
 from model.data import Wanted, open_shards, read_split
-from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 
 CLS, SEP = 2, 3
 
@@ -122,10 +122,10 @@ def test_a_description_rebuilds_the_network_without_saying_where_it_was(
         ("no weights", MissingResourceError, "no usable safetensors weights"),
         ("broken weights", MissingResourceError, "no usable safetensors weights"),
         ("a weight too few", StaleArtifactError, "1 weights are missing, encoder.layer.1.output.dense.weight"),
-        ("another vocabulary", StaleArtifactError, "its vocabulary holds 6"),
+        ("more tokens than embeddings", InputDataError, r"vocab_size \d+, but its vocabulary holds \d+ tokens"),
         ("no [SEP]", StaleArtifactError, r"no '\[SEP\]'"),
-        ("not BERT", StaleArtifactError, "'roberta' model"),
-        ("no JSON", StaleArtifactError, "not JSON"),
+        ("another type", InputDataError, "'gpt2' is none of the types"),
+        ("no JSON", InputDataError, "not JSON"),
     ],
 )
 def test_wrong_folders(
@@ -142,12 +142,12 @@ def test_wrong_folders(
         weights.unlink()
     elif damage == "broken weights":
         weights.write_bytes(weights.read_bytes()[:500])
-    elif damage == "another vocabulary":
-        vocabulary.write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n王\n", encoding="utf-8")
+    elif damage == "more tokens than embeddings":
+        vocabulary.write_text(vocabulary.read_text(encoding="utf-8") + "多\n", encoding="utf-8")
     elif damage == "no [SEP]":
         vocabulary.write_text(vocabulary.read_text(encoding="utf-8").replace("[SEP]", "x"), encoding="utf-8")
-    elif damage == "not BERT":
-        config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "roberta"}))
+    elif damage == "another type":
+        config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "gpt2"}))
     elif damage == "no JSON":
         config.write_text("{")
     with pytest.raises(kind, match=complaint):

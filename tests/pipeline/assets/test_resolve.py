@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -168,10 +169,13 @@ def test_missing_vectors_hear_of_the_nearest_name(project, listener) -> None:
 def test_an_encoder_folder_is_found_without_asking_anyone(project, listener) -> None:
     folder = project / "bert"
     folder.mkdir()
-    for name in ("config.json", "model.safetensors", "vocab.txt"):
-        (folder / name).write_text("{}")
+    sizes = {"num_hidden_layers": 2, "hidden_size": 16, "max_position_embeddings": 64, "vocab_size": 5}
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **sizes}))
+    (folder / "model.safetensors").write_text("{}")
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n中\n", encoding="utf-8")
     found = find_encoder("bert", revision=None, root=project, reporter=listener)
     assert (found.path, found.name) == (folder, "bert")
+    assert found.description == "bert, 2 layers of width 16, up to 62 characters at once"
     assert find_encoder(str(folder), revision="x", root=project, reporter=listener).digest == found.digest
     assert not listener.notes
 

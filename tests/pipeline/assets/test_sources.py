@@ -207,12 +207,14 @@ def test_a_damaged_archive_is_one_clear_error(tmp_path) -> None:
 _ASK_HUB = """
 import sys
 from pipeline.assets.sources import fetch_hub
-from pipeline.contract.errors import MissingResourceError
+from pipeline.contract.errors import InputDataError, MissingResourceError
 from pipeline.contract.progress import Silent
 try:
     print(fetch_hub(sys.argv[1], revision=None, reporter=Silent()))
 except MissingResourceError as error:
     print("missing:", error)
+except InputDataError as error:
+    print("refused:", error)
 """
 
 
@@ -229,15 +231,18 @@ def test_an_unreachable_hub_is_one_clear_error(tmp_path) -> None:
     assert all(part in answer for part in ("HF_HUB_OFFLINE", "local folder", "HF_HOME"))
 
 
-def test_a_model_in_the_hubs_own_cache_needs_no_network(tmp_path) -> None:
+@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
+def test_a_model_in_the_hubs_own_cache_needs_no_network(weights: str, tmp_path) -> None:
     model = tmp_path / "hub" / "models--some--model"
     snapshot = model / "snapshots" / ("a" * 40)
     snapshot.mkdir(parents=True)
     (model / "refs").mkdir()
     (model / "refs" / "main").write_text("a" * 40)
-    for name in ("config.json", "model.safetensors", "vocab.txt"):
-        (snapshot / name).write_text("{}")
+    for name, body in (("config.json", '{"model_type": "bert"}'), (weights, "x"), ("vocab.txt", "[PAD]")):
+        (snapshot / name).write_text(body)
     assert _ask_hub("some/model", tmp_path).strip() == str(snapshot)
+    (snapshot / "config.json").write_text('{"model_type": "gpt2"}')
+    assert _ask_hub("some/model", tmp_path).startswith(f"refused: {snapshot}")
 
 
 def test_only_packages_are_fetched_as_packages(tmp_path, listener) -> None:

@@ -1,0 +1,92 @@
+"""``pytorch_model.bin`` → safetensors in the cache, once; nothing but tensors is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.assets import cache
+from pipeline.assets.encoders import INDEX, PICKLE, SAFETENSORS, part_names, weight_files
+from pipeline.contract.encoder_types import CONFIG, encoder_shape
+from pipeline.contract.encoder_vocabulary import vocabulary_file
+from pipeline.contract.errors import InputDataError
+from pipeline.contract.manifest import digest_json
+from pipeline.contract.progress import Reporter
+
+VERSION = 1
+"""Of what is written; a newer one makes the cached copies anew."""
+
+
+def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:
+    """The folder itself, or, where its weights are ``pytorch_model.bin`` alone, its converted copy in the cache.
+
+    The copy is found again by the content of the folder, wherever that lies. Raises InputDataError for weights that are
+    more than tensors, and whatever ``encoder_shape`` raises, before anything is converted.
+    """
+    pickles = [] if weight_files(folder) else weight_files(folder, PICKLE)
+    if not pickles:
+        return folder
+    encoder_shape(folder)
+    others = (folder / CONFIG, vocabulary_file(folder))
+    recipe = digest_json(
+        {"converter": str(VERSION), **{path.name: cache.remembered_digest(path) for path in (*others, *pickles)}}
+    )
+
+    def make(fresh: Path) -> None:
+        reporter.note(f"{name}: {pickles[0].name} is converted to safetensors in the cache, once")
+        for path in others:
+            (fresh / path.name).write_bytes(path.read_bytes())
+        _convert(pickles, fresh)
+
+    return cache.obtain("converted", recipe[:16], recipe, make, reporter=reporter)
+
+
+def _convert(pickles: list[Path], fresh: Path) -> None:
+    if len(pickles) == 1:
+        _convert_file(pickles[0], fresh / SAFETENSORS)
+        return
+    index, *parts = pickles
+    renamed = {path.name: f"model-{number:05}.safetensors" for number, path in enumerate(parts, start=1)}
+    for path in parts:
+        _convert_file(path, fresh / renamed[path.name])
+    places = {weight: renamed[part] for weight, part in sorted(part_names(index).items())}
+    (fresh / f"{SAFETENSORS}{INDEX}").write_text(json.dumps({"metadata": {}, "weight_map": places}), encoding="utf-8")
+
+
+def _convert_file(path: Path, target: Path) -> None:
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Any] = {}
+    met: set[int] = set()
+    for name, tensor in _tensors(path).items():
+        own, memory = tensor.detach().contiguous(), tensor.untyped_storage()
+        if memory.data_ptr() in met or own.nbytes != memory.nbytes():
+            own = own.clone()  # tied weights, or a part of a larger tensor: safetensors does not write shared memory
+        met.add(memory.data_ptr())
+        tensors[name] = own
+    save_file(tensors, target, metadata={"format": "pt"})
+
+
+def _tensors(path: Path) -> Mapping[str, Any]:
+    import torch
+
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        reason = next((line for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0])
+        raise InputDataError(
+            f"{path}: not tensors alone, which is all that is read of a pickle ({reason[:200]})",
+            next_step="fetch it again, or have its owner convert it to model.safetensors",
+        ) from error
+    if not isinstance(found, Mapping) or not found:
+        raise InputDataError(f"{path}: holds no named weights", next_step="fetch the encoder again")
+    others = [str(name) for name, value in found.items() if not isinstance(value, torch.Tensor)]
+    if others:
+        raise InputDataError(
+            f"{path}: not a model's weights: {others[0]!r} is not a tensor", next_step="fetch the encoder again"
+        )
+    return {str(name): value for name, value in found.items()}
