@@ -15,7 +15,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = "\ufeff"
 
 
-def numbered_lines(path: Path) -> Generator[tuple[int, str], None, None]:
+def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
     r"""Yield ``(1-based number, line)`` without line ends, in constant memory.
 
     Lines end at ``\n`` alone, less one ``\r`` before it: U+0085, U+2028 and their like are characters of the text.

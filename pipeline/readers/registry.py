@@ -1,8 +1,9 @@
 """The doorway: any raw file → sentences, whatever its format.
 
-To add a format, write one file with ``read_<name>(path, report) -> Iterator[Sentence]`` and add one line to
-``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for what it mends or leaves out, and raises
-InputDataError with ``file:line``; opening, counting and the refusal of empty files are done here and in ``lines``.
+To add a format, write one file in ``formats/`` with ``read_<name>(path, options, report) -> Iterator[Sentence]`` and
+add one line to ``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for what it repairs or
+leaves out, and raises InputDataError with ``file:line``; opening, counting and the refusal of empty files are done here
+and in ``lines``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from itertools import islice
 from pathlib import Path
 
 from pipeline.contract.errors import InputDataError
-from pipeline.readers.bracket import ENTITY, read_bracket
-from pipeline.readers.columns import read_columns, split_row
-from pipeline.readers.jsonl import read_jsonl
+from pipeline.readers.formats.bracket import ENTITY, read_bracket
+from pipeline.readers.formats.columns import read_columns, split_row
+from pipeline.readers.formats.jsonl import read_jsonl
 from pipeline.readers.lines import numbered_lines
+from pipeline.readers.options import DEFAULT, ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
 
 _SNIFFED_LINES = 200
@@ -34,7 +36,7 @@ class Format:
     """Endings that settle the matter (a ``.gz`` behind them is ignored)."""
     recognises: Callable[[list[str]], bool]
     """Whether the first lines that are neither blank nor begin with ``#`` look like it; asked in this order."""
-    read: Callable[[Path, ReadReport], Iterator[Sentence]]
+    read: Callable[[Path, ReadOptions, ReadReport], Iterator[Sentence]]
 
 
 def _looks_like_rows(lines: list[str]) -> bool:
@@ -61,7 +63,7 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
-def read_sentences(path: Path) -> tuple[Iterator[Sentence], ReadReport]:
+def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Iterator[Sentence], ReadReport]:
     """Read a raw file of any known format, told by its ending, else by its first lines.
 
     Returns the sentences, which stream in constant memory, and a report that is complete when they are exhausted.
@@ -71,7 +73,7 @@ def read_sentences(path: Path) -> tuple[Iterator[Sentence], ReadReport]:
     """
     found = _format_of(path)
     report = ReadReport(path, found.name)
-    return _counted(found.read(path, report), report), report
+    return _counted(found.read(path, options, report), report), report
 
 
 def _format_of(path: Path) -> Format:

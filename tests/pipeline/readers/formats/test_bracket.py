@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pipeline.contract.errors import InputDataError
 from pipeline.contract.labels import Span
 from pipeline.readers import ReadReport, Sentence, read_sentences
-from pipeline.readers.bracket import read_bracket, to_bracket
+from pipeline.readers.formats.bracket import read_bracket, to_bracket
+from pipeline.readers.options import DEFAULT
 
 Write = Callable[..., Path]
 
@@ -91,7 +92,7 @@ def test_a_shown_sentence_reads_back(tmp_path_factory: pytest.TempPathFactory, s
     path = tmp_path_factory.mktemp("round") / "raw"
     path.write_bytes(line.encode())
     assert "\n" not in line
-    assert list(read_bracket(path, ReadReport(path, "bracket"))) == [sentence]
+    assert list(read_bracket(path, DEFAULT, ReadReport(path, "bracket"))) == [sentence]
 
 
 def test_longer_tokens_are_shown_as_their_text() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from pipeline.contract.errors import InputDataError, at_line, nearest
 from pipeline.contract.labels import Span
 from pipeline.readers.lines import numbered_lines
+from pipeline.readers.options import ReadOptions
 from pipeline.readers.schemes import TagCensus, read_tags
 from pipeline.readers.sentence import ReadReport, Sentence
 
@@ -26,7 +27,7 @@ EMPTY_TEXT = "empty-text"
 OVERLAPPING_ENTITY = "overlapping-entity"
 
 
-def read_jsonl(path: Path, report: ReadReport) -> Iterator[Sentence]:
+def read_jsonl(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield one sentence for each row; the first row tells whether the file holds spans or tags.
 
     Of entities that overlap or nest the longer stays (of equals the earlier); the others are counted as skipped.

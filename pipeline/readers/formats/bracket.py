@@ -16,6 +16,7 @@ from pathlib import Path
 from pipeline.contract.errors import InputDataError, at_line
 from pipeline.contract.labels import Span
 from pipeline.readers.lines import numbered_lines
+from pipeline.readers.options import ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
 
 ENTITY = re.compile(r"(?<!\\)\[(?:[^\[\]|\\]|\\.)+\|(?:[^\[\]|\\]|\\.)+\]")
@@ -36,7 +37,7 @@ class _Misplaced(Exception):
         self.place = place
 
 
-def read_bracket(path: Path, report: ReadReport) -> Iterator[Sentence]:
+def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each line.
 
     Raises InputDataError with ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities

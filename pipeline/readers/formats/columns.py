@@ -16,6 +16,7 @@ from typing import NamedTuple
 from pipeline.contract.errors import InputDataError, at_line
 from pipeline.contract.labels import TagScheme
 from pipeline.readers.lines import numbered_lines
+from pipeline.readers.options import ReadOptions
 from pipeline.readers.schemes import TagCensus, read_tags
 from pipeline.readers.sentence import ReadReport, Sentence
 
@@ -50,7 +51,7 @@ class Layout:
     """Blank lines separate the sentences."""
 
 
-def read_columns(path: Path, report: ReadReport) -> Iterator[Sentence]:
+def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentences of a character-per-line file; reads it twice, in constant memory.
 
     Blank lines (spaces and tabs count as blank) end a sentence, and so does -DOCSTART-. A file that has none between
