@@ -50,8 +50,8 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
             reached[0] = number
 
 
-def read_text(path: Path, *, encoding: str | None = None) -> str:
-    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n``.
+def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
+    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n`` unless ``keep_ends``.
 
     Raises what ``numbered_lines`` raises, and InputDataError for more than ``LARGEST_WHOLE`` bytes.
     """
@@ -69,7 +69,8 @@ def read_text(path: Path, *, encoding: str | None = None) -> str:
     except UnicodeDecodeError as error:
         line = raw[: error.start].decode(codec, "replace").count("\n") + 1
         raise _undecodable(raw[error.start :], error.start, codec, where=at_line(path, line)) from None
-    return text.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n")
+    text = text.removeprefix(_BOM)
+    return text if keep_ends else text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 @contextmanager
