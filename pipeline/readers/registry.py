@@ -77,6 +77,17 @@ def endings() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*known, ".txt")))
 
 
+def format_named(name: str, *, source: str) -> Format:
+    """The format of a name; raises InputDataError beginning with ``source`` where there is none."""
+    formats = {entry.name: entry for entry in FORMATS}
+    if name not in formats:
+        raise InputDataError(
+            f"{source}: format {name!r} is not known; {nearest(name, formats)}",
+            next_step=f"write one of {', '.join(sorted(formats))}",
+        )
+    return formats[name]
+
+
 def files_of(path: Path) -> list[Path]:
     """The files that are read for a path: those of a folder's format, else the path itself."""
     found = (entry.files(path) for entry in FORMATS if entry.files is not None)
@@ -101,7 +112,7 @@ def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Itera
 
 def _format_of(path: Path, options: ReadOptions) -> Format:
     if options.format is not None:
-        return _format_named(options.format, path)
+        return format_named(options.format, source=str(path))
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
@@ -109,16 +120,6 @@ def _format_of(path: Path, options: ReadOptions) -> Format:
         head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]
     by_suffix = (entry for entry in FORMATS if suffixes and suffixes[-1] in entry.suffixes)
     return next(by_suffix, None) or next(entry for entry in FORMATS if entry.recognises(head))
-
-
-def _format_named(name: str, path: Path) -> Format:
-    formats = {entry.name: entry for entry in FORMATS}
-    if name not in formats:
-        raise InputDataError(
-            f"{path}: format {name!r} is not known; {nearest(name, formats)}",
-            next_step=f"write one of {', '.join(sorted(formats))}",
-        )
-    return formats[name]
 
 
 def _mapped(sentences: Iterator[Sentence], tag_map: Mapping[str, str], report: ReadReport) -> Iterator[Sentence]:
