@@ -1,25 +1,29 @@
 """The doorway: any raw file → sentences, whatever its format.
 
-To add a format, write one file with ``read_<name>(path, report) -> Iterator[Sentence]`` and add one line to
-``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for what it mends or leaves out, and raises
-InputDataError with ``file:line``; opening, counting and the refusal of empty files are done here and in ``lines``.
+To add a format, write one file in ``formats/`` with ``read_<name>(path, options, report) -> Iterator[Sentence]`` and
+add one line to ``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for what it repairs or
+leaves out, and raises InputDataError with ``file:line``; opening, counting and the refusal of empty files are done here
+and in ``lines``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from pipeline.contract.errors import InputDataError
-from pipeline.readers.bracket import ENTITY, read_bracket
-from pipeline.readers.columns import read_columns, split_row
-from pipeline.readers.jsonl import read_jsonl
+from pipeline.contract.errors import InputDataError, nearest
+from pipeline.readers.formats.bracket import ENTITY, read_bracket
+from pipeline.readers.formats.columns import read_columns, split_row
+from pipeline.readers.formats.jsonl import read_jsonl
 from pipeline.readers.lines import numbered_lines
+from pipeline.readers.options import DEFAULT, ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
+
+UNMAPPED_TYPE = "type-not-in-tag_map"
 
 _SNIFFED_LINES = 200
 _TAG = re.compile(r"O|[A-Z]-\S+")
@@ -34,7 +38,13 @@ class Format:
     """Endings that settle the matter (a ``.gz`` behind them is ignored)."""
     recognises: Callable[[list[str]], bool]
     """Whether the first lines that are neither blank nor begin with ``#`` look like it; asked in this order."""
-    read: Callable[[Path, ReadReport], Iterator[Sentence]]
+    read: Callable[[Path, ReadOptions, ReadReport], Iterator[Sentence]]
+    endings: tuple[str, ...] = ()
+    """Other endings under which such files come, which settle nothing."""
+    files: Callable[[Path], list[Path]] | None = None
+    """Of a format that may be a folder: the files that are read for a path, none if it is not of this format."""
+    maps_types: bool = False
+    """The reader itself applies ``options.tag_map``."""
 
 
 def _looks_like_rows(lines: list[str]) -> bool:
@@ -61,27 +71,66 @@ FORMATS: tuple[Format, ...] = (
 )
 
 
-def read_sentences(path: Path) -> tuple[Iterator[Sentence], ReadReport]:
-    """Read a raw file of any known format, told by its ending, else by its first lines.
+def endings() -> tuple[str, ...]:
+    """Every ending that a raw file may have, the usual ones first."""
+    known = (ending for entry in reversed(FORMATS) for ending in (*entry.suffixes, *entry.endings))
+    return tuple(dict.fromkeys((*known, ".txt")))
+
+
+def format_named(name: str, *, source: str) -> Format:
+    """The format of a name; raises InputDataError beginning with ``source`` where there is none."""
+    formats = {entry.name: entry for entry in FORMATS}
+    if name not in formats:
+        raise InputDataError(
+            f"{source}: format {name!r} is not known; {nearest(name, formats)}",
+            next_step=f"write one of {', '.join(sorted(formats))}",
+        )
+    return formats[name]
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that are read for a path: those of a folder's format, else the path itself."""
+    found = (entry.files(path) for entry in FORMATS if entry.files is not None)
+    return next(filter(None, found), None) or [path]
+
+
+def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Iterator[Sentence], ReadReport]:
+    """Read a raw file of any known format, told by ``options``, its ending, else by its first lines.
 
     Returns the sentences, which stream in constant memory, and a report that is complete when they are exhausted.
 
-    Raises MissingResourceError when the file is not there; while iterating, InputDataError with ``file:line`` where
-    the file breaks its format, and when it holds no sentence.
+    Raises MissingResourceError when the file is not there and InputDataError for an unknown format; while iterating,
+    InputDataError with ``file:line`` where the file breaks its format, and when it holds no sentence.
     """
-    found = _format_of(path)
+    found = _format_of(path, options)
     report = ReadReport(path, found.name)
-    return _counted(found.read(path, report), report), report
+    sentences = found.read(path, options, report)
+    if options.tag_map is not None and not found.maps_types:
+        sentences = _mapped(sentences, options.tag_map, report)
+    return _counted(sentences, report), report
 
 
-def _format_of(path: Path) -> Format:
+def _format_of(path: Path, options: ReadOptions) -> Format:
+    if options.format is not None:
+        return format_named(options.format, source=str(path))
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
-    with closing(numbered_lines(path)) as lines:
+    with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]
     by_suffix = (entry for entry in FORMATS if suffixes and suffixes[-1] in entry.suffixes)
     return next(by_suffix, None) or next(entry for entry in FORMATS if entry.recognises(head))
+
+
+def _mapped(sentences: Iterator[Sentence], tag_map: Mapping[str, str], report: ReadReport) -> Iterator[Sentence]:
+    for sentence in sentences:
+        kept = []
+        for entity in sentence.entities:
+            if entity.label in tag_map:
+                kept.append(replace(entity, label=tag_map[entity.label]))
+            else:
+                report.skip(UNMAPPED_TYPE, sentence.line)
+        yield replace(sentence, entities=tuple(kept))
 
 
 def _counted(sentences: Iterator[Sentence], report: ReadReport) -> Iterator[Sentence]:

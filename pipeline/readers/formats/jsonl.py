@@ -1,77 +1,88 @@
 """JSON lines: ``text`` with character spans, or ``tokens`` with tags.
 
 Spans stand under ``entities``, ``labels``, ``label`` or ``spans``, each ``[start, end, type]`` or an object with
-``start``/``end`` (doccano: ``start_offset``/``end_offset``) and ``label`` or ``type``. Offsets are half-open and count
-Unicode code points.
+``start``/``end`` (``start_offset``, ``start_idx``, ...) and ``label`` or ``type``. Offsets are half-open and count
+Unicode code points, or UTF-16 units where the file or its data set says so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pipeline.contract.errors import InputDataError, at_line, nearest
-from pipeline.contract.labels import Span
+from pipeline.readers.characters import TokenCensus, in_characters
 from pipeline.readers.lines import numbered_lines
+from pipeline.readers.options import ReadOptions
 from pipeline.readers.schemes import TagCensus, read_tags
 from pipeline.readers.sentence import ReadReport, Sentence
+from pipeline.readers.spans import EMPTY_TEXT, Marked, RawSpan, marked_sentences
 
 SPAN_KEYS = ("entities", "labels", "label", "spans")
 TAG_KEYS = ("tags", "ner_tags")
+START_KEYS = ("start", "start_offset", "start_idx", "begin")
+END_KEYS = ("end", "end_offset", "end_idx")
+TYPE_KEYS = ("label", "type", "entity_type", "category", "tag", "entity")
+QUOTE_KEYS = ("text", "entity", "word", "mention", "value", "name")
+"""Fields of an entity that repeat its text; ``entity`` is its type where no other field is."""
 BLANK_LINE = "blank-line"
-EMPTY_TEXT = "empty-text"
-OVERLAPPING_ENTITY = "overlapping-entity"
 
 
-def read_jsonl(path: Path, report: ReadReport) -> Iterator[Sentence]:
+def read_jsonl(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield one sentence for each row; the first row tells whether the file holds spans or tags.
 
     Of entities that overlap or nest the longer stays (of equals the earlier); the others are counted as skipped.
     Blank lines and rows without characters are skipped and counted. Text is taken as it is, line breaks included.
+    Tokens of several characters are cut into characters.
 
-    Raises InputDataError with ``file:line`` for rows that are not such objects and offsets outside the text.
+    Raises InputDataError with ``file:line`` for rows that are not such objects, offsets outside the text and entities
+    that quote another text than stands there.
     """
-    with closing(_rows(path, None)) as rows:
+    with closing(_rows(path, options, None)) as rows:
         _, first = next(rows, (0, {}))
     if "tokens" in first and "text" not in first:
-        yield from _read_tagged(path, report)
-    else:
-        yield from _read_spans(path, report)
+        yield from _read_tagged(path, options, report)
+        return
+    yield from marked_sentences(partial(_marked, path, options), path=path, options=options, report=report)
 
 
-def _read_spans(path: Path, report: ReadReport) -> Iterator[Sentence]:
-    for line, row in _rows(path, report):
+def _marked(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Marked]:
+    for line, row in _rows(path, options, report):
         text = row.get("text")
         if not isinstance(text, str):
             hint = "" if "text" in row else f", {nearest('text', row)}"
             raise _wrong(path, line, f"no string under 'text'{hint}")
         _check_text(text, path=path, line=line)
-        entities = [_span(item, text=text, path=path, line=line) for item in _span_list(row, path=path, line=line)]
-        if not text:
-            report.skip(EMPTY_TEXT, line)
-            continue
-        yield Sentence(tuple(text), _without_overlaps(entities, line=line, report=report), line)
+        yield Marked(line, text, [_span(item, path=path, line=line) for item in _span_list(row, path=path, line=line)])
 
 
-def _read_tagged(path: Path, report: ReadReport) -> Iterator[Sentence]:
-    census = TagCensus(path)
-    for line, row in _rows(path, None):
-        for tag in _tokens_and_tags(row, path=path, line=line)[1]:
+def _read_tagged(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    census, token_census = TagCensus(path, labels=options.labels), TokenCensus(path)
+    for line, row in _rows(path, options, None):
+        for token, tag in zip(*_tokens_and_tags(row, path=path, line=line), strict=True):
+            token_census.add(token, line)
             census.add(tag, line)
-    scheme = report.scheme = census.scheme()
-    for line, row in _rows(path, report):
+        token_census.end()
+        census.end()
+    token_census.finish()
+    notation, writes_blanks = census.notation(report), token_census.writes_blanks
+    for line, row in _rows(path, options, report):
         tokens, tags = _tokens_and_tags(row, path=path, line=line)
         if not tokens:
             report.skip(EMPTY_TEXT, line)
             continue
-        yield Sentence(tuple(tokens), read_tags(tags, scheme=scheme, line=line, step=0, report=report), line)
+        spans = read_tags(tags, notation=notation, line=line, step=0, report=report)
+        yield in_characters(tokens, spans, line=line, step=0, report=report, writes_blanks=writes_blanks)
 
 
-def _rows(path: Path, report: ReadReport | None) -> Generator[tuple[int, dict[str, Any]], None, None]:
-    for line, text in numbered_lines(path):
+def _rows(
+    path: Path, options: ReadOptions, report: ReadReport | None
+) -> Generator[tuple[int, dict[str, Any]], None, None]:
+    for line, text in numbered_lines(path, encoding=options.encoding):
         if not text.strip():
             if report is not None:
                 report.skip(BLANK_LINE, line)
@@ -95,51 +106,42 @@ def _span_list(row: dict[str, Any], *, path: Path, line: int) -> list[Any]:
     return items
 
 
-def _span(item: Any, *, text: str, path: Path, line: int) -> Span:
+def _span(item: Any, *, path: Path, line: int) -> RawSpan:
+    quoted: tuple[str, ...] = ()
     if isinstance(item, dict):
-        start = item.get("start", item.get("start_offset"))
-        end = item.get("end", item.get("end_offset"))
-        label = item.get("label", item.get("type"))
+        start, end = _first(item, START_KEYS)[1], _first(item, END_KEYS)[1]
+        type_key, label = _first(item, TYPE_KEYS)
+        quoted = tuple(item[key] for key in QUOTE_KEYS if key != type_key and isinstance(item.get(key), str))
     elif isinstance(item, list) and len(item) == 3:
         start, end, label = item
     else:
         raise _wrong(path, line, f"entity {_show(item)} is neither [start, end, type] nor an object")
     if type(start) is not int or type(end) is not int or not isinstance(label, str) or not label:
         raise _wrong(path, line, f"entity {_show(item)} needs two whole numbers and a type")
-    if start >= end:
-        raise _wrong(path, line, f"entity {_show(item)} starts where it ends or later")
-    if start < 0 or end > len(text):
-        raise _wrong(path, line, f"entity {_show(item)} lies outside the text of {len(text)} code points")
-    quoted = item.get("text") if isinstance(item, dict) else None
-    if isinstance(quoted, str) and quoted != text[start:end]:
-        raise _wrong(path, line, f"entity {_show(item)}: the text holds {text[start:end]!r} there (code points count)")
     _check_text(label, path=path, line=line)
-    return Span(start, end, label)
+    return RawSpan(start, end, label, quoted, _show(item))
+
+
+def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:
+    """The first of the keys that an object has, and its value."""
+    return next(((key, item[key]) for key in keys if key in item), ("", None))
 
 
 def _tokens_and_tags(row: dict[str, Any], *, path: Path, line: int) -> tuple[list[str], list[str]]:
+    """Tokens and tags of a row; tags that are numbers come as their digits."""
     tokens = row.get("tokens")
     tags = next((row[key] for key in TAG_KEYS if key in row), None)
-    for key, value in (("tokens", tokens), (" or ".join(TAG_KEYS), tags)):
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise _wrong(path, line, f"no list of strings under {key} (tags by name, not by number)")
-    if not isinstance(tokens, list) or not isinstance(tags, list) or len(tokens) != len(tags):
-        raise _wrong(path, line, f"{len(tokens or [])} tokens but {len(tags or [])} tags")
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise _wrong(path, line, "no list of strings under tokens")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) or type(tag) is int for tag in tags):
+        raise _wrong(path, line, f"no list of tags under {' or '.join(TAG_KEYS)}")
+    if len(tokens) != len(tags):
+        raise _wrong(path, line, f"{len(tokens)} tokens but {len(tags)} tags")
     if "" in tokens:
         raise _wrong(path, line, "an empty token")
+    tags = [str(tag) for tag in tags]
     _check_text("".join((*tokens, *tags)), path=path, line=line)
     return tokens, tags
-
-
-def _without_overlaps(entities: list[Span], *, line: int, report: ReadReport) -> tuple[Span, ...]:
-    kept: list[Span] = []
-    # sorted() is stable, so of two entities on one stretch the one written first stays
-    for entity in sorted(entities, key=lambda span: (span.start - span.end, span.start)):
-        if any(entity.start < other.end and other.start < entity.end for other in kept):
-            report.skip(OVERLAPPING_ENTITY, line)
-        else:
-            kept.append(entity)
-    return tuple(sorted(kept))
 
 
 def _check_text(text: str, *, path: Path, line: int) -> None:
