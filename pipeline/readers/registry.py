@@ -19,6 +19,7 @@ from pipeline.contract.errors import InputDataError
 from pipeline.readers.formats.bracket import ENTITY, read_bracket
 from pipeline.readers.formats.columns import read_columns, split_row
 from pipeline.readers.formats.jsonl import read_jsonl
+from pipeline.readers.formats.slash import looks_like_slash, read_slash
 from pipeline.readers.lines import numbered_lines
 from pipeline.readers.options import DEFAULT, ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
@@ -58,6 +59,7 @@ def _looks_like_objects(lines: list[str]) -> bool:
 
 FORMATS: tuple[Format, ...] = (
     Format("jsonl", (".jsonl", ".ndjson"), _looks_like_objects, read_jsonl),
+    Format("slash", (), looks_like_slash, read_slash),
     Format("bracket", (), _looks_like_brackets, read_bracket),
     Format("columns", (".bmes", ".bio", ".bioes", ".conll"), lambda _: True, read_columns),
 )
