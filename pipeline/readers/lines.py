@@ -1,59 +1,163 @@
-"""Numbered lines of a UTF-8 file, plain or gzip: what all text formats stand on."""
+"""Numbered lines of a text file, plain or gzip, in any encoding that is said: what all text formats stand on."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 
+LARGEST_WHOLE = 1 << 29
+"""Bytes, unpacked, of a file that is read as one text."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _BOM = "\ufeff"
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LIKELY = ("gb18030", "big5hkscs", "shift_jis")
+_CHUNK = 1 << 16
 
 
 def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
     r"""Yield ``(1-based number, line)`` without line ends, in constant memory.
 
-    Lines end at ``\n`` alone, less one ``\r`` before it: U+0085, U+2028 and their like are characters of the text.
-    A byte order mark at the start is dropped. Gzip is told by its first bytes, whatever the name.
+    Lines end at ``\n`` alone, less one ``\r`` before it: U+0085, U+2028 and their like are characters of the text. A
+    file whose beginning has ``\r`` and no ``\n`` is one of ``\r`` line ends. Gzip is told by its first bytes, whatever
+    the name. A byte order mark is dropped; that of UTF-8, UTF-16 or UTF-32 names the encoding, else it is
+    ``encoding``, else UTF-8: no other is ever guessed.
 
     Raises MissingResourceError when the file is not there and InputDataError (``file:line``) for bytes that are not
-    UTF-8 or a broken gzip file.
+    of the encoding or a broken gzip file.
     """
-    number = 0
+    with _opened(path) as (stream, reached):
+        head = _head(stream)
+        codec = _codec(head, encoding)
+        lone_returns = b"\r" in head[:-1] and b"\n" not in head
+        plain = codec == "utf-8" and not lone_returns
+        for number, line in _utf8_lines(stream, path) if plain else _decoded_lines(stream, path, codec=codec):
+            yield number, line.removeprefix(_BOM) if number == 1 else line
+            reached[0] = number
+
+
+def read_text(path: Path, *, encoding: str | None = None) -> str:
+    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n``.
+
+    Raises what ``numbered_lines`` raises, and InputDataError for more than ``LARGEST_WHOLE`` bytes.
+    """
+    with _opened(path) as (stream, _):
+        head = _head(stream)
+        raw = stream.read(LARGEST_WHOLE + 1)
+    if len(raw) > LARGEST_WHOLE:
+        raise InputDataError(
+            f"{path}: more than {LARGEST_WHOLE >> 20} MiB in a file that must be read as one",
+            next_step="split it, or write it as JSON lines",
+        )
+    codec = _codec(head, encoding)
     try:
-        with _open(path) as stream:
-            for number, raw in enumerate(stream, start=1):
-                try:
-                    line = raw.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise _not_utf8(raw, error, where=at_line(path, number)) from error
-                if number == 1:
-                    line = line.removeprefix(_BOM)
-                yield number, line.removesuffix("\n").removesuffix("\r")
+        text = raw.decode(codec)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].decode(codec, "replace").count("\n") + 1
+        raise _undecodable(raw[error.start :], error.start, codec, where=at_line(path, line)) from None
+    return text.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, list[int]]]:
+    """The bytes of a file, unpacked; the caller keeps in the list how many lines it has read, for errors."""
+    reached = [0]
+    try:
+        with path.open("rb") as plain:
+            packed = plain.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+        # buffered, because gzip's own readline is several times slower
+        with io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb") as stream:
+            yield stream, reached
     except FileNotFoundError as error:
         raise MissingResourceError(f"{path}: no such file", next_step="check the name") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputDataError(
-            f"{at_line(path, number + 1)}: broken gzip data ({error})", next_step="fetch or pack the file again"
+            f"{at_line(path, reached[0] + 1)}: broken gzip data ({error})", next_step="fetch or pack the file again"
         ) from error
     except OSError as error:
         raise InputDataError(f"{path}: cannot be read ({error.strerror})", next_step="give a readable file") from error
 
 
-def _open(path: Path) -> BinaryIO:
-    with path.open("rb") as stream:
-        packed = stream.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    # buffered, because gzip's own readline is several times slower
-    return io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb")
+def _head(stream: BinaryIO) -> bytes:
+    try:
+        head = stream.read(_CHUNK)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        head = b""  # met again while lines are read, with its line
+    stream.seek(0)
+    return head
 
 
-def _not_utf8(raw: bytes, error: UnicodeDecodeError, *, where: str) -> InputDataError:
+def _codec(head: bytes, said: str | None) -> str:
+    for mark, codec in _MARKS:
+        if head.startswith(mark):
+            return codec
+    return codecs.lookup(said).name if said else "utf-8"
+
+
+def _utf8_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, str]]:
+    for number, raw in enumerate(stream, start=1):
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise _undecodable(raw, error.start, "utf-8", where=at_line(path, number)) from error
+        yield number, line.removesuffix("\n").removesuffix("\r")
+
+
+def _decoded_lines(stream: BinaryIO, path: Path, *, codec: str) -> Iterator[tuple[int, str]]:
+    """Lines of any encoding: a line feed is one only after decoding (in UTF-16 its byte stands in other characters)."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    end, rest, number = "", "", 0
+    while True:
+        raw = stream.read(_CHUNK)
+        try:
+            text = rest + decoder.decode(raw, final=not raw)
+        except UnicodeDecodeError as error:
+            good = rest + error.object[: error.start].decode(codec, "ignore")
+            where = at_line(path, number + good.count(end or "\n") + 1)
+            raise _undecodable(error.object[error.start :], None, codec, where=where) from None
+        if not end and text:
+            end = "\r" if "\r" in text[:-1] and "\n" not in text else "\n"
+        *lines, rest = text.split(end or "\n")
+        for line in lines:
+            number += 1
+            yield number, line.removesuffix("\r")
+        if not raw:
+            if rest:
+                yield number + 1, rest.removesuffix("\r")
+            return
+
+
+def _undecodable(raw: bytes, place: int | None, codec: str, *, where: str) -> InputDataError:
+    """Say what the bytes are not, and which encoding they may be; ``place`` is where in the line they are wrong."""
+    wrong = raw[place or 0]
+    at = f"byte {place + 1} of the line is 0x{wrong:02x}" if place is not None else f"byte 0x{wrong:02x}"
+    line = raw.partition(b"\n")[0].rstrip(b"\r")
+    likely = [name for name in _LIKELY if name != codec and _decodes(line, name)]
+    shown = f"; as {likely[0].upper()} the line reads {line.decode(likely[0])[:20]!r}" if likely else ""
+    named = likely[0] if likely else "utf-16-le" if b"\0" in line else "gb18030"
     return InputDataError(
-        f"{where}: not UTF-8 (byte {error.start + 1} of the line is 0x{raw[error.start]:02x})",
-        next_step="convert the file to UTF-8 (GB18030, GBK and UTF-16 files are common)",
+        f"{where}: not {codec.upper()} ({at}){shown}",
+        next_step=f"if that is its encoding, write `encoding: {named}` into dataset.yaml beside the file (GB18030 "
+        f"reads GBK too), or convert it: iconv -f {named.upper()} -t UTF-8",
     )
+
+
+def _decodes(line: bytes, codec: str) -> bool:
+    try:
+        return line.decode(codec).isprintable()
+    except UnicodeDecodeError:
+        return False

@@ -5,9 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from pipeline.contract.errors import nearest
 
 Offsets = Literal["auto", "code-points", "utf-16"]
+
+ENCODINGS = ("utf-8", "gb18030", "gbk", "gb2312", "big5", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be", "shift_jis")
+"""Those that errors name; every other text encoding of Python is read as well."""
+
+
+def offsets_named(name: object) -> object:
+    """A unit of offsets as a person writes it (``utf16``, ``UTF-16``, ``codepoints``), as ``Offsets`` spells it."""
+    if not isinstance(name, str):
+        return name
+    plain = name.casefold().replace("-", "").replace("_", "").replace(" ", "")
+    return {"codepoints": "code-points", "utf16": "utf-16"}.get(plain, name)
+
+
+def _encoding(name: object) -> object:
+    if isinstance(name, str):
+        try:
+            b"".decode(name)  # unlike codecs.lookup this refuses codecs of bytes: hex, zip
+        except (LookupError, ValueError):
+            raise ValueError(f"encoding {name!r} is not known, {nearest(name.lower(), ENCODINGS)}") from None
+    return name
 
 
 class ReadOptions(BaseModel):
@@ -17,9 +39,9 @@ class ReadOptions(BaseModel):
 
     format: str | None = None
     """A name of ``registry.FORMATS``; None takes the ending, else the look of the first lines."""
-    encoding: str | None = None
-    """As Python's codecs name it, ``gb18030`` for example; None takes a byte order mark, else UTF-8."""
-    offsets: Offsets = "auto"
+    encoding: Annotated[str | None, BeforeValidator(_encoding)] = None
+    """As Python's codecs name it, ``gb18030`` for example; a byte order mark goes before it; None takes UTF-8."""
+    offsets: Annotated[Offsets, BeforeValidator(offsets_named)] = "auto"
     """What entity offsets count. ``auto``: code points, unless the text that entities quote says UTF-16 units."""
     labels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """The names of tags or types that are written as numbers, in their order."""
