@@ -7,12 +7,11 @@ import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from pipeline.contract.errors import InputDataError, at_line
-from pipeline.readers.lines import numbered_lines
+from pipeline.readers.lines import numbered_lines, text_pieces
 from pipeline.readers.sentence import ReadReport
 
 LONGEST_VALUE = 1 << 28
@@ -24,7 +23,7 @@ _PIECE = 1 << 18
 """Characters that are decoded together; more only where one value is longer."""
 _LONGEST_WORD = 16
 """No token of JSON that is no string is longer, so an error further from the end is none of a text cut short."""
-_ARRAY = re.compile(r"\s*\[\s*(?:[{\]]|$)")
+_ARRAY = re.compile(r"\[\s*(?:[{\]]|$)")
 _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
@@ -45,26 +44,47 @@ def json_values(
 ) -> Generator[Value, None, None]:
     """Yield the values of a file of JSON lines or of one JSON array; blank lines are counted in ``report``.
 
-    The first character that is no blank tells which it is. Memory holds one line or one value of the array, with a
-    piece of text around it.
+    The first characters that are no blanks tell which it is. Memory holds one line, or one value of the array with a
+    piece of text around it, however the array is written.
 
     Raises InputDataError with ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
     """
+    if _begins_an_array(path, encoding):
+        with closing(text_pieces(path, encoding=encoding)) as pieces:
+            yield from _Array(path, pieces).values()
+        return
     with closing(numbered_lines(path, encoding=encoding)) as lines:
-        before: list[tuple[int, str]] = []
         for number, line in lines:
-            before.append((number, line))
-            if line.strip():
+            if not line.strip():
+                if report is not None:
+                    report.skip(BLANK_LINE, number)
+                continue
+            where = at_line(path, number)
+            try:
+                body = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise not_json(where, error) from None
+            yield Value(body, number, where)
+
+
+def first_value(path: Path, *, encoding: str | None = None) -> Any:
+    """The first value of a file; None where it holds none, or something else than JSON."""
+    try:
+        with closing(json_values(path, encoding=encoding)) as values:
+            first = next(values, None)
+    except InputDataError:
+        return None
+    return None if first is None else first.body
+
+
+def _begins_an_array(path: Path, encoding: str | None) -> bool:
+    """Whether the first characters that are no blanks open an array, of objects or of nothing."""
+    head = ""
+    with closing(text_pieces(path, encoding=encoding)) as pieces:
+        for piece in pieces:
+            head = (head + piece).lstrip()
+            if len(head.replace(" ", "")) > _LONGEST_WORD:
                 break
-        everything = chain(before, lines)
-        if before and _ARRAY.match(before[-1][1]):
-            yield from _Array(path, everything).values()
-        else:
-            yield from _one_a_line(path, everything, report)
-
-
-def is_array(head: str) -> bool:
-    """Whether a text that begins like ``head`` is a JSON array of objects."""
     return _ARRAY.match(head) is not None
 
 
@@ -75,26 +95,12 @@ def not_json(where: str, why: object) -> InputDataError:
     )
 
 
-def _one_a_line(path: Path, lines: Iterator[tuple[int, str]], report: ReadReport | None) -> Iterator[Value]:
-    for number, line in lines:
-        if not line.strip():
-            if report is not None:
-                report.skip(BLANK_LINE, number)
-            continue
-        where = at_line(path, number)
-        try:
-            body = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise not_json(where, error) from None
-        yield Value(body, number, where)
-
-
 class _Array:
     """Decodes an array from a growing buffer, from which what was decoded is cut off."""
 
-    def __init__(self, path: Path, lines: Iterator[tuple[int, str]]) -> None:
+    def __init__(self, path: Path, pieces: Iterator[str]) -> None:
         self._path = path
-        self._lines = lines
+        self._pieces = pieces
         self._buffer = ""
         self._place = 0
         self._line = 1
@@ -159,9 +165,9 @@ class _Array:
         self._line, self._counted = self._line_here(), 0
         pieces = [self._buffer[self._place :]]
         self._place = 0
-        for _, line in self._lines:
-            pieces += (line, "\n")
-            n_characters -= len(line) + 1
+        for piece in self._pieces:
+            pieces.append(piece)
+            n_characters -= len(piece)
             if n_characters <= 0:
                 break
         else:

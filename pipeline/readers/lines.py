@@ -50,8 +50,8 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
             reached[0] = number
 
 
-def read_text(path: Path, *, encoding: str | None = None) -> str:
-    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n``.
+def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
+    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n`` unless they are kept.
 
     Raises what ``numbered_lines`` raises, and InputDataError for more than ``LARGEST_WHOLE`` bytes.
     """
@@ -69,7 +69,30 @@ def read_text(path: Path, *, encoding: str | None = None) -> str:
     except UnicodeDecodeError as error:
         line = raw[: error.start].decode(codec, "replace").count("\n") + 1
         raise _undecodable(raw[error.start :], error.start, codec, where=at_line(path, line)) from None
-    return text.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n")
+    text = text.removeprefix(_BOM)
+    return text if keep_ends else text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, None, None]:
+    """Yield a file's text in pieces of steady size, for what may hold the whole of it on one line.
+
+    Raises what ``numbered_lines`` raises.
+    """
+    with _opened(path) as (stream, reached):
+        codec = _codec(_head(stream), encoding)
+        decoder = codecs.getincrementaldecoder(codec)()
+        raw, first = b"\0", True
+        while raw:
+            raw = stream.read(_CHUNK)
+            try:
+                piece = decoder.decode(raw, final=not raw)
+            except UnicodeDecodeError as error:
+                good = error.object[: error.start].decode(codec, "ignore")
+                where = at_line(path, reached[0] + good.count("\n") + 1)
+                raise _undecodable(error.object[error.start :], None, codec, where=where) from None
+            yield piece.removeprefix(_BOM) if first else piece
+            first = False
+            reached[0] += piece.count("\n")
 
 
 @contextmanager

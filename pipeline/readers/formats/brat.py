@@ -19,7 +19,7 @@ from pipeline.readers.fields import raw_span
 from pipeline.readers.lines import numbered_lines, read_text
 from pipeline.readers.options import ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
-from pipeline.readers.spans import EMPTY_TEXT, OffsetCensus, RawSpan, Unit, checked_spans
+from pipeline.readers.spans import EMPTY_TEXT, OffsetCensus, RawSpan, Unit, checked_spans, without_overlaps
 
 TEXTS = ".txt"
 ANNOTATIONS = ".ann"
@@ -38,7 +38,8 @@ _LINE_END = re.compile(r"\r?\n")
 class _Document:
     path: Path
     text: str
-    spans: list[RawSpan]
+    spans: list[tuple[int, RawSpan]]
+    """Line of the annotations, entity."""
 
 
 def is_brat(path: Path) -> bool:
@@ -69,14 +70,16 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
     if options.offsets == "auto":
         census = OffsetCensus()
         for document in _documents(path, options, ReadReport(path, report.format)):
-            census.add(document.text, document.spans, where=str(document.path))
+            census.add(document.text, [span for _, span in document.spans], where=str(document.path))
         unit = census.unit(report)
     else:
         unit = options.offsets
     for document in _documents(path, options, report):
-        where = str(document.path.with_suffix(ANNOTATIONS))
-        spans = checked_spans(document.spans, text=document.text, unit=unit, where=where, line=1, report=report)
-        yield from _lines(document.text, spans, report)
+        found = []
+        for line, span in document.spans:
+            where = at_line(document.path.with_suffix(ANNOTATIONS), line)
+            found += checked_spans([span], text=document.text, unit=unit, where=where, line=line, report=report)
+        yield from _lines(document.text, without_overlaps(found, line=1, report=report), report)
 
 
 def _documents(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[_Document]:
@@ -90,7 +93,7 @@ def _documents(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
         yield _Document(texts, text, list(_annotations(annotations, text, options, report)))
 
 
-def _annotations(path: Path, text: str, options: ReadOptions, report: ReadReport) -> Iterator[RawSpan]:
+def _annotations(path: Path, text: str, options: ReadOptions, report: ReadReport) -> Iterator[tuple[int, RawSpan]]:
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         for number, line in lines:
             if not line.strip():
@@ -111,7 +114,7 @@ def _annotations(path: Path, text: str, options: ReadOptions, report: ReadReport
                 report.skip(DISCONTINUOUS, number)
                 continue
             start, end = pieces[0][0], pieces[-1][1]
-            yield raw_span(start, end, label, quoted=quoted if whole else None, where=at_line(path, number))
+            yield number, raw_span(start, end, label, quoted=quoted if whole else None, where=at_line(path, number))
 
 
 def _lines(text: str, spans: tuple[Span, ...], report: ReadReport) -> Iterator[Sentence]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.contract.errors import InputDataError
+from pipeline.readers.fields import raw_span
 from pipeline.readers.json_values import Value, json_values
 from pipeline.readers.options import ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence

@@ -24,8 +24,11 @@ from pipeline.readers.spans import without_overlaps
 
 ENTITY_TAGS = ("nr", "ns", "nt")
 FAMILY_NAMES = frozenset(
-    "欧阳 太史 端木 上官 司马 东方 独孤 南宫 万俟 闻人 夏侯 诸葛 尉迟 公羊 赫连 澹台 皇甫 宗政 濮阳 公冶 太叔 申屠 公孙 "
-    "慕容 仲孙 钟离 长孙 宇文 司徒 鲜于 司空 闾丘 令狐 百里 呼延 东郭 南门 西门 第五".split()
+    re.findall(
+        "..",
+        "欧阳太史端木上官司马东方独孤南宫万俟闻人夏侯诸葛尉迟公羊赫连澹台皇甫宗政濮阳公冶太叔申屠公孙慕容仲孙钟离长孙宇文"
+        "司徒鲜于司空闾丘令狐百里呼延东郭南门西门第五",
+    )
 )
 """Those of two characters."""
 
@@ -73,13 +76,11 @@ class _Types:
 
     def __init__(self, tag_map: Mapping[str, str] | None) -> None:
         self._map = tag_map
+        self._default = {tag: tag for tag in ENTITY_TAGS}
         self._met: dict[str, str] = {}
 
     def __call__(self, tag: str) -> str | None:
-        if self._map is None:
-            found = tag[:2] if tag[:2] in ENTITY_TAGS else None
-        else:
-            found = self._map.get(tag)
+        found = self._default.get(tag[:2]) if self._map is None else self._map.get(tag)
         if found is not None:
             self._met[tag] = found
         return found
@@ -109,10 +110,7 @@ def _sentence(words: list[str], *, path: Path, line: int, types: _Types, report:
         if brackets:
             family = None
         kind = types(tag)
-        if kind is not None:
-            family = _person(family, Span(start, end, kind), word=word, tag=tag, found=found)
-        else:
-            family = None
+        family = None if kind is None else _person(family, Span(start, end, kind), word=word, tag=tag, found=found)
         for closing in _CLOSING.findall(closings):
             if not opened:
                 raise _wrong(where, "a closing bracket without an opening one")

@@ -46,9 +46,7 @@ def read_w2ner(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
             report.skip(EMPTY_TEXT, value.number)
             continue
         kept = without_overlaps(spans, line=value.number, report=report)
-        yield in_characters(
-            tokens, kept, line=value.number, step=0, report=report, writes_blanks=census.writes_blanks
-        )
+        yield in_characters(tokens, kept, line=value.number, step=0, report=report, writes_blanks=census.writes_blanks)
 
 
 def _rows(path: Path, options: ReadOptions, report: ReadReport | None) -> Iterator[tuple[Value, list[str]]]:
