@@ -75,7 +75,7 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
     else:
         unit = options.offsets
     for document in _documents(path, options, report):
-        found = []
+        found: list[Span] = []
         for line, span in document.spans:
             where = at_line(document.path.with_suffix(ANNOTATIONS), line)
             found += checked_spans([span], text=document.text, unit=unit, where=where, line=line, report=report)
