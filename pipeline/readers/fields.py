@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.contract.errors import InputDataError
 from pipeline.readers.spans import RawSpan
 
-_NEXT = "offsets are whole numbers, entity types and texts are strings: correct the row"
+_NEXT = "write entities with whole numbers as offsets, and texts and types that are plain strings"
 
 
 def text_field(given: Any, *, name: str, where: str) -> str:

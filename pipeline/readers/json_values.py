@@ -37,6 +37,7 @@ class Value:
     """Its line, from 1; in an array its place there, from 1."""
     where: str
     """For messages: ``file:line``, in an array with the row beside it."""
+    in_array: bool = False
 
 
 def json_values(
@@ -91,7 +92,9 @@ def _begins_an_array(path: Path, encoding: str | None) -> bool:
 def not_json(where: str, why: object) -> InputDataError:
     """The refusal of what is not JSON."""
     return InputDataError(
-        f"{where}: not JSON ({why})", next_step="write one JSON object on each line, or one array of objects"
+        f"{where}: not JSON ({why})",
+        next_step="write an object a line, or one array of objects: "
+        '{"text": "李明在京", "entities": [[0, 2, "PER"]]} for example',
     )
 
 
@@ -117,7 +120,7 @@ class _Array:
                 number += 1
                 self._peek()
                 where = f"{at_line(self._path, self._line_here())} (row {number})"
-                yield Value(self._value(), number, where)
+                yield Value(self._value(), number, where, in_array=True)
                 if self._expect(",]") == "]":
                     break
         if self._peek():

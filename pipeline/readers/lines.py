@@ -51,7 +51,7 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
 
 
 def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
-    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n`` unless they are kept.
+    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n`` unless ``keep_ends``.
 
     Raises what ``numbered_lines`` raises, and InputDataError for more than ``LARGEST_WHOLE`` bytes.
     """

@@ -11,24 +11,28 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.errors import InputDataError
+from pipeline.contract.errors import InputDataError, nearest
 from pipeline.readers.formats.bracket import ENTITY, read_bracket
-from pipeline.readers.formats.brat import is_brat, read_brat
+from pipeline.readers.formats.brat import brat_files, read_brat
 from pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
 from pipeline.readers.formats.columns import read_columns, split_row
+from pipeline.readers.formats.csv_tables import looks_like_table, read_csv
 from pipeline.readers.formats.jsonl import read_jsonl
 from pipeline.readers.formats.label_studio import looks_like_label_studio, read_label_studio
+from pipeline.readers.formats.parquet import read_parquet
 from pipeline.readers.formats.slash import looks_like_slash, read_slash
 from pipeline.readers.formats.w2ner import looks_like_w2ner, read_w2ner
 from pipeline.readers.json_values import first_value
 from pipeline.readers.lines import numbered_lines
 from pipeline.readers.options import DEFAULT, ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
+
+UNMAPPED_TYPE = "type-not-in-tag_map"
 
 _SNIFFED_LINES = 200
 _TAG = re.compile(r"O|[A-Z]-\S+")
@@ -44,6 +48,12 @@ class Format:
     recognises: Callable[[list[str]], bool]
     """Whether the first lines that are neither blank nor begin with ``#`` look like it; asked in this order."""
     read: Callable[[Path, ReadOptions, ReadReport], Iterator[Sentence]]
+    endings: tuple[str, ...] = ()
+    """Other endings under which such files come, which settle nothing."""
+    files: Callable[[Path], list[Path]] | None = None
+    """Of a format that may be a folder: the files that are read for a path, none if it is not of this format."""
+    maps_types: bool = False
+    """The reader itself applies ``options.tag_map``."""
 
 
 def _looks_like_rows(lines: list[str]) -> bool:
@@ -84,42 +94,63 @@ FORMATS: tuple[Format, ...] = (
     Format("label-studio", (), _is_none, read_label_studio),
     Format("cluener", (), _is_none, read_cluener),
     Format("w2ner", (), _is_none, read_w2ner),
-    Format("brat", (), _is_none, read_brat),
+    Format("brat", (), _is_none, read_brat, files=brat_files),
+    Format("parquet", (".parquet",), _is_none, read_parquet),
     Format("jsonl", JSON_SUFFIXES, _looks_like_json, read_jsonl),
-    Format("slash", (), looks_like_slash, read_slash),
+    Format("slash", (), looks_like_slash, read_slash, maps_types=True),
     Format("bracket", (), _looks_like_brackets, read_bracket),
+    Format("csv", (".csv",), looks_like_table, read_csv, endings=(".tsv",)),
     Format("columns", (".bmes", ".bio", ".bioes", ".conll"), _is_any, read_columns),
 )
 
 
+def endings() -> tuple[str, ...]:
+    """Every ending that a raw file may have, the usual ones first."""
+    known = (ending for entry in reversed(FORMATS) for ending in (*entry.suffixes, *entry.endings))
+    return tuple(dict.fromkeys((*known, ".txt")))
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that are read for a path: those of a folder's format, else the path itself."""
+    found = (entry.files(path) for entry in FORMATS if entry.files is not None)
+    return next(filter(None, found), None) or [path]
+
+
 def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Iterator[Sentence], ReadReport]:
-    """Read a raw file of any known format, told by its ending, else by its first lines.
+    """Read a raw file of any known format, told by ``options``, its ending, else by its first lines.
 
     Returns the sentences, which stream in constant memory, and a report that is complete when they are exhausted.
 
-    Raises MissingResourceError when the file is not there; while iterating, InputDataError with ``file:line`` where
-    the file breaks its format, and when it holds no sentence.
+    Raises MissingResourceError when the file is not there and InputDataError for an unknown format; while iterating,
+    InputDataError with ``file:line`` where the file breaks its format, and when it holds no sentence.
     """
     found = _format_of(path, options)
     report = ReadReport(path, found.name)
-    return _counted(found.read(path, options, report), report), report
+    sentences = found.read(path, options, report)
+    if options.tag_map is not None and not found.maps_types:
+        sentences = _mapped(sentences, options.tag_map, report)
+    return _counted(sentences, report), report
 
 
 def _format_of(path: Path, options: ReadOptions) -> Format:
-    named = {entry.name: entry for entry in FORMATS}
-    if is_brat(path):
-        return named["brat"]
+    if options.format is not None:
+        return _format_named(options.format, path)
+    as_folder = next((entry for entry in FORMATS if entry.files is not None and entry.files(path)), None)
+    if as_folder is not None:
+        return as_folder
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
+    if suffixes[-1:] == [".parquet"]:  # no lines to look at
+        return _format_named("parquet", path)
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]
     by_suffix = (entry for entry in FORMATS if suffixes and suffixes[-1] in entry.suffixes)
     found = next(by_suffix, None) or next(entry for entry in FORMATS if entry.recognises(head))
-    return named[_json_format(path, options)] if found.name == "jsonl" else found
+    return _json_format(path, options) if found.name == "jsonl" else found
 
 
-def _json_format(path: Path, options: ReadOptions) -> str:
+def _json_format(path: Path, options: ReadOptions) -> Format:
     row = first_value(path, encoding=options.encoding)
     found = [name for name, looks_like in JSON_FORMATS.items() if isinstance(row, dict) and looks_like(row)]
     if len(found) > 1:
@@ -127,7 +158,28 @@ def _json_format(path: Path, options: ReadOptions) -> str:
             f"{path}: the first row may be one of {' or of '.join(found)}",
             next_step=f"write `format: {found[0]}` (or what it is) into dataset.yaml beside the file",
         )
-    return found[0] if found else "jsonl"
+    return _format_named(found[0] if found else "jsonl", path)
+
+
+def _format_named(name: str, path: Path) -> Format:
+    formats = {entry.name: entry for entry in FORMATS}
+    if name not in formats:
+        raise InputDataError(
+            f"{path}: format {name!r} is not known; {nearest(name, formats)}",
+            next_step=f"write one of {', '.join(sorted(formats))}",
+        )
+    return formats[name]
+
+
+def _mapped(sentences: Iterator[Sentence], tag_map: Mapping[str, str], report: ReadReport) -> Iterator[Sentence]:
+    for sentence in sentences:
+        kept = []
+        for entity in sentence.entities:
+            if entity.label in tag_map:
+                kept.append(replace(entity, label=tag_map[entity.label]))
+            else:
+                report.skip(UNMAPPED_TYPE, sentence.line)
+        yield replace(sentence, entities=tuple(kept))
 
 
 def _counted(sentences: Iterator[Sentence], report: ReadReport) -> Iterator[Sentence]:

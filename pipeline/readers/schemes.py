@@ -1,12 +1,15 @@
-"""Which tag scheme a file is written in, and where its tags break that scheme."""
+"""How a file writes its tags: which scheme, which spelling, and where the tags break that scheme."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from pipeline.contract.errors import InputDataError, at_line, nearest
 from pipeline.contract.labels import INSIDE_ROLE, OUTSIDE, Span, TagScheme, repair_spans, split_tag
@@ -14,44 +17,111 @@ from pipeline.readers.sentence import ReadReport
 
 ORPHAN_CONTINUATION = "orphan-continuation"
 UNCLOSED_ENTITY = "unclosed-entity"
+
+Spelling = Literal["", "outside", "case", "separator", "suffix"]
+"""In what a tag differs from the usual ``B-ORG``: o or 0 for O, b- for B-, B_ for B-, ORG-B for B-ORG."""
+
 _ROLES = "BIMESLU"
+_BIOES_ROLE = {"L": "E", "U": "S"}
+_SEPARATORS = "-_:./|\uff0d\u2013\u2014"
+_ROLE_FIRST = re.compile(rf"([{_ROLES}{_ROLES.lower()}])([{_SEPARATORS}])(.+)", re.DOTALL)
+_ROLE_LAST = re.compile(rf"(.+)[-_]([{_ROLES}])", re.DOTALL)
+_SPELT = {
+    "outside": "o and 0 are read as O",
+    "case": "roles in small letters are read as capitals (b-ORG as B-ORG)",
+    "separator": "another sign between role and type is read as a dash (B_ORG as B-ORG)",
+    "suffix": "roles behind the type are read as before it (ORG-B as B-ORG)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notation:
+    """How a file writes its tags."""
+
+    scheme: TagScheme
+    plain: Mapping[str, str]
+    """Tag as written → as the scheme has it."""
+    opens_with_inside: bool
+    """IOB1: entities begin with I-, and with B- only where one of the same type stands before them."""
+
+
+@lru_cache(maxsize=4096)
+def plain_tag(tag: str) -> tuple[str, Spelling] | None:
+    """A tag as ``O`` or ``<role>-<type>``, and how it was spelt; None for what is no tag."""
+    if tag == OUTSIDE:
+        return OUTSIDE, ""
+    if tag in ("o", "0"):
+        return OUTSIDE, "outside"
+    if found := _ROLE_FIRST.fullmatch(tag):
+        role, separator, label = found.groups()
+        return f"{role.upper()}-{label}", "separator" if separator != "-" else "" if role.isupper() else "case"
+    if found := _ROLE_LAST.fullmatch(tag):
+        return f"{found[2]}-{found[1]}", "suffix"
+    return None
 
 
 class TagCensus:
-    """Sees every tag of a file once, refuses malformed ones, then names the scheme."""
+    """Sees every tag of a file once, in order, refuses those that are none, then says how they are written."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str, *, labels: Sequence[str] | None = None) -> None:
+        """``labels``: the tags' names by number, for files that give numbers."""
         self._path = path
+        self._labels = labels
+        self._plain: dict[str, str] = {}
+        self._spelt: dict[Spelling, tuple[str, int]] = {}  # the first tag so spelt and its line
         self._first_lines: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
+        self._before = OUTSIDE
+        self._n_opened_inside = self._n_parting = 0
 
     def add(self, tag: str, line: int) -> None:
-        """Count a tag; raises InputDataError where it is neither ``O`` nor ``<role>-<type>``."""
-        if tag not in self._first_lines:
-            self._check(tag, line)
-            self._first_lines[tag] = line
-        self._counts[tag] += 1
+        """Count a tag; raises InputDataError where it cannot be read as ``O`` or ``<role>-<type>``."""
+        plain = self._plain.get(tag)
+        if plain is None:
+            plain = self._plain[tag] = self._read(tag, line)
+            self._first_lines.setdefault(plain, line)
+        self._counts[plain] += 1
+        if plain != OUTSIDE or self._before != OUTSIDE:
+            follows = self._before != OUTSIDE and self._before[2:] == plain[2:]
+            self._n_opened_inside += plain[0] == "I" and not follows
+            self._n_parting += plain[0] == "B" and follows
+            self._before = plain
 
-    def scheme(self) -> TagScheme:
-        """BIO, BMES or BIOES, from the roles seen.
+    def end(self) -> None:
+        """A sentence ends here."""
+        self._before = OUTSIDE
 
-        Files without M and I fit several schemes: with E or S they are BMES, else BIO. IOB1, where entities begin
-        with I-, cannot be told from BIO with stray I-: its entities come out right, but each is counted as a repair.
+    def notation(self, report: ReadReport) -> Notation:
+        """The scheme, which is put into ``report``, and the spelling, with a note there for each that is unusual.
 
-        Raises InputDataError for BIOLU and for mixtures, naming the first line of each party.
+        BIO, BMES or BIOES, from the roles seen. Files without M and I fit several schemes: with E or S they are BMES,
+        else BIO. BILOU is BIOES with other letters. A file in which entities begin with I-, and with B- only where one
+        of the same type stands before them, is IOB1.
+
+        Raises InputDataError for mixtures, naming the first line of each party, and for numbers in place of names.
         """
+        self._check_spellings()
         counts: Counter[str] = Counter()
         lines: dict[str, int] = {}
         for tag, line in self._first_lines.items():
             role = split_tag(tag)[0]
             counts[role] += self._counts[tag]
             lines[role] = min(line, lines.get(role, line))
-        for role in "UL":
-            if role in lines:
-                raise InputDataError(
-                    f"{at_line(self._path, lines[role])}: {role}- belongs to BIOLU, which is not read",
-                    next_step="write L- as E- and U- as S- to make it BIOES",
-                )
+        plain = self._plain
+        if lines.keys() & _BIOES_ROLE.keys():
+            self._as_bioes(counts, lines)
+            plain = {tag: _BIOES_ROLE.get(as_read[0], as_read[0]) + as_read[1:] for tag, as_read in plain.items()}
+            report.notes.append("the tags are BILOU: read as BIOES (L- as E-, U- as S-)")
+        for spelling, (tag, line) in self._spelt.items():
+            if spelling:
+                report.notes.append(f"{_SPELT[spelling]}; the first is {tag} in line {line}")
+        scheme = report.scheme = self._scheme(counts, lines)
+        opens_with_inside = scheme == "BIO" and self._n_opened_inside > 0 and counts["B"] == self._n_parting
+        if opens_with_inside:
+            report.notes.append("entities begin with I-, and with B- only directly after one of their type (IOB1)")
+        return Notation(scheme, plain, opens_with_inside)
+
+    def _scheme(self, counts: Counter[str], lines: dict[str, int]) -> TagScheme:
         if "M" in lines and "I" in lines:
             raise self._mixture("M", "I", lines)
         if "I" not in lines:
@@ -64,22 +134,68 @@ class TagCensus:
             raise self._mixture("I", min(closing, key=lambda role: lines[role]), lines)
         return "BIOES"
 
-    def _check(self, tag: str, line: int) -> None:
-        role, dash, label = tag.partition("-")
-        if tag == OUTSIDE or (len(role) == 1 and role in _ROLES and label):
-            return
+    def _as_bioes(self, counts: Counter[str], lines: dict[str, int]) -> None:
+        """Rename BILOU's roles; refuse them beside those of other schemes."""
+        mixed = next((role for role in "MES" if role in lines), None)
+        if mixed is not None:
+            raise self._mixture(min(lines.keys() & _BIOES_ROLE.keys()), mixed, lines)
+        for role, other in _BIOES_ROLE.items():
+            if role in lines:
+                counts[other], lines[other] = counts.pop(role), lines.pop(role)
+
+    def _read(self, tag: str, line: int) -> str:
+        """A tag met for the first time, as it should be."""
         where = at_line(self._path, line)
-        if len(role) == 1 and role in _ROLES:
-            raise InputDataError(f"{where}: tag {tag!r} names no entity type", next_step="write it as in B-ORG")
-        capital = role.upper() + dash + label
-        if capital == OUTSIDE or (capital[0:1] in _ROLES and capital[1:2] == "-" and label):
-            hint = f"did you mean {capital!r}?"
-        else:
-            hint = nearest(tag, {OUTSIDE, *self._first_lines})
-        raise InputDataError(
-            f"{where}: {tag!r} is not a tag (O, or one of B I M E S, a dash and an entity type); {hint}",
+        if tag.isdecimal() and (self._labels is not None or tag != "0"):
+            return self._named(tag, line, where)
+        if any(mark.isspace() or not mark.isprintable() for mark in tag):
+            raise InputDataError(
+                f"{where}: {tag[:40]!r} is not a tag: it holds white space or a control character",
+                next_step="put one token and its tag on each line, the tag in the last column",
+            )
+        found = plain_tag(tag)
+        if found is None:
+            raise self._no_tag(tag, where)
+        plain, spelling = found
+        if tag != OUTSIDE:
+            self._spelt.setdefault(spelling, (tag, line))
+        return plain
+
+    def _named(self, tag: str, line: int, where: str) -> str:
+        if self._labels is None:
+            raise _number(tag, where)
+        if int(tag) >= len(self._labels):
+            raise InputDataError(
+                f"{where}: tag {tag}, but `labels` names {len(self._labels)} (0 to {len(self._labels) - 1})",
+                next_step="name every tag in dataset.yaml, in the order of their numbers",
+            )
+        found = plain_tag(self._labels[int(tag)])
+        if found is None:
+            raise self._no_tag(self._labels[int(tag)], where)
+        return found[0]
+
+    def _no_tag(self, tag: str, where: str) -> InputDataError:
+        if len(tag.rstrip(_SEPARATORS)) == 1 and tag[0] in _ROLES:
+            return InputDataError(f"{where}: tag {tag!r} names no entity type", next_step="write it as in B-ORG")
+        return InputDataError(
+            f"{where}: {tag[:40]!r} is not a tag (O, or one of B I M E S, a dash and an entity type); "
+            f"{nearest(tag, {OUTSIDE, *self._first_lines})}",
             next_step="put one token and its tag on each line, the tag in the last column",
         )
+
+    def _check_spellings(self) -> None:
+        """Refuse what could be read in two ways."""
+        last = self._spelt.get("suffix")
+        first = next((self._spelt[kind] for kind in ("", "case", "separator") if kind in self._spelt), None)
+        if last is not None and first is not None:
+            plain = self._plain[last[0]]
+            raise InputDataError(
+                f"{at_line(self._path, last[1])}: {last[0]!r} is not a tag beside {first[0]!r} "
+                f"({at_line(self._path, first[1])}); did you mean {plain!r}?",
+                next_step="write every tag in one form, as in B-ORG",
+            )
+        if self._plain.keys() == {"0"} and self._labels is None:
+            raise _number("0", at_line(self._path, self._first_lines[OUTSIDE]))
 
     def _mixture(self, left: str, right: str, lines: dict[str, int]) -> InputDataError:
         first, second = sorted((left, right), key=lambda role: lines[role])
@@ -90,17 +206,27 @@ class TagCensus:
         )
 
 
-def read_tags(tags: Sequence[str], *, scheme: TagScheme, line: int, step: int, report: ReadReport) -> tuple[Span, ...]:
+def _number(tag: str, where: str) -> InputDataError:
+    return InputDataError(
+        f"{where}: tag {tag} is a number; tags are read by name, not by number",
+        next_step="write the names in their order into dataset.yaml beside the file, for example "
+        "labels: [O, B-PER, I-PER, B-LOC, I-LOC]",
+    )
+
+
+def read_tags(tags: Sequence[str], *, notation: Notation, line: int, step: int, report: ReadReport) -> tuple[Span, ...]:
     """Gold tags of one sentence → entities; every break of the scheme is counted in ``report``.
 
     ``line`` is where the first tag stands, ``step`` how many lines further each next one does (1, or 0 when the
-    sentence is on one line).
+    sentence is on one line). IOB1 has nothing to break.
     """
-    if tags.count(OUTSIDE) == len(tags):
+    plain = [notation.plain[tag] for tag in tags]
+    if plain.count(OUTSIDE) == len(plain):
         return ()
-    for index, reason in _breaks(tags, scheme):
-        report.repair(reason, line + index * step)
-    return tuple(repair_spans(tags))
+    if not notation.opens_with_inside:
+        for index, reason in _breaks(plain, notation.scheme):
+            report.repair(reason, line + index * step)
+    return tuple(repair_spans(plain))
 
 
 def _breaks(tags: Sequence[str], scheme: TagScheme) -> Iterator[tuple[int, str]]:

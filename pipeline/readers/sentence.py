@@ -16,7 +16,7 @@ class Sentence:
     """One sentence of a raw file, free of tag schemes and file formats."""
 
     characters: tuple[str, ...]
-    """One Unicode code point each, or one token where the file gives longer ones."""
+    """One Unicode code point each: readers cut longer tokens (``readers.characters``)."""
     entities: tuple[Span, ...]
     """Gold entities, half-open over ``characters``, sorted, never overlapping."""
     line: int

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -59,8 +60,9 @@ def marked_sentences(
     unit: Unit = "code-points"
     if options.offsets == "auto":
         census = OffsetCensus()
-        for marked in read(ReadReport(path, report.format)):
-            census.add(marked.text, marked.spans, where=marked.where or at_line(path, marked.line))
+        with suppress(InputDataError):  # met again below, after the sentences before it
+            for marked in read(ReadReport(path, report.format)):
+                census.add(marked.text, marked.spans, where=marked.where or at_line(path, marked.line))
         unit = census.unit(report)
     else:
         unit = options.offsets

@@ -18,6 +18,7 @@ from pipeline.contract.labels import Span
 from pipeline.readers.lines import numbered_lines
 from pipeline.readers.options import ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
+from pipeline.readers.spans import check_label
 
 ENTITY = re.compile(r"(?<!\\)\[(?:[^\[\]|\\]|\\.)+\|(?:[^\[\]|\\]|\\.)+\]")
 """The look of an entity, by which the notation is recognised."""
@@ -41,9 +42,9 @@ def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     """Yield the sentence of each line.
 
     Raises InputDataError with ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities
-    without text or type, and stray backslashes.
+    without text or type, and stray backslashes; with ``file:line`` for types with control characters.
     """
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, encoding=options.encoding):
         if not line.strip() or line.startswith("#"):
             continue
         try:
@@ -53,14 +54,13 @@ def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
                 f"{at_line(path, number)}:{error.place + 1}: {error}",
                 next_step=r"write entities as [text|TYPE], and literal brackets, bars and backslashes as \[ \] \| \\",
             ) from None
+        for entity in entities:
+            check_label(entity.label, where=at_line(path, number))
         yield Sentence(tuple(characters), tuple(entities), number)
 
 
 def to_bracket(sentence: Sentence) -> str:
-    """Show a sentence to a person; reading the line gives its text and entities back.
-
-    Tokens of several characters come back as several characters.
-    """
+    """Show a sentence to a person; reading the line gives its text and entities back."""
     pieces: list[str] = []
     place = 0
     for entity in sentence.entities:

@@ -42,18 +42,13 @@ class _Document:
     """Line of the annotations, entity."""
 
 
-def is_brat(path: Path) -> bool:
-    """Whether a path is a folder with brat's annotations, or a text with them beside it."""
-    if path.is_dir():
-        return any(path.glob(f"*{ANNOTATIONS}"))
-    return path.suffix in (TEXTS, ANNOTATIONS) and path.with_suffix(ANNOTATIONS).is_file()
-
-
 def brat_files(path: Path) -> list[Path]:
-    """Every file that is read for a path, in the order of their names."""
-    if not path.is_dir():
-        return [path.with_suffix(ANNOTATIONS), path.with_suffix(TEXTS)]
-    return sorted(file for file in path.iterdir() if file.suffix in (TEXTS, ANNOTATIONS))
+    """Every file that is read for a folder or one of a pair, by name; none where there are no annotations."""
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix in (TEXTS, ANNOTATIONS))
+        return found if any(file.suffix == ANNOTATIONS for file in found) else []
+    pair = [path.with_suffix(ANNOTATIONS), path.with_suffix(TEXTS)]
+    return pair if path in pair and pair[0].is_file() else []
 
 
 def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:

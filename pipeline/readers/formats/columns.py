@@ -1,7 +1,7 @@
-"""Character-per-line files: the token in the first column, its tag in the last, BIO, BMES or BIOES.
+"""Character-per-line files: the token in the first column, its tag in the last, in any tag scheme.
 
-The LatticeLSTM family (Resume, MSRA), CoNLL-like files with more columns, and Weibo's original form, where each
-character carries its place in the segmented word (``字0``).
+The LatticeLSTM family (Resume, MSRA), CoNLL-like files with more columns, files with a word a row, and Weibo's
+original form, where each character carries its place in the segmented word (``字0``).
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.contract.errors import InputDataError, at_line
-from pipeline.contract.labels import TagScheme
+from pipeline.readers.characters import TokenCensus, in_characters
 from pipeline.readers.lines import numbered_lines
 from pipeline.readers.options import ReadOptions
-from pipeline.readers.schemes import TagCensus, read_tags
+from pipeline.readers.schemes import Notation, TagCensus, plain_tag, read_tags
 from pipeline.readers.sentence import ReadReport, Sentence
 
 DOCSTART = "-DOCSTART-"
+COMMENT = "comment"
 DESTROYED_EMOJI = "destroyed-emoji"
 MISSING_POSITION = "token-without-position"
 ENDING_MARKS = frozenset("。！？；!?;…")
@@ -28,13 +29,14 @@ CLOSING_MARKS = frozenset("”’」』）》】\"')")
 LONGEST_UNBROKEN = 512
 """A file with no blank line but the last holds one sentence if it has no more rows than this."""
 
+_FIELD = re.compile(r"#\s*\S+\s*=\s")
 _POSITION = re.compile(r"(.)([0-9]{1,2})", re.DOTALL)
 _EMOJI = re.compile("\ufffd\ufffd[0-9]{0,2}")
 _NEARLY_ALL = 0.95
 
 
 class Row(NamedTuple):
-    """One token and its tag; an empty tag marks a -DOCSTART- line."""
+    """One token and its tag; an empty tag marks a line that is no token's: -DOCSTART- or a comment."""
 
     token: str
     tag: str
@@ -44,11 +46,13 @@ class Row(NamedTuple):
 class Layout:
     """What the first pass finds out about the whole file."""
 
-    scheme: TagScheme
+    notation: Notation
     has_positions: bool
     """Tokens carry Weibo's position digits."""
     has_breaks: bool
     """Blank lines separate the sentences."""
+    writes_blanks: bool
+    """Blanks between Latin words are rows of their own."""
 
 
 def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
@@ -56,45 +60,51 @@ def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
 
     Blank lines (spaces and tabs count as blank) end a sentence, and so does -DOCSTART-. A file that has none between
     its rows, and either none at its end or more than ``LONGEST_UNBROKEN`` rows, is cut after 。！？；… (and closing
-    quotes behind them) wherever no entity runs on; ``report.notes`` says so.
+    quotes behind them) wherever no entity runs on; ``report.notes`` says so. Tokens of several characters are cut into
+    characters. Comments (``# id = 1``) are lines before a sentence that begin with ``#`` and a blank and end in no tag.
 
-    Raises InputDataError with ``file:line`` for rows without a tag or token, unknown tags and mixed schemes.
+    Raises InputDataError with ``file:line`` for rows without a tag or token, texts in place of tokens, unknown tags
+    and mixed schemes.
     """
-    layout = survey(path)
-    report.scheme = layout.scheme
+    layout = survey(path, options, report)
     if layout.has_positions:
         report.notes.append("each token carries its position in the word (字0): the digits are dropped")
     if not layout.has_breaks:
         report.notes.append("no blank lines between rows: sentences end after 。！？；… where no entity runs on")
-    for line, tokens, tags in _group(path, layout, report):
+    for line, tokens, tags in _group(_rows(path, options), layout, report):
         if layout.has_positions:
             tokens = [_bare(token, line=line + index, report=report) for index, token in enumerate(tokens)]
-        entities = read_tags(tags, scheme=layout.scheme, line=line, step=1, report=report)
-        yield Sentence(tuple(tokens), entities, line)
+        spans = read_tags(tags, notation=layout.notation, line=line, step=1, report=report)
+        yield in_characters(tokens, spans, line=line, step=1, report=report, writes_blanks=layout.writes_blanks)
 
 
-def survey(path: Path) -> Layout:
+def survey(path: Path, options: ReadOptions, report: ReadReport) -> Layout:
     """The first pass: checks every row and tells scheme, position digits and sentence breaks."""
-    census = TagCensus(path)
+    census, token_census = TagCensus(path, labels=options.labels), TokenCensus(path)
     n_rows = n_positions = n_broken = 0
     starts_at_zero = breaks_inside = breaks_after = False
-    for number, row in _rows(path):
+    for number, row in _rows(path, options):
         if row is None or not row.tag:
             breaks_after = n_rows > 0
+            census.end()
+            token_census.end()
             continue
         breaks_inside |= breaks_after
         breaks_after = False
         census.add(row.tag, number)
+        token_census.add(row.token, number)
         n_rows += 1
         if len(row.token) > 1:
             position = _POSITION.fullmatch(row.token)
             n_positions += position is not None
             starts_at_zero |= position is not None and position[2] == "0"
             n_broken += _EMOJI.fullmatch(row.token) is not None
+    token_census.finish()
     return Layout(
-        scheme=census.scheme(),
+        notation=census.notation(report),
         has_positions=starts_at_zero and n_positions >= _NEARLY_ALL * (n_rows - n_broken),
         has_breaks=breaks_inside or (breaks_after and n_rows <= LONGEST_UNBROKEN),
+        writes_blanks=token_census.writes_blanks,
     )
 
 
@@ -121,8 +131,12 @@ def split_row(line: str) -> Row | None:
     return Row(kept[:end], kept[kept.rfind(separator) + 1 :])
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Row | None]]:
-    for number, line in numbered_lines(path):
+def _rows(path: Path, options: ReadOptions) -> Iterator[tuple[int, Row | None]]:
+    inside = False
+    for number, line in numbered_lines(path, encoding=options.encoding):
+        if not inside and _is_comment(line):
+            yield number, Row(COMMENT, "")
+            continue
         try:
             row = split_row(line)
         except ValueError as error:
@@ -130,15 +144,28 @@ def _rows(path: Path) -> Iterator[tuple[int, Row | None]]:
                 f"{at_line(path, number)}: {error}",
                 next_step="write: token, a space or tab, tag (for example 京 B-LOC)",
             ) from None
+        inside = row is not None and bool(row.tag)
         yield number, row
 
 
-def _group(path: Path, layout: Layout, report: ReadReport) -> Iterator[tuple[int, list[str], list[str]]]:
+def _is_comment(line: str) -> bool:
+    """Whether a line before a sentence is a comment; ``# O`` is a row, and so is ``# SYM O``."""
+    if line[:2] not in ("# ", "#\t"):
+        return False
+    columns = line.split()
+    tag = plain_tag(columns[-1])
+    # in CoNLL-U's `# sent_id = 0` the last column only looks like a tag
+    return len(columns) > 1 and (tag is None or _FIELD.match(line) is not None or (tag[1] != "" and len(columns) > 2))
+
+
+def _group(
+    rows: Iterator[tuple[int, Row | None]], layout: Layout, report: ReadReport
+) -> Iterator[tuple[int, list[str], list[str]]]:
     """Yield ``(first line, tokens, tags)`` for each sentence; its rows stand on consecutive lines."""
     tokens: list[str] = []
     tags: list[str] = []
     start = 0
-    for number, row in _rows(path):
+    for number, row in rows:
         ends = row is None or not row.tag
         if tokens and (ends or (not layout.has_breaks and row is not None and _ends_before(row, tokens, layout))):
             yield start, tokens, tags
@@ -146,7 +173,7 @@ def _group(path: Path, layout: Layout, report: ReadReport) -> Iterator[tuple[int
         if row is None:
             continue
         if not row.tag:
-            report.skip("docstart", number)
+            report.skip("docstart" if row.token == DOCSTART else COMMENT, number)
             continue
         if not tokens:
             start = number
@@ -163,7 +190,7 @@ def _ends_before(row: Row, tokens: list[str], layout: Layout) -> bool:
         return token[0] if layout.has_positions else token
 
     token = first(row.token)
-    if row.tag[0] in "IME" or token in ENDING_MARKS or token in CLOSING_MARKS:
+    if layout.notation.plain[row.tag][0] in "IME" or token in ENDING_MARKS or token in CLOSING_MARKS:
         return False
     for before in reversed(tokens):
         if first(before) not in CLOSING_MARKS:
