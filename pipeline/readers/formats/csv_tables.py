@@ -1,7 +1,7 @@
-"""CSV and TSV with a header: a row a token, or a row a text.
+r"""CSV and TSV with a header: a row a token, or a row a text.
 
 Columns are known by their names: a token and its tag (and the sentence it belongs to), a text and its entities as JSON,
-or a list of tokens and a list of tags. Other columns are passed over. Line ends inside a cell come as ``\\n``.
+or a list of tokens and a list of tags. Other columns are passed over. Line ends inside a cell come as ``\n``.
 """
 
 from __future__ import annotations
