@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -62,17 +62,25 @@ def fetch(session: Session, name: str, revision: str | None) -> None:
 
 @data.command()
 @dataset_option
+@click.option("--encoding", metavar="NAME", help="Of the raw files, gb18030 for example; else as dataset.yaml says.")
+@click.option("--offsets", metavar="UNIT", help="auto, code-points or utf-16; else as dataset.yaml says.")
 @json_option
 @click.pass_obj
-def check(session: Session, dataset: str | None, as_json: bool) -> None:
-    """Counts by split and label, duplicates, ill-formed tags, over-long sentences, unknown characters, match rate."""
+def check(session: Session, dataset: str | None, encoding: str | None, offsets: str | None, as_json: bool) -> None:
+    """Counts by split and label, duplicates, ill-formed tags, over-long sentences, unknown characters, match rate.
+
+    --encoding and --offsets try a reading; to build with it write it into dataset.yaml beside the files.
+    """
     from cli.tables import print_table
     from pipeline.assets.resolve import encoder_shape, encoder_vocabulary, find_dataset, find_encoder
     from pipeline.datacheck import check_dataset
     from pipeline.features.tokens import CharacterTokens
+    from pipeline.readers.options import options_from
 
     params = session.params()
     files = find_dataset(dataset or params.datasets[0], root=session.root, reporter=session.reporter)
+    given = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
+    options = options_from({**files.options.model_dump(exclude_unset=True), **given}, source="data check")
     encoder = find_encoder(
         params.encoder.name, revision=params.encoder.revision, root=session.root, reporter=session.reporter
     )
@@ -81,12 +89,14 @@ def check(session: Session, dataset: str | None, as_json: bool) -> None:
         known_characters=CharacterTokens(encoder_vocabulary(encoder.path)).knows,
         max_characters=encoder_shape(encoder.path).max_positions - 2,
         find_words=_word_finder(session),
+        options=options,
     )
     if as_json:
-        click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=1, default=str))
+        body = {**asdict(found), "notes": list(files.notes)}
+        click.echo(json.dumps(body, ensure_ascii=False, indent=1, default=str))
         return
     click.echo(f"{files.name}  ({files.origin}; {files.licence})")
-    for title, header, rows in _check_tables(found):
+    for title, header, rows in _check_tables(found, notes=files.notes):
         click.echo(f"\n{title}")
         print_table(header, rows)
 
@@ -106,7 +116,7 @@ def _word_finder(session: Session) -> Callable[[str], Iterable[tuple[int, int]]]
 Table = tuple[str, tuple[str, ...], list[tuple[object, ...]]]
 
 
-def _check_tables(found: DataCheck) -> list[Table]:
+def _check_tables(found: DataCheck, *, notes: Sequence[str]) -> list[Table]:
     """(title, header, rows) of everything the check found; what was not found is left out."""
     names = list(found.splits)
     splits = found.splits.values()
@@ -139,7 +149,8 @@ def _check_tables(found: DataCheck) -> list[Table]:
         for kind, reasons in (("repaired", split.repairs), ("left out", split.skipped))
         for reason, finding in reasons.items()
     ]
-    notes = [(name, note) for name, split in found.splits.items() for note in split.notes]
+    told = [("", note) for note in notes]
+    told += [(name, note) for name, split in found.splits.items() for note in split.notes]
     overlaps = [(o.split, o.also_in, o.sentences, o.with_other_tags) for o in found.overlaps]
     unknown = [
         (name, " ".join(f"{character!r}x{count}" for character, count in split.unknown_characters.top))
@@ -148,10 +159,11 @@ def _check_tables(found: DataCheck) -> list[Table]:
     ]
     optional: list[tuple[str, tuple[str, ...], list[tuple[object, ...]]]] = [
         ("Repaired or left out", ("split", "what", "reason", "count", "first lines"), findings),
-        ("Notes", ("split", "note"), list(notes)),
+        ("Notes", ("split", "note"), list(told)),
         ("Sentences met again", ("split", "also in", "sentences", "with other tags"), list(overlaps)),
         ("Unknown characters", ("split", "most frequent"), list(unknown)),
         ("Types that train lacks", ("type", "examples"), list(found.types_unseen_in_train.items())),
+        ("Types that differ in case only", ("types",), [(", ".join(names),) for names in found.types_alike]),
         ("Types with few examples in train", ("type", "examples"), list(found.rare_types.items())),
     ]
     return tables + [table for table in optional if table[2]]

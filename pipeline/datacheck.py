@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from pathlib import Path
 
 from pipeline.contract.labels import Span, TagScheme
 from pipeline.contract.tables import SPLITS
 from pipeline.readers import ReadReport, Sentence, read_sentences
-from pipeline.readers.sentence import LINES_KEPT
+from pipeline.readers.options import DEFAULT, ReadOptions
+from pipeline.readers.sentence import LINES_KEPT, types_alike
 
 FindWords = Callable[[str], Iterable[tuple[int, int]]]
 """A text → every vocabulary word in it, as half-open code-point offsets."""
@@ -44,7 +44,7 @@ class VocabularyMatch:
     """How much of a split the vocabulary reaches; shares are 0..1, and 0 of nothing."""
 
     covered_characters: float
-    """Share of code points inside at least one vocabulary word."""
+    """Share of characters inside at least one vocabulary word."""
     matched_entities: float
     """Share of gold entities that are exactly a vocabulary word."""
 
@@ -98,6 +98,8 @@ class DataCheck:
     """Entity type → examples in the other splits; empty without a train split."""
     rare_types: dict[str, int]
     """Entity type → examples in train, where these are fewer than ``FEW_EXAMPLES``."""
+    types_alike: list[list[str]]
+    """Groups of entity types, of all splits, that differ in case only."""
 
 
 def check_dataset(
@@ -106,11 +108,13 @@ def check_dataset(
     known_characters: Callable[[str], bool],
     max_characters: int,
     find_words: FindWords | None,
+    options: ReadOptions = DEFAULT,
 ) -> DataCheck:
     """Read every split (``train``, ``dev``, ``test`` or other names → raw file) and report on it.
 
     ``known_characters`` tells whether the encoder has a character, ``max_characters`` is the longest sentence it takes
-    at once, ``find_words`` finds the vocabulary's words in a text (None: not asked).
+    at once, ``find_words`` finds the vocabulary's words in a text (None: not asked), ``options`` say how the files
+    are read.
 
     Keeps the distinct sentences of all splits in memory. Raises what ``read_sentences`` raises.
     """
@@ -121,7 +125,7 @@ def check_dataset(
     for name in sorted(splits, key=lambda name: (order.get(name, len(order)), name)):
         tally = _Tally(known_characters=known_characters, max_characters=max_characters, find_words=find_words)
         met = {other: [0, 0] for other in variants}
-        sentences, report = read_sentences(splits[name])
+        sentences, report = read_sentences(splits[name], options=options)
         for sentence in sentences:
             tally.add(sentence)
             for other, counts in met.items():
@@ -132,7 +136,8 @@ def check_dataset(
         variants[name] = tally.variants
         overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in met.items()]
     unseen, rare = _train_gaps(checks)
-    return DataCheck(checks, overlaps, unseen, rare)
+    alike = types_alike(label for check in checks.values() for label in check.entities)
+    return DataCheck(checks, overlaps, unseen, rare, alike)
 
 
 def _train_gaps(checks: Mapping[str, SplitCheck]) -> tuple[dict[str, int], dict[str, int]]:
@@ -161,7 +166,7 @@ class _Tally:
         self._characters: Counter[str] = Counter()
         self._too_long: list[int] = []
         self._longest = self._without_entity = self._n_too_long = 0
-        self._code_points = self._covered = self._matched = 0
+        self._n_characters = self._covered = self._matched = 0
 
     def add(self, sentence: Sentence) -> None:
         """Count one sentence."""
@@ -184,18 +189,16 @@ class _Tally:
         inside = bytearray(len(text))
         for start, end in words:
             inside[start:end] = b"\x01" * (end - start)
-        self._code_points += len(text)
+        self._n_characters += len(text)
         self._covered += sum(inside)
-        # entities count tokens, words count code points: the two differ where tokens are longer
-        places = list(accumulate(map(len, sentence.characters), initial=0))
-        self._matched += sum((places[entity.start], places[entity.end]) in words for entity in sentence.entities)
+        self._matched += sum((entity.start, entity.end) in words for entity in sentence.entities)
 
     def result(self, report: ReadReport) -> SplitCheck:
         """The finished check; ``report`` must be complete."""
         vocabulary = None
         if self._find_words is not None:
             vocabulary = VocabularyMatch(
-                covered_characters=_share(self._covered, self._code_points),
+                covered_characters=_share(self._covered, self._n_characters),
                 matched_entities=_share(self._matched, report.n_entities),
             )
         return SplitCheck(

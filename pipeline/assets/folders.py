@@ -1,35 +1,157 @@
-"""Which files of a folder are a data set's splits, by their names."""
+"""Which files of a folder are a data set's splits, by their names or by its ``dataset.yaml``, and how they are read."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
-from pipeline.contract.errors import InputDataError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from pipeline.contract.tables import SPLITS
+from pipeline.readers.options import DEFAULT, ReadOptions, options_from
+from pipeline.readers.registry import endings, files_of, format_named
 
-SUFFIXES = (".bmes", ".bio", ".bioes", ".txt", ".conll", ".char.bmes", ".all.bmes", ".jsonl")
-_PUBLISHED = ("weiboNER_2nd_conll.{split}", "weiboNER.conll.{split}")
+DESCRIPTION = "dataset.yaml"
+SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train", "training", "trainset"),
+    "dev": ("dev", "valid", "val", "validation", "eval", "evaluation", "development", "devset", "validset", "testa"),
+    "test": ("test", "testing", "testset", "testb"),
+}
+"""What a split is called in the names of files, in any case; ``testa`` and ``testb`` are those of CoNLL-2003."""
+
+_DOUBLE_ENDINGS = (".char.bmes", ".all.bmes")
+_EXPLAINING = ("readme*", "licen[cs]e*", "notice*", "citation*", "*.md", DESCRIPTION)
+_NAMED = 8
 
 
-def split_names(split: str) -> list[str]:
-    """Every file name a split may have: ours, and those under which the well-known sets were published."""
-    plain = [f"{split}{suffix}" for suffix in SUFFIXES] + [name.format(split=split) for name in _PUBLISHED]
-    return [*plain, *(f"{name}.gz" for name in plain)]
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """A folder as a data set."""
+
+    splits: dict[str, Path]
+    """Split → its file (or a folder, of a format that has folders), for those that are there."""
+    options: ReadOptions = DEFAULT
+    description: Path | None = None
+    """The ``dataset.yaml``, where there is one."""
+    notes: tuple[str, ...] = ()
+    """What a person should know: files under unusual names, files that are not read."""
 
 
-def find_splits(folder: Path) -> dict[str, Path]:
-    """Split → its file, for the splits that the folder holds.
+def open_folder(folder: Path) -> DataFolder:
+    """Find a folder's splits and the options by which they are read.
 
-    Raises InputDataError when two files could be the same split: which one was meant is not for us to guess.
+    A split's file is called ``<word>.<ending>`` with a word of ``SPLIT_WORDS`` and an ending of any format; where
+    there is none, a name that holds just one such word (``msra_train_bio``, ``example.train``) will do, and a note
+    says so. ``dataset.yaml`` may name the file instead. Every other file is named in a note, but for those that
+    explain the data to people (README, LICENSE, ``*.md``).
+
+    Raises InputDataError when two files could be the same split, as which one was meant is not for us to guess, and
+    for a ``dataset.yaml`` that is not as it should be; MissingResourceError where that names a file that is not there.
     """
+    description = folder / DESCRIPTION
+    named, options = _read_description(description) if description.is_file() else ({}, DEFAULT)
     splits = {}
+    notes = []
+    entries = list(_entries(folder))
     for split in SPLITS:
-        found = [folder / name for name in split_names(split) if (folder / name).is_file()]
+        if split in named:
+            splits[split] = _named_file(folder, split, named[split])
+            continue
+        exact = [path for path in entries if _is_exactly(path, split)]
+        found = exact or [path for path in entries if _is_loosely(path, split)]
         if len(found) > 1:
             raise InputDataError(
                 f"{folder}: two files for {split}: {found[0].name} and {found[1].name}",
-                next_step="keep one of them, or move the other out of the folder",
+                next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {found[0].name}}}`, or move "
+                "the other out of the folder",
             )
         if found:
             splits[split] = found[0]
-    return splits
+            if not exact:
+                notes.append(f"{split} is {found[0].name}, by its name")
+    read = {file for path in splits.values() for file in (path, *files_of(path))}
+    unread = [
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in entries
+        if path not in read and not any(path in file.parents for file in read)
+    ]
+    if unread:
+        more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
+        notes.append(f"not read: {', '.join(unread[:_NAMED])}{more} (if one is a split, say so in {DESCRIPTION})")
+    return DataFolder(splits, options, description if description.is_file() else None, tuple(notes))
+
+
+def split_names(split: str) -> list[str]:
+    """The usual file names of a split; each may have ``.gz`` behind it."""
+    return [f"{word}{ending}" for word in SPLIT_WORDS[split] for ending in (*endings(), *_DOUBLE_ENDINGS)]
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """What lies in a folder by name, without hidden files and what explains the data."""
+    for path in sorted(folder.iterdir()):
+        name = path.name.lower()
+        if not name.startswith((".", "__")) and not any(fnmatch(name, pattern) for pattern in _EXPLAINING):
+            yield path
+
+
+def _is_exactly(path: Path, split: str) -> bool:
+    name = path.name.lower()
+    if path.is_dir():
+        return name in SPLIT_WORDS[split] and files_of(path) != [path]
+    return name.removesuffix(".gz") in split_names(split)
+
+
+def _is_loosely(path: Path, split: str) -> bool:
+    if not path.is_file():
+        return False
+    pieces = re.split(r"[._\-\s]+", path.name.lower().removesuffix(".gz"))
+    words = {known for known, names in SPLIT_WORDS.items() for piece in pieces if piece in names}
+    plain = "." not in path.name or f".{pieces[-1]}" in endings() or pieces[-1] in SPLIT_WORDS[split]
+    return words == {split} and plain
+
+
+def _read_description(path: Path) -> tuple[dict[str, str], ReadOptions]:
+    """The splits and options of a ``dataset.yaml``."""
+    try:
+        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8-sig")) or {}
+    except OSError as error:
+        raise InputDataError(f"{path}: cannot be read ({error.strerror})", next_step="give a readable file") from error
+    except (YAMLError, ValueError) as error:
+        raise InputDataError(f"{path}: not YAML ({' '.join(str(error).split())})", next_step="correct it") from None
+    if not isinstance(tree, dict):
+        raise InputDataError(f"{path}: holds no keys", next_step="write for example `encoding: gb18030`")
+    splits = tree.pop("splits", None) or {}
+    if not isinstance(splits, dict) or not all(isinstance(name, str) for name in splits.values()):
+        raise InputDataError(
+            f"{path}: splits: not names of files", next_step="write for example `splits: {dev: holdout.txt}`"
+        )
+    for split in splits:
+        if split not in SPLITS:
+            raise InputDataError(
+                f"{path}: splits.{split}: unknown split, {nearest(str(split), SPLITS)}",
+                next_step=f"name files for {', '.join(SPLITS)}",
+            )
+    options = options_from(tree, source=str(path), others=("splits",))
+    if options.format is not None:
+        format_named(options.format, source=str(path))
+    return splits, options
+
+
+def _named_file(folder: Path, split: str, name: str) -> Path:
+    path = folder / name
+    if folder.resolve() not in path.resolve().parents:
+        raise InputDataError(
+            f"{folder / DESCRIPTION}: splits.{split}: {name} lies outside the folder", next_step="put the file into it"
+        )
+    if not path.exists():
+        raise MissingResourceError(
+            f"{folder / DESCRIPTION}: splits.{split}: no file {name}; "
+            f"{nearest(name, (entry.name for entry in _entries(folder)))}",
+            next_step="correct the name",
+        )
+    return path

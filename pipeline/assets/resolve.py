@@ -22,11 +22,13 @@ from pipeline.assets.encoders import (
     encoder_shape,
     encoder_vocabulary,
 )
-from pipeline.assets.folders import find_splits
+from pipeline.assets.folders import DataFolder, open_folder
 from pipeline.assets.registry import ASSETS, Asset, Kind, Registry, known, names
 from pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from pipeline.contract.manifest import digest_json
 from pipeline.contract.progress import Reporter
+from pipeline.readers.options import DEFAULT, ReadOptions
+from pipeline.readers.registry import endings
 
 __all__ = [
     "AssetStatus",
@@ -54,6 +56,12 @@ class DatasetFiles:
     splits: Mapping[str, Path]
     origin: Origin
     licence: str
+    options: ReadOptions = DEFAULT
+    """How the files are read."""
+    description: Path | None = None
+    """The ``dataset.yaml`` that says so, where there is one."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the folder: files under unusual names, files that are not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +103,18 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
 
     Order: ``$SSMI_DATA/<name>/``, ``<root>/data/<name>/``, the registry, ``name`` as a folder. Raises
     MissingResourceError for an unknown name (with the nearest known one), a folder without a train file and a set
-    that cannot or may not be fetched; InputDataError for two files of one split.
+    that cannot or may not be fetched; InputDataError for two files of one split and a wrong ``dataset.yaml``.
     """
     asset = known(name, "dataset", registry)
     licence = asset.licence if asset else _OWN_LICENCE
     for folder, origin in _own_folders(name, root):
         if folder.is_dir():
-            return DatasetFiles(name, _splits_with_train(folder), origin, licence)
+            return _files(name, folder, origin, licence)
     if asset is not None:
         return _registered_dataset(asset, reporter)
     folder = _below(root, name)
     if folder.is_dir():
-        return DatasetFiles(folder.resolve().name, _splits_with_train(folder), "folder", licence)
+        return _files(folder.resolve().name, folder, "folder", licence)
     own = name if _is_plain(name) else "NAME"
     raise MissingResourceError(
         f"data set {name!r}: not known and no folder; {nearest(name, names('dataset', registry))}",
@@ -209,20 +217,26 @@ def _own_folders(name: str, root: Path) -> list[tuple[Path, Origin]]:
     return [(parent / name, origin) for parent, origin in _own_parents(root).items()]
 
 
-def _splits_with_train(folder: Path) -> dict[str, Path]:
-    splits = find_splits(folder)
-    if "train" not in splits:
+def _files(name: str, folder: Path, origin: Origin, licence: str) -> DatasetFiles:
+    found = _with_train(folder)
+    return DatasetFiles(name, found.splits, origin, licence, found.options, found.description, found.notes)
+
+
+def _with_train(folder: Path) -> DataFolder:
+    found = open_folder(folder)
+    if "train" not in found.splits:
         present = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         raise MissingResourceError(
             f"{folder}: no train file (found: {present})",
-            next_step="name it train.bmes, .bio, .conll, .jsonl or .txt (.gz too), dev and test alike",
+            next_step=f"name it train.bmes (or {' '.join(endings())}; .gz too), dev and test alike, or say which it is "
+            "in dataset.yaml beside it: `splits: {train: NAME}`",
         )
-    return splits
+    return found
 
 
 def _registered_dataset(asset: Asset, reporter: Reporter) -> DatasetFiles:
     if asset.embedded is not None:
-        return DatasetFiles(asset.name, _splits_with_train(asset.embedded), "embedded", asset.licence)
+        return _files(asset.name, asset.embedded, "embedded", asset.licence)
     if not asset.files:
         raise MissingResourceError(
             f"data set {asset.name}: never fetched ({asset.source}; {asset.licence})", next_step=asset.by_hand
@@ -268,7 +282,7 @@ def _whereabouts(asset: Asset, root: Path) -> tuple[bool, str]:
 def _usable(folder: Path) -> tuple[bool, str]:
     """Whether a data set's folder can be read, and the folder or what is wrong with it."""
     try:
-        _splits_with_train(folder)
+        _with_train(folder)
     except (InputDataError, MissingResourceError) as error:
         return False, error.message
     return True, str(folder)

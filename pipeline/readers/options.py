@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pipeline.contract.errors import nearest
+from pipeline.contract.errors import InputDataError, nearest
 
 Offsets = Literal["auto", "code-points", "utf-16"]
 
@@ -51,3 +51,21 @@ class ReadOptions(BaseModel):
 
 DEFAULT = ReadOptions()
 """Everything as the file itself says."""
+
+
+def options_from(tree: Mapping[str, Any], *, source: str, others: Iterable[str] = ()) -> ReadOptions:
+    """Check what a person gave; ``source`` names it in errors, ``others`` are keys that its reader took out before.
+
+    Raises InputDataError naming every mistake at once, as ``key: what is wrong``.
+    """
+    try:
+        return ReadOptions.model_validate(tree)
+    except ValidationError as error:
+        mistakes = []
+        for item in error.errors():
+            key = ".".join(map(str, item["loc"]))
+            if item["type"] == "extra_forbidden":
+                mistakes.append(f"{key}: unknown key, {nearest(key, (*ReadOptions.model_fields, *others))}")
+            else:
+                mistakes.append(f"{key}: {item['msg'].removeprefix('Value error, ')}")
+        raise InputDataError(f"{source}: {'; '.join(mistakes)}", next_step="correct these") from None

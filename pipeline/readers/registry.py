@@ -110,6 +110,17 @@ def endings() -> tuple[str, ...]:
     return tuple(dict.fromkeys((*known, ".txt")))
 
 
+def format_named(name: str, *, source: str) -> Format:
+    """The format of a name; raises InputDataError beginning with ``source`` where there is none."""
+    formats = {entry.name: entry for entry in FORMATS}
+    if name not in formats:
+        raise InputDataError(
+            f"{source}: format {name!r} is not known; {nearest(name, formats)}",
+            next_step=f"write one of {', '.join(sorted(formats))}",
+        )
+    return formats[name]
+
+
 def files_of(path: Path) -> list[Path]:
     """The files that are read for a path: those of a folder's format, else the path itself."""
     found = (entry.files(path) for entry in FORMATS if entry.files is not None)
@@ -134,7 +145,7 @@ def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Itera
 
 def _format_of(path: Path, options: ReadOptions) -> Format:
     if options.format is not None:
-        return _format_named(options.format, path)
+        return format_named(options.format, source=str(path))
     as_folder = next((entry for entry in FORMATS if entry.files is not None and entry.files(path)), None)
     if as_folder is not None:
         return as_folder
@@ -142,7 +153,7 @@ def _format_of(path: Path, options: ReadOptions) -> Format:
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
     if suffixes[-1:] == [".parquet"]:  # no lines to look at
-        return _format_named("parquet", path)
+        return format_named("parquet", source=str(path))
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]
     by_suffix = (entry for entry in FORMATS if suffixes and suffixes[-1] in entry.suffixes)
@@ -158,17 +169,7 @@ def _json_format(path: Path, options: ReadOptions) -> Format:
             f"{path}: the first row may be one of {' or of '.join(found)}",
             next_step=f"write `format: {found[0]}` (or what it is) into dataset.yaml beside the file",
         )
-    return _format_named(found[0] if found else "jsonl", path)
-
-
-def _format_named(name: str, path: Path) -> Format:
-    formats = {entry.name: entry for entry in FORMATS}
-    if name not in formats:
-        raise InputDataError(
-            f"{path}: format {name!r} is not known; {nearest(name, formats)}",
-            next_step=f"write one of {', '.join(sorted(formats))}",
-        )
-    return formats[name]
+    return format_named(found[0] if found else "jsonl", source=str(path))
 
 
 def _mapped(sentences: Iterator[Sentence], tag_map: Mapping[str, str], report: ReadReport) -> Iterator[Sentence]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +41,8 @@ class ReadReport:
     n_sentences: int = 0
     n_characters: int = 0
     n_entities: int = 0
+    types: set[str] = field(default_factory=set)
+    """Entity types met."""
     repairs: dict[str, int] = field(default_factory=dict)
     """Reason → how often something ill-formed was put right."""
     skipped: dict[str, int] = field(default_factory=dict)
@@ -64,8 +67,22 @@ class ReadReport:
         self.n_sentences += 1
         self.n_characters += len(sentence.characters)
         self.n_entities += len(sentence.entities)
+        self.types.update(entity.label for entity in sentence.entities)
+
+    def summary(self) -> str:
+        """What was repaired or left out, with the first line of each; empty where nothing was."""
+        counts = [*self.repairs.items(), *self.skipped.items()]
+        return ", ".join(f"{n} {reason} (first in line {self.first_lines[reason][0]})" for reason, n in counts)
 
     def _remember(self, reason: str, line: int) -> None:
         lines = self.first_lines.setdefault(reason, [])
         if len(lines) < LINES_KEPT:
             lines.append(line)
+
+
+def types_alike(types: Iterable[str]) -> list[list[str]]:
+    """Groups of entity types that differ in case only: they are probably meant to be one."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(set(types)):
+        alike.setdefault(name.casefold(), []).append(name)
+    return [names for names in alike.values() if len(names) > 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,20 @@ from pipeline.contract import schema, tables
 from pipeline.contract.manifest import StageReport, digest_file
 from pipeline.contract.params import PrepareParams
 from pipeline.readers import ReadReport, Sentence, read_sentences
+from pipeline.readers.registry import files_of
+from pipeline.readers.sentence import types_alike
 from pipeline.stages.stage import Stage, StageContext
 
 
 def sources(context: StageContext) -> Mapping[str, str]:
-    """The raw files, named by split and file name only, so that no path of a machine gets into a manifest."""
+    """The raw files and ``dataset.yaml``, by split and file name, so that no path of a machine gets into a manifest."""
     files = _find(context)
-    return {f"raw/{split}/{path.name}": digest_file(path) for split, path in sorted(files.splits.items())}
+    found = {
+        f"raw/{split}/{file.name}": digest_file(file)
+        for split, path in sorted(files.splits.items())
+        for file in files_of(path)
+    }
+    return found if files.description is None else {**found, "raw/dataset.yaml": digest_file(files.description)}
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -31,9 +38,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
     for split, sentences, report in _splits(files, params):
         written[split] = _write_split(folder, split, sentences, context=context)
         reports[report.path] = report
-    for report in reports.values():
-        for note in report.notes:
-            context.reporter.note(f"prepare: {report.path.name}: {note}")
+    for note in (*files.notes, *_told(list(reports.values()))):
+        context.reporter.note(f"prepare: {note}")
     return StageReport(
         rows_in=sum(report.n_sentences for report in reports.values()),
         rows_out=sum(written.values()),
@@ -58,7 +64,7 @@ def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, I
     """Each split's sentences with the report of the file they come from; dev is cut from train when there is none."""
     for split in tables.SPLITS:
         if split in files.splits:
-            sentences, report = read_sentences(files.splits[split])
+            sentences, report = read_sentences(files.splits[split], options=files.options)
             if split == "train" and "dev" not in files.splits and params.dev_fraction > 0:
                 whole = list(sentences)
                 chosen = choose_dev(whole, fraction=params.dev_fraction, seed=params.seed)
@@ -66,6 +72,16 @@ def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, I
                 yield "dev", [s for i, s in enumerate(whole) if i in chosen], report
             else:
                 yield split, sentences, report
+
+
+def _told(reports: Sequence[ReadReport]) -> Iterator[str]:
+    """What a person should know of the files that were read."""
+    for report in reports:
+        yield from (f"{report.path.name}: {note}" for note in report.notes)
+        if summary := report.summary():
+            yield f"{report.path.name}: repaired or left out: {summary}"
+    for names in types_alike(name for report in reports for name in report.types):
+        yield f"entity types that differ in case only: {', '.join(names)}"
 
 
 def choose_dev(sentences: list[Sentence], *, fraction: float, seed: int) -> set[int]:
