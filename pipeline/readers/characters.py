@@ -26,7 +26,7 @@ _MARKS = frozenset("。！？；，")
 class TokenCensus:
     """Sees every token of a file once and refuses those that are a text, as a tool writes them that cuts at blanks."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._path = path
         self._n_tokens = self._n_chinese = 0
         self._longest = (0, 0, 0)  # Chinese characters, characters, line

@@ -73,6 +73,28 @@ def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = Fals
     return text if keep_ends else text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, None, None]:
+    """Yield a file's text in pieces of steady size, for what may hold the whole of it on one line.
+
+    Raises what ``numbered_lines`` raises.
+    """
+    with _opened(path) as (stream, reached):
+        codec = _codec(_head(stream), encoding)
+        decoder = codecs.getincrementaldecoder(codec)()
+        raw, first = b"\0", True
+        while raw:
+            raw = stream.read(_CHUNK)
+            try:
+                piece = decoder.decode(raw, final=not raw)
+            except UnicodeDecodeError as error:
+                good = error.object[: error.start].decode(codec, "ignore")
+                where = at_line(path, reached[0] + good.count("\n") + 1)
+                raise _undecodable(error.object[error.start :], None, codec, where=where) from None
+            yield piece.removeprefix(_BOM) if first else piece
+            first = False
+            reached[0] += piece.count("\n")
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, list[int]]]:
     """The bytes of a file, unpacked; the caller keeps in the list how many lines it has read, for errors."""

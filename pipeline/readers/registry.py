@@ -14,11 +14,20 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from pipeline.contract.errors import InputDataError, nearest
 from pipeline.readers.formats.bracket import ENTITY, read_bracket
+from pipeline.readers.formats.brat import brat_files, read_brat
+from pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
 from pipeline.readers.formats.columns import read_columns, split_row
+from pipeline.readers.formats.csv_tables import looks_like_table, read_csv
 from pipeline.readers.formats.jsonl import read_jsonl
+from pipeline.readers.formats.label_studio import looks_like_label_studio, read_label_studio
+from pipeline.readers.formats.parquet import read_parquet
+from pipeline.readers.formats.slash import looks_like_slash, read_slash
+from pipeline.readers.formats.w2ner import looks_like_w2ner, read_w2ner
+from pipeline.readers.json_values import first_value
 from pipeline.readers.lines import numbered_lines
 from pipeline.readers.options import DEFAULT, ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
@@ -60,14 +69,38 @@ def _looks_like_brackets(lines: list[str]) -> bool:
     return not _looks_like_rows(lines) and any(ENTITY.search(line) for line in lines)
 
 
-def _looks_like_objects(lines: list[str]) -> bool:
-    return bool(lines) and re.match(r'\s*\{\s*"', lines[0]) is not None
+def _looks_like_json(lines: list[str]) -> bool:
+    return bool(lines) and re.match(r'\s*(\{\s*"|\[\s*(\{|\]|$))', lines[0]) is not None
 
+
+def _is_any(_: object) -> bool:
+    return True
+
+
+def _is_none(_: object) -> bool:
+    return False
+
+
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
+"""What such a file holds is told by its first row."""
+JSON_FORMATS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "label-studio": looks_like_label_studio,
+    "cluener": looks_like_cluener,
+    "w2ner": looks_like_w2ner,
+}
+"""Those recognised by the first row; every other one is ``jsonl``."""
 
 FORMATS: tuple[Format, ...] = (
-    Format("jsonl", (".jsonl", ".ndjson"), _looks_like_objects, read_jsonl),
+    Format("label-studio", (), _is_none, read_label_studio),
+    Format("cluener", (), _is_none, read_cluener),
+    Format("w2ner", (), _is_none, read_w2ner),
+    Format("brat", (), _is_none, read_brat, files=brat_files),
+    Format("parquet", (".parquet",), _is_none, read_parquet),
+    Format("jsonl", JSON_SUFFIXES, _looks_like_json, read_jsonl),
+    Format("slash", (), looks_like_slash, read_slash, maps_types=True),
     Format("bracket", (), _looks_like_brackets, read_bracket),
-    Format("columns", (".bmes", ".bio", ".bioes", ".conll"), lambda _: True, read_columns),
+    Format("csv", (".csv",), looks_like_table, read_csv, endings=(".tsv",)),
+    Format("columns", (".bmes", ".bio", ".bioes", ".conll"), _is_any, read_columns),
 )
 
 
@@ -113,13 +146,30 @@ def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Itera
 def _format_of(path: Path, options: ReadOptions) -> Format:
     if options.format is not None:
         return format_named(options.format, source=str(path))
+    as_folder = next((entry for entry in FORMATS if entry.files is not None and entry.files(path)), None)
+    if as_folder is not None:
+        return as_folder
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes[-1:] == [".gz"]:
         suffixes.pop()
+    if suffixes[-1:] == [".parquet"]:  # no lines to look at
+        return format_named("parquet", source=str(path))
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]
     by_suffix = (entry for entry in FORMATS if suffixes and suffixes[-1] in entry.suffixes)
-    return next(by_suffix, None) or next(entry for entry in FORMATS if entry.recognises(head))
+    found = next(by_suffix, None) or next(entry for entry in FORMATS if entry.recognises(head))
+    return _json_format(path, options) if found.name == "jsonl" else found
+
+
+def _json_format(path: Path, options: ReadOptions) -> Format:
+    row = first_value(path, encoding=options.encoding)
+    found = [name for name, looks_like in JSON_FORMATS.items() if isinstance(row, dict) and looks_like(row)]
+    if len(found) > 1:
+        raise InputDataError(
+            f"{path}: the first row may be one of {' or of '.join(found)}",
+            next_step=f"write `format: {found[0]}` (or what it is) into dataset.yaml beside the file",
+        )
+    return format_named(found[0] if found else "jsonl", source=str(path))
 
 
 def _mapped(sentences: Iterator[Sentence], tag_map: Mapping[str, str], report: ReadReport) -> Iterator[Sentence]:

@@ -63,7 +63,7 @@ def plain_tag(tag: str) -> tuple[str, Spelling] | None:
 class TagCensus:
     """Sees every tag of a file once, in order, refuses those that are none, then says how they are written."""
 
-    def __init__(self, path: Path, *, labels: Sequence[str] | None = None) -> None:
+    def __init__(self, path: Path | str, *, labels: Sequence[str] | None = None) -> None:
         """``labels``: the tags' names by number, for files that give numbers."""
         self._path = path
         self._labels = labels

@@ -1,0 +1,40 @@
+"""What the fields of a row must be, whatever file it comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipeline.contract.errors import InputDataError
+from pipeline.readers.spans import RawSpan
+
+_NEXT = "write entities with whole numbers as offsets, and texts and types that are plain strings"
+
+
+def text_field(given: Any, *, name: str, where: str) -> str:
+    """A string that can be written as UTF-8; raises InputDataError beginning with ``where`` for all else."""
+    if not isinstance(given, str):
+        raise InputDataError(f"{where}: no string under {name!r}", next_step=_NEXT)
+    try:
+        given.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = ord(given[error.start])
+        raise InputDataError(f"{where}: half a surrogate pair (\\u{half:04x})", next_step=_NEXT) from None
+    return given
+
+
+def raw_span(start: Any, end: Any, label: Any, *, quoted: Any = None, where: str) -> RawSpan:
+    """An entity whose offsets are whole numbers and whose type is a string, nothing else checked.
+
+    Raises InputDataError beginning with ``where``.
+    """
+    shown = show([start, end, label])
+    if type(start) is not int or type(end) is not int or not isinstance(label, str):
+        raise InputDataError(f"{where}: entity {shown} needs two whole numbers and a type", next_step=_NEXT)
+    text_field(label, name="label", where=where)
+    return RawSpan(start, end, label, (quoted,) if isinstance(quoted, str) else (), shown)
+
+
+def show(item: Any) -> str:
+    """A piece of JSON, cut short, for messages."""
+    return json.dumps(item, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()[:80]

@@ -1,0 +1,137 @@
+r"""brat's standoff files: ``doc.txt`` and, beside it, ``doc.ann`` with ``T1<tab>PER 0 3<tab>李建国``.
+
+A split is such a pair, or a folder of them. Offsets count over the whole text, line ends included. Each line of the
+text is a sentence; lines that an entity runs across are one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from pipeline.contract.errors import InputDataError, at_line
+from pipeline.contract.labels import Span
+from pipeline.readers.fields import raw_span
+from pipeline.readers.lines import numbered_lines, read_text
+from pipeline.readers.options import ReadOptions
+from pipeline.readers.sentence import ReadReport, Sentence
+from pipeline.readers.spans import EMPTY_TEXT, OffsetCensus, RawSpan, Unit, checked_spans, without_overlaps
+
+TEXTS = ".txt"
+ANNOTATIONS = ".ann"
+DISCONTINUOUS = "discontinuous-entity"
+JOINED_LINES = "entity-across-lines"
+UNANNOTATED = "text-without-annotations"
+OTHERS = {"R": "relation", "*": "relation", "E": "event", "A": "attribute", "M": "attribute", "N": "normalization"}
+"""First character of a line → what it holds besides entities."""
+NOTE = "note"
+
+_ENTITY = re.compile(r"T\S*\t(\S+) (-?\d+ -?\d+(?:;-?\d+ -?\d+)*)(?:\t(.*))?")
+_LINE_END = re.compile(r"\r?\n")
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    path: Path
+    text: str
+    spans: list[tuple[int, RawSpan]]
+    """Line of the annotations, entity."""
+
+
+def brat_files(path: Path) -> list[Path]:
+    """Every file that is read for a folder or one of a pair, by name; none where there are no annotations."""
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.suffix in (TEXTS, ANNOTATIONS))
+        return found if any(file.suffix == ANNOTATIONS for file in found) else []
+    pair = [path.with_suffix(ANNOTATIONS), path.with_suffix(TEXTS)]
+    return pair if path in pair and pair[0].is_file() else []
+
+
+def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    """Yield the sentences of a pair of files, or of all pairs of a folder in the order of their names.
+
+    Entities of several pieces stay where only white space stands between the pieces (so brat writes what runs across
+    lines) and are counted as skipped where more does; relations, events, attributes, normalizations and notes are
+    counted as skipped, and so are texts of a folder without annotations. ``line`` is that of the text's own file.
+
+    Raises MissingResourceError for annotations without their text, InputDataError with ``file:line`` for lines of
+    another form and entities that are not where they say.
+    """
+    unit: Unit = "code-points"
+    if options.offsets == "auto":
+        census = OffsetCensus()
+        for document in _documents(path, options, ReadReport(path, report.format)):
+            census.add(document.text, [span for _, span in document.spans], where=str(document.path))
+        unit = census.unit(report)
+    else:
+        unit = options.offsets
+    for document in _documents(path, options, report):
+        found: list[Span] = []
+        for line, span in document.spans:
+            where = at_line(document.path.with_suffix(ANNOTATIONS), line)
+            found += checked_spans([span], text=document.text, unit=unit, where=where, line=line, report=report)
+        yield from _lines(document.text, without_overlaps(found, line=1, report=report), report)
+
+
+def _documents(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[_Document]:
+    stems = sorted({file.with_suffix("") for file in brat_files(path)})
+    for stem in stems:
+        texts, annotations = stem.with_name(stem.name + TEXTS), stem.with_name(stem.name + ANNOTATIONS)
+        if not annotations.is_file():
+            report.skip(UNANNOTATED, 1)
+            continue
+        text = read_text(texts, encoding=options.encoding, keep_ends=True)
+        yield _Document(texts, text, list(_annotations(annotations, text, options, report)))
+
+
+def _annotations(path: Path, text: str, options: ReadOptions, report: ReadReport) -> Iterator[tuple[int, RawSpan]]:
+    with closing(numbered_lines(path, encoding=options.encoding)) as lines:
+        for number, line in lines:
+            if not line.strip():
+                continue
+            if not line.startswith("T"):
+                other = NOTE if line.startswith("#") else OTHERS.get(line[0])
+                if other is None:
+                    raise _wrong(path, number, f"{line[:40]!r} is no line of brat's")
+                report.skip(other, number)
+                continue
+            found = _ENTITY.fullmatch(line)
+            if found is None:
+                raise _wrong(path, number, f"{line[:40]!r} is no entity of brat's")
+            label, places, quoted = found.groups()
+            pieces = [tuple(map(int, piece.split(" "))) for piece in places.split(";")]
+            whole = len(pieces) == 1
+            if not whole and any(text[left[1] : right[0]].strip() for left, right in pairwise(pieces)):
+                report.skip(DISCONTINUOUS, number)
+                continue
+            start, end = pieces[0][0], pieces[-1][1]
+            yield number, raw_span(start, end, label, quoted=quoted if whole else None, where=at_line(path, number))
+
+
+def _lines(text: str, spans: tuple[Span, ...], report: ReadReport) -> Iterator[Sentence]:
+    """Cut a text and its entities into lines."""
+    breaks = [(0, 0), *(found.span() for found in _LINE_END.finditer(text)), (len(text), len(text))]
+    waiting = list(spans)
+    start, first = 0, 1
+    for line, (before, after) in enumerate(breaks[1:], start=1):
+        inside = [span for span in waiting if span.start < after]
+        if inside and inside[-1].end > before and before < len(text):
+            report.repair(JOINED_LINES, line)
+            continue
+        del waiting[: len(inside)]
+        piece = text[start:before]
+        if inside or piece.strip():
+            yield Sentence(tuple(piece), tuple(Span(s.start - start, s.end - start, s.label) for s in inside), first)
+        elif before < len(text):
+            report.skip(EMPTY_TEXT, first)
+        start, first = after, line + 1
+
+
+def _wrong(path: Path, line: int, what: str) -> InputDataError:
+    return InputDataError(
+        f"{at_line(path, line)}: {what}", next_step="write T1, a tab, type start end, a tab, the entity's text"
+    )

@@ -1,0 +1,63 @@
+"""CLUENER's rows: ``{"text": ..., "label": {type: {mention: [[first, last], ...]}}}``.
+
+A row a line, whatever the file's ending says; ``last`` is the place of the mention's last character.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline.contract.errors import InputDataError
+from pipeline.readers.fields import raw_span, show, text_field
+from pipeline.readers.json_values import json_values
+from pipeline.readers.options import ReadOptions
+from pipeline.readers.sentence import ReadReport, Sentence
+from pipeline.readers.spans import Marked, RawSpan, marked_sentences
+
+
+def looks_like_cluener(row: Mapping[str, Any]) -> bool:
+    """Whether the first row holds an object under ``label``."""
+    return isinstance(row.get("text"), str) and isinstance(row.get("label"), dict)
+
+
+def read_cluener(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    """Yield the sentence of each row; a mention must stand where its places say.
+
+    Raises InputDataError with ``file:line`` for rows of another form (those of CLUENER's test file have no ``label``).
+    """
+    return marked_sentences(partial(_rows, path, options), path=path, options=options, report=report)
+
+
+def _rows(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Marked]:
+    with closing(json_values(path, encoding=options.encoding, report=report)) as values:
+        for value in values:
+            row = value.body if isinstance(value.body, dict) else {}
+            text = text_field(row.get("text"), name="text", where=value.where)
+            yield Marked(value.number, text, list(_spans(row.get("label"), where=value.where)), value.where)
+
+
+def _spans(types: Any, *, where: str) -> Iterator[RawSpan]:
+    if not isinstance(types, dict):
+        raise _wrong(where, "no object under 'label'")
+    for kind, mentions in types.items():
+        if not isinstance(mentions, dict):
+            raise _wrong(where, f"no object of mentions under {kind!r}")
+        for mention, places in mentions.items():
+            if not isinstance(places, list):
+                raise _wrong(where, f"no list of places under {mention!r}")
+            for place in places:
+                if not isinstance(place, list) or len(place) != 2:
+                    raise _wrong(where, f"{show(place)} under {mention!r} is not [first, last]")
+                first, last = place
+                after = last + 1 if type(last) is int else last
+                yield raw_span(first, after, kind, quoted=mention, where=where)
+
+
+def _wrong(where: str, what: str) -> InputDataError:
+    return InputDataError(
+        f"{where}: {what}", next_step='write rows as {"text": "李明在京", "label": {"name": {"李明": [[0, 1]]}}}'
+    )

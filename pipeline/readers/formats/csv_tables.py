@@ -1,0 +1,209 @@
+r"""CSV and TSV with a header: a row a token, or a row a text.
+
+Columns are known by their names: a token and its tag (and the sentence it belongs to), a text and its entities as JSON,
+or a list of tokens and a list of tags. Other columns are passed over. Line ends inside a cell come as ``\n``.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import json
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pipeline.contract.errors import InputDataError, at_line
+from pipeline.readers.characters import TokenCensus, in_characters
+from pipeline.readers.fields import show
+from pipeline.readers.formats.columns import LONGEST_UNBROKEN
+from pipeline.readers.json_values import Value
+from pipeline.readers.lines import numbered_lines
+from pipeline.readers.options import ReadOptions
+from pipeline.readers.rows import read_rows
+from pipeline.readers.schemes import TagCensus, read_tags
+from pipeline.readers.sentence import ReadReport, Sentence
+
+Role = Literal["sentence", "token", "tag", "text", "entities", "tokens", "tags"]
+DELIMITERS = "\t,;"
+LONGEST_CELL = 1 << 26
+
+_TOKEN = {"token", "word", "char", "character", "字", "字符", "词"}
+_TAG = {"tag", "label", "ner", "nertag", "bio", "标签", "标注"}
+_SENTENCE = {"sentence", "sentenceid", "sentenceidx", "sentenceno", "sentid", "sent", "sid", "句子", "句子编号"}
+_TEXT = {"text", "content", "文本", "句子"}
+_ENTITIES = {"entities", "labels", "label", "spans", "实体"}
+_TOKENS, _TAGS = {"tokens", "words"}, {"tags", "nertags", "labels"}
+_TABLES: tuple[tuple[tuple[Role, set[str]], ...], ...] = (
+    (("tokens", _TOKENS), ("tags", _TAGS)),
+    (("token", _TOKEN), ("tag", _TAG)),
+    (("text", _TEXT), ("entities", _ENTITIES)),
+)
+_NEXT = "name the columns in the first line: sentence,token,tag or text,entities for example"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How a file is laid out."""
+
+    delimiter: str
+    n_columns: int
+    places: dict[Role, int]
+    """What a column is for → its place, from 0."""
+
+
+def table_of(header: str) -> Table | None:
+    """The table that a first line announces, or None where it does not name columns that are known."""
+    for delimiter in DELIMITERS:
+        names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+        for wanted in _TABLES:
+            found = {role: names.index(name) for role, known in wanted for name in names if name in known}
+            if len(found) == len(wanted) == len(set(found.values())):
+                sentence = next((place for place, name in enumerate(names) if name in _SENTENCE), None)
+                if "token" in found and sentence is not None:
+                    found["sentence"] = sentence
+                return Table(delimiter, len(names), found)
+    return None
+
+
+def looks_like_table(lines: list[str]) -> bool:
+    """Whether the first line is a header that is known."""
+    return bool(lines) and table_of(lines[0]) is not None
+
+
+def read_csv(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    """Yield the sentence of each row, or of each run of rows with one sentence id.
+
+    A cell without an id goes on with the sentence before it; without such a column blank rows end sentences.
+
+    Raises InputDataError with ``file:line`` for an unknown header, rows of another length, broken quoting, and what is
+    wrong in the cells.
+    """
+    with closing(numbered_lines(path, encoding=options.encoding)) as lines:
+        header = next((line for _, line in lines), "")
+    table = table_of(header)
+    if table is None:
+        raise InputDataError(f"{at_line(path, 1)}: {header[:60]!r} names no columns that are known", next_step=_NEXT)
+    if "token" in table.places:
+        return _read_tokens(path, table, options, report)
+
+    def rows(_: ReadReport | None) -> Iterator[Value]:
+        return _objects(path, table, options)
+
+    return read_rows(rows, path=path, options=options, report=report)
+
+
+def _plain(name: str) -> str:
+    return "".join(mark for mark in name.casefold() if mark.isalnum())
+
+
+def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[int, list[str]], None, None]:
+    """The rows below the header with the line on which each begins; blank ones come empty."""
+    csv.field_size_limit(LONGEST_CELL)
+    with closing(numbered_lines(path, encoding=options.encoding)) as lines:
+        raw = (line + "\n" for _, line in lines)
+        # a row a token with tabs between: a quote is a token, or marks both ends of its cell
+        unquoted = table.delimiter == "\t" and "token" in table.places
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL
+        reader = csv.reader(raw, delimiter=table.delimiter, strict=True, quoting=quoting)
+        start = 1
+        while True:
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                raise _wrong(path, start, f"broken quoting ({error})") from None
+            if cells is None:
+                return
+            if start > 1:
+                if any(cells) and len(cells) != table.n_columns:
+                    raise _wrong(path, start, f"{len(cells)} cells, but the header names {table.n_columns}")
+                yield start, [_bare(cell) for cell in cells] if unquoted else cells
+            start = reader.line_num + 1
+
+
+def _bare(cell: str) -> str:
+    return cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell
+
+
+def _objects(path: Path, table: Table, options: ReadOptions) -> Iterator[Value]:
+    for line, cells in _records(path, table, options):
+        if not any(cells):
+            continue
+        row = {role: cells[place] for role, place in table.places.items()}
+        body = {role: cell if role == "text" else _list(cell, path, line) for role, cell in row.items()}
+        yield Value(body, line, at_line(path, line))
+
+
+def _list(cell: str, path: Path, line: int) -> Any:
+    """A list as JSON or, from pandas, as Python writes it."""
+    if not cell.strip():
+        return []
+    try:
+        return json.loads(cell)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return _jsonlike(ast.literal_eval(cell.strip()))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise _wrong(path, line, f"{show(cell)} is not a list") from None
+
+
+def _jsonlike(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_jsonlike(item) for item in value]
+    return value
+
+
+def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tuple[int, str, str]]]:
+    """The rows of each sentence: line, token, tag."""
+    sentence = table.places.get("sentence")
+    group: list[tuple[int, str, str]] = []
+    current, parted = "", False
+    for line, cells in _records(path, table, options):
+        if not any(cells):
+            parted = parted or bool(group)
+            if sentence is None and group:
+                yield group
+                group = []
+            continue
+        name = "" if sentence is None else cells[sentence]
+        if name and name != current:
+            current = name
+            if group:
+                yield group
+                group = []
+        token, tag = cells[table.places["token"]], cells[table.places["tag"]]
+        if not token or not tag:
+            raise _wrong(path, line, f"no {'tag' if token else 'token'}")
+        group.append((line, token, tag))
+        if sentence is None and not parted and len(group) > LONGEST_UNBROKEN:
+            raise _wrong(path, line, f"{len(group)} rows, and nothing says where sentences end")
+    if group:
+        yield group
+
+
+def _read_tokens(path: Path, table: Table, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    census, token_census = TagCensus(path, labels=options.labels), TokenCensus(path)
+    for group in _groups(path, table, options):
+        for line, token, tag in group:
+            token_census.add(token, line)
+            census.add(tag, line)
+        token_census.end()
+        census.end()
+    token_census.finish()
+    notation = census.notation(report)
+    for group in _groups(path, table, options):
+        line = group[0][0]
+        tokens, tags = _column(group, 1), _column(group, 2)
+        spans = read_tags(tags, notation=notation, line=line, step=1, report=report)
+        yield in_characters(tokens, spans, line=line, step=1, report=report, writes_blanks=token_census.writes_blanks)
+
+
+def _column(group: Sequence[tuple[int, str, str]], place: Literal[1, 2]) -> list[str]:
+    return [row[place] for row in group]
+
+
+def _wrong(path: Path, line: int, what: str) -> InputDataError:
+    return InputDataError(f"{at_line(path, line)}: {what}", next_step=_NEXT)

@@ -1,0 +1,116 @@
+"""Parquet files of rows as ``rows`` has them; ``datasets`` on the hub are kept so.
+
+Tags may be numbers: their names stand in the file's own metadata where ``datasets`` wrote it, else in ``labels`` of
+dataset.yaml. Rows are counted from 1 where other formats count lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+from pipeline.readers.json_values import Value
+from pipeline.readers.options import ReadOptions
+from pipeline.readers.rows import SPAN_KEYS, TAG_KEYS, TYPE_KEYS, read_rows
+from pipeline.readers.sentence import ReadReport, Sentence
+
+ROWS_AT_ONCE = 1000
+"""Rows that memory holds together."""
+
+_COLUMNS = ("text", "tokens", *TAG_KEYS, *SPAN_KEYS)
+
+
+def read_parquet(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    """Yield the sentence of each row.
+
+    Raises MissingResourceError when the file is not there, InputDataError for what is not Parquet and, with
+    ``file:row``, as ``read_rows`` does.
+    """
+    names = _label_names(path)
+    tag_names = next((names[key] for key in TAG_KEYS if key in names), None)
+
+    def rows(_: ReadReport | None) -> Iterator[Value]:
+        return _rows(path, names)
+
+    return read_rows(rows, path=path, options=options, report=report, labels=tag_names)
+
+
+def _rows(path: Path, names: Mapping[str, tuple[str, ...]]) -> Iterator[Value]:
+    import pyarrow as pa
+
+    number = 0
+    with _opened(path) as file:
+        columns = [name for name in file.schema_arrow.names if name in _COLUMNS]
+        try:
+            for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=columns):
+                for row in batch.to_pylist():
+                    number += 1
+                    where = at_line(path, number)
+                    for key in SPAN_KEYS:
+                        if key in row:
+                            row[key] = _spans(row[key], names.get(key, ()), where=where)
+                    yield Value(row, number, where)
+        except (OSError, pa.ArrowException) as error:
+            raise _unreadable(path, error) from None
+
+
+def _spans(cell: Any, names: tuple[str, ...], *, where: str) -> Any:
+    """A cell of entities as JSON would have it: a list of rows may be kept as a row of lists, types as numbers."""
+    if isinstance(cell, str):
+        try:
+            return json.loads(cell)
+        except (ValueError, RecursionError) as error:
+            raise InputDataError(
+                f"{where}: a text that is not JSON stands where entities are expected ({error})",
+                next_step="keep entities as lists of start, end and label",
+            ) from None
+    if isinstance(cell, dict) and all(isinstance(column, list) for column in cell.values()):
+        cell = [dict(zip(cell, values, strict=False)) for values in zip(*cell.values(), strict=False)]
+    for one in cell if isinstance(cell, list) else ():
+        for key in TYPE_KEYS:
+            if isinstance(one, dict) and type(one.get(key)) is int and 0 <= one[key] < len(names):
+                one[key] = names[one[key]]
+    return cell
+
+
+def _label_names(path: Path) -> dict[str, tuple[str, ...]]:
+    """Column → the names of the numbers in it, as ``datasets`` keeps them in the file's metadata."""
+    with _opened(path) as file:
+        metadata = file.schema_arrow.metadata or {}
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return {key: found for key, feature in features.items() if (found := _names(feature))}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _names(feature: Any) -> tuple[str, ...]:
+    """The names of the first ClassLabel inside a feature."""
+    if isinstance(feature, list):
+        feature = dict(enumerate(feature))
+    if not isinstance(feature, dict):
+        return ()
+    names = feature.get("names")
+    if feature.get("_type") == "ClassLabel" and isinstance(names, list):
+        return tuple(map(str, names))
+    return next(filter(None, map(_names, feature.values())), ())
+
+
+def _opened(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path)
+    except FileNotFoundError as error:
+        raise MissingResourceError(f"{path}: no such file", next_step="check the name") from error
+    except (OSError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> InputDataError:
+    what = " ".join(str(error).split())
+    return InputDataError(f"{path}: not a Parquet file that can be read ({what})", next_step="fetch or write it again")

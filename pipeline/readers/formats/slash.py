@@ -1,0 +1,139 @@
+"""Segmented and tagged text, a sentence a line: ``李/nr  建国/nr  在/p  [东海/ns  银行/n]nt``.
+
+The People's Daily corpus (PFR) and its kin, and MSRA's ``word/tag`` files. Words are joined without the blanks between
+them; brackets hold compounds; an id like ``19980101-01-001-001/m`` at the start of a line is no text. Without a tag
+map the words and compounds tagged nr…, ns… and nt… are entities of the types nr, ns and nt (``nrf`` and ``nr1`` are
+nr too).
+
+A family name and the given name behind it are one person: two words side by side, both tagged nr…, the first of one
+character or a family name of two, the second of one or two characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pipeline.contract.errors import InputDataError, at_line
+from pipeline.contract.labels import Span
+from pipeline.readers.lines import numbered_lines
+from pipeline.readers.options import ReadOptions
+from pipeline.readers.sentence import ReadReport, Sentence
+from pipeline.readers.spans import without_overlaps
+
+ENTITY_TAGS = ("nr", "ns", "nt")
+FAMILY_NAMES = frozenset(
+    re.findall(
+        "..",
+        "欧阳太史端木上官司马东方独孤南宫万俟闻人夏侯诸葛尉迟公羊赫连澹台皇甫宗政濮阳公冶太叔申屠公孙慕容仲孙钟离长孙宇文"
+        "司徒鲜于司空闾丘令狐百里呼延东郭南门西门第五",
+    )
+)
+"""Those of two characters."""
+
+_WORD = re.compile(r"(\[*)(.+?)/([A-Za-z]\w*)((?:\]/?[A-Za-z]\w*)*)", re.ASCII)
+_CLOSING = re.compile(r"\]/?([A-Za-z]\w*)", re.ASCII)
+_LINE_ID = re.compile(r"\d{8}-\d{2}-\d{3}-\d{3}(?:/m)?", re.ASCII)
+_LONGEST_GIVEN_NAME = 2
+
+
+def looks_like_slash(lines: list[str]) -> bool:
+    """Whether the first line is nothing but words, each with a slash and a tag."""
+    return bool(lines) and all(_WORD.fullmatch(word) or _LINE_ID.fullmatch(word) for word in _words(lines[0]))
+
+
+def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    """Yield the sentence of each line; blank lines are ignored.
+
+    ``options.tag_map`` names the tags that are entities and their types; all others are none. Of entities inside one
+    another the outer one stays, and each inner one is counted as skipped.
+
+    Raises InputDataError with ``file:line:word`` for words without a tag and brackets that do not pair.
+    """
+    types = _Types(options.tag_map)
+    has_ids = False
+    for number, line in numbered_lines(path):
+        words = _words(line)
+        if words and _LINE_ID.fullmatch(words[0]):
+            del words[0]
+            has_ids = True
+        if not words:
+            continue
+        yield _sentence(words, path=path, line=number, types=types, report=report)
+    if has_ids:
+        report.notes.append("lines begin with an id (19980101-01-001-001/m): it is dropped")
+    report.notes.append(types.note())
+
+
+def _words(line: str) -> list[str]:
+    # not str.split(): U+3000 and its like are words of such corpora
+    return [word for word in line.replace("\t", " ").split(" ") if word]
+
+
+class _Types:
+    """Tag → entity type, and which tags were met."""
+
+    def __init__(self, tag_map: Mapping[str, str] | None) -> None:
+        self._map = tag_map
+        self._default = {tag: tag for tag in ENTITY_TAGS}
+        self._met: dict[str, str] = {}
+
+    def __call__(self, tag: str) -> str | None:
+        found = self._default.get(tag[:2]) if self._map is None else self._map.get(tag)
+        if found is not None:
+            self._met[tag] = found
+        return found
+
+    def note(self) -> str:
+        """What was taken for an entity, and what the tag map names in vain."""
+        met = ", ".join(f"{tag} as {kind}" for tag, kind in sorted(self._met.items()))
+        unmet = sorted(set(self._map or ()) - self._met.keys())
+        vain = f"; the tag map names {', '.join(unmet)}, which no word has" if unmet else ""
+        return f"tags taken for entities: {met or 'none'}{vain}"
+
+
+def _sentence(words: list[str], *, path: Path, line: int, types: _Types, report: ReadReport) -> Sentence:
+    characters: list[str] = []
+    found: list[Span] = []
+    opened: list[int] = []
+    family: Span | None = None
+    for place, written in enumerate(words, start=1):
+        where = f"{at_line(path, line)}:{place}"
+        match = _WORD.fullmatch(written)
+        if match is None:
+            raise _wrong(where, f"{written!r} is no word with a slash and a tag")
+        brackets, word, tag, closings = match.groups()
+        opened += [len(characters)] * len(brackets)
+        start, end = len(characters), len(characters) + len(word)
+        characters += word
+        if brackets:
+            family = None
+        kind = types(tag)
+        family = None if kind is None else _person(family, Span(start, end, kind), word=word, tag=tag, found=found)
+        for closing in _CLOSING.findall(closings):
+            if not opened:
+                raise _wrong(where, "a closing bracket without an opening one")
+            outer, kind = opened.pop(), types(closing)
+            if kind is not None:
+                found.append(Span(outer, end, kind))
+            family = None
+    if opened:
+        raise _wrong(at_line(path, line), "a bracket that is never closed")
+    return Sentence(tuple(characters), without_overlaps(found, line=line, report=report), line)
+
+
+def _person(family: Span | None, name: Span, *, word: str, tag: str, found: list[Span]) -> Span | None:
+    """Put a name among the entities, in one with the family name before it; returns it when it may be one itself."""
+    if family is not None and tag.startswith("nr") and len(word) <= _LONGEST_GIVEN_NAME and family.label == name.label:
+        found[-1] = Span(family.start, name.end, name.label)
+        return None
+    found.append(name)
+    return name if tag.startswith("nr") and (len(word) == 1 or word in FAMILY_NAMES) else None
+
+
+def _wrong(where: str, what: str) -> InputDataError:
+    return InputDataError(
+        f"{where}: {what}",
+        next_step="write each word with its tag, blanks between them: 李/nr 建国/nr 在/p [东海/ns 银行/n]nt",
+    )

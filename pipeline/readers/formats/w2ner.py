@@ -1,0 +1,87 @@
+"""W2NER's rows: ``{"sentence": [tokens], "ner": [{"index": [places of its tokens], "type": ...}]}``, an array of them.
+
+Such data may hold nested and discontinuous entities: of nested ones the longer stays, discontinuous ones are left out,
+and both are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from pipeline.contract.errors import InputDataError
+from pipeline.contract.labels import Span
+from pipeline.readers.characters import TokenCensus, in_characters
+from pipeline.readers.fields import raw_span, show, text_field
+from pipeline.readers.json_values import Value, json_values
+from pipeline.readers.options import ReadOptions
+from pipeline.readers.sentence import ReadReport, Sentence
+from pipeline.readers.spans import EMPTY_TEXT, check_label, without_overlaps
+
+DISCONTINUOUS = "discontinuous-entity"
+
+
+def looks_like_w2ner(row: Mapping[str, Any]) -> bool:
+    """Whether the first row has W2NER's two lists."""
+    return isinstance(row.get("sentence"), list) and isinstance(row.get("ner"), list)
+
+
+def read_w2ner(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
+    """Yield the sentence of each row that has tokens.
+
+    Raises InputDataError naming line and row for rows of another form and places outside the sentence.
+    """
+    census = TokenCensus(path)
+    for value, tokens in _rows(path, options, None):
+        for token in tokens:
+            census.add(token, value.number)
+        census.end()
+    census.finish()
+    for value, tokens in _rows(path, options, report):
+        spans = list(_spans(value, len(tokens), report))
+        if not tokens:
+            report.skip(EMPTY_TEXT, value.number)
+            continue
+        kept = without_overlaps(spans, line=value.number, report=report)
+        yield in_characters(tokens, kept, line=value.number, step=0, report=report, writes_blanks=census.writes_blanks)
+
+
+def _rows(path: Path, options: ReadOptions, report: ReadReport | None) -> Iterator[tuple[Value, list[str]]]:
+    with closing(json_values(path, encoding=options.encoding, report=report)) as values:
+        for value in values:
+            tokens = value.body.get("sentence") if isinstance(value.body, dict) else None
+            if not isinstance(tokens, list):
+                raise _wrong(value, "no list of tokens under 'sentence'")
+            for token in tokens:
+                text_field(token, name="sentence", where=value.where)
+            if "" in tokens:
+                raise _wrong(value, "an empty token")
+            yield value, tokens
+
+
+def _spans(value: Value, n_tokens: int, report: ReadReport) -> Iterator[Span]:
+    entities = value.body.get("ner")
+    if not isinstance(entities, list):
+        raise _wrong(value, "no list of entities under 'ner'")
+    for entity in entities:
+        places = entity.get("index") if isinstance(entity, dict) else None
+        if not isinstance(places, list) or not places or not all(type(place) is int for place in places):
+            raise _wrong(value, f"entity {show(entity)} has no list of places under 'index'")
+        raw = raw_span(places[0], places[-1] + 1, entity.get("type"), where=value.where)
+        if min(places) < 0 or max(places) >= n_tokens:
+            raise _wrong(value, f"entity {show(entity)} lies outside the sentence of {n_tokens} tokens")
+        check_label(raw.label, where=value.where)
+        if any(right != left + 1 for left, right in pairwise(places)):
+            report.skip(DISCONTINUOUS, value.number)
+            continue
+        yield Span(raw.start, raw.end, raw.label)
+
+
+def _wrong(value: Value, what: str) -> InputDataError:
+    return InputDataError(
+        f"{value.where}: {what}",
+        next_step='write rows as {"sentence": ["李", "明"], "ner": [{"index": [0, 1], "type": "PER"}]}',
+    )

@@ -1,0 +1,187 @@
+"""JSON as files hold it, a value at a time: a value a line, or one array over any number of lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.contract.errors import InputDataError, at_line
+from pipeline.readers.lines import numbered_lines, text_pieces
+from pipeline.readers.sentence import ReadReport
+
+LONGEST_VALUE = 1 << 28
+"""Characters of one value of an array; a longer one is refused rather than held."""
+
+BLANK_LINE = "blank-line"
+
+_PIECE = 1 << 18
+"""Characters that are decoded together; more only where one value is longer."""
+_LONGEST_WORD = 16
+"""No token of JSON that is no string is longer, so an error further from the end is none of a text cut short."""
+_ARRAY = re.compile(r"\[\s*(?:[{\]]|$)")
+_BLANK = re.compile(r"[ \t\r\n]*")
+_DECODER = json.JSONDecoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of a file and where it stands."""
+
+    body: Any
+    number: int
+    """Its line, from 1; in an array its place there, from 1."""
+    where: str
+    """For messages: ``file:line``, in an array with the row beside it."""
+    in_array: bool = False
+
+
+def json_values(
+    path: Path, *, encoding: str | None = None, report: ReadReport | None = None
+) -> Generator[Value, None, None]:
+    """Yield the values of a file of JSON lines or of one JSON array; blank lines are counted in ``report``.
+
+    The first characters that are no blanks tell which it is. Memory holds one line, or one value of the array with a
+    piece of text around it, however the array is written.
+
+    Raises InputDataError with ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
+    """
+    if _begins_an_array(path, encoding):
+        with closing(text_pieces(path, encoding=encoding)) as pieces:
+            yield from _Array(path, pieces).values()
+        return
+    with closing(numbered_lines(path, encoding=encoding)) as lines:
+        for number, line in lines:
+            if not line.strip():
+                if report is not None:
+                    report.skip(BLANK_LINE, number)
+                continue
+            where = at_line(path, number)
+            try:
+                body = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise not_json(where, error) from None
+            yield Value(body, number, where)
+
+
+def first_value(path: Path, *, encoding: str | None = None) -> Any:
+    """The first value of a file; None where it holds none, or something else than JSON."""
+    try:
+        with closing(json_values(path, encoding=encoding)) as values:
+            first = next(values, None)
+    except InputDataError:
+        return None
+    return None if first is None else first.body
+
+
+def _begins_an_array(path: Path, encoding: str | None) -> bool:
+    """Whether the first characters that are no blanks open an array, of objects or of nothing."""
+    head = ""
+    with closing(text_pieces(path, encoding=encoding)) as pieces:
+        for piece in pieces:
+            head = (head + piece).lstrip()
+            if len(head.replace(" ", "")) > _LONGEST_WORD:
+                break
+    return _ARRAY.match(head) is not None
+
+
+def not_json(where: str, why: object) -> InputDataError:
+    """The refusal of what is not JSON."""
+    return InputDataError(
+        f"{where}: not JSON ({why})",
+        next_step="write an object a line, or one array of objects: "
+        '{"text": "李明在京", "entities": [[0, 2, "PER"]]} for example',
+    )
+
+
+class _Array:
+    """Decodes an array from a growing buffer, from which what was decoded is cut off."""
+
+    def __init__(self, path: Path, pieces: Iterator[str]) -> None:
+        self._path = path
+        self._pieces = pieces
+        self._buffer = ""
+        self._place = 0
+        self._line = 1
+        self._counted = 0
+        self._ended = False
+
+    def values(self) -> Iterator[Value]:
+        self._expect("[")
+        number = 0
+        if self._peek() == "]":
+            self._place += 1
+        else:
+            while True:
+                number += 1
+                self._peek()
+                where = f"{at_line(self._path, self._line_here())} (row {number})"
+                yield Value(self._value(), number, where, in_array=True)
+                if self._expect(",]") == "]":
+                    break
+        if self._peek():
+            raise not_json(at_line(self._path, self._line_here()), "something stands after the array's end")
+
+    def _value(self) -> Any:
+        """The value that begins here; more text is taken until it is whole."""
+        while True:
+            try:
+                body, self._place = _DECODER.raw_decode(self._buffer, self._place)
+            except RecursionError as error:
+                raise not_json(at_line(self._path, self._line_here()), error) from None
+            except json.JSONDecodeError as error:
+                cut_short = error.msg.startswith("Unterminated") or error.pos + _LONGEST_WORD >= len(self._buffer)
+                length = len(self._buffer) - self._place
+                if cut_short and length <= LONGEST_VALUE and self._more(max(_PIECE, length)):
+                    continue
+                where = at_line(self._path, self._line_at(error.pos))
+                if cut_short and length > LONGEST_VALUE:
+                    raise not_json(where, f"one value is longer than {LONGEST_VALUE} characters") from None
+                raise not_json(where, error.msg) from None
+            return body
+
+    def _expect(self, marks: str) -> str:
+        found = self._peek()
+        if not found or found not in marks:
+            wanted = " or ".join(map(repr, marks))
+            what = f"{found!r} stands" if found else "the file ends"
+            raise not_json(at_line(self._path, self._line_here()), f"{what} where {wanted} is expected")
+        self._place += 1
+        return found
+
+    def _peek(self) -> str:
+        """The next character that is no blank, or nothing at the end of the file."""
+        while True:
+            blank = _BLANK.match(self._buffer, self._place)
+            self._place = blank.end() if blank else self._place
+            if self._place < len(self._buffer) or not self._more(_PIECE):
+                return self._buffer[self._place : self._place + 1]
+
+    def _more(self, n_characters: int) -> bool:
+        """Take at least so many characters more, where there are; False at the end of the file."""
+        if self._ended:
+            return False
+        self._line, self._counted = self._line_here(), 0
+        pieces = [self._buffer[self._place :]]
+        self._place = 0
+        for piece in self._pieces:
+            pieces.append(piece)
+            n_characters -= len(piece)
+            if n_characters <= 0:
+                break
+        else:
+            self._ended = True
+        self._buffer = "".join(pieces)
+        return True
+
+    def _line_here(self) -> int:
+        self._line = self._line_at(self._place)
+        self._counted = self._place
+        return self._line
+
+    def _line_at(self, place: int) -> int:
+        return self._line + self._buffer.count("\n", self._counted, place)

@@ -1,0 +1,159 @@
+"""Rows of any file, as objects: ``text`` with character spans, or ``tokens`` with tags.
+
+Spans stand under ``entities``, ``labels``, ``label`` or ``spans``, each ``[start, end, type]`` or an object with
+``start``/``end`` (``start_offset``, ``start_idx``, ...) and ``label`` or ``type``. Offsets are half-open and count
+Unicode code points, or UTF-16 units where the file or its data set says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pipeline.contract.errors import InputDataError, nearest
+from pipeline.readers.characters import TokenCensus, in_characters
+from pipeline.readers.fields import raw_span, show, text_field
+from pipeline.readers.json_values import Value
+from pipeline.readers.options import ReadOptions
+from pipeline.readers.schemes import TagCensus, read_tags
+from pipeline.readers.sentence import ReadReport, Sentence
+from pipeline.readers.spans import EMPTY_TEXT, Marked, RawSpan, marked_sentences
+
+SPAN_KEYS = ("entities", "labels", "label", "spans")
+TAG_KEYS = ("tags", "ner_tags")
+START_KEYS = ("start", "start_offset", "start_idx", "begin")
+END_KEYS = ("end", "end_offset", "end_idx")
+TYPE_KEYS = ("label", "type", "entity_type", "category", "tag", "entity")
+QUOTE_KEYS = ("text", "entity", "word", "mention", "value", "name")
+"""Fields of an entity that repeat its text; ``entity`` is its type where no other field is."""
+LOST_KEYS = {"relations": "relation", "cats": "category-of-a-text", "Comments": "comment", "comments": "comment"}
+"""Lists beside the entities, of which none is one → as what each item is counted."""
+
+Rows = Callable[[ReadReport | None], Iterator[Value]]
+"""Reads a file anew; what is skipped on the way is counted where a report is given."""
+
+
+def read_rows(
+    rows: Rows, *, path: Path, options: ReadOptions, report: ReadReport, labels: tuple[str, ...] | None = None
+) -> Iterator[Sentence]:
+    """Yield one sentence for each row; the first row tells whether the file holds spans or tags.
+
+    Of entities that overlap or nest the longer stays (of equals the earlier); the others are counted as skipped, and so
+    are rows without characters and what ``LOST_KEYS`` names. Text is taken as it is, line breaks included. Tokens of
+    several characters are cut into characters. ``labels``: the file's own names of tags that are numbers, where the
+    options give none.
+
+    Raises InputDataError with the row's place for rows that are not such objects, offsets outside the text and entities
+    that quote another text than stands there.
+    """
+    with closing(_objects(rows, None)) as objects:
+        first = next(objects, None)
+    if first is not None and "tokens" in first.body and "text" not in first.body:
+        place = f"{path} row" if first.in_array else path
+        yield from _read_tagged(rows, place=place, labels=options.labels or labels, report=report)
+        return
+    yield from marked_sentences(partial(_marked, rows), path=path, options=options, report=report)
+
+
+def _marked(rows: Rows, report: ReadReport) -> Iterator[Marked]:
+    for value in _objects(rows, report):
+        row, where = value.body, value.where
+        if not isinstance(row.get("text"), str):
+            hint = "" if "text" in row else f", {nearest('text', row)}"
+            raise _wrong(where, f"no string under 'text'{hint}")
+        text = text_field(row["text"], name="text", where=where)
+        yield Marked(value.number, text, [_span(item, where=where) for item in _span_list(row, where=where)], where)
+
+
+def _read_tagged(
+    rows: Rows, *, place: Path | str, labels: tuple[str, ...] | None, report: ReadReport
+) -> Iterator[Sentence]:
+    census, token_census = TagCensus(place, labels=labels), TokenCensus(place)
+    for value in _objects(rows, None):
+        for token, tag in zip(*_tokens_and_tags(value), strict=True):
+            token_census.add(token, value.number)
+            census.add(tag, value.number)
+        token_census.end()
+        census.end()
+    token_census.finish()
+    notation, writes_blanks = census.notation(report), token_census.writes_blanks
+    for value in _objects(rows, report):
+        tokens, tags = _tokens_and_tags(value)
+        line = value.number
+        if not tokens:
+            report.skip(EMPTY_TEXT, line)
+            continue
+        spans = read_tags(tags, notation=notation, line=line, step=0, report=report)
+        yield in_characters(tokens, spans, line=line, step=0, report=report, writes_blanks=writes_blanks)
+
+
+def _objects(rows: Rows, report: ReadReport | None) -> Generator[Value, None, None]:
+    for value in rows(report):
+        if not isinstance(value.body, dict):
+            raise _wrong(value.where, "not a JSON object")
+        if report is not None:
+            for key, reason in LOST_KEYS.items():
+                for _ in value.body[key] if isinstance(value.body.get(key), list) else ():
+                    report.skip(reason, value.number)
+        yield value
+
+
+def _span_list(row: Mapping[str, Any], *, where: str) -> list[Any]:
+    key = next((key for key in SPAN_KEYS if key in row), None)
+    if key is None:
+        raise _wrong(where, f"no entities (one of {', '.join(SPAN_KEYS)})")
+    items = row[key] if row[key] is not None else []
+    if not isinstance(items, list):
+        raise _wrong(where, f"{key!r} is not a list")
+    return items
+
+
+def _span(item: Any, *, where: str) -> RawSpan:
+    quoted: tuple[str, ...] = ()
+    if isinstance(item, dict):
+        start, end = _first(item, START_KEYS)[1], _first(item, END_KEYS)[1]
+        type_key, label = _first(item, TYPE_KEYS)
+        several = item.get("labels")  # Label Studio's CSV
+        if not type_key and isinstance(several, list) and len(several) == 1:
+            label = several[0]
+        quoted = tuple(item[key] for key in QUOTE_KEYS if key != type_key and isinstance(item.get(key), str))
+    elif isinstance(item, list) and len(item) == 3:
+        start, end, label = item
+    else:
+        raise _wrong(where, f"entity {show(item)} is neither [start, end, type] nor an object")
+    if not label:
+        raise _wrong(where, f"entity {show(item)} needs two whole numbers and a type")
+    return raw_span(start, end, label, where=where)._replace(quoted=quoted, shown=show(item))
+
+
+def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:
+    """The first of the keys that an object has, and its value."""
+    return next(((key, item[key]) for key in keys if key in item), ("", None))
+
+
+def _tokens_and_tags(value: Value) -> tuple[list[str], list[str]]:
+    """Tokens and tags of a row; tags that are numbers come as their digits."""
+    row, where = value.body, value.where
+    tokens = row.get("tokens")
+    tags = next((row[key] for key in TAG_KEYS if key in row), None)
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise _wrong(where, "no list of strings under tokens")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) or type(tag) is int for tag in tags):
+        raise _wrong(where, f"no list of tags under {' or '.join(TAG_KEYS)}")
+    if len(tokens) != len(tags):
+        raise _wrong(where, f"{len(tokens)} tokens but {len(tags)} tags")
+    if "" in tokens:
+        raise _wrong(where, "an empty token")
+    tags = [str(tag) for tag in tags]
+    text_field("".join((*tokens, *tags)), name="tokens", where=where)
+    return tokens, tags
+
+
+def _wrong(where: str, what: str) -> InputDataError:
+    return InputDataError(
+        f"{where}: {what}",
+        next_step='write rows as {"text": "李明在京", "entities": [[0, 2, "PER"]]} or {"tokens": [...], "tags": [...]}',
+    )

@@ -1,0 +1,106 @@
+"""CSV and TSV with a header, through the doorway."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.contract.errors import InputDataError
+from pipeline.contract.labels import Span
+from pipeline.readers import ReadReport, Sentence, read_sentences
+from pipeline.readers.options import ReadOptions
+
+Write = Callable[..., Path]
+
+LI = Sentence(("李", "明", "在", "京"), (Span(0, 2, "PER"), Span(3, 4, "LOC")), 2)
+
+
+def read(path: Path) -> tuple[list[Sentence], ReadReport]:
+    sentences, report = read_sentences(path)
+    return list(sentences), report
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "sentence_id,token,tag\n0,李,B-PER\n0,明,I-PER\n0,在,O\n0,京,B-LOC\n1,好,O\n"),
+        ("a.csv", "Sentence #,Word,POS,Tag\nS: 1,李,nr,B-PER\n,明,nr,I-PER\n,在,p,O\n,京,ns,B-LOC\nS: 2,好,a,O\n"),
+        ("a.csv", "char;label\r\n李;B-PER\r\n明;I-PER\r\n在;O\r\n京;B-LOC\r\n\r\n好;O\r\n"),
+        ("a.tsv", "字\t标签\n李\tB-PER\n明\tI-PER\n在\tO\n京\tB-LOC\n\t\n好\tO\n"),
+        ("a.txt", "char\tlabel\n李\tB-PER\n明\tI-PER\n在\tO\n京\tB-LOC\n\n好\tO\n"),
+    ],
+)
+def test_a_row_a_token(write: Write, name: str, content: str) -> None:
+    sentences, report = read(write(content, name))
+    assert sentences[0] == LI
+    assert [one.text for one in sentences] == ["李明在京", "好"]
+    assert (report.format, report.scheme) == ("csv", "BIO")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", 'id,text,entities\n7,李明在京,"[[0, 2, ""PER""], [3, 4, ""LOC""]]"\n8,好,\n'),
+        ("a.csv", "text,label\n李明在京,\"[(0, 2, 'PER'), (3, 4, 'LOC')]\"\n好,[]\n"),
+        ("a.csv", "tokens,ner_tags\n\"['李', '明', '在', '京']\",\"['B-PER', 'I-PER', 'O', 'B-LOC']\"\n['好'],['O']\n"),
+        (
+            "a.tsv",
+            'text\tlabel\n李明在京\t"[{""start"": 0, ""end"": 2, ""text"": ""李明"", ""labels"": [""PER""]}, '
+            '[3, 4, ""LOC""]]"\n好\t\n',
+        ),
+    ],
+)
+def test_a_row_a_text(write: Write, name: str, content: str) -> None:
+    sentences, report = read(write(content, name))
+    assert sentences == [LI, Sentence(("好",), (), 3)]
+    assert report.format == "csv"
+
+
+def test_cells_across_lines_keep_the_count_of_lines(write: Write) -> None:
+    path = write('text,entities\n"甲\n乙",[]\n\n"丙",x\n', "a.csv")
+    sentences, _ = read_sentences(path)
+    assert next(sentences) == Sentence(("甲", "\n", "乙"), (), 2)
+    with pytest.raises(InputDataError, match=r"a\.csv:5: \"x\" is not a list"):
+        list(sentences)
+
+
+def test_marks_of_the_notation_may_be_tokens(write: Write) -> None:
+    csv = 'token,tag\n",",O\n"""",O\n'
+    tsv = 'token\ttag\n"\tO\n""""\tO\n""\tO\n'
+    assert [one.text for one in read(write(csv, "a.csv"))[0]] == [',"']
+    assert read(write(tsv.replace('\n""\tO', ""), "a.tsv"))[0][0].text == '""'
+    with pytest.raises(InputDataError, match=r"a\.tsv:4: no token"):
+        read(write(tsv, "a.tsv"))
+
+
+def test_tags_may_be_numbers(write: Write) -> None:
+    path = write("token,tag\n李,1\n明,2\n在,0\n", "a.csv")
+    with pytest.raises(InputDataError, match=r"a\.csv:2: .*by name, not by number"):
+        read(path)
+    sentences, _ = read_sentences(path, options=ReadOptions(labels=("O", "B-PER", "I-PER")))
+    assert next(sentences).entities == (Span(0, 2, "PER"),)
+
+
+def test_a_tsv_without_a_header_is_read_as_columns(write: Write) -> None:
+    assert read(write("京\tB-LOC\n好\tO\n\n", "a.tsv"))[1].format == "columns"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("京,B-LOC\n", ":1: '京,B-LOC' names no columns that are known"),
+        ("token,tag\n京,B-LOC\n好\n", ":3: 1 cells, but the header names 2"),
+        ("token,tag\n京,\n", ":2: no tag"),
+        ("token,tag\n京,B-LOC\n好,X\n", ":3: 'X' is not a tag"),
+        ('token,tag\n京,B-LOC\n"好,O\n', ":3: broken quoting"),
+        ("token,tag\n" + "京,O\n" * 513, ":514: 513 rows, and nothing says where sentences end"),
+        ('text,entities\n京,"[[0, 2, ""LOC""]]"\n', ':2: entity [0, 2, "LOC"] lies outside'),
+    ],
+)
+def test_what_is_wrong_is_refused_with_its_line(write: Write, content: str, message: str) -> None:
+    path = write(content, "a.csv")
+    with pytest.raises(InputDataError) as caught:
+        read(path)
+    assert caught.value.message.startswith(f"{path}{message}")
