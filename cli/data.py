@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,9 @@ from cli.options import dataset_option
 from cli.session import Session
 
 if TYPE_CHECKING:
+    from pipeline.contract.params import SegmentParams
     from pipeline.datacheck import DataCheck
+    from pipeline.features.user_dictionary import LineUse
 
 json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
@@ -91,14 +94,19 @@ def check(session: Session, dataset: str | None, encoding: str | None, offsets: 
         find_words=_word_finder(session),
         options=options,
     )
+    uses = _user_dictionary(session, params.segment, files.splits.values())
     if as_json:
-        encoder_told = {"name": encoder.name, **asdict(encoder.shape)}
-        body = {**asdict(found), "encoder": encoder_told, "notes": list(files.notes)}
+        body = {
+            **asdict(found),
+            "encoder": {"name": encoder.name, **asdict(encoder.shape)},
+            "notes": list(files.notes),
+            "user_dictionary": None if uses is None else [asdict(one) for one in uses],
+        }
         click.echo(json.dumps(body, ensure_ascii=False, indent=1, default=str))
         return
     click.echo(f"{files.name}  ({files.origin}; {files.licence})")
     click.echo(f"encoder {encoder.name}  ({encoder.description})")
-    for title, header, rows in _check_tables(found, notes=files.notes):
+    for title, header, rows in [*_check_tables(found, notes=files.notes), *_dictionary_table(uses)]:
         click.echo(f"\n{title}")
         print_table(header, rows)
 
@@ -113,6 +121,32 @@ def _word_finder(session: Session) -> Callable[[str], Iterable[tuple[int, int]]]
 
     trie = Trie.open(folder / TRIE_FILE)
     return lambda text: [(start, end) for start, end, _ in trie.matches(text)]
+
+
+def _user_dictionary(session: Session, params: SegmentParams, files: Iterable[Path]) -> list[LineUse] | None:
+    """How often each line of ``segment.user_dict`` matched in all files together; None where there is none."""
+    if params.user_dict is None:
+        return None
+    from pipeline.features.segmentation import open_segmenter, segment_sentence
+    from pipeline.features.user_dictionary import count_uses, read_user_dictionary
+    from pipeline.readers import read_sentences
+
+    path = session.root / params.user_dict
+    cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=path)
+    session.reporter.note(f"counting how often each line of {params.user_dict} matches")
+    sentences = (sentence.characters for file in files for sentence in read_sentences(file)[0])
+    return count_uses(
+        read_user_dictionary(path), sentences, segment=lambda characters: segment_sentence(characters, cut)[0]
+    )
+
+
+def _dictionary_table(uses: list[LineUse] | None) -> list[Table]:
+    """The lines that never matched first, then the file's order."""
+    rows: list[tuple[object, ...]] = [
+        (one.line, one.word, one.segments, one.sentences, one.note or ("" if one.segments else "never matched"))
+        for one in sorted(uses or [], key=lambda one: (one.segments > 0, one.line))
+    ]
+    return [("User dictionary", ("line", "word", "segments", "sentences", "note"), rows)] if rows else []
 
 
 Table = tuple[str, tuple[str, ...], list[tuple[object, ...]]]

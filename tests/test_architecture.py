@@ -12,7 +12,7 @@ import pytest
 DOORS = {
     "jieba": {"pipeline.features.segmentation"},
     "rjieba": {"pipeline.features.segmentation"},
-    "gensim": {"pipeline.features.vectors"},
+    "gensim": {"pipeline.features.word_vectors.fasttext"},
     "dask": {"pipeline.executor"},
     "distributed": {"pipeline.executor"},
     "duckdb": {"pipeline.warehouse"},

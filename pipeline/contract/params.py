@@ -6,6 +6,7 @@ that ``-S section.key=value`` reaches a value, for training and for features ali
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import math
@@ -73,10 +74,29 @@ class VocabParams(Section):
     """Word vectors → vocabulary, trie and character index."""
 
     vectors: str = "synonyms"
-    """A name from ``ssmi-cli data list`` or a path to word2vec text/binary (.gz too) or a saved gensim KeyedVectors."""
+    """A name from ``ssmi-cli data list`` or a path to word2vec text or binary, fastText .vec (packed too: gzip, bzip2, xz,
+    zip, tar) or .bin, or a saved gensim KeyedVectors."""
+    encoding: str = "utf-8"
+    """Of the words in the vector file, by Python's name for it; ``gb18030`` reads GBK too."""
     max_word_len: Annotated[int, Field(ge=2)] = 10
     max_words: Positive | None = None
-    """Keep only so many words, in the file's order; null keeps all."""
+    """Keep only so many words, in the file's order, and read no further; null keeps all."""
+    extra_words: str | None = None
+    """A file of words of one's own, one a line (path relative to the project), that join the vocabulary without vectors
+    in the file: theirs are mapped from BERT's, as those of segments outside the vocabulary are."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            plain = "a 1\n".encode(value) == b"a 1\n"
+        except LookupError:
+            raise ValueError(f"{value!r} is no encoding that Python knows; GBK is gb18030, Big5 is big5hkscs") from None
+        except UnicodeError:
+            plain = False
+        if not plain:
+            raise ValueError(f"{value}: not read; ASCII must be itself, as in utf-8 (with a mark too) and gb18030")
+        return "utf-8" if codecs.lookup(value).name == "utf-8" else value
 
 
 class SegmentParams(Section):

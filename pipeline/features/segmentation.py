@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -9,11 +10,11 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate, islice, pairwise
 from pathlib import Path
-from typing import BinaryIO
 
 import platformdirs
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+from pipeline.contract.errors import InputDataError, ParameterError
+from pipeline.features.user_dictionary import read_user_dictionary
 from pipeline.features.windows import window_starts
 
 Cut = Callable[[str], Iterable[str]]
@@ -28,7 +29,7 @@ and inside a run only where it has no mark for so long."""
 def open_segmenter(engine: str, *, hmm: bool, user_dict: Path | None, digest: str = "") -> Cut:
     """A function text → words in precise mode, opened once a process; ``digest`` tells dictionaries of one path apart.
 
-    Raises ParameterError for a user dictionary with an engine that cannot read it.
+    Raises ParameterError for a user dictionary with an engine that cannot read it, else as ``read_user_dictionary``.
     """
     if engine == "jieba":
         return _jieba(hmm=hmm, user_dict=user_dict)
@@ -53,22 +54,9 @@ def _jieba(*, hmm: bool, user_dict: Path | None) -> Cut:
     tokenizer.tmp_dir = str(cache)
     tokenizer.initialize()
     if user_dict is not None:
-        _load_user_dict(tokenizer.load_userdict, user_dict)
+        lines = "\n".join(map(str, read_user_dictionary(user_dict)))
+        tokenizer.load_userdict(io.BytesIO(lines.encode()))
     return lambda text: tokenizer.cut(text, HMM=hmm)
-
-
-def _load_user_dict(load: Callable[[BinaryIO], None], path: Path) -> None:
-    if not path.is_file():
-        raise MissingResourceError(
-            f"{path}: no such user dictionary", next_step="mend segment.user_dict in params.yaml"
-        )
-    try:
-        with path.open("rb") as stream:  # given a path, jieba opens the file and never closes it
-            load(stream)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise InputDataError(
-            f"{path}: not a jieba user dictionary ({error})", next_step="write 'word [count] [tag]' on each line"
-        ) from error
 
 
 def _rjieba(*, hmm: bool) -> Cut:

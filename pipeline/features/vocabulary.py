@@ -1,9 +1,7 @@
-"""The pre-trained vocabulary V: which words are kept, and the index character → boundaries (paper: W(c_i))."""
+"""The pre-trained vocabulary V, opened: words, vectors and the index character → boundaries (paper: W(c_i))."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,10 +17,6 @@ FloatMatrix = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 
-MIN_WORD_LEN = 2
-# Unified ideographs with extensions A-H, compatibility ideographs, and the iteration and zero marks.
-CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3005\u3007\U00020000-\U0003134f]")
-
 WORDS_FILE = "words.parquet"
 VECTORS_FILE = "vectors.npy"
 TRIE_FILE = "trie.bin"
@@ -30,64 +24,10 @@ CHARACTERS_FILE = "characters.parquet"
 CHARACTER_BOUNDARIES_FILE = "character_boundaries.npy"
 
 
-def keep_words(
-    words: Sequence[str], matrix: FloatMatrix, *, max_word_len: int, max_words: int | None
-) -> tuple[npt.NDArray[np.int64], dict[str, int]]:
-    """Rows that become the vocabulary, in the file's order, and how many were dropped for which reason.
-
-    Kept: 2 to ``max_word_len`` characters with at least one CJK character, the first of duplicates, a finite non-zero
-    vector. ``matrix`` has shape (words, d).
-    """
-    finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(matrix).all(axis=1))
-    nonzero: npt.NDArray[np.bool_] = np.asarray(matrix.any(axis=1))
-    kept: list[int] = []
-    seen: set[str] = set()
-    dropped: Counter[str] = Counter()
-    for row, word in enumerate(words):
-        reason = _why_not(word, max_word_len=max_word_len)
-        if not reason and word in seen:
-            reason = "duplicate"
-        if not reason and not finite[row]:
-            reason = "not-finite"
-        if not reason and not nonzero[row]:
-            reason = "zero-vector"
-        if not reason and max_words is not None and len(kept) >= max_words:
-            reason = "over-max-words"
-        if reason:
-            dropped[reason] += 1
-            continue
-        seen.add(word)
-        kept.append(row)
-    return np.asarray(kept, dtype=np.int64), dict(sorted(dropped.items()))
-
-
-def _why_not(word: str, *, max_word_len: int) -> str:
-    if len(word) < MIN_WORD_LEN:
-        return "too-short"
-    if len(word) > max_word_len:
-        return "too-long"
-    if "\ufffd" in word:
-        return "bad-bytes"
-    return "" if CJK.search(word) else "no-cjk"
-
-
 def normalised(matrix: FloatMatrix) -> FloatMatrix:
     """Rows of length one; a zero row stays zero."""
     lengths = np.linalg.norm(matrix.astype(np.float64), axis=-1, keepdims=True)
     return (matrix / np.where(lengths == 0, 1, lengths)).astype(np.float32)
-
-
-def index_characters(words: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64], IntArray]:
-    """CSR arrays (characters, offsets, boundary ids): characters sorted, each stretch of ids ascending."""
-    by_character: dict[str, list[int]] = {}
-    for boundary_id, word in enumerate(words, start=1):
-        for character in dict.fromkeys(word):
-            by_character.setdefault(character, []).append(boundary_id)
-    characters = sorted(by_character)
-    lengths = [len(by_character[character]) for character in characters]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    ids = [boundary_id for character in characters for boundary_id in by_character[character]]
-    return characters, offsets, np.asarray(ids, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -121,22 +61,6 @@ class Vocabulary(Mapping[str, int]):
         """Ids of all words that hold ``character``, ascending. Shape: (candidates,)."""
         start, end = self._stretches.get(character, (0, 0))
         return self._boundaries[start:end]
-
-
-def save_vocabulary(folder: Path, *, words: Sequence[str], matrix: FloatMatrix) -> None:
-    """Write words, normalised vectors (row 0 is "no boundary"), trie and character index into ``folder``."""
-    rows = [{"boundary_id": index, "word": word} for index, word in enumerate(words, start=1)]
-    tables.write_rows(folder / WORDS_FILE, schema.VOCABULARY, rows)
-    with_none = np.vstack([np.zeros((1, matrix.shape[1]), dtype=np.float32), normalised(matrix)])
-    np.save(folder / VECTORS_FILE, with_none, allow_pickle=False)
-    Trie.build(words).save(folder / TRIE_FILE)
-    characters, offsets, boundaries = index_characters(words)
-    stretches = [
-        {"character": character, "start": int(start), "end": int(end)}
-        for character, start, end in zip(characters, offsets[:-1], offsets[1:], strict=True)
-    ]
-    tables.write_rows(folder / CHARACTERS_FILE, schema.CHARACTER_INDEX, stretches)
-    np.save(folder / CHARACTER_BOUNDARIES_FILE, boundaries, allow_pickle=False)
 
 
 def open_vocabulary(folder: Path, *, digest: str) -> Vocabulary:

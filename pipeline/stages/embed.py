@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.assets.resolve import EncoderFolder, encoder_vocabulary, find_encoder
+from pipeline.contract import manifest as manifests
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import InputDataError, SsmiError
 from pipeline.contract.manifest import StageReport
@@ -106,13 +107,13 @@ def work(context: StageContext, folder: Path) -> StageReport:
         aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
         vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
         alignment.save(folder / ALIGNMENT_FILE)
-        statistics["alignment"] = _describe(alignment)
+        statistics["alignment"] = describe(alignment)
     else:
         own = _bert_vectors(oov, context)
         bert = np.zeros((len(rows), own.shape[1]), dtype=np.float32)
         bert[[row["segment_id"] for row in rows if not row["boundary_id"]]] = normalised(own)
         np.save(folder / BERT_SEGMENTS_FILE, bert, allow_pickle=False)
-        boundaries = normalised(_isolated(list(vocabulary.words), context, label="embed boundaries"))
+        boundaries = normalised(isolated(list(vocabulary.words), context, label="embed boundaries"))
         none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
         np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
     np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
@@ -196,10 +197,15 @@ def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContex
     In sentence context only words that train holds can be embedded, so only those.
     """
     params = context.params.embed
-    seen = sorted((word for word in train if word in vocabulary), key=lambda word: (-train[word], vocabulary[word]))
+    n_own = len(vocabulary) - _n_extra_words(context)
+    seen = sorted(
+        (word for word in train if 0 < vocabulary.get(word, 0) <= n_own),
+        key=lambda word: (-train[word], vocabulary[word]),
+    )
     if params.context == "isolated":
         known = set(seen)
-        seen += [word for word in vocabulary.words[: params.fit_words + len(seen)] if word not in known]
+        ahead = min(params.fit_words + len(seen), n_own)
+        seen += [word for word in vocabulary.words[:ahead] if word not in known]
     words = seen[: params.fit_words]
     if len(words) < 20:
         raise SsmiError(
@@ -209,13 +215,19 @@ def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContex
     return words
 
 
+def _n_extra_words(context: StageContext) -> int:
+    """Words at the vocabulary's end whose vectors were mapped from BERT's: a map is not fitted on what a map made."""
+    statistics = manifests.load(context.folder("vocab")).report.statistics
+    return int(statistics.get("extra_words", {}).get("added", 0))
+
+
 def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
     if context.params.embed.context == "isolated":
-        return _isolated(words, context, label="embed")
+        return isolated(words, context, label="embed")
     return _in_sentences(words, context)
 
 
-def _isolated(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
+def isolated(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
     """Mean last-layer state of each word's characters, the word alone. Shape: (words, width).
 
     Done in chunks whose files are named by the digest of all that they depend on (the encoder, the code that runs it,
@@ -307,7 +319,8 @@ def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Any
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
 
 
-def _describe(alignment: Alignment) -> dict[str, float | int]:
+def describe(alignment: Alignment) -> dict[str, float | int]:
+    """How well a map fits, for a manifest."""
     return {
         "fitted_words": alignment.n_fitted,
         "held_out_words": alignment.n_held_out,

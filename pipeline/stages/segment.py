@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.contract import schema, tables
+from pipeline.contract.errors import at_line
 from pipeline.contract.manifest import StageReport, digest_file
 from pipeline.features.segmentation import open_segmenter, segment_sentence
+from pipeline.features.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
 from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 COMPARED_SENTENCES = 1000
@@ -59,6 +62,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     )
     n_compared = sum(part.n_compared for part in done)
     n_differing = sum(part.n_differing for part in done)
+    told = {} if user_dict is None else {"user_dictionary": _told(context, user_dict)}
     return StageReport(
         rows_in=sum(part.n_sentences for part in done),
         rows_out=sum(part.n_sentences for part in done),
@@ -66,8 +70,26 @@ def work(context: StageContext, folder: Path) -> StageReport:
             "segments": sum(part.n_segments for part in done),
             "engines_compared_sentences": n_compared,
             "engines_differing_sentences": n_differing,
+            **told,
         },
     )
+
+
+def _told(context: StageContext, path: Path) -> dict[str, Any]:
+    """What is odd in a user dictionary, as facts; also said."""
+    words = read_user_dictionary(path)
+    never = [f"{at_line(path.name, one.line)} {one.word!r} ({one.never})" for one in words if one.never]
+    again = [f"{at_line(path.name, one.line)} {one.word!r} (again on line {last})" for one, last in repeated(words)]
+    for what, lines in (("never matches", never), ("stands twice, the last counts", again)):
+        if lines:
+            more = f" and {len(lines) - NAMED_LINES} more" if len(lines) > NAMED_LINES else ""
+            context.reporter.note(f"segment: user dictionary: {what}: {', '.join(lines[:NAMED_LINES])}{more}")
+    return {
+        "lines": len(words),
+        "never_match": len(never),
+        "stand_twice": len(again),
+        "named": [*never[:NAMED_LINES], *again[:NAMED_LINES]],
+    }
 
 
 def segment_part(task: _Task) -> _Done:

@@ -2,47 +2,144 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from pipeline.assets.resolve import VectorsFile, find_vectors
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.manifest import StageReport
-from pipeline.features.vectors import read_vectors
-from pipeline.features.vocabulary import keep_words, save_vocabulary
+from pipeline.contract.errors import InputDataError, at_line
+from pipeline.contract.manifest import StageReport, digest_file, digest_json
+from pipeline.executor import run_single_threaded
+from pipeline.features.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
+from pipeline.features.oov import fit_alignment
+from pipeline.features.vocabulary_builder import VocabularyBuilder
+from pipeline.features.word_vectors import VectorReader, open_vectors
+from pipeline.stages.embed import describe, encoder_of, isolated
 from pipeline.stages.stage import Stage, StageContext
+
+NAMED_LINES = 10
+"""So many lines of the extra words that do not join are named; all are counted."""
 
 
 def sources(context: StageContext) -> Mapping[str, str]:
-    """The vector file."""
+    """The vector file. With extra words also their list, the encoder, and how the map from its space is fitted.
+
+    These are here and not among ``sections`` because without extra words nothing depends on them.
+    """
     found = _find(context)
-    return {f"vectors/{Path(found.name).name}": found.sha256}
+    inputs = {f"vectors/{Path(found.name).name}": found.sha256}
+    extra = _extra_words(context)
+    if extra is not None and extra.is_file():
+        encoder, embed = encoder_of(context), context.params.embed
+        inputs[f"extra_words/{extra.name}"] = digest_file(extra)
+        inputs[f"encoder/{Path(encoder.name).name}"] = encoder.digest
+        inputs["embed"] = digest_json({"fit_words": embed.fit_words, "ridge": embed.ridge, "seed": embed.seed})
+    return inputs
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Keep the words that can be boundaries and index them."""
+    """Keep the words that can be boundaries, as they are read, and index them."""
     params = context.params.vocab
     found = _find(context)
     context.reporter.note(f"vocab: reading {found.name}")
-    table = read_vectors(found.path)
-    kept, dropped = keep_words(table.words, table.matrix, max_word_len=params.max_word_len, max_words=params.max_words)
-    if not len(kept):
-        raise InputDataError(
-            f"{found.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
-            next_step="choose Chinese word vectors (vocab.vectors)",
-        )
-    save_vocabulary(folder, words=[table.words[row] for row in kept], matrix=table.matrix[kept])
+    with VocabularyBuilder(folder, max_word_len=params.max_word_len, max_words=params.max_words) as builder:
+        with open_vectors(found.path, encoding=params.encoding) as reader:
+            for words, matrix in reader.blocks():
+                builder.add(words, matrix)
+                if builder.full:
+                    break
+        if not builder.words:
+            raise InputDataError(
+                f"{found.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
+                next_step="choose Chinese word vectors (vocab.vectors)",
+            )
+        statistics = _facts(reader, licence=found.licence)
+        context.reporter.note(_said(reader))
+        if params.extra_words is not None:
+            statistics["extra_words"] = _add_extra_words(context, builder)
+        builder.finish()
+    extra = statistics.get("extra_words", {})
+    skipped = builder.dropped + reader.dropped
+    skipped += Counter({f"extra word: {reason}": count for reason, count in extra.get("left_out", {}).items()})
     return StageReport(
-        rows_in=len(table.words),
-        rows_out=len(kept),
-        skipped=dropped,
-        statistics={
-            "width": int(table.matrix.shape[1]),
-            "format": table.format,
-            "repairs": dict(sorted(table.repairs.items())),
-            "licence": found.licence,
-        },
+        rows_in=reader.n_rows + extra.get("listed", 0),
+        rows_out=len(builder.words),
+        skipped=dict(sorted(skipped.items())),
+        statistics=statistics,
     )
+
+
+def _facts(reader: VectorReader, *, licence: str) -> dict[str, Any]:
+    """What was read, for the manifest."""
+    facts: dict[str, Any] = {
+        "width": reader.width,
+        "format": reader.format,
+        "container": reader.file.container,
+        "encoding": reader.encoding,
+        "rows_in_header": reader.n_in_header,
+        "read_to_the_end": reader.ended,
+        "repairs": dict(sorted((+reader.repairs).items())),
+        "licence": licence,
+    }
+    if reader.file.member:
+        facts |= {"member": reader.file.member, "members_passed_over": len(reader.file.passed_over)}
+    return facts
+
+
+def _said(reader: VectorReader) -> str:
+    """What was read, as one line."""
+    packed = f" in {reader.file.container}" if reader.file.container else ""
+    member = f" ({reader.file.member})" if reader.file.member else ""
+    repairs = "".join(f", {count:,} {reason}" for reason, count in sorted((+reader.repairs).items()))
+    rest = ""
+    if not reader.ended:
+        named = f" of the {reader.n_in_header:,} that its header names" if reader.n_in_header else ""
+        rest = f"; vocab.max_words are kept, so reading stopped after {reader.n_rows:,} rows{named}: the rest is unread"
+    return (
+        f"vocab: {reader.format}{packed}{member}, {reader.encoding}, {reader.n_rows:,} rows of {reader.width} numbers"
+        f"{repairs}{rest}"
+    )
+
+
+def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> dict[str, Any]:
+    """Let the words of the list join, with ids after all others; tells of those that do not.
+
+    Their vectors are mapped from BERT's by the map of segments outside the vocabulary, fitted on the vocabulary's first
+    words: here there is no data set whose words could come first.
+    """
+    path = _extra_words(context)
+    assert path is not None
+    listed = read_extra_words(path)
+    joining, left_out = sorted_out(listed, builder)
+    facts: dict[str, Any] = {
+        "listed": len(listed),
+        "added": len(joining),
+        "left_out": dict(sorted(Counter(one.reason for one in left_out).items())),
+    }
+    if joining:
+        params = context.params.embed
+        fit_on = words_to_fit_on(builder, params.fit_words)
+        states = isolated([*joining, *fit_on], context, label="embed extra words")
+        fit = partial(fit_alignment, states[len(joining) :], ridge=params.ridge, seed=params.seed)
+        alignment = run_single_threaded(fit, builder.vectors(len(fit_on)))
+        builder.add_beyond(joining, run_single_threaded(alignment.apply, states[: len(joining)]))
+        facts |= {"encoder_digest": encoder_of(context).digest, "alignment": describe(alignment)}
+    context.reporter.note(f"vocab: {len(joining):,} of {len(listed):,} extra words join{_named(path, left_out)}")
+    return facts
+
+
+def _named(path: Path, left_out: list[LeftOut]) -> str:
+    lines = [f"{at_line(path, one.line)} {one.word!r} {one.reason}" for one in left_out[:NAMED_LINES]]
+    more = len(left_out) - len(lines)
+    return f"; left out: {', '.join(lines)}{f' and {more} more' if more > 0 else ''}" if lines else ""
+
+
+def _extra_words(context: StageContext) -> Path | None:
+    name = context.params.vocab.extra_words
+    return None if name is None else Path(os.path.normpath(context.root / name))
 
 
 def _find(context: StageContext) -> VectorsFile:

@@ -11,7 +11,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from pipeline.features.vocabulary import FloatMatrix, Vocabulary, open_vocabulary, save_vocabulary
+from pipeline.features.vocabulary import FloatMatrix, Vocabulary, open_vocabulary
+from pipeline.features.vocabulary_builder import VocabularyBuilder
 
 MakeVocabulary = Callable[[Sequence[str], FloatMatrix], Vocabulary]
 
@@ -27,7 +28,9 @@ def make_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> MakeVocabulary:
 
     def make(words: Sequence[str], matrix: FloatMatrix) -> Vocabulary:
         folder = tmp_path_factory.mktemp("vocabulary")
-        save_vocabulary(folder, words=words, matrix=matrix)
+        with VocabularyBuilder(folder, max_word_len=10) as builder:
+            builder.add_beyond(words, matrix)
+            builder.finish()
         return open_vocabulary(folder, digest=str(next(numbers)))
 
     return make

@@ -1,0 +1,67 @@
+"""Word-vector files → blocks of words with their vectors, read one by one and never held whole.
+
+Told by their first bytes, not by their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``, saved
+gensim KeyedVectors; text and word2vec binary also packed (gzip, bzip2, xz, zip, tar). One file here a format. What real
+files get wrong is repaired where the meaning is clear, dropped where it is not, and counted; what cannot be trusted is
+refused with its line or byte. Duplicates are left in: the vocabulary decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from pipeline.contract.errors import InputDataError
+from pipeline.features.word_vectors import fasttext, gensim_kv
+from pipeline.features.word_vectors.binary import BinaryReader
+from pipeline.features.word_vectors.reading import DAMAGE, FORMATS, Block, VectorReader
+from pipeline.features.word_vectors.sniffing import Format, format_of, holds_vectors
+from pipeline.features.word_vectors.text import TextReader
+from pipeline.features.word_vectors.unpacking import Unpacked, unpacked
+
+__all__ = ["Block", "VectorReader", "open_vectors"]
+
+
+@contextmanager
+def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReader]:
+    """Open a vector file of any known format and container; read its ``blocks``, all of them or the first few.
+
+    ``encoding``: of its words; a byte order mark of UTF-8 is read whatever it says.
+
+    Raises InputDataError, naming the line or the byte, here, while blocks are read and when the ``with`` ends: when the
+    file is none of the formats, truncated or damaged, when over 1 % of its rows are not what the others are, and when
+    its words are not of that encoding.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(unpacked(path, plausible=holds_vectors))
+            reader = _reader(file, encoding)
+        except FileNotFoundError as error:
+            raise InputDataError(f"{path}: no such file", next_step=f"name {FORMATS}") from error
+        except DAMAGE as error:
+            raise InputDataError(f"{path}: truncated or damaged ({error})", next_step="fetch it again") from error
+        yield reader
+        reader.judge()
+
+
+def _reader(file: Unpacked, encoding: str) -> VectorReader:
+    found = format_of(file.peek())
+    if found is None:
+        raise InputDataError(f"{file.shown}: no vectors ({_what_instead(file.peek())})", next_step=f"name {FORMATS}")
+    kinds: dict[Format, type[VectorReader]] = {
+        "text": TextReader,
+        "binary": BinaryReader,
+        "pickle": gensim_kv.KeyedVectorsReader,
+        "fasttext": fasttext.FastTextReader,
+    }
+    return kinds[found](file, encoding=encoding)
+
+
+def _what_instead(start: bytes) -> str:
+    if not start:
+        return "it is empty"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16, of which nothing is read: save it as UTF-8"
+    control = next((at for at, byte in enumerate(start) if byte < 9 or 13 < byte < 32), None)
+    return "just blanks" if control is None else f"control character at byte {control}"
