@@ -17,8 +17,9 @@ from model.batches import collate, evaluation_batches
 from model.boundaries import FloatMatrix, GrowingTable, Ids
 from model.checkpoint import Checkpoint
 from model.data import Split, split_of
+from model.decoding import entities_of
 from model.network import Network, wanted
-from pipeline.contract.labels import LabelSet, Span, strict_spans
+from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.progress import Advance
 
 MOST_STRANGERS = 100_000
@@ -119,16 +120,15 @@ class SpanTagger:
         batch = collate(split, np.arange(len(split.lengths))).to(self._device)
         with hardware.autocast(self._device, self._precision):
             emissions = self.network.emissions(batch)
-        spans = [self._spans(path) for path in self.network.crf.decode(emissions, mask=batch.mask)]
+        spans = [
+            entities_of(path, split.kinds_of(row), labels=self.labels)
+            for row, path in enumerate(self.network.crf.decode(emissions, mask=batch.mask))
+        ]
         probabilities = self.network.crf.span_probabilities(emissions, mask=batch.mask, spans=spans)
         return [
             [TaggedSpan(span, score) for span, score in zip(own, scores, strict=True)]
             for own, scores in zip(spans, probabilities, strict=True)
         ]
-
-    def _spans(self, path: Sequence[int]) -> list[Span]:
-        names = self.labels.tags
-        return strict_spans([names[tag_id] for tag_id in path], scheme=self.labels.scheme)[0]
 
     @torch.inference_mode()
     def _meet(self, rows: Sequence[Row]) -> None:
