@@ -14,6 +14,7 @@ a text as it learned to read sentences.
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -64,7 +65,7 @@ def seen_stretches(text: str) -> list[Stretch]:
         return [Stretch(text, range(len(text)))] if text else []
     found: list[Stretch] = []
     pieces: list[str] = []
-    places: list[int] = []
+    places = array("q")
     done = 0
     for run in _RUN.finditer(text):
         start, end = run.span()
@@ -73,7 +74,7 @@ def seen_stretches(text: str) -> list[Stretch]:
         done = end
         if places and _ends_sentence(run[0]):
             found.append(Stretch("".join(pieces), places))
-            pieces, places = [], []
+            pieces, places = [], array("q")
         elif places and end < len(text) and _separates(text, start, end):
             pieces.append(" ")
             places.append(next(place for place in range(start, end) if text[place].isspace()))
