@@ -30,6 +30,11 @@ SOURCES = {
 @click.option("--segment", required=True, help="The word that the character stands in.")
 @dataset_option
 @override_option
+@click.option(
+    "--entities",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Say whether the segment is an entity of such a file, as predict reads it.",
+)
 @click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, help="Nearest to show, 0 for all.")
 @click.option(
     "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg|png", help="Draw a picture."
@@ -42,6 +47,7 @@ def explain(
     segment: str,
     dataset: str | None,
     overrides: tuple[str, ...],
+    entities: Path | None,
     top: int,
     picture: Path | None,
     as_json: bool,
@@ -56,6 +62,7 @@ def explain(
         raise click.UsageError(f"--plot {picture}: its name must end in .svg or .png")
     if picture is not None and not picture.parent.is_dir():
         raise click.UsageError(f"--plot {picture}: no folder {picture.parent}")
+    own = _own(entities, segment)
     found = _ask(session, character, segment, dataset=dataset, overrides=overrides)
     shown = [one for one in found.candidates if not top or one.rank <= top or one.best or one.in_set or one.negative]
     if picture is not None:
@@ -66,11 +73,31 @@ def explain(
 
     utf8_stdout()
     if as_json:
-        click.echo(json.dumps(_as_json(found, shown), ensure_ascii=False, indent=1))
+        body = _as_json(found, shown) | ({} if entities is None else {"entity": own})
+        click.echo(json.dumps(body, ensure_ascii=False, indent=1))
         return
     _print(found, shown)
+    if entities is not None:
+        click.echo(_said_of(own, segment, entities))
     if picture is not None:
         click.echo(f"{picture}")
+
+
+def _own(entities: Path | None, segment: str) -> dict[str, str] | None:
+    """What a file of entities says of the segment."""
+    if entities is None:
+        return None
+    from ssmi.own_entities import OwnEntities
+
+    one = OwnEntities.read(entities).get(segment)
+    return None if one is None else {"label": one.label, "mode": one.mode, "where": one.where}
+
+
+def _said_of(own: dict[str, str] | None, segment: str, entities: Path) -> str:
+    if own is None:
+        return f"{segment} is no entity of {entities}"
+    what = "in place of what a tagger finds" if own["mode"] == "force" else "where a tagger finds no entity"
+    return f"{segment} is an entity of {own['where']}: {own['label']}, {own['mode']} ({what})"
 
 
 def _ask(

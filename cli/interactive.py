@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -18,13 +19,16 @@ from ssmi.reading import read_records
 if TYPE_CHECKING:
     from ssmi import Entity, Tagger
 
+Read = Callable[[str], "Sequence[Entity]"]
+"""A text → its entities."""
+
 PROMPT = "> "
 COLOURS = ("green", "magenta", "cyan", "yellow", "blue", "red")
 """Of the entity types, in the order of their names, over and over."""
 _CONTROL_PICTURES = 0x2400
 
 
-def converse(tagger: Tagger) -> None:
+def converse(tagger: Tagger, *, min_score: float = 0.0) -> None:
     """Until Ctrl-D: read a line, print it with its entities marked, and a table of them.
 
     At a terminal they are coloured as the line is typed.
@@ -33,8 +37,9 @@ def converse(tagger: Tagger) -> None:
     console = Console(
         file=stdout, width=None if stdout.isatty() else 10_000, highlight=False, markup=False, emoji=False
     )
-    colours = {label: COLOURS[index % len(COLOURS)] for index, label in enumerate(tagger.labels.entity_types)}
-    for line, entities in _lines(tagger, colours):
+    types = dict.fromkeys((*tagger.labels.entity_types, *tagger.own_entities.labels))
+    colours = {label: COLOURS[index % len(COLOURS)] for index, label in enumerate(types)}
+    for line, entities in _lines(partial(tagger, min_score=min_score), colours):
         if not line.strip():
             continue
         console.print(marked(line, entities, colours))
@@ -85,12 +90,12 @@ def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
     return table
 
 
-def _lines(tagger: Tagger, colours: Mapping[str, str]) -> Iterator[tuple[str, Sequence[Entity]]]:
+def _lines(read: Read, colours: Mapping[str, str]) -> Iterator[tuple[str, Sequence[Entity]]]:
     """Lines with their entities: as they are typed, or as far as they are piped in."""
     if sys.stdin.isatty() and sys.stdout.isatty():
         from cli.live import typed_lines
 
-        yield from typed_lines(tagger, colours, prompt=PROMPT)
+        yield from typed_lines(read, colours, prompt=PROMPT)
         return
     for record in read_records(sys.stdin.buffer, name="stdin", kind="text", errors="replace"):
-        yield record.text, tagger(record.text)
+        yield record.text, read(record.text)

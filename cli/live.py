@@ -13,20 +13,20 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.styles import Style
 
-from cli.interactive import visible
+from cli.interactive import Read, visible
 
 if TYPE_CHECKING:
-    from ssmi import Entity, Tagger
+    from ssmi import Entity
 
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse"})
 
 
-def typed_lines(tagger: Tagger, colours: Mapping[str, str], *, prompt: str) -> Iterator[tuple[str, Sequence[Entity]]]:
+def typed_lines(read: Read, colours: Mapping[str, str], *, prompt: str) -> Iterator[tuple[str, Sequence[Entity]]]:
     """Each line and its entities once it is done; until then they show in ``colours``, by label, and below the line.
 
     Ends with Ctrl-D; Ctrl-C raises KeyboardInterrupt.
     """
-    with Reading(tagger, tell=lambda: session.app.invalidate()) as reading:
+    with Reading(read, tell=lambda: session.app.invalidate()) as reading:
         session: PromptSession[str] = PromptSession(
             prompt,
             input_processors=[_Marks(reading, colours)],
@@ -53,8 +53,8 @@ class Reading:
     tell: called, by that thread, when there is something new.
     """
 
-    def __init__(self, tagger: Tagger, *, tell: Callable[[], None]) -> None:
-        self._tagger = tagger
+    def __init__(self, read: Read, *, tell: Callable[[], None]) -> None:
+        self._read = read
         self._tell = tell
         self._changed = Condition()
         self._asked = ""
@@ -101,7 +101,7 @@ class Reading:
                     return
                 text = self._asked
             try:
-                found = _Found(text, self._tagger(text))
+                found = _Found(text, self._read(text))
             except Exception as error:
                 with self._changed:
                     self._failure = error

@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from pipeline.contract.errors import InputDataError
 if TYPE_CHECKING:
     from cli.progress import Bars, Lines
     from pipeline.contract.progress import Advance
-    from ssmi import Tagger
+    from ssmi import Entity
     from ssmi.formats import Tagged
     from ssmi.reading import Errors, Kind, Record
 
@@ -29,6 +30,7 @@ FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl")
 JSONL_SUFFIXES = (".jsonl", ".ndjson")
 Write = Callable[[str], object]
+Stream = Callable[..., "Iterator[list[Entity]]"]
 _NOT_TYPED = {
     "files": "FILES",
     "kind": "--input",
@@ -53,6 +55,12 @@ _NOT_TYPED = {
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all.")
 @click.option("--batch-chars", type=click.IntRange(min=1), help="Characters tagged together.  [default: 16384]")
+@click.option("--min-score", type=float, default=0.0, help="Leave out what is less probable; 0 to 1.")
+@click.option(
+    "--entities",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own: a word, a tab, its label [, a tab, add or force] a line.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option("--interactive", is_flag=True, help="Show the entities of each line as it is typed.")
 @click.pass_obj
@@ -66,6 +74,8 @@ def predict(
     form: str,
     out: Path | None,
     batch_chars: int | None,
+    min_score: float,
+    entities: Path | None,
     device: str,
     interactive: bool,
 ) -> None:
@@ -77,9 +87,14 @@ def predict(
     Output is a row a text, in order: {"text", "entities": [{"start", "end", "label", "text", "score"}]}. Positions
     count code points, the end not included; the score is the probability of exactly this entity.
 
+    Words of --entities are entities wherever they stand: where the run finds none (add) or in place of what it finds
+    (force); rows then say of each entity its "source", model or file.
+
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
     """
     _check_usage(files, interactive=interactive, out=out)
+    if not 0.0 <= min_score <= 1.0:
+        raise click.UsageError(f"--min-score {min_score}: a probability, 0 to 1")
     if not files and not interactive:
         if sys.stdin.isatty():
             raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
@@ -94,22 +109,25 @@ def predict(
         from ssmi.formats import Origin
         from ssmi.tagger import BATCH_CHARACTERS, Tagger
 
-        tagger = Tagger.open(folder, project=project, device=device, threads=0, reporter=session.reporter)
+        tagger = Tagger.open(
+            folder, project=project, device=device, threads=0, entities=entities, reporter=session.reporter
+        )
     if not (folder / METRICS).is_file():
         session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
     if interactive:
         from cli.interactive import converse
 
-        converse(tagger)
+        converse(tagger, min_score=min_score)
         return
-    origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "")
+    origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "", sources=entities is not None)
     with (
         _output(out, session.reporter) as write,
         session.reporter.task("predict", total=_n_bytes(files), unit="bytes") as advance,
     ):
         progress = Progress(advance)
         records = _records(files, kind=kind, errors=errors, advance=progress.read)
-        for piece in WRITERS[form](_tagged(tagger, records, batch_chars or BATCH_CHARACTERS, progress), origin):
+        stream = partial(tagger.stream, batch_characters=batch_chars or BATCH_CHARACTERS, min_score=min_score)
+        for piece in WRITERS[form](_tagged(stream, records, progress), origin):
             write(piece)
         progress.finish()
 
@@ -186,7 +204,7 @@ class Progress:
         self._advance(self._bytes)
 
 
-def _tagged(tagger: Tagger, records: Iterator[Record], batch_characters: int, progress: Progress) -> Iterator[Tagged]:
+def _tagged(stream: Stream, records: Iterator[Record], progress: Progress) -> Iterator[Tagged]:
     """Each record with its entities; no more records are held than the tagger holds texts."""
     waiting: deque[Record] = deque()
     wrong: list[InputDataError] = []
@@ -200,7 +218,7 @@ def _tagged(tagger: Tagger, records: Iterator[Record], batch_characters: int, pr
         except InputDataError as error:  # what came before it is tagged first
             wrong.append(error)
 
-    for entities in tagger.stream(texts(), batch_characters=batch_characters, advance=progress.tagged):
+    for entities in stream(texts(), advance=progress.tagged):
         yield waiting.popleft(), entities
     if wrong:
         raise wrong[0]

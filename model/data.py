@@ -1,6 +1,6 @@
 """Open a shard folder: its labels, its digests, and its sentences as flat arrays with offsets.
 
-Characters and tags cost 6 bytes a character, boundaries 4 for each kind and for each place in the sets (MSRA with best
+Characters and tags cost 7 bytes a character, boundaries 4 for each kind and for each place in the sets (MSRA with best
 boundaries alone, 50,000 of them: open in 2 s, 250 MB at the peak of reading);
 stored hidden states stay on disk, memory-mapped.
 """
@@ -27,8 +27,9 @@ from pipeline.contract import tables
 from pipeline.contract.errors import StaleArtifactError
 from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.schema import SHARDS
+from pipeline.contract.words import edges
 
-_COLUMNS = ("token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
+_COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class Split:
     best_rows, local_rows: embedding rows of S_m and of the local boundary, 0 for none. Shape: (n_characters,)
     set_rows, negative_rows: likewise of S_s and of the negatives, padded with 0. Shape: (n_characters, largest set)
     places: where each character stands in its segment, one of ``PLACES``. Shape: (n_characters,)
+    kinds: what each character is to an edge of an entity, as ``words.edges`` says. Shape: (n_characters,)
     window_offsets, window_starts: likewise, where each sentence's windows begin (counted within the sentence).
     gold: the entities of each sentence.
     """
@@ -86,6 +88,7 @@ class Split:
     set_rows: Rows | None
     negative_rows: Rows | None
     places: Rows | None
+    kinds: npt.NDArray[np.uint8]
     window_offsets: Ids
     window_starts: npt.NDArray[np.int32]
     gold: Sequence[Sequence[Span]]
@@ -95,6 +98,10 @@ class Split:
     def lengths(self) -> Ids:
         """Characters of each sentence. Shape: (n_sentences,)."""
         return np.diff(self.offsets)
+
+    def kinds_of(self, sentence: int) -> Sequence[int]:
+        """``kinds`` of one sentence."""
+        return self.kinds[self.offsets[sentence] : self.offsets[sentence + 1]].tobytes()
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -154,6 +161,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         whole.rows_of_sets("set_ids") if wanted.sets else None,
         whole.rows_of_sets("negative_ids") if wanted.sets else None,
         places(offsets, *whole.flat("segment_starts"), source=source) if wanted.places else None,
+        _kinds(offsets, whole.of_characters("characters"), source=source),
         window_offsets,
         window_starts.to_numpy(),
         _gold(*whole.flat("entities"), labels=shards.labels, source=source),
@@ -261,6 +269,7 @@ def split_of(
         places(offsets, _offsets([len(row["segment_starts"]) for row in rows]), flat("segment_starts"), source="rows")
         if wanted.places
         else None,
+        np.frombuffer(b"".join(edges("".join(one[:1] for one in row["characters"])) for row in rows), dtype=np.uint8),
         _offsets([len(row["window_starts"]) for row in rows]),
         flat("window_starts").astype(np.int32),
         [[] for _ in rows],
@@ -270,6 +279,15 @@ def split_of(
 
 def _offsets(lengths: Sequence[int]) -> Ids:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def _kinds(offsets: Ids, characters: Any, *, source: str) -> npt.NDArray[np.uint8]:
+    """What ``words.edges`` says of each sentence, end to end; a longer item of ``characters`` counts by its first."""
+    lists = pa.ListArray.from_arrays(offsets.astype(np.int32), pc.utf8_slice_codeunits(characters, 0, 1))
+    kinds = b"".join(edges(text.as_py()) for text in pc.binary_join(lists, ""))
+    if len(kinds) != offsets[-1]:
+        raise StaleArtifactError(f"{source}: empty characters", next_step=REBUILD)
+    return np.frombuffer(kinds, dtype=np.uint8)
 
 
 def _gold(offsets: Ids, entities: Any, *, labels: LabelSet, source: str) -> list[list[Span]]:

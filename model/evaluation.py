@@ -12,6 +12,7 @@ from model import checkpoint as checkpoints
 from model import hardware
 from model.batches import EVALUATION_BATCH, collate, evaluation_batches
 from model.data import Split, open_shards, read_split
+from model.decoding import tags_of
 from model.files import CHECKPOINT
 from model.network import Network, check_encoder, wanted
 from model.scoring import Scores, score
@@ -79,10 +80,9 @@ def score_split(
 def predict(
     network: Network, split: Split, *, labels: LabelSet, precision: str, reporter: Reporter, title: str
 ) -> list[list[str]]:
-    """The tags of every sentence, in the split's order."""
+    """The tags of every sentence, in the split's order; entities hold whole words, as prediction gives them out."""
     network.eval()
     device = network.tags.weight.device
-    names = labels.tags
     predicted: list[list[str]] = [[] for _ in range(len(split))]
     with reporter.task(title, total=len(split.token_ids), unit="characters") as advance:
         for rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
@@ -90,6 +90,6 @@ def predict(
             with hardware.autocast(device, precision):
                 paths = network.decode(batch)
             for row, path in zip(rows.tolist(), paths, strict=True):
-                predicted[row] = [names[tag_id] for tag_id in path]
+                predicted[row] = tags_of(path, split.kinds_of(row), labels=labels)
             advance(sum(map(len, paths)))
     return predicted

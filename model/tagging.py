@@ -17,8 +17,9 @@ from model.batches import collate, evaluation_batches
 from model.boundaries import FloatMatrix, GrowingTable, Ids
 from model.checkpoint import Checkpoint
 from model.data import Split, split_of
+from model.decoding import entities_of
 from model.network import Network, wanted
-from pipeline.contract.labels import LabelSet, Span, strict_spans
+from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.progress import Advance
 
 MOST_STRANGERS = 100_000
@@ -42,6 +43,8 @@ class TaggedSpan:
 
     span: Span
     probability: float
+    asked: bool = False
+    """It was asked about, and is no entity of the best tag sequence unless it stands there a second time."""
 
 
 class SpanTagger:
@@ -72,6 +75,7 @@ class SpanTagger:
         *,
         hidden: Sequence[npt.NDArray[np.float16]] | None = None,
         advance: Advance | None = None,
+        asked: Sequence[Sequence[Span]] | None = None,
     ) -> list[list[TaggedSpan]]:
         """The entities of each text, in order.
 
@@ -79,6 +83,7 @@ class SpanTagger:
         rows_of: the rows of some of the texts, asked for batch by batch, of this thread, while others are tagged.
         hidden: the encoder's states of each text, where ``wanted`` says so.
         advance: told of the characters of every batch that is done.
+        asked: spans of each text whose probabilities are wanted too; they come behind its entities.
 
         On a CPU batches are tagged side by side, each on one thread if there are enough of them, for little of what
         follows the encoder is worth sharing out. A batch that is alone has all threads.
@@ -87,7 +92,10 @@ class SpanTagger:
             self._boundaries.forget()
         # The longest first: what is left at the end, when not all threads have work, is short.
         batches = [batch.tolist() for batch in evaluation_batches(lengths, batch_size=TAGGING_BATCH)[::-1]]
-        splits = (self._split(rows_of(batch), batch, hidden) for batch in batches)
+        splits = (
+            (self._split(rows_of(batch), batch, hidden), [asked[place] if asked else () for place in batch])
+            for batch in batches
+        )
         threads = torch.get_num_threads()
         if len(batches) == 1 or threads == 1 or self._device.type != "cpu":
             tagged: Iterable[list[list[TaggedSpan]]] = map(self._tag, splits)
@@ -114,21 +122,22 @@ class SpanTagger:
         return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states)
 
     @torch.inference_mode()
-    def _tag(self, split: Split) -> list[list[TaggedSpan]]:
-        """The entities of each row of a batch."""
+    def _tag(self, given: tuple[Split, Sequence[Sequence[Span]]]) -> list[list[TaggedSpan]]:
+        """The entities of each row of a batch, and what was asked about it."""
+        split, asked = given
         batch = collate(split, np.arange(len(split.lengths))).to(self._device)
         with hardware.autocast(self._device, self._precision):
             emissions = self.network.emissions(batch)
-        spans = [self._spans(path) for path in self.network.crf.decode(emissions, mask=batch.mask)]
-        probabilities = self.network.crf.span_probabilities(emissions, mask=batch.mask, spans=spans)
-        return [
-            [TaggedSpan(span, score) for span, score in zip(own, scores, strict=True)]
-            for own, scores in zip(spans, probabilities, strict=True)
+        spans = [
+            entities_of(path, split.kinds_of(row), labels=self.labels)
+            for row, path in enumerate(self.network.crf.decode(emissions, mask=batch.mask))
         ]
-
-    def _spans(self, path: Sequence[int]) -> list[Span]:
-        names = self.labels.tags
-        return strict_spans([names[tag_id] for tag_id in path], scheme=self.labels.scheme)[0]
+        wanted = [[*own, *more] for own, more in zip(spans, asked, strict=True)]
+        probabilities = self.network.crf.span_probabilities(emissions, mask=batch.mask, spans=wanted)
+        return [
+            [TaggedSpan(span, score, index >= len(own)) for index, (span, score) in enumerate(zip(*both, strict=True))]
+            for own, *both in zip(spans, wanted, probabilities, strict=True)
+        ]
 
     @torch.inference_mode()
     def _meet(self, rows: Sequence[Row]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.contract.labels import Span, TagScheme
 from pipeline.contract.tables import SPLITS
+from pipeline.features.blanks import seen_sentences
 from pipeline.readers import ReadReport, Sentence, read_sentences
 from pipeline.readers.options import DEFAULT, ReadOptions
 from pipeline.readers.sentence import LINES_KEPT, types_alike
@@ -126,7 +127,7 @@ def check_dataset(
         tally = _Tally(known_characters=known_characters, max_characters=max_characters, find_words=find_words)
         met = {other: [0, 0] for other in variants}
         sentences, report = read_sentences(splits[name], options=options)
-        for sentence in sentences:
+        for sentence in seen_sentences(sentences, report):
             tally.add(sentence)
             for other, counts in met.items():
                 known = variants[other].get(sentence.text)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Source = Literal["model", "file"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,4 +17,6 @@ class Entity:
     label: str
     text: str
     score: float
-    """The CRF's probability, 0 to 1, that exactly this is an entity of this type."""
+    """The CRF's probability, 0 to 1, that exactly this is an entity of this type; 0 for a type it does not know."""
+    source: Source = "model"
+    """Whether the run found it, or it is one of the person's own (``open_run(..., entities=...)``)."""

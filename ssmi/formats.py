@@ -29,15 +29,14 @@ class Origin:
 
     labels: LabelSet
     version: str
+    sources: bool = False
+    """Whether rows say of each entity if the run found it or it is a person's own; JSONL alone does."""
 
 
 def jsonl(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """One object a line: the text, the fields that it came with, ``entities``."""
     for record, entities in rows:
-        found = [
-            {"start": one.start, "end": one.end, "label": one.label, "text": one.text, "score": _score(one)}
-            for one in entities
-        ]
+        found = [_row(one, origin) for one in entities]
         yield _json({TEXT_FIELD: record.text, **record.fields, "entities": found}) + "\n"
 
 
@@ -63,13 +62,14 @@ def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 def label_studio(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """Label Studio's array of tasks with predictions, for a ``<Labels name="label" toName="text">``.
 
-    A task's score is that of its least certain entity, by which its data manager can sort.
+    A task's score is that of the least certain entity that the run found, by which its data manager can sort.
     """
     yield "["
     for number, (record, entities) in enumerate(rows):
         prediction: dict[str, Any] = {"model_version": origin.version, "result": [_region(one) for one in entities]}
-        if entities:
-            prediction["score"] = min(map(_score, entities))
+        scores = [_score(one) for one in entities if one.source == "model"]
+        if scores:
+            prediction["score"] = min(scores)
         task = {"data": {TEXT_FIELD: record.text, **record.fields}, "predictions": [prediction]}
         yield ("," if number else "") + "\n" + _json(task)
     yield "\n]\n"
@@ -82,6 +82,17 @@ FORMATS: Mapping[str, Format] = {
     "doccano": doccano,
     "label-studio": label_studio,
 }
+
+
+def _row(entity: Entity, origin: Origin) -> dict[str, Any]:
+    row = {
+        "start": entity.start,
+        "end": entity.end,
+        "label": entity.label,
+        "text": entity.text,
+        "score": _score(entity),
+    }
+    return row | {"source": entity.source} if origin.sources else row
 
 
 def _region(entity: Entity) -> dict[str, Any]:

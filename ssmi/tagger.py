@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import overload
 
@@ -20,42 +19,25 @@ from model.tagging import Row, SpanTagger
 from pipeline.contract.errors import StaleArtifactError
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.progress import Advance, Reporter, Silent
-from pipeline.features.windows import window_starts
 from pipeline.online import OnlineFeatures
 from ssmi.entity import Entity
 from ssmi.folders import feature_folders, is_packed
+from ssmi.own_entities import OwnEntities, Words, lay_over
 from ssmi.packing import BRING_AGAIN
 from ssmi.packing import check as check_pack
+from ssmi.pieces import Piece, Text, cut
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
 """Characters whose features are made together."""
 
 
-@dataclass(slots=True)
-class _Text:
-    """A text on its way."""
-
-    text: str
-    entities: list[Entity] = field(default_factory=list)
-    n_waiting: int = 0
-    """Its pieces that are not tagged yet, and one more while it is being cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A stretch of a text that the network reads at once."""
-
-    of: _Text
-    start: int
-    text: str
-
-
 class Tagger:
     """Text → entities. Not for two threads at once."""
 
-    def __init__(self, features: OnlineFeatures, spans: SpanTagger) -> None:
+    def __init__(self, features: OnlineFeatures, spans: SpanTagger, own: OwnEntities | None = None) -> None:
         self._features = features
         self._spans = spans
+        self._own = own or OwnEntities()
         self._process = os.getpid()
 
     @classmethod
@@ -66,6 +48,7 @@ class Tagger:
         project: str | Path | None = None,
         device: str = "auto",
         threads: int | None = None,
+        entities: str | Path | Words | None = None,
         reporter: Reporter | None = None,
     ) -> Tagger:
         """Open a run folder, or one that ``ssmi-cli export`` packed.
@@ -74,8 +57,10 @@ class Tagger:
             the run, else above the working folder. A packed run needs none.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; threads: how many torch uses on the CPU from now on, in all of
             this process: 0 for one a physical core, None to leave it as it is.
+        entities: a file of words and labels, or a mapping, that are entities wherever they stand; see
+            ``OwnEntities.read`` and ``lay_over``.
         Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
-        not those that the run was trained on.
+        not those that the run was trained on, InputDataError for such a file that is not as it should be.
         """
         packed = is_packed(Path(run))
         if packed:
@@ -95,62 +80,66 @@ class Tagger:
                 raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
             raise
         spans = SpanTagger(trained.checkpoint, vectors=features.boundary_vectors, device=device, threads=threads)
-        return cls(features, spans)
+        own = OwnEntities() if entities is None else OwnEntities.read(entities)
+        for note in own.notes_for(spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
+            (reporter or Silent()).note(note)
+        return cls(features, spans, own)
 
     @overload
-    def __call__(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]  # a str is asked for first
+    def __call__(self, texts: str, *, min_score: float = 0.0) -> list[Entity]: ...  # type: ignore[overload-overlap]  # a str is asked for first
     @overload
-    def __call__(self, texts: Iterable[str]) -> list[list[Entity]]: ...
-    def __call__(self, texts: str | Iterable[str]) -> list[Entity] | list[list[Entity]]:
+    def __call__(self, texts: Iterable[str], *, min_score: float = 0.0) -> list[list[Entity]]: ...
+    def __call__(self, texts: str | Iterable[str], *, min_score: float = 0.0) -> list[Entity] | list[list[Entity]]:
         """The entities of a text, or of each of many, in the order of the text. They never overlap.
 
-        Raises TypeError for what is no str.
+        min_score: those that the run finds with a lower score are left out; 0 to 1.
+        Raises TypeError for what is no str, ValueError for another ``min_score``.
         """
         if isinstance(texts, str):
-            return next(self.stream([texts]))
-        return list(self.stream(texts))
+            return next(self.stream([texts], min_score=min_score))
+        return list(self.stream(texts, min_score=min_score))
 
     def stream(
         self,
         texts: Iterable[str],
         *,
         batch_characters: int = BATCH_CHARACTERS,
+        min_score: float = 0.0,
         advance: Advance | None = None,
     ) -> Iterator[list[Entity]]:
         """The same one by one, for any number of texts: at most ``batch_characters`` and one text are held.
 
-        Texts are tagged when so many characters are there, an empty text counted as one, or when no more come.
-        A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is. ``advance`` is
-        told of characters as they are tagged.
+        Texts are tagged when so many characters are there, a text without any counted as one, or when no more come.
+        A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is, and so is one
+        with blank lines. ``advance`` is told of characters as they are tagged.
         """
         if isinstance(texts, str | bytes):
             raise TypeError("texts, one after another: for a single one call the tagger itself, with a str")
-        if batch_characters < 1:
-            raise ValueError(f"batch_characters={batch_characters}: at least 1")
+        _check(batch_characters=batch_characters, min_score=min_score)
         if os.getpid() != self._process and torch.get_num_threads() > 1:
             # torch's threads do not survive a fork: it would wait for them without end
             raise RuntimeError(
                 "this tagger was opened in another process: open it in this one, spawn and do not fork, or threads=1"
             )
-        texts_open: deque[_Text] = deque()
-        pieces: list[_Piece] = []
+        texts_open: deque[Text] = deque()
+        pieces: list[Piece] = []
         size = 0
         for given in texts:
             if not isinstance(given, str):
                 raise TypeError(f"a text is a str, not {type(given).__name__}")
-            text = _Text(given, n_waiting=1)
+            text = Text(given, n_waiting=1)
             texts_open.append(text)
-            for piece in _cut(text):
+            for piece in cut(text):
                 text.n_waiting += 1
                 pieces.append(piece)
-                size += max(1, len(piece.text))
+                size += max(1, piece.n_given)
                 if size >= batch_characters:
-                    self._tag(pieces, advance)
+                    self._tag(pieces, min_score, advance)
                     pieces, size = [], 0
             text.n_waiting -= 1
             while texts_open and not texts_open[0].n_waiting:
                 yield texts_open.popleft().entities
-        self._tag(pieces, advance)
+        self._tag(pieces, min_score, advance)
         for text in texts_open:
             yield text.entities
 
@@ -158,6 +147,11 @@ class Tagger:
     def labels(self) -> LabelSet:
         """The entity types and the tag scheme of the run."""
         return self._spans.labels
+
+    @property
+    def own_entities(self) -> OwnEntities:
+        """Those that it was opened with."""
+        return self._own
 
     @property
     def network(self) -> Network:
@@ -169,10 +163,13 @@ class Tagger:
         """What makes the rows; ``features.statistics()`` counts what it did."""
         return self._features
 
-    def _tag(self, pieces: Sequence[_Piece], advance: Advance | None) -> None:
+    def _tag(self, pieces: Sequence[Piece], min_score: float, advance: Advance | None) -> None:
         full = [piece for piece in pieces if piece.text]
         for piece in pieces:
             piece.of.n_waiting -= 1
+        unseen = sum(piece.n_given - len(piece.text) for piece in pieces)
+        if advance is not None and unseen:
+            advance(unseen)
         if not full:
             return
         sentences = self._features.segment([list(piece.text) for piece in full])
@@ -184,15 +181,16 @@ class Tagger:
             return self._features.rows_of_segmented([sentences[place] for place in places])
 
         lengths = np.array([len(one.characters) for one in sentences])
-        tagged = self._spans.tag(lengths, rows_of, hidden=hidden, advance=advance)
-        for piece, found in zip(full, tagged, strict=True):
-            for one in found:
-                start, end = piece.start + one.span.start, piece.start + one.span.end
-                text = piece.of.text[start:end]
-                piece.of.entities.append(Entity(start, end, one.span.label, text, one.probability))
+        own = [self._own.matches(piece.text) for piece in full]
+        types = self._spans.labels.entity_types
+        asked = [[match.span for match in matches if match.span.label in types] for matches in own]
+        tagged = self._spans.tag(lengths, rows_of, hidden=hidden, advance=advance, asked=asked)
+        for piece, found, matches in zip(full, tagged, own, strict=True):
+            piece.add(lay_over(found, matches, n_characters=len(piece.text), min_score=min_score))
 
 
-def _cut(text: _Text) -> Iterator[_Piece]:
-    starts = window_starts(text.text, max_window=MAX_PADDED_CHARACTERS)
-    for start, end in zip(starts, [*starts[1:], len(text.text)], strict=True):
-        yield _Piece(text, start, text.text[start:end])
+def _check(*, batch_characters: int, min_score: float) -> None:
+    if batch_characters < 1:
+        raise ValueError(f"batch_characters={batch_characters}: at least 1")
+    if not 0.0 <= min_score <= 1.0:
+        raise ValueError(f"min_score={min_score}: a probability, 0 to 1")

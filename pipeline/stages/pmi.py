@@ -16,6 +16,7 @@ import polars as pl
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 from pipeline.contract.manifest import StageReport, digest_file
+from pipeline.features.blanks import seen_stretches
 from pipeline.features.pmi import PAIRS_FILE, Match, PairWeights, count_events, read_weights, score_pairs
 from pipeline.features.vocabulary import open_vocabulary
 from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
@@ -121,11 +122,13 @@ def _lines(path: Path) -> Iterator[Sequence[str]]:
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             try:
-                yield list(line.decode("utf-8").rstrip("\r\n"))
+                text = line.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise InputDataError(
                     f"{at_line(path, number)}: not UTF-8 at byte {error.start}", next_step="convert the text to UTF-8"
                 ) from error
+            for stretch in seen_stretches(text):
+                yield list(stretch.text)
 
 
 def local_part(task: _LocalTask) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from pipeline.assets.resolve import DatasetFiles, find_dataset
 from pipeline.contract import schema, tables
 from pipeline.contract.manifest import StageReport, digest_file
 from pipeline.contract.params import PrepareParams
+from pipeline.features.blanks import seen_sentences
 from pipeline.readers import ReadReport, Sentence, read_sentences
 from pipeline.readers.registry import files_of
 from pipeline.readers.sentence import types_alike
@@ -64,7 +65,8 @@ def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, I
     """Each split's sentences with the report of the file they come from; dev is cut from train when there is none."""
     for split in tables.SPLITS:
         if split in files.splits:
-            sentences, report = read_sentences(files.splits[split], options=files.options)
+            given, report = read_sentences(files.splits[split], options=files.options)
+            sentences = seen_sentences(given, report)
             if split == "train" and "dev" not in files.splits and params.dev_fraction > 0:
                 whole = list(sentences)
                 chosen = choose_dev(whole, fraction=params.dev_fraction, seed=params.seed)
