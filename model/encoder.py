@@ -18,6 +18,7 @@ from transformers.utils import logging as _untyped_logging
 
 from model.batches import Batch
 from pipeline.contract.encoder_types import (
+    COMPUTED,
     CONFIG,
     EncoderShape,
     check_loaded,
@@ -67,6 +68,9 @@ class Encoder(nn.Module):
         self.width = shape.width
         self.max_window = shape.max_window
         self.vocabulary_size = int(bert.config.vocab_size)
+        for name, parameter in bert.named_parameters():
+            if name == COMPUTED:  # loading makes it look trainable
+                parameter.requires_grad_(False)
         self.input_width = self._words.embedding_dim
 
     def embed(self, token_ids: Tensor) -> Tensor:

@@ -321,3 +321,71 @@ def _write_encoder(folder: Path, texts: Sequence[str]) -> None:
     (folder / "config.json").write_text(bert.config.to_json_string(use_diff=False), encoding="utf-8")
     (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
     save_file(bert.state_dict(), folder / "model.safetensors")
+
+
+# --- encoders of every type ---------------------------------------------------------------------------------------
+
+ENCODER_TYPES = ("bert", "ernie", "electra", "roberta", "xlm-roberta", "roformer", "deberta-v2", "modernbert")
+
+
+@pytest.fixture(params=ENCODER_TYPES)
+def encoder_type(request: pytest.FixtureRequest) -> str:
+    """Every type of encoder that is read."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture(scope="session")
+def write_typed_encoder() -> Callable[..., Any]:
+    """Write a tiny random encoder of a type with a vocabulary in vocab.txt; returns transformers' own class.
+
+    What sets the type apart is in it: ERNIE's tasks, narrower embeddings, relative positions, local attention. There
+    are more embeddings than tokens, and every weight is large enough to matter.
+    """
+
+    def write(folder: Path, kind: str, vocabulary: Sequence[str], *, positions: int = 64, **changes: Any) -> Any:
+        import torch
+        import transformers as hf
+
+        own: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+            "bert": (hf.BertConfig, hf.BertModel, {}),
+            "ernie": (hf.ErnieConfig, hf.ErnieModel, {"use_task_id": True}),
+            "electra": (hf.ElectraConfig, hf.ElectraModel, {"embedding_size": 16}),
+            "roberta": (hf.RobertaConfig, hf.RobertaModel, {}),
+            "xlm-roberta": (hf.XLMRobertaConfig, hf.XLMRobertaModel, {}),
+            "roformer": (hf.RoFormerConfig, hf.RoFormerModel, {"embedding_size": 24}),
+            "deberta-v2": (
+                hf.DebertaV2Config,
+                hf.DebertaV2Model,
+                {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"]}
+                | {"share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False}
+                | {"conv_kernel_size": 3},
+            ),
+            "modernbert": (
+                hf.ModernBertConfig,
+                hf.ModernBertModel,
+                {"local_attention": 8, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3},
+            ),
+        }
+        config_class, model_class, extra = own[kind]
+        sizes = {
+            "vocab_size": len(vocabulary) + 3,
+            "hidden_size": WIDTH,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "intermediate_size": 48,
+            "max_position_embeddings": positions,
+            "pad_token_id": vocabulary.index("[PAD]"),
+        }
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(11)
+            model = model_class(config_class(**{**sizes, **extra, **changes}))
+            for parameter in model.parameters():
+                if parameter.ndim > 1 and parameter.requires_grad:
+                    parameter.normal_(std=0.3)
+        with contextlib.redirect_stderr(io.StringIO()):
+            model.save_pretrained(folder)
+        (folder / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+        return model_class
+
+    return write

@@ -71,10 +71,12 @@ _HEADS = (
     "classifier",  # of a model tuned for another task
     "qa_outputs",
 )
+COMPUTED = "encoder.embed_positions.weight"
+"""roformer's sinusoids: a weight by name, which is computed and never trained."""
 _HARMLESS = re.compile(
     rf"(?:\w+\.)?(?:{'|'.join(_HEADS)})\..+"
     r"|(?:\w+\.)?embeddings\.(?:position_ids|token_type_ids)"
-    r"|(?:\w+\.)?encoder\.embed_positions\.weight"  # roformer's sinusoids
+    rf"|(?:\w+\.)?{re.escape(COMPUTED)}"
 )
 _LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
 

@@ -1,0 +1,79 @@
+"""Encoders at the command line: what they are is said, what is not read is refused by whoever opens it first."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+def _vocabulary(project: Any) -> list[str]:
+    return (project.root / "encoder" / "vocab.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_type_is_said(built_once: Any) -> None:
+    said = built_once.ssmi("data", "check", "--dataset", "tiny")
+    assert said.code == 0, said.stderr
+    assert "encoder encoder  (bert, 2 layers of width 32, up to 62 characters at once)" in said.stdout
+    body = json.loads(built_once.ssmi("data", "check", "--dataset", "tiny", "--json").stdout)
+    assert body["encoder"]["type"] == "bert" and "train" in body["splits"]
+    doctor = built_once.ssmi("doctor")
+    assert doctor.code == 0 and "encoder: bert, 2 layers of width 32" in doctor.stdout
+
+
+@pytest.mark.parametrize("command", [("data", "check"), ("features", "embed"), ("features", "shards"), ("train",)])
+def test_a_type_that_is_not_read_is_refused_by_whoever_opens_it_first(project: Any, command: tuple[str, ...]) -> None:
+    path = project.root / "encoder" / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "model_type": "gpt2"}))
+    outcome = project.ssmi(*command, "--dataset", "tiny")
+    assert outcome.code == 3
+    assert "'gpt2' is none of the types" in outcome.stderr and "deberta-v2" in outcome.stderr
+    assert "none of the types" in project.ssmi("doctor").stdout
+
+
+def test_an_encoder_that_hardly_knows_the_text_is_refused_and_one_that_lacks_some_is_told_of(project: Any) -> None:
+    tokens = _vocabulary(project)
+    chinese = [token for token in tokens if "\u4e00" <= token <= "\u9fff"]
+    for kept, code in ((3, 3), (len(chinese) * 4 // 5, 0)):
+        lacking = set(chinese[kept:])
+        lines = [f"[unused{number}]" if token in lacking else token for number, token in enumerate(tokens)]
+        (project.root / "encoder" / "vocab.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        outcome = project.ssmi("features", "embed", "--dataset", "tiny")
+        assert outcome.code == code
+        assert "of the Chinese characters of tiny are unknown to it" in outcome.stderr
+
+
+def test_a_run_on_narrow_embeddings_and_fewer_layers_trains_and_opens_again(
+    project: Any, write_typed_encoder: Callable[..., Any]
+) -> None:
+    """An ELECTRA with model.fusion: input, from raw text to entities; nothing of it asks for a BERT."""
+    vocabulary = _vocabulary(project)
+    shutil.rmtree(project.root / "encoder")
+    write_typed_encoder(project.root / "encoder", "electra", vocabulary)
+    project.build("--dataset", "tiny")
+    steps = ("-S", "train.max_steps=2", "-S", "model.encoder_layers=2")
+    trained = project.ssmi("train", "--dataset", "tiny", *steps)
+    assert trained.code == 0, trained.stderr
+    scored = project.ssmi("evaluate", "--dataset", "tiny")
+    assert scored.code == 0, scored.stderr
+    (project.root / "texts.txt").write_text("王小明在北京大学任教授。\n", encoding="utf-8")
+    found = project.ssmi(
+        "predict", "--run", str(project.root / "artifacts" / "train" / "tiny"), str(project.root / "texts.txt")
+    )
+    assert found.code == 0, found.stderr
+    assert json.loads(found.stdout.splitlines()[0])["text"] == "王小明在北京大学任教授。"
+
+
+def test_a_run_on_stored_states_of_a_roberta(project: Any, write_typed_encoder: Callable[..., Any]) -> None:
+    vocabulary = _vocabulary(project)
+    shutil.rmtree(project.root / "encoder")
+    write_typed_encoder(project.root / "encoder", "roberta", vocabulary)
+    project.build("--dataset", "tiny", "-S", "shards.hidden=true")
+    manifest = json.loads((project.root / "artifacts" / "shards" / "tiny" / "manifest.json").read_text())
+    assert manifest["report"]["statistics"]["max_window"] == 61
+    frozen = ("-S", "shards.hidden=true", "-S", "model.encoder=frozen", "-S", "model.fusion=output")
+    trained = project.ssmi("train", "--dataset", "tiny", *frozen, "-S", "train.max_steps=2")
+    assert trained.code == 0, trained.stderr
