@@ -26,6 +26,7 @@ _BIOES_ROLE = {"L": "E", "U": "S"}
 _SEPARATORS = "-_:./|\uff0d\u2013\u2014"
 _ROLE_FIRST = re.compile(rf"([{_ROLES}{_ROLES.lower()}])([{_SEPARATORS}])(.+)", re.DOTALL)
 _ROLE_LAST = re.compile(rf"(.+)[-_]([{_ROLES}])", re.DOTALL)
+_SEVERAL = re.compile(rf".-[^-]+[|/,;+&][{_ROLES}]-.+", re.DOTALL)
 _SPELT = {
     "outside": "o and 0 are read as O",
     "case": "roles in small letters are read as capitals (b-ORG as B-ORG)",
@@ -111,7 +112,7 @@ class TagCensus:
         if lines.keys() & _BIOES_ROLE.keys():
             self._as_bioes(counts, lines)
             plain = {tag: _BIOES_ROLE.get(as_read[0], as_read[0]) + as_read[1:] for tag, as_read in plain.items()}
-            report.notes.append("the tags are BILOU: read as BIOES (L- as E-, U- as S-)")
+            report.notes.append("the tags are BILOU (BIOLU): read as BIOES (L- as E-, U- as S-)")
         for spelling, (tag, line) in self._spelt.items():
             if spelling:
                 report.notes.append(f"{_SPELT[spelling]}; the first is {tag} in line {line}")
@@ -152,6 +153,11 @@ class TagCensus:
             raise InputDataError(
                 f"{where}: {tag[:40]!r} is not a tag: it holds white space or a control character",
                 next_step="put one token and its tag on each line, the tag in the last column",
+            )
+        if _SEVERAL.fullmatch(tag):
+            raise InputDataError(
+                f"{where}: {tag[:40]!r} is several tags in one",
+                next_step="write nested entities as JSON lines with offsets (the longer of two stays), or one tag each",
             )
         found = plain_tag(tag)
         if found is None:
