@@ -38,7 +38,7 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
     ``encoding``, else UTF-8: no other is ever guessed.
 
     Raises MissingResourceError when the file is not there and InputDataError (``file:line``) for bytes that are not
-    of the encoding or a broken gzip file.
+    of the encoding, NUL bytes in what is taken for UTF-8 (it is UTF-16) and a broken gzip file.
     """
     with _opened(path) as (stream, reached):
         head = _head(stream)
@@ -68,7 +68,7 @@ def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = Fals
         text = raw.decode(codec)
     except UnicodeDecodeError as error:
         line = raw[: error.start].decode(codec, "replace").count("\n") + 1
-        raise _undecodable(raw[error.start :], error.start, codec, where=at_line(path, line)) from None
+        raise _undecodable(raw[error.start :], None, codec, where=at_line(path, line)) from None
     text = text.removeprefix(_BOM)
     return text if keep_ends else text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -137,6 +137,8 @@ def _utf8_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, str]]:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:
             raise _undecodable(raw, error.start, "utf-8", where=at_line(path, number)) from error
+        if "\0" in line:
+            raise _undecodable(raw, raw.index(0), "utf-8", where=at_line(path, number))
         yield number, line.removesuffix("\n").removesuffix("\r")
 
 
@@ -152,7 +154,7 @@ def _decoded_lines(stream: BinaryIO, path: Path, *, codec: str) -> Iterator[tupl
             good = rest + error.object[: error.start].decode(codec, "ignore")
             where = at_line(path, number + good.count(end or "\n") + 1)
             raise _undecodable(error.object[error.start :], None, codec, where=where) from None
-        if not end and text:
+        if not end and ("\n" in text or "\r" in text[:-1]):
             end = "\r" if "\r" in text[:-1] and "\n" not in text else "\n"
         *lines, rest = text.split(end or "\n")
         for line in lines:
@@ -169,7 +171,7 @@ def _undecodable(raw: bytes, place: int | None, codec: str, *, where: str) -> In
     wrong = raw[place or 0]
     at = f"byte {place + 1} of the line is 0x{wrong:02x}" if place is not None else f"byte 0x{wrong:02x}"
     line = raw.partition(b"\n")[0].rstrip(b"\r")
-    likely = [name for name in _LIKELY if name != codec and _decodes(line, name)]
+    likely = [name for name in _LIKELY if name != codec and b"\0" not in line and _decodes(line, name)]
     shown = f"; as {likely[0].upper()} the line reads {line.decode(likely[0])[:20]!r}" if likely else ""
     named = likely[0] if likely else "utf-16-le" if b"\0" in line else "gb18030"
     return InputDataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -26,7 +27,8 @@ def offsets_named(name: object) -> object:
 def _encoding(name: object) -> object:
     if isinstance(name, str):
         try:
-            b"".decode(name)  # unlike codecs.lookup this refuses codecs of bytes: hex, zip
+            with suppress(UnicodeError):
+                b"a".decode(name)  # unlike codecs.lookup this refuses codecs of bytes: hex, zip
         except (LookupError, ValueError):
             raise ValueError(f"encoding {name!r} is not known, {nearest(name.lower(), ENCODINGS)}") from None
     return name

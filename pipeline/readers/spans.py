@@ -187,7 +187,9 @@ def _checked(item: RawSpan, *, text: str, unit: Unit, places: dict[int, int] | N
     length = len(text) + (sum(mark > _LAST_OF_PLANE_0 for mark in text) if places is not None else 0)
     if start < 0 or end > length:
         counted = "UTF-16 units" if unit == "utf-16" else "code points"
-        raise _wrong(f"{where}: {shown} lies outside the text of {length} {counted}{_other_unit(text, end, unit)}")
+        raise _wrong(
+            f"{where}: {shown} lies outside the text of {length} {counted}{_other_unit(text, start, end, unit)}"
+        )
     if places is not None:
         if start not in places or end not in places:
             raise _wrong(f"{where}: {shown} begins or ends inside a character, if offsets count UTF-16 units")
@@ -209,8 +211,8 @@ def _utf16_places(text: str) -> dict[int, int]:
     return {units: points for points, units in enumerate(accumulate(lengths, initial=0))}
 
 
-def _other_unit(text: str, end: int, unit: Unit) -> str:
-    fits = unit == "code-points" and end <= len(text) + sum(mark > _LAST_OF_PLANE_0 for mark in text)
+def _other_unit(text: str, start: int, end: int, unit: Unit) -> str:
+    fits = unit == "code-points" and start >= 0 and end <= len(text) + sum(mark > _LAST_OF_PLANE_0 for mark in text)
     return "; counted in UTF-16 units it would not: say `offsets: utf-16`" if fits else ""
 
 
@@ -232,5 +234,6 @@ def _short(where: str, report: ReadReport) -> str:
 
 def _wrong(message: str) -> InputDataError:
     return InputDataError(
-        message, next_step="offsets are half-open, from 0, and count characters (code points): correct the row"
+        message,
+        next_step="correct the offsets of the row's entities: half-open, from 0, counting characters (code points)",
     )

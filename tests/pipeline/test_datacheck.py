@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.contract.errors import InputDataError
 from pipeline.datacheck import DataCheck, Finding, Overlap, check_dataset
+from pipeline.readers.options import ReadOptions
 
 Write = Callable[[str, str], Path]
 
@@ -123,13 +124,33 @@ def test_how_much_the_vocabulary_reaches(write: Write) -> None:
     assert found.matched_entities == pytest.approx(1 / 3)
 
 
-def test_vocabulary_shares_count_code_points_where_tokens_are_longer(write: Write) -> None:
+def test_tokens_of_several_characters_are_counted_as_their_characters(write: Write) -> None:
     train = write("train.jsonl", '{"tokens": ["New", "York", "雨"], "tags": ["B-LOC", "I-LOC", "B-LOC"]}\n')
-    found = check(train=train, words=find("NewYork")).splits["train"]
+    found = check(train=train, words=find("New York")).splits["train"]
     assert found.vocabulary is not None
-    assert found.vocabulary.covered_characters == pytest.approx(7 / 8)
+    assert found.vocabulary.covered_characters == pytest.approx(8 / 9)
     assert found.vocabulary.matched_entities == pytest.approx(1 / 2)
-    assert found.characters == 3
+    assert found.characters == 9
+    assert found.repairs == {
+        "blank-between-words": Finding(1, [1]),
+        "token-of-several-characters": Finding(2, [1, 1]),
+    }
+
+
+def test_types_that_differ_in_case_only_are_named_over_all_splits(write: Write) -> None:
+    train = write("train.bio", "甲 B-PER\n乙 B-Loc\n\n")
+    dev = write("dev.bio", "甲 B-Per\n乙 B-ORG\n\n")
+    assert check(train=train, dev=dev).types_alike == [["PER", "Per"]]
+
+
+def test_files_are_read_by_the_options(write: Write, tmp_path: Path) -> None:
+    path = tmp_path / "train.bio"
+    path.write_bytes("京 B-LOC\n\n".encode("gb18030"))
+    options = ReadOptions(encoding="gb18030")
+    found = check_dataset(
+        {"train": path}, known_characters="京".__eq__, max_characters=510, find_words=None, options=options
+    )
+    assert found.splits["train"].unknown_characters.count == 0
 
 
 def test_shares_of_nothing_are_zero(write: Write) -> None:

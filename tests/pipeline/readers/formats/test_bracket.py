@@ -64,19 +64,18 @@ def test_errors_point_at_the_column(write: Write, line: str, column: int, messag
 
 
 CHARACTERS = st.one_of(
-    st.sampled_from("[]|\\#\n\r nr\t\u3000\ufeff\x85\u2028甲"), st.characters(exclude_categories=("Cs",))
+    st.sampled_from("[]|\\#\n\r nr\t\u3000\ufeff\x85\u2028甲"),
+    st.characters(exclude_categories=("Cs",), exclude_characters="\0"),
 )
+
+LABELS = st.text(st.sampled_from("[]|\\#n r甲"), min_size=1, max_size=3).filter(lambda label: label == label.strip())
 
 
 @st.composite
 def sentences(draw: st.DrawFn) -> Sentence:
     text = draw(st.lists(CHARACTERS, min_size=1, max_size=12))
     bounds = sorted(draw(st.sets(st.integers(0, len(text)), max_size=6)))
-    spans = [
-        Span(start, end, draw(st.text(CHARACTERS, min_size=1, max_size=3)))
-        for start, end in pairwise(bounds)
-        if draw(st.booleans())
-    ]
+    spans = [Span(start, end, draw(LABELS)) for start, end in pairwise(bounds) if draw(st.booleans())]
     return Sentence(tuple(text), tuple(spans), 1)
 
 
@@ -95,6 +94,8 @@ def test_a_shown_sentence_reads_back(tmp_path_factory: pytest.TempPathFactory, s
     assert list(read_bracket(path, DEFAULT, ReadReport(path, "bracket"))) == [sentence]
 
 
-def test_longer_tokens_are_shown_as_their_text() -> None:
-    sentence = Sentence(("New York", "的", "雨"), (Span(0, 1, "LOC"),), 1)
-    assert to_bracket(sentence) == "[New York|LOC]的雨"
+@pytest.mark.parametrize("label", ["B-\x02", "甲\t乙", " X", "X "])
+def test_types_with_control_characters_or_blanks_around_are_refused(write: Write, label: str) -> None:
+    path = write(f"[好|X]\n[好|{label}]\n")
+    with pytest.raises(InputDataError, match=r"raw\.txt:2: entity type"):
+        list(read_sentences(path)[0])

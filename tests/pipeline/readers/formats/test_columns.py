@@ -18,9 +18,9 @@ from pipeline.readers import Sentence, read_sentences
 Write = Callable[..., Path]
 
 TOKENS = st.one_of(
-    st.characters(exclude_categories=("Cs",), exclude_characters="\n\r"),
+    st.characters(exclude_categories=("Cs",), exclude_characters="\n\r\0"),
     st.sampled_from([" ", "\t", "\u3000", "\xa0", "\x85", "\u2028", "\ufeff", "#", "。", "\ufffd"]),
-    st.text(st.sampled_from("京中东nba"), min_size=2, max_size=5),
+    st.text(st.sampled_from("京中东nba😀\u0301"), min_size=2, max_size=4),
 )
 LABELS = st.sampled_from(["PER", "LOC", "GPE.NAM", "机构", "a-b"])
 
@@ -79,13 +79,29 @@ def test_what_was_written_is_read_back(
     path.write_bytes(gzip.compress(data) if packed else data)
 
     read, report = read_sentences(path)
-    found = [(sentence.characters, sentence.entities) for sentence in read]
+    found = list(read)
 
-    assert found == content
-    assert report.repairs == {}
-    assert report.n_characters == sum(len(characters) for characters, _ in content)
+    assert all(len(character) == 1 for sentence in found for character in sentence.characters)
+    assert [(without_blanks(s.text), entity_texts(s.characters, s.entities)) for s in found] == [
+        (without_blanks("".join(characters)), entity_texts(characters, spans)) for characters, spans in content
+    ]
+    long = sum(len(token) > 1 for characters, _ in content for token in characters)
+    assert report.repairs.get("token-of-several-characters", 0) == long
+    assert report.repairs.keys() <= {"token-of-several-characters", "blank-between-words"}
+    if not long:
+        assert [(s.characters, s.entities) for s in found] == content
+    assert report.n_characters == sum(len(sentence.characters) for sentence in found)
     assert report.n_entities == sum(len(spans) for _, spans in content)
     assert report.scheme in {scheme, "BIO", "BMES"}
+
+
+def without_blanks(text: str) -> str:
+    """Between words of several characters a reader may put a blank."""
+    return text.replace(" ", "")
+
+
+def entity_texts(characters: tuple[str, ...], spans: tuple[Span, ...]) -> list[tuple[str, str]]:
+    return [(without_blanks("".join(characters[span.start : span.end])), span.label) for span in spans]
 
 
 def read(path: Path) -> list[Sentence]:
@@ -100,8 +116,8 @@ def test_blank_characters_are_tokens(write: Write, token: str, separator: str) -
 
 
 def test_only_line_feeds_end_lines(write: Write) -> None:
-    path = write("a\x85b\tO\n\u2028\tO\r\n\x0b\tO\n\n")
-    assert read(path) == [Sentence(("a\x85b", "\u2028", "\x0b"), (), 1)]
+    path = write("\x85\tO\n\u2028\tO\r\n\x0b\tO\n\n")
+    assert read(path) == [Sentence(("\x85", "\u2028", "\x0b"), (), 1)]
 
 
 def test_lines_of_sentences_are_those_of_the_file(write: Write) -> None:
@@ -111,7 +127,7 @@ def test_lines_of_sentences_are_those_of_the_file(write: Write) -> None:
 
 def test_first_and_last_column_count(write: Write) -> None:
     path = write("New York\tNNP\t(NP\tB-LOC\nis\tV\t-\tO\n\n")
-    assert read(path) == [Sentence(("New York", "is"), (Span(0, 1, "LOC"),), 1)]
+    assert read(path) == [Sentence(tuple("New York is"), (Span(0, 8, "LOC"),), 1)]
 
 
 def test_trailing_blanks_and_doubled_spaces_are_harmless(write: Write) -> None:
@@ -173,7 +189,7 @@ def test_a_lone_token_without_position_stays_and_is_counted(write: Write) -> Non
 
 def test_words_with_digits_are_not_taken_for_positions(write: Write) -> None:
     sentences, report = read_sentences(write("A0\tO\nB1\tO\n会\tO\n议\tO\n\n"))
-    assert next(sentences).characters == ("A0", "B1", "会", "议")
+    assert next(sentences).text == "A0 B1会议"
     assert report.notes == []
 
 
@@ -198,3 +214,29 @@ def test_a_blank_line_after_very_many_rows_does_not_make_them_one_sentence(write
 
 def test_an_unbroken_weibo_file_is_cut_too(write: Write) -> None:
     assert [sentence.text for sentence in read(write("好0\tO\n。0\tO\n”0\tO\n是0\tO\n"))] == ["好。”", "是"]
+
+
+COMMENTED = "# newdoc id = d1\n# sent_id = 0\n# text = #甲\n# O\n甲 B-X\n\n# text = 乙 O B-X\n#\tSYM\tO\n乙\t_\tO\n\n"
+
+
+def test_comments_before_sentences_are_skipped_and_counted(write: Write) -> None:
+    sentences, report = read_sentences(write(COMMENTED))
+    assert [(sentence.text, sentence.line) for sentence in sentences] == [("#甲", 4), ("#乙", 8)]
+    assert report.skipped == {"comment": 4}
+    assert report.first_lines == {"comment": [1, 2, 3, 7]}
+
+
+@pytest.mark.parametrize("row", ["# O", "# B-X", "#\tO", "# SYM O", "# 0", "# B_X"])
+def test_a_sentence_may_begin_with_a_number_sign(write: Write, row: str) -> None:
+    found = read(write(f"{row}\n甲 O\n\n{row}\n\n"))
+    assert [sentence.text for sentence in found] == ["#甲", "#"]
+
+
+def test_inside_a_sentence_nothing_is_a_comment(write: Write) -> None:
+    path = write("甲 O\n# note\n乙 O\n\n")
+    with pytest.raises(InputDataError, match=r"raw\.txt:2: 'note' is not a tag"):
+        read(path)
+
+
+def test_bilou_and_iob1_without_blank_lines_are_cut_outside_entities(write: Write) -> None:
+    assert [s.text for s in read(write("甲 B-X\n。 I-X\n乙 L-X\n。 O\n丙 U-X\n"))] == ["甲。乙。", "丙"]

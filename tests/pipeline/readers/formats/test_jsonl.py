@@ -141,26 +141,29 @@ def test_tokens_with_tags(write: Write, scheme: TagScheme, key: str) -> None:
     tokens = ["New", " ", "York", "的", "李"]
     row = {"tokens": tokens, key: spans_to_tags(spans, n_characters=5, scheme=scheme)}
     sentences, report = read_sentences(write(lines_of(row, {"tokens": [], key: []}), "raw.jsonl"))
-    assert list(sentences) == [Sentence(tuple(tokens), tuple(spans), 1)]
+    # the row has its blank as a token, so none is put in
+    assert list(sentences) == [Sentence(tuple("New York的李"), (Span(0, 8, "LOC"), Span(9, 10, "PER")), 1)]
+    assert report.repairs == {"token-of-several-characters": 2}
     assert report.scheme == scheme
     assert report.skipped == {"empty-text": 1}
 
 
 def test_repairs_of_tagged_rows_carry_the_row(write: Write) -> None:
-    good, bad = {"tokens": ["甲"], "tags": ["O"]}, {"tokens": ["甲", "乙"], "tags": ["O", "I-X"]}
+    good, bad = {"tokens": ["甲"], "tags": ["B-X"]}, {"tokens": ["甲", "乙"], "tags": ["O", "I-X"]}
     sentences, report = read_sentences(write(lines_of(good, bad), "raw.jsonl"))
-    assert [sentence.entities for sentence in sentences] == [(), (Span(1, 2, "X"),)]
+    assert [sentence.entities for sentence in sentences] == [(Span(0, 1, "X"),), (Span(1, 2, "X"),)]
     assert report.first_lines == {"orphan-continuation": [2]}
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"tokens": ["甲"], "ner_tags": [0]}, "by name, not by number"),
-        ({"tokens": ["甲"]}, "no list of strings under tags or ner_tags"),
+        ({"tokens": ["甲"], "ner_tags": [1]}, "by name, not by number"),
+        ({"tokens": ["甲"]}, "no list of tags under tags or ner_tags"),
+        ({"tokens": ["甲"], "tags": [None]}, "no list of tags under tags or ner_tags"),
         ({"tokens": ["甲"], "tags": ["O", "O"]}, "1 tokens but 2 tags"),
         ({"tokens": [""], "tags": ["O"]}, "an empty token"),
-        ({"tokens": ["甲"], "tags": ["b-X"]}, "did you mean 'B-X'?"),
+        ({"tokens": ["甲"], "tags": ["X"]}, "'X' is not a tag"),
         ({"text": "甲", "entities": []}, "no list of strings under tokens"),
     ],
 )

@@ -1,0 +1,92 @@
+"""Data sets as people have them, through ``ssmi-cli features prepare`` and ``ssmi-cli data check``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+ROWS = "李 B-PER\n明 I-PER\n在 O\n京 B-LOC\n\n好 O\n\n"
+
+
+@pytest.fixture
+def own(fresh_project: Any) -> Path:
+    """The folder of a data set called own."""
+    folder: Path = fresh_project.root / "data" / "own"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def prepared(project: Any, *, split: str = "train") -> list[tuple[str, list[str]]]:
+    parts = sorted((project.root / "artifacts" / "prepare" / "own" / split).glob("part-*.parquet"))
+    rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
+    return [
+        ("".join(row["characters"]), ["".join(row["characters"][e["start"] : e["end"]]) for e in row["entities"]])
+        for row in rows
+    ]
+
+
+def test_what_was_decided_about_a_file_is_said(fresh_project: Any, own: Path) -> None:
+    (own / "train.bio").write_text("用 O\nLinux B-X\n。 O\n\n# note: 1\n京 B_x\n\n", encoding="utf-8")
+    (own / "valid.bio").write_text(ROWS, encoding="utf-8")
+    (own / "holdout.txt").write_text(ROWS, encoding="utf-8")
+    outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
+    assert outcome.code == 0, outcome.stderr
+    assert "prepare: not read: holdout.txt" in outcome.stderr
+    assert "prepare: train.bio: another sign between role and type is read as a dash" in outcome.stderr
+    assert "repaired or left out: 1 token-of-several-characters (first in line 2), 1 comment (first in line 5)" in (
+        outcome.stderr
+    )
+    assert "prepare: entity types that differ in case only: X, x" in outcome.stderr
+    assert prepared(fresh_project) == [("用Linux。", ["Linux"]), ("京", ["京"])]
+    assert prepared(fresh_project, split="dev")[0] == ("李明在京", ["李明", "京"])
+
+
+def test_an_encoding_is_tried_and_then_written_down(fresh_project: Any, own: Path) -> None:
+    (own / "train.bio").write_bytes(ROWS.encode("gb18030"))
+    (own / "dev.bio").write_bytes(ROWS.encode("gb18030"))
+    outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
+    assert outcome.code == 3
+    assert "train.bio:1: not UTF-8" in outcome.stderr and "`encoding: gb18030`" in outcome.stderr
+
+    tried = fresh_project.ssmi("data", "check", "--dataset", "own", "--encoding", "gb18030", "--json")
+    assert tried.code == 0, tried.stderr
+    assert json.loads(tried.stdout)["splits"]["train"]["entities"] == {"LOC": 1, "PER": 1}
+    wrong = fresh_project.ssmi("data", "check", "--dataset", "own", "--encoding", "gb18031")
+    assert wrong.code == 3 and "did you mean 'gb18030'" in wrong.stderr
+
+    (own / "dataset.yaml").write_text("encoding: gb18030\n")
+    assert fresh_project.ssmi("features", "prepare", "--dataset", "own").code == 0
+    assert prepared(fresh_project)[0] == ("李明在京", ["李明", "京"])
+    manifest = fresh_project.root / "artifacts" / "prepare" / "own" / "manifest.json"
+    assert "raw/dataset.yaml" in json.loads(manifest.read_text())["inputs"]
+
+
+def test_offsets_in_utf16_units_are_read_where_they_are_said(fresh_project: Any, own: Path) -> None:
+    row = {"text": "😀😀李建国在东海市工作", "label": [[4, 7, "PER"], [8, 11, "LOC"]]}
+    (own / "train.jsonl").write_text(json.dumps(row) + "\n")
+    (own / "dev.jsonl").write_text(json.dumps(row) + "\n")
+    outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
+    assert outcome.code == 0 and "train.jsonl:1), whose offsets are read as code points" in outcome.stderr
+    tried = fresh_project.ssmi("data", "check", "--dataset", "own", "--offsets", "utf16")
+    assert tried.code == 0 and "code points" not in tried.stdout
+    (own / "dataset.yaml").write_text("offsets: utf16\n")
+    outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
+    assert outcome.code == 0 and "code points" not in outcome.stderr
+    assert prepared(fresh_project) == [("😀😀李建国在东海市工作", ["李建国", "东海市"])]
+
+
+def test_the_check_names_what_is_not_read_and_types_alike(fresh_project: Any, own: Path) -> None:
+    (own / "train.bio").write_text(ROWS, encoding="utf-8")
+    (own / "test.bio").write_text(ROWS.replace("PER", "Per"), encoding="utf-8")
+    (own / "more.bio").write_text(ROWS, encoding="utf-8")
+    outcome = fresh_project.ssmi("data", "check", "--dataset", "own")
+    assert outcome.code == 0, outcome.stderr
+    assert "not read: more.bio" in " ".join(outcome.stdout.split())
+    assert "PER, Per" in outcome.stdout
+    body = json.loads(fresh_project.ssmi("data", "check", "--dataset", "own", "--json").stdout)
+    assert body["types_alike"] == [["PER", "Per"]]
+    assert body["notes"] == ["not read: more.bio (if one is a split, say so in dataset.yaml)"]

@@ -1,0 +1,159 @@
+"""Tokens of several characters, through the doorway: training sees what raw text will be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.contract.errors import InputDataError
+from pipeline.contract.labels import Span, TagScheme, spans_to_tags
+from pipeline.readers import ReadReport, Sentence, read_sentences
+
+Write = Callable[..., Path]
+Tokens = list[tuple[str, str]]
+
+
+def as_rows(*sentences: Tokens) -> str:
+    return "\n".join("".join(f"{token}\t{tag}\n" for token, tag in sentence) for sentence in sentences) + "\n"
+
+
+def as_objects(*sentences: Tokens) -> str:
+    return "".join(
+        json.dumps({"tokens": [token for token, _ in sentence], "tags": [tag for _, tag in sentence]}) + "\n"
+        for sentence in sentences
+    )
+
+
+FILES = {"raw.bio": as_rows, "raw.jsonl": as_objects}
+files = pytest.mark.parametrize("name", FILES)
+
+
+def read(path: Path) -> tuple[list[Sentence], ReadReport]:
+    sentences, report = read_sentences(path)
+    return list(sentences), report
+
+
+def marked(sentence: Sentence) -> list[str]:
+    return [f"{sentence.text[span.start : span.end]}/{span.label}" for span in sentence.entities]
+
+
+@files
+def test_words_are_cut_into_characters_and_counted(write: Write, name: str) -> None:
+    sentence: Tokens = [("李", "B-PER"), ("明", "I-PER"), ("用", "O"), ("Linux", "B-SOFT"), ("。", "O")]
+    found, report = read(write(FILES[name](sentence, sentence), name))
+    assert found[0].characters == tuple("李明用Linux。")
+    assert marked(found[0]) == ["李明/PER", "Linux/SOFT"]
+    assert report.repairs == {"token-of-several-characters": 2}
+    assert report.first_lines["token-of-several-characters"] == ([4, 10] if name == "raw.bio" else [1, 2])
+
+
+@files
+@pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
+def test_every_scheme_is_cut_alike(write: Write, name: str, scheme: TagScheme) -> None:
+    tokens = ["东海", "科技", "公司", "的", "Python", "3", "👩‍💻"]
+    spans = [Span(0, 3, "ORG"), Span(4, 5, "SOFT"), Span(6, 7, "X")]
+    tags = spans_to_tags(spans, n_characters=len(tokens), scheme=scheme)
+    found, _ = read(write(FILES[name](list(zip(tokens, tags, strict=True))), name))
+    assert marked(found[0]) == ["东海科技公司/ORG", "Python/SOFT", "👩‍💻/X"]
+    assert all(len(character) == 1 for character in found[0].characters)
+
+
+@files
+@pytest.mark.parametrize(
+    ("sentence", "text", "entities"),
+    [
+        ([("New", "B-LOC"), ("York", "I-LOC"), ("的", "O")], "New York的", ["New York/LOC"]),
+        ([("in", "O"), ("Paris", "B-LOC"), ("2024", "B-X")], "in Paris 2024", ["Paris/LOC", "2024/X"]),
+        ([("Plan", "O"), ("B", "B-X")], "Plan B", ["B/X"]),
+        ([("José", "B-P"), ("Ángel", "I-P")], "José Ángel", ["José Ángel/P"]),
+        # letters that stand alone are those of a word
+        ([("A", "B-X"), ("I", "I-X"), ("研", "O")], "AI研", ["AI/X"]),
+        ([("C", "B-X"), ("++", "I-X"), ("语言", "O")], "C++语言", ["C++/X"]),
+        ([("GPT", "B-X"), ("-", "I-X"), ("4", "I-X")], "GPT-4", ["GPT-4/X"]),
+        ([("3.5", "O"), ("亿", "O"), ("USD", "O")], "3.5亿USD", []),
+        # a file that has rows for its blanks has them all
+        ([("New", "B-L"), (" ", "I-L"), ("York", "I-L"), ("MH", "B-X"), ("370", "I-X")], "New YorkMH370", None),
+    ],
+)
+def test_between_words_stands_a_blank(
+    write: Write, name: str, sentence: Tokens, text: str, entities: list[str] | None
+) -> None:
+    found, report = read(write(FILES[name](sentence), name))
+    assert found[0].text == text
+    if entities is not None:
+        assert marked(found[0]) == entities
+    inserted = len(text) - len("".join(token for token, _ in sentence))
+    assert report.repairs.get("blank-between-words", 0) == inserted
+
+
+@files
+@pytest.mark.parametrize(
+    "token",
+    [
+        "货车倒车碰到石墩，已报警。",
+        "车辆直行时撞上路边护栏",  # no mark in it, but the file's tokens are too long on the whole
+        "在 北京",
+        "中国 OK",
+        "一" * 16,
+        "He lives in New York now",
+    ],
+)
+def test_a_text_in_place_of_a_token_is_refused_by_its_line(write: Write, name: str, token: str) -> None:
+    path = write(FILES[name]([("好", "O")], [(token, "B-X")]), name)
+    with pytest.raises(InputDataError) as caught:
+        read(path)
+    assert caught.value.message.startswith(f"{path}:{3 if name == 'raw.bio' else 2}: a text of {len(token)} characters")
+    assert "JSON" in caught.value.next_step
+
+
+@files
+def test_long_words_are_no_texts(write: Write, name: str) -> None:
+    sentence: Tokens = [("中国国际贸易促进委员会", "B-ORG"), ("在", "O"), ("北京", "B-LOC"), ("开会", "O"), ("。", "O")]
+    found, _ = read(write(FILES[name](sentence), name))
+    assert marked(found[0]) == ["中国国际贸易促进委员会/ORG", "北京/LOC"]
+
+
+@files
+def test_control_characters_inside_a_token_are_refused(write: Write, name: str) -> None:
+    path = write(FILES[name]([("好", "O")], [("甲\x02乙", "O")]), name)
+    with pytest.raises(InputDataError, match=r":[23]: token .* control character \(U\+0002\)"):
+        read(path)
+
+
+TOKEN = st.one_of(
+    st.sampled_from("李明在京，。😀"),
+    st.sampled_from(["Linux", "5", "GPT4", "A", "北京", "👍🏽", "e\u0301", "C++", "3.14"]),
+)
+
+
+@files
+@settings(max_examples=60, deadline=None)
+@given(tokens=st.lists(TOKEN, min_size=1, max_size=12), data=st.data())
+def test_the_text_is_that_of_the_tokens_and_entities_stay_on_theirs(
+    tmp_path_factory: pytest.TempPathFactory, name: str, tokens: list[str], data: st.DataObject
+) -> None:
+    bounds = sorted(data.draw(st.sets(st.integers(0, len(tokens)), max_size=6)))
+    spans = [Span(*pair, "X") for pair in pairwise(bounds)]
+    tags = spans_to_tags(spans, n_characters=len(tokens), scheme="BIO")
+    path = tmp_path_factory.mktemp("tokens") / name
+    path.write_text(FILES[name](list(zip(tokens, tags, strict=True))), encoding="utf-8")
+    found, report = read(path)
+    sentence = found[0]
+    assert all(len(character) == 1 for character in sentence.characters)
+    assert sentence.text.replace(" ", "") == "".join(tokens)
+    assert report.repairs.get("blank-between-words", 0) == sentence.text.count(" ")
+    for span, written in zip(sentence.entities, spans, strict=True):
+        text = sentence.text[span.start : span.end]
+        assert text.replace(" ", "") == "".join(tokens[written.start : written.end])
+        assert text == text.strip()
+    # what is read back from the text itself, a character a row, is the same sentence
+    again = path.with_name("again.bio")
+    tags = spans_to_tags(sentence.entities, n_characters=len(sentence.characters), scheme="BIO")
+    again.write_text(as_rows(list(zip(sentence.characters, tags, strict=True))), encoding="utf-8")
+    assert [(s.characters, s.entities) for s in read(again)[0]] == [(sentence.characters, sentence.entities)]
