@@ -146,3 +146,17 @@ def test_bad_targets_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputDataError, match="a folder, or the file that is read"):
             convert(source, target, to="jsonl")
     assert source.read_text(encoding="utf-8") == LINES
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-16-le"])
+def test_every_format_is_read_in_every_encoding(tmp_path: Path, to: str, encoding: str) -> None:
+    source, target = tmp_path / "in.jsonl", written(tmp_path, to)
+    source.write_text(LINES, encoding="utf-8")
+    convert(source, target, to=to)
+    expected = list(read_sentences(target)[0])
+    target.write_bytes(WRITTEN[to].encode(encoding))  # "utf-16" puts a byte order mark, which is enough
+    given = ReadOptions() if encoding == "utf-16" else ReadOptions(encoding=encoding)
+    read, report = read_sentences(target, options=given)
+    assert list(read) == expected
+    assert report.format == READ_AS.get(to, to)
