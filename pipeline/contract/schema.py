@@ -1,7 +1,7 @@
 """The Arrow schema of every table that crosses a stage border. Raise ``SCHEMA_VERSION`` when one changes.
 
-Positions count *characters*: one Unicode code point, or one token where the data set gives longer ones. Intervals are
-half-open. Boundary id 0 is "no boundary"; words of the vocabulary start at 1.
+Positions count *characters*, one Unicode code point each: readers cut longer tokens. Intervals are half-open. Boundary
+id 0 is "no boundary"; words of the vocabulary start at 1.
 """
 
 from __future__ import annotations

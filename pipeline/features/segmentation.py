@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import platformdirs
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 from pipeline.features.windows import window_starts
 
 Cut = Callable[[str], Iterable[str]]
@@ -100,22 +100,23 @@ def _dictionary() -> Sequence[str]:
 def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], list[int]]:
     """Segments of a sentence and the position of each one's first character.
 
-    The segments tile the sentence: each character lies in the segment that holds its first code point, so a
-    multi-character token is never split.
+    The segments tile the sentence; ``characters`` are one code point each.
 
-    Raises InputDataError when the engine loses or changes text, which no engine should.
+    Raises InputDataError when the engine loses or changes text, which no engine should, and StaleArtifactError for
+    tokens of several code points, which older versions prepared.
     """
     text = "".join(characters)
+    if len(text) != len(characters):
+        raise StaleArtifactError(
+            f"the sentence {text[:40]!r} holds tokens of several characters: an older version prepared it",
+            next_step="ssmi-cli features build --force",
+        )
     words = [word for piece in _pieces(text) for word in cut(piece) if word]
     if "".join(words) != text:
         raise InputDataError(
             f"the segmenter changed the text {text[:40]!r}", next_step="report this text; use the other segment.engine"
         )
-    if len(text) == len(characters) and "" not in characters:  # one code point each, as nearly always
-        return words, [0, *accumulate(map(len, words))][: len(words)]
-    breaks = _breaks(characters, words)
-    ends = [*breaks, len(characters)][1:]
-    return ["".join(characters[start:end]) for start, end in zip(breaks, ends, strict=True)], breaks
+    return words, [0, *accumulate(map(len, words))][: len(words)]
 
 
 def _pieces(text: str) -> list[str]:
@@ -123,26 +124,6 @@ def _pieces(text: str) -> list[str]:
         return [text]
     starts = window_starts(text, max_window=LONGEST_PIECE)
     return [text[start:end] for start, end in pairwise([*starts, len(text)])]
-
-
-def _breaks(characters: Sequence[str], words: Sequence[str]) -> list[int]:
-    if not characters:
-        return []
-    cuts = {0}
-    offset = 0
-    for word in words:
-        offset += len(word)
-        cuts.add(offset)
-    breaks: list[int] = []
-    offset = pending = 0
-    for position, character in enumerate(characters):
-        # A cut inside the token before moves to this token's start.
-        starts_segment = any(point in cuts for point in range(pending, offset + 1))
-        if starts_segment:
-            breaks.append(position)
-        pending = offset + 1
-        offset += len(character)
-    return breaks
 
 
 def segment_of_each(segments: Sequence[str], starts: Sequence[int], *, n_characters: int) -> list[str]:

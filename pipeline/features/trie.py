@@ -40,18 +40,5 @@ class Trie:
         return sorted((start, end, word + 1) for start, end, word in self._automaton.find_overlapping(text))
 
     def sentence_matches(self, characters: Sequence[str]) -> list[tuple[int, int, int]]:
-        """The same in positions of ``characters``; a word that cuts through a multi-character token is no match."""
-        text = "".join(characters)
-        found = self.matches(text)
-        if len(text) == len(characters) and "" not in characters:
-            return found
-        position_of = {0: 0}
-        offset = 0
-        for position, character in enumerate(characters):
-            offset += len(character)
-            position_of[offset] = position + 1
-        return [
-            (position_of[start], position_of[end], word)
-            for start, end, word in found
-            if start in position_of and end in position_of
-        ]
+        """The same for a sentence of characters, one code point each."""
+        return self.matches("".join(characters))

@@ -125,7 +125,7 @@ class OnlineFeatures:
         return self.rows_of_characters([list(text) for text in texts])
 
     def rows_of_characters(self, sentences: Sequence[Sequence[str]]) -> list[Row]:
-        """The same for sentences given as characters, of which some may be tokens of several code points."""
+        """The same for sentences given as characters, one code point each."""
         return self.rows_of_segmented(self.segment(sentences))
 
     def segment(self, sentences: Sequence[Sequence[str]]) -> list[Segmented]:

@@ -13,6 +13,7 @@ from pipeline.readers.sentence import ReadReport, Sentence
 
 LONG_TOKEN = "token-of-several-characters"
 INSERTED_BLANK = "blank-between-words"
+WORD_PIECE = "word-piece"
 
 LONGEST_WORD = 15
 """Chinese characters in one token; more are a text."""
@@ -101,7 +102,8 @@ def in_characters(
 
     Every token of several characters is counted as a repair. Between two Latin words or numbers side by side, at least
     one of them of several characters, stands one U+0020, as in the text that they were cut from, counted too; inside an
-    entity it belongs to it. ``writes_blanks``: the file has tokens for its blanks, so none is added.
+    entity it belongs to it. ``writes_blanks``: the file has tokens for its blanks, so none is added. A piece of a word
+    as BERT's tokenizers write it (``##er`` behind ``dock``) is joined to it without its marks, counted too.
 
     ``line`` is where the first token stands, ``step`` how many lines further each next one does (1 or 0).
     """
@@ -109,17 +111,25 @@ def in_characters(
     if len(text) == len(tokens):
         return Sentence(tuple(tokens), tuple(spans), line)
     pieces: list[str] = []
+    lengths: list[int] = []  # of the tokens' own characters
     before = ""
     for index, token in enumerate(tokens):
+        if token.startswith("##") and _meet(before, token[2:]):
+            report.repair(WORD_PIECE, line + index * step)
+            pieces.append(token[2:])
+            lengths.append(len(token) - 2)
+            before = token
+            continue
         joined = bool(before) and not writes_blanks and _meet(before, token) and len(before) + len(token) > 2
         if joined:
             report.repair(INSERTED_BLANK, line + index * step)
         if len(token) > 1:
             report.repair(LONG_TOKEN, line + index * step)
         pieces.append(f" {token}" if joined else token)
+        lengths.append(len(token))
         before = token
     ends = list(accumulate(map(len, pieces), initial=0))
-    starts = [end + len(piece) - len(token) for end, piece, token in zip(ends, pieces, tokens, strict=False)]
+    starts = [end - length for end, length in zip(ends[1:], lengths, strict=True)]
     entities = tuple(Span(starts[span.start], ends[span.end], span.label) for span in spans)
     return Sentence(tuple("".join(pieces)), entities, line)
 

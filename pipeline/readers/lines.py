@@ -25,7 +25,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_LIKELY = ("gb18030", "big5hkscs", "shift_jis")
+_LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
 
 
@@ -172,7 +172,8 @@ def _undecodable(raw: bytes, place: int | None, codec: str, *, where: str) -> In
     at = f"byte {place + 1} of the line is 0x{wrong:02x}" if place is not None else f"byte 0x{wrong:02x}"
     line = raw.partition(b"\n")[0].rstrip(b"\r")
     likely = [name for name in _LIKELY if name != codec and b"\0" not in line and _decodes(line, name)]
-    shown = f"; as {likely[0].upper()} the line reads {line.decode(likely[0])[:20]!r}" if likely else ""
+    readings = " and ".join(f"as {name.upper()} {line.decode(name)[:20]!r}" for name in likely)
+    shown = f"; the line reads {readings}" if likely else ""
     named = likely[0] if likely else "utf-16-le" if b"\0" in line else "gb18030"
     return InputDataError(
         f"{where}: not {codec.upper()} ({at}){shown}",

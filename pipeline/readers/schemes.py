@@ -26,6 +26,7 @@ _BIOES_ROLE = {"L": "E", "U": "S"}
 _SEPARATORS = "-_:./|\uff0d\u2013\u2014"
 _ROLE_FIRST = re.compile(rf"([{_ROLES}{_ROLES.lower()}])([{_SEPARATORS}])(.+)", re.DOTALL)
 _ROLE_LAST = re.compile(rf"(.+)[-_]([{_ROLES}])", re.DOTALL)
+_SEVERAL = re.compile(rf".-[^-]+[|/,;+&][{_ROLES}]-.+", re.DOTALL)
 _SPELT = {
     "outside": "o and 0 are read as O",
     "case": "roles in small letters are read as capitals (b-ORG as B-ORG)",
@@ -152,6 +153,11 @@ class TagCensus:
             raise InputDataError(
                 f"{where}: {tag[:40]!r} is not a tag: it holds white space or a control character",
                 next_step="put one token and its tag on each line, the tag in the last column",
+            )
+        if _SEVERAL.fullmatch(tag):
+            raise InputDataError(
+                f"{where}: {tag[:40]!r} is several tags in one",
+                next_step="write nested entities as JSON lines with offsets (the longer of two stays), or one tag each",
             )
         found = plain_tag(tag)
         if found is None:

@@ -16,7 +16,7 @@ from pipeline.features.trie import Trie
 
 Estimator = Literal["joint", "printed"]
 WORDS = ["中国", "国家", "中国人", "人人"]
-SENTENCES = st.lists(st.lists(st.text("中国人家", min_size=1, max_size=2), max_size=10), min_size=1, max_size=6)
+SENTENCES = st.lists(st.lists(st.sampled_from("中国人家"), max_size=10), min_size=1, max_size=6)
 
 
 def _matched(sentences: list[list[str]]) -> list[tuple[list[str], list[Match]]]:
@@ -119,7 +119,7 @@ def test_the_largest_weight_wins_ties_go_to_the_lower_id_and_unseen_is_none() ->
 
 
 @given(
-    sentence=st.lists(st.text("中国人家", min_size=1, max_size=2), max_size=12),
+    sentence=st.lists(st.sampled_from("中国人家"), max_size=12),
     weights=st.dictionaries(
         st.tuples(st.sampled_from("中国人家"), st.integers(1, len(WORDS))),
         st.integers(-2, 2).map(float),

@@ -64,7 +64,7 @@ def test_in_sentence_scope_only_words_found_over_the_position_are_candidates(vec
     assert asked == [("中", "中国", (1, 3)), ("国", "中国", (1, 2, 3)), ("人", "人民", (2, 3, 4)), ("民", "人民", (4,))]
 
 
-@given(characters=st.lists(st.text("中国人民𠀀", min_size=1, max_size=2), max_size=12), data=st.data())
+@given(characters=st.lists(st.sampled_from("中国人民𠀀"), max_size=12), data=st.data())
 def test_candidates_of_a_sentence_equal_a_search(vectors: Vectors, characters: list[str], data: st.DataObject) -> None:
     starts = sorted(data.draw(st.sets(st.integers(1, max(1, len(characters) - 1)))) | {0}) if characters else []
     starts = [start for start in starts if start < len(characters)]

@@ -93,6 +93,14 @@ def test_between_words_stands_a_blank(
 
 
 @files
+def test_word_pieces_are_joined(write: Write, name: str) -> None:
+    sentence: Tokens = [("dock", "B-X"), ("##er", "I-X"), ("##s", "I-X"), ("hub", "O"), ("##", "O"), ("京", "O")]
+    found, report = read(write(FILES[name](sentence), name))
+    assert (found[0].text, marked(found[0])) == ("dockers hub##京", ["dockers/X"])
+    assert report.repairs == {"token-of-several-characters": 3, "blank-between-words": 1, "word-piece": 2}
+
+
+@files
 @pytest.mark.parametrize(
     "token",
     [

@@ -119,6 +119,8 @@ def test_usual_tags_give_no_note(write: Write) -> None:
         ("B-甲\x02I-甲", "control character"),
         ("B-New\x0bYork", "white space"),
         ("1", "labels: [O, B-PER"),
+        ("B-PER|I-ORG", "several tags in one"),
+        ("B-PER/B-ORG", "nested entities as JSON lines"),
     ],
 )
 def test_what_is_no_tag_is_refused_with_line_and_hint(write: Write, tag: str, hint: str) -> None:

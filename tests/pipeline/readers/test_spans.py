@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contract.errors import InputDataError
@@ -121,6 +121,7 @@ def test_types_that_cannot_be_are_refused(write: Write, label: str) -> None:
         read(write(rows(("李明", [[0, 2, label]])), "raw.jsonl"))
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     text=st.text(st.sampled_from("李a 😀𠮷。"), min_size=1, max_size=12),
     data=st.data(),
