@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.data_convert import convert
 from cli.options import dataset_option
 from cli.session import Session
 
@@ -23,7 +24,10 @@ json_option = click.option("--json", "as_json", is_flag=True, help="For machines
 
 @click.group()
 def data() -> None:
-    """Data sets, vectors and encoders: list, fetch, check."""
+    """Data sets, vectors and encoders: list, fetch, check, convert."""
+
+
+data.add_command(convert)
 
 
 @data.command("list")

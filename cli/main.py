@@ -16,7 +16,7 @@ from cli.session import Session
 
 COMMANDS = {
     "ablate": ("cli.ablate", "Train the paper's configurations over seeds; one table."),
-    "data": ("cli.data", "Data sets, vectors and encoders: list, fetch, check."),
+    "data": ("cli.data", "Data sets, vectors and encoders: list, fetch, check, convert."),
     "demo": ("cli.demo", "Run the whole path on the default data set and say what to try next."),
     "doctor": ("cli.doctor", "Say what is installed, found and missing."),
     "evaluate": ("cli.evaluate", "Score a trained run on a split."),

@@ -9,9 +9,10 @@ tagger("王小明在北京大学任教授。")
 
 from __future__ import annotations
 
+from pipeline.writers import convert
 from ssmi.entity import Entity
 from ssmi.tagger import Tagger
 
-__all__ = ["Entity", "Tagger", "open_run"]
+__all__ = ["Entity", "Tagger", "convert", "open_run"]
 
 open_run = Tagger.open

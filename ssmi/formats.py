@@ -6,19 +6,18 @@ text as it was given; CoNLL, which has no escapes, writes U+FFFD in its place.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-from pipeline.contract.labels import LabelSet, Span, spans_to_tags
+from pipeline.contract.labels import LabelSet, Span
+from pipeline.writers import formats
 from ssmi.entity import Entity
-from ssmi.reading import TEXT_FIELD, Record
+from ssmi.reading import Record
 
 Tagged = tuple[Record, Sequence[Entity]]
 DIGITS = 6
-"""Of a score, behind the point."""
+"""Of a score, after the point."""
 
 _NOT_IN_CONLL = re.compile("[\n\r\ud800-\udfff]")
 
@@ -35,16 +34,12 @@ class Origin:
 
 def jsonl(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """One object a line: the text, the fields that it came with, ``entities``."""
-    for record, entities in rows:
-        found = [_row(one, origin) for one in entities]
-        yield _json({TEXT_FIELD: record.text, **record.fields, "entities": found}) + "\n"
+    return formats.jsonl((_row(one, sources=origin.sources) for one in rows), _style(origin))
 
 
 def doccano(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
-    for record, entities in rows:
-        found = [[one.start, one.end, one.label] for one in entities]
-        yield _json({TEXT_FIELD: record.text, **record.fields, "label": found}) + "\n"
+    return formats.doccano(map(_row, rows), _style(origin))
 
 
 def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
@@ -52,11 +47,8 @@ def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 
     Tags are of the run's scheme. A line end inside a text is written as U+FFFD.
     """
-    for record, entities in rows:
-        spans = [Span(one.start, one.end, one.label) for one in entities]
-        tags = spans_to_tags(spans, n_characters=len(record.text), scheme=origin.labels.scheme)
-        text = _NOT_IN_CONLL.sub("\ufffd", record.text)
-        yield "".join(f"{character}\t{tag}\n" for character, tag in zip(text, tags, strict=True)) + "\n"
+    plain = (replace(row, text=_NOT_IN_CONLL.sub("\ufffd", row.text)) for row in map(_row, rows))
+    return formats.conll(plain, _style(origin))
 
 
 def label_studio(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
@@ -64,15 +56,7 @@ def label_studio(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 
     A task's score is that of the least certain entity that the run found, by which its data manager can sort.
     """
-    yield "["
-    for number, (record, entities) in enumerate(rows):
-        prediction: dict[str, Any] = {"model_version": origin.version, "result": [_region(one) for one in entities]}
-        scores = [_score(one) for one in entities if one.source == "model"]
-        if scores:
-            prediction["score"] = min(scores)
-        task = {"data": {TEXT_FIELD: record.text, **record.fields}, "predictions": [prediction]}
-        yield ("," if number else "") + "\n" + _json(task)
-    yield "\n]\n"
+    return formats.label_studio(map(_row, rows), _style(origin))
 
 
 Format = Callable[[Iterable[Tagged], Origin], Iterator[str]]
@@ -84,36 +68,17 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def _row(entity: Entity, origin: Origin) -> dict[str, Any]:
-    row = {
-        "start": entity.start,
-        "end": entity.end,
-        "label": entity.label,
-        "text": entity.text,
-        "score": _score(entity),
-    }
-    return row | {"source": entity.source} if origin.sources else row
-
-
-def _region(entity: Entity) -> dict[str, Any]:
-    return {
-        "id": f"{entity.start}-{entity.end}",
-        "from_name": "label",
-        "to_name": "text",
-        "type": "labels",
-        "score": _score(entity),
-        "value": {"start": entity.start, "end": entity.end, "text": entity.text, "labels": [entity.label]},
-    }
+def _row(tagged: Tagged, *, sources: bool = False) -> formats.Row:
+    record, entities = tagged
+    spans = [Span(one.start, one.end, one.label) for one in entities]
+    details = [{"score": _score(one), **({"source": one.source} if sources else {})} for one in entities]
+    found = [_score(one) for one in entities if one.source == "model"]
+    return formats.Row(record.text, spans, details, min(found, default=None), record.fields)
 
 
 def _score(entity: Entity) -> float:
     return round(entity.score, DIGITS)
 
 
-def _json(body: Mapping[str, Any]) -> str:
-    text = json.dumps(body, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(body)
-    return text
+def _style(origin: Origin) -> formats.Style:
+    return formats.Style(origin.labels.scheme, origin.version)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -115,8 +116,8 @@ def _is_loosely(path: Path, split: str) -> bool:
     return words == {split} and plain
 
 
-def _read_description(path: Path) -> tuple[dict[str, str], ReadOptions]:
-    """The splits and options of a ``dataset.yaml``."""
+def read_mapping(path: Path) -> dict[str, Any]:
+    """The keys of a YAML (or JSON) file; raises InputDataError for all else."""
     try:
         tree = YAML(typ="safe").load(path.read_text(encoding="utf-8-sig")) or {}
     except OSError as error:
@@ -125,6 +126,12 @@ def _read_description(path: Path) -> tuple[dict[str, str], ReadOptions]:
         raise InputDataError(f"{path}: not YAML ({' '.join(str(error).split())})", next_step="correct it") from None
     if not isinstance(tree, dict):
         raise InputDataError(f"{path}: holds no keys", next_step="write for example `encoding: gb18030`")
+    return tree
+
+
+def _read_description(path: Path) -> tuple[dict[str, str], ReadOptions]:
+    """The splits and options of a ``dataset.yaml``."""
+    tree = read_mapping(path)
     splits = tree.pop("splits", None) or {}
     if not isinstance(splits, dict) or not all(isinstance(name, str) for name in splits.values()):
         raise InputDataError(

@@ -50,7 +50,7 @@ def json_values(
 
     Raises InputDataError with ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
     """
-    if _begins_an_array(path, encoding):
+    if begins_an_array(path, encoding=encoding):
         with closing(text_pieces(path, encoding=encoding)) as pieces:
             yield from _Array(path, pieces).values()
         return
@@ -78,7 +78,7 @@ def first_value(path: Path, *, encoding: str | None = None) -> Any:
     return None if first is None else first.body
 
 
-def _begins_an_array(path: Path, encoding: str | None) -> bool:
+def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
     """Whether the first characters that are no blanks open an array, of objects or of nothing."""
     head = ""
     with closing(text_pieces(path, encoding=encoding)) as pieces:

@@ -27,7 +27,7 @@ from pipeline.readers.formats.label_studio import looks_like_label_studio, read_
 from pipeline.readers.formats.parquet import read_parquet
 from pipeline.readers.formats.slash import looks_like_slash, read_slash
 from pipeline.readers.formats.w2ner import looks_like_w2ner, read_w2ner
-from pipeline.readers.json_values import first_value
+from pipeline.readers.json_values import begins_an_array, first_value
 from pipeline.readers.lines import numbered_lines
 from pipeline.readers.options import DEFAULT, ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
@@ -154,6 +154,8 @@ def _format_of(path: Path, options: ReadOptions) -> Format:
         suffixes.pop()
     if suffixes[-1:] == [".parquet"]:  # no lines to look at
         return format_named("parquet", source=str(path))
+    if begins_an_array(path, encoding=options.encoding):  # the whole of it may stand on the first line
+        return _json_format(path, options)
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]
     by_suffix = (entry for entry in FORMATS if suffixes and suffixes[-1] in entry.suffixes)

@@ -53,7 +53,7 @@ def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
     """
     types = _Types(options.tag_map)
     has_ids = False
-    for number, line in numbered_lines(path):
+    for number, line in numbered_lines(path, encoding=options.encoding):
         words = _words(line)
         if words and _LINE_ID.fullmatch(words[0]):
             del words[0]

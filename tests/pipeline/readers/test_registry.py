@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from pipeline.contract.errors import InputDataError, MissingResourceError
+from pipeline.contract.labels import Span
 from pipeline.readers import read_sentences
+from pipeline.readers.options import ReadOptions
 
 Write = Callable[..., Path]
 
@@ -91,3 +94,37 @@ def test_sentences_stream(write: Write) -> None:
     with pytest.raises(InputDataError, match=":501: "):
         list(sentences)
     assert report.n_sentences == 500
+
+
+@pytest.mark.parametrize("name", ["raw.json", "raw.jsonl", "raw.txt", "raw.json.gz"])
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("jsonl", {"text": "京", "label": [[0, 1, "LOC"]]}),
+        ("cluener", {"text": "京", "label": {"LOC": {"京": [[0, 0]]}}}),
+        ("w2ner", {"sentence": ["京"], "ner": [{"index": [0], "type": "LOC"}]}),
+        (
+            "label-studio",
+            {
+                "data": {"text": "京"},
+                "annotations": [{"result": [{"value": {"start": 0, "end": 1, "labels": ["LOC"]}}]}],
+            },
+        ),
+    ],
+)
+@pytest.mark.parametrize("shape", ["lines", "array", "spread"])
+def test_a_file_of_json_is_told_by_its_first_row(write: Write, kind: str, row: object, shape: str, name: str) -> None:
+    text = json.dumps(row) if shape == "lines" else json.dumps([row], indent=2 if shape == "spread" else None)
+    sentences, report = read_sentences(write(gzip.compress(text.encode()) if name.endswith("gz") else text, name))
+    assert report.format == kind
+    assert [one.entities for one in sentences] == [(Span(0, 1, "LOC"),)]
+
+
+def test_a_row_that_may_be_of_two_formats_is_refused(write: Write) -> None:
+    row = {"sentence": ["京"], "ner": [{"index": [0], "type": "LOC"}], "text": "京", "label": {}}
+    path = write(json.dumps(row), "raw.json")
+    with pytest.raises(InputDataError, match="may be one of cluener or of w2ner") as caught:
+        read_sentences(path)
+    assert "`format: cluener`" in caught.value.next_step
+    sentences, _ = read_sentences(path, options=ReadOptions(format="w2ner"))
+    assert next(sentences).entities == (Span(0, 1, "LOC"),)

@@ -9,6 +9,7 @@ import pytest
 from pipeline.contract.errors import InputDataError, MissingResourceError
 from pipeline.contract.labels import Span
 from pipeline.readers import Sentence, read_sentences
+from pipeline.readers.options import ReadOptions
 
 
 def pair(folder: Path, name: str, text: str, *annotations: str) -> Path:
@@ -122,3 +123,10 @@ def test_annotations_without_their_text_are_refused(tmp_path: Path) -> None:
     pair(tmp_path, "train", "李明").unlink()
     with pytest.raises(MissingResourceError, match=r"train\.txt: no such file"):
         list(read_sentences(tmp_path / "train.ann")[0])
+
+
+def test_other_encodings(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_bytes("李明在京".encode("gb18030"))
+    (tmp_path / "train.ann").write_bytes("T1\tPER 0 2\t李明\n".encode("gb18030"))
+    sentences, _ = read_sentences(tmp_path / "train.txt", options=ReadOptions(encoding="gb18030"))
+    assert next(sentences).entities == (Span(0, 2, "PER"),)

@@ -95,3 +95,9 @@ def test_broken_lines_are_refused_with_their_place(write: Write, line: str, plac
         list(read_sentences(path, options=ReadOptions(format="slash"))[0])
     assert caught.value.message.startswith(f"{path}:2:" + (f"{place}: " if place else " "))
     assert message in caught.value.message
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "big5", "utf-16"])
+def test_other_encodings(write: Write, encoding: str) -> None:
+    path = write("李/nr 明/nr\n".encode(encoding))
+    assert entities_of(path, encoding=encoding) == [["李明/nr"]]

@@ -1,0 +1,104 @@
+"""``ssmi-cli data convert``: a file of any known format into one that other tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli.session import Session
+
+if TYPE_CHECKING:
+    from pipeline.contract.labels import TagScheme
+    from pipeline.readers import ReadReport
+
+READ = (
+    "columns",
+    "jsonl",
+    "bracket",
+    "label-studio",
+    "cluener",
+    "w2ner",
+    "brat",
+    "slash",
+    "csv",
+    "parquet",
+)
+WRITTEN = ("jsonl", "conll", "bracket", "doccano", "label-studio", "cluener", "w2ner", "csv")
+
+
+@click.command()
+@click.argument("source", metavar="IN", type=click.Path(exists=True, path_type=Path))
+@click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--format", "to", type=click.Choice(WRITTEN), required=True, help="How OUT is written.")
+@click.option(
+    "--scheme",
+    type=click.Choice(["BIO", "BMES", "BIOES"]),
+    default="BIO",
+    show_default=True,
+    help="Of the tags in conll and csv.",
+)
+@click.option("--input-format", type=click.Choice(READ), help="How IN is written.  [default: as it looks]")
+@click.option("--encoding", metavar="NAME", help="Of IN: gb18030, big5 ...  [default: its byte order mark, else utf-8]")
+@click.option(
+    "--offsets", metavar="UNIT", help="What IN's offsets count: code-points or utf-16.  [default: as it quotes]"
+)
+@click.option("--tag-map", metavar="FILE|K=V,...", help="IN's types to keep, and their names: nr=PER,ns=LOC.")
+@click.option("--labels", metavar="A,B,...", help="Names of IN's tags where they are numbers: O,B-PER,I-PER.")
+@click.pass_obj
+def convert(
+    session: Session,
+    source: Path,
+    target: Path,
+    to: str,
+    scheme: TagScheme,
+    input_format: str | None,
+    encoding: str | None,
+    offsets: str | None,
+    tag_map: str | None,
+    labels: str | None,
+) -> None:
+    """Read IN, in any format and tag scheme that data sets may have, and write it to OUT.
+
+    IN is a file, or a folder or pair of brat's. OUT appears whole or not at all. What is repaired or left out on the
+    way (nested and discontinuous entities, relations) is counted by name.
+    """
+    from pipeline.readers.options import options_from
+    from pipeline.writers import convert as convert_file
+
+    given = {
+        "format": input_format,
+        "encoding": encoding,
+        "offsets": offsets,
+        "tag_map": None if tag_map is None else _tag_map(tag_map),
+        "labels": None if labels is None else [name.strip() for name in labels.split(",")],
+    }
+    options = options_from({key: value for key, value in given.items() if value is not None}, source="options")
+    with session.reporter.task("convert", total=0, unit="sentences") as advance:
+        report = convert_file(source, target, to=to, scheme=scheme, options=options, advance=advance)
+    for line in _told(report, target):
+        click.echo(line)
+
+
+def _tag_map(given: str) -> Mapping[str, Any]:
+    """Pairs as they are typed, else a file that holds them as YAML or JSON, a mapping."""
+    if Path(given).is_file():
+        from pipeline.assets.folders import read_mapping
+
+        return read_mapping(Path(given))
+    pairs = [pair.partition("=") for pair in given.split(",")]
+    if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
+        raise click.BadParameter(f"{given!r} is no file, and not of the form nr=PER,ns=LOC", param_hint="--tag-map")
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _told(report: ReadReport, target: Path) -> list[str]:
+    form = f"{report.format}, {report.scheme}" if report.scheme else report.format
+    lines = [
+        f"{target}: {report.n_sentences:,} sentences, {report.n_entities:,} entities (read as {form})",
+    ]
+    if summary := report.summary():
+        lines.append(f"repaired or left out: {summary}")
+    return [*lines, *(f"note: {note}" for note in report.notes)]

@@ -1,0 +1,8 @@
+"""Sentences → files that annotation tools and other taggers read; ``convert`` is the doorway."""
+
+from __future__ import annotations
+
+from pipeline.writers.convert import convert
+from pipeline.writers.formats import FORMATS
+
+__all__ = ["FORMATS", "convert"]

@@ -1,0 +1,58 @@
+"""Any file that is read → any format that is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, nearest
+from pipeline.contract.labels import TagScheme
+from pipeline.contract.progress import Advance
+from pipeline.contract.tables import writing
+from pipeline.readers import ReadReport, Sentence, read_sentences
+from pipeline.readers.options import DEFAULT, ReadOptions
+from pipeline.readers.registry import files_of
+from pipeline.writers.formats import FORMATS, Row, Style
+
+_STEP = 100
+"""Sentences of which ``advance`` is told at once."""
+
+
+def convert(
+    source: Path | str,
+    target: Path | str,
+    *,
+    to: str,
+    scheme: TagScheme = "BIO",
+    options: ReadOptions = DEFAULT,
+    advance: Advance | None = None,
+) -> ReadReport:
+    """Read ``source`` in whatever format it is and write its sentences to ``target``, whole or not at all.
+
+    ``to`` names the format of the target, ``scheme`` how it writes tags where it writes tags; ``options`` say how the
+    source is read; ``advance`` is told of sentences as they are written. Returns the report of the reading: what was
+    repaired and what was left out.
+
+    Raises ParameterError for an unknown format, MissingResourceError when there is no source or no folder for the
+    target, InputDataError with ``file:line`` for what cannot be read or what the target's format cannot hold.
+    """
+    source, target = Path(source), Path(target)
+    write = FORMATS.get(to)
+    if write is None:
+        raise ParameterError(f"format {to!r} is not written; {nearest(to, FORMATS)}", next_step="name one of these")
+    if not target.parent.is_dir():
+        raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another place")
+    if target.is_dir() or (target.exists() and any(path.samefile(target) for path in files_of(source))):
+        raise InputDataError(f"{target}: a folder, or the file that is read", next_step="name another file")
+    sentences, report = read_sentences(source, options=options)
+    with writing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        for piece in write(_rows(sentences, source, advance), Style(scheme)):
+            stream.write(piece)
+    return report
+
+
+def _rows(sentences: Iterable[Sentence], source: Path, advance: Advance | None) -> Iterator[Row]:
+    for number, sentence in enumerate(sentences, start=1):
+        yield Row(sentence.text, sentence.entities, where=at_line(source, sentence.line))
+        if advance is not None and number % _STEP == 0:
+            advance(_STEP)

@@ -1,0 +1,184 @@
+"""Texts with their entities in the formats that people exchange, a piece of output at a time.
+
+Offsets are half-open and count code points. What a format cannot say is refused with the row's place, never changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.contract.errors import InputDataError
+from pipeline.contract.labels import Span, TagScheme, spans_to_tags
+from pipeline.readers.formats.bracket import to_bracket
+from pipeline.readers.sentence import Sentence
+
+TEXT_FIELD = "text"
+_LINE_END = re.compile(r"[\n\r]")
+_QUOTED = re.compile(r'[,"\n\r]')
+_BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A text, its entities, and what else is known of them."""
+
+    text: str
+    entities: Sequence[Span]
+    details: Sequence[Mapping[str, Any]] | None = None
+    """Of each entity what is known besides, ``score`` for example, where a tagger found it."""
+    score: float | None = None
+    """Of the whole row, by which Label Studio can sort."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """What stood beside the text."""
+    where: str = ""
+    """What refusals call the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What a format may want to know besides."""
+
+    scheme: TagScheme = "BIO"
+    model_version: str | None = None
+    """Of the tagger; None for entities that people marked."""
+
+
+def jsonl(rows: Iterable[Row], style: Style) -> Iterator[str]:
+    """One object a line: the text, the fields that it came with, ``entities``."""
+    for row in rows:
+        found = [
+            {"start": one.start, "end": one.end, "label": one.label, "text": row.text[one.start : one.end], **details}
+            for one, details in _detailed(row)
+        ]
+        yield _json({TEXT_FIELD: row.text, **row.fields, "entities": found}) + "\n"
+
+
+def doccano(rows: Iterable[Row], style: Style) -> Iterator[str]:
+    """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
+    for row in rows:
+        found = [[one.start, one.end, one.label] for one in row.entities]
+        yield _json({TEXT_FIELD: row.text, **row.fields, "label": found}) + "\n"
+
+
+def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
+    """A character, a tab, its tag; a blank line behind each text. Blank characters and tabs stand as they are.
+
+    Raises InputDataError for a line end inside a text.
+    """
+    first = True
+    for row in rows:
+        found = _LINE_END.search(row.text)
+        if found is not None:
+            raise InputDataError(
+                f"{row.where}: character {found.start() + 1} of the text is a line end, which rows of characters "
+                "cannot hold",
+                next_step="write jsonl, doccano, label-studio, cluener, w2ner, csv or bracket, which can",
+            )
+        tags = spans_to_tags(row.entities, n_characters=len(row.text), scheme=style.scheme)
+        lines = "".join(f"{character}\t{tag}\n" for character, tag in zip(row.text, tags, strict=True))
+        # of two marks the first is taken for that of the file, and the second for the character that it is here
+        yield (_BOM if first and row.text.startswith(_BOM) else "") + lines + "\n"
+        first = False
+
+
+def label_studio(rows: Iterable[Row], style: Style) -> Iterator[str]:
+    """Label Studio's array of tasks, for a ``<Labels name="label" toName="text">``.
+
+    What a tagger found are predictions, what people marked are annotations.
+    """
+    yield "["
+    for number, row in enumerate(rows):
+        result = [_region(row, one, details) for one, details in _detailed(row)]
+        body: dict[str, Any] = {TEXT_FIELD: row.text, **row.fields}
+        if style.model_version is None:
+            task = {"data": body, "annotations": [{"result": result}]}
+        else:
+            prediction: dict[str, Any] = {"model_version": style.model_version, "result": result}
+            if row.score is not None:
+                prediction["score"] = row.score
+            task = {"data": body, "predictions": [prediction]}
+        yield ("," if number else "") + "\n" + _json(task)
+    yield "\n]\n"
+
+
+def cluener(rows: Iterable[Row], style: Style) -> Iterator[str]:
+    """CLUENER's rows: type → mention → places of its first and last character."""
+    for row in rows:
+        types: dict[str, dict[str, list[list[int]]]] = {}
+        for one in row.entities:
+            mentions = types.setdefault(one.label, {})
+            mentions.setdefault(row.text[one.start : one.end], []).append([one.start, one.end - 1])
+        yield _json({TEXT_FIELD: row.text, **row.fields, "label": types}) + "\n"
+
+
+def w2ner(rows: Iterable[Row], style: Style) -> Iterator[str]:
+    """W2NER's array: ``sentence`` holds the characters, ``ner`` the places of each entity's."""
+    yield "["
+    for number, row in enumerate(rows):
+        found = [{"index": list(range(one.start, one.end)), "type": one.label} for one in row.entities]
+        yield ("," if number else "") + "\n" + _json({**row.fields, "sentence": list(row.text), "ner": found})
+    yield "\n]\n"
+
+
+def bracket(rows: Iterable[Row], style: Style) -> Iterator[str]:
+    """A sentence a line, its entities as ``[text|TYPE]``."""
+    for row in rows:
+        yield to_bracket(Sentence(tuple(row.text), tuple(row.entities), 1)) + "\n"
+
+
+def csv_table(rows: Iterable[Row], style: Style) -> Iterator[str]:
+    """A row a character: the number of its sentence, the character, its tag."""
+    yield "sentence_id,token,tag\n"
+    for number, row in enumerate(rows, start=1):
+        tags = spans_to_tags(row.entities, n_characters=len(row.text), scheme=style.scheme)
+        cells = zip(map(_cell, row.text), map(_cell, tags), strict=True)
+        yield "".join(f"{number},{character},{tag}\n" for character, tag in cells)
+
+
+Format = Callable[[Iterable[Row], Style], Iterator[str]]
+FORMATS: Mapping[str, Format] = {
+    "jsonl": jsonl,
+    "conll": conll,
+    "bracket": bracket,
+    "doccano": doccano,
+    "label-studio": label_studio,
+    "cluener": cluener,
+    "w2ner": w2ner,
+    "csv": csv_table,
+}
+
+
+def _cell(text: str) -> str:
+    # by hand: Python's csv leaves a carriage return bare, and no reader takes it so
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
+
+
+def _detailed(row: Row) -> Iterator[tuple[Span, Mapping[str, Any]]]:
+    return zip(row.entities, row.details if row.details is not None else [{}] * len(row.entities), strict=True)
+
+
+def _region(row: Row, entity: Span, details: Mapping[str, Any]) -> dict[str, Any]:
+    text = row.text[entity.start : entity.end]
+    region: dict[str, Any] = {
+        "id": f"{entity.start}-{entity.end}",
+        "from_name": "label",
+        "to_name": "text",
+        "type": "labels",
+    }
+    if "score" in details:
+        region["score"] = details["score"]
+    region["value"] = {"start": entity.start, "end": entity.end, "text": text, "labels": [entity.label]}
+    return region
+
+
+def _json(body: Mapping[str, Any]) -> str:
+    text = json.dumps(body, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair is spelt as JSON can
+        return json.dumps(body)
+    return text

@@ -1,0 +1,162 @@
+"""Files from one format into another and back."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+from pipeline.contract.labels import Span, TagScheme
+from pipeline.readers import Sentence, read_sentences
+from pipeline.readers.options import ReadOptions
+from pipeline.writers import FORMATS, convert
+
+ENDINGS = {"conll": ".txt", "bracket": ".txt", "csv": ".csv", "jsonl": ".jsonl", "doccano": ".jsonl"}
+READ_AS = {"conll": "columns", "doccano": "jsonl"}
+
+LINES = '{"text": "李明在😀京", "entities": [[0, 2, "PER"], [4, 5, "LOC"]]}\n{"text": "好", "entities": []}\n'
+WRITTEN = {
+    "jsonl": '{"text": "李明在😀京", "entities": [{"start": 0, "end": 2, "label": "PER", "text": "李明"}, '
+    '{"start": 4, "end": 5, "label": "LOC", "text": "京"}]}\n{"text": "好", "entities": []}\n',
+    "doccano": '{"text": "李明在😀京", "label": [[0, 2, "PER"], [4, 5, "LOC"]]}\n{"text": "好", "label": []}\n',
+    "conll": "李\tB-PER\n明\tI-PER\n在\tO\n😀\tO\n京\tB-LOC\n\n好\tO\n\n",
+    "bracket": "[李明|PER]在😀[京|LOC]\n好\n",
+    "label-studio": '[\n{"data": {"text": "李明在😀京"}, "annotations": [{"result": ['
+    '{"id": "0-2", "from_name": "label", "to_name": "text", "type": "labels", '
+    '"value": {"start": 0, "end": 2, "text": "李明", "labels": ["PER"]}}, '
+    '{"id": "4-5", "from_name": "label", "to_name": "text", "type": "labels", '
+    '"value": {"start": 4, "end": 5, "text": "京", "labels": ["LOC"]}}]}]},\n'
+    '{"data": {"text": "好"}, "annotations": [{"result": []}]}\n]\n',
+    "cluener": '{"text": "李明在😀京", "label": {"PER": {"李明": [[0, 1]]}, "LOC": {"京": [[4, 4]]}}}\n'
+    '{"text": "好", "label": {}}\n',
+    "w2ner": '[\n{"sentence": ["李", "明", "在", "😀", "京"], "ner": [{"index": [0, 1], "type": "PER"}, '
+    '{"index": [4], "type": "LOC"}]},\n{"sentence": ["好"], "ner": []}\n]\n',
+    "csv": "sentence_id,token,tag\n1,李,B-PER\n1,明,I-PER\n1,在,O\n1,😀,O\n1,京,B-LOC\n2,好,O\n",
+}
+
+
+def written(folder: Path, to: str) -> Path:
+    return folder / f"out{ENDINGS.get(to, '.json')}"
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_each_format_is_written_as_it_should_be(tmp_path: Path, to: str) -> None:
+    source, target = tmp_path / "in.jsonl", written(tmp_path, to)
+    source.write_text(LINES, encoding="utf-8")
+    report = convert(source, target, to=to)
+    assert target.read_text(encoding="utf-8") == WRITTEN[to]
+    assert (report.n_sentences, report.n_entities) == (2, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((source.name, target.name))
+
+
+MARKS = st.characters(exclude_categories=("Cs",)) | st.sampled_from(" \t\u3000[]|\\/#\"',;{}😀\ufeff0O")
+TEXTS = st.text(MARKS, min_size=1, max_size=12)
+
+
+@st.composite
+def sentences(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> list[Sentence]:
+    """Some texts with entities, two of which may touch, of types that may hold a dash or a slash."""
+    found = []
+    for text in draw(st.lists(texts, min_size=1, max_size=4)):
+        bounds = sorted(draw(st.sets(st.integers(0, len(text)), max_size=6)))
+        kept = [
+            Span(*pair, draw(st.sampled_from(["X", "地名", 'a-b/c,"d"'])))
+            for pair in pairwise(bounds)
+            if draw(st.booleans())
+        ]
+        found.append(Sentence(tuple(text), tuple(kept), 1))
+    return found
+
+
+def same(read: list[Sentence], given: list[Sentence]) -> bool:
+    return [(s.characters, s.entities) for s in read] == [(s.characters, s.entities) for s in given]
+
+
+def round_trip(folder: Path, rows: list[Sentence], *, to: str, scheme: TagScheme) -> None:
+    source, target, back = folder / "in.jsonl", written(folder, to), folder / "back.jsonl"
+    source.write_text(
+        "".join(
+            json.dumps({"text": row.text, "entities": [[e.start, e.end, e.label] for e in row.entities]}) + "\n"
+            for row in rows
+        )
+    )
+    convert(source, target, to=to, scheme=scheme, options=ReadOptions(offsets="code-points"))
+    # a file of brackets without an entity does not say what it is
+    given = ReadOptions(format=to) if to == "bracket" else ReadOptions()
+    read, report = read_sentences(target, options=given)
+    assert same(list(read), rows)
+    assert report.format == READ_AS.get(to, to)
+    assert report.skipped == {}
+    convert(target, back, to="jsonl", options=given)
+    assert same(list(read_sentences(back)[0]), rows)
+
+
+@pytest.mark.parametrize("to", [name for name in FORMATS if name != "conll"])
+@settings(max_examples=60, deadline=None)
+@given(rows=sentences(TEXTS), scheme=st.sampled_from(["BIO", "BMES", "BIOES"]))
+def test_what_was_written_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, to: str, rows: list[Sentence], scheme: TagScheme
+) -> None:
+    round_trip(tmp_path_factory.mktemp("trip"), rows, to=to, scheme=scheme)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    rows=sentences(TEXTS.filter(lambda text: not set("\n\r") & set(text))),
+    scheme=st.sampled_from(["BIO", "BMES", "BIOES"]),
+)
+def test_what_was_written_in_columns_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Sentence], scheme: TagScheme
+) -> None:
+    round_trip(tmp_path_factory.mktemp("trip"), rows, to="conll", scheme=scheme)
+
+
+@pytest.mark.parametrize("mark", ["\n", "\r"])
+def test_what_a_format_cannot_hold_is_refused_with_its_line(tmp_path: Path, mark: str) -> None:
+    source, target = tmp_path / "in.jsonl", tmp_path / "out.txt"
+    source.write_text(json.dumps({"text": "好", "spans": []}) + "\n" + json.dumps({"text": f"甲{mark}乙", "spans": []}))
+    with pytest.raises(InputDataError, match=r"in\.jsonl:2: character 2 of the text is a line end"):
+        convert(source, target, to="conll")
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_what_is_lost_on_reading_is_reported(tmp_path: Path) -> None:
+    source = tmp_path / "in.json"
+    rows = [{"sentence": list("甲乙丙"), "ner": [{"index": [0, 2], "type": "X"}, {"index": [1], "type": "Y"}]}]
+    source.write_text(json.dumps(rows), encoding="utf-8")
+    report = convert(source, tmp_path / "out.jsonl", to="jsonl")
+    assert (report.format, report.n_entities, report.skipped) == ("w2ner", 1, {"discontinuous-entity": 1})
+
+
+def test_bad_targets_are_refused(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text(LINES, encoding="utf-8")
+    with pytest.raises(ParameterError, match="did you mean 'cluener'"):
+        convert(source, tmp_path / "out", to="clueners")
+    with pytest.raises(MissingResourceError, match="no folder"):
+        convert(source, tmp_path / "none" / "out", to="jsonl")
+    with pytest.raises(MissingResourceError, match="no such file"):
+        convert(tmp_path / "none.jsonl", tmp_path / "out", to="jsonl")
+    for target in (source, tmp_path):
+        with pytest.raises(InputDataError, match="a folder, or the file that is read"):
+            convert(source, target, to="jsonl")
+    assert source.read_text(encoding="utf-8") == LINES
+
+
+@pytest.mark.parametrize("to", FORMATS)
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-16-le"])
+def test_every_format_is_read_in_every_encoding(tmp_path: Path, to: str, encoding: str) -> None:
+    source, target = tmp_path / "in.jsonl", written(tmp_path, to)
+    source.write_text(LINES, encoding="utf-8")
+    convert(source, target, to=to)
+    expected = list(read_sentences(target)[0])
+    target.write_bytes(WRITTEN[to].encode(encoding))  # "utf-16" puts a byte order mark, which is enough
+    given = ReadOptions() if encoding == "utf-16" else ReadOptions(encoding=encoding)
+    read, report = read_sentences(target, options=given)
+    assert list(read) == expected
+    assert report.format == READ_AS.get(to, to)
