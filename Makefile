@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-heavy golden bench bench-predict check env clean
+.PHONY: demo test test-heavy field golden bench bench-predict check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -16,6 +16,11 @@ test: check
 # Minutes of work on real data: needs SSMI_DATA.
 test-heavy: env
 	$(BIN)/pytest -m heavy
+
+# What people reported of tools and data like these, on this project after `make demo`; CASES="heavy" for the slow ones.
+CASES ?= not heavy
+field: env
+	SSMI_FIELD_PROJECT=$${SSMI_FIELD_PROJECT:-$(CURDIR)} OMP_NUM_THREADS=1 $(BIN)/pytest tests/field -m "$(CASES)"
 
 # Write the golden losses anew, after a change that is meant to change them.
 golden: env

@@ -1,14 +1,22 @@
-"""``ssmi-cli demo``: ``dvc repro``, then what was built, where, how good it is, and what to try next."""
+"""``ssmi-cli demo``: ``dvc repro``, then what was built, where, how good it is, and what to try next.
+
+What was built is also kept as an experiment of DVC: another processor builds other bytes than dvc.lock was committed
+with, so the commit is no way back to them.
+"""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
 
 from cli.session import Session
+
+SAVED = "demo"
+"""Name of the experiment that keeps what was built."""
 
 
 @click.command()
@@ -22,10 +30,15 @@ def demo(session: Session) -> None:
     session.reporter.note(f"dvc repro: raw text → features → a tagger for {name!r}; a few minutes on two cores")
     if tracking.run_dvc(session.root, ["repro"], quiet=False):
         raise SsmiError("dvc repro did not finish", next_step="read its message above; `ssmi-cli doctor` helps")
-    click.echo("\n" + _summary(session.root, name))
+    try:
+        saved = tracking.save_experiment(session.root, SAVED)
+    except (SsmiError, OSError) as error:  # without git, say; what was built is there all the same
+        session.reporter.note(f"not kept as an experiment: {error}")
+        saved = False
+    click.echo("\n" + _summary(session.root, name, saved=saved))
 
 
-def _summary(root: Path, dataset: str) -> str:
+def _summary(root: Path, dataset: str, *, saved: bool) -> str:
     from model.files import METRICS
 
     prepare = _manifest(root, "prepare", dataset)["statistics"]
@@ -39,8 +52,13 @@ def _summary(root: Path, dataset: str) -> str:
         f"{split} F1 {100 * found['f1']:.2f} (P {100 * found['precision']:.2f}, R {100 * found['recall']:.2f})"
         for split, found in metrics.items()
     )
+    shell = quote(dataset)
     experiment = (
-        f"  ssmi-cli train --dataset {dataset} --config bert-crf     the same without the lexicon, for comparison"
+        f"  ssmi-cli train --dataset {shell} --config bert-crf     the same without the lexicon, for comparison"
+    )
+    way_back = (
+        "  dvc exp run -S selection.scope=sentence     an experiment, in place of what was built",
+        f"  dvc exp apply {SAVED} && dvc repro     back from it to what was built now, which lies in DVC's cache",
     )
     return "\n".join(
         (
@@ -49,9 +67,10 @@ def _summary(root: Path, dataset: str) -> str:
             f"Where    artifacts/shards/{dataset} (features), artifacts/train/{dataset} (tagger)",
             f"Scores   {scores}",
             "Try next",
-            f"  ssmi-cli stats coverage --dataset {dataset}     how often the lexicon knows a gold entity",
+            f"  ssmi-cli stats coverage --dataset {shell}     how often the lexicon knows a gold entity",
             experiment,
             "  ssmi-cli data check --dataset resume       where a data set is found, and what is odd in it",
+            *(way_back if saved else ()),
         )
     )
 

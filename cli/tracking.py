@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -20,15 +20,40 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": scripts + os.pathsep + os.environ.get("PATH", "")}
 
 
-def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool) -> int:
-    """Run DVC in the project; returns its exit code, its output kept from the screen when ``quiet``."""
+def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool, more: Mapping[str, str] | None = None) -> int:
+    """Run DVC in the project; returns its exit code, its output kept from the screen when ``quiet``.
+
+    more: additions to the environment.
+    """
     _allow_without_git(root)
     command = [sys.executable, "-m", "dvc", *arguments]
-    done = subprocess.run(command, cwd=root, env=environment(), capture_output=quiet, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=root, env=environment() | dict(more or {}), capture_output=quiet, text=True, check=False
+    )
     if quiet and done.returncode:
         last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
         raise SsmiError(f"dvc {arguments[0]}: {''.join(last)}", next_step=f"run `dvc {' '.join(arguments)}` to see all")
     return done.returncode
+
+
+def save_experiment(root: Path, name: str) -> bool:
+    """Keep the project's files and outputs as an experiment that ``dvc exp apply NAME`` brings back; False without git.
+
+    The outputs go into DVC's cache under the digests of this machine, whatever the committed dvc.lock says of them.
+    Raises SsmiError when DVC cannot.
+    """
+    if not (root / ".git").exists():
+        return False
+    run_dvc(root, ["exp", "save", "--quiet", "--force", "--name", name], quiet=True, more=_identity(root))
+    return True
+
+
+def _identity(root: Path) -> dict[str, str]:
+    """What git asks for before it keeps anything, where nobody has told it."""
+    known = subprocess.run(["git", "config", "user.email"], cwd=root, capture_output=True, check=False)
+    if known.returncode == 0:
+        return {}
+    return {f"GIT_{role}_{key}": "ssmi" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
 
 
 def _allow_without_git(root: Path) -> None:

@@ -60,17 +60,9 @@ def train(
     with session.reporter.task("loading torch", total=0, unit=""):
         from model import distributed
         from model.interrupts import Interrupted
-        from model.training import train as train_model
 
     try:
-        result = train_model(
-            shards=shards,
-            encoder=encoder,
-            run=folder,
-            params=params,
-            reporter=session.reporter,
-            resume=resume,
-        )
+        result = trainable.train(session, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
     except Interrupted as interrupted:
         if distributed.is_first():
             again = _same_command_resumed() if distributed.is_alone() else "the same torchrun command with --resume"

@@ -1,18 +1,20 @@
-"""What is asked of shards before anything is trained on them, by ``train`` and ``ablate`` alike."""
+"""What is asked of shards before anything is trained on them, and training, by ``train`` and ``ablate`` alike."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from cli.session import Session
 from pipeline.contract import manifest as manifests
-from pipeline.contract.errors import StaleArtifactError
+from pipeline.contract.errors import SsmiError, StaleArtifactError
 from pipeline.contract.params import Params
 
 if TYPE_CHECKING:
     from model.configurations import Configuration
+    from model.training import TrainResult
 
 
 def check(
@@ -25,11 +27,10 @@ def check(
     or of another encoder.
     """
     built = manifests.load(shards)
-    remedy = f"ssmi-cli features build --dataset {dataset} with the same parameters"
+    remedy = f"ssmi-cli features build --dataset {quote(dataset)} with the same parameters"
     if configuration is not None and configuration.changes_features:
-        remedy = (
-            f"ssmi-cli ablate --dataset {dataset} --only {configuration.name} builds its features and trains on them"
-        )
+        command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"
+        remedy = f"{command} builds its features and trains on them"
     made_with = {**built.parameters, **built.report.statistics.get("feature_parameters", {})}
     _check_parameters(params, made_with, dataset, remedy=remedy)
     if params.model.encoder != "finetune":
@@ -43,9 +44,48 @@ def check(
     if encoder.digest != built_with:
         raise StaleArtifactError(
             f"{shards} was built with encoder {built_with[:12]}, {params.encoder.name} is {encoder.digest[:12]}",
-            next_step=f"build with the encoder that you train: ssmi-cli features build --dataset {dataset}",
+            next_step=f"build with the encoder that you train: ssmi-cli features build --dataset {quote(dataset)}",
         )
     return encoder.path
+
+
+def train(
+    session: Session, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
+) -> TrainResult:
+    """``model.training.train``, with what the run will read on text kept beside it from the start.
+
+    So a run that is interrupted can be used, whatever is built in the project later.
+    """
+    from model import distributed
+    from model.training import train as train_model
+    from ssmi import pins
+
+    if distributed.is_first():
+        _keep_features(session, shards=shards, run=run, params=params)
+    try:
+        result = train_model(
+            shards=shards, encoder=encoder, run=run, params=params, reporter=session.reporter, resume=resume
+        )
+    except SsmiError:
+        if distributed.is_first() and pins.find(run) is None:  # refused before it began
+            pins.drop_others(run)
+        raise
+    if distributed.is_first():
+        pins.drop_others(run)
+    return result
+
+
+def _keep_features(session: Session, *, shards: Path, run: Path, params: Params) -> None:
+    from ssmi import pins
+    from ssmi.folders import project_folders
+
+    try:
+        folders = project_folders(run, manifests.load(shards), params, project=session.root, reporter=session.reporter)
+        pins.keep(run, shards=shards, folders=folders)
+    except (SsmiError, OSError) as error:
+        session.reporter.note(
+            f"{run}: can be scored, but not used on text: what {shards} was built from is not there any more ({error})"
+        )
 
 
 def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], dataset: str, *, remedy: str) -> None:

@@ -1,7 +1,11 @@
-"""Where the features of a run lie: beside its weights in a packed run, else in the project that it was trained in."""
+"""Where the features of a run lie: beside its weights in a packed run, else in the project that it was trained in.
+
+Where the project has built others since, those that the run has kept are read (``pins``).
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from model.files import CHECKPOINT
@@ -12,6 +16,8 @@ from pipeline.contract.manifest import Manifest
 from pipeline.contract.params import Params
 from pipeline.contract.progress import Reporter
 from pipeline.online import FeatureFolders
+from pipeline.online.folders import belong
+from ssmi import pins
 
 FEATURES = "features"
 """Folder of a packed run that holds what ``FeatureFolders.files`` names."""
@@ -36,6 +42,17 @@ def feature_folders(
     """
     if is_packed(run):
         return FeatureFolders.packed(run / FEATURES)
+    found = project_folders(run, shards, params, project=project, reporter=reporter)
+    kept = pins.find(run)
+    if kept is None or belong(found, shards):
+        return found
+    return replace(FeatureFolders.packed(kept), encoder=found.encoder)
+
+
+def project_folders(
+    run: Path, shards: Manifest, params: Params, *, project: Path | None, reporter: Reporter
+) -> FeatureFolders:
+    """The folders of the project, whatever they hold now. Raises MissingResourceError where no project is found."""
     root = project or _nearest_project(run)
     artifacts = root / "artifacts"
     dataset = shards.dataset or ""

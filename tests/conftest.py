@@ -104,7 +104,7 @@ class Project:
             **options,
         )
 
-    def process(self, *arguments: str, timeout: float = 120) -> Outcome:
+    def process(self, *arguments: str, timeout: float = 1200) -> Outcome:
         """Run ssmi-cli as a process of its own."""
         with self.start(*arguments) as process:
             stdout, stderr = process.communicate(timeout=timeout)

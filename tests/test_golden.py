@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parent / "golden" / "sample-losses.json"
 STEPS = 30
 OVERRIDES = ("train.threads=1", "train.device=cpu", "train.precision=fp32", f"train.max_steps={STEPS}")
 
-pytestmark = [pytest.mark.assets, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.assets, pytest.mark.timeout(3600)]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from pipeline import warehouse
@@ -83,7 +84,7 @@ def ask(*, artifacts: Path, dataset: str, split: str, shards: Manifest) -> Featu
 
 
 def _answer(opened: warehouse.Warehouse, sql: str, *, artifacts: Path, dataset: str, shards: Manifest) -> Answer:
-    build = f"`ssmi-cli features build --dataset {dataset}`"
+    build = f"`ssmi-cli features build --dataset {quote(dataset)}`"
     try:
         views = opened.views_of(sql)
     except SsmiError:

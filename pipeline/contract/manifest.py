@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -128,7 +129,7 @@ def build_hint(folder: Path) -> str:
     if folder.parent.name == "artifacts":
         return "ssmi-cli features build --dataset NAME"
     if folder.parent.parent.name == "artifacts":
-        return f"ssmi-cli features build --dataset {folder.name}"
+        return f"ssmi-cli features build --dataset {quote(folder.name)}"
     return "put it back, or make it again"
 
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from unicodedata import category
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
@@ -258,6 +259,16 @@ class Params(Section):
     model: ModelParams = ModelParams()
     train: TrainParams = TrainParams()
 
+    @field_validator("datasets")
+    @classmethod
+    def _plain_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            try:
+                check_dataset_name(name)
+            except ParameterError as error:
+                raise ValueError(error.message) from None
+        return names
+
     def section(self, name: str) -> dict[str, Any]:
         """One section as plain JSON values, for manifests and digests."""
         value: dict[str, Any] = getattr(self, name).model_dump(mode="json")
@@ -296,14 +307,18 @@ def check(tree: Mapping[str, Any], *, source: str) -> Params:
 
 
 def check_dataset_name(name: str) -> str:
-    """Return a data set's name if it can name a folder below ``artifacts/<stage>/`` and nothing else.
+    """Return a data set's name if it can name a folder below ``artifacts/<stage>/`` and nothing else, in any shell.
 
-    Raises ParameterError for paths and anything else with separators, dots in front, or blank space around.
+    Letters and digits of any script, ``-``, ``_``, ``.`` and blanks within it. Raises ParameterError for anything else:
+    paths, dots or dashes in front, quotes, ``$``, ``;``, ``@``, line ends.
     """
-    if not name or name != Path(name).name or "\\" in name or name.startswith((".", "~", "-")) or name != name.strip():
+    odd = sorted({character for character in name if character not in "-_. " and category(character)[0] not in "LMN"})
+    if odd or not name or name.startswith((".", "-")) or name != name.strip():
+        because = f" ({' '.join(map(repr, odd))} in it)" if odd else ""
         raise ParameterError(
-            f"data set {name!r}: not a plain name",
-            next_step="put its files into data/NAME/ (or $SSMI_DATA/NAME/) and say --dataset NAME",
+            f"data set {name!r}: not a plain name{because}",
+            next_step="put its files into data/NAME/ (or $SSMI_DATA/NAME/) and say --dataset NAME; NAME holds letters, "
+            "digits, - _ . and blanks within",
         )
     return name
 

@@ -111,6 +111,20 @@ def check(folders: FeatureFolders, shards: Manifest) -> Recipe:
     )
 
 
+def belong(folders: FeatureFolders, shards: Manifest) -> bool:
+    """Whether the folders say of themselves that the shards were built from them; ``check`` looks into the files."""
+    facts = shards.report.statistics
+    wanted = {
+        folders.vocab: facts.get("vocabulary_digest"),
+        folders.embed: facts.get("embed_digest"),
+        folders.pmi: shards.inputs.get("artifacts/pmi"),
+    }
+    files = {folder / manifests.MANIFEST_NAME: digest for folder, digest in wanted.items()}
+    if folders.user_dict is not None:
+        files[folders.user_dict] = facts.get("user_dict_digest")
+    return all(path.is_file() and manifests.digest_file(path) == digest for path, digest in files.items())
+
+
 def _digests(folders: FeatureFolders) -> dict[str, str | None]:
     check_encoder_folder(folders.encoder)
     if folders.user_dict is not None and not folders.user_dict.is_file():

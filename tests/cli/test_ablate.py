@@ -214,7 +214,7 @@ def test_an_interrupted_run_is_gone_on_with(project: Any) -> None:
             said = process.stderr.readline()
             assert said, "ended too early"
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=120)
+        _, rest = process.communicate(timeout=1200)
     assert process.returncode == 130
     assert "interrupted: stopped" in rest and "next: the same command" in rest
     assert not (_folder(project) / "table.json").exists()

@@ -45,7 +45,11 @@ def test_help_is_quick_and_loads_nothing_heavy(environment: dict[str, str]) -> N
     *said, modules = done.stdout.splitlines()
     assert not HEAVY & {name.partition(".")[0] for name in modules.split()}
     assert [line.split()[0] for line in said if re.match(r"  [a-z]+  +[A-Z]", line)] == list(COMMANDS)
-    assert min(_cpu_seconds(["-m", "cli.main", "--help"], environment) for _ in range(5)) < 0.25
+    quickest = {
+        name: min(_cpu_seconds(arguments, environment) for _ in range(5))
+        for name, arguments in {"help": ["-m", "cli.main", "--help"], "python": ["-c", "pass"]}.items()
+    }
+    assert quickest["help"] < 9 * quickest["python"]  # about four times; importing numpy alone takes eight
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -278,7 +282,7 @@ def test_a_reader_that_leaves_early_is_no_failure(trained: Any) -> None:
     process = trained.start("stats", "--sql", query, "--format", "csv")
     assert process.stdout.readline() == "n\n"
     process.stdout.close()
-    assert process.wait(60) == 0
+    assert process.wait(600) == 0
     assert process.stderr.read() == ""
     process.stderr.close()
 
@@ -354,12 +358,12 @@ def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tupl
     project.raw("train").write_text("好 O\n\n" * 20_000, encoding="utf-8")
     before = project.artifacts()
     with project.start("features", "build", *how, start_new_session=True) as process:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 600
         while not list((project.root / "artifacts" / "prepare").glob(".tiny.*.tmp/train/part-00003.parquet")):
             assert process.poll() is None and time.monotonic() < end
             time.sleep(0.005)
         os.killpg(process.pid, signal.SIGINT)
-        _, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=600)
     assert process.returncode == 130, stderr
     assert [line for line in stderr.splitlines() if line] == [
         "prepare: raw files → sentences with gold entities",

@@ -371,7 +371,7 @@ class Terminal:
         os.write(self._leader, keys.encode())
         shown = b""
         while not re.search(until, shown.decode(errors="ignore")):
-            ready, _, _ = select.select([self._leader], [], [], 30)
+            ready, _, _ = select.select([self._leader], [], [], 600)
             assert ready, shown.decode(errors="ignore")
             try:
                 shown += os.read(self._leader, 65536)
@@ -397,7 +397,7 @@ def terminal(tagging_project: Any) -> Iterator[Terminal]:
 def test_rows_at_a_terminal_come_whole_and_a_bar_before_them(tagging_project: Any, file: Path) -> None:
     with Terminal(tagging_project, "predict", "--device", "cpu", "--batch-chars", "1", str(file)) as opened:
         shown = opened("", "never")
-        assert opened.process.wait(timeout=30) == 0
+        assert opened.process.wait(timeout=600) == 0
     assert re.search(r"predict .*bytes", shown)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", shown.replace("\r", "\n"))
     rows = [json.loads(line) for line in plain.split("\n") if line.startswith("{")]
@@ -412,13 +412,13 @@ def test_entities_are_coloured_while_a_line_is_typed(predict: Any, file: Path, t
     shown = terminal("\r", rf"{first['score']:.3f}[^>]*>")  # and the next prompt
     assert f"[{first['text']} {first['label']}]" in re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert "rror" not in terminal("\x04", "never")
-    assert terminal.process.wait(timeout=30) == 0
+    assert terminal.process.wait(timeout=600) == 0
 
 
 def test_ctrl_c_leaves_the_terminal(terminal: Any) -> None:
     terminal("", ">")
     assert terminal("北京\x03", "never").endswith("\r\ninterrupted\r\n")
-    assert terminal.process.wait(timeout=30) == 130
+    assert terminal.process.wait(timeout=600) == 130
 
 
 def test_a_reading_raises_what_the_tagger_raised() -> None:
@@ -444,6 +444,6 @@ def test_rows_come_while_text_still_comes_and_a_reader_may_leave(tagging_project
     process.stdout.close()
     process.stdin.write(f"{SENTENCE}\n" * 3)
     process.stdin.close()
-    assert process.wait(60) == 0
+    assert process.wait(600) == 0
     assert process.stderr.read() == ""
     process.stderr.close()

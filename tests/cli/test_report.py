@@ -299,7 +299,7 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         done = subprocess.run(
             [found, *options, "--virtual-time-budget=3000", *(arguments or ("--dump-dom",)), f"{file.as_uri()}{hash_}"],
             capture_output=True,
-            timeout=120,
+            timeout=1200,
             check=False,
         )
         assert done.returncode == 0, done.stderr.decode(errors="replace")

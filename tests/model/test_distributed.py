@@ -101,7 +101,7 @@ def test_two_processes_train_as_one(
         text=True,
     ) as launched:
         try:
-            _, said = launched.communicate(timeout=200)
+            _, said = launched.communicate(timeout=1200)
         except subprocess.TimeoutExpired:
             launched.terminate()  # not killed: torchrun must take its processes along
             raise

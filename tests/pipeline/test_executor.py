@@ -21,7 +21,7 @@ BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shard
 BUILD = (*BUILD, "-S", "embed.context=sentence")
 
 
-def _wait_until(happened: Callable[[], bool], what: str, *, seconds: float = 60) -> None:
+def _wait_until(happened: Callable[[], bool], what: str, *, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, f"waited in vain for {what}"
@@ -124,7 +124,7 @@ def test_a_killed_worker_costs_no_byte(fresh_project: Any, cluster: DaskCluster,
         assert process.poll() is None
         assert not (fresh_project.root / "artifacts" / "embed").joinpath("tiny").exists()
         victim.kill()
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=1200)
     assert process.returncode == 0, stderr
     assert fresh_project.artifacts() == serial_bytes
 
@@ -201,7 +201,7 @@ def test_a_task_that_kills_its_worker(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=1200,
     )
     # Which part is named is chance: with the worker of part 3 die the tasks that wait on it.
     assert re.match(said, done.stdout), done.stderr

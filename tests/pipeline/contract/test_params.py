@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.contract.errors import ParameterError
-from pipeline.contract.params import Params, check, dump, load
+from pipeline.contract.params import Params, check, check_dataset_name, dump, load
 
 ROOT = Path(__file__).parents[3]
 
@@ -202,3 +202,21 @@ def test_what_is_dumped_reads_back_the_same(path: Path) -> None:
     assert dump(_load(path, text)) == text and text.endswith("}\n")
     assert params.section("pmi") == {"estimator": "joint", "unlabelled": ["x.txt"]}
     assert json.dumps(params.section("selection"))  # plain JSON values
+
+
+@pytest.mark.parametrize("name", ["sample", "my data", "数据集 2", "a.b_c-d", "données", "डेटा", "𠮷", "2020"])
+def test_names_of_data_sets(path: Path, name: str) -> None:
+    assert check_dataset_name(name) == name
+    assert _load(path, "", f"datasets=['{name}']").datasets == (name,)
+
+
+ODD = "/\\~'\"$;&|`@*?{(<!#=:\n\t\u3000\u200b\x00😀"
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", ".", "..", ".a", "-a", *(f"a{odd}b" for odd in ODD)])
+def test_names_that_mean_something_to_a_shell_or_a_path(path: Path, name: str) -> None:
+    with pytest.raises(ParameterError, match="not a plain name"):
+        check_dataset_name(name)
+    path.write_text(f"datasets: [sample, {json.dumps(name)}]\n", encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"datasets: .*not a plain name"):
+        load(path)

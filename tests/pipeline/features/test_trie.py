@@ -79,11 +79,13 @@ def test_fifty_thousand_words_open_in_no_time(tmp_path: Path) -> None:
     words = sorted(drawn)[:50_000]
     assert len(words) == 50_000
     path = tmp_path / "trie.bin"
+    began = time.process_time()
     Trie.build(words).save(path)
+    building = time.process_time() - began
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        began = time.process_time()
         trie = Trie.open(path)
-        times.append(time.perf_counter() - began)
-    assert min(times) < 0.05
+        times.append(time.process_time() - began)
+    assert min(times) < building / 10
     assert (0, len(words[-1]), 50_000) in trie.matches(words[-1])

@@ -1,0 +1,75 @@
+"""What a run reads on text, kept beside its weights until the run folder is removed.
+
+Others build the vocabulary and a data set's features anew; a stage's folder is then replaced, never written into. So a
+run keeps hard links to the files that it was trained with, ``pinned/SHARDS/{vocab,embed,pmi}/...``: they take room of
+their own only once the project's files are others. Where links are not possible they are copies. A user dictionary,
+which an editor may write into, is always copied. The encoder is not kept: nothing here builds it, it is named by
+``encoder.name`` and held to its digest.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from model.files import CHECKPOINT, SHARDS
+from pipeline.contract import manifest as manifests
+from pipeline.contract.tables import replacing_folder
+from pipeline.online import FeatureFolders
+from pipeline.online.folders import USER_DICT
+from pipeline.online.folders import check as check_features
+
+PINNED = "pinned"
+"""Folder of a run; one below it is named by the manifest of the shards that its files belong to."""
+_SHORT = 12
+
+
+def find(run: Path) -> Path | None:
+    """The folder with what was kept for a run's checkpoint; None where nothing was."""
+    trained_on = run / CHECKPOINT / SHARDS / manifests.MANIFEST_NAME
+    if not trained_on.is_file():
+        return None
+    kept = _place(run, manifests.digest_file(trained_on))
+    return kept if kept.is_dir() else None
+
+
+def keep(run: Path, *, shards: Path, folders: FeatureFolders) -> None:
+    """Keep what belongs to shards that a run is about to be trained on; what is kept already stays.
+
+    Raises MissingResourceError or StaleArtifactError where the folders are not those that the shards were built from.
+    """
+    place = _place(run, manifests.digest_file(shards / manifests.MANIFEST_NAME))
+    if place.is_dir():
+        return
+    check_features(folders, manifests.load(shards))
+    with replacing_folder(place) as fresh:
+        for name, path in folders.files().items():
+            if not name.startswith("encoder/"):
+                (fresh / name).parent.mkdir(exist_ok=True)
+                _link(path, fresh / name, copied=name == USER_DICT)
+
+
+def drop_others(run: Path) -> None:
+    """Remove what was kept for checkpoints that are no longer there; all, and an empty run folder, without any."""
+    needed = find(run)
+    for kept in (run / PINNED).glob("*"):
+        if kept != needed:
+            shutil.rmtree(kept, ignore_errors=True)
+    if needed is None:
+        for folder in (run / PINNED, run):
+            with suppress(OSError):
+                folder.rmdir()
+
+
+def _place(run: Path, digest: str) -> Path:
+    return run / PINNED / digest[:_SHORT]
+
+
+def _link(path: Path, to: Path, *, copied: bool) -> None:
+    if not copied:
+        with suppress(OSError):  # another file system, or one without links
+            os.link(path.resolve(), to)
+            return
+    shutil.copyfile(path, to)
