@@ -17,8 +17,9 @@ from model.batches import collate, evaluation_batches
 from model.boundaries import FloatMatrix, GrowingTable, Ids
 from model.checkpoint import Checkpoint
 from model.data import Split, split_of
+from model.decoding import decode
 from model.network import Network, wanted
-from pipeline.contract.labels import LabelSet, Span, strict_spans
+from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.progress import Advance
 
 MOST_STRANGERS = 100_000
@@ -113,22 +114,15 @@ class SpanTagger:
         states = None if hidden is None else [hidden[place] for place in batch]
         return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states)
 
-    @torch.inference_mode()
     def _tag(self, split: Split) -> list[list[TaggedSpan]]:
         """The entities of each row of a batch."""
         batch = collate(split, np.arange(len(split.lengths))).to(self._device)
-        with hardware.autocast(self._device, self._precision):
-            emissions = self.network.emissions(batch)
-        spans = [self._spans(path) for path in self.network.crf.decode(emissions, mask=batch.mask)]
-        probabilities = self.network.crf.span_probabilities(emissions, mask=batch.mask, spans=spans)
+        decoded = decode(self.network, batch, labels=self.labels, precision=self._precision, probabilities=True)
+        assert decoded.probabilities is not None
         return [
             [TaggedSpan(span, score) for span, score in zip(own, scores, strict=True)]
-            for own, scores in zip(spans, probabilities, strict=True)
+            for own, scores in zip(decoded.spans, decoded.probabilities, strict=True)
         ]
-
-    def _spans(self, path: Sequence[int]) -> list[Span]:
-        names = self.labels.tags
-        return strict_spans([names[tag_id] for tag_id in path], scheme=self.labels.scheme)[0]
 
     @torch.inference_mode()
     def _meet(self, rows: Sequence[Row]) -> None:

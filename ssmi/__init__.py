@@ -9,9 +9,11 @@ tagger("王小明在北京大学任教授。")
 
 from __future__ import annotations
 
+from ssmi.comparison import compare_runs
 from ssmi.entity import Entity
+from ssmi.labelled import score_file
 from ssmi.tagger import Tagger
 
-__all__ = ["Entity", "Tagger", "open_run"]
+__all__ = ["Entity", "Tagger", "compare_runs", "open_run", "score_file"]
 
 open_run = Tagger.open

@@ -48,7 +48,7 @@ _OWN_LICENCE = "your own copy; its licence is not known here"
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
-    """The raw files of a data set; ``train`` is always there, ``dev`` and ``test`` where the set has them."""
+    """The raw files of a data set by split; one without ``train`` can be prepared and scored, not trained on."""
 
     name: str
     splits: Mapping[str, Path]
@@ -94,19 +94,19 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
     """Find the files of a data set, fetched into the cache when nothing nearer holds them.
 
     Order: ``$SSMI_DATA/<name>/``, ``<root>/data/<name>/``, the registry, ``name`` as a folder. Raises
-    MissingResourceError for an unknown name (with the nearest known one), a folder without a train file and a set
-    that cannot or may not be fetched; InputDataError for two files of one split.
+    MissingResourceError for an unknown name (with the nearest known one), a folder without a file of any split and a
+    set that cannot or may not be fetched; InputDataError for two files of one split.
     """
     asset = known(name, "dataset", registry)
     licence = asset.licence if asset else _OWN_LICENCE
     for folder, origin in _own_folders(name, root):
         if folder.is_dir():
-            return DatasetFiles(name, _splits_with_train(folder), origin, licence)
+            return DatasetFiles(name, _splits_of(folder), origin, licence)
     if asset is not None:
         return _registered_dataset(asset, reporter)
     folder = _below(root, name)
     if folder.is_dir():
-        return DatasetFiles(folder.resolve().name, _splits_with_train(folder), "folder", licence)
+        return DatasetFiles(folder.resolve().name, _splits_of(folder), "folder", licence)
     own = name if _is_plain(name) else "NAME"
     raise MissingResourceError(
         f"data set {name!r}: not known and no folder; {nearest(name, names('dataset', registry))}",
@@ -209,12 +209,12 @@ def _own_folders(name: str, root: Path) -> list[tuple[Path, Origin]]:
     return [(parent / name, origin) for parent, origin in _own_parents(root).items()]
 
 
-def _splits_with_train(folder: Path) -> dict[str, Path]:
+def _splits_of(folder: Path) -> dict[str, Path]:
     splits = find_splits(folder)
-    if "train" not in splits:
+    if not splits:
         present = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         raise MissingResourceError(
-            f"{folder}: no train file (found: {present})",
+            f"{folder}: no train, dev or test file (found: {present})",
             next_step="name it train.bmes, .bio, .conll, .jsonl or .txt (.gz too), dev and test alike",
         )
     return splits
@@ -222,7 +222,7 @@ def _splits_with_train(folder: Path) -> dict[str, Path]:
 
 def _registered_dataset(asset: Asset, reporter: Reporter) -> DatasetFiles:
     if asset.embedded is not None:
-        return DatasetFiles(asset.name, _splits_with_train(asset.embedded), "embedded", asset.licence)
+        return DatasetFiles(asset.name, _splits_of(asset.embedded), "embedded", asset.licence)
     if not asset.files:
         raise MissingResourceError(
             f"data set {asset.name}: never fetched ({asset.source}; {asset.licence})", next_step=asset.by_hand
@@ -268,7 +268,7 @@ def _whereabouts(asset: Asset, root: Path) -> tuple[bool, str]:
 def _usable(folder: Path) -> tuple[bool, str]:
     """Whether a data set's folder can be read, and the folder or what is wrong with it."""
     try:
-        _splits_with_train(folder)
+        _splits_of(folder)
     except (InputDataError, MissingResourceError) as error:
         return False, error.message
     return True, str(folder)

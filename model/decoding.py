@@ -1,0 +1,46 @@
+"""From a batch to entities: the one place where a tag path becomes spans, for training, evaluation and text alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from model import hardware
+from model.batches import Batch
+from model.network import Network
+from pipeline.contract.labels import LabelSet, Span, strict_spans
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a network finds in a batch; one item a sentence, in the batch's order."""
+
+    spans: list[list[Span]]
+    probabilities: list[list[float]] | None
+    """Of each span: how probable exactly this entity is over all tag sequences. None where they were not asked for."""
+    ill_formed: int
+    """Pieces of the paths that are no entity."""
+    n_characters: int
+
+
+@torch.inference_mode()
+def decode(network: Network, batch: Batch, *, labels: LabelSet, precision: str, probabilities: bool) -> Decoded:
+    """The entities of the best tag path of each sentence; ``probabilities`` costs a forward and a backward pass more.
+
+    The batch lies where the network does.
+    """
+    with hardware.autocast(network.tags.weight.device, precision):
+        emissions = network.emissions(batch)
+    paths = network.crf.decode(emissions, mask=batch.mask)
+    read = [_spans(path, labels) for path in paths]
+    spans = [own for own, _ in read]
+    found = network.crf.span_probabilities(emissions, mask=batch.mask, spans=spans) if probabilities else None
+    return Decoded(spans, found, sum(pieces for _, pieces in read), sum(map(len, paths)))
+
+
+def _spans(path: Sequence[int], labels: LabelSet) -> tuple[list[Span], int]:
+    """The entities of a path of tag ids, and how many of its pieces are none."""
+    names = labels.tags
+    return strict_spans([names[tag_id] for tag_id in path], scheme=labels.scheme)
