@@ -68,7 +68,8 @@ def evaluate(
         if path is None:
             scores, calibration = _of_split(session, folder, shards, split, device=device)
         else:
-            scores, calibration = _of_file(session, folder, session.root, path, device=device)
+            project = session.root if session.project is not None else None
+            scores, calibration = _of_file(session, folder, project, path, device=device)
     if picture is not None:
         from cli.calibration_plot import plot
 

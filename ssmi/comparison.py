@@ -14,7 +14,7 @@ from model.assessment.significance import ALL, LEVEL, RESAMPLES, Difference, Sys
 from model.checkpoint import Facts
 from model.data import characters_of
 from model.evaluation import tag_split
-from model.files import CHECKPOINT, FACTS, SHARDS, require_checkpoint
+from model.files import CHECKPOINT, FACTS, METRICS, SHARDS, require_checkpoint
 from model.provenance import SEED
 from pipeline.contract import manifest as manifests
 from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
@@ -132,9 +132,13 @@ def _seed(facts: Facts) -> int:
 
 
 def _system(folder: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> System:
+    found = runs_in(folder)
+    for run in found.values():
+        if not (run / METRICS).is_file():
+            reporter.note(f"{run}: an unfinished run (no {METRICS}); these are its best weights so far")
     runs = {
         seed: counts.read(run, split) or _score(run, split, root=root, device=device, reporter=reporter)
-        for seed, run in runs_in(folder).items()
+        for seed, run in found.items()
     }
     first, *others = runs.values()
     for other in others:
