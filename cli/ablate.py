@@ -58,7 +58,8 @@ def ablate(
     """Train configurations of the network over seeds, and write one table.
 
     Finished runs are kept and unfinished ones gone on with, so the same command goes on after Ctrl-C. The table in
-    artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters.
+    artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters, and below them it
+    lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives.
     """
     from cli.tables import print_table
 
@@ -68,7 +69,7 @@ def ablate(
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise click.UsageError("ablate trains in one process: start it without torchrun")
     from cli.ablation_runs import Ablation
-    from cli.ablation_table import cells, note
+    from cli.ablation_table import cells, note, other_cells
     from cli.main import INTERRUPTED
     from model.interrupts import Interrupted
     from model.network import check_parameters
@@ -89,6 +90,9 @@ def ablate(
         click.echo(json.dumps(table, ensure_ascii=False, indent=1))
     elif table:
         print_table(*cells(table))
+        if table["other_settings"]:
+            click.echo("other settings")
+            print_table(*other_cells(table))
         click.echo(f"{note(table)}\n{ablation.folder}")
     if diverged:
         raise DivergedError(
@@ -103,8 +107,10 @@ def _run(
 
     Returns the table, None where no run has ever finished, and a line for each run that diverged.
     """
+    from cli import ablation_settings
     from pipeline.contract.errors import DivergedError
 
+    ablation_settings.adopt(ablation.runs, ablation.session.reporter)
     rows = _prepare(ablation, chosen)
     runs = {name: {seed: run for seed in seeds if (run := ablation.find(row, seed))} for name, row in rows.items()}
     missing = [(rows[each.name], seed) for seed in seeds for each in chosen if seed not in runs[each.name]]
@@ -158,7 +164,7 @@ def _write(
     encoder = ablation.params.section("encoder") | {"digest": next(iter(rows.values())).shards.encoder_digest}
     command = _command(ablation.dataset, list(finished), n_seeds=len(seeds), overrides=overrides)
     parameters = ablation.params.model_dump(mode="json", exclude={"datasets"})
-    table = make_table(Setting(ablation.dataset, encoder, seeds, parameters, command), finished)
+    table = make_table(Setting(ablation.dataset, encoder, seeds, parameters, command), finished, ablation.others(rows))
     ablation.folder.mkdir(parents=True, exist_ok=True)
     figures = {}
     for title, name, plot in (("F1 by row", "f1.svg", plot_scores), ("Dev F1 by epoch", "curves.svg", plot_curves)):

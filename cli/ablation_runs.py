@@ -1,7 +1,8 @@
 """The runs of an ablation: the shards each configuration trains on, where its runs lie, which are done, and doing them.
 
-Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SEED`` are run folders as ``ssmi-cli train``
-leaves them, ``features/CONFIGURATION/STAGE/DATASET`` the stages of a configuration that changes features.
+Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SETTINGS/SEED`` are run folders as ``ssmi-cli
+train`` leaves them (SETTINGS: see ``ablation_settings``), ``features/CONFIGURATION/STAGE/DATASET`` the stages of a
+configuration that changes features.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cli import tracking, trainable
-from cli.ablation_table import Run
+from cli import ablation_settings, tracking, trainable
+from cli.ablation_table import OtherSettings, Run
 from cli.session import Session
 from model import checkpoint as checkpoints
 from model import resume as states
-from model.configurations import Configuration
+from model.assessment import counts
+from model.configurations import CONFIGURATIONS, Configuration
 from model.data import Shards, open_shards
 from model.files import CHECKPOINT, HISTORY, METRICS
 from model.provenance import differences, made_from
@@ -46,6 +48,15 @@ class Row:
         """What one run is made from."""
         return made_from(self.seeded(seed), shards=self.shards)
 
+    @property
+    def settings(self) -> str:
+        """The name of what its runs have in common."""
+        return ablation_settings.name_of(self.made_from(self.params.train.seed))
+
+    def describe(self) -> dict[str, object]:
+        """The same in full."""
+        return ablation_settings.describe(self.params, self.made_from(self.params.train.seed))
+
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
@@ -62,13 +73,32 @@ class Ablation:
         """Holds the table, the runs, and features of its own."""
         return self.session.root / "artifacts" / "ablate" / self.dataset
 
-    def run_folder(self, configuration: Configuration, seed: int) -> Path:
+    @property
+    def runs(self) -> Path:
+        """Holds the runs of all configurations."""
+        return self.folder / "runs"
+
+    def run_folder(self, row: Row, seed: int) -> Path:
         """Where a run lies."""
-        return self.folder / "runs" / configuration.name / str(seed)
+        return self.runs / row.configuration.name / row.settings / str(seed)
 
     def has_runs(self, configuration: Configuration) -> bool:
         """Whether there is anything to look at."""
-        return (self.folder / "runs" / configuration.name).is_dir()
+        return (self.runs / configuration.name).is_dir()
+
+    def others(self, rows: Mapping[str, Row]) -> list[OtherSettings]:
+        """The finished runs of other settings, of all configurations."""
+        found: list[OtherSettings] = []
+        for name, configuration in CONFIGURATIONS.items():
+            row = rows.get(name)
+            if row is not None:
+                present, now = row.settings, row.describe()
+            else:  # its features are not those of the parameters, so no run is
+                params = configuration.apply(self.params)
+                present = ""
+                now = ablation_settings.describe(params, made_from(params, shards="not built", encoder="not built"))
+            found += ablation_settings.others(self.runs, configuration=name, present=present, now=now)
+        return found
 
     def build_features(self, executor: Executor) -> None:
         """Build the stages of the parameters that are not current, as ``features build`` does."""
@@ -109,17 +139,18 @@ class Ablation:
 
     def find(self, row: Row, seed: int) -> Run | None:
         """The finished run of just these parameters and shards, if there is one."""
-        folder = self.run_folder(row.configuration, seed)
+        folder = self.run_folder(row, seed)
         if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(row, seed):
             return None
         with (folder / HISTORY).open(encoding="utf-8", newline="") as stream:
             dev_f1 = [float(line["dev_f1"]) for line in csv.DictReader(stream)]
         metrics: Mapping[str, Mapping[str, object]] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        return Run(seed, checkpoints.read_facts(folder / CHECKPOINT).best_epoch, metrics, dev_f1)
+        counted = {split: own for split in metrics if (own := counts.read(folder, split)) is not None}
+        return Run(seed, checkpoints.read_facts(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, row: Row, seed: int) -> list[str]:
         """Why a finished run is not the one wanted."""
-        folder = self.run_folder(row.configuration, seed) / CHECKPOINT
+        folder = self.run_folder(row, seed) / CHECKPOINT
         try:
             then = checkpoints.read_facts(folder).made_from
         except SsmiError as error:
@@ -128,12 +159,13 @@ class Ablation:
 
     def train(self, row: Row, seed: int, *, count: str) -> None:
         """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""
-        folder, params = self.run_folder(row.configuration, seed), row.seeded(seed)
+        folder, params = self.run_folder(row, seed), row.seeded(seed)
         encoder = trainable.check(self.session, params, shards=row.shards.folder, dataset=self.dataset)
         resume, state = self._standing(row, seed)
         self.session.reporter.note(f"{count} {row.configuration.name}, seed {seed}{state}")
         if not resume:
             states.remove(folder)
+        ablation_settings.write(folder.parent, row.describe())
         train(
             shards=row.shards.folder,
             encoder=encoder,
@@ -145,7 +177,7 @@ class Ablation:
 
     def _standing(self, row: Row, seed: int) -> tuple[bool, str]:
         """Whether a run that is not finished can be gone on with, and what to say of what is there."""
-        folder = self.run_folder(row.configuration, seed)
+        folder = self.run_folder(row, seed)
         try:
             unfinished = states.find(folder)
             differing = unfinished.differences(row.seeded(seed), row.shards) if unfinished else []

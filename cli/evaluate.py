@@ -1,14 +1,22 @@
-"""``ssmi-cli evaluate``: score a run on any split of any shards made with its vocabulary and encoder."""
+"""``ssmi-cli evaluate``: score a run on a split of a data set, or on any labelled file."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from cli.options import dataset_option
 from cli.session import Session
+
+if TYPE_CHECKING:
+    from model.assessment.calibration import Calibration
+    from ssmi.labelled import FileScores
+
+FORMS = ("svg", "png")
 
 
 @click.command()
@@ -17,28 +25,128 @@ from cli.session import Session
     "--run", type=click.Path(file_okay=False, path_type=Path), help="Run folder.  [default: artifacts/train/DATASET]"
 )
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
+@click.option(
+    "--file", "file", type=click.Path(dir_okay=False, path_type=Path), help="Score this labelled file, of any format."
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@click.option(
+    "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg|png",
+    help="Draw how reliable the probabilities are.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
-def evaluate(session: Session, dataset: str | None, run: Path | None, split: str, device: str, as_json: bool) -> None:
+def evaluate(
+    session: Session,
+    dataset: str | None,
+    run: Path | None,
+    split: str,
+    file: Path | None,
+    device: str,
+    picture: Path | None,
+    as_json: bool,
+) -> None:
     """Score a trained run on a split; test only where it is asked for.
 
-    With --run and no --dataset, the data set is the one that the run was trained on.
+    With --run and no --dataset, the data set is the one that the run was trained on. With both, a data set of which
+    there are no shards that the run can read is tagged from its own file, as `predict` does; --file scores any other
+    labelled file.
     """
-    from cli.runs import scored_run
-    from cli.scores import print_scores
+    _check_usage(file, picture)
+    if file is not None:
+        from cli.runs import run_folder
 
-    folder, name = scored_run(session, run=run, dataset=dataset)
-    from model.evaluation import evaluate as evaluate_run
-
-    scores = evaluate_run(
-        run=folder,
-        shards=session.root / "artifacts" / "shards" / name,
-        split=split,
-        device=device,
-        reporter=session.reporter,
-    )
-    if as_json:
-        click.echo(json.dumps({split: scores.to_json()}, ensure_ascii=False, indent=1))
+        folder, project = run_folder(session, run=run, dataset=dataset)
+        title = file.name
+        scores, calibration = _of_file(session, folder, project, file, device=device)
     else:
-        print_scores({split: scores.to_json()})
+        from cli.runs import scored_run
+
+        folder, name = scored_run(session, run=run, dataset=dataset)
+        title = split
+        shards = session.root / "artifacts" / "shards" / name
+        path = _file_instead(session, folder, shards, name, split) if run is not None and dataset is not None else None
+        if path is None:
+            scores, calibration = _of_split(session, folder, shards, split, device=device)
+        else:
+            project = session.root if session.project is not None else None
+            scores, calibration = _of_file(session, folder, project, path, device=device)
+    if picture is not None:
+        from cli.calibration_plot import plot
+
+        plot(calibration, picture, form=picture.suffix[1:])
+    if as_json:
+        click.echo(json.dumps({title: scores}, ensure_ascii=False, indent=1))
+    else:
+        from cli.scores import calibration_line, print_scores
+
+        print_scores({title: scores})
+        click.echo(calibration_line(scores["calibration"]))
+
+
+def _check_usage(file: Path | None, picture: Path | None) -> None:
+    given = click.get_current_context().get_parameter_source("split")
+    if file is not None and given is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--file is scored whole: it has no --split")
+    if picture is not None and picture.suffix[1:] not in FORMS:
+        raise click.UsageError(f"--plot {picture}: its name must end in .svg or .png")
+    if picture is not None and not picture.parent.is_dir():
+        raise click.UsageError(f"--plot {picture}: no folder {picture.parent}")
+
+
+def _file_instead(session: Session, run: Path, shards: Path, dataset: str, split: str) -> Path | None:
+    """The file of a split, where a run cannot be scored on the data set's shards; None where it can."""
+    from model.evaluation import why_unfit
+
+    why_not = why_unfit(run=run, shards=shards)
+    if not why_not:
+        return None
+    from pipeline.assets.resolve import find_dataset
+    from pipeline.contract.errors import MissingResourceError
+
+    files = find_dataset(dataset, root=session.root, reporter=session.reporter).splits
+    if split not in files:
+        raise MissingResourceError(
+            f"{why_not}; nor has the data set a {split} file",
+            next_step=f"choose --split {' or '.join(files)}, or ssmi-cli features build --dataset {dataset}",
+        )
+    session.reporter.note(f"{why_not}; {files[split]} is tagged as `predict` does")
+    return files[split]
+
+
+def _of_split(
+    session: Session, run: Path, shards: Path, split: str, *, device: str
+) -> tuple[dict[str, Any], Calibration]:
+    from model.evaluation import tag_split
+
+    tagged = tag_split(
+        run=run, shards=shards, split=split, device=device, reporter=session.reporter, probabilities=True
+    )
+    return {**tagged.scores.to_json(), "calibration": tagged.calibration.to_json()}, tagged.calibration
+
+
+def _of_file(
+    session: Session, run: Path, project: Path | None, path: Path, *, device: str
+) -> tuple[dict[str, Any], Calibration]:
+    from cli.predict import uncollected
+
+    with uncollected():
+        from ssmi.labelled import score_file
+        from ssmi.tagger import Tagger
+
+        tagger = Tagger.open(run, project=project, device=device, threads=0, reporter=session.reporter)
+    found = score_file(tagger, path, reporter=session.reporter)
+    _say_how_it_was_read(session, path, found)
+    return found.to_json(), found.calibration
+
+
+def _say_how_it_was_read(session: Session, path: Path, found: FileScores) -> None:
+    report, note = found.report, session.reporter.note
+    for text in report.notes:
+        note(f"{path.name}: {text}")
+    for what, counts in (("repaired", report.repairs), ("left out", report.skipped)):
+        for reason, n in counts.items():
+            lines = ", ".join(map(str, report.first_lines.get(reason, [])))
+            note(f"{path.name}: {what}: {reason}, {n:,} times (lines {lines}{' ...' if n > 5 else ''})")
+    if found.unknown_types:
+        types = ", ".join(f"{label} ({n:,})" for label, n in found.unknown_types.items())
+        note(f"{path.name}: entities of types that the run does not know count as missed: {types}")

@@ -16,6 +16,7 @@ from cli.session import Session
 
 COMMANDS = {
     "ablate": ("cli.ablate", "Train the paper's configurations over seeds; one table."),
+    "compare": ("cli.compare", "Say whether one trained run is better than another."),
     "data": ("cli.data", "Data sets, vectors and encoders: list, fetch, check, convert."),
     "demo": ("cli.demo", "Run the whole path on the default data set and say what to try next."),
     "doctor": ("cli.doctor", "Say what is installed, found and missing."),

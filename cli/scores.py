@@ -21,6 +21,18 @@ def print_scores(metrics: Mapping[str, Mapping[str, Any]]) -> None:
         click.echo(f"type accuracy {_percent(scores['type_accuracy'])}; ill-formed predictions {scores['ill_formed']}")
 
 
+def calibration_line(calibration: Mapping[str, Any]) -> str:
+    """The calibration of a split in one line."""
+    if not calibration["n"]:
+        return "calibration: no entity was predicted"
+    return (
+        f"calibration: {calibration['n']:,} predicted entities, mean probability "
+        f"{_percent(calibration['mean_probability'])}, precision {_percent(calibration['precision'])}; expected "
+        f"calibration error {_percent(calibration['ece'])} (10 bins of equal width), Brier score "
+        f"{calibration['brier']:.4f}"
+    )
+
+
 def _row(name: str, counts: Mapping[str, Any]) -> tuple[object, ...]:
     ratios = (_percent(counts[key]) for key in ("precision", "recall", "f1"))
     return (name, *ratios, counts["gold"], counts["predicted"], counts["correct"])

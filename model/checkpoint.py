@@ -106,11 +106,8 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
     """
     facts = read_facts(folder)
     _check_files(folder)
-    labels = _read_labels(folder / _LABELS)
-    check(folder, facts, labels, shards)
-    _check_features(folder, shards)
-    params = read_params(folder)
-    check_buildable(params.model, shards)
+    labels, params = _read_labels(folder / _LABELS), read_params(folder)
+    check_fit(folder, shards)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = shards.boundaries
     if _BOUNDARY_IDS in tensors:
@@ -121,6 +118,13 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
         folder, params, labels, boundaries, tensors, hidden_width=shards.hidden_width, n_tokens=shards.n_tokens
     )
     return Checkpoint(network, params, labels, boundaries, facts)
+
+
+def check_fit(folder: Path, shards: Shards) -> None:
+    """Refuse shards that ``load`` would refuse; reads no weights."""
+    check(folder, read_facts(folder), _read_labels(folder / _LABELS), shards)
+    _check_features(folder, shards)
+    check_buildable(read_params(folder).model, shards)
 
 
 def load_alone(folder: Path) -> Run:

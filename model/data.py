@@ -171,6 +171,12 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     )
 
 
+def characters_of(shards: Path, split: str) -> list[list[str]]:
+    """The characters of every sentence of a split, in its order."""
+    parts = [tables.read_table(path, SHARDS, columns=["characters"]) for path in tables.list_parts(shards, split)]
+    return [characters for part in parts for characters in part["characters"].to_pylist()]
+
+
 def _columns(wanted: Wanted) -> list[str]:
     """The columns to read; what is not wanted stays on disk."""
     return [

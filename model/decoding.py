@@ -1,22 +1,63 @@
-"""Best tag sequences → entities: the same ones for scoring and for tagging."""
+"""From a batch to entities: the one place where a tag path becomes spans, for training, evaluation and text alike."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from pipeline.contract.labels import LabelSet, Span, spans_to_tags, strict_spans
+import torch
+
+from model import hardware
+from model.batches import Batch
+from model.network import Network
+from pipeline.contract.labels import LabelSet, Span, strict_spans
 from pipeline.contract.words import whole_words
 
 
-def entities_of(path: Sequence[int], kinds: Sequence[int], *, labels: LabelSet) -> list[Span]:
-    """The entities of a sentence's tag ids, at the edges of whole words; ``kinds``: what ``words.edges`` says of it."""
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What a network finds in a batch; one item a sentence, in the batch's order."""
+
+    spans: list[list[Span]]
+    """At the edges of whole words."""
+    probabilities: list[list[float]] | None
+    """Of each span, then of each that was asked about: how probable exactly this entity is over all tag sequences. None
+    where they were not asked for."""
+    ill_formed: int
+    """Pieces of the paths that are no entity."""
+    n_characters: int
+
+
+@torch.inference_mode()
+def decode(
+    network: Network,
+    batch: Batch,
+    *,
+    labels: LabelSet,
+    precision: str,
+    kinds: Sequence[Sequence[int]],
+    probabilities: bool,
+    asked: Sequence[Sequence[Span]] | None = None,
+) -> Decoded:
+    """The entities of the best tag path of each sentence; ``probabilities`` costs a forward and a backward pass more.
+
+    kinds: what ``words.edges`` says of each sentence. asked: spans of each whose probabilities are wanted too.
+
+    The batch lies where the network does.
+    """
+    with hardware.autocast(network.tags.weight.device, precision):
+        emissions = network.emissions(batch)
+    paths = network.crf.decode(emissions, mask=batch.mask)
+    read = [_spans(path, labels) for path in paths]
+    spans = [whole_words(own, edges) for (own, _), edges in zip(read, kinds, strict=True)]
+    found = None
+    if probabilities:
+        wanted = spans if asked is None else [[*own, *more] for own, more in zip(spans, asked, strict=True)]
+        found = network.crf.span_probabilities(emissions, mask=batch.mask, spans=wanted)
+    return Decoded(spans, found, sum(pieces for _, pieces in read), sum(map(len, paths)))
+
+
+def _spans(path: Sequence[int], labels: LabelSet) -> tuple[list[Span], int]:
+    """The entities of a path of tag ids, and how many of its pieces are none."""
     names = labels.tags
-    return whole_words(strict_spans([names[tag_id] for tag_id in path], scheme=labels.scheme)[0], kinds)
-
-
-def tags_of(path: Sequence[int], kinds: Sequence[int], *, labels: LabelSet) -> list[str]:
-    """The same as tags. Where no entity moves they are the path's own, ill-formed pieces included."""
-    tags = [labels.tags[tag_id] for tag_id in path]
-    spans, _ = strict_spans(tags, scheme=labels.scheme)
-    moved = whole_words(spans, kinds)
-    return tags if moved == spans else spans_to_tags(moved, n_characters=len(tags), scheme=labels.scheme)
+    return strict_spans([names[tag_id] for tag_id in path], scheme=labels.scheme)

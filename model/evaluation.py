@@ -6,33 +6,55 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from model import checkpoint as checkpoints
 from model import hardware
+from model.assessment.calibration import Calibration, calibrate, guesses
 from model.batches import EVALUATION_BATCH, collate, evaluation_batches
 from model.data import Split, open_shards, read_split
-from model.decoding import tags_of
+from model.decoding import decode
 from model.files import CHECKPOINT
 from model.network import Network, check_encoder, wanted
 from model.scoring import Scores, score
-from pipeline.contract.errors import InputDataError
+from pipeline.contract import manifest as manifests
+from pipeline.contract.errors import InputDataError, StaleArtifactError
 from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.params import Params
 from pipeline.contract.progress import Reporter
 
 
 @dataclass(frozen=True, slots=True)
+class Predicted:
+    """What a network finds in a split; one item a sentence, in the split's order."""
+
+    spans: Sequence[Sequence[Span]]
+    probabilities: Sequence[Sequence[float]] | None
+    """Of each span, where they were asked for."""
+    ill_formed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tagged:
-    """What a run makes of a split; gold and tags have one item a sentence, in the split's order."""
+    """What a run makes of a split; gold and predictions have one item a sentence, in the split's order."""
 
     gold: Sequence[Sequence[Span]]
-    tags: Sequence[Sequence[str]]
+    predicted: Predicted
     labels: LabelSet
     params: Params
     """Of the run."""
     best_epoch: int
     """The epoch of its weights; 0 for those of a run stopped in its first."""
+
+    @property
+    def scores(self) -> Scores:
+        """Precision, recall and F1 with their counts."""
+        return score(self.gold, self.predicted.spans, ill_formed=self.predicted.ill_formed)
+
+    @property
+    def calibration(self) -> Calibration:
+        """How far the probabilities are to be believed; of a split that was tagged with them."""
+        assert self.predicted.probabilities is not None
+        sentences = zip(self.gold, self.predicted.spans, self.predicted.probabilities, strict=True)
+        return calibrate(guess for sentence in sentences for guess in guesses(*sentence))
 
 
 def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Reporter) -> Scores:
@@ -40,12 +62,29 @@ def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Repo
 
     Raises StaleArtifactError when they differ, InputDataError when the split is empty.
     """
-    tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
-    return score(tagged.gold, tagged.tags, scheme=tagged.labels.scheme)
+    return tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter).scores
 
 
-def tag_split(*, run: Path, shards: Path, split: str, device: str, reporter: Reporter) -> Tagged:
-    """Reload a run's checkpoint and tag a split; raises as ``evaluate`` does."""
+def why_unfit(*, run: Path, shards: Path) -> str:
+    """Why a run cannot be looked at on some shards: there are none, or they are of another kind; empty where it can.
+
+    Raises StaleArtifactError for shards or a checkpoint that are not whole.
+    """
+    if not (shards / manifests.MANIFEST_NAME).is_file():
+        return f"{shards}: no shards"
+    opened = open_shards(shards)
+    checkpoints.read_facts(run / CHECKPOINT)
+    try:
+        checkpoints.check_fit(run / CHECKPOINT, opened)
+    except StaleArtifactError as error:
+        return error.message
+    return ""
+
+
+def tag_split(
+    *, run: Path, shards: Path, split: str, device: str, reporter: Reporter, probabilities: bool = False
+) -> Tagged:
+    """Reload a run's checkpoint and tag a split, with each entity's probability if asked; raises as ``evaluate``."""
     opened = open_shards(shards)
     checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)
     params = checkpoint.params
@@ -57,39 +96,45 @@ def tag_split(*, run: Path, shards: Path, split: str, device: str, reporter: Rep
         check_encoder(network.encoder, opened, largest_token_id=int(data.token_ids.max(initial=0)))
     target = hardware.choose_device(device)
     hardware.set_threads(params.train.threads)
-    tags = predict(
+    predicted = predict(
         network.to(target),
         data,
         labels=checkpoint.labels,
         precision=params.train.precision,
         reporter=reporter,
         title=split,
+        probabilities=probabilities,
     )
-    return Tagged(data.gold, tags, checkpoint.labels, params, checkpoint.facts.best_epoch)
+    return Tagged(data.gold, predicted, checkpoint.labels, params, checkpoint.facts.best_epoch)
 
 
-def score_split(
-    network: Network, split: Split, *, labels: LabelSet, precision: str, reporter: Reporter, title: str
-) -> Scores:
-    """Decode every sentence where the network is, and score; leaves the network in evaluation mode."""
-    tags = predict(network, split, labels=labels, precision=precision, reporter=reporter, title=title)
-    return score(split.gold, tags, scheme=labels.scheme)
-
-
-@torch.inference_mode()
 def predict(
-    network: Network, split: Split, *, labels: LabelSet, precision: str, reporter: Reporter, title: str
-) -> list[list[str]]:
-    """The tags of every sentence, in the split's order; entities hold whole words, as prediction gives them out."""
+    network: Network,
+    split: Split,
+    *,
+    labels: LabelSet,
+    precision: str,
+    reporter: Reporter,
+    title: str,
+    probabilities: bool = False,
+) -> Predicted:
+    """The entities of every sentence, found where the network is; leaves the network in evaluation mode."""
     network.eval()
     device = network.tags.weight.device
-    predicted: list[list[str]] = [[] for _ in range(len(split))]
+    spans: list[list[Span]] = [[] for _ in range(len(split))]
+    probable: list[list[float]] = [[] for _ in range(len(split))]
+    ill_formed = 0
     with reporter.task(title, total=len(split.token_ids), unit="characters") as advance:
         for rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
             batch = collate(split, rows).to(device)
-            with hardware.autocast(device, precision):
-                paths = network.decode(batch)
-            for row, path in zip(rows.tolist(), paths, strict=True):
-                predicted[row] = tags_of(path, split.kinds_of(row), labels=labels)
-            advance(sum(map(len, paths)))
-    return predicted
+            kinds = [split.kinds_of(row) for row in rows.tolist()]
+            decoded = decode(
+                network, batch, labels=labels, precision=precision, kinds=kinds, probabilities=probabilities
+            )
+            for place, row in enumerate(rows.tolist()):
+                spans[row] = decoded.spans[place]
+                if decoded.probabilities is not None:
+                    probable[row] = decoded.probabilities[place]
+            ill_formed += decoded.ill_formed
+            advance(decoded.n_characters)
+    return Predicted(spans, probable if probabilities else None, ill_formed)

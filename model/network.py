@@ -121,10 +121,6 @@ class Network(nn.Module):
             losses = losses + self.params.gmi_weight * view.global_losses
         return losses
 
-    def decode(self, batch: Batch) -> list[list[int]]:
-        """The best tag ids of each sentence, without padding."""
-        return self.crf.decode(self.emissions(batch), mask=batch.mask)
-
     def emissions(self, batch: Batch) -> Tensor:
         """A score for each tag, in float32 even under autocast. Shape: (batch, length, n_tags)."""
         return self._view(batch, with_losses=False).emissions

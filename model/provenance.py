@@ -42,16 +42,25 @@ def made_from(params: Params, *, shards: Shards) -> dict[str, Any]:
     }
 
 
+SEED = "train.seed"
+"""The one thing in which the runs of one setting differ."""
+
+
+def settings_of(made: Mapping[str, Any]) -> dict[str, Any]:
+    """What all seeds of one setting are made from."""
+    return {name: value for name, value in made.items() if name != SEED}
+
+
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, run: str) -> list[str]:
     """A line for each thing that a run, called ``run``, was not made from what it would be made from now."""
     return [
-        f"{name} is {_short(then.get(name))} in {run}, {_short(now.get(name))} now"
+        f"{name} is {short(then.get(name))} in {run}, {short(now.get(name))} now"
         for name in sorted(now.keys() | then.keys())
         if then.get(name) != now.get(name)
     ]
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
     """A value as params.yaml has it, a digest's beginning."""
     if value is None:
         return "null"

@@ -1,6 +1,6 @@
 """Entity-level scores: exact span and type, micro-averaged, with counts.
 
-Gold entities come as spans; predictions as tags, read by ``contract.labels.strict_spans``: only a well-formed
+Both sides come as spans; those of a predicted path are read by ``contract.labels.strict_spans``: only a well-formed
 B (M|I)* E or S of one type is an entity (BIO: B I*), any other run of tags is one ill-formed piece, counted and worth
 nothing. That is seqeval's strict rule. An undefined ratio (nothing predicted, nothing gold) is 0.
 """
@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.contract.labels import Span, TagScheme, strict_spans
+from pipeline.contract.labels import Span
 
-_GROUPS = {"named": ".NAM", "nominal": ".NOM"}
+_ENDINGS = {"named": ".NAM", "nominal": ".NOM"}
 """Weibo's two kinds of mention, by the ending of the type."""
 
 
@@ -103,44 +103,60 @@ class Scores:
         )
 
 
-def score(gold: Sequence[Sequence[Span]], predicted_tags: Sequence[Sequence[str]], *, scheme: TagScheme) -> Scores:
-    """Compare sentence by sentence; both sequences have one item a sentence, else ValueError."""
-    n_gold, n_predicted, n_correct = Counter[str](), Counter[str](), Counter[str]()
-    span_correct = ill_formed = 0
-    for own_gold, tags in zip(gold, predicted_tags, strict=True):
-        predicted, pieces = strict_spans(tags, scheme=scheme)
-        ill_formed += pieces
-        n_gold.update(span.label for span in own_gold)
-        n_predicted.update(span.label for span in predicted)
-        n_correct.update(span.label for span in set(own_gold) & set(predicted))
-        span_correct += len(_places(own_gold) & _places(predicted))
-    by_type = {
-        label: Counts(n_gold[label], n_predicted[label], n_correct[label]) for label in sorted(n_gold | n_predicted)
-    }
-    overall = _total(by_type.values())
+def score(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], *, ill_formed: int = 0) -> Scores:
+    """Compare sentence by sentence; both sequences have one item a sentence, else ValueError.
+
+    ill_formed: the pieces that were predicted beside the spans.
+    """
+    by_type = add(count_sentence(*pair) for pair in zip(gold, predicted, strict=True))
+    overall = total(by_type.values())
+    correct = sum(len(_places(own) & _places(guessed)) for own, guessed in zip(gold, predicted, strict=True))
     return Scores(
         overall,
         by_type,
-        _groups(by_type),
-        Counts(overall.gold, overall.predicted, span_correct),
+        {group: total(by_type[label] for label in own) for group, own in group_members(by_type).items()},
+        Counts(overall.gold, overall.predicted, correct),
         ill_formed,
         len(gold),
     )
+
+
+def count_sentence(gold: Sequence[Span], predicted: Sequence[Span]) -> dict[str, Counts]:
+    """The counts of one sentence, of every type that is gold or predicted in it, by name."""
+    n_gold = Counter(span.label for span in gold)
+    n_predicted = Counter(span.label for span in predicted)
+    n_correct = Counter(span.label for span in set(gold) & set(predicted))
+    return {
+        label: Counts(n_gold[label], n_predicted[label], n_correct[label]) for label in sorted(n_gold | n_predicted)
+    }
+
+
+def add(sentences: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
+    """The counts of all sentences together, by name of type."""
+    n_gold, n_predicted, n_correct = Counter[str](), Counter[str](), Counter[str]()
+    for sentence in sentences:
+        for label, counts in sentence.items():
+            n_gold[label] += counts.gold
+            n_predicted[label] += counts.predicted
+            n_correct[label] += counts.correct
+    return {
+        label: Counts(n_gold[label], n_predicted[label], n_correct[label]) for label in sorted(n_gold | n_predicted)
+    }
 
 
 def _places(spans: Iterable[Span]) -> set[tuple[int, int]]:
     return {(span.start, span.end) for span in spans}
 
 
-def _total(counts: Iterable[Counts]) -> Counts:
+def total(counts: Iterable[Counts]) -> Counts:
+    """The counts of several types together."""
     every = list(counts)
     return Counts(sum(c.gold for c in every), sum(c.predicted for c in every), sum(c.correct for c in every))
 
 
-def _groups(by_type: dict[str, Counts]) -> dict[str, Counts]:
-    if not by_type or not all(label.endswith(tuple(_GROUPS.values())) for label in by_type):
+def group_members(types: Iterable[str]) -> dict[str, list[str]]:
+    """Weibo's ``named`` and ``nominal`` → their types; empty where types are not so marked."""
+    every = list(types)
+    if not every or not all(label.endswith(tuple(_ENDINGS.values())) for label in every):
         return {}
-    return {
-        group: _total(counts for label, counts in by_type.items() if label.endswith(ending))
-        for group, ending in _GROUPS.items()
-    }
+    return {group: [label for label in every if label.endswith(ending)] for group, ending in _ENDINGS.items()}

@@ -17,7 +17,7 @@ from model.batches import collate, evaluation_batches
 from model.boundaries import FloatMatrix, GrowingTable, Ids
 from model.checkpoint import Checkpoint
 from model.data import Split, split_of
-from model.decoding import entities_of
+from model.decoding import decode
 from model.network import Network, wanted
 from pipeline.contract.labels import LabelSet, Span
 from pipeline.contract.progress import Advance
@@ -121,22 +121,26 @@ class SpanTagger:
         states = None if hidden is None else [hidden[place] for place in batch]
         return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states)
 
-    @torch.inference_mode()
     def _tag(self, given: tuple[Split, Sequence[Sequence[Span]]]) -> list[list[TaggedSpan]]:
         """The entities of each row of a batch, and what was asked about it."""
         split, asked = given
-        batch = collate(split, np.arange(len(split.lengths))).to(self._device)
-        with hardware.autocast(self._device, self._precision):
-            emissions = self.network.emissions(batch)
-        spans = [
-            entities_of(path, split.kinds_of(row), labels=self.labels)
-            for row, path in enumerate(self.network.crf.decode(emissions, mask=batch.mask))
-        ]
-        wanted = [[*own, *more] for own, more in zip(spans, asked, strict=True)]
-        probabilities = self.network.crf.span_probabilities(emissions, mask=batch.mask, spans=wanted)
+        n_rows = len(split.lengths)
+        decoded = decode(
+            self.network,
+            collate(split, np.arange(n_rows)).to(self._device),
+            labels=self.labels,
+            precision=self._precision,
+            kinds=[split.kinds_of(row) for row in range(n_rows)],
+            probabilities=True,
+            asked=asked,
+        )
+        assert decoded.probabilities is not None
         return [
-            [TaggedSpan(span, score, index >= len(own)) for index, (span, score) in enumerate(zip(*both, strict=True))]
-            for own, *both in zip(spans, wanted, probabilities, strict=True)
+            [
+                TaggedSpan(span, score, index >= len(own))
+                for index, (span, score) in enumerate(zip((*own, *more), scores, strict=True))
+            ]
+            for own, more, scores in zip(decoded.spans, asked, decoded.probabilities, strict=True)
         ]
 
     @torch.inference_mode()

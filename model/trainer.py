@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -26,16 +27,17 @@ from model.batches import Batch, collated, training_batches
 from model.boundaries import Ids
 from model.data import Shards, Split
 from model.distributed import Processes
-from model.evaluation import score_split
-from model.files import CHECKPOINT, HEADLINE, HISTORY, METRICS
+from model.evaluation import predict
+from model.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
 from model.history import EpochRecord
 from model.interrupts import Interrupted, Interrupts, Stopped
 from model.network import Network
 from model.optimizer import build_optimizer, build_schedule
 from model.provenance import made_from
 from model.resume import Position, Unfinished
-from model.scoring import Scores
+from model.scoring import Scores, score
 from pipeline.contract.errors import DivergedError, StaleArtifactError
+from pipeline.contract.labels import Span
 from pipeline.contract.params import Params, TrainParams
 from pipeline.contract.progress import Reporter
 
@@ -66,6 +68,8 @@ class Trainer:
 
     network: on its device already.
     step_losses: the mean loss of each step that this process saw; timing: of the same steps.
+    spans: what was predicted when a split was last scored, in the first process.
+    best_epoch, best_spans: the best epoch that this process saw (0: none), and what it predicted on dev.
     """
 
     def __init__(self, network: Network, train_split: Split, job: Job) -> None:
@@ -81,6 +85,9 @@ class Trainer:
         self._position = Position()
         self.step_losses: list[float] = []
         self.timing = Timing()
+        self.spans: Sequence[Sequence[Span]] = ()
+        self.best_epoch = 0
+        self.best_spans: Sequence[Sequence[Span]] = ()
 
     def resume(self, unfinished: Unfinished) -> None:
         """Go on from a state, already checked.
@@ -116,6 +123,8 @@ class Trainer:
             dev = self.score(dev_split, "dev")
             record = EpochRecord(epoch, loss, dev)
             self._position = Position(epoch + 1, history=(*self._position.history, record))
+            if histories.best(self._position.history) == record:
+                self.best_epoch, self.best_spans = epoch, self.spans
             self._save_state()
             if self._job.processes.first:
                 self._publish()
@@ -142,7 +151,7 @@ class Trainer:
         answer = ""
         if job.processes.first:
             try:
-                scores = score_split(
+                predicted = predict(
                     self._network,
                     split,
                     labels=job.shards.labels,
@@ -150,7 +159,8 @@ class Trainer:
                     reporter=job.interrupts.watch(job.reporter),
                     title=title,
                 )
-                answer = json.dumps(scores.to_json())
+                self.spans = predicted.spans
+                answer = json.dumps(score(split.gold, predicted.spans, ill_formed=predicted.ill_formed).to_json())
             except Stopped:
                 pass
         answer = job.processes.share(answer)
@@ -246,6 +256,7 @@ class Trainer:
         run, history = self._job.run, self._position.history
         for name in (METRICS, HEADLINE):
             (run / name).unlink(missing_ok=True)
+        shutil.rmtree(run / COUNTS, ignore_errors=True)
         if histories.best(history) == history[-1]:
             self._save_checkpoint(epoch=history[-1].epoch)
         histories.write(run / HISTORY, history)

@@ -8,7 +8,7 @@ folder with metrics.json holds a finished run; one with ``state/`` a run that ca
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from model import checkpoint as checkpoints
 from model import distributed, hardware, rates
 from model import history as histories
 from model import resume as states
-from model.data import Shards, Split, open_shards, read_split
+from model.assessment import counts
+from model.data import Shards, Split, characters_of, open_shards, read_split
 from model.encoder import load as load_encoder
-from model.files import CHECKPOINT, HEADLINE, METRICS
+from model.files import CHECKPOINT, COUNTS, HEADLINE, METRICS
 from model.history import EpochRecord
 from model.interrupts import Interrupts
 from model.network import Network, build, check_buildable, check_encoder, wanted
@@ -28,9 +29,10 @@ from model.resume import Unfinished
 from model.scoring import Scores
 from model.trainer import Job, Timing, Trainer
 from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
+from pipeline.contract.labels import Span
 from pipeline.contract.params import Params
 from pipeline.contract.progress import Reporter, Silent
-from pipeline.contract.tables import writing
+from pipeline.contract.tables import replacing_folder, writing
 
 __all__ = ["EpochRecord", "TrainResult", "train"]
 
@@ -94,18 +96,33 @@ def train(
                 trainer.resume(unfinished)
             history = trainer.fit(data["dev"])
             best = histories.best(history)
-            test = _test(trainer, network, opened, params, run) if params.train.test else None
+            found = {"dev": (data["dev"], trainer.best_spans)}
+            if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
+                _score_best(trainer, network, data["dev"], "dev", run)
+                found["dev"] = (data["dev"], trainer.spans)
+            test = None
+            if params.train.test and len(split := _read(opened, "test", params)):
+                test = _score_best(trainer, network, split, "test", run)
+                found["test"] = (split, trainer.spans)
             if processes.first:
+                _write_counts(run, shards, found)
                 _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
 
-def _test(trainer: Trainer, network: Network, shards: Shards, params: Params, run: Path) -> Scores | None:
-    """Scores of the best epoch's weights on test; None where there is no test."""
-    split = _read(shards, "test", params)
+def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run: Path) -> Scores:
+    """Scores of the best epoch's weights on a split."""
     if distributed.is_first():
         checkpoints.restore(run / CHECKPOINT, network)
-    return trainer.score(split, "test") if len(split) else None
+    return trainer.score(split, name)
+
+
+def _write_counts(run: Path, shards: Path, found: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]]) -> None:
+    """Keep the counts of every sentence, all splits or none; ``found``: by split, what its sentences are tagged as."""
+    with replacing_folder(run / COUNTS) as fresh:
+        for name, (split, spans) in found.items():
+            assessed = counts.count(characters_of(shards, name), split.gold, spans)
+            counts.write(fresh / f"{name}.parquet", assessed)
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:

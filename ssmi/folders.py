@@ -53,7 +53,7 @@ def project_folders(
     run: Path, shards: Manifest, params: Params, *, project: Path | None, reporter: Reporter
 ) -> FeatureFolders:
     """The folders of the project, whatever they hold now. Raises MissingResourceError where no project is found."""
-    root = project or _nearest_project(run)
+    root = project or nearest_project(run)
     artifacts = root / "artifacts"
     dataset = shards.dataset or ""
     encoder = find_encoder(params.encoder.name, revision=params.encoder.revision, root=root, reporter=reporter)
@@ -67,7 +67,8 @@ def project_folders(
     )
 
 
-def _nearest_project(run: Path) -> Path:
+def nearest_project(run: Path) -> Path:
+    """The project above a run, else above the working folder; MissingResourceError where there is none."""
     here = Path.cwd()
     for folder in (*run.resolve().parents, here, *here.parents):
         if (folder / "params.yaml").is_file():

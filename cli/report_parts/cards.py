@@ -38,14 +38,6 @@ class ErrorList:
     """``labels``, ``sentences`` and ``errors``: see ``list_errors``."""
 
 
-def characters_of(shards: Path, split: str) -> list[list[str]]:
-    """The characters of every sentence of a split, in its order."""
-    parts = [
-        tables.read_table(path, schema.SHARDS, columns=["characters"]) for path in tables.list_parts(shards, split)
-    ]
-    return [characters for part in parts for characters in part["characters"].to_pylist()]
-
-
 def list_errors(
     *,
     shards: Path,

@@ -84,6 +84,37 @@ def bar_chart(names: Sequence[str], values: Sequence[float], *, title: str, x_la
     return _svg(title, body)
 
 
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar between two values of x, its height from 0 to 1, the words above it and those of its tooltip."""
+
+    low: float
+    high: float
+    height: float
+    above: str
+    words: str
+
+
+def reliability_chart(bars: Sequence[Bar], *, title: str, x_label: str) -> str:
+    """Shares over probabilities, both from 0 to 1, with the line on which the two are the same."""
+    frame = _Frame((0, 1), (0, 1))
+    ticks = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    body = [_y_axis(frame, ticks, _whole_percent), _x_axis(frame, ticks, "{:g}".format, x_label)]
+    for bar in bars:
+        x, y, width = frame.x(bar.low) + 2, frame.y(bar.height), frame.x(bar.high) - frame.x(bar.low) - 4
+        body.append(
+            f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{frame.y(0) - y:.1f}" rx="2">'
+            f"<title>{escape(bar.words)}</title></rect>"
+            f'<text class="small" x="{x + width / 2:.1f}" y="{y - 3:.1f}" text-anchor="middle">'
+            f"{escape(bar.above)}</text>"
+        )
+    body.append(
+        f'<g class="mark"><line x1="{frame.x(0):.1f}" y1="{frame.y(0):.1f}" x2="{frame.x(1):.1f}" '
+        f'y2="{frame.y(1):.1f}"/></g>'
+    )
+    return _svg(title, body)
+
+
 def step_chart(
     edges: Sequence[float], series: Sequence[Series], *, title: str, x_label: str, mark: tuple[float, str] | None
 ) -> str:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
 
 from cli.report_parts import cards, features, page, sections
+from model.data import characters_of
 from model.evaluation import Tagged, tag_split
 from model.files import METRICS
 from model.mistakes import KINDS, confusion
 from model.network import wanted
-from model.scoring import score
 from pipeline.contract import manifest as manifests
 from pipeline.contract.errors import StaleArtifactError
-from pipeline.contract.labels import Span, strict_spans
+from pipeline.contract.labels import Span
 from pipeline.contract.manifest import Manifest
 from pipeline.contract.progress import Reporter
 
-Sentences = list[list[Span]]
+Sentences = Sequence[Sequence[Span]]
 _HISTORY = ("epoch", "train_loss", "dev_precision", "dev_recall", "dev_f1")
 
 
@@ -50,9 +50,8 @@ def compose(
     Raises as ``model.evaluation.evaluate`` does, and StaleArtifactError for a history.csv that is none.
     """
     shards = artifacts / "shards" / dataset
-    tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
-    scores = score(tagged.gold, tagged.tags, scheme=tagged.labels.scheme)
-    predicted = [strict_spans(tags, scheme=tagged.labels.scheme)[0] for tags in tagged.tags]
+    tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter, probabilities=True)
+    scores, predicted = tagged.scores, tagged.predicted.spans
     errors = cards.list_errors(
         shards=shards, split=split, labels=tagged.labels.entity_types, gold=tagged.gold, predicted=predicted
     )
@@ -62,6 +61,7 @@ def compose(
         "facts": _facts(tagged, run=run, run_name=run_name, n_sentences=scores.n_sentences, n_epochs=len(history)),
         "tiles": sections.tiles(scores, errors.counts),
         "scores": sections.scores_by_type(scores),
+        "calibration": sections.calibration(tagged.calibration),
         "epochs": sections.epochs(history, best_epoch=tagged.best_epoch, split=split),
         "confusion": sections.confusion_table(confusion(zip(tagged.gold, predicted, strict=True))),
         **_about_features(tagged, predicted, artifacts=artifacts, dataset=dataset, split=split),
@@ -112,7 +112,7 @@ def _about_features(
     shards = artifacts / "shards" / dataset
     made_from = manifests.load(shards)
     asked = features.ask(artifacts=artifacts, dataset=dataset, split=split, shards=made_from)
-    characters = cards.characters_of(shards, split)
+    characters = characters_of(shards, split)
 
     def recall(answer: features.Answer) -> Mapping[str, Any]:
         members = {(label, text) for label, text in answer.rows}

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 
-from cli.report_parts.charts import Series, bar_chart, line_chart, percent, step_chart
+from cli.report_parts.charts import Bar, Series, bar_chart, line_chart, percent, reliability_chart, step_chart
 from cli.report_parts.features import BINS, Answer, Found
+from model.assessment.calibration import Calibration
 from model.mistakes import KINDS
 from model.scoring import Counts, Scores
 
@@ -69,6 +70,30 @@ def confusion_table(counts: Counter[tuple[str | None, str | None]]) -> str:
 
 def _confused(count: int, *, total: int, style: str) -> str:
     return f'<td class="{style}" style="--share:{count / total:.3f}">{count or "·"}</td>'
+
+
+def calibration(found: Calibration) -> str:
+    """How often predicted entities of a probability are right, and the two figures made of it."""
+    if not found.n:
+        return _why_not("Not shown: no entity was predicted.")
+    bars = [
+        Bar(
+            own.low,
+            own.high,
+            own.precision,
+            f"{own.n:,}",
+            f"{own.n:,} entities of mean probability {own.mean_probability:.2%}: {own.precision:.2%} are right",
+        )
+        for own in found.bins
+        if own.n
+    ]
+    chart = reliability_chart(bars, title="reliability of probabilities", x_label="probability of the predicted entity")
+    note = (
+        f"Expected calibration error {_score(found.ece)} (10 bins of equal width), Brier score {found.brier:.4f}: "
+        f"{found.n:,} predicted entities, {_score(found.mean_probability)} sure on average, "
+        f"{_score(found.precision)} right. On the dashed line probabilities are true; figures are entities."
+    )
+    return _figures(("Share that is right, by the CRF's probability", chart, note))
 
 
 def epochs(history: History, *, best_epoch: int, split: str) -> str:

@@ -52,7 +52,7 @@ _OWN_LICENCE = "your own copy; its licence is not known here"
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
-    """The raw files of a data set; ``train`` is always there, ``dev`` and ``test`` where the set has them."""
+    """The raw files of a data set by split; one without ``train`` can be prepared and scored, not trained on."""
 
     name: str
     splits: Mapping[str, Path]
@@ -111,8 +111,8 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
     """Find the files of a data set, fetched into the cache when nothing nearer holds them.
 
     Order: ``$SSMI_DATA/<name>/``, ``<root>/data/<name>/``, the registry, ``name`` as a folder. Raises
-    MissingResourceError for an unknown name (with the nearest known one), a folder without a train file and a set
-    that cannot or may not be fetched; InputDataError for two files of one split and a wrong ``dataset.yaml``.
+    MissingResourceError for an unknown name (with the nearest known one), a folder without a file of any split and a
+    set that cannot or may not be fetched; InputDataError for two files of one split and a wrong ``dataset.yaml``.
     """
     asset = known(name, "dataset", registry)
     licence = asset.licence if asset else _OWN_LICENCE
@@ -250,16 +250,16 @@ def _own_folders(name: str, root: Path) -> list[tuple[Path, Origin]]:
 
 
 def _files(name: str, folder: Path, origin: Origin, licence: str) -> DatasetFiles:
-    found = _with_train(folder)
+    found = _with_splits(folder)
     return DatasetFiles(name, found.splits, origin, licence, found.options, found.description, found.notes)
 
 
-def _with_train(folder: Path) -> DataFolder:
+def _with_splits(folder: Path) -> DataFolder:
     found = open_folder(folder)
-    if "train" not in found.splits:
+    if not found.splits:
         present = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
         raise MissingResourceError(
-            f"{folder}: no train file (found: {present})",
+            f"{folder}: no train, dev or test file (found: {present})",
             next_step=f"name it train.bmes (or {' '.join(endings())}; .gz too), dev and test alike, or say which it is "
             "in dataset.yaml beside it: `splits: {train: NAME}`",
         )
@@ -314,7 +314,7 @@ def _whereabouts(asset: Asset, root: Path) -> tuple[bool, str]:
 def _usable(folder: Path) -> tuple[bool, str]:
     """Whether a data set's folder can be read, and the folder or what is wrong with it."""
     try:
-        _with_train(folder)
+        _with_splits(folder)
     except (InputDataError, MissingResourceError) as error:
         return False, error.message
     return True, str(folder)

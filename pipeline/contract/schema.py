@@ -132,6 +132,26 @@ SHARDS = pa.schema(
 )
 """shards: ``artifacts/shards/<dataset>/<split>/part-*.parquet``: one row a sentence, all the trainer reads."""
 
+COUNTS = pa.schema(
+    [
+        ("sentence", pa.string()),  # digest of its characters and gold entities
+        (
+            "counts",  # of the types that are gold or predicted in it
+            pa.list_(
+                pa.struct(
+                    [
+                        pa.field("label", pa.string()),
+                        pa.field("gold", pa.int32()),
+                        pa.field("predicted", pa.int32()),
+                        pa.field("correct", pa.int32()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+"""train: ``<run>/counts/<split>.parquet``: one row a sentence, in the split's order."""
+
 
 def boundaries(width: int) -> pa.Schema:
     """shards: ``artifacts/shards/<dataset>/boundaries.parquet``, the boundaries the shards name; ``width`` = d."""

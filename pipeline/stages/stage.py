@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pipeline.contract import manifest as manifests
 from pipeline.contract import tables
-from pipeline.contract.errors import SsmiError
+from pipeline.contract.errors import MissingResourceError, SsmiError
 from pipeline.contract.manifest import Manifest, StageReport
 from pipeline.contract.params import Params, check_dataset_name
 from pipeline.contract.progress import Reporter
@@ -152,6 +152,20 @@ def parts_of(folder: Path) -> list[tuple[str, int, Path]]:
     return [
         (split, number, path) for split in tables.SPLITS for number, path in enumerate(tables.list_parts(folder, split))
     ]
+
+
+def require_train(context: StageContext, stage: str) -> None:
+    """Refuse a data set that can only be scored: features would be fitted to, and counted on, nothing.
+
+    ``stage``: whose parts show it. Raises MissingResourceError.
+    """
+    there = [split for split in tables.SPLITS if tables.list_parts(context.folder(stage), split)]
+    if "train" not in there:
+        raise MissingResourceError(
+            f"data set {context.dataset}: no train file, only {' and '.join(there)}; features are fitted on train",
+            next_step=f"score a run on it: ssmi-cli evaluate --run RUN --dataset {context.dataset} --split {there[-1]};"
+            " to train on it put a train file beside the others",
+        )
 
 
 def part_sizes(parts: Sequence[tuple[str, int, Path]]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import signal
 import statistics
@@ -43,6 +44,12 @@ def _folder(project: Any) -> Path:
     return folder
 
 
+def _run(project: Any, name: str, seed: int) -> Path:
+    """The run folder of a configuration that was run with one setting."""
+    (found,) = (_folder(project) / "runs" / name).glob(f"*/{seed}")
+    return found
+
+
 def _times(folder: Path) -> dict[str, int]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
@@ -58,12 +65,12 @@ def _table(project: Any) -> dict[str, Any]:
 
 
 def test_the_table_is_what_the_runs_say(ablated_once: Any) -> None:
-    folder, table = _folder(ablated_once), _table(ablated_once)
+    table = _table(ablated_once)
     assert [row["configuration"] for row in table["rows"]] == list(NAMES)
     assert (table["dataset"], table["seeds"], table["parameters"]["train"]["epochs"]) == ("tiny", [13, 14], 1)
     seen = set()
     for row in table["rows"]:
-        runs = [folder / "runs" / row["configuration"] / str(seed) for seed in (13, 14)]
+        runs = [_run(ablated_once, row["configuration"], seed) for seed in (13, 14)]
         metrics = [json.loads((run / "metrics.json").read_text(encoding="utf-8")) for run in runs]
         for split in ("dev", "test"):
             for name, keys in {"precision": ["precision"], "f1": ["f1"], "span_f1": ["span", "f1"]}.items():
@@ -95,7 +102,7 @@ def test_each_run_has_its_configurations_parameters(ablated_once: Any) -> None:
         ("no-bert", ("encoder", "none")),
         ("no-cosine", ("lmi", True)),
     ):
-        path = _folder(ablated_once) / "runs" / name / "14" / "checkpoint" / "params.json"
+        path = _run(ablated_once, name, 14) / "checkpoint" / "params.json"
         params = json.loads(path.read_text(encoding="utf-8"))
         assert params["model"][changed[0]] == changed[1]
         assert params["selection"]["choice"] == ("random" if name == "no-cosine" else "cosine")
@@ -109,7 +116,7 @@ def test_features_of_a_configurations_own_lie_apart(ablated_once: Any, built_onc
     assert untouched == built_once.artifacts()
     digests = {}
     for name, shards in (("no-cosine", own), ("bert-crf", ablated_once.root / "artifacts")):
-        path = _folder(ablated_once) / "runs" / name / "13" / "checkpoint" / "checkpoint.json"
+        path = _run(ablated_once, name, 13) / "checkpoint" / "checkpoint.json"
         digests[name] = json.loads(path.read_text(encoding="utf-8"))["shards"]
         assert digests[name] == manifests.digest_file(shards / "shards" / "tiny" / "manifest.json")
     assert digests["no-cosine"] != digests["bert-crf"]
@@ -148,8 +155,8 @@ def test_a_second_call_does_nothing_again(ablated: Any) -> None:
 
 def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
     written, times = _bytes(_folder(ablated)), _times(_folder(ablated) / "runs")
-    shutil.rmtree(_folder(ablated) / "runs" / "no-cosine" / "14")
-    (_folder(ablated) / "runs" / "bert-crf" / "13" / "metrics.json").unlink()
+    shutil.rmtree(_run(ablated, "no-cosine", 14))
+    (_run(ablated, "bert-crf", 13) / "metrics.json").unlink()
     shutil.rmtree(ablated.root / "artifacts" / "shards")
     shutil.rmtree(_folder(ablated) / "features" / "no-cosine" / "shards")
     outcome = ablated.ssmi("ablate", *ALL)
@@ -163,14 +170,16 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
     ]
     after = _times(_folder(ablated) / "runs")
     assert {name for name, time in after.items() if times[name] != time} == {
-        name for name in times if name.startswith(("no-cosine/14/", "bert-crf/13/"))
+        name
+        for name in times
+        if re.match(r"no-cosine/\w+/14/|bert-crf/\w+/13/|(no-cosine|bert-crf)/\w+/params\.json", name)
     }
     # The features came out as before, and so did the runs.
     assert _bytes(_folder(ablated)) == written
 
 
 def test_other_code_is_another_run(ablated: Any) -> None:
-    path = _folder(ablated) / "runs" / "bert-crf" / "13" / "checkpoint" / "checkpoint.json"
+    path = _run(ablated, "bert-crf", 13) / "checkpoint" / "checkpoint.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
     facts["made_from"]["the revision of the network's code"] -= 1
     path.write_text(json.dumps(facts), encoding="utf-8")
@@ -179,14 +188,101 @@ def test_other_code_is_another_run(ablated: Any) -> None:
     assert "[2/2] bert-crf, seed 13: anew, for the revision of the network's code is" in outcome.stderr
 
 
-def test_other_parameters_are_other_runs(ablated: Any) -> None:
+def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> None:
+    times, before = _times(_folder(ablated) / "runs"), _table(ablated)
     outcome = ablated.ssmi("ablate", "--only", "bert-crf", "--seeds", "1", "-S", "train.epochs=2", *OPTIONS[4:])
     assert outcome.code == 0, outcome.stderr
-    said = "[1/1] bert-crf, seed 13: anew, for train.epochs is 1 in the finished run, 2 now\n"
-    assert said in outcome.stderr
-    assert [(row["configuration"], row["n_seeds"]) for row in _table(ablated)["rows"]] == [("bert-crf", 1)]
-    assert _table(ablated)["rows"][0]["test"]["f1"]["std"] is None
+    assert "[1/1] bert-crf, seed 13\n" in outcome.stderr
+    table = _table(ablated)
+    assert [(row["configuration"], row["n_seeds"]) for row in table["rows"]] == [("bert-crf", 1)]
+    assert table["rows"][0]["test"]["f1"]["std"] is None
     assert not (_folder(ablated) / "curves.svg").exists()
+    # The runs of before stand as they were, and below the table.
+    after = _times(_folder(ablated) / "runs")
+    assert {name: after[name] for name in times} == times
+    others = {each["configuration"]: each for each in table["other_settings"]}
+    assert list(others) == list(NAMES)
+    first = next(row for row in before["rows"] if row["configuration"] == "bert-crf")
+    (settings,) = (path for path in (_folder(ablated) / "runs" / "bert-crf").iterdir() if (path / "14").is_dir())
+    assert others["bert-crf"] == {
+        "configuration": "bert-crf",
+        "settings": settings.name,
+        "differs": ["train.epochs 1 (now 2)"],
+        "seeds": [13, 14],
+        "dev_f1": first["dev"]["f1"]["mean"],
+        "test_f1": first["test"]["f1"]["mean"],
+    }
+    params = json.loads((settings / "params.json").read_text(encoding="utf-8"))
+    assert (params["made_from"]["train.epochs"], params["features"]["selection"]["choice"]) == (1, "cosine")
+    assert "train.seed" not in params["made_from"]
+    page = (_folder(ablated) / "table.md").read_text(encoding="utf-8")
+    assert "## Other settings" in page and f"| bert-crf | {settings.name} | 2 |" in page
+    assert "other settings" in outcome.stdout and "train.epochs 1 (now 2)" in outcome.stdout
+    # With the first parameters nothing is to be done, and the table is as it was, but for the others.
+    outcome = ablated.ssmi("ablate", *ALL)
+    assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are finished already\n")
+    again = _table(ablated)
+    assert [each["differs"] for each in again.pop("other_settings")] == [["train.epochs 2 (now 1)"]]
+    assert before.pop("other_settings") == [] and again == before
+
+
+def test_other_features_are_other_settings(ablated: Any) -> None:
+    changed = ("-S", "selection.threshold=0.9")
+    outcome = ablated.ssmi("ablate", "--only", "no-bert", "--seeds", "1", *changed, *OPTIONS[2:])
+    assert outcome.code == 0, outcome.stderr
+    others = {each["configuration"]: each["differs"] for each in _table(ablated)["other_settings"]}
+    (said,) = others["no-bert"]
+    assert said.startswith("selection.threshold ") and said.endswith("(now 0.9)")
+    assert set(others) == set(NAMES)  # also the one whose own features were not built anew
+
+
+def test_runs_of_an_earlier_version_are_found(ablated: Any) -> None:
+    written = _bytes(_folder(ablated))
+    runs = _folder(ablated) / "runs"
+    for configuration in list(runs.iterdir()):
+        (settings,) = configuration.iterdir()
+        for run in (path for path in settings.iterdir() if path.is_dir()):
+            run.rename(configuration / run.name)
+        shutil.rmtree(settings)
+    broken = runs / "no-bert" / "99" / "checkpoint"
+    broken.mkdir(parents=True)
+    outcome = ablated.ssmi("ablate", *ALL)
+    assert outcome.code == 0, outcome.stderr
+    moved, left, finished = outcome.stderr.splitlines()
+    assert moved.startswith("6 runs of an earlier version moved") and "no-bert/99: a run" in left
+    assert finished == "6 of 6 runs are finished already"
+    assert broken.is_dir() and _bytes(_folder(ablated)) == written
+
+
+def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
+    row = _table(ablated)["rows"][1]
+    name = row["configuration"]
+    (settings,) = (_folder(ablated) / "runs" / name).iterdir()
+    base = _run(ablated, "bert-crf", 13).parent
+    for split in ("dev", "test"):
+        outcome = ablated.ssmi("compare", str(settings), str(base), "--split", split, "--json")
+        assert (outcome.code, outcome.stderr) == (0, "")
+        found = json.loads(outcome.stdout)
+        assert (found["seeds"], found["base_seeds"], found["n_sentences"]) == ([13, 14], [13, 14], 12)
+        overall = found["overall"]
+        assert overall["gain"] == pytest.approx(row["gain"]["bert-crf"][split])
+        assert {key: overall[key] for key in ("low", "high", "other_sign", "told_apart")} == row["interval"][
+            "bert-crf"
+        ][split]
+        assert overall["low"] <= overall["gain"] <= overall["high"]
+    page = (_folder(ablated) / "table.md").read_text(encoding="utf-8")
+    ends = "[" + ", ".join(f"{100 * overall[end]:+.2f}" for end in ("low", "high")) + "]"
+    assert f"{100 * overall['gain']:+.2f} {ends} |" in page
+    # The configuration's folder stands for its one setting; runs that kept no counts are scored anew, to the same.
+    shutil.rmtree(_run(ablated, name, 14) / "counts")
+    outcome = ablated.ssmi("compare", str(settings.parent), str(base), "--split", "test", "--json")
+    assert outcome.code == 0 and json.loads(outcome.stdout) == found
+    assert "no counts of test kept" in outcome.stderr
+    # In the table such a run leaves the interval out, and this is said.
+    outcome = ablated.ssmi("ablate", *ALL)
+    assert outcome.code == 0, outcome.stderr
+    assert _table(ablated)["rows"][1]["interval"]["bert-crf"] == {"dev": None, "test": None}
+    assert f"No interval for {name}: " in outcome.stdout
 
 
 def test_a_run_that_diverges_stops_no_other(project: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.ablation_plot import plot_curves, plot_scores
-from cli.ablation_table import Run, Setting, Table, cells, make_table, markdown
+from cli.ablation_table import OtherSettings, Run, Setting, Table, cells, make_table, markdown
+from model.assessment.counts import Counted
 from model.configurations import CONFIGURATIONS, CURVES
+from model.scoring import Counts
 
 
 def _scores(f1: float, *, groups: bool = False) -> dict[str, Any]:
@@ -77,13 +80,16 @@ def test_rows_stand_in_the_papers_order_whatever_was_run_first() -> None:
 
 def test_a_reader_sees_percents() -> None:
     header, (baseline, single) = cells(_two_rows())
-    assert header[:4] == ["configuration", "row", "seeds", "dev F1"] and header[-1] == "Δ BERT-CRF"
+    assert header[:4] == ["configuration", "row", "seeds", "dev F1"] and header[-2:] == [
+        "dev Δ BERT-CRF",
+        "test Δ BERT-CRF",
+    ]
     named = dict(zip(header, baseline, strict=True))
     assert (named["seeds"], named["dev F1"], named["test F1"]) == ("2", "55.00 ± 7.07", "50.00 ± 14.14")
-    assert named["Δ BERT-CRF"] == "-"
+    assert named["dev Δ BERT-CRF"] == named["test Δ BERT-CRF"] == "-"
     named = dict(zip(header, single, strict=True))
     assert (named["row"], named["test P"], named["type acc."]) == ("-CAN", "72.00", "50.00")
-    assert named["Δ BERT-CRF"] == "+21.00"
+    assert (named["dev Δ BERT-CRF"], named["test Δ BERT-CRF"]) == ("+15.00", "+21.00")
 
 
 def test_the_groups_of_weibo_have_columns() -> None:
@@ -97,7 +103,56 @@ def test_without_a_test_split_the_figures_are_of_dev() -> None:
     header, rows = cells(_table({"no-gmi": [_run(3, dev=0.5, test=None)]}))
     assert [name for name in header if "test" in name] == []
     named = dict(zip(header, rows[0], strict=True))
-    assert (named["dev F1"], named["Δ BERT-CRF"]) == ("50.00", "-")
+    assert (named["dev F1"], named["dev Δ BERT-CRF"]) == ("50.00", "-")
+
+
+def test_gains_have_intervals_where_sentences_were_counted() -> None:
+    def counted(*correct: int) -> Counted:
+        return Counted([str(place) for place in range(len(correct))], [{"PER": Counts(1, 1, own)} for own in correct])
+
+    def run(seed: int, **of: Counted) -> Run:
+        return replace(_run(seed, dev=0.5, test=0.5), counted=of)
+
+    weak, strong = counted(*[1, 0] * 20), counted(*[1] * 40)
+    runs = {
+        "bert-crf": [run(3, dev=weak, test=weak), run(4, dev=weak, test=weak)],
+        "ssmi": [run(3, dev=strong, test=weak), run(4, dev=strong, test=weak)],
+        "no-can": [run(3, dev=strong), run(4)],
+        "no-gmi": [run(3, dev=counted(1, 1))],
+    }
+    table = _table(runs)
+    rows = {row["configuration"]: row for row in table["rows"]}
+    dev = rows["ssmi"]["interval"]["bert-crf"]["dev"]
+    assert dev["told_apart"] and 0.3 < dev["low"] < 0.5 < dev["high"] < 0.7 and dev["other_sign"] == 0.0
+    assert rows["ssmi"]["interval"]["bert-crf"]["test"] == {
+        "low": 0.0,
+        "high": 0.0,
+        "other_sign": 1.0,
+        "told_apart": False,
+    }
+    none = {"dev": None, "test": None}
+    # Not where a seed has no counts, nor on other sentences.
+    assert rows["no-can"]["interval"] == rows["no-gmi"]["interval"] == {"bert-crf": none, "ssmi": none}
+    header, body = cells(table)
+    cell = dict(zip(header, body[list(rows).index("ssmi")], strict=True))["dev Δ BERT-CRF"]
+    assert cell == f"+0.00 [{100 * dev['low']:+.2f}, {100 * dev['high']:+.2f}]"
+    page = markdown(table, figures={})
+    assert "95 % interval (paired bootstrap over sentences and seeds, 2,000 resamples" in page
+    assert "No interval for no-can, no-gmi: " in page or "No interval for no-gmi, no-can: " in page
+
+
+def test_other_settings_stand_below() -> None:
+    differs = ["train.epochs 1 (now 2)", "model.can false (now true)"]
+    other = OtherSettings("ssmi", "0a1b2c3d", differs, [3, 4], {"dev": 0.5})
+    table = make_table(
+        Setting("tiny", {"name": "some-bert", "revision": None}, (3,), {}, "ssmi-cli ablate"),
+        {"bert-crf": [_run(3, dev=0.5, test=0.5)]},
+        [other],
+    )
+    page = markdown(table, figures={})
+    line = "| ssmi | 0a1b2c3d | 2 | 50.00 | - | train.epochs 1 (now 2); model.can false (now true) |"
+    assert line in page.splitlines()
+    assert "Other settings" not in markdown(_two_rows(), figures={})
 
 
 def test_the_page_says_how_it_was_made() -> None:

@@ -134,7 +134,12 @@ def _short_vocabulary(project: Any) -> None:
 BUILD = ["features", "build"]
 BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = {
     "data set not there": (lambda p: shutil.rmtree(p.raw("train").parent), BUILD, 4, ["'tiny'", "train.bmes"]),
-    "data set without train": (lambda p: p.raw("train").unlink(), BUILD, 4, ["no train file", "dev.bmes"]),
+    "data set without train": (
+        lambda p: p.raw("train").unlink(),
+        BUILD,
+        4,
+        ["no train file, only dev and test", "evaluate"],
+    ),
     "data set misspelt": (_nothing, [*BUILD, "--dataset", "resum"], 4, ["'resum'", "did you mean 'resume'?"]),
     "licensed data set": (_nothing, [*BUILD, "--dataset", "ontonotes4"], 4, ["never fetched", "LDC2011T03", "bmes"]),
     "empty data set": (_edit("data/tiny/train.bmes", lambda _: ""), BUILD, 3, ["train.bmes: holds no sentence"]),

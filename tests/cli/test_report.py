@@ -25,7 +25,7 @@ from cli.report_parts.charts import nice_ticks
 from model.mistakes import KINDS, confusion
 from model.scoring import score
 from pipeline.contract import schema, tables
-from pipeline.contract.labels import Span, spans_to_tags
+from pipeline.contract.labels import Span
 
 HOSTILE = (
     "</script><img src=x onerror=\"document.body.dataset.hacked='1'\">",
@@ -86,6 +86,19 @@ def test_every_wrong_entity_is_listed_once(tagging_project: Any, data: dict[str,
     assert {error["kind"] for error in data["errors"]} <= set(KINDS) == set(data["kinds"])
 
 
+def test_the_calibration_is_that_of_evaluate(tagging_project: Any, written: Path) -> None:
+    outcome = tagging_project.ssmi("evaluate", "--split", "test", "--device", "cpu", "--json")
+    found = json.loads(outcome.stdout)["test"]["calibration"]
+    reader = Reader(written.read_text(encoding="utf-8"))
+    assert f"Expected calibration error {100 * found['ece']:.2f} (10 bins of equal width)" in reader.text
+    assert f"Brier score {found['brier']:.4f}" in reader.text
+    for own in found["bins"]:
+        words = (
+            f"{own['n']:,} entities of mean probability {own['mean_probability']:.2%}: {own['precision']:.2%} are right"
+        )
+        assert (words in reader.text) == (own["n"] > 0)
+
+
 def test_the_unknown_type_is_missed_with_its_sentence(data: dict[str, Any]) -> None:
     place = data["labels"].index("TESTED")
     (sentence,) = (index for index, one in enumerate(data["sentences"]) if "".join(one["text"]) == "只有测试集见过这个")
@@ -123,7 +136,7 @@ def test_the_features_are_those_of_the_shards(tagging_project: Any, data: dict[s
 
 def test_scores_charts_and_facts_are_on_the_page(written: Path, tagging_project: Any) -> None:
     reader = Reader(written.read_text(encoding="utf-8"))
-    assert [tag for tag, _ in reader.tags].count("svg") == 4
+    assert [tag for tag, _ in reader.tags].count("svg") == 5
     assert "Not shown" not in reader.text
     charts = {attributes["aria-label"] for tag, attributes in reader.tags if tag == "svg"}
     assert charts == {
@@ -169,7 +182,7 @@ def test_charts_without_their_stages_are_left_out_with_a_reason(
     outcome = project.ssmi("report", "--device", "cpu")
     assert outcome.code == 0, outcome.stderr
     html = (artifacts / "train" / "tiny" / "report-dev.html").read_text(encoding="utf-8")
-    assert "<svg" not in html and str(project.root) not in html
+    assert html.count("<svg") == 1 and "reliability of probabilities" in html and str(project.root) not in html
     text = Reader(html).text
     assert text.count("not every stage that this is about is built here") == 2
     assert "the stage vocab was built anew since the shards" in text
@@ -230,10 +243,9 @@ def hostile_page() -> str:
     """A page of which every text wants to be a tag."""
     label = HOSTILE[0]
     gold, predicted = [[Span(0, 2, label)], [Span(1, 3, "ORG")]], [[Span(0, 2, "ORG")], [Span(2, 4, label)]]
-    tags = [spans_to_tags(own, n_characters=len(HOSTILE), scheme="BMES") for own in predicted]
-    scores = score(gold, tags, scheme="BMES")
+    scores = score(gold, predicted)
     html = {
-        "facts": "", "epochs": "", "features": "", "unknown": "", "note": "",
+        "facts": "", "calibration": "", "epochs": "", "features": "", "unknown": "", "note": "",
         "tiles": sections.tiles(scores, dict.fromkeys(KINDS, 0)),
         "scores": sections.scores_by_type(scores),
         "confusion": sections.confusion_table(confusion(zip(gold, predicted, strict=True))),

@@ -27,7 +27,7 @@ DROPOUT = {"model__dropout": 0.3, "model__boundary_dropout": 0.3}
 PARTS = ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")
 PLAIN = {"model__encoder": "none", "model__gmi": "none", **{f"model__{part}": False for part in PARTS}}
 """A network of embeddings and a CRF: quick."""
-EVERYTHING = ["checkpoint", "headline.json", "history.csv", "metrics.json"]
+EVERYTHING = ["checkpoint", "counts", "headline.json", "history.csv", "metrics.json"]
 
 
 class Signals:

@@ -10,10 +10,17 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2, IOBES
 
-from model.scoring import Counts, score
+from model.scoring import Counts, Scores
+from model.scoring import score as score_spans
 from pipeline.contract.labels import LabelSet, Span, TagScheme, spans_to_tags, strict_spans
 
 TYPES = ("GPE.NAM", "ORG", "PER")
+
+
+def score(gold: list[list[Span]], predicted_tags: list[list[str]], *, scheme: TagScheme) -> Scores:
+    """Tags as a path has them, read as ``model.decoding`` reads them."""
+    read = [strict_spans(tags, scheme=scheme) for tags in predicted_tags]
+    return score_spans(gold, [spans for spans, _ in read], ill_formed=sum(pieces for _, pieces in read))
 
 
 def test_by_hand() -> None:

@@ -16,7 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from model.assessment import counts
 from model.rates import size_of
+from model.scoring import add
 from model.training import TrainResult, train
 from pipeline.contract import manifest as manifests
 from pipeline.contract import schema, tables
@@ -129,7 +131,9 @@ def test_bf16_learns_too(shards: Path, tmp_path: Path, encoder_folder: Path, mak
     assert weights["tags.weight"].dtype == torch.float32
 
 
-def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+def test_what_a_run_leaves(
+    shards: Path, sentences: list[Any], tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
     run, reporter = tmp_path / "run", Recorder()
     result = _train(shards, encoder_folder, run, make_params(), reporter)
     assert sorted(_digests(run)) == [
@@ -141,6 +145,8 @@ def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, m
         "checkpoint/model.safetensors",
         "checkpoint/params.json",
         "checkpoint/shards/manifest.json",
+        "counts/dev.parquet",
+        "counts/test.parquet",
         "headline.json",
         "history.csv",
         "metrics.json",
@@ -171,7 +177,13 @@ def test_what_a_run_leaves(shards: Path, tmp_path: Path, encoder_folder: Path, m
     assert result.test is not None
     assert metrics == {"dev": result.dev.to_json(), "test": result.test.to_json()}
     assert metrics["dev"]["n_sentences"] == 4 and metrics["test"]["n_sentences"] == 6
-    assert str(tmp_path) not in "".join(p.read_text() for p in run.rglob("*.*") if p.suffix != ".safetensors")
+    assert all(str(tmp_path).encode() not in path.read_bytes() for path in run.rglob("*.*") if path.is_file())
+    gold = {"dev": sentences[:4], "test": sentences[4:]}
+    for split, own in gold.items():
+        counted = counts.read(run, split)
+        assert counted is not None
+        assert list(counted.sentences) == [counts.name_of(one.text, one.spans) for one in own]
+        assert metrics[split]["by_type"] == {label: one.to_json() for label, one in add(counted.counts).items()}
     assert list(reporter.tasks) == [
         "reading shards and encoder (splits)",
         "epoch 1/2 (characters)",

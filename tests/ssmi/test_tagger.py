@@ -21,7 +21,6 @@ from model.evaluation import predict
 from model.network import wanted
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
-from pipeline.contract.labels import strict_spans
 from pipeline.contract.progress import Silent
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
@@ -87,8 +86,10 @@ def test_entities_are_those_that_evaluation_scores(tagger: ssmi.Tagger, tagging_
     shards = open_shards(tagging_project.root / "artifacts" / "shards" / "tiny")
     trained = checkpoints.load(run_of(tagging_project) / "checkpoint", shards=shards)
     split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
-    tags = predict(trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test")
-    expected = [strict_spans(own, scheme=trained.labels.scheme)[0] for own in tags]
+    predicted = predict(
+        trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
+    )
+    expected = predicted.spans
     texts = texts_of(tagging_project)
     assert [len(text) for text in texts] == split.lengths.tolist()
     found = tagger(texts)

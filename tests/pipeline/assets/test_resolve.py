@@ -121,10 +121,12 @@ def test_sets_that_are_never_fetched_say_what_to_put_where(name: str, project, l
     assert find_dataset(name, root=project, reporter=listener).splits["test"] == tmp_path / name / "test.bmes"
 
 
-def test_a_folder_without_train_and_two_candidates_are_errors(project, listener) -> None:
-    _put(project / "data" / "resume", "test.bmes")
-    with pytest.raises(MissingResourceError, match=r"no train file \(found: test\.bmes\)"):
+def test_a_folder_without_a_split_and_two_candidates_are_errors(project, listener) -> None:
+    _put(project / "data" / "resume", "more.bmes")
+    with pytest.raises(MissingResourceError, match=r"no train, dev or test file \(found: more\.bmes\)"):
         find_dataset("resume", root=project, reporter=listener)
+    _put(project / "data" / "resume", "test.bmes")  # enough to score a run on
+    assert list(find_dataset("resume", root=project, reporter=listener).splits) == ["test"]
     _put(project / "data" / "resume", "train.bmes", "train.char.bmes")
     with pytest.raises(InputDataError, match=r"train\.bmes and train\.char\.bmes"):
         find_dataset("resume", root=project, reporter=listener)

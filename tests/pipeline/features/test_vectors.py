@@ -10,9 +10,9 @@ import pytest
 from gensim.models import KeyedVectors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pipeline.features.vectors import read_vectors
 
 from pipeline.contract.errors import InputDataError
-from pipeline.features.vectors import read_vectors
 
 WORDS = ["中国", "语言", "南　京", "大学", "a\xa0b", "的"]
 MATRIX = np.linspace(-1, 1, 6 * 8, dtype=np.float32).reshape(6, 8)

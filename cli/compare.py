@@ -1,0 +1,90 @@
+"""``ssmi-cli compare``: whether one trained system is better than another, or only seems so."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cli.session import Session
+
+if TYPE_CHECKING:
+    from model.assessment.significance import Difference
+    from ssmi.comparison import Comparison
+
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("run", type=_FOLDER)
+@click.argument("base", type=_FOLDER)
+@click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
+@click.option("--resamples", type=click.IntRange(min=100), default=2_000, show_default=True, help="Bootstrap samples.")
+@click.option("--device", default="auto", show_default=True, help="Where a run that kept no counts is scored.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def compare(session: Session, run: Path, base: Path, split: str, resamples: int, device: str, as_json: bool) -> None:
+    """Say how much more F1 RUN has than BASE, and whether that can be told from chance.
+
+    Both are run folders of `train` or `ablate`, or folders that hold the runs of several seeds. The interval is a
+    paired bootstrap over the split's sentences, and over seeds where there are several; test only where it is asked
+    for.
+    """
+    from ssmi.comparison import compare_runs
+
+    found = compare_runs(
+        run,
+        base,
+        split=split,
+        n_resamples=resamples,
+        project=session.root if session.project is not None else None,
+        device=device,
+        reporter=session.reporter,
+    )
+    if as_json:
+        click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=1))
+        return
+    _show(found)
+
+
+def _show(found: Comparison) -> None:
+    from cli.tables import print_table
+
+    resampled = "sentences and seeds" if max(len(found.seeds), len(found.base_seeds)) > 1 else "sentences"
+    click.echo(
+        f"{found.split}: {found.n_sentences:,} sentences; RUN {_seeds(found.seeds)}, BASE {_seeds(found.base_seeds)}; "
+        f"{found.n_resamples:,} resamples of {resampled}"
+    )
+    rows = [_row("all", found.overall), *(_row(name, one) for name, one in found.by_type.items())]
+    header = ("type", "RUN F1", "BASE F1", "gain", f"{100 * found.level:.0f} % interval", "other sign")
+    print_table(header, rows)
+    click.echo(verdict(found))
+
+
+def _row(name: str, one: Difference) -> tuple[str, ...]:
+    return (
+        name,
+        f"{100 * one.f1:.2f}",
+        f"{100 * one.base_f1:.2f}",
+        f"{100 * one.gain:+.2f}",
+        f"[{100 * one.low:+.2f}, {100 * one.high:+.2f}]",
+        f"{100 * one.other_sign:.1f} %",
+    )
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+
+
+def verdict(found: Comparison) -> str:
+    """What the interval says, in words."""
+    one = found.overall
+    if one.told_apart:
+        said = f"The interval does not hold 0: RUN is {'better' if one.gain > 0 else 'worse'} on these sentences."
+    else:
+        said = "The interval holds 0: not told apart."
+    if max(len(found.seeds), len(found.base_seeds)) == 1:
+        said += " One seed each: what other seeds would give is not in it."
+    return said

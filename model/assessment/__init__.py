@@ -1,0 +1,1 @@
+"""What is made of predictions beyond the scores: counts by sentence, differences of runs, calibration."""

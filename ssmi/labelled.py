@@ -1,0 +1,79 @@
+"""Scores of a tagger on any labelled file: gold entities as the readers give them, found ones as in any text."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from model.assessment.calibration import Calibration, Guess, calibrate, guesses
+from model.scoring import Scores, score
+from pipeline.contract.labels import Span
+from pipeline.contract.progress import Reporter, Silent
+from pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.tagger import Tagger
+
+
+@dataclass(frozen=True, slots=True)
+class FileScores:
+    """What a tagger came to on a file."""
+
+    scores: Scores
+    """Positions are compared in the text's code points, also where the file gives longer tokens."""
+    calibration: Calibration
+    unknown_types: Mapping[str, int]
+    """Gold entities of each type that the run was not trained on: they count as missed."""
+    report: ReadReport
+    """How the file was read: its format, what was repaired or left out."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``ssmi-cli evaluate --json`` says of it."""
+        return {
+            **self.scores.to_json(),
+            "calibration": self.calibration.to_json(),
+            "unknown_types": dict(self.unknown_types),
+            "repairs": dict(self.report.repairs),
+            "skipped": dict(self.report.skipped),
+        }
+
+
+def score_file(tagger: Tagger, path: str | Path, *, reporter: Reporter | None = None) -> FileScores:
+    """Tag the sentences of a labelled file, of any format that ``prepare`` reads, and compare with its own entities.
+
+    A sentence is tagged as its tokens joined. Raises MissingResourceError where there is no file, InputDataError with
+    ``file:line`` where it breaks its format.
+    """
+    reporter = reporter or Silent()
+    sentences, report = read_sentences(Path(path))
+    waiting: deque[list[Span]] = deque()
+
+    def texts() -> Iterator[str]:
+        for sentence in sentences:
+            waiting.append(_in_text(sentence))
+            yield sentence.text
+
+    gold: list[list[Span]] = []
+    predicted: list[list[Span]] = []
+    guessed: list[Guess] = []
+    with reporter.task(f"evaluate {Path(path).name}", total=0, unit="characters") as advance:
+        for entities in tagger.stream(texts(), advance=advance):
+            own = waiting.popleft()
+            found = [Span(one.start, one.end, one.label) for one in entities]
+            guessed += guesses(own, found, [one.score for one in entities])
+            gold.append(own)
+            predicted.append(found)
+    return FileScores(score(gold, predicted), calibrate(guessed), _unknown(gold, tagger.labels.entity_types), report)
+
+
+def _in_text(sentence: Sentence) -> list[Span]:
+    """The gold entities in code points of the joined text."""
+    starts = list(accumulate(map(len, sentence.characters), initial=0))
+    return [Span(starts[span.start], starts[span.end], span.label) for span in sentence.entities]
+
+
+def _unknown(gold: Sequence[Sequence[Span]], known: Sequence[str]) -> dict[str, int]:
+    counts = Counter(span.label for own in gold for span in own if span.label not in known)
+    return dict(sorted(counts.items()))

@@ -1,0 +1,140 @@
+"""``ssmi-cli evaluate`` on files and on data sets that nobody built features of, and how its probabilities fare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+
+Copy = Callable[[Any, Path], Any]
+RUN = Path("artifacts") / "train" / "tiny"
+
+
+def evaluate(project: Any, *arguments: object) -> tuple[dict[str, Any], str]:
+    """The scores of the only split or file, and what was said beside."""
+    outcome = project.ssmi("evaluate", *map(str, arguments), "--device", "cpu", "--json")
+    assert outcome.code == 0, outcome.stderr
+    (scores,) = json.loads(outcome.stdout).values()
+    return scores, outcome.stderr
+
+
+def rows(marked: list[tuple[str, str]]) -> str:
+    return "".join(f"{token} {tag}\n" for token, tag in marked) + "\n"
+
+
+def without(scores: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in scores.items() if name not in names}
+
+
+def test_a_file_is_scored_as_the_split_that_it_is(tagging_project: Any) -> None:
+    run = tagging_project.root / RUN
+    of_split, _ = evaluate(tagging_project, "--split", "test")
+    of_file, said = evaluate(tagging_project, "--run", run, "--file", tagging_project.raw("test"))
+    assert said == ""
+    assert (of_file["unknown_types"], of_file["repairs"], of_file["skipped"]) == ({}, {}, {})
+    assert without(of_file, "calibration", "unknown_types", "repairs", "skipped") == without(of_split, "calibration")
+    assert 0 < of_file["correct"] < of_file["gold"]
+    one, other = of_split["calibration"], of_file["calibration"]
+    assert [own["n"] for own in one["bins"]] == [own["n"] for own in other["bins"]]
+    assert one["ece"] == pytest.approx(other["ece"], abs=1e-4)
+
+
+def test_calibration_is_about_all_predicted_entities(tagging_project: Any, tmp_path: Path) -> None:
+    scores, _ = evaluate(tagging_project, "--split", "test")
+    found = scores["calibration"]
+    assert found["n"] == scores["predicted"] == sum(own["n"] for own in found["bins"])
+    assert found["precision"] == pytest.approx(scores["precision"])
+    right = sum(own["n"] * own["precision"] for own in found["bins"])
+    assert right == pytest.approx(scores["correct"])
+    gaps = sum(own["n"] * abs(own["precision"] - own["mean_probability"]) for own in found["bins"])
+    assert found["ece"] == pytest.approx(gaps / found["n"])
+    pictures = []
+    for name in ("one.svg", "two.svg"):
+        outcome = tagging_project.ssmi("evaluate", "--split", "test", "--plot", str(tmp_path / name))
+        assert outcome.code == 0, outcome.stderr
+        assert f"calibration: {found['n']} predicted entities" in outcome.stdout
+        assert f"expected calibration error {100 * found['ece']:.2f} (10 bins of equal width)" in outcome.stdout
+        pictures.append((tmp_path / name).read_bytes())
+    assert pictures[0] == pictures[1] and b"<svg" in pictures[0]
+
+
+def test_types_that_the_run_does_not_know_are_named(tagging_project: Any, tmp_path: Path) -> None:
+    file = tmp_path / "new.bio"
+    file.write_text(rows([("北", "B-PLANET"), ("京", "I-PLANET"), ("好", "O"), ("的", "I-PLANET")]), encoding="utf-8")
+    scores, said = evaluate(tagging_project, "--file", file)
+    assert scores["unknown_types"] == {"PLANET": 2}
+    assert scores["by_type"]["PLANET"]["gold"] == 2 and scores["by_type"]["PLANET"]["correct"] == 0
+    assert "types that the run does not know count as missed: PLANET (2)" in said
+    assert "new.bio: repaired: " in said and sum(scores["repairs"].values()) == 1
+
+
+def test_positions_are_those_of_the_text(tagging_project: Any, tmp_path: Path) -> None:
+    """Tokens of several characters, and the same text with its entities by code point."""
+    found = ssmi.open_run(tagging_project.root / RUN, project=tagging_project.root, device="cpu")
+    tokens = ["COVID", "-19", *"王小明，男，汉族，大学本科，任公司董事长。"]
+    text = "".join(tokens)
+    entities = found(text)
+    assert entities
+    tags = ["O"] * len(tokens)
+    shift = len("COVID-19") - 2
+    for one in entities:
+        assert one.start >= len("COVID-19")
+        for place in range(one.start - shift, one.end - shift):
+            tags[place] = f"{'B' if place == one.start - shift else 'I'}-{one.label}"
+    (tmp_path / "tokens.bio").write_text(rows(list(zip(tokens, tags, strict=True))), encoding="utf-8")
+    scored = ssmi.score_file(found, tmp_path / "tokens.bio")
+    assert scored.scores.overall.f1 == 1.0 and scored.scores.overall.gold == len(entities)
+
+
+@pytest.fixture
+def later(tagging_project: Any, copy_project: Copy, tmp_path: Path) -> Any:
+    """A project with a run, and with a data set of which there is only a test file."""
+    project = copy_project(tagging_project, tmp_path)
+    (project.root / "data" / "later").mkdir()
+    (project.root / "data" / "later" / "test.bmes").write_bytes(project.raw("test").read_bytes())
+    return project
+
+
+def test_a_data_set_without_train_is_prepared_and_scored(later: Any) -> None:
+    outcome = later.ssmi("features", "prepare", "--dataset", "later")
+    assert outcome.code == 0, outcome.stderr
+    run = later.root / RUN
+    scores, said = evaluate(later, "--run", run, "--dataset", "later", "--split", "test")
+    assert "later: no shards; " in said and "test.bmes is tagged as `predict` does" in said
+    own, _ = evaluate(later, "--split", "test")
+    assert scores["f1"] == own["f1"]
+    outcome = later.ssmi("evaluate", "--run", str(run), "--dataset", "later")
+    assert outcome.code == 4
+    assert "no shards; nor has the data set a dev file" in outcome.stderr and "--split test" in outcome.stderr
+    outcome = later.ssmi("features", "build", "--dataset", "later")
+    assert outcome.code == 4
+    assert "data set later: no train file, only test" in outcome.stderr and "ssmi-cli evaluate" in outcome.stderr
+
+
+def test_shards_of_other_features_give_way_to_the_file(later: Any) -> None:
+    (later.root / "data" / "later" / "train.bmes").write_bytes(later.raw("train").read_bytes())
+    later.build("--dataset", "later", "-S", "selection.choice=random")
+    scores, said = evaluate(later, "--run", later.root / RUN, "--dataset", "later", "--split", "test")
+    assert "selection.choice is cosine here, random there" in said and "is tagged as `predict` does" in said
+    own, _ = evaluate(later, "--split", "test")
+    assert scores["f1"] == own["f1"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--file", "FILE", "--split", "test"], 2, "it has no --split"),
+        (["--plot", "picture.gif"], 2, "must end in .svg or .png"),
+        (["--plot", "nowhere/picture.svg"], 2, "no folder"),
+        (["--file", "nowhere.bio"], 4, "nowhere.bio"),
+    ],
+)
+def test_wrong_usage(tagging_project: Any, arguments: list[str], code: int, said: str) -> None:
+    given = [str(tagging_project.raw("test")) if each == "FILE" else each for each in arguments]
+    outcome = tagging_project.ssmi("evaluate", *given)
+    assert (outcome.code, said in outcome.stderr) == (code, True), outcome.stderr
