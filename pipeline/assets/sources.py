@@ -251,17 +251,18 @@ def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
     disable_progress_bars()
     fetch = partial(huggingface_hub.snapshot_download, name, revision=revision, max_workers=2)
     try:
-        with suppress(OSError, MissingResourceError):  # whole on this machine already: the hub is not asked
-            folder = Path(fetch(local_files_only=True))
-            check_encoder_folder(folder, pickled=True)
-            return folder
+        for patterns in _HUB_WEIGHTS:  # whole on this machine already: the hub is not asked
+            with suppress(OSError, MissingResourceError):
+                folder = Path(fetch(allow_patterns=[*_HUB_FILES, *patterns], local_files_only=True))
+                check_encoder_folder(folder, pickled=True)
+                return folder
         reporter.note(f"{name}: asking the model hub")
         folder = Path(fetch(allow_patterns=list(_HUB_FILES)))
         if (folder / CONFIG).is_file():
             read_config(folder)
         for patterns in _HUB_WEIGHTS:
             if not weight_files(folder):
-                fetch(allow_patterns=list(patterns), revision=folder.name)  # of the same commit
+                fetch(allow_patterns=[*_HUB_FILES, *patterns], revision=folder.name)  # of the same commit
         return folder
     except (OSError, ValueError, HfHubHTTPError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,136 @@
+"""A model of the hub, from a hub of our own: what is asked for, in which order, and what comes of a pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+COMMIT = "c" * 40
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(chr(0x4E00 + index) for index in range(20))]
+
+_FIND = """
+import sys
+from pathlib import Path
+from pipeline.assets.resolve import find_encoder
+from pipeline.contract.errors import SsmiError
+class Said:
+    def note(self, message): print("note:", message)
+try:
+    found = find_encoder("some/model", revision=None, root=Path(sys.argv[1]), reporter=Said())
+    print(found.shape.type, *sorted(path.name for path in found.path.iterdir()))
+except SsmiError as error:
+    print(type(error).__name__, error)
+"""
+
+
+class Hub:
+    """The files of one model, served as the hub serves them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.sent: list[str] = []
+        self.url = ""
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self._answer(with_body=False)
+
+            def do_GET(self) -> None:
+                self._answer(with_body=True)
+
+            def _answer(self, *, with_body: bool) -> None:
+                files = sorted(hub.folder.iterdir())
+                if "/tree/" in self.path:
+                    tree = [
+                        {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
+                        for path in files
+                    ]
+                    body, etag = json.dumps(tree).encode(), "tree"
+                elif self.path.startswith("/api/"):
+                    siblings = [{"rfilename": path.name} for path in files]
+                    about = {"id": "some/model", "sha": COMMIT, "siblings": siblings}
+                    body, etag = json.dumps(about).encode(), "about"
+                else:
+                    name = self.path.rpartition("/")[2]
+                    body, etag = (hub.folder / name).read_bytes(), name
+                    if with_body:
+                        hub.sent.append(name)
+                self.send_response(200)
+                for key, value in (
+                    ("Content-Length", str(len(body))),
+                    ("ETag", f'"{etag}"'),
+                    ("X-Repo-Commit", COMMIT),
+                ):
+                    self.send_header(key, value)
+                self.end_headers()
+                if with_body:
+                    self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+@pytest.fixture
+def hub(tmp_path: Path, write_typed_encoder: Callable[..., Any]) -> Iterator[Hub]:
+    write_typed_encoder(tmp_path / "served", "bert", VOCABULARY)
+    (tmp_path / "served" / "tf_model.h5").write_bytes(b"of no use")
+    served = Hub(tmp_path / "served")
+    with ThreadingHTTPServer(("127.0.0.1", 0), served.handler()) as http:
+        served.url = f"http://127.0.0.1:{http.server_address[1]}"
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield served
+        http.shutdown()
+        thread.join()
+
+
+def _find(hub: Hub, tmp_path: Path, **environment: str) -> list[str]:
+    """In a process of its own, because the hub's library reads its settings once."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "SSMI_CACHE": str(tmp_path / "cache")}
+    env = {**kept, **own, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **environment}
+    command = [sys.executable, "-c", _FIND, str(tmp_path)]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_safetensors_are_fetched_and_nothing_else_and_once(hub: Hub, tmp_path: Path) -> None:
+    (hub.folder / "pytorch_model.bin").write_bytes(b"of no use either")
+    asked, found = _find(hub, tmp_path)
+    assert asked == "note: some/model: asking the model hub"
+    assert found == "bert config.json model.safetensors vocab.txt"
+    assert sorted(hub.sent) == ["config.json", "model.safetensors", "vocab.txt"]
+    assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [found]
+
+
+def test_a_pickle_is_fetched_where_there_is_nothing_else_and_converted(hub: Hub, tmp_path: Path) -> None:
+    torch.save(load_file(hub.folder / "model.safetensors"), hub.folder / "pytorch_model.bin")
+    (hub.folder / "model.safetensors").unlink()
+    *notes, found = _find(hub, tmp_path)
+    assert notes[1:] == ["note: some/model: pytorch_model.bin is converted to safetensors in the cache, once"]
+    assert found == "bert asset.json config.json model.safetensors vocab.txt"
+    assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [found]
+
+
+def test_a_type_that_is_not_read_is_refused_before_its_weights_are_fetched(hub: Hub, tmp_path: Path) -> None:
+    config = json.loads((hub.folder / "config.json").read_text())
+    (hub.folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
+    assert _find(hub, tmp_path)[1].startswith("InputDataError")
+    assert sorted(hub.sent) == ["config.json", "vocab.txt"]
