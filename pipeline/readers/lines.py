@@ -27,6 +27,8 @@ _MARKS = (
 )
 _LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
+_RARE_NUL = 10
+"""A NUL byte in so many is no UTF-8 text: UTF-16 has one in every second where letters are ASCII."""
 
 
 def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
@@ -38,11 +40,13 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
     ``encoding``, else UTF-8: no other is ever guessed.
 
     Raises MissingResourceError when the file is not there and InputDataError (``file:line``) for bytes that are not
-    of the encoding, NUL bytes in what is taken for UTF-8 (it is UTF-16) and a broken gzip file.
+    of the encoding, UTF-16 without its mark (known by its NUL bytes) and a broken gzip file.
     """
     with _opened(path) as (stream, reached):
         head = _head(stream)
         codec = _codec(head, encoding)
+        if codec == "utf-8" and head.count(0) * _RARE_NUL > len(head):
+            raise _undecodable(head, head.index(0), codec, where=at_line(path, 1))
         lone_returns = b"\r" in head[:-1] and b"\n" not in head
         plain = codec == "utf-8" and not lone_returns
         for number, line in _utf8_lines(stream, path) if plain else _decoded_lines(stream, path, codec=codec):
@@ -137,8 +141,6 @@ def _utf8_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, str]]:
             line = raw.decode("utf-8")
         except UnicodeDecodeError as error:
             raise _undecodable(raw, error.start, "utf-8", where=at_line(path, number)) from error
-        if "\0" in line:
-            raise _undecodable(raw, raw.index(0), "utf-8", where=at_line(path, number))
         yield number, line.removesuffix("\n").removesuffix("\r")
 
 

@@ -46,7 +46,7 @@ class ReadOptions(BaseModel):
     offsets: Annotated[Offsets, BeforeValidator(offsets_named)] = "auto"
     """What entity offsets count. ``auto``: code points, unless the text that entities quote says UTF-16 units."""
     labels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """The names of tags or types that are written as numbers, in their order."""
+    """The names of tags that are written as numbers, in their order."""
     tag_map: Mapping[str, str] | None = None
     """Type or part-of-speech tag as it is written → entity type; a tag that is not named is no entity."""
 

@@ -112,7 +112,7 @@ class TagCensus:
         if lines.keys() & _BIOES_ROLE.keys():
             self._as_bioes(counts, lines)
             plain = {tag: _BIOES_ROLE.get(as_read[0], as_read[0]) + as_read[1:] for tag, as_read in plain.items()}
-            report.notes.append("the tags are BILOU: read as BIOES (L- as E-, U- as S-)")
+            report.notes.append("the tags are BILOU (BIOLU): read as BIOES (L- as E-, U- as S-)")
         for spelling, (tag, line) in self._spelt.items():
             if spelling:
                 report.notes.append(f"{_SPELT[spelling]}; the first is {tag} in line {line}")

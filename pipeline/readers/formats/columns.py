@@ -40,6 +40,8 @@ class Row(NamedTuple):
 
     token: str
     tag: str
+    second: str = ""
+    """What stands between the first column and the last, up to the next separator; nothing in a file of two columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Layout:
     """What the first pass finds out about the whole file."""
 
     notation: Notation
+    is_numbered: bool
+    """The first column counts the tokens of each sentence, as in CoNLL-U; the token stands in the second."""
     has_positions: bool
     """Tokens carry Weibo's position digits."""
     has_breaks: bool
@@ -67,41 +71,49 @@ def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     and mixed schemes.
     """
     layout = survey(path, options, report)
+    if layout.is_numbered:
+        report.notes.append("the first column counts the rows of each sentence: tokens are read from the second")
     if layout.has_positions:
         report.notes.append("each token carries its position in the word (字0): the digits are dropped")
     if not layout.has_breaks:
         report.notes.append("no blank lines between rows: sentences end after 。！？；… where no entity runs on")
-    for line, tokens, tags in _group(_rows(path, options), layout, report):
+    for line, tokens, tags in _group(_rows(path, options, is_numbered=layout.is_numbered), layout, report):
         if layout.has_positions:
             tokens = [_bare(token, line=line + index, report=report) for index, token in enumerate(tokens)]
         spans = read_tags(tags, notation=layout.notation, line=line, step=1, report=report)
         yield in_characters(tokens, spans, line=line, step=1, report=report, writes_blanks=layout.writes_blanks)
 
 
-def survey(path: Path, options: ReadOptions, report: ReadReport) -> Layout:
+def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered: bool = False) -> Layout:
     """The first pass: checks every row and tells scheme, position digits and sentence breaks."""
     census, token_census = TagCensus(path, labels=options.labels), TokenCensus(path)
-    n_rows = n_positions = n_broken = 0
+    n_rows = n_positions = n_broken = n_numbered = place = 0
     starts_at_zero = breaks_inside = breaks_after = False
-    for number, row in _rows(path, options):
+    for number, row in _rows(path, options, is_numbered=is_numbered):
         if row is None or not row.tag:
             breaks_after = n_rows > 0
             census.end()
             token_census.end()
+            place = 0
             continue
         breaks_inside |= breaks_after
         breaks_after = False
         census.add(row.tag, number)
         token_census.add(row.token, number)
         n_rows += 1
+        place += 1
+        n_numbered += bool(row.second) and row.token == str(place)
         if len(row.token) > 1:
             position = _POSITION.fullmatch(row.token)
             n_positions += position is not None
             starts_at_zero |= position is not None and position[2] == "0"
             n_broken += _EMOJI.fullmatch(row.token) is not None
+    if not is_numbered and n_numbered == n_rows > 1:
+        return survey(path, options, report, is_numbered=True)
     token_census.finish()
     return Layout(
         notation=census.notation(report),
+        is_numbered=is_numbered,
         has_positions=starts_at_zero and n_positions >= _NEARLY_ALL * (n_rows - n_broken),
         has_breaks=breaks_inside or (breaks_after and n_rows <= LONGEST_UNBROKEN),
         writes_blanks=token_census.writes_blanks,
@@ -128,10 +140,11 @@ def split_row(line: str) -> Row | None:
         raise ValueError("one column, where a token and a tag are expected")
     if kept[0] == " " and separator == " " and end > 1:
         raise ValueError("the line starts with a separator")
-    return Row(kept[:end], kept[kept.rfind(separator) + 1 :])
+    between = kept[end : kept.rfind(separator)].strip(separator)
+    return Row(kept[:end], kept[kept.rfind(separator) + 1 :], between.partition(separator)[0])
 
 
-def _rows(path: Path, options: ReadOptions) -> Iterator[tuple[int, Row | None]]:
+def _rows(path: Path, options: ReadOptions, *, is_numbered: bool) -> Iterator[tuple[int, Row | None]]:
     inside = False
     for number, line in numbered_lines(path, encoding=options.encoding):
         if not inside and _is_comment(line):
@@ -145,7 +158,7 @@ def _rows(path: Path, options: ReadOptions) -> Iterator[tuple[int, Row | None]]:
                 next_step="write: token, a space or tab, tag (for example 京 B-LOC)",
             ) from None
         inside = row is not None and bool(row.tag)
-        yield number, row
+        yield number, row._replace(token=row.second, second="") if is_numbered and row and row.tag else row
 
 
 def _is_comment(line: str) -> bool:

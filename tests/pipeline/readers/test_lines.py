@@ -124,3 +124,7 @@ def test_options_that_cannot_be_are_refused(given: dict[str, object], message: s
 @pytest.mark.parametrize("unit", ["utf-16", "utf16", "UTF_16", "codepoints", "code-points", "auto"])
 def test_units_are_taken_as_people_write_them(unit: str) -> None:
     assert options_from({"offsets": unit}, source="x").offsets in ("utf-16", "code-points", "auto")
+
+
+def test_a_lone_nul_is_a_character(write: Write) -> None:
+    assert lines(write("李明在北京大学\0学习\n")) == ["李明在北京大学\0学习"]

@@ -240,3 +240,26 @@ def test_inside_a_sentence_nothing_is_a_comment(write: Write) -> None:
 
 def test_bilou_and_iob1_without_blank_lines_are_cut_outside_entities(write: Write) -> None:
     assert [s.text for s in read(write("甲 B-X\n。 I-X\n乙 L-X\n。 O\n丙 U-X\n"))] == ["甲。乙。", "丙"]
+
+
+def test_a_column_that_counts_is_not_the_text(write: Write) -> None:
+    text = "# sent_id = 1\n1\t李\t_\tB-PER\n2\t明\t_\tI-PER\n3\tGPT4\t_\tO\n\n1\t好\t_\tO\n\n"
+    sentences, report = read_sentences(write(text))
+    assert [(sentence.text, sentence.entities) for sentence in sentences] == [
+        ("李明GPT4", (Span(0, 2, "PER"),)),
+        ("好", ()),
+    ]
+    assert any("tokens are read from the second" in note for note in report.notes)
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ("1 O\n2 O\n\n", "12"),  # two columns: the numbers are the text
+        ("1 CD O\n2 CD O\n1 CD O\n\n", "121"),
+        ("1 CD O\n\n", "1"),
+        ("1 CD O\n年 NN O\n\n", "1年"),
+    ],
+)
+def test_numbers_that_do_not_count_are_text(write: Write, rows: str, text: str) -> None:
+    assert [sentence.text for sentence in read(write(rows))] == [text]
