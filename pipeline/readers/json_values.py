@@ -81,11 +81,14 @@ def first_value(path: Path, *, encoding: str | None = None) -> Any:
 def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
     """Whether the first characters that are no blanks open an array, of objects or of nothing."""
     head = ""
-    with closing(text_pieces(path, encoding=encoding)) as pieces:
-        for piece in pieces:
-            head = (head + piece).lstrip()
-            if len(head.replace(" ", "")) > _LONGEST_WORD:
-                break
+    try:
+        with closing(text_pieces(path, encoding=encoding)) as pieces:
+            for piece in pieces:
+                head = (head + piece).lstrip()
+                if len(head.replace(" ", "")) > _LONGEST_WORD:
+                    break
+    except InputDataError:  # told with its place by whoever reads the file
+        return False
     return _ARRAY.match(head) is not None
 
 

@@ -108,7 +108,7 @@ def _span_list(row: Mapping[str, Any], *, where: str) -> list[Any]:
     if key is None:
         raise InputDataError(
             f"{where}: no entities (one of {', '.join(SPAN_KEYS)})",
-            next_step="if nobody marked entities in this file (CLUENER's test file is such), take it out of the folder; "
+            next_step="if nobody marked entities here (CLUENER's test file is such), take it out of the folder, "
             f"else {_FORM}",
         )
     items = row[key] if row[key] is not None else []
