@@ -81,11 +81,14 @@ def first_value(path: Path, *, encoding: str | None = None) -> Any:
 def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
     """Whether the first characters that are no blanks open an array, of objects or of nothing."""
     head = ""
-    with closing(text_pieces(path, encoding=encoding)) as pieces:
-        for piece in pieces:
-            head = (head + piece).lstrip()
-            if len(head.replace(" ", "")) > _LONGEST_WORD:
-                break
+    try:
+        with closing(text_pieces(path, encoding=encoding)) as pieces:
+            for piece in pieces:
+                head = (head + piece).lstrip()
+                if len(head.replace(" ", "")) > _LONGEST_WORD:
+                    break
+    except InputDataError:  # told with its place by whoever reads the file
+        return False
     return _ARRAY.match(head) is not None
 
 
@@ -101,9 +104,10 @@ def not_json(where: str, why: object) -> InputDataError:
 class _Array:
     """Decodes an array from a growing buffer, from which what was decoded is cut off."""
 
-    def __init__(self, path: Path, pieces: Iterator[str]) -> None:
+    def __init__(self, path: Path, pieces: Iterator[str], *, at_once: int = _PIECE) -> None:
         self._path = path
         self._pieces = pieces
+        self._at_once = at_once
         self._buffer = ""
         self._place = 0
         self._line = 1
@@ -136,7 +140,7 @@ class _Array:
             except json.JSONDecodeError as error:
                 cut_short = error.msg.startswith("Unterminated") or error.pos + _LONGEST_WORD >= len(self._buffer)
                 length = len(self._buffer) - self._place
-                if cut_short and length <= LONGEST_VALUE and self._more(max(_PIECE, length)):
+                if cut_short and length <= LONGEST_VALUE and self._more(max(self._at_once, length)):
                     continue
                 where = at_line(self._path, self._line_at(error.pos))
                 if cut_short and length > LONGEST_VALUE:
@@ -158,7 +162,7 @@ class _Array:
         while True:
             blank = _BLANK.match(self._buffer, self._place)
             self._place = blank.end() if blank else self._place
-            if self._place < len(self._buffer) or not self._more(_PIECE):
+            if self._place < len(self._buffer) or not self._more(self._at_once):
                 return self._buffer[self._place : self._place + 1]
 
     def _more(self, n_characters: int) -> bool:

@@ -180,7 +180,7 @@ def _undecodable(raw: bytes, place: int | None, codec: str, *, where: str) -> In
     return InputDataError(
         f"{where}: not {codec.upper()} ({at}){shown}",
         next_step=f"if that is its encoding, write `encoding: {named}` into dataset.yaml beside the file (GB18030 "
-        f"reads GBK too), or convert it: iconv -f {named.upper()} -t UTF-8",
+        f"reads GBK too), say --encoding {named} to `data convert`, or convert it: iconv -f {named.upper()} -t UTF-8",
     )
 
 

@@ -32,6 +32,8 @@ QUOTE_KEYS = ("text", "entity", "word", "mention", "value", "name")
 LOST_KEYS = {"relations": "relation", "cats": "category-of-a-text", "Comments": "comment", "comments": "comment"}
 """Lists beside the entities, of which none is one → as what each item is counted."""
 
+_FORM = 'write rows as {"text": "李明在京", "entities": [[0, 2, "PER"]]} or {"tokens": [...], "tags": [...]}'
+
 Rows = Callable[[ReadReport | None], Iterator[Value]]
 """Reads a file anew; what is skipped on the way is counted where a report is given."""
 
@@ -104,7 +106,11 @@ def _objects(rows: Rows, report: ReadReport | None) -> Generator[Value, None, No
 def _span_list(row: Mapping[str, Any], *, where: str) -> list[Any]:
     key = next((key for key in SPAN_KEYS if key in row), None)
     if key is None:
-        raise _wrong(where, f"no entities (one of {', '.join(SPAN_KEYS)})")
+        raise InputDataError(
+            f"{where}: no entities (one of {', '.join(SPAN_KEYS)})",
+            next_step="if nobody marked entities here (CLUENER's test file is such), take it out of the folder, "
+            f"else {_FORM}",
+        )
     items = row[key] if row[key] is not None else []
     if not isinstance(items, list):
         raise _wrong(where, f"{key!r} is not a list")
@@ -155,5 +161,5 @@ def _tokens_and_tags(value: Value) -> tuple[list[str], list[str]]:
 def _wrong(where: str, what: str) -> InputDataError:
     return InputDataError(
         f"{where}: {what}",
-        next_step='write rows as {"text": "李明在京", "entities": [[0, 2, "PER"]]} or {"tokens": [...], "tags": [...]}',
+        next_step=_FORM,
     )

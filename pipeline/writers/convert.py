@@ -42,8 +42,10 @@ def convert(
         raise ParameterError(f"format {to!r} is not written; {nearest(to, FORMATS)}", next_step="name one of these")
     if not target.parent.is_dir():
         raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another place")
-    if target.is_dir() or (target.exists() and any(path.samefile(target) for path in files_of(source))):
-        raise InputDataError(f"{target}: a folder, or the file that is read", next_step="name another file")
+    if target.is_dir():
+        raise InputDataError(f"{target}: a folder", next_step="name a file")
+    if target.exists() and any(path.exists() and path.samefile(target) for path in files_of(source)):
+        raise InputDataError(f"{target}: the file that is read, which would be lost", next_step="name another")
     sentences, report = read_sentences(source, options=options)
     with writing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         for piece in write(_rows(sentences, source, advance), Style(scheme)):

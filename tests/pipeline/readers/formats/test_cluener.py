@@ -69,3 +69,10 @@ def test_broken_rows_are_refused_with_their_line(write: Write, row: str, message
         list(read_sentences(path)[0])
     assert caught.value.message.startswith(f"{path}:2: ")
     assert message in caught.value.message
+
+
+def test_a_test_file_without_entities_is_refused_with_what_to_do(write: Write) -> None:
+    path = write('{"id": 0, "text": "四川敦煌学"}\n', "test.json")
+    with pytest.raises(InputDataError, match=r"test\.json:1: no entities") as caught:
+        list(read_sentences(path)[0])
+    assert "take it out of the folder" in caught.value.next_step

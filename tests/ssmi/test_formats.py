@@ -1,0 +1,31 @@
+"""What ``predict`` writes is read as data: the way back from an annotation tool begins with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.contract.labels import LabelSet, Span
+from pipeline.readers import read_sentences
+from ssmi.entity import Entity
+from ssmi.formats import FORMATS, Origin
+from ssmi.reading import Record
+
+ENDINGS = {"conll": ".txt", "label-studio": ".json"}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_predict_writes_is_read(tmp_path: Path, name: str) -> None:
+    text = "😀李明 在[京]/n"
+    entities = [Entity(1, 3, "PER", "李明", 0.9), Entity(6, 7, "LOC", "京", 0.5)]
+    origin = Origin(LabelSet.of(["PER", "LOC"], scheme="BIOES"), "1.0")
+    rows = [(Record(text, {"text": text, "id": 7}), entities), (Record("好"), [])]
+    path = tmp_path / f"out{ENDINGS.get(name, '.jsonl')}"
+    path.write_text("".join(FORMATS[name](rows, origin)), encoding="utf-8", newline="")
+    sentences, report = read_sentences(path)
+    assert [(one.text, one.entities) for one in sentences] == [
+        (text, (Span(1, 3, "PER"), Span(6, 7, "LOC"))),
+        ("好", ()),
+    ]
+    assert report.skipped == {}
