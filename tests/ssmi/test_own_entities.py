@@ -147,15 +147,18 @@ def tagger(run: Path) -> ssmi.Tagger:
 def test_own_entities_are_found_and_marked(tagger: ssmi.Tagger, run: Path) -> None:
     plain = tagger(SENTENCE)
     assert plain and all(one.source == "model" for one in plain)
-    label = plain[0].label
-    own = ssmi.open_run(run, device="cpu", threads=1, entities={"毕业": "EVENT", plain[0].text: (label, "force")})
-    spaced = SENTENCE.replace("毕业", " 毕 业\u200b")
+    known, first = plain[0], SENTENCE[plain[0].end]
+    word = SENTENCE[known.end : known.end + 2]
+    own = ssmi.open_run(
+        run, device="cpu", threads=1, entities={word: ("EVENT", "force"), known.text: (known.label, "force")}
+    )
+    spaced = f"{SENTENCE[: known.end]} {first}\u3000\u200b{SENTENCE[known.end + 1 :]}"
     found = {(one.text, one.label): one for one in own(spaced)}
-    event = found["毕 业", "EVENT"]
-    assert (event.source, event.score, spaced[event.start : event.end]) == ("file", 0.0, "毕 业")
-    forced = found[plain[0].text, label]  # its score is the run's for the very same entity
-    assert forced.source == "file" and forced.score == pytest.approx(plain[0].score, abs=1e-6)
-    assert own("毕业") == [ssmi.Entity(0, 2, "EVENT", "毕业", 0.0, "file")]
+    event = found[f"{first}\u3000\u200b{word[1]}", "EVENT"]
+    assert (event.source, event.score, event.start) == ("file", 0.0, known.end + 1)
+    forced = found[known.text, known.label]  # its score is the run's for the very same entity
+    assert forced.source == "file" and forced.score == pytest.approx(known.score, abs=1e-6)
+    assert own(word) == [ssmi.Entity(0, 2, "EVENT", word, 0.0, "file")]
     assert own([]) == [] and own(["", "\u3000"]) == [[], []]
 
 
