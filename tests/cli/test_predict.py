@@ -428,7 +428,7 @@ def test_a_reading_raises_what_the_tagger_raised() -> None:
         return []
 
     told: list[None] = []
-    with Reading(tagger, tell=lambda: told.append(None)) as reading:  # type: ignore[arg-type]  # as far as it is used
+    with Reading(tagger, tell=lambda: told.append(None)) as reading:
         assert reading.all_of("a") == [] and reading.all_of("") == []
         with pytest.raises(ZeroDivisionError):
             reading.all_of("a!")
