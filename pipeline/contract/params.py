@@ -75,8 +75,8 @@ class VocabParams(Section):
     """Word vectors → vocabulary, trie and character index."""
 
     vectors: str = "synonyms"
-    """A name from ``ssmi-cli data list`` or a path to word2vec text or binary, fastText .vec (packed too: gzip, bzip2, xz,
-    zip, tar) or .bin, or a saved gensim KeyedVectors."""
+    """A name from ``ssmi-cli data list`` or a path to word2vec text or binary, fastText .vec (packed too: gzip, bzip2,
+    xz, zip, tar) or .bin, or a saved gensim KeyedVectors."""
     encoding: str = "utf-8"
     """Of the words in the vector file, by Python's name for it; ``gb18030`` reads GBK too."""
     max_word_len: Annotated[int, Field(ge=2)] = 10

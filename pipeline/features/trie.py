@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import daachorse
 
@@ -18,8 +19,8 @@ class Trie:
 
     @classmethod
     def build(cls, words: Sequence[str]) -> Trie:
-        """Build from distinct words in boundary-id order."""
-        return cls(daachorse.CharwiseDoubleArrayAhoCorasick(list(words)))
+        """Build from distinct words in boundary-id order, each of which is looked at once."""
+        return cls(daachorse.CharwiseDoubleArrayAhoCorasick(cast(list[str], words)))
 
     def save(self, path: Path) -> None:
         """Write the automaton's own bytes."""

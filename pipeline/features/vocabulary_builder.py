@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, overload
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.contract import schema, tables
 from pipeline.contract.errors import SsmiError
@@ -27,6 +28,7 @@ from pipeline.features.vocabulary import (
 )
 
 MIN_WORD_LEN = 2
+_STRINGS_AT_ONCE = 4096
 # Unified ideographs with extensions A-H, compatibility ideographs, and the iteration and zero marks.
 CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3005\u3007\U00020000-\U0003134f]")
 
@@ -96,11 +98,17 @@ class VocabularyBuilder:
             return np.zeros((0, 0), dtype=np.float32)
         return self._vectors.rows(1, n)
 
-    def finish(self) -> None:
-        """Write words, trie and character index, and end the vectors (row 0 is "no boundary")."""
+    def finish(self) -> int:
+        """Write words, trie and character index, and end the vectors (row 0 is "no boundary"); returns how many.
+
+        The words are let go of first: the trie of two million takes 0.8 GB while it is built.
+        """
         if self._vectors is not None:
             self._vectors.finish()
-        _save_words(self._folder, list(self.words))
+        words = pa.array(list(self.words), pa.string())
+        self.words = {}
+        _save_words(self._folder, words)
+        return len(words)
 
     def __enter__(self) -> VocabularyBuilder:
         """The file of vectors is closed when the block ends, also where ``finish`` was not reached."""
@@ -117,33 +125,64 @@ class VocabularyBuilder:
         self._vectors.append(normalised(matrix))
 
 
-def _save_words(folder: Path, words: Sequence[str]) -> None:
-    """Write what follows from distinct words alone: their table, the trie and the character index."""
+def _save_words(folder: Path, words: pa.StringArray) -> None:
+    """Write what follows from distinct words alone: their table, the character index and the trie."""
     ids = pa.array(np.arange(1, len(words) + 1, dtype=np.int32))
-    table = pa.Table.from_arrays([ids, pa.array(words, pa.string())], schema=schema.VOCABULARY)
+    table = pa.Table.from_arrays([ids, words], schema=schema.VOCABULARY)
     tables.write_table(folder / WORDS_FILE, schema.VOCABULARY, table)
-    Trie.build(words).save(folder / TRIE_FILE)
     characters, offsets, boundaries = index_characters(words)
     columns = [pa.array(characters, pa.string()), pa.array(offsets[:-1]), pa.array(offsets[1:])]
     tables.write_table(
         folder / CHARACTERS_FILE, schema.CHARACTER_INDEX, pa.Table.from_arrays(columns, schema=schema.CHARACTER_INDEX)
     )
     np.save(folder / CHARACTER_BOUNDARIES_FILE, boundaries, allow_pickle=False)
+    Trie.build(_Strings(words)).save(folder / TRIE_FILE)
 
 
-def index_characters(words: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int64], IntArray]:
+def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.int64], IntArray]:
     """CSR arrays (characters, offsets, boundary ids): characters sorted, each stretch of ids ascending."""
-    lengths = np.fromiter(map(len, words), dtype=np.int64, count=len(words))
-    code_points = np.frombuffer("".join(words).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    pairs = code_points.astype(np.uint64) << np.uint64(32)
+    lengths = pc.utf8_length(words).to_numpy()
+    data = words.buffers()[2]
+    text = data.to_pybytes()[: sum(pc.binary_length(words).to_numpy())].decode() if data is not None else ""
+    pairs = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64) << np.uint64(32)
     pairs |= np.repeat(np.arange(1, len(words) + 1, dtype=np.uint64), lengths)
     pairs.sort()
-    if len(pairs):  # a character that a word holds twice
-        pairs = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])]
+    pairs = pairs[_is_first(pairs)]  # a character that a word holds twice counts once
     own = (pairs >> np.uint64(32)).astype(np.uint32)
-    starts = np.flatnonzero(np.concatenate([[True], own[1:] != own[:-1]])) if len(own) else np.zeros(0, np.int64)
+    starts = np.flatnonzero(_is_first(own))
     offsets = np.append(starts, len(pairs)).astype(np.int64)
     return [chr(code) for code in own[starts]], offsets, (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32)
+
+
+def _is_first(sorted_values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Whether each value differs from the one before it."""
+    first = np.ones(len(sorted_values), dtype=np.bool_)
+    first[1:] = sorted_values[1:] != sorted_values[:-1]
+    return first
+
+
+class _Strings(Sequence[str]):
+    """An Arrow column as Python strings that live one stretch at a time."""
+
+    def __init__(self, column: pa.StringArray) -> None:
+        self._column = column
+
+    def __len__(self) -> int:
+        return len(self._column)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        found = self._column[place]
+        return list(found.to_pylist()) if isinstance(place, slice) else str(found.as_py())
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), _STRINGS_AT_ONCE):
+            yield from self._column[start : start + _STRINGS_AT_ONCE].to_pylist()
 
 
 class _GrowingArray:

@@ -60,13 +60,13 @@ def work(context: StageContext, folder: Path) -> StageReport:
         context.reporter.note(_said(reader))
         if params.extra_words is not None:
             statistics["extra_words"] = _add_extra_words(context, builder)
-        builder.finish()
+        n_words = builder.finish()
     extra = statistics.get("extra_words", {})
     skipped = builder.dropped + reader.dropped
     skipped += Counter({f"extra word: {reason}": count for reason, count in extra.get("left_out", {}).items()})
     return StageReport(
         rows_in=reader.n_rows + extra.get("listed", 0),
-        rows_out=len(builder.words),
+        rows_out=n_words,
         skipped=dict(sorted(skipped.items())),
         statistics=statistics,
     )

@@ -13,7 +13,10 @@ import numpy.typing as npt
 from pipeline.contract.errors import InputDataError
 from pipeline.features.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
 
-_SAVE = "save a model's vectors with model.wv.save(PATH), or use word2vec text or binary"
+_SAVE = (
+    "save a model's vectors with model.wv.save(PATH), fastText's with model.wv.save_word2vec_format(PATH), or use "
+    "word2vec text or binary"
+)
 
 
 class _Stored:
@@ -27,10 +30,7 @@ class _Unpickler(pickle.Unpickler):
     """Any other class in the file ends the reading."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module == "gensim.models.keyedvectors" or (module, name) == (
-            "gensim.models.fasttext",
-            "FastTextKeyedVectors",
-        ):
+        if module == "gensim.models.keyedvectors":
             return _Stored
         if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
             return getattr(np, name)

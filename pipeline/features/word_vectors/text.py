@@ -73,18 +73,20 @@ class TextReader(VectorReader):
         return at_line(self.file.shown, number)
 
     def _agreed_width(self, head: list[_Line], header: tuple[int, int] | None) -> int:
-        """The header's width if one of the first rows has it or there is one row only, else the one that most have."""
+        """The header's width if some of the first rows have it or there is one row only, else that of most rows."""
         if not head:
             raise InputDataError(f"{self.file.shown}: holds no vectors", next_step=f"name {FORMATS}")
         widths = [trailing_numbers(line.text.split()) for line in head]
         if not any(widths):
             raise InputDataError(f"{self._at(head[0].number)}: no word with its numbers", next_step=f"name {FORMATS}")
-        if header is not None and header[1] and (header[1] in widths or len(head) == 1):
-            return header[1]
-        return Counter(width for width in widths if width).most_common(1)[0][0]
+        counts = Counter(width for width in widths if width)
+        named = header[1] if header is not None else 0
+        if named and (len(head) == 1 or counts[named] > 1 or counts[named] == max(counts.values())):
+            return named
+        return counts.most_common(1)[0][0]
 
     def _row(self, line: _Line) -> tuple[str, list[float]] | None:
-        """Split at the first blank, or before the vector where a word holds blanks; full-width spaces belong to words."""
+        """Split at the first blank, or before the vector where a word holds blanks; wide spaces belong to words."""
         word, _, rest = line.text.partition(b" ")
         values = rest.split()
         if len(values) != self.width:

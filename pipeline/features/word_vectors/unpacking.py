@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from pipeline.contract.errors import InputDataError
 from pipeline.features.word_vectors.sniffing import START
@@ -25,14 +25,15 @@ RATIO_FROM = 1 << 26
 
 _DEEPEST = 3
 _BUFFER = 1 << 18
-_COMPRESSED = (
+_NOT_READ = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"))
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_NO_MEMBER = re.compile(r"(^|/)(__MACOSX/.*|\.[^/]*)$")
+
+_COMPRESSED: tuple[tuple[re.Pattern[bytes], str, Callable[..., Any]], ...] = (
     (re.compile(rb"\x1f\x8b"), "gzip", gzip.open),
     (re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"), "bzip2", bz2.open),
     (re.compile(rb"\xfd7zXZ\x00"), "xz", lzma.open),
 )
-_NOT_READ = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"))
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_NO_MEMBER = re.compile(r"(^|/)(\.|__MACOSX/)")
 
 Plausible = Callable[[bytes], bool]
 

@@ -125,7 +125,7 @@ def test_user_dictionaries_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match=r"user\.txt"):
         open_segmenter("jieba", hmm=True, user_dict=user_dict)
     user_dict.write_bytes("云计算\n".encode("gb18030"))
-    with pytest.raises(InputDataError, match=r"user\.txt.*not a jieba user dictionary"):
+    with pytest.raises(InputDataError, match=r"user\.txt:1: not UTF-8"):
         open_segmenter("jieba", hmm=True, user_dict=user_dict)
     with pytest.raises(ParameterError, match=r"segment\.user_dict.*rjieba"):
         open_segmenter("rjieba", hmm=True, user_dict=user_dict)

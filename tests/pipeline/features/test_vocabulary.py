@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,12 +19,32 @@ from pipeline.features.vocabulary import (
     WORDS_FILE,
     FloatMatrix,
     Vocabulary,
-    index_characters,
-    keep_words,
     normalised,
     open_vocabulary,
-    save_vocabulary,
 )
+from pipeline.features.vocabulary_builder import VocabularyBuilder, index_characters
+
+
+def keep_words(
+    words: list[str], matrix: FloatMatrix, *, max_word_len: int, max_words: int | None
+) -> tuple[list[str], dict[str, int]]:
+    """What a builder keeps of one block, and what it drops."""
+    with (
+        TemporaryDirectory() as folder,
+        VocabularyBuilder(Path(folder), max_word_len=max_word_len, max_words=max_words) as builder,
+    ):
+        builder.add(words, matrix)
+        assert builder.full == (len(builder.words) == max_words)
+        return list(builder.words), dict(sorted(builder.dropped.items()))
+
+
+def save_vocabulary(folder: Path, *, words: list[str], matrix: FloatMatrix) -> None:
+    """Row by row, so that every file is one that grew."""
+    with VocabularyBuilder(folder, max_word_len=10) as builder:
+        for word, vector in zip(words, matrix, strict=True):
+            builder.add([word], vector[None])
+        assert builder.finish() == len(words)
+
 
 SYMBOLS = "中国人a1😀𠀀々\ufffd"
 DISTINCT_WORDS = st.lists(st.text(SYMBOLS, min_size=1, max_size=4), max_size=30, unique=True)
@@ -42,7 +64,7 @@ def test_every_reason_to_drop_a_word() -> None:
     }
     words, matrix = [*rows, "中国"], np.array([*rows.values(), [0, 1]], dtype=np.float32)
     kept, dropped = keep_words(words, matrix, max_word_len=5, max_words=None)
-    assert [words[row] for row in kept] == ["中国", "a股"]
+    assert kept == ["中国", "a股"]
     assert dropped == {
         "bad-bytes": 1,
         "duplicate": 1,
@@ -52,7 +74,6 @@ def test_every_reason_to_drop_a_word() -> None:
         "too-short": 1,
         "zero-vector": 1,
     }
-    assert list(dropped) == sorted(dropped)
 
 
 @pytest.mark.parametrize("character", ["㐀", "一", "鿿", "豈", "々", "〇", "𠀀", "𪜀", "𰀀"])
@@ -67,18 +88,24 @@ def test_what_is_not_han_does_not(character: str) -> None:
     assert len(kept) == 0 and dropped == {"no-cjk": 1}
 
 
-def test_the_first_good_duplicate_wins() -> None:
+def test_the_first_good_duplicate_wins(tmp_path: Path) -> None:
     words = ["中国", "人民", "中国", "中国"]
     matrix = np.array([[0, 0], [1, 1], [2, 0], [3, 0]], dtype=np.float32)
-    kept, dropped = keep_words(words, matrix, max_word_len=10, max_words=None)
-    assert kept.tolist() == [1, 2]  # row 0 has no vector, so row 2 is the first that can stand for the word
-    assert dropped == {"duplicate": 1, "zero-vector": 1}
+    save_folder = tmp_path / "v"
+    save_folder.mkdir()
+    with VocabularyBuilder(save_folder, max_word_len=10) as builder:
+        builder.add(words, matrix)
+        assert dict(builder.dropped) == {"duplicate": 1, "zero-vector": 1}
+        builder.finish()
+    vocabulary = _open(save_folder)
+    assert vocabulary.words == ["人民", "中国"]
+    assert vocabulary.vectors[2].tolist() == [1, 0]  # row 0 has no vector, so row 2 is the first that can stand for it
 
 
 def test_max_words_keeps_the_first_in_the_files_order() -> None:
     words = ["中国", "x", "人民", "北京", "中国"]
     kept, dropped = keep_words(words, np.ones((5, 3), np.float32), max_word_len=10, max_words=2)
-    assert kept.tolist() == [0, 2]
+    assert kept == ["中国", "人民"]
     assert dropped == {"duplicate": 1, "over-max-words": 1, "too-short": 1}
 
 
@@ -92,13 +119,13 @@ def test_kept_words_obey_the_rules_and_every_row_is_accounted_for(
         good = 2 <= len(word) <= longest and any(c in word for c in "中国人𠀀々") and "\ufffd" not in word
         if good and word not in expected:
             expected.append(word)
-    assert [words[row] for row in kept] == expected[:most]
+    assert kept == expected[:most]
     assert len(kept) + sum(dropped.values()) == len(words)
 
 
 @given(DISTINCT_WORDS)
 def test_the_character_index_equals_a_search_through_all_words(words: list[str]) -> None:
-    characters, offsets, ids = index_characters(words)
+    characters, offsets, ids = index_characters(pa.array(words, pa.string()))
     assert characters == sorted({character for word in words for character in word})
     assert offsets[0] == 0 and offsets[-1] == len(ids) and len(offsets) == len(characters) + 1
     assert ids.dtype == np.int32

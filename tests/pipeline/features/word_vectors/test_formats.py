@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import os
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,34 @@ import pytest
 from gensim.models import KeyedVectors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pipeline.features.vectors import read_vectors
 
 from pipeline.contract.errors import InputDataError
+from pipeline.features.word_vectors import open_vectors
+
+
+@dataclass(frozen=True)
+class Table:
+    """A whole file, as no stage holds it."""
+
+    words: list[str]
+    matrix: np.ndarray
+    format: str
+    repairs: dict[str, int]
+    dropped: dict[str, int]
+
+
+def read_vectors(path: Path) -> Table:
+    words: list[str] = []
+    matrices = []
+    with open_vectors(path) as reader:
+        for block, matrix in reader.blocks():
+            assert len(block) == len(matrix) and matrix.shape[1] == reader.width
+            words += block
+            matrices.append(matrix)
+    assert reader.ended and reader.n_rows == len(words) + sum(reader.dropped.values())
+    matrix = np.concatenate(matrices) if matrices else np.zeros((0, reader.width), np.float32)
+    return Table(words, matrix, reader.format, dict(+reader.repairs), dict(reader.dropped))
+
 
 WORDS = ["中国", "语言", "南　京", "大学", "a\xa0b", "的"]
 MATRIX = np.linspace(-1, 1, 6 * 8, dtype=np.float32).reshape(6, 8)
@@ -124,12 +150,12 @@ def test_repairs_are_counted_by_reason(tmp_path) -> None:
     assert table.repairs == {
         "bad bytes": 1,
         "byte order mark": 1,
-        "empty word": 1,
         "header names another width": 1,
-        "not a number": 1,
-        "wrong width": 3,
+        "words with blanks": 1,
     }
-    assert len(table.words) == len(table.matrix) == 1000 - 6
+    assert table.dropped == {"empty word": 1, "not a number": 1, "wrong width": 2}
+    assert "New York" in table.words
+    assert len(table.words) == len(table.matrix) == 1000 - 5
     assert table.words[4].startswith("\ufffd")
 
 
@@ -138,14 +164,26 @@ def test_duplicates_are_left_to_the_vocabulary(tmp_path) -> None:
     assert read_vectors(tmp_path / "v.txt").words == WORDS * 2
 
 
-def test_gensim_tells_of_duplicates_it_drops_and_stays_quiet(tmp_path, capfd) -> None:
+def test_duplicates_of_a_binary_are_left_too(tmp_path, capfd) -> None:
     body = _save(tmp_path / "v.bin", "binary").read_bytes()
     row = body[body.index(b"\n") + 1 :][: len("中国".encode()) + 1 + 4 * 8]
     (tmp_path / "v.bin").write_bytes(body.replace(b"6 8", b"7 8", 1) + row)
     table = read_vectors(tmp_path / "v.bin")
-    assert table.words == WORDS and table.repairs == {"duplicates dropped by gensim": 1}
-    np.testing.assert_array_equal(table.matrix, MATRIX)
+    assert table.words == [*WORDS, "中国"] and table.repairs == {}
+    np.testing.assert_array_equal(table.matrix, [*MATRIX, MATRIX[0]])
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("n", [1023, 1024, 1025, 3000])
+def test_a_binary_comes_back_row_by_row_with_or_without_newlines(n: int, tmp_path) -> None:
+    words = [f"词{number}" * (1 + number % 40) for number in range(n)]
+    matrix = np.arange(n * 150, dtype=np.float32).reshape(n, 150)  # 150 numbers: a row may cross what is read at once
+    for ending in (b"", b"\n"):
+        rows = [word.encode() + b" " + row.tobytes() + ending for word, row in zip(words, matrix, strict=True)]
+        (tmp_path / "v.bin").write_bytes(f"{n} 150\n".encode() + b"".join(rows))
+        table = read_vectors(tmp_path / "v.bin")
+        assert table.words == words
+        np.testing.assert_array_equal(table.matrix, matrix)
 
 
 def test_bad_bytes_in_binary_words_are_replaced_and_counted(tmp_path) -> None:
@@ -174,6 +212,47 @@ def test_bad_bytes_in_binary_words_are_replaced_and_counted(tmp_path) -> None:
 def test_a_file_that_cannot_be_trusted_is_refused_with_its_line(body: bytes, line: int, tmp_path) -> None:
     (tmp_path / "v.txt").write_bytes(body)
     with pytest.raises(InputDataError, match=rf"v\.txt:{line}: "):
+        read_vectors(tmp_path / "v.txt")
+
+
+ROW = " 1 2 3 4 5 6 7 8"
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("place", [0, 1, 7, 19])
+@pytest.mark.parametrize("phrase", ["New York", "电子 商务", "a  b c", "iPhone 4", "iPhone 4 5"])
+def test_words_with_blanks_are_read_wherever_they_stand(header: bool, place: int, phrase: str, tmp_path) -> None:
+    words = [f"词{number}" for number in range(18)]
+    words[place:place] = [phrase, phrase]
+    lines = ([f"{len(words)} 8"] if header else []) + [word + ROW for word in words]
+    (tmp_path / "v.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table = read_vectors(tmp_path / "v.txt")
+    assert table.words == words and table.dropped == {}
+    assert table.repairs == {"words with blanks": 2} | ({} if header else {"header missing": 1})
+
+
+def test_a_number_too_many_does_not_become_a_word_with_a_blank(tmp_path) -> None:
+    lines = ["".join((f"词{number}", ROW)) for number in range(400)]
+    lines[200] = "北京 0.25" + ROW
+    (tmp_path / "v.txt").write_text("\n".join(["400 8", *lines]), encoding="utf-8")
+    table = read_vectors(tmp_path / "v.txt")
+    assert table.dropped == {"wrong width": 1} and not any("北京" in word for word in table.words)
+
+
+def test_tabs_may_separate_the_fields(tmp_path) -> None:
+    (tmp_path / "v.tsv").write_text("中国\t1\t2\n北京\t3\t4\n", encoding="utf-8")
+    table = read_vectors(tmp_path / "v.tsv")
+    assert table.words == ["中国", "北京"] and table.matrix.tolist() == [[1, 2], [3, 4]]
+    assert table.repairs == {"header missing": 1}
+
+
+def test_a_file_may_be_left_early_and_is_judged_by_what_was_read(tmp_path) -> None:
+    lines = ["中国" + ROW] * 2000 + ["no numbers at all"] * 5000
+    (tmp_path / "v.txt").write_text("\n".join(["7000 8", *lines]), encoding="utf-8")
+    with open_vectors(tmp_path / "v.txt") as reader:
+        words, _ = next(iter(reader.blocks()))
+    assert (len(words), reader.n_rows, reader.n_in_header, reader.ended) == (1024, 1024, 7000, False)
+    with pytest.raises(InputDataError, match=r"v\.txt:2002: not 8 numbers; 5000 of 7000 rows are wrong"):
         read_vectors(tmp_path / "v.txt")
 
 
