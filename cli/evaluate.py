@@ -7,20 +7,20 @@ from pathlib import Path
 
 import click
 
-from cli.options import dataset_option
+from cli.options import dataset_option, device_option, json_option, run_option
 from cli.session import Session
 
 
 @click.command()
 @dataset_option
-@click.option(
-    "--run", type=click.Path(file_okay=False, path_type=Path), help="Run folder.  [default: artifacts/train/DATASET]"
-)
+@run_option
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@device_option
+@json_option
 @click.pass_obj
-def evaluate(session: Session, dataset: str | None, run: Path | None, split: str, device: str, as_json: bool) -> None:
+def evaluate(
+    session: Session, dataset: str | None, run: Path | None, split: str, device: str | None, as_json: bool
+) -> None:
     """Score a trained run on a split; test only where it is asked for.
 
     With --run and no --dataset, the data set is the one that the run was trained on.
@@ -35,7 +35,7 @@ def evaluate(session: Session, dataset: str | None, run: Path | None, split: str
         run=folder,
         shards=session.root / "artifacts" / "shards" / name,
         split=split,
-        device=device,
+        device=device or "auto",
         reporter=session.reporter,
     )
     if as_json:

@@ -36,7 +36,7 @@ def feature_folders(
     """
     if is_packed(run):
         return FeatureFolders.packed(run / FEATURES)
-    root = project or _nearest_project(run)
+    root = project or nearest_project(run)
     artifacts = root / "artifacts"
     dataset = shards.dataset or ""
     encoder = find_encoder(params.encoder.name, revision=params.encoder.revision, root=root, reporter=reporter)
@@ -50,7 +50,11 @@ def feature_folders(
     )
 
 
-def _nearest_project(run: Path) -> Path:
+def nearest_project(run: Path) -> Path:
+    """The nearest folder with params.yaml above a run, else above the working folder.
+
+    Raises MissingResourceError where there is none.
+    """
     here = Path.cwd()
     for folder in (*run.resolve().parents, here, *here.parents):
         if (folder / "params.yaml").is_file():

@@ -6,11 +6,11 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import overload
 
 import numpy as np
-import torch
 
 from model import checkpoint as checkpoints
 from model.batches import MAX_PADDED_CHARACTERS
@@ -20,10 +20,11 @@ from model.tagging import Row, SpanTagger
 from pipeline.contract.errors import StaleArtifactError
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.progress import Advance, Reporter, Silent
+from pipeline.contract.turns import turn
 from pipeline.features.windows import window_starts
 from pipeline.online import OnlineFeatures
 from ssmi.entity import Entity
-from ssmi.folders import feature_folders, is_packed
+from ssmi.folders import feature_folders, is_packed, nearest_project
 from ssmi.packing import BRING_AGAIN
 from ssmi.packing import check as check_pack
 
@@ -50,13 +51,38 @@ class _Piece:
     text: str
 
 
-class Tagger:
-    """Text → entities. Not for two threads at once."""
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a tagger was opened from: all that another process needs to open it again."""
 
-    def __init__(self, features: OnlineFeatures, spans: SpanTagger) -> None:
-        self._features = features
-        self._spans = spans
-        self._process = os.getpid()
+    run: Path
+    project: Path | None
+    device: str
+    threads: int | None
+    checkpoint: str
+    """Its digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a tagger works with, in one process."""
+
+    features: OnlineFeatures
+    spans: SpanTagger
+    process: int
+
+
+class Tagger:
+    """Text → entities, the same from however many threads: they take turns, a batch each.
+
+    Two taggers of one process take turns too, because torch's number of threads is the process's. A pickled tagger is
+    no more than where it was opened from; where it is used, it is opened again (once a process, by its first text),
+    and refused if the run was trained anew in between. A copy is the tagger itself, for using it changes nothing.
+    """
+
+    def __init__(self, source: _Source, opened: _Opened | None = None) -> None:
+        self._source = source
+        self._opened = opened
 
     @classmethod
     def open(
@@ -72,17 +98,22 @@ class Tagger:
 
         project: the folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml above
             the run, else above the working folder. A packed run needs none.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; threads: how many torch uses on the CPU from now on, in all of
-            this process: 0 for one a physical core, None to leave it as it is.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        threads: how many torch uses on the CPU while it tags, and no longer: 0 for one a physical core, None for as
+            many as torch is set to now.
         Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
         not those that the run was trained on.
         """
-        packed = is_packed(Path(run))
+        folder = Path(run)
+        packed = is_packed(folder)
         if packed:
-            check_pack(Path(run))
-        trained = checkpoints.load_alone(Path(run) / CHECKPOINT)
+            check_pack(folder)
+        with turn():  # transformers changes torch for all threads while it builds
+            trained = checkpoints.load_alone(folder / CHECKPOINT)
+        if project is None and not packed:
+            project = nearest_project(folder)
         folders = feature_folders(
-            Path(run),
+            folder,
             trained.shards,
             trained.checkpoint.params,
             project=None if project is None else Path(project),
@@ -94,8 +125,25 @@ class Tagger:
             if packed:  # nobody who got a pack can build its features again
                 raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
             raise
-        spans = SpanTagger(trained.checkpoint, vectors=features.boundary_vectors, device=device, threads=threads)
-        return cls(features, spans)
+        with turn():
+            spans = SpanTagger(trained.checkpoint, vectors=features.boundary_vectors, device=device, threads=threads)
+        source = _Source(
+            folder.resolve(),
+            None if project is None else Path(project).resolve(),
+            device,
+            threads,
+            checkpoints.digest(folder / CHECKPOINT),
+        )
+        return cls(source, _Opened(features, spans, os.getpid()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self._source,))
+
+    def __copy__(self) -> Tagger:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Tagger:
+        return self
 
     @overload
     def __call__(self, texts: str) -> list[Entity]: ...  # type: ignore[overload-overlap]  # a str is asked for first
@@ -121,13 +169,15 @@ class Tagger:
 
         Texts are tagged when so many characters are there, an empty text counted as one, or when no more come.
         A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is. ``advance`` is
-        told of characters as they are tagged.
+        told of characters as they are tagged, while other threads wait for their turn; they do not wait for whoever
+        reads the stream.
         """
         if isinstance(texts, str | bytes):
             raise TypeError("texts, one after another: for a single one call the tagger itself, with a str")
         if batch_characters < 1:
             raise ValueError(f"batch_characters={batch_characters}: at least 1")
-        if os.getpid() != self._process and torch.get_num_threads() > 1:
+        here = self._here()
+        if os.getpid() != here.process and here.spans.threads > 1:
             # torch's threads do not survive a fork: it would wait for them without end
             raise RuntimeError(
                 "this tagger was opened in another process: open it in this one, spawn and do not fork, or threads=1"
@@ -157,17 +207,23 @@ class Tagger:
     @property
     def labels(self) -> LabelSet:
         """The entity types and the tag scheme of the run."""
-        return self._spans.labels
+        return self._here().spans.labels
 
     @property
     def network(self) -> Network:
         """What tags, where it computes."""
-        return self._spans.network
+        return self._here().spans.network
 
     @property
     def features(self) -> OnlineFeatures:
         """What makes the rows; ``features.statistics()`` counts what it did."""
-        return self._features
+        return self._here().features
+
+    def _here(self) -> _Opened:
+        """What it works with; a tagger that was pickled opens it now."""
+        if self._opened is None:
+            self._opened = _open_again(self._source)
+        return self._opened
 
     def _tag(self, pieces: Sequence[_Piece], advance: Advance | None) -> None:
         full = [piece for piece in pieces if piece.text]
@@ -175,21 +231,36 @@ class Tagger:
             piece.of.n_waiting -= 1
         if not full:
             return
-        sentences = self._features.segment([list(piece.text) for piece in full])
-        hidden = None
-        if self._spans.wanted.hidden:
-            hidden = self._features.hidden_states([one.characters for one in sentences])
+        here = self._here()
+        with here.spans.turn():
+            sentences = here.features.segment([list(piece.text) for piece in full])
+            hidden = None
+            if here.spans.wanted.hidden:
+                hidden = here.features.hidden_states([one.characters for one in sentences])
 
-        def rows_of(places: Sequence[int]) -> Sequence[Row]:
-            return self._features.rows_of_segmented([sentences[place] for place in places])
+            def rows_of(places: Sequence[int]) -> Sequence[Row]:
+                return here.features.rows_of_segmented([sentences[place] for place in places])
 
-        lengths = np.array([len(one.characters) for one in sentences])
-        tagged = self._spans.tag(lengths, rows_of, hidden=hidden, advance=advance)
+            lengths = np.array([len(one.characters) for one in sentences])
+            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance)
         for piece, found in zip(full, tagged, strict=True):
             for one in found:
                 start, end = piece.start + one.span.start, piece.start + one.span.end
                 text = piece.of.text[start:end]
                 piece.of.entities.append(Entity(start, end, one.span.label, text, one.probability))
+
+
+@lru_cache(maxsize=1)
+def _open_again(source: _Source) -> _Opened:
+    """Open what was opened in another process: once, however often its tagger is sent."""
+    found = checkpoints.digest(source.run / CHECKPOINT)
+    if found != source.checkpoint:
+        raise StaleArtifactError(
+            f"{source.run}: checkpoint {found[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
+            next_step="the run was trained anew in between: open it again with ssmi.open_run",
+        )
+    tagger = Tagger.open(source.run, project=source.project, device=source.device, threads=source.threads)
+    return tagger._here()
 
 
 def _cut(text: _Text) -> Iterator[_Piece]:
