@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import dataset_option, override_option
+from cli import completion
+from cli.options import dataset_option, device_option, device_override, json_option, override_option
 from cli.session import Session
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def _configurations(
     "chosen",
     multiple=True,
     metavar="NAME[,NAME...]",
+    shell_complete=completion.configurations,
     callback=_configurations,
     help="Run only these configurations.  [default: all of --list]",
 )
@@ -43,8 +45,9 @@ def _configurations(
     "--seeds", "n_seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs each: train.seed, +1 ..."
 )
 @override_option
+@device_option
 @click.option("--list", "list_only", is_flag=True, help="List the configurations and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print table.json instead of a table.")
+@json_option
 @click.pass_context
 def ablate(
     context: click.Context,
@@ -52,6 +55,7 @@ def ablate(
     chosen: tuple[Configuration, ...],
     n_seeds: int,
     overrides: tuple[str, ...],
+    device: str | None,
     list_only: bool,
     as_json: bool,
 ) -> None:
@@ -63,6 +67,10 @@ def ablate(
     """
     from cli.tables import print_table
 
+    if list_only and as_json:
+        listed = [{"name": each.name, "row": each.title, "what": each.summary} for each in chosen]
+        click.echo(json.dumps(listed, ensure_ascii=False, indent=1))
+        return
     if list_only:
         print_table(("name", "row", "what"), [(each.name, each.title, each.summary) for each in chosen])
         return
@@ -76,7 +84,7 @@ def ablate(
     from pipeline.contract.errors import DivergedError
 
     session: Session = context.obj
-    params = session.params(overrides)
+    params = session.params([*overrides, *device_override(device)])
     ablation = Ablation(session, dataset or params.datasets[0], params)
     seeds = range(params.train.seed, params.train.seed + n_seeds)
     for configuration in chosen:

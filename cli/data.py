@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cli.data_convert import convert
-from cli.options import dataset_option
+from cli.options import dataset_option, json_option
 from cli.session import Session
 
 if TYPE_CHECKING:
     from pipeline.contract.params import SegmentParams
     from pipeline.datacheck import DataCheck
     from pipeline.features.user_dictionary import LineUse
-
-json_option = click.option("--json", "as_json", is_flag=True, help="For machines.")
 
 
 @click.group()
@@ -38,7 +36,8 @@ def list_(session: Session, as_json: bool) -> None:
     from cli.tables import print_table
     from pipeline.assets.resolve import list_assets
 
-    assets = list_assets(root=session.root)
+    session.say_if_nowhere()
+    assets = list_assets(root=session.project_folder or Path.cwd())
     if as_json:
         click.echo(json.dumps([asdict(asset) for asset in assets], ensure_ascii=False, indent=1, default=str))
         return
@@ -56,7 +55,7 @@ def fetch(session: Session, name: str, revision: str | None) -> None:
     """Bring NAME (a listed data set, vectors or encoder, or a hub model) into the cache, checksums checked."""
     from pipeline.assets import resolve
 
-    root, reporter = session.root, session.reporter
+    root, reporter = session.project_folder or Path.cwd(), session.reporter
     kind = next((asset.kind for asset in resolve.list_assets(root=root) if asset.name == name), "encoder")
     if kind == "dataset":
         for split, path in resolve.find_dataset(name, root=root, reporter=reporter).splits.items():

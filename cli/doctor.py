@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import click
 
+from cli.options import json_option
 from cli.session import Session
 from pipeline.contract.errors import SsmiError
 
@@ -14,8 +18,9 @@ LIBRARIES = (
 
 
 @click.command()
+@json_option
 @click.pass_obj
-def doctor(session: Session) -> None:
+def doctor(session: Session, as_json: bool) -> None:
     """Say what is installed, found and missing."""
     import os
     import platform
@@ -32,19 +37,25 @@ def doctor(session: Session) -> None:
             return "missing"
 
     places = [(name, getattr(util.find_spec(name), "origin", None)) for name in ("pipeline", "model", "ssmi", "cli")]
-    rows = [
+    rows: list[tuple[str, object]] = [
         ("python", platform.python_version()),
         ("cpu cores", os.cpu_count()),
         *((name, version(name)) for name in LIBRARIES),
         *((f"{name} from", place) for name, place in places),
-        ("project", session.root),
+        ("project", session.project_folder or "none here (no params.yaml upward): run inside a project, or --project"),
         ("cache (SSMI_CACHE)", cache_root()),
         ("SSMI_DATA", os.environ.get("SSMI_DATA", "not set")),
         ("encoder (encoder.name)", _encoder(session)),
         ("graphics card", _graphics_card()),
     ]
+    assets = [(a.name, a.kind, a.found) for a in list_assets(root=session.project_folder or Path.cwd())]
+    if as_json:
+        found = {name: None if name == "project" and session.project_folder is None else value for name, value in rows}
+        listed = [dict(zip(("asset", "kind", "found"), asset, strict=True)) for asset in assets]
+        click.echo(json.dumps({**found, "assets": listed}, ensure_ascii=False, indent=1, default=str))
+        return
     print_table(("what", "found"), rows)
-    print_table(("asset", "kind", "found"), [(a.name, a.kind, a.found) for a in list_assets(root=session.root)])
+    print_table(("asset", "kind", "found"), assets)
 
 
 def _encoder(session: Session) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cli.options import dataset_option
+from cli.options import dataset_option, device_option, json_option, run_option
 from cli.session import Session
 
 if TYPE_CHECKING:
@@ -21,19 +21,17 @@ FORMS = ("svg", "png")
 
 @click.command()
 @dataset_option
-@click.option(
-    "--run", type=click.Path(file_okay=False, path_type=Path), help="Run folder.  [default: artifacts/train/DATASET]"
-)
+@run_option
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
 @click.option(
     "--file", "file", type=click.Path(dir_okay=False, path_type=Path), help="Score this labelled file, of any format."
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
 @click.option(
     "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg|png",
     help="Draw how reliable the probabilities are.",
 )  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@device_option
+@json_option
 @click.pass_obj
 def evaluate(
     session: Session,
@@ -41,7 +39,7 @@ def evaluate(
     run: Path | None,
     split: str,
     file: Path | None,
-    device: str,
+    device: str | None,
     picture: Path | None,
     as_json: bool,
 ) -> None:
@@ -57,7 +55,7 @@ def evaluate(
 
         folder, project = run_folder(session, run=run, dataset=dataset)
         title = file.name
-        scores, calibration = _of_file(session, folder, project, file, device=device)
+        scores, calibration = _of_file(session, folder, project, file, device=device or "auto")
     else:
         from cli.runs import scored_run
 
@@ -66,10 +64,10 @@ def evaluate(
         shards = session.root / "artifacts" / "shards" / name
         path = _file_instead(session, folder, shards, name, split) if run is not None and dataset is not None else None
         if path is None:
-            scores, calibration = _of_split(session, folder, shards, split, device=device)
+            scores, calibration = _of_split(session, folder, shards, split, device=device or "auto")
         else:
             project = session.root if session.project is not None else None
-            scores, calibration = _of_file(session, folder, project, path, device=device)
+            scores, calibration = _of_file(session, folder, project, path, device=device or "auto")
     if picture is not None:
         from cli.calibration_plot import plot
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import dataset_option, override_option
+from cli.options import dataset_option, json_option, override_option
 
 if TYPE_CHECKING:
     from cli.session import Session
@@ -39,7 +39,7 @@ SOURCES = {
 @click.option(
     "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg|png", help="Draw a picture."
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@json_option
 @click.pass_obj
 def explain(
     session: Session,

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from cli.options import dataset_option
+from cli.options import dataset_option, json_option, run_option
 from cli.session import Session
 
 
 @click.command()
-@click.option(
-    "--run", type=click.Path(file_okay=False, path_type=Path), help="Run folder.  [default: artifacts/train/DATASET]"
-)
+@run_option
 @dataset_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make; it must not be there.")
+@json_option
 @click.pass_obj
-def export(session: Session, run: Path | None, dataset: str | None, out: Path) -> None:
+def export(session: Session, run: Path | None, dataset: str | None, out: Path, as_json: bool) -> None:
     """Pack a run into a folder that `predict --run` opens on any machine with the project installed.
 
     It holds the tagger, the vocabulary, the segments' vectors, the PMI pairs, the encoder, and a README.txt with the
     licences of what they were made from.
+
+    ONNX is not offered: the network reads features that the segmenter, the trie, the vocabulary's vectors and the PMI
+    pairs make of a text, so an ONNX file of the network alone could not tag one; the packed folder holds all of it.
     """
     from cli.runs import run_folder
     from model.files import METRICS
@@ -31,5 +34,8 @@ def export(session: Session, run: Path | None, dataset: str | None, out: Path) -
     sizes = pack(folder, out, project=project, reporter=session.reporter)
     if not (out / METRICS).is_file():
         session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
+    if as_json:
+        click.echo(json.dumps({"out": str(out), "files": sizes}, ensure_ascii=False, indent=1))
+        return
     click.echo(f"{out}: {len(sizes)} files, {sum(sizes.values()) / 1e6:,.1f} MB")
     click.echo(f"  ssmi-cli predict --run {out} FILE")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
-from cli.options import dataset_option, executor_options, override_option
+from cli.options import dataset_option, executor_options, json_option, override_option
 from cli.session import Session
 
 STAGES = {
@@ -31,9 +33,16 @@ def features() -> None:
 @executor_options
 @override_option
 @click.option("--force", is_flag=True, help="Run every stage, current or not.")
+@json_option
 @click.pass_obj
 def build(
-    session: Session, dataset: str | None, workers: int, scheduler: str | None, overrides: tuple[str, ...], force: bool
+    session: Session,
+    dataset: str | None,
+    workers: int,
+    scheduler: str | None,
+    overrides: tuple[str, ...],
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Run every stage that is not current, in one process or on workers, and tell DVC."""
     from cli import tracking
@@ -46,7 +55,9 @@ def build(
     with open_executor(workers=workers, scheduler=scheduler) as executor:
         context = StageContext(session.root, name, params, executor, session.reporter)
         built = list(build_stages(context, force=force))
-    for one in built:
+    if as_json:
+        click.echo(json.dumps({one.stage.name: "built" if one.ran else "current" for one in built}, indent=1))
+    for one in [] if as_json else built:
         state = "built" if one.ran else "current"
         click.echo(f"{one.stage.name:<10} {state:<8} {context.folder(one.stage.name).relative_to(session.root)}")
     tracking.record(session, name, [one.stage.name for one in built], overridden=bool(overrides))

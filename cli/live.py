@@ -48,7 +48,7 @@ class _Found:
 
 
 class Reading:
-    """A thread that tags what was typed last, so that typing never waits; nobody else may use the tagger meanwhile.
+    """A thread that tags what was typed last, so that typing never waits.
 
     tell: called, by that thread, when there is something new.
     """

@@ -1,11 +1,14 @@
-"""Options that several commands share."""
+"""Options that several commands share, each with one meaning everywhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
+
+from cli import completion
 
 Decorated = Callable[..., Any]
 
@@ -16,6 +19,7 @@ def dataset_option(command: Decorated) -> Decorated:
         "--dataset",
         metavar="NAME",
         callback=_plain_name,
+        shell_complete=completion.datasets,
         help="Data set.  [default: the first of params.yaml's datasets]",
     )(command)
 
@@ -26,10 +30,46 @@ def _plain_name(context: click.Context, parameter: click.Parameter, value: str |
     return None if value is None else check_dataset_name(value)
 
 
+def run_option(command: Decorated) -> Decorated:
+    """``--run FOLDER``: a run that is there; without it the data set's."""
+    return click.option(
+        "--run",
+        type=click.Path(file_okay=False, path_type=Path),
+        shell_complete=completion.runs,
+        help="Run folder, or a packed one where text is tagged.  [default: artifacts/train/DATASET]",
+    )(command)
+
+
+def device_option(command: Decorated) -> Decorated:
+    """``--device NAME``: where torch computes."""
+    return click.option(
+        "--device",
+        metavar="NAME",
+        shell_complete=completion.devices,
+        help="Where to compute: auto, cpu, cuda, cuda:1 ...  [default: auto]",
+    )(command)
+
+
+def device_override(device: str | None) -> list[str]:
+    """What ``--device`` says to commands that read params.yaml, where ``train.device`` is the same."""
+    return [] if device is None else [f"train.device={device}"]
+
+
+def json_option(command: Decorated) -> Decorated:
+    """``--json``: one JSON document on stdout in place of what a person reads."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")(command)
+
+
 def override_option(command: Decorated) -> Decorated:
     """``-S section.key=value``, as often as wanted."""
     return click.option(
-        "-S", "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Override a parameter."
+        "-S",
+        "--set",
+        "overrides",
+        multiple=True,
+        metavar="SECTION.KEY=VALUE",
+        shell_complete=completion.parameters,
+        help="Override a parameter.",
     )(command)
 
 

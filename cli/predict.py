@@ -5,16 +5,16 @@ from __future__ import annotations
 import gc
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from cli.options import dataset_option
+from cli.options import dataset_option, device_option, run_option
 from cli.session import Session
 from pipeline.contract.errors import InputDataError
 
@@ -22,18 +22,22 @@ if TYPE_CHECKING:
     from cli.progress import Bars, Lines
     from pipeline.contract.progress import Advance
     from ssmi import Entity
+    from ssmi.decoding import Errors
     from ssmi.formats import Tagged
-    from ssmi.reading import Errors, Kind, Record
+    from ssmi.reading import Kind, Record
 
 STDIN = "-"
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
-KINDS = ("text", "paragraphs", "jsonl")
-JSONL_SUFFIXES = (".jsonl", ".ndjson")
+KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
+ENCODINGS = ("utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-le", "utf-16-be")
+"""Those that a person may well want, for completion."""
 Write = Callable[[str], object]
 Stream = Callable[..., "Iterator[list[Entity]]"]
 _NOT_TYPED = {
     "files": "FILES",
     "kind": "--input",
+    "text_field": "--field",
+    "encoding": "--encoding",
     "errors": "--errors",
     "form": "--format",
     "out": "--out",
@@ -42,15 +46,33 @@ _NOT_TYPED = {
 """Parameters that mean nothing to --interactive."""
 
 
+def _encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from ssmi.decoding import check_encoding
+
+    return None if value is None else check_encoding(value)
+
+
+def _complete_encoding(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [name for name in ENCODINGS if name.startswith(incomplete.lower())]
+
+
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
-@click.option(
-    "--run",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Run folder, or a packed one.  [default: artifacts/train/DATASET]",
-)
+@run_option
 @dataset_option
-@click.option("--input", "kind", type=click.Choice(KINDS), help="[default: jsonl for *.jsonl and *.ndjson, else text]")
+@click.option(
+    "--input", "kind", type=click.Choice(KINDS), help="[default: by the name (.jsonl .json .csv ...), else text]"
+)
+@click.option(
+    "--field", "text_field", metavar="NAME", default="text", show_default=True, help="Where rows hold the text."
+)
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    callback=_encoding,
+    shell_complete=_complete_encoding,
+    help="Of FILES, e.g. gb18030.  [default: what a byte order mark says, else utf-8]",
+)
 @click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all.")
@@ -61,7 +83,7 @@ _NOT_TYPED = {
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Your own: a word, a tab, its label [, a tab, add or force] a line.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@device_option
 @click.option("--interactive", is_flag=True, help="Show the entities of each line as it is typed.")
 @click.pass_obj
 def predict(
@@ -70,19 +92,22 @@ def predict(
     run: Path | None,
     dataset: str | None,
     kind: Kind | None,
+    text_field: str,
+    encoding: str | None,
     errors: Errors,
     form: str,
     out: Path | None,
     batch_chars: int | None,
     min_score: float,
     entities: Path | None,
-    device: str,
+    device: str | None,
     interactive: bool,
 ) -> None:
     """Find the entities of any text: of FILES, or of what is piped in (-).
 
-    Input is UTF-8: `text`, a line a row; `paragraphs`, blocks between blank lines; or `jsonl`, objects with a field
-    "text", whose other fields are kept.
+    Input is `text`, a line a row; `paragraphs`, blocks between blank lines; or rows whose text stands in a field
+    (--field) and whose other fields are kept: `jsonl`, an object a line; `json`, an array; `csv` and `tsv`, under a
+    header. Files packed with gzip are read too; what is no text is refused.
 
     Output is a row a text, in order: {"text", "entities": [{"start", "end", "label", "text", "score"}]}. Positions
     count code points, the end not included; the score is the probability of exactly this entity.
@@ -110,7 +135,7 @@ def predict(
         from ssmi.tagger import BATCH_CHARACTERS, Tagger
 
         tagger = Tagger.open(
-            folder, project=project, device=device, threads=0, entities=entities, reporter=session.reporter
+            folder, project=project, device=device or "auto", threads=0, entities=entities, reporter=session.reporter
         )
     if not (folder / METRICS).is_file():
         session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
@@ -125,7 +150,8 @@ def predict(
         session.reporter.task("predict", total=_n_bytes(files), unit="bytes") as advance,
     ):
         progress = Progress(advance)
-        records = _records(files, kind=kind, errors=errors, advance=progress.read)
+        ways = {"errors": errors, "text_field": text_field, "encoding": encoding, "advance": progress.read}
+        records = _records(files, kind, ways)
         stream = partial(tagger.stream, batch_characters=batch_chars or BATCH_CHARACTERS, min_score=min_score)
         for piece in WRITERS[form](_tagged(stream, records, progress), origin):
             write(piece)
@@ -164,17 +190,17 @@ def _n_bytes(files: Sequence[Path]) -> int:
     return 0 if Path(STDIN) in files else sum(path.stat().st_size for path in files)
 
 
-def _records(files: Sequence[Path], *, kind: Kind | None, errors: Errors, advance: Advance) -> Iterator[Record]:
+def _records(files: Sequence[Path], kind: Kind | None, ways: Mapping[str, Any]) -> Iterator[Record]:
+    """``ways``: further arguments of ``read_records``."""
     from ssmi.reading import read_records
+    from ssmi.sniffing import kind_of_name
 
     for path in files:
         if str(path) == STDIN:
-            stdin = sys.stdin.buffer
-            yield from read_records(stdin, name="stdin", kind=kind or "text", errors=errors, advance=advance)
+            yield from read_records(sys.stdin.buffer, name="stdin", kind=kind, **ways)
             continue
-        by_name: Kind = "jsonl" if path.suffix.lower() in JSONL_SUFFIXES else "text"
         with path.open("rb") as stream:
-            yield from read_records(stream, name=str(path), kind=kind or by_name, errors=errors, advance=advance)
+            yield from read_records(stream, name=str(path), kind=kind or kind_of_name(path), **ways)
 
 
 class Progress:

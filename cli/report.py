@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
-from cli.options import dataset_option
+from cli.options import dataset_option, device_option, json_option, run_option
 from cli.session import Session
 
 
 @click.command()
 @dataset_option
-@click.option(
-    "--run", type=click.Path(file_okay=False, path_type=Path), help="Run folder.  [default: artifacts/train/DATASET]"
-)
+@run_option
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: RUN/report-SPLIT.html]"
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1 ...")
+@device_option
+@json_option
 @click.pass_obj
-def report(session: Session, dataset: str | None, run: Path | None, split: str, out: Path | None, device: str) -> None:
+def report(
+    session: Session,
+    dataset: str | None,
+    run: Path | None,
+    split: str,
+    out: Path | None,
+    device: str | None,
+    as_json: bool,
+) -> None:
     """Write one HTML page about a run: scores, confusion of types, and every error with its features.
 
     The page is one file that needs no network. With --run and no --dataset, the data set is the one that the run was
@@ -44,11 +52,14 @@ def report(session: Session, dataset: str | None, run: Path | None, split: str, 
         artifacts=artifacts,
         dataset=name,
         split=split,
-        device=device,
+        device=device or "auto",
         reporter=session.reporter,
     )
     with writing(target) as temporary:
         temporary.write_text(page.html, encoding="utf-8", newline="\n")
+    if as_json:
+        click.echo(json.dumps({"split": split, "f1": page.f1, "errors": page.errors, "out": str(target)}))
+        return
     click.echo(f"{split}: F1 {100 * page.f1:.2f}; {page.errors}")
     click.echo(f"{target}")
 

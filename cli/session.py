@@ -37,6 +37,22 @@ class Session:
             next_step="run inside a project folder, or pass --project FOLDER",
         )
 
+    @cached_property
+    def project_folder(self) -> Path | None:
+        """``root``, or None outside any project, for commands that have something to say there too."""
+        from pipeline.contract.errors import MissingResourceError
+
+        try:
+            return self.root
+        except MissingResourceError:
+            return None
+
+    def say_if_nowhere(self) -> None:
+        """Say on stderr that there is no project here, where there is none."""
+        if self.project_folder is None:
+            place = self.project or Path.cwd()
+            self.reporter.note(f"no project here: no {PARAMS_NAME} in {place}{'' if self.project else ' or above it'}")
+
     def params(self, overrides: Iterable[str] = ()) -> Params:
         """params.yaml with ``section.key=value`` overrides applied."""
         from pipeline.contract import params

@@ -11,8 +11,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from cli.options import dataset_option
+from cli.options import dataset_option, json_option
 
 if TYPE_CHECKING:
     from cli.session import Session
@@ -35,6 +36,7 @@ def _complete_report(context: click.Context, parameter: click.Parameter, incompl
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Output."
 )
+@json_option
 @click.option("--sql", metavar="QUERY", help="Answer this SELECT over the views instead of a report.")
 @click.option("--print-sql", is_flag=True, help="Print the report as SQL for a plain duckdb shell; do not run it.")
 @click.option(
@@ -48,6 +50,7 @@ def stats(
     report: str | None,
     dataset: str | None,
     form: str,
+    as_json: bool,
     sql: str | None,
     print_sql: bool,
     limit: int | None,
@@ -57,6 +60,10 @@ def stats(
     REPORT is a named report; without one, the reports are listed and the overview is shown. --sql "SHOW TABLES"
     lists the views for queries of your own.
     """
+    if as_json:
+        if click.get_current_context().get_parameter_source("form") is ParameterSource.COMMANDLINE and form != "json":
+            raise click.UsageError(f"--json is --format json, and --format {form} was given too")
+        form = "json"
     if sql is not None and (report is not None or print_sql):
         raise click.UsageError(f"--sql goes with neither {'--print-sql' if print_sql else 'a REPORT'}")
     from pipeline import warehouse

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import dataset_option, override_option
+from cli import completion
+from cli.options import dataset_option, device_option, device_override, json_option, override_option
 from cli.session import Session
 
 if TYPE_CHECKING:
@@ -22,18 +23,26 @@ if TYPE_CHECKING:
 @click.option(
     "--run",
     type=click.Path(file_okay=False, path_type=Path),
+    shell_complete=completion.runs,
     help="Where to write.  [default: artifacts/train/DATASET, with --config DATASET-NAME]",
 )
-@click.option("--config", metavar="NAME", help="A configuration of `ablate --list`; -S still has the last word.")
+@click.option(
+    "--config",
+    metavar="NAME",
+    shell_complete=completion.configurations,
+    help="A configuration of `ablate --list`; -S still has the last word.",
+)
+@device_option
 @override_option
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in the run folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print metrics.json instead of tables.")
+@json_option
 @click.pass_context
 def train(
     context: click.Context,
     dataset: str | None,
     run: Path | None,
     config: str | None,
+    device: str | None,
     overrides: tuple[str, ...],
     resume: bool,
     as_json: bool,
@@ -51,7 +60,8 @@ def train(
 
     session: Session = context.obj
     configuration = find(config) if config else None
-    params = session.params([*(configuration.overrides if configuration else ()), *overrides])
+    changes = [*(configuration.overrides if configuration else ()), *overrides, *device_override(device)]
+    params = session.params(changes)
     name = dataset or params.datasets[0]
     shards = session.root / "artifacts" / "shards" / name
     folder = run or session.root / "artifacts" / "train" / (f"{name}-{config}" if config else name)

@@ -275,6 +275,15 @@ def read_facts(folder: Path) -> Facts:
     return Facts(**body)
 
 
+def digest(folder: Path) -> str:
+    """What tells a checkpoint, weights and all, from any other. Raises MissingResourceError without one."""
+    require_checkpoint(folder.parent)
+    try:
+        return manifests.digest_file(folder / _FILES)
+    except FileNotFoundError as error:
+        raise _broken(folder / _FILES, error) from error
+
+
 def read_params(folder: Path) -> Params:
     """The parameters of a checkpoint's run. Raises MissingResourceError without, ParameterError for unknown keys."""
     return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))

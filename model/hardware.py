@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
 from pipeline.contract.errors import MissingResourceError, ParameterError
+from pipeline.contract.turns import turn
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
@@ -42,6 +45,24 @@ def set_threads(count: int) -> int:
     threads = count or physical_cores()
     torch.set_num_threads(threads)
     return threads
+
+
+@contextmanager
+def turn_on(threads: int) -> Iterator[None]:
+    """A turn of this thread's (``contract.turns``) in which torch uses so many CPU threads; then as many as before.
+
+    torch's number is asked for within the turn alone: a thread that asks for the first time takes the process's, and
+    outside it may be one that another tagger set for a moment.
+    """
+    with turn():
+        before = torch.get_num_threads()
+        if before != threads:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            if torch.get_num_threads() != before:
+                torch.set_num_threads(before)
 
 
 def physical_cores() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeVar
@@ -48,18 +49,23 @@ class TaggedSpan:
 
 
 class SpanTagger:
-    """A checkpoint's network at work on rows of ``schema.SHARDS`` without gold."""
+    """A checkpoint's network at work on rows of ``schema.SHARDS`` without gold; for any number of threads.
+
+    Its table grows and is shared, so they take turns. The same rows get the same scores to the bit from whichever
+    thread, for torch uses ``threads`` in each of them.
+    """
 
     def __init__(
         self, checkpoint: Checkpoint, *, vectors: Vectors, device: str = "auto", threads: int | None = None
     ) -> None:
-        """``vectors`` gives those of boundaries that training never met; threads: None leaves torch's as they are.
+        """``vectors`` gives those of boundaries that training never met.
+
+        threads: of the CPU while it tags, 0 for one a physical core; None takes torch's number of now.
 
         Raises ParameterError or MissingResourceError for a device that is not there.
         """
         self._device = hardware.choose_device(device)
-        if threads is not None:
-            hardware.set_threads(threads)
+        self.threads = hardware.physical_cores() if threads == 0 else threads or torch.get_num_threads()
         self.labels: LabelSet = checkpoint.labels
         self._precision = checkpoint.params.train.precision
         self.wanted = wanted(checkpoint.params.model)
@@ -82,12 +88,28 @@ class SpanTagger:
         lengths: characters of each text. Shape: (n_texts,)
         rows_of: the rows of some of the texts, asked for batch by batch, of this thread, while others are tagged.
         hidden: the encoder's states of each text, where ``wanted`` says so.
-        advance: told of the characters of every batch that is done.
-        asked: spans of each text whose probabilities are wanted too; they come behind its entities.
+        advance: told of the characters of every batch that is done; other threads wait meanwhile.
+        asked: spans of each text whose probabilities are wanted too; they come after its entities.
 
-        On a CPU batches are tagged side by side, each on one thread if there are enough of them, for little of what
-        follows the encoder is worth sharing out. A batch that is alone has all threads.
+        On a CPU batches are tagged side by side, each on one thread, for little of what follows the encoder is worth
+        sharing out. Where there are fewer than threads each has all of them in its turn: with some threads each they
+        would set BLAS's number, which is the process's, under one another, and sums would come out otherwise.
         """
+        with self.turn():
+            return self._tag_all(lengths, rows_of, hidden, advance, asked)
+
+    def turn(self) -> AbstractContextManager[None]:
+        """A turn of the calling thread's, with ``threads`` for torch: what ``tag`` takes, to be held for longer."""
+        return hardware.turn_on(self.threads)
+
+    def _tag_all(
+        self,
+        lengths: Ids,
+        rows_of: Callable[[Sequence[int]], Sequence[Row]],
+        hidden: Sequence[npt.NDArray[np.float16]] | None,
+        advance: Advance | None,
+        asked: Sequence[Sequence[Span]] | None,
+    ) -> list[list[TaggedSpan]]:
         if self._boundaries.n_strangers > MOST_STRANGERS:
             self._boundaries.forget()
         # The longest first: what is left at the end, when not all threads have work, is short.
@@ -96,11 +118,10 @@ class SpanTagger:
             (self._split(rows_of(batch), batch, hidden), [asked[place] if asked else () for place in batch])
             for batch in batches
         )
-        threads = torch.get_num_threads()
-        if len(batches) == 1 or threads == 1 or self._device.type != "cpu":
+        if len(batches) < self.threads or self.threads == 1 or self._device.type != "cpu":
             tagged: Iterable[list[list[TaggedSpan]]] = map(self._tag, splits)
         else:
-            tagged = side_by_side(self._tag, splits, n_items=len(batches), threads=threads)
+            tagged = side_by_side(self._tag, splits, n_items=len(batches), threads=self.threads)
         found: list[list[TaggedSpan]] = [[] for _ in lengths]
         for batch, spans in zip(batches, tagged, strict=True):
             for place, own in zip(batch, spans, strict=True):

@@ -68,7 +68,10 @@ def project_folders(
 
 
 def nearest_project(run: Path) -> Path:
-    """The project above a run, else above the working folder; MissingResourceError where there is none."""
+    """The nearest folder with params.yaml above a run, else above the working folder.
+
+    Raises MissingResourceError where there is none.
+    """
     here = Path.cwd()
     for folder in (*run.resolve().parents, here, *here.parents):
         if (folder / "params.yaml").is_file():

@@ -1,11 +1,12 @@
-r"""Text that a person brings, as records: a line, a paragraph or a JSON object each; read one at a time.
+r"""Text that a person brings, as records: a line, a paragraph, a JSON object or a row of a table each.
 
-Only ``\n`` and ``\r\n`` end a line, for U+2028 and the like may stand inside a text. A byte order mark at the start
-of a file is no part of it. Nothing else is stripped or changed: positions found in a text are those of the file.
+They are read one at a time, but for a JSON array, which is read whole. A byte order mark at the start of a file is no
+part of it. Nothing else is stripped or changed: positions found in a text are those of the file.
 """
 
 from __future__ import annotations
 
+import csv
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,15 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from pipeline.contract.errors import InputDataError, at_line
+from ssmi.decoding import Errors, Line, Source
+from ssmi.sniffing import refuse_structure
 
-Kind = Literal["text", "paragraphs", "jsonl"]
-Errors = Literal["strict", "replace"]
-Line = tuple[int, str]
-"""Its number, from 1, and the line with its end."""
+Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]
 
 TEXT_FIELD = "text"
-_BOM = b"\xef\xbb\xbf"
+LONGEST_FIELD = 1 << 24
+"""Characters of a field of a table: a quote that nobody closed must not take in a whole file."""
 _JSONL_STEP = 'write {"text": "..."} on each line; plain text is read with --input text'
+_JSON_STEP = 'write an array of strings or of {"text": "..."}; an object a line is --input jsonl'
+_CSV_STEP = "quote fields that hold commas, quotes or line ends, and double quotes within; plain text is --input text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,38 +36,36 @@ class Record:
 
 
 def read_records(
-    stream: BinaryIO, *, name: str, kind: Kind, errors: Errors = "strict", advance: Callable[[int], None] | None = None
+    stream: BinaryIO,
+    *,
+    name: str,
+    kind: Kind | None,
+    errors: Errors = "strict",
+    text_field: str = TEXT_FIELD,
+    encoding: str | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> Iterator[Record]:
-    """Yield the records of a stream of UTF-8; ``name`` is what errors call it, ``advance`` is told of bytes read.
+    """Yield the records of a stream; ``name`` is what errors call it, ``advance`` is told of bytes read.
 
-    ``text``: a record a line, empty lines too. ``paragraphs``: blocks of lines between blank ones, with the line ends
-    within. ``jsonl``: objects with a field ``text``; blank lines are passed over.
-    errors: ``replace`` puts U+FFFD where bytes are no UTF-8. Raises InputDataError with ``file:line`` for them (and the
-    byte's offset in the file, from 0) otherwise, and for lines that are no such object.
+    ``text``: a record a line, empty lines too; None: the same, unless it begins as JSON does, which is refused.
+    ``paragraphs``: blocks of lines between blank ones, with the line ends within.
+    ``jsonl``: an object a line; ``json``: an array of objects or of strings; ``csv``, ``tsv``: rows under a header. In
+    these blank lines are passed over, ``text_field`` is where the text stands, and all other fields are kept.
+    encoding: None for what a byte order mark says, else UTF-8. Packed with gzip, it is unpacked.
+    errors: ``replace`` puts U+FFFD where bytes are not of the encoding. Raises InputDataError with ``file:line`` for
+    them (and the byte's offset, from 0) otherwise, for what is no text, and for lines that are no such object or row.
     """
-    lines = _lines(stream, name=name, errors=errors, advance=advance)
+    source = Source(stream, name=name, encoding=encoding, advance=advance)
+    if kind is None:
+        refuse_structure(source)
+    lines = source.lines(errors)
     if kind == "jsonl":
-        return _objects(lines, name=name)
+        return _objects(lines, name=name, text_field=text_field)
+    if kind == "json":
+        return _array(lines, name=name, text_field=text_field)
+    if kind in ("csv", "tsv"):
+        return _rows(lines, name=name, text_field=text_field, delimiter="\t" if kind == "tsv" else ",")
     return map(Record, _paragraphs(lines) if kind == "paragraphs" else (_without_end(line) for _, line in lines))
-
-
-def _lines(stream: BinaryIO, *, name: str, errors: Errors, advance: Callable[[int], None] | None) -> Iterator[Line]:
-    offset = 0
-    for number, raw in enumerate(iter(stream.readline, b""), start=1):
-        start = len(_BOM) if number == 1 and raw.startswith(_BOM) else 0
-        try:
-            line = raw[start:].decode("utf-8", errors)
-        except UnicodeDecodeError as error:
-            place = start + error.start
-            raise InputDataError(
-                f"{at_line(name, number)}: byte {offset + place} (0x{raw[place]:02x}) is not UTF-8: {error.reason}",
-                next_step="convert the file to UTF-8, or go on with --errors replace (U+FFFD in its place)",
-            ) from None
-        offset += len(raw)
-        if advance is not None:
-            advance(len(raw))
-        if line or not start:  # a file of nothing but a byte order mark has no line
-            yield number, line
 
 
 def _without_end(line: str) -> str:
@@ -83,7 +84,7 @@ def _paragraphs(lines: Iterable[Line]) -> Iterator[str]:
         yield _without_end("".join(block))
 
 
-def _objects(lines: Iterable[Line], *, name: str) -> Iterator[Record]:
+def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
     for number, line in lines:
         if not line.strip():
             continue
@@ -98,11 +99,88 @@ def _objects(lines: Iterable[Line], *, name: str) -> Iterator[Record]:
             raise InputDataError(f"{where}: not JSON ({error})", next_step=_JSONL_STEP) from None
         if not isinstance(body, dict):
             raise InputDataError(f"{where}: a JSON {type(body).__name__}, no object", next_step=_JSONL_STEP)
-        text = body.get(TEXT_FIELD)
-        if not isinstance(text, str):
-            what = f"{TEXT_FIELD!r} is no string" if TEXT_FIELD in body else f"no field {TEXT_FIELD!r}"
-            raise InputDataError(f"{where}: {what}", next_step=_JSONL_STEP)
-        yield Record(text, body)
+        yield _record(body, where=where, text_field=text_field, next_step=_JSONL_STEP)
+
+
+def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
+    try:
+        whole = "".join(line for _, line in lines)
+        body = json.loads(whole, parse_constant=_no_number, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        where = at_line(name, error.lineno)
+        raise InputDataError(f"{where}: not JSON ({error.msg}, column {error.colno})", next_step=_JSON_STEP) from None
+    except (ValueError, RecursionError) as error:
+        raise InputDataError(f"{name}: not JSON ({error})", next_step=_JSON_STEP) from None
+    if isinstance(body, dict) and text_field in body:
+        body = [body]
+    if not isinstance(body, list):
+        fields = f" with the fields {', '.join(map(repr, body))}" if isinstance(body, dict) else ""
+        raise InputDataError(f"{name}: a JSON {type(body).__name__}{fields}, no array", next_step=_JSON_STEP)
+    for number, one in enumerate(body, start=1):
+        where = f"{name}: element {number}"
+        if isinstance(one, str):
+            yield Record(one)
+        elif isinstance(one, dict):
+            yield _record(one, where=where, text_field=text_field, next_step=_JSON_STEP)
+        else:
+            raise InputDataError(
+                f"{where}: a JSON {type(one).__name__}, neither string nor object", next_step=_JSON_STEP
+            )
+
+
+def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) -> Iterator[Record]:
+    if csv.field_size_limit() < LONGEST_FIELD:
+        csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    start = 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise InputDataError(f"{at_line(name, start)}: not a row ({error})", next_step=_CSV_STEP) from None
+        where, start = at_line(name, start), reader.line_num + 1
+        if row is None:
+            return
+        if not row:
+            continue
+        if header is None:
+            header = _header(row, where=where, text_field=text_field)
+            continue
+        if len(row) != len(header):
+            raise InputDataError(f"{where}: {len(row)} fields under a header of {len(header)}", next_step=_CSV_STEP)
+        body = dict(zip(header, row, strict=True))
+        yield _record(body, where=where, text_field=text_field, next_step=_CSV_STEP)
+
+
+def _header(row: list[str], *, where: str, text_field: str) -> list[str]:
+    twice = sorted({one for one in row if row.count(one) > 1})
+    if twice:
+        raise InputDataError(f"{where}: the header names {twice[0]!r} twice", next_step="give each field one name")
+    if text_field not in row:
+        raise InputDataError(
+            f"{where}: the header has no field {text_field!r}; it has {', '.join(map(repr, row))}",
+            next_step="name the one that holds the text with --field; plain text is read with --input text",
+        )
+    return row
+
+
+def _record(body: dict[str, Any], *, where: str, text_field: str, next_step: str) -> Record:
+    text = body.get(text_field)
+    if not isinstance(text, str):
+        what = f"{text_field!r} is no string" if text_field in body else f"no field {text_field!r}"
+        others = [name for name, value in body.items() if isinstance(value, str) and name != text_field]
+        if others:
+            next_step = f"--field NAME says where the text stands ({', '.join(map(repr, others[:5]))}), or {next_step}"
+        raise InputDataError(f"{where}: {what}", next_step=next_step)
+    if text_field == TEXT_FIELD:
+        return Record(text, body)
+    if TEXT_FIELD in body:
+        raise InputDataError(
+            f"{where}: a field {TEXT_FIELD!r} beside {text_field!r}, and output calls the text {TEXT_FIELD!r}",
+            next_step=f"rename the field {TEXT_FIELD!r} of the input",
+        )
+    return Record(text, {key: value for key, value in body.items() if key != text_field})
 
 
 def _no_number(name: str) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 from pipeline.assets.encoders import encoder_shape, encoder_vocabulary
 from pipeline.contract.manifest import Manifest
+from pipeline.contract.turns import turn
 from pipeline.features.assemble import feature_row
 from pipeline.features.oov import Occurrences, SpaceMap, isolated_vectors
 from pipeline.features.pmi import PAIRS_FILE, read_weights
@@ -74,7 +75,7 @@ class OnlineFeatures:
     kept from one sentence to the next.
 
     What was answered or embedded once is remembered: ``max_pairs`` questions (about 1 KB each) and as many vectors.
-    The encoder is opened when a segment first needs it. Not for two threads at once.
+    The encoder is opened when a segment first needs it. Threads that ask at once take turns (``contract.turns``).
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class OnlineFeatures:
                 self._embedded(
                     {segment for one in found for segment in one.segments if len(segment) <= LONGEST_REMEMBERED}
                 )
-        self._count(characters=sum(len(one.characters) for one in found))
+            self._count(characters=sum(len(one.characters) for one in found))
         return found
 
     def rows_of_segmented(self, sentences: Sequence[Segmented]) -> list[Row]:
@@ -166,10 +167,11 @@ class OnlineFeatures:
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
         """The frozen encoder's states, as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""
         found: list[npt.NDArray[np.float16]] = []
-        for start in range(0, len(sentences), SENTENCES_AT_ONCE):
-            batch = [_without_surrogates(characters) for characters in sentences[start : start + SENTENCES_AT_ONCE]]
-            states = self._reader.states(batch, max_window=self.max_window)
-            found += [own.astype(np.float16) for own in states]
+        with turn():
+            for start in range(0, len(sentences), SENTENCES_AT_ONCE):
+                batch = [_without_surrogates(characters) for characters in sentences[start : start + SENTENCES_AT_ONCE]]
+                states = self._reader.states(batch, max_window=self.max_window)
+                found += [own.astype(np.float16) for own in states]
         return found
 
     # --- boundaries ---------------------------------------------------------------------------------------------------
@@ -213,10 +215,11 @@ class OnlineFeatures:
         """Every file that is read, by its name in a pack; see ``FeatureFolders.packed``."""
         return self._folders.files()
 
-    def _one_thread(self) -> AbstractContextManager[Any]:
-        """Sums of floats do not depend on the number of cores, and the same sums are taken off line."""
-        limit: AbstractContextManager[Any] = self._blas.limit(limits=1, user_api="blas")
-        return limit
+    @contextmanager
+    def _one_thread(self) -> Iterator[None]:
+        """A turn in which sums of floats do not depend on the number of cores; the same sums are taken off line."""
+        with turn(), self._blas.limit(limits=1, user_api="blas"):
+            yield
 
     def _select(self, sentences: Sequence[Segmented]) -> list[list[Row]]:
         """The selection of each character of each sentence."""

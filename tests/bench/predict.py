@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from cli.predict import uncollected
+from model import hardware
 from model.tagging import side_by_side
 from pipeline.contract.progress import Silent
 from ssmi import Tagger
@@ -79,7 +80,8 @@ def main() -> None:
     texts = [text for path in options.files for text in _texts(path)]
     start = time.perf_counter()
     with uncollected():
-        tagger = Tagger.open(options.run, device=options.device, threads=options.threads, reporter=Silent())
+        hardware.set_threads(options.threads)  # for the encoder alone too
+        tagger = Tagger.open(options.run, device=options.device, reporter=Silent())
     print(
         f"opened in {time.perf_counter() - start:.2f} s, {torch.get_num_threads()} threads; "
         f"{len(texts):,} texts, {sum(map(len, texts)):,} characters"

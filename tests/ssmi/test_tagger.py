@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
@@ -49,14 +50,13 @@ def tagger(tagging_project: Any) -> ssmi.Tagger:
     return ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
 
 
-def test_torch_keeps_its_threads_unless_asked(tagging_project: Any) -> None:
+def test_torch_keeps_its_threads(tagging_project: Any) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        ssmi.open_run(run_of(tagging_project), device="cpu")
-        assert torch.get_num_threads() == 2
-        ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
-        assert torch.get_num_threads() == 1
+        for threads in (None, 1, 3):
+            assert ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads)(SENTENCE)
+            assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 
@@ -235,22 +235,33 @@ def test_a_run_of_which_a_file_was_lost(tagging_project: Any, tmp_path: Path, na
         ssmi.open_run(run, project=tagging_project.root, device="cpu")
 
 
-def test_a_tagger_is_of_its_own_process(tagger: ssmi.Tagger) -> None:
+def test_a_tagger_is_of_its_own_process(tagging_project: Any) -> None:
     """torch's threads are not there after a fork, and it would wait for them without end; one needs no other."""
-    before = torch.get_num_threads()
-    try:
-        for threads, code in ((1, 3), (2, 7)):
-            torch.set_num_threads(threads)
+    for threads, code in ((1, 3), (2, 7)):
+        tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads)
+        child = os.fork()
+        if not child:
+            try:
+                os._exit(3 if tagger(SENTENCE) else 1)
+            except RuntimeError as error:
+                os._exit(7 if "another process" in str(error) else 2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
+        assert tagger(SENTENCE)
+
+
+def test_a_fork_waits_for_what_another_thread_computes(tagging_project: Any) -> None:
+    """The child has no lock that nobody gives back, and finds nothing half done."""
+    tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+    texts = texts_of(tagging_project)
+    expected = tagger(SENTENCE)
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(lambda: [tagger(text) for _ in range(5) for text in texts])
+        for _ in range(3):
             child = os.fork()
             if not child:
-                try:
-                    os._exit(3 if tagger(SENTENCE) else 1)
-                except RuntimeError as error:
-                    os._exit(7 if "another process" in str(error) else 2)
-            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
-    finally:
-        torch.set_num_threads(before)
-    assert tagger(SENTENCE)
+                os._exit(3 if tagger(SENTENCE) == expected else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+        assert work.result()
 
 
 def test_a_run_far_from_its_project(tagging_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,73 @@
+"""What the shell offers behind an option, asked as the shell asks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.shell_completion import ShellComplete
+
+from cli.main import cli
+
+
+@pytest.fixture
+def offered(pristine_project: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.delenv("SSMI_DATA", raising=False)
+
+    def ask(*words: str) -> list[str]:
+        arguments = ["--project", str(pristine_project.root), *words[:-1]]
+        shell = ShellComplete(cli, {}, "ssmi-cli", "_SSMI_CLI_COMPLETE")
+        return [item.value for item in shell.get_completions(arguments, words[-1])]
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    "command", [("train",), ("evaluate",), ("stats",), ("features", "embed"), ("data", "check"), ("predict",)]
+)
+def test_data_sets_are_those_that_are_found(
+    offered: Any, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert offered(*command, "--dataset", "") == ["msra", "resume", "sample", "tiny", "weibo"]
+    (tmp_path / "tidy").mkdir()
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path))
+    assert offered(*command, "--dataset", "ti") == ["tidy", "tiny"]
+
+
+def test_configurations(offered: Any) -> None:
+    assert "bert-crf" in offered("train", "--config", "b")
+    assert offered("ablate", "--only", "ssmi,bert-c") == ["ssmi,bert-crf"]
+
+
+@pytest.mark.parametrize("command", [("train",), ("ablate",), ("explain",), ("features", "build")])
+def test_parameters_and_their_values(offered: Any, command: tuple[str, ...]) -> None:
+    assert offered(*command, "-S", "model.fus") == ["model.fusion="]
+    assert {"train.seed=", "vocab.vectors=", "pmi.estimator="} <= set(offered(*command, "-S", ""))
+    assert offered(*command, "-S", "model.fusion=") == [
+        "model.fusion=input",
+        "model.fusion=none",
+        "model.fusion=output",
+    ]
+    assert offered(*command, "-S", "model.can=t") == ["model.can=true"]
+    assert offered(*command, "-S", "model.nothing=") == []
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "report", "predict", "ablate"])
+def test_devices(offered: Any, command: str) -> None:
+    assert offered(command, "--device", "c") == ["cpu", "cuda", "cuda:0", "cuda:1"]
+
+
+def test_nothing_heavy_is_loaded_and_no_project_is_needed(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom click.shell_completion import ShellComplete\nfrom cli.main import cli\n"
+        "shell = ShellComplete(cli, {}, 'ssmi-cli', '_SSMI_CLI_COMPLETE')\n"
+        "for words in (['train', '--dataset'], ['train', '-S'], ['train', '--config'], ['predict', '--encoding'],\n"
+        "              ['evaluate', '--run'], ['train', '--device']):\n"
+        "    assert shell.get_completions(words, ''), words\n"
+        "assert not {'torch', 'transformers', 'dask', 'duckdb', 'polars', 'gensim'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

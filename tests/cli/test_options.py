@@ -1,0 +1,86 @@
+"""Options mean the same on every command; what needs no project works without one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from cli.main import COMMANDS, cli
+
+TABLES = {"train", "ablate", "evaluate", "explain", "stats", "report", "export", "doctor"}
+"""Commands that print something to read, and that print JSON with --json."""
+COMPUTING = {"train", "ablate", "evaluate", "report", "predict"}
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(cli)
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {own}", one) for own, one in command.commands.items())
+
+
+def options(flag: str) -> dict[str, dict[str, Any]]:
+    """Command → what ``--help`` knows of one of its options."""
+    return {
+        name: option.to_info_dict()
+        for name, command in commands()
+        for option in command.params
+        if isinstance(option, click.Option) and flag in option.opts
+    }
+
+
+@pytest.mark.parametrize("flag", ["--device", "--json", "--dataset", "--set"])
+def test_an_option_is_the_same_everywhere(flag: str) -> None:
+    found = options(flag)
+    assert len(found) > 4
+    assert all(one == next(iter(found.values())) for one in found.values())
+
+
+def test_who_has_them() -> None:
+    assert {name.split()[0] for name in options("--device")} == COMPUTING
+    assert {*TABLES, "data list", "data check", "features build"} == set(options("--json"))
+
+
+def test_device_is_the_parameter_of_training(project: Any) -> None:
+    outcome = project.ssmi("train", "--device", "gpu")
+    assert outcome.code == 2 and "'gpu'" in outcome.stderr and "--device" in outcome.stderr
+
+
+def test_no_project_here(project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = tmp_path / "nowhere"
+    nowhere.mkdir()
+    elsewhere = type(project)(nowhere, project.environment)
+    listed = elsewhere.ssmi("data", "list")
+    assert listed.code == 0 and "resume" in listed.stdout and "no project here" in listed.stderr
+    assert {"resume", "sample"} <= {
+        asset["name"] for asset in json.loads(elsewhere.ssmi("data", "list", "--json").stdout)
+    }
+    told = elsewhere.ssmi("doctor")
+    assert told.code == 0 and "none here" in told.stdout and "torch" in told.stdout
+    body = json.loads(elsewhere.ssmi("doctor", "--json").stdout)
+    assert body["project"] is None and body["assets"]
+    assert elsewhere.ssmi("train").code == 4
+
+
+def test_json_is_one_document(project: Any, tagging_project: Any, tmp_path: Path) -> None:
+    states = json.loads(project.ssmi("features", "build", "--json").stdout)
+    assert states["shards"] == "current"
+    rows = json.loads(project.ssmi("stats", "--json").stdout)
+    assert rows == json.loads(project.ssmi("stats", "--format", "json").stdout)
+    assert project.ssmi("stats", "--json", "--format", "csv").code == 2
+    assert json.loads(project.ssmi("ablate", "--list", "--json").stdout)[0]["name"]
+    assert json.loads(project.ssmi("doctor", "--json").stdout)["project"] == str(project.root)
+    out = tmp_path / "pack"
+    packed = json.loads(tagging_project.ssmi("export", "--out", str(out), "--json").stdout)
+    assert packed["out"] == str(out) and sum(packed["files"].values()) > 1000
+    page = tmp_path / "page.html"
+    told = json.loads(tagging_project.ssmi("report", "--out", str(page), "--device", "cpu", "--json").stdout)
+    assert told["out"] == str(page) and 0 <= told["f1"] <= 1 and page.is_file()
