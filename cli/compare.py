@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.options import device_option, json_option
 from cli.session import Session
 
 if TYPE_CHECKING:
@@ -22,10 +23,12 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.argument("base", type=_FOLDER)
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
 @click.option("--resamples", type=click.IntRange(min=100), default=2_000, show_default=True, help="Bootstrap samples.")
-@click.option("--device", default="auto", show_default=True, help="Where a run that kept no counts is scored.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@device_option
+@json_option
 @click.pass_obj
-def compare(session: Session, run: Path, base: Path, split: str, resamples: int, device: str, as_json: bool) -> None:
+def compare(
+    session: Session, run: Path, base: Path, split: str, resamples: int, device: str | None, as_json: bool
+) -> None:
     """Say how much more F1 RUN has than BASE, and whether that can be told from chance.
 
     Both are run folders of `train` or `ablate`, or folders that hold the runs of several seeds. The interval is a
@@ -40,7 +43,7 @@ def compare(session: Session, run: Path, base: Path, split: str, resamples: int,
         split=split,
         n_resamples=resamples,
         project=session.root if session.project is not None else None,
-        device=device,
+        device=device or "auto",
         reporter=session.reporter,
     )
     if as_json:
