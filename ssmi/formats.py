@@ -32,12 +32,12 @@ class Origin:
 
 def jsonl(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """One object a line: the text, the fields that it came with, ``entities``."""
-    return formats.jsonl(map(_row, rows), _style(origin))
+    return formats.jsonl(_rows(rows, origin), _style(origin))
 
 
 def doccano(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
-    return formats.doccano(map(_row, rows), _style(origin))
+    return formats.doccano(_rows(rows, origin), _style(origin))
 
 
 def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
@@ -45,7 +45,7 @@ def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 
     Tags are of the run's scheme. A line end inside a text is written as U+FFFD.
     """
-    plain = (replace(row, text=_NOT_IN_CONLL.sub("\ufffd", row.text)) for row in map(_row, rows))
+    plain = (replace(row, text=_NOT_IN_CONLL.sub("\ufffd", row.text)) for row in _rows(rows, origin))
     return formats.conll(plain, _style(origin))
 
 
@@ -54,7 +54,7 @@ def label_studio(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 
     A task's score is that of its least certain entity, by which its data manager can sort.
     """
-    return formats.label_studio(map(_row, rows), _style(origin))
+    return formats.label_studio(_rows(rows, origin), _style(origin))
 
 
 Format = Callable[[Iterable[Tagged], Origin], Iterator[str]]
@@ -66,12 +66,12 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def _row(tagged: Tagged) -> formats.Row:
-    record, entities = tagged
-    spans = [Span(one.start, one.end, one.label) for one in entities]
-    scores = [round(one.score, DIGITS) for one in entities]
-    details = [{"score": score} for score in scores]
-    return formats.Row(record.text, spans, details, min(scores, default=None), record.fields)
+def _rows(tagged: Iterable[Tagged], origin: Origin) -> Iterator[formats.Row]:
+    for record, entities in tagged:
+        spans = [Span(one.start, one.end, one.label) for one in entities]
+        scores = [round(one.score, DIGITS) for one in entities]
+        details = [{"score": score} for score in scores]
+        yield formats.Row(record.text, spans, details, min(scores, default=None), record.fields)
 
 
 def _style(origin: Origin) -> formats.Style:
