@@ -34,12 +34,12 @@ class Origin:
 
 def jsonl(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """One object a line: the text, the fields that it came with, ``entities``."""
-    return formats.jsonl((_row(one, sources=origin.sources) for one in rows), _style(origin))
+    return formats.jsonl(_rows(rows, sources=origin.sources), _style(origin))
 
 
 def doccano(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
-    return formats.doccano(map(_row, rows), _style(origin))
+    return formats.doccano(_rows(rows), _style(origin))
 
 
 def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
@@ -47,7 +47,7 @@ def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 
     Tags are of the run's scheme. A line end inside a text is written as U+FFFD.
     """
-    plain = (replace(row, text=_NOT_IN_CONLL.sub("\ufffd", row.text)) for row in map(_row, rows))
+    plain = (replace(row, text=_NOT_IN_CONLL.sub("\ufffd", row.text)) for row in _rows(rows))
     return formats.conll(plain, _style(origin))
 
 
@@ -56,7 +56,7 @@ def label_studio(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 
     A task's score is that of the least certain entity that the run found, by which its data manager can sort.
     """
-    return formats.label_studio(map(_row, rows), _style(origin))
+    return formats.label_studio(_rows(rows), _style(origin))
 
 
 Format = Callable[[Iterable[Tagged], Origin], Iterator[str]]
@@ -68,12 +68,12 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def _row(tagged: Tagged, *, sources: bool = False) -> formats.Row:
-    record, entities = tagged
-    spans = [Span(one.start, one.end, one.label) for one in entities]
-    details = [{"score": _score(one), **({"source": one.source} if sources else {})} for one in entities]
-    found = [_score(one) for one in entities if one.source == "model"]
-    return formats.Row(record.text, spans, details, min(found, default=None), record.fields)
+def _rows(tagged: Iterable[Tagged], *, sources: bool = False) -> Iterator[formats.Row]:
+    for record, entities in tagged:
+        spans = [Span(one.start, one.end, one.label) for one in entities]
+        details = [{"score": _score(one), **({"source": one.source} if sources else {})} for one in entities]
+        found = [_score(one) for one in entities if one.source == "model"]
+        yield formats.Row(record.text, spans, details, min(found, default=None), record.fields)
 
 
 def _score(entity: Entity) -> float:

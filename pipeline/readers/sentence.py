@@ -21,7 +21,7 @@ class Sentence:
     entities: tuple[Span, ...]
     """Gold entities, half-open over ``characters``, sorted, never overlapping."""
     line: int
-    """1-based line of the raw file on which the sentence starts."""
+    """1-based line of the raw file on which the sentence starts; of a JSON array or a Parquet file, the row."""
 
     @property
     def text(self) -> str:

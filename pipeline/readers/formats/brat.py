@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline.contract.errors import InputDataError, at_line
+from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 from pipeline.contract.labels import Span
 from pipeline.readers.fields import raw_span
 from pipeline.readers.lines import numbered_lines, read_text
@@ -58,9 +58,13 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
     lines) and are counted as skipped where more does; relations, events, attributes, normalizations and notes are
     counted as skipped, and so are texts of a folder without annotations. ``line`` is that of the text's own file.
 
-    Raises MissingResourceError for annotations without their text, InputDataError with ``file:line`` for lines of
-    another form and entities that are not where they say.
+    Raises MissingResourceError where annotations or their text are not there, InputDataError with ``file:line`` for
+    lines of another form and entities that are not where they say.
     """
+    if not brat_files(path):
+        raise MissingResourceError(
+            f"{path}: no {ANNOTATIONS} file in it or beside it", next_step="keep train.txt and train.ann together"
+        )
     unit: Unit = "code-points"
     if options.offsets == "auto":
         census = OffsetCensus()

@@ -130,3 +130,10 @@ def test_other_encodings(tmp_path: Path) -> None:
     (tmp_path / "train.ann").write_bytes("T1\tPER 0 2\t李明\n".encode("gb18030"))
     sentences, _ = read_sentences(tmp_path / "train.txt", options=ReadOptions(encoding="gb18030"))
     assert next(sentences).entities == (Span(0, 2, "PER"),)
+
+
+def test_a_text_that_is_said_to_be_brats_needs_annotations(tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("李明", encoding="utf-8")
+    for path in (tmp_path, tmp_path / "train.txt"):
+        with pytest.raises(MissingResourceError, match=r"no \.ann file in it or beside it"):
+            list(read_sentences(path, options=ReadOptions(format="brat"))[0])
