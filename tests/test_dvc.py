@@ -82,7 +82,7 @@ def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: 
         stage, entry = get_stage(name), stages[name]
         assert stage.name == name
         assert stage.summary == entry["desc"]
-        assert list(stage.sections) == entry["params"]
+        assert [*stage.sections, *stage.watched] == entry["params"]
         assert [_artifact(name)] == entry["outs"]
         assert name in stage.sections
         assert stage.per_dataset == ("matrix" in entry)

@@ -71,6 +71,8 @@ class Stage:
     """Inputs from outside ``artifacts`` → digest."""
     work: Callable[[StageContext, Path], StageReport]
     """Does the work into the given empty folder."""
+    watched: tuple[str, ...] = ()
+    """More of params.yaml, for DVC to watch: what is read in some settings only, and then told by ``sources``."""
 
     @property
     def per_dataset(self) -> bool:

@@ -153,4 +153,5 @@ STAGE = Stage(
     needs=(),
     sources=sources,
     work=work,
+    watched=("encoder", "embed.fit_words", "embed.ridge", "embed.seed"),
 )

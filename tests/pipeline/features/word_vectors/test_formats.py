@@ -156,7 +156,7 @@ def test_repairs_are_counted_by_reason(tmp_path) -> None:
     assert table.dropped == {"empty word": 1, "not a number": 1, "wrong width": 2}
     assert "New York" in table.words
     assert len(table.words) == len(table.matrix) == 1000 - 5
-    assert table.words[4].startswith("\ufffd")
+    assert table.words[5].startswith("\ufffd")
 
 
 def test_duplicates_are_left_to_the_vocabulary(tmp_path) -> None:
