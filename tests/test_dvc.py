@@ -228,7 +228,8 @@ def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_o
     assert outcome.code == 0, outcome.stderr
     (back,) = re.findall(r"^  (dvc exp apply demo && dvc repro) ", outcome.stdout, re.M)
     page = (repository / "docs" / "experiments-with-dvc.md").read_text(encoding="utf-8")
-    assert back in page and "git checkout" not in page
+    shown = "".join(re.findall(r"^```sh$(.*?)^```$", page, re.M | re.S))
+    assert back in shown and "checkout" not in shown
     before, params, lock = _contents(project), (project.root / "params.yaml").read_bytes(), _lock(project)
     assert _git(project, "status", "--porcelain").split() == ["M", "dvc.lock"]
 
@@ -255,12 +256,10 @@ def test_a_name_with_a_blank_is_one_word_to_dvc(of_my_own: Any) -> None:
     assert "train@my data" in listed and "train@数据 2" in listed
 
 
-@pytest.mark.parametrize(
-    "name", ["x; touch here", 'x"; touch here; "', "x'; touch here; '", "$(touch here)", "x\ntouch here"]
-)
-def test_no_name_runs_a_command(of_my_own: Any, name: str) -> None:
+def test_no_name_runs_a_command(of_my_own: Any) -> None:
+    """DVC reads params.yaml before anything here can refuse what stands in it."""
     project = of_my_own
-    _set_datasets(project, name)
+    _set_datasets(project, "x; touch here", 'x"; touch here; "', "x'; touch here; '", "$(touch here)", "x\ntouch here")
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro", "--keep-going"],
         cwd=project.root,
@@ -268,7 +267,7 @@ def test_no_name_runs_a_command(of_my_own: Any, name: str) -> None:
         capture_output=True,
         text=True,
     )
-    assert done.returncode != 0
+    assert done.returncode != 0 and "not a plain name" in done.stderr
     assert list(project.root.rglob("here*")) == []
 
 
