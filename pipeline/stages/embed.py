@@ -30,7 +30,7 @@ from pipeline.features.segments import (
 )
 from pipeline.features.tokens import CharacterTokens
 from pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
-from pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of, require_train
+from pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
@@ -82,7 +82,7 @@ def sources(context: StageContext) -> Mapping[str, str]:
 def work(context: StageContext, folder: Path) -> StageReport:
     """Give every distinct segment a vector and say how good the bridge between the two spaces is."""
     params = context.params.embed
-    require_train(context, "segment")
+    require_train(context.dataset, splits_in(context.folder("segment")))
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
     counts = _count_segments(context)
     _check_characters(counts, encoder_of(context), context)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.contract.errors import ParameterError, nearest
-from pipeline.stages.stage import Stage, StageContext, is_current, run
+from pipeline.contract.tables import SPLITS
+from pipeline.stages.stage import Stage, StageContext, is_current, require_train, run
 
 STAGE_NAMES = ("vocab", "prepare", "segment", "embed", "selection", "pmi", "shards")
 
@@ -45,7 +46,13 @@ def stages_of(context: StageContext) -> list[Stage]:
 
 
 def build(context: StageContext, *, force: bool) -> Iterator[Built]:
-    """Run every stage that is not current (all of them with ``force``), telling of each as it ends."""
+    """Run every stage that is not current (all of them with ``force``), telling of each as it ends.
+
+    Raises MissingResourceError before anything is built again where the data set has no train file.
+    """
+    if context.variant is None:
+        files = get_stage("prepare").sources(context)
+        require_train(context.dataset, [split for split in SPLITS if any(f"/{split}/" in name for name in files)])
     for stage in stages_of(context):
         needed = force or not is_current(stage, context)
         if needed:

@@ -156,18 +156,22 @@ def parts_of(folder: Path) -> list[tuple[str, int, Path]]:
     ]
 
 
-def require_train(context: StageContext, stage: str) -> None:
+def require_train(dataset: str, there: Sequence[str]) -> None:
     """Refuse a data set that can only be scored: features would be fitted to, and counted on, nothing.
 
-    ``stage``: whose parts show it. Raises MissingResourceError.
+    ``there``: its splits. Raises MissingResourceError where train is not among them.
     """
-    there = [split for split in tables.SPLITS if tables.list_parts(context.folder(stage), split)]
     if "train" not in there:
         raise MissingResourceError(
-            f"data set {context.dataset}: no train file, only {' and '.join(there)}; features are fitted on train",
-            next_step=f"score a run on it: ssmi-cli evaluate --run RUN --dataset {context.dataset} --split {there[-1]};"
+            f"data set {dataset}: no train file, only {' and '.join(there)}; features are fitted on train",
+            next_step=f"score a run on it: ssmi-cli evaluate --run RUN --dataset {dataset} --split {there[-1]};"
             " to train on it put a train file beside the others",
         )
+
+
+def splits_in(folder: Path) -> list[str]:
+    """The splits of which a stage folder has parts."""
+    return [split for split in tables.SPLITS if tables.list_parts(folder, split)]
 
 
 def part_sizes(parts: Sequence[tuple[str, int, Path]]) -> list[int]:

@@ -141,6 +141,7 @@ def test_scores_charts_and_facts_are_on_the_page(written: Path, tagging_project:
     charts = {attributes["aria-label"] for tag, attributes in reader.tags if tag == "svg"}
     assert charts == {
         "dev scores over epochs", "training loss over epochs", "histogram of cosines", "candidates of a character",
+        "reliability of probabilities",
     }  # fmt: skip
     for text in ("tiny, test", "artifacts/train/tiny", "TESTED", "Dev scores, whatever split"):
         assert text in reader.text
