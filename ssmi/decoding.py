@@ -178,7 +178,7 @@ class _Told:
 
 
 def _peekable(stream: BinaryIO) -> Any:
-    return stream if hasattr(stream, "peek") else io.BufferedReader(stream)  # type: ignore[type-var]  # it has readinto
+    return stream if hasattr(stream, "peek") else io.BufferedReader(stream)
 
 
 def _broken_gzip(name: str, error: Exception) -> InputDataError:
