@@ -47,9 +47,11 @@ _NOT_TYPED = {
 
 
 def _encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if not value or context.resilient_parsing:  # a completion: nothing heavy
+        return None
     from ssmi.decoding import check_encoding
 
-    return None if value is None else check_encoding(value)
+    return check_encoding(value)
 
 
 def _complete_encoding(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -148,6 +148,20 @@ def test_json_lines_are_known_by_their_name(predict: Any, tmp_path: Path, name: 
     assert (row["text"], row["n"]) == ("北京", 1)
 
 
+def test_tables_and_arrays_are_known_by_their_name(predict: Any, tmp_path: Path) -> None:
+    table, array = tmp_path / "a.csv", tmp_path / "b.json"
+    table.write_bytes(f'id,content\r\n7,"{SENTENCE}"\r\n'.encode("gb18030"))
+    array.write_text(json.dumps([{"id": 1, "content": SENTENCE}], ensure_ascii=False), encoding="gb18030")
+    rows = rows_of(predict(table, array, "--field", "content", "--encoding", "gb18030"))
+    assert [(row["id"], row["text"]) for row in rows] == [("7", SENTENCE), (1, SENTENCE)]
+    assert all(list(row) == ["text", "id", "entities"] and row["entities"] for row in rows)
+    outcome = predict(array.rename(tmp_path / "b.txt"), "--encoding", "gb18030")
+    assert outcome.code == 3 and "--input json" in outcome.stderr and not outcome.stdout
+    outcome = predict(table, "--encoding", "gb18030")
+    assert outcome.code == 3 and "'id', 'content'" in outcome.stderr and "--field" in outcome.stderr
+    assert predict(table, "--encoding", "klingon").code == 2
+
+
 def test_progress_follows_what_is_tagged_not_what_is_read() -> None:
     done: list[int] = []
     progress = Progress(done.append)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import copy
+import json
 import multiprocessing
 import os
 import pickle
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import ssmi
+from pipeline.contract import manifest as manifests
 from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from pipeline.online import OnlineFeatures
 from pipeline.readers import read_sentences
 from ssmi.packing import pack
 
@@ -63,18 +67,59 @@ def by_threads(taggers: Sequence[ssmi.Tagger], texts: Sequence[str], *, n_thread
     return found
 
 
+@pytest.fixture(scope="module")
+def strange_run(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose training met two boundaries: every text brings strangers."""
+    run = tmp_path_factory.mktemp("strange") / "run"
+    shutil.copytree(run_of(tagging_project), run)
+    weights, files = run / "checkpoint" / "model.safetensors", run / "checkpoint" / "files.json"
+    tensors = load_file(weights)
+    tensors["boundary_ids"] = tensors["boundary_ids"][:2].clone()
+    tensors["boundary.table.weight"] = tensors["boundary.table.weight"][:3].clone()
+    save_file(tensors, weights)
+    digests = json.loads(files.read_text())
+    files.write_text(json.dumps(digests | {weights.name: manifests.digest_file(weights)}))
+    return run
+
+
+def test_a_text_waits_while_another_brings_boundaries(
+    tagging_project: Any, strange_run: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have their places in the table before their vectors lie there: nobody may read in between."""
+    alone = ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=1)
+    expected = alone(texts[0])
+    with ThreadPoolExecutor(1) as pool:
+        others: list[Future[list[ssmi.Entity]]] = []
+        vectors = OnlineFeatures.boundary_vectors
+
+        def interrupted(self: OnlineFeatures, ids: Any) -> Any:
+            if not others:
+                others.append(pool.submit(tagger, texts[0]))
+                wait(others, timeout=1)  # long enough to go wrong; rightly it comes later, however long this is
+            return vectors(self, ids)
+
+        monkeypatch.setattr(OnlineFeatures, "boundary_vectors", interrupted)
+        tagger = ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=1)
+        assert tagger(texts[0]) == expected
+        assert others[0].result() == expected
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.usefixtures("hurried")
 def test_every_score_is_the_one_of_one_thread(
-    tagging_project: Any, texts: list[str], monkeypatch: pytest.MonkeyPatch, threads: int
+    tagging_project: Any, strange_run: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     """Fresh taggers, which fill what they remember while all threads ask; and it stays filled rightly."""
-    monkeypatch.setattr("model.tagging.MOST_STRANGERS", 1)  # and forget it again and again
-    alone = ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads)
+    monkeypatch.setattr("model.tagging.MOST_STRANGERS", 100)  # and forget it again and again
+
+    def fresh() -> ssmi.Tagger:
+        return ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=threads)
+
+    alone = fresh()
     expected = [alone(text) for text in texts]
-    assert sum(map(len, expected)) > 50
+    assert sum(map(len, expected)) > 20
     for n_threads in (2, 5, 2, 8):
-        tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads)
+        tagger = fresh()
         assert by_threads([tagger], texts, n_threads=n_threads) == [expected]
         assert [tagger(text) for text in texts] == expected
 
