@@ -94,9 +94,7 @@ class Ablation:
             if row is not None:
                 present, now = row.settings, row.describe()
             else:  # its features are not those of the parameters, so no run is
-                params = configuration.apply(self.params)
-                present = ""
-                now = ablation_settings.describe(params, made_from(params, shards="not built", encoder="not built"))
+                present, now = "", ablation_settings.describe(configuration.apply(self.params), {})
             found += ablation_settings.others(self.runs, configuration=name, present=present, now=now)
         return found
 
