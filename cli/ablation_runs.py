@@ -17,7 +17,6 @@ from cli import ablation_settings, tracking, trainable
 from cli.ablation_table import OtherSettings, Run
 from cli.session import Session
 from model import checkpoint as checkpoints
-from model import rates
 from model import resume as states
 from model.assessment import counts
 from model.configurations import CONFIGURATIONS, Configuration
@@ -95,11 +94,7 @@ class Ablation:
             if row is not None:
                 present, now = row.settings, row.describe()
             else:  # its features are not those of the parameters, so no run is
-                params = configuration.apply(self.params)
-                present = ""
-                for other in rows.values():  # all are of one encoder
-                    params = rates.resolve(params, encoder_width=other.shards.encoder_width)
-                now = ablation_settings.describe(params, made_from(params, shards=None))
+                present, now = "", ablation_settings.describe(configuration.apply(self.params), {})
             found += ablation_settings.others(self.runs, configuration=name, present=present, now=now)
         return found
 

@@ -104,19 +104,23 @@ def _finished(settings: Path) -> Iterator[tuple[int, Json]]:
 
 
 def _differs(then: Json, now: Json) -> list[str]:
-    """``train.epochs 1 (now 2)`` for each thing that differs; of features the parameters, where those say it."""
-    sides = [dict(side["made_from"]) for side in (then, now)]
+    """``train.epochs 1 (now 2)`` for each thing that differs; of features the parameters, where those say it.
+
+    Without shards there is nothing to be made from now: then the features alone are looked at.
+    """
     features = [
         {f"{section}.{key}": value for section, own in side["features"].items() for key, value in own.items()}
         for side in (then, now)
     ]
+    sides = [dict(side["made_from"]) if now["made_from"] else {} for side in (then, now)]
     if features[0] != features[1]:
         for side in sides:
             for name in _SHARDS:
                 side.pop(name, None)
     before, after = ({**feature, **side} for feature, side in zip(features, sides, strict=True))
-    return [
+    found = [
         f"{name} {short(before.get(name))} (now {short(after.get(name))})"
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     ]
+    return found or ["its features are not built"]

@@ -12,8 +12,6 @@ from pipeline.contract.params import Params
 REVISION = 3
 """Of the code that trains: one more whenever the same parameters come to give other figures (``make golden`` asks)."""
 
-NOT_BUILT = "not built"
-
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "encoder": frozenset(),
     "model": frozenset(),
@@ -22,14 +20,12 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
 """Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
 
 
-def made_from(params: Params, *, shards: Shards | None) -> dict[str, Any]:
+def made_from(params: Params, *, shards: Shards) -> dict[str, Any]:
     """``section.key`` → value, the digests of the shards and of the encoder that they were built with, the code.
 
     ``train.precision`` and the learning rates are what ``auto`` comes to, on this machine and for this encoder.
-
-    shards: None where they are not built; rates then stay as they are.
     """
-    resolved = params if shards is None else rates.resolve(params, encoder_width=shards.encoder_width)
+    resolved = rates.resolve(params, encoder_width=shards.encoder_width)
     values = {
         f"{section}.{key}": value
         for section, free in _SECTIONS.items()
@@ -40,8 +36,8 @@ def made_from(params: Params, *, shards: Shards | None) -> dict[str, Any]:
     return {
         **values,
         "train.precision": precision,
-        "shards": NOT_BUILT if shards is None else shards.digest,
-        "the shards' encoder": NOT_BUILT if shards is None else shards.encoder_digest,
+        "shards": shards.digest,
+        "the shards' encoder": shards.encoder_digest,
         "the revision of the network's code": REVISION,
     }
 
