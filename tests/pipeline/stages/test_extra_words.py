@@ -14,7 +14,6 @@ from pipeline.features.oov import fit_alignment, isolated_vectors
 from pipeline.features.trie import Trie
 from pipeline.features.vocabulary import open_vocabulary
 from pipeline.stages.embed import open_encoder
-from tests.conftest import TAGGING
 
 LISTED = "\ufeff# mine\n只有测试集见过\n\n上海人民\nabc\n疫苗\n上海人民\n单\n  测试集见  \n"
 """Lines 2, 4 and 9 join; 疫苗 has a vector."""
@@ -114,15 +113,15 @@ def test_without_them_nothing_of_the_encoder_matters(project: Any) -> None:
 
 def test_a_tagger_trained_with_them_and_its_pack_know_them(extended: Any, copy_project: Any, tmp_path: Path) -> None:
     project = copy_project(extended, tmp_path)
-    assert project.ssmi("train", *TAGGING).code == 0
-    packed = tmp_path / "packed"
-    assert project.ssmi("export", "--run", "artifacts/train/tiny", "--out", str(packed)).code == 0
+    assert project.ssmi("train", "-S", "train.epochs=1").code == 0
+    run, packed = project.root / "artifacts" / "train" / "tiny", tmp_path / "packed"
+    assert project.ssmi("export", "--run", str(run), "--out", str(packed)).code == 0
     words = tables.read_table(packed / "features" / "vocab" / "words.parquet", schema.VOCABULARY)["word"].to_pylist()
     assert words[-3:] == JOIN
     import ssmi
 
     text = "只有测试集见过这个"
-    own, other = ssmi.open_run(project.root / "artifacts" / "train" / "tiny"), ssmi.open_run(packed)
+    own, other = ssmi.open_run(run), ssmi.open_run(packed)
     assert own(text) == other(text)
     row = project.ssmi("explain", "过", "--segment", "只有测试集见过")
     assert row.code == 0 and "a word of the vocabulary" in row.stdout
