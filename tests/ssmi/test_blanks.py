@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -151,12 +152,17 @@ def test_prediction_gives_what_evaluation_counts_of_real_data(tmp_path: Path, da
         assert words_of(again) == words_of(found), text
 
 
+def keeps_blanks(character: str) -> bool:
+    chinese = unicodedata.name(character, "").startswith(("CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA"))
+    return character.isascii() or (character.isalnum() and not chinese)
+
+
 def spaced(text: str, *, seed: int) -> str:
     """An indented copy with blanks, line ends and marks between a third of its characters, and around Latin words."""
     draw = random.Random(seed)
     pieces = ["\u3000\u3000"]
     for before, character in zip(" " + text, text, strict=False):
-        if not (before + character).isascii() and draw.random() < 1 / 3:
+        if not (keeps_blanks(before) and keeps_blanks(character)) and draw.random() < 1 / 3:
             pieces.append(draw.choice([" ", "\u3000", "\u00a0", "\n", "\u200b", "\n\u3000\u3000"]))
         pieces.append(character)
     return "".join(pieces)
