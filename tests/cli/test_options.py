@@ -70,14 +70,20 @@ def test_no_project_here(project: Any, tmp_path: Path, monkeypatch: pytest.Monke
     assert elsewhere.ssmi("train").code == 4
 
 
-def test_json_is_one_document(project: Any, tagging_project: Any, tmp_path: Path) -> None:
+def test_json_of_features(project: Any) -> None:
     states = json.loads(project.ssmi("features", "build", "--json").stdout)
     assert states["shards"] == "current"
     rows = json.loads(project.ssmi("stats", "--json").stdout)
     assert rows == json.loads(project.ssmi("stats", "--format", "json").stdout)
     assert project.ssmi("stats", "--json", "--format", "csv").code == 2
-    assert json.loads(project.ssmi("ablate", "--list", "--json").stdout)[0]["name"]
-    assert json.loads(project.ssmi("doctor", "--json").stdout)["project"] == str(project.root)
+
+
+def test_json_of_what_there_is(pristine_project: Any) -> None:
+    assert json.loads(pristine_project.ssmi("ablate", "--list", "--json").stdout)[0]["name"]
+    assert json.loads(pristine_project.ssmi("doctor", "--json").stdout)["project"] == str(pristine_project.root)
+
+
+def test_json_of_a_run(tagging_project: Any, tmp_path: Path) -> None:
     out = tmp_path / "pack"
     packed = json.loads(tagging_project.ssmi("export", "--out", str(out), "--json").stdout)
     assert packed["out"] == str(out) and sum(packed["files"].values()) > 1000
