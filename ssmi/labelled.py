@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ from model.assessment.calibration import Calibration, Guess, calibrate, guesses
 from model.scoring import Scores, score
 from pipeline.contract.labels import Span
 from pipeline.contract.progress import Reporter, Silent
-from pipeline.readers import ReadReport, Sentence, read_sentences
+from pipeline.features.blanks import seen_sentences
+from pipeline.readers import ReadReport, read_sentences
+from pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.tagger import Tagger
 
 
@@ -40,19 +41,22 @@ class FileScores:
         }
 
 
-def score_file(tagger: Tagger, path: str | Path, *, reporter: Reporter | None = None) -> FileScores:
+def score_file(
+    tagger: Tagger, path: str | Path, *, options: ReadOptions = DEFAULT, reporter: Reporter | None = None
+) -> FileScores:
     """Tag the sentences of a labelled file, of any format that ``prepare`` reads, and compare with its own entities.
 
-    A sentence is tagged as its tokens joined. Raises MissingResourceError where there is no file, InputDataError with
+    A sentence is tagged as its characters joined, and its entities are those that shards would hold (without blanks at
+    their edges). options: what the file does not say of itself. Raises MissingResourceError where there is no file, InputDataError with
     ``file:line`` where it breaks its format.
     """
     reporter = reporter or Silent()
-    sentences, report = read_sentences(Path(path))
+    read, report = read_sentences(Path(path), options=options)
     waiting: deque[list[Span]] = deque()
 
     def texts() -> Iterator[str]:
-        for sentence in sentences:
-            waiting.append(_in_text(sentence))
+        for sentence in seen_sentences(read, report):
+            waiting.append(list(sentence.entities))
             yield sentence.text
 
     gold: list[list[Span]] = []
@@ -66,12 +70,6 @@ def score_file(tagger: Tagger, path: str | Path, *, reporter: Reporter | None = 
             gold.append(own)
             predicted.append(found)
     return FileScores(score(gold, predicted), calibrate(guessed), _unknown(gold, tagger.labels.entity_types), report)
-
-
-def _in_text(sentence: Sentence) -> list[Span]:
-    """The gold entities in code points of the joined text."""
-    starts = list(accumulate(map(len, sentence.characters), initial=0))
-    return [Span(starts[span.start], starts[span.end], span.label) for span in sentence.entities]
 
 
 def _unknown(gold: Sequence[Sequence[Span]], known: Sequence[str]) -> dict[str, int]:
