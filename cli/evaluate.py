@@ -14,6 +14,7 @@ from cli.session import Session
 
 if TYPE_CHECKING:
     from model.assessment.calibration import Calibration
+    from pipeline.readers.options import ReadOptions
     from ssmi.labelled import FileScores
 
 FORMS = ("svg", "png")
@@ -52,22 +53,24 @@ def evaluate(
     _check_usage(file, picture)
     if file is not None:
         from cli.runs import run_folder
+        from pipeline.readers.options import DEFAULT
 
         folder, project = run_folder(session, run=run, dataset=dataset)
         title = file.name
-        scores, calibration = _of_file(session, folder, project, file, device=device or "auto")
+        scores, calibration = _of_file(session, folder, project, file, DEFAULT, device=device or "auto")
     else:
         from cli.runs import scored_run
 
         folder, name = scored_run(session, run=run, dataset=dataset)
         title = split
         shards = session.root / "artifacts" / "shards" / name
-        path = _file_instead(session, folder, shards, name, split) if run is not None and dataset is not None else None
-        if path is None:
+        named = run is not None and dataset is not None
+        instead = _file_instead(session, folder, shards, name, split) if named else None
+        if instead is None:
             scores, calibration = _of_split(session, folder, shards, split, device=device or "auto")
         else:
             project = session.root if session.project is not None else None
-            scores, calibration = _of_file(session, folder, project, path, device=device or "auto")
+            scores, calibration = _of_file(session, folder, project, *instead, device=device or "auto")
     if picture is not None:
         from cli.calibration_plot import plot
 
@@ -91,8 +94,10 @@ def _check_usage(file: Path | None, picture: Path | None) -> None:
         raise click.UsageError(f"--plot {picture}: no folder {picture.parent}")
 
 
-def _file_instead(session: Session, run: Path, shards: Path, dataset: str, split: str) -> Path | None:
-    """The file of a split, where a run cannot be scored on the data set's shards; None where it can."""
+def _file_instead(
+    session: Session, run: Path, shards: Path, dataset: str, split: str
+) -> tuple[Path, ReadOptions] | None:
+    """The file of a split and how it is read, where a run cannot be scored on the data set's shards; else None."""
     from model.evaluation import why_unfit
 
     why_not = why_unfit(run=run, shards=shards)
@@ -101,14 +106,15 @@ def _file_instead(session: Session, run: Path, shards: Path, dataset: str, split
     from pipeline.assets.resolve import find_dataset
     from pipeline.contract.errors import MissingResourceError
 
-    files = find_dataset(dataset, root=session.root, reporter=session.reporter).splits
+    found = find_dataset(dataset, root=session.root, reporter=session.reporter)
+    files = found.splits
     if split not in files:
         raise MissingResourceError(
             f"{why_not}; nor has the data set a {split} file",
             next_step=f"choose --split {' or '.join(files)}, or ssmi-cli features build --dataset {dataset}",
         )
     session.reporter.note(f"{why_not}; {files[split]} is tagged as `predict` does")
-    return files[split]
+    return files[split], found.options
 
 
 def _of_split(
@@ -123,7 +129,7 @@ def _of_split(
 
 
 def _of_file(
-    session: Session, run: Path, project: Path | None, path: Path, *, device: str
+    session: Session, run: Path, project: Path | None, path: Path, options: ReadOptions, *, device: str
 ) -> tuple[dict[str, Any], Calibration]:
     from cli.predict import uncollected
 
@@ -132,7 +138,7 @@ def _of_file(
         from ssmi.tagger import Tagger
 
         tagger = Tagger.open(run, project=project, device=device, threads=0, reporter=session.reporter)
-    found = score_file(tagger, path, reporter=session.reporter)
+    found = score_file(tagger, path, options=options, reporter=session.reporter)
     _say_how_it_was_read(session, path, found)
     return found.to_json(), found.calibration
 

@@ -47,8 +47,9 @@ def score_file(
     """Tag the sentences of a labelled file, of any format that ``prepare`` reads, and compare with its own entities.
 
     A sentence is tagged as its characters joined, and its entities are those that shards would hold (without blanks at
-    their edges). options: what the file does not say of itself. Raises MissingResourceError where there is no file, InputDataError with
-    ``file:line`` where it breaks its format.
+    their edges). options: what the file does not say of itself.
+
+    Raises MissingResourceError where there is no file, InputDataError with ``file:line`` where it breaks its format.
     """
     reporter = reporter or Silent()
     read, report = read_sentences(Path(path), options=options)
