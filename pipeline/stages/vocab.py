@@ -80,7 +80,7 @@ def _facts(reader: VectorReader, *, licence: str) -> dict[str, Any]:
         "container": reader.file.container,
         "encoding": reader.encoding,
         "rows_in_header": reader.n_in_header,
-        "read_to_the_end": reader.ended,
+        "read_to_the_end": _all_read(reader),
         "repairs": dict(sorted((+reader.repairs).items())),
         "licence": licence,
     }
@@ -89,13 +89,18 @@ def _facts(reader: VectorReader, *, licence: str) -> dict[str, Any]:
     return facts
 
 
+def _all_read(reader: VectorReader) -> bool:
+    """Whether no row is left, by the file's end or by its header."""
+    return reader.ended or reader.n_rows == reader.n_in_header
+
+
 def _said(reader: VectorReader) -> str:
     """What was read, as one line."""
     packed = f" in {reader.file.container}" if reader.file.container else ""
     member = f" ({reader.file.member})" if reader.file.member else ""
     repairs = "".join(f", {count:,} {reason}" for reason, count in sorted((+reader.repairs).items()))
     rest = ""
-    if not reader.ended:
+    if not _all_read(reader):
         named = f" of the {reader.n_in_header:,} that its header names" if reader.n_in_header else ""
         rest = f"; vocab.max_words are kept, so reading stopped after {reader.n_rows:,} rows{named}: the rest is unread"
     return (
