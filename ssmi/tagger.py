@@ -183,7 +183,7 @@ class Tagger:
             for piece in cut(text):
                 text.n_waiting += 1
                 pieces.append(piece)
-                size += max(1, piece.n_given)
+                size += max(1, len(piece.text))
                 if size >= batch_characters:
                     self._tag(pieces, min_score, advance)
                     pieces, size = [], 0

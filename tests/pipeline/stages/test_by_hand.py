@@ -34,6 +34,8 @@ class Sentence:
 def read_raw(path: Path) -> list[Sentence]:
     sentences = [Sentence()]
     for line in path.read_text(encoding="utf-8").split("\n"):
+        if line and line[: line.rindex(" ")].isspace():
+            continue  # every blank of these sentences stands beside a Chinese character, and is not seen
         if line:
             sentences[-1].characters.append(line[: line.rindex(" ")])
             sentences[-1].tags.append(line[line.rindex(" ") + 1 :])
