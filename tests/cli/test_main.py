@@ -110,10 +110,11 @@ def _mix_schemes(project: Any) -> None:
 
 
 def _wrong_width(project: Any) -> None:
+    """Every twentieth row: a single one would be dropped and counted."""
     path = project.root / "vectors.txt"
-    lines = path.read_text(encoding="utf-8").splitlines()
-    lines[2] = lines[2].rpartition(" ")[0]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    lines = path.read_text(encoding="utf-8").split("\n")
+    lines[2::20] = [line.rpartition(" ")[0] for line in lines[2::20]]
+    path.write_text("\n".join(lines), encoding="utf-8")
 
 
 def _no_weights(project: Any) -> None:
@@ -157,7 +158,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         3,
         ["vectors.txt: no vectors", "word2vec"],
     ),
-    "vectors of uneven width": (_wrong_width, BUILD, 3, ["vectors.txt:3: 7 numbers", "expected 8"]),
+    "vectors of uneven width": (_wrong_width, BUILD, 3, ["vectors.txt:3: not 8 numbers", "17 of 338 rows are wrong"]),
     "vectors without a Chinese word": (
         _edit("vectors.txt", lambda _: "hello 1 2\nworld 3 4\n"),
         BUILD,
