@@ -34,14 +34,19 @@ class Sentence:
 def read_raw(path: Path) -> list[Sentence]:
     sentences = [Sentence()]
     for line in path.read_text(encoding="utf-8").split("\n"):
-        if line and line[: line.rindex(" ")].isspace():
-            continue  # every blank of these sentences stands beside a Chinese character, and is not seen
         if line:
             sentences[-1].characters.append(line[: line.rindex(" ")])
             sentences[-1].tags.append(line[line.rindex(" ") + 1 :])
         elif sentences[-1].characters:
             sentences.append(Sentence())
-    return [sentence for sentence in sentences if sentence.characters]
+    return [without_blanks(sentence) for sentence in sentences if sentence.characters]
+
+
+def without_blanks(sentence: Sentence) -> Sentence:
+    """A blank is seen between two Latin words only; here none stands at an end or beside another."""
+    of = sentence.characters
+    seen = [i for i, own in enumerate(of) if not own.isspace() or (of[i - 1] + of[i + 1]).isascii()]
+    return Sentence([of[i] for i in seen], [sentence.tags[i] for i in seen])
 
 
 def unit(vector: Vector) -> Vector:
