@@ -23,7 +23,6 @@ from model.configurations import CONFIGURATIONS, Configuration
 from model.data import Shards, open_shards
 from model.files import CHECKPOINT, HISTORY, METRICS
 from model.provenance import differences, made_from
-from model.training import train
 from pipeline.contract.errors import SsmiError
 from pipeline.contract.params import Params
 from pipeline.executor import Executor
@@ -164,13 +163,8 @@ class Ablation:
         if not resume:
             states.remove(folder)
         ablation_settings.write(folder.parent, row.describe())
-        train(
-            shards=row.shards.folder,
-            encoder=encoder,
-            run=folder,
-            params=params,
-            reporter=self.session.reporter,
-            resume=resume,
+        trainable.train(
+            self.session, shards=row.shards.folder, encoder=encoder, run=folder, params=params, resume=resume
         )
 
     def _standing(self, row: Row, seed: int) -> tuple[bool, str]:

@@ -48,8 +48,8 @@ def decode(
     with hardware.autocast(network.tags.weight.device, precision):
         emissions = network.emissions(batch)
     paths = network.crf.decode(emissions, mask=batch.mask)
-    read = [_spans(path, labels) for path in paths]
-    spans = [whole_words(own, edges) for (own, _), edges in zip(read, kinds, strict=True)]
+    read = [entities_of(path, edges, labels=labels) for path, edges in zip(paths, kinds, strict=True)]
+    spans = [own for own, _ in read]
     found = None
     if probabilities:
         wanted = spans if asked is None else [[*own, *more] for own, more in zip(spans, asked, strict=True)]
@@ -57,7 +57,8 @@ def decode(
     return Decoded(spans, found, sum(pieces for _, pieces in read), sum(map(len, paths)))
 
 
-def _spans(path: Sequence[int], labels: LabelSet) -> tuple[list[Span], int]:
-    """The entities of a path of tag ids, and how many of its pieces are none."""
+def entities_of(path: Sequence[int], kinds: Sequence[int], *, labels: LabelSet) -> tuple[list[Span], int]:
+    """The entities of a sentence's tag ids, at the edges of whole words, and how many pieces of the path are none."""
     names = labels.tags
-    return strict_spans([names[tag_id] for tag_id in path], scheme=labels.scheme)
+    spans, ill_formed = strict_spans([names[tag_id] for tag_id in path], scheme=labels.scheme)
+    return whole_words(spans, kinds), ill_formed

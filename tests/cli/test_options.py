@@ -12,9 +12,9 @@ import pytest
 
 from cli.main import COMMANDS, cli
 
-TABLES = {"train", "ablate", "evaluate", "explain", "stats", "report", "export", "doctor"}
+TABLES = {"train", "ablate", "compare", "evaluate", "explain", "stats", "report", "export", "doctor"}
 """Commands that print something to read, and that print JSON with --json."""
-COMPUTING = {"train", "ablate", "evaluate", "report", "predict"}
+COMPUTING = {"train", "ablate", "compare", "evaluate", "report", "predict"}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:
