@@ -50,7 +50,7 @@ def save_experiment(root: Path, name: str) -> bool:
 
 def _identity(root: Path) -> dict[str, str]:
     """Who git says keeps something, told in full: DVC reads fewer of its settings and refuses without."""
-    found = {}
+    found: dict[str, str] = {}
     for key in ("name", "email"):
         asked = subprocess.run(
             ["git", "config", f"user.{key}"], cwd=root, capture_output=True, text=True, encoding="utf-8", check=False
