@@ -51,7 +51,7 @@ def test_a_byte_order_mark_says_which_encoding(encoding: str, end: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-16-le", "utf-16-be", "utf-32-le", "utf-8"])
-@given(lines=st.lists(st.text(st.characters(exclude_characters="\r\n\ufeff", codec="utf-8"), min_size=1), min_size=1))
+@given(lines=st.lists(st.text(st.characters(exclude_characters="\0\r\n\ufeff", codec="utf-8"), min_size=1), min_size=1))
 def test_any_line_in_an_encoding_that_was_said(encoding: str, lines: list[str]) -> None:
     data = "\n".join([*lines, "中"]).encode(encoding)
     assert texts(data, kind="text", encoding=encoding)[-1] == "中"
