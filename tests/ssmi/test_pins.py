@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,7 @@ def test_a_run_that_was_interrupted_is_kept_too(project: Any) -> None:
         state = run_of(project) / "history.csv"
         while not state.exists():
             assert process.poll() is None, process.stderr.read()
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         process.communicate()
     assert process.returncode == 130
