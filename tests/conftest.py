@@ -30,7 +30,7 @@ UNKNOWN_TO_THE_ENCODER = "😀"
 TAGGING_RATES = {"lr_encoder": 0.002, "lr_boundaries": 0.001, "lr_crf": 0.01, "lr_new": 0.005}
 TAGGING = (
     "-S",
-    "train.epochs=12",
+    "train.epochs=24",
     *(word for name, rate in TAGGING_RATES.items() for word in ("-S", f"train.{name}={rate}")),
 )
 

@@ -114,7 +114,7 @@ def test_two_processes_train_as_one(
     assert len(single.step_losses) == 8
     # every process comes to the same, and the first one alone talks
     assert [result for result, _ in first] == [result for result, _ in second]
-    assert [len(notes) for _, notes in first] == [2, 2, 1, 2]
+    assert [len(notes) for _, notes in first] == [3, 3, 2, 3]  # the rates, then an epoch each
     assert [notes for _, notes in second] == [[], [], [], []]
     metrics = json.loads((tmp_path / "plain" / "metrics.json").read_text(encoding="utf-8"))
     assert [metrics["dev"], metrics["test"]] == first[0][0]["scores"]

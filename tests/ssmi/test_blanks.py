@@ -20,7 +20,6 @@ import ssmi
 from model.evaluation import tag_split
 from pipeline.assets.resolve import find_dataset
 from pipeline.contract import schema, tables
-from pipeline.contract.labels import strict_spans
 from pipeline.contract.progress import Silent
 from pipeline.features.blanks import seen_stretches
 from pipeline.readers import read_sentences
@@ -109,7 +108,7 @@ def test_prediction_gives_the_entities_that_evaluation_counts(
 
 def assert_the_same(tagger: ssmi.Tagger, run: Path, shards: Path, split: str, raw: Path) -> None:
     tagged = tag_split(run=run, shards=shards, split=split, device="cpu", reporter=Silent())
-    counted = [strict_spans(tags, scheme=tagged.labels.scheme)[0] for tags in tagged.tags]
+    counted = tagged.predicted.spans
     parts = tables.list_parts(shards, split)
     rows = [
         row["characters"] for part in parts for row in tables.read_rows(part, schema.SHARDS, columns=["characters"])
