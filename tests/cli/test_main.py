@@ -119,6 +119,10 @@ def _wrong_width(project: Any) -> None:
 
 def _no_weights(project: Any) -> None:
     (project.root / "encoder" / "model.safetensors").unlink()
+
+
+def _pickled_weights(project: Any) -> None:
+    _no_weights(project)
     (project.root / "encoder" / "pytorch_model.bin").write_bytes(b"\x80\x04.")
 
 
@@ -172,15 +176,16 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         4,
         ["nobody/nothing: not a folder, not a listed encoder", "e5-small-zh"],
     ),
-    "encoder without weights": (_no_weights, BUILD, 4, ["lacks model.safetensors", "pickle"]),
+    "encoder without weights": (_no_weights, BUILD, 4, ["lacks model.safetensors"]),
+    "encoder whose weights are some pickle": (_pickled_weights, BUILD, 3, ["not tensors alone", "pickle"]),
     "encoder with weights of another network": (_other_weights, BUILD, 5, ["weights are missing", "encoder.name"]),
     "encoder whose weights are damaged": (
         lambda p: (p.root / "encoder" / "model.safetensors").write_bytes(b"\x00" * 99),
         BUILD,
         5,
-        ["no usable BERT weights", "encoder.name"],
+        ["no usable weights", "encoder.name"],
     ),
-    "encoder with another vocabulary": (_short_vocabulary, BUILD, 3, ["vocab_size", "50 tokens"]),
+    "encoder with another vocabulary": (_short_vocabulary, BUILD, 3, ["are unknown to it", "encoder.name"]),
     "data set by path": (_nothing, [*BUILD, "--dataset", "/tmp/raw"], 2, ["'/tmp/raw': not a plain name", "data/NAME"]),
     "data set from above": (_nothing, [*BUILD, "--dataset", "../tiny"], 2, ["not a plain name"]),
     "data set without a name": (_nothing, ["stats", "--dataset", ""], 2, ["not a plain name"]),

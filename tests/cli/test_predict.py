@@ -358,7 +358,7 @@ def test_interactive_shows_each_line(predict: Any, typed: Any, file: Path) -> No
         f"{first['score']:.3f}",
     ]
     assert not any(character in outcome.stdout for character in "\x1b\u202e\xff")
-    assert "\u241b[2J\ufffd" in outcome.stdout and lines[-1] == "\ufffd"
+    assert "\u241b" in outcome.stdout and "2J\ufffd" in outcome.stdout and lines[-1] == "\ufffd"
 
 
 class Terminal:
@@ -421,8 +421,9 @@ def test_rows_at_a_terminal_come_whole_and_a_bar_before_them(tagging_project: An
 def test_entities_are_coloured_while_a_line_is_typed(predict: Any, file: Path, terminal: Any) -> None:
     first = rows_of(predict(file))[0]["entities"][0]
     terminal("", ">")
-    shown = terminal(SENTENCE, f"m{first['text']}")  # before any Enter
-    assert re.search(rf"\x1b\[[0-9;]*3\d[0-9;]*m{first['text']}", shown), shown
+    coloured = rf"\x1b\[[0-9;]*3\d[0-9;]*m{first['text']}"
+    shown = terminal(SENTENCE, coloured)  # before any Enter
+    assert re.search(coloured, shown), shown
     shown = terminal("\r", rf"{first['score']:.3f}[^>]*>")  # and the next prompt
     assert f"[{first['text']} {first['label']}]" in re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert "rror" not in terminal("\x04", "never")

@@ -28,7 +28,7 @@ def test_a_stopped_training_says_how_to_go_on_and_does(project: Any) -> None:
     *_, stopped, advice = said.splitlines()
     assert stopped.startswith("interrupted: stopped in epoch ") and str(run) in stopped
     assert advice == "  next: ssmi-cli train -S train.epochs=5 --resume"
-    assert sorted(path.name for path in run.iterdir()) == ["checkpoint", "history.csv", "state"]
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoint", "history.csv", "pinned", "state"]
 
     scored = project.ssmi("evaluate", "--split", "dev", "--json")
     assert scored.code == 0 and json.loads(scored.stdout)["dev"]["n_sentences"] == 12
