@@ -37,6 +37,8 @@ def compare(
     """
     from ssmi.comparison import compare_runs
 
+    if run.resolve() == base.resolve():
+        session.reporter.note(f"{run}: compared with itself")
     found = compare_runs(
         run,
         base,

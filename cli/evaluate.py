@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,13 @@ FORMS = ("svg", "png")
 @run_option
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
 @click.option(
-    "--file", "file", type=click.Path(dir_okay=False, path_type=Path), help="Score this labelled file, of any format."
+    "--file",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Score this labelled file, or folder of brat's.",
 )
+@click.option("--encoding", metavar="NAME", help="Of --file, e.g. gb18030; else as dataset.yaml beside it says.")
+@click.option("--offsets", metavar="UNIT", help="Of --file: auto, code-points or utf-16; else as dataset.yaml says.")
 @click.option(
     "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg|png",
     help="Draw how reliable the probabilities are.",
@@ -40,6 +46,8 @@ def evaluate(
     run: Path | None,
     split: str,
     file: Path | None,
+    encoding: str | None,
+    offsets: str | None,
     device: str | None,
     picture: Path | None,
     as_json: bool,
@@ -50,14 +58,18 @@ def evaluate(
     there are no shards that the run can read is tagged from its own file, as `predict` does; --file scores any other
     labelled file.
     """
-    _check_usage(file, picture)
+    reading = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
+    _check_usage(file, picture, reading)
     if file is not None:
         from cli.runs import run_folder
-        from pipeline.readers.options import DEFAULT
+        from pipeline.assets.folders import options_beside
+        from pipeline.readers.options import options_from
 
+        beside = options_beside(file).model_dump(exclude_unset=True)
+        options = options_from({**beside, **reading}, source="evaluate")
         folder, project = run_folder(session, run=run, dataset=dataset)
         title = file.name
-        scores, calibration = _of_file(session, folder, project, file, DEFAULT, device=device or "auto")
+        scores, calibration = _of_file(session, folder, project, file, options, device=device or "auto")
     else:
         from cli.runs import scored_run
 
@@ -84,10 +96,12 @@ def evaluate(
         click.echo(calibration_line(scores["calibration"]))
 
 
-def _check_usage(file: Path | None, picture: Path | None) -> None:
+def _check_usage(file: Path | None, picture: Path | None, reading: Mapping[str, str]) -> None:
     given = click.get_current_context().get_parameter_source("split")
     if file is not None and given is ParameterSource.COMMANDLINE:
         raise click.UsageError("--file is scored whole: it has no --split")
+    if file is None and reading:
+        raise click.UsageError(f"--{next(iter(reading))} says how --file is read; of a data set dataset.yaml says so")
     if picture is not None and picture.suffix[1:] not in FORMS:
         raise click.UsageError(f"--plot {picture}: its name must end in .svg or .png")
     if picture is not None and not picture.parent.is_dir():

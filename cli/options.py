@@ -46,7 +46,7 @@ def device_option(command: Decorated) -> Decorated:
         "--device",
         metavar="NAME",
         shell_complete=completion.devices,
-        help="Where to compute: auto, cpu, cuda, cuda:1 ...  [default: auto]",
+        help="Where to compute: auto, cpu, cuda, cuda:1 ...  [default: train.device where it is read, else auto]",
     )(command)
 
 

@@ -177,13 +177,25 @@ def _take(span: Span, taken: bytearray) -> None:
 
 def _of_mapping(words: Words) -> Iterator[OwnEntity]:
     for word, value in words.items():
-        label, mode = (value, "add") if isinstance(value, str) else value
-        yield _entity(word, label, mode, where=repr(word))
+        given = (value, "add") if isinstance(value, str) else value
+        if not isinstance(word, str) or not (
+            isinstance(given, tuple) and len(given) == 2 and all(isinstance(one, str) for one in given)
+        ):
+            raise TypeError(f"entities[{word!r}]: a label, or a label and a mode, not {value!r}")
+        yield _entity(word, *given, where=repr(word))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        yield from numbered_lines(path)
+    except InputDataError as error:  # what readers of data sets advise does not help here
+        raise InputDataError(error.message, next_step="save it as UTF-8") from error
 
 
 def _of_file(path: Path) -> Iterator[OwnEntity]:
-    for number, line in numbered_lines(path):
-        if line.strip() and not line.startswith("#"):
+    for number, line in _lines(path):
+        # an indented word may begin with #; an indented comment has a blank after it
+        if line.strip() and not (line.startswith("#") or line.lstrip().startswith("# ")):
             where = at_line(path, number)
             yield _entity(*_fields(line, where=where), where=where)
 

@@ -17,7 +17,7 @@ from model.batches import MAX_PADDED_CHARACTERS
 from model.files import CHECKPOINT
 from model.network import Network
 from model.tagging import Row, SpanTagger
-from pipeline.contract.errors import StaleArtifactError
+from pipeline.contract.errors import ParameterError, StaleArtifactError
 from pipeline.contract.labels import LabelSet
 from pipeline.contract.progress import Advance, Reporter, Silent
 from pipeline.contract.turns import turn
@@ -88,8 +88,13 @@ class Tagger:
         entities: a file of words and labels, or a mapping, that are entities wherever they stand; see
             ``OwnEntities.read`` and ``lay_over``.
         Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
-        not those that the run was trained on, InputDataError for such a file that is not as it should be.
+        not those that the run was trained on, ParameterError for a device or number of threads that cannot be,
+            InputDataError for such a file that is not as it should be.
         """
+        if threads is not None and not (type(threads) is int and threads >= 0):
+            raise ParameterError(
+                f"threads={threads!r}: not a number of threads", next_step="0 takes the physical cores"
+            )
         folder = Path(run)
         packed = is_packed(folder)
         if packed:

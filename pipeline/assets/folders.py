@@ -129,6 +129,15 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return tree
 
 
+def options_beside(path: Path) -> ReadOptions:
+    """How the ``dataset.yaml`` beside a file, or in a folder, says that it is read; the defaults where there is none.
+
+    Raises InputDataError for one that is not as it should be.
+    """
+    description = (path if path.is_dir() else path.parent) / DESCRIPTION
+    return _read_description(description)[1] if description.is_file() else DEFAULT
+
+
 def _read_description(path: Path) -> tuple[dict[str, str], ReadOptions]:
     """The splits and options of a ``dataset.yaml``."""
     tree = read_mapping(path)

@@ -303,7 +303,7 @@ def check(tree: Mapping[str, Any], *, source: str) -> Params:
         return Params.model_validate(tree)
     except ValidationError as error:
         lines = [_explain(tuple(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
-        raise ParameterError(f"{source}: {'; '.join(lines)}", next_step="mend these and run again") from None
+        raise ParameterError(f"{source}: {'; '.join(lines)}", next_step="correct these and run again") from None
 
 
 def check_dataset_name(name: str) -> str:

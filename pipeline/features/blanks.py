@@ -14,6 +14,7 @@ a text as it learned to read sentences.
 from __future__ import annotations
 
 import re
+import unicodedata
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,7 +44,7 @@ _WITHOUT_BLANKS = (
 )
 """Han, kana, bopomofo, Yi and Tangut, with their punctuation: written without blanks between words."""
 _KEEPS_BLANKS = re.compile(rf"[!-~]|(?![{_WITHOUT_BLANKS}])[^\W_]")
-"""Letters and digits of all other scripts (full-width forms too), and ASCII punctuation."""
+"""Letters and digits of all other scripts (full-width forms too), whatever combines with them, ASCII punctuation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,11 @@ def _ends_sentence(run: str) -> bool:
 
 def _separates(text: str, start: int, end: int) -> bool:
     """Whether the run of blanks and marks from ``start`` to ``end`` stands between two words."""
+    before = start - 1
+    while before and unicodedata.category(text[before]).startswith("M"):
+        before -= 1  # accents and vowel signs that combine belong to the letter before them
     return (
-        _KEEPS_BLANKS.match(text, start - 1) is not None
+        _KEEPS_BLANKS.match(text, before) is not None
         and _KEEPS_BLANKS.match(text, end) is not None
         and any(map(str.isspace, text[start:end]))
     )

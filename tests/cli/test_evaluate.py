@@ -73,6 +73,18 @@ def test_types_that_the_run_does_not_know_are_named(tagging_project: Any, tmp_pa
     assert "new.bio: repaired: " in said and sum(scores["repairs"].values()) == 1
 
 
+def test_a_file_is_read_as_the_person_or_its_dataset_yaml_says(tagging_project: Any, tmp_path: Path) -> None:
+    plain, other = tmp_path / "plain.bio", tmp_path / "other" / "gbk.bio"
+    other.parent.mkdir()
+    text = rows([("北", "B-LOC"), ("京", "I-LOC"), ("好", "O")])
+    plain.write_text(text, encoding="utf-8")
+    other.write_text(text, encoding="gb18030")
+    expected = evaluate(tagging_project, "--file", plain)[0]
+    assert evaluate(tagging_project, "--file", other, "--encoding", "gb18030")[0] == expected
+    (other.parent / "dataset.yaml").write_text("encoding: gb18030\n", encoding="utf-8")
+    assert evaluate(tagging_project, "--file", other)[0] == expected
+
+
 def test_positions_are_those_of_the_text(tagging_project: Any, tmp_path: Path) -> None:
     """Tokens of several characters, and the same text with its entities by code point."""
     found = ssmi.open_run(tagging_project.root / RUN, project=tagging_project.root, device="cpu")
@@ -129,6 +141,7 @@ def test_shards_of_other_features_give_way_to_the_file(later: Any) -> None:
     ("arguments", "code", "said"),
     [
         (["--file", "FILE", "--split", "test"], 2, "it has no --split"),
+        (["--encoding", "gb18030"], 2, "how --file is read"),
         (["--plot", "picture.gif"], 2, "must end in .svg or .png"),
         (["--plot", "nowhere/picture.svg"], 2, "no folder"),
         (["--file", "nowhere.bio"], 4, "nowhere.bio"),

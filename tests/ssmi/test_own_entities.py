@@ -64,6 +64,24 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, complaint: str
         written(tmp_path / "own.tsv", f"南北\tLOC\n{line}\n")
 
 
+@pytest.mark.parametrize("entities", [{"甲": None}, {1: "PER"}, {"甲": ("PER",)}, {"甲": ["PER", "add"]}])
+def test_a_mapping_of_other_things_is_refused(entities: Any) -> None:
+    with pytest.raises(TypeError, match=r"entities\[.*a label, or a label and a mode"):
+        OwnEntities.read(entities)
+
+
+def test_what_is_not_utf8_is_to_be_saved_so(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_bytes("云计算\tPRO\n".encode("gb18030"))
+    with pytest.raises(InputDataError) as caught:
+        OwnEntities.read(tmp_path / "own.tsv")
+    assert caught.value.next_step == "save it as UTF-8"
+
+
+def test_comments_may_be_indented(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_text("  # d x\n云\tPRO\n", encoding="utf-8")
+    assert OwnEntities.read(tmp_path / "own.tsv").labels == ("PRO",)
+
+
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match="no such file"):
         OwnEntities.read(tmp_path / "none.tsv")

@@ -21,7 +21,7 @@ from model.data import open_shards, read_split
 from model.evaluation import predict
 from model.network import wanted
 from pipeline.contract import schema, tables
-from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from pipeline.contract.progress import Silent
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
@@ -205,6 +205,12 @@ def test_boundaries_that_training_never_met(tagging_project: Any, monkeypatch: p
 
 
 # --- what cannot be opened --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [-1, "2", True])
+def test_a_number_of_threads_that_cannot_be_is_refused_when_it_is_opened(tagging_project: Any, threads: Any) -> None:
+    with pytest.raises(ParameterError, match="threads="):
+        ssmi.open_run(run_of(tagging_project), threads=threads)
 
 
 def test_a_folder_without_a_run(tmp_path: Path) -> None:

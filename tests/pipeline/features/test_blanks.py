@@ -34,6 +34,8 @@ TEXTS = st.text(st.sampled_from(f"陈远，。a1.,éЖ한ー“😀\ue000\ud800{
         ("在 Apple 公司", ["在Apple公司"]),
         ("ＡＢ\u3000Ｃ, 2 : 1 个", ["ＡＢ Ｃ, 2 : 1个"]),
         ("Иван Ω 한국 말", ["Иван Ω 한국 말"]),
+        ("Jose\u0301 Maria हिन्दी भाषा สวัสดี ครับ", ["Jose\u0301 Maria हिन्दी भाषा สวัสดี ครับ"]),
+        ("\u0301 a か\u3099 b", ["\u0301a か\u3099b".replace(" ", "")]),
         ("カ タ ー ｶ ﾀ", ["カターｶﾀ"]),
         ("a “b” c", ["a“b”c"]),
         # a blank line ends a sentence, one line end does not
