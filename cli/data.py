@@ -79,6 +79,7 @@ def check(session: Session, dataset: str | None, encoding: str | None, offsets: 
     """
     from cli.tables import print_table
     from pipeline.assets.resolve import encoder_vocabulary, find_dataset, find_encoder
+    from pipeline.contract.errors import ParameterError
     from pipeline.datacheck import check_dataset
     from pipeline.features.tokens import CharacterTokens
     from pipeline.readers.options import options_from
@@ -86,7 +87,8 @@ def check(session: Session, dataset: str | None, encoding: str | None, offsets: 
     params = session.params()
     files = find_dataset(dataset or params.datasets[0], root=session.root, reporter=session.reporter)
     given = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
-    options = options_from({**files.options.model_dump(exclude_unset=True), **given}, source="data check")
+    told = {**files.options.model_dump(exclude_unset=True), **given}
+    options = options_from(told, source="options", refusal=ParameterError)
     encoder = find_encoder(
         params.encoder.name, revision=params.encoder.revision, root=session.root, reporter=session.reporter
     )

@@ -65,6 +65,7 @@ def convert(
     IN is a file, or a folder or pair of brat's. OUT appears whole or not at all. What is repaired or left out on the
     way (nested and discontinuous entities, relations) is counted by name.
     """
+    from pipeline.contract.errors import ParameterError
     from pipeline.readers.options import options_from
     from pipeline.writers import convert as convert_file
 
@@ -75,7 +76,8 @@ def convert(
         "tag_map": None if tag_map is None else _tag_map(tag_map),
         "labels": None if labels is None else [name.strip() for name in labels.split(",")],
     }
-    options = options_from({key: value for key, value in given.items() if value is not None}, source="options")
+    given = {key: value for key, value in given.items() if value is not None}
+    options = options_from(given, source="options", refusal=ParameterError)
     with session.reporter.task("convert", total=0, unit="sentences") as advance:
         report = convert_file(source, target, to=to, scheme=scheme, options=options, advance=advance)
     for line in _told(report, target):

@@ -6,13 +6,13 @@ An encoding is what the person says, else what a byte order mark says, else UTF-
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Literal
 
+from pipeline.contract.encodings import text_encoding
 from pipeline.contract.errors import InputDataError, ParameterError, at_line
 
 Errors = Literal["strict", "replace"]
@@ -54,13 +54,8 @@ def check_encoding(name: str) -> str:
 
     Raises ParameterError for one that is not known or is none of text.
     """
-    try:
-        found = codecs.lookup(name).name.removesuffix("-sig")
-        wide = found.startswith(("utf-16", "utf-32"))
-        ends_lines = wide or ("\n".encode(found) == b"\n" and b"\n".decode(found, "replace") == "\n")
-    except (LookupError, UnicodeError, ValueError):
-        ends_lines = False
-    if not ends_lines:
+    found = text_encoding(name)
+    if found is None:
         raise ParameterError(
             f"encoding {name!r}: not one of text that is known here", next_step="for example utf-8, gb18030, utf-16"
         )

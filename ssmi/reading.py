@@ -26,6 +26,13 @@ _JSONL_STEP = 'write {"text": "..."} on each line; plain text is read with --inp
 _JSON_STEP = 'write an array of strings or of {"text": "..."}; an object a line is --input jsonl'
 _CSV_STEP = "quote fields that hold commas, quotes or line ends, and double quotes within; plain text is --input text"
 
+_SEPARATORS: Mapping[str, tuple[str, str]] = {
+    "\t": ("tabs", "name it .tsv, or say --input tsv"),
+    ";": ("semicolons", "save it with commas, or with tabs as .tsv"),
+    ",": ("commas", "name it .csv, or say --input csv"),
+}
+"""Of a header that came as one field: what seems to stand between fields, and what to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -115,7 +122,10 @@ def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Rec
         body = [body]
     if not isinstance(body, list):
         fields = f" with the fields {', '.join(map(repr, body))}" if isinstance(body, dict) else ""
-        raise InputDataError(f"{name}: a JSON {type(body).__name__}{fields}, no array", next_step=_JSON_STEP)
+        raise InputDataError(
+            f"{name}: a JSON {type(body).__name__}{fields}, no array",
+            next_step=_named_fields(body, text_field) + _JSON_STEP,
+        )
     for number, one in enumerate(body, start=1):
         where = f"{name}: element {number}"
         if isinstance(one, str):
@@ -145,7 +155,7 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
         if not row:
             continue
         if header is None:
-            header = _header(row, where=where, text_field=text_field)
+            header = _header(row, where=where, text_field=text_field, delimiter=delimiter)
             continue
         if len(row) != len(header):
             raise InputDataError(f"{where}: {len(row)} fields under a header of {len(header)}", next_step=_CSV_STEP)
@@ -153,10 +163,17 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
         yield _record(body, where=where, text_field=text_field, next_step=_CSV_STEP)
 
 
-def _header(row: list[str], *, where: str, text_field: str) -> list[str]:
+def _header(row: list[str], *, where: str, text_field: str, delimiter: str) -> list[str]:
     twice = sorted({one for one in row if row.count(one) > 1})
     if twice:
         raise InputDataError(f"{where}: the header names {twice[0]!r} twice", next_step="give each field one name")
+    others = [mark for mark in _SEPARATORS if len(row) == 1 and mark != delimiter and mark in row[0]]
+    if others and text_field not in row:
+        what, how = _SEPARATORS[others[0]]
+        raise InputDataError(
+            f"{where}: the header has no field {text_field!r}; it is one field {row[0]!r}, so {what} seem to separate",
+            next_step=how,
+        )
     if text_field not in row:
         raise InputDataError(
             f"{where}: the header has no field {text_field!r}; it has {', '.join(map(repr, row))}",
@@ -169,10 +186,7 @@ def _record(body: dict[str, Any], *, where: str, text_field: str, next_step: str
     text = body.get(text_field)
     if not isinstance(text, str):
         what = f"{text_field!r} is no string" if text_field in body else f"no field {text_field!r}"
-        others = [name for name, value in body.items() if isinstance(value, str) and name != text_field]
-        if others:
-            next_step = f"--field NAME says where the text stands ({', '.join(map(repr, others[:5]))}), or {next_step}"
-        raise InputDataError(f"{where}: {what}", next_step=next_step)
+        raise InputDataError(f"{where}: {what}", next_step=_named_fields(body, text_field) + next_step)
     if text_field == TEXT_FIELD:
         return Record(text, body)
     if TEXT_FIELD in body:
@@ -181,6 +195,14 @@ def _record(body: dict[str, Any], *, where: str, text_field: str, next_step: str
             next_step=f"rename the field {TEXT_FIELD!r} of the input",
         )
     return Record(text, {key: value for key, value in body.items() if key != text_field})
+
+
+def _named_fields(body: object, text_field: str) -> str:
+    """The beginning of a next step: which fields may hold the text; nothing where none is a string."""
+    if not isinstance(body, dict):
+        return ""
+    others = [name for name, value in body.items() if isinstance(value, str) and name != text_field]
+    return f"--field NAME says where the text stands ({', '.join(map(repr, others[:5]))}), or " if others else ""
 
 
 def _no_number(name: str) -> float:

@@ -12,6 +12,7 @@ One rule for ill-formed sequences, by purpose:
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,11 @@ class Span:
     start: int
     end: int
     label: str
+
+
+def is_label(name: str) -> bool:
+    """Whether an entity type can be called so: not empty, no control character, no white space around it."""
+    return bool(name) and name == name.strip() and not any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in name)
 
 
 def split_tag(tag: str) -> tuple[str, str]:

@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline.contract.encodings import text_encoding
 from pipeline.contract.errors import ParameterError, nearest
 from pipeline.contract.labels import TagScheme
 
@@ -90,7 +91,7 @@ class VocabParams(Section):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
-            plain = "a 1\n".encode(value) == b"a 1\n"
+            plain = "a 1\n".encode(value) == b"a 1\n" and text_encoding(value) is not None
         except LookupError:
             raise ValueError(f"{value!r} is no encoding that Python knows; GBK is gb18030, Big5 is big5hkscs") from None
         except UnicodeError:

@@ -25,6 +25,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NEED_A_MARK = ("utf-16", "utf-32")
 _LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
 _RARE_NUL = 10
@@ -40,11 +41,12 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
     ``encoding``, else UTF-8: no other is ever guessed.
 
     Raises MissingResourceError when the file is not there and InputDataError (``file:line``) for bytes that are not
-    of the encoding, UTF-16 without its mark (known by its NUL bytes) and a broken gzip file.
+    of the encoding, UTF-16 without its mark (known by its NUL bytes, or said without its byte order) and a broken gzip
+    file.
     """
     with _opened(path) as (stream, reached):
         head = _head(stream)
-        codec = _codec(head, encoding)
+        codec = _codec(head, encoding, path)
         if codec == "utf-8" and head.count(0) * _RARE_NUL > len(head):
             raise _undecodable(head, head.index(0), codec, where=at_line(path, 1))
         lone_returns = b"\r" in head[:-1] and b"\n" not in head
@@ -67,7 +69,7 @@ def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = Fals
             f"{path}: more than {LARGEST_WHOLE >> 20} MiB in a file that must be read as one",
             next_step="split it, or write it as JSON lines",
         )
-    codec = _codec(head, encoding)
+    codec = _codec(head, encoding, path)
     try:
         text = raw.decode(codec)
     except UnicodeDecodeError as error:
@@ -83,7 +85,7 @@ def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, No
     Raises what ``numbered_lines`` raises.
     """
     with _opened(path) as (stream, reached):
-        codec = _codec(_head(stream), encoding)
+        codec = _codec(_head(stream), encoding, path)
         decoder = codecs.getincrementaldecoder(codec)()
         raw, first = b"\0", True
         while raw:
@@ -128,11 +130,17 @@ def _head(stream: BinaryIO) -> bytes:
     return head
 
 
-def _codec(head: bytes, said: str | None) -> str:
+def _codec(head: bytes, said: str | None, path: Path) -> str:
     for mark, codec in _MARKS:
         if head.startswith(mark):
             return codec
-    return codecs.lookup(said).name if said else "utf-8"
+    found = codecs.lookup(said).name if said else "utf-8"
+    if found in _NEED_A_MARK and head:  # Python would take its own machine's order, or stop
+        raise InputDataError(
+            f"{path}: no byte order mark, so it does not say which {found}",
+            next_step=f"say {found}-le (as Windows writes it) or {found}-be, in dataset.yaml or with --encoding",
+        )
+    return found
 
 
 def _utf8_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, str]]:
@@ -177,10 +185,11 @@ def _undecodable(raw: bytes, place: int | None, codec: str, *, where: str) -> In
     readings = " and ".join(f"as {name.upper()} {line.decode(name)[:20]!r}" for name in likely)
     shown = f"; the line reads {readings}" if likely else ""
     named = likely[0] if likely else "utf-16-le" if b"\0" in line else "gb18030"
+    for_iconv = named.upper().replace("UTF-16-", "UTF-16")
     return InputDataError(
         f"{where}: not {codec.upper()} ({at}){shown}",
         next_step=f"if that is its encoding, write `encoding: {named}` into dataset.yaml beside the file (GB18030 "
-        f"reads GBK too), say --encoding {named} to `data convert`, or convert it: iconv -f {named.upper()} -t UTF-8",
+        f"reads GBK too), say --encoding {named} to `data convert`, or convert it: iconv -f {for_iconv} -t UTF-8",
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pipeline.contract.errors import InputDataError, nearest
+from pipeline.contract.encodings import text_encoding
+from pipeline.contract.errors import InputDataError, SsmiError, nearest
+from pipeline.contract.labels import is_label
 
 Offsets = Literal["auto", "code-points", "utf-16"]
 
@@ -25,13 +26,19 @@ def offsets_named(name: object) -> object:
 
 
 def _encoding(name: object) -> object:
-    if isinstance(name, str):
-        try:
-            with suppress(UnicodeError):
-                b"a".decode(name)  # unlike codecs.lookup this refuses codecs of bytes: hex, zip
-        except (LookupError, ValueError):
-            raise ValueError(f"encoding {name!r} is not known, {nearest(name.lower(), ENCODINGS)}") from None
+    if isinstance(name, str) and text_encoding(name) is None:
+        raise ValueError(f"encoding {name!r} is not known, {nearest(name.lower(), ENCODINGS)}")
     return name
+
+
+def _name(name: str) -> str:
+    """Of a type or a tag: what no reader would take from a file is not taken here."""
+    if not is_label(name):
+        raise ValueError(f"{name!r} is empty or holds a control character or white space around it")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_name)]
 
 
 class ReadOptions(BaseModel):
@@ -45,9 +52,9 @@ class ReadOptions(BaseModel):
     """As Python's codecs name it, ``gb18030`` for example; a byte order mark goes before it; None takes UTF-8."""
     offsets: Annotated[Offsets, BeforeValidator(offsets_named)] = "auto"
     """What entity offsets count. ``auto``: code points, unless the text that entities quote says UTF-16 units."""
-    labels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    labels: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """The names of tags that are written as numbers, in their order."""
-    tag_map: Mapping[str, str] | None = None
+    tag_map: Mapping[str, Name] | None = None
     """Type or part-of-speech tag as it is written → entity type; a tag that is not named is no entity."""
 
 
@@ -55,10 +62,17 @@ DEFAULT = ReadOptions()
 """Everything as the file itself says."""
 
 
-def options_from(tree: Mapping[str, Any], *, source: str, others: Iterable[str] = ()) -> ReadOptions:
+def options_from(
+    tree: Mapping[str, Any],
+    *,
+    source: str,
+    others: Iterable[str] = (),
+    refusal: type[SsmiError] = InputDataError,
+) -> ReadOptions:
     """Check what a person gave; ``source`` names it in errors, ``others`` are keys that its reader took out before.
 
-    Raises InputDataError naming every mistake at once, as ``key: what is wrong``.
+    Raises ``refusal`` (ParameterError for what was given on the command line) naming every mistake at once, as
+    ``key: what is wrong``.
     """
     try:
         return ReadOptions.model_validate(tree)
@@ -70,4 +84,4 @@ def options_from(tree: Mapping[str, Any], *, source: str, others: Iterable[str] 
                 mistakes.append(f"{key}: unknown key, {nearest(key, (*ReadOptions.model_fields, *others))}")
             else:
                 mistakes.append(f"{key}: {item['msg'].removeprefix('Value error, ')}")
-        raise InputDataError(f"{source}: {'; '.join(mistakes)}", next_step="correct these") from None
+        raise refusal(f"{source}: {'; '.join(mistakes)}", next_step="correct these") from None

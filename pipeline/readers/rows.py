@@ -48,8 +48,8 @@ def read_rows(
     several characters are cut into characters. ``labels``: the file's own names of tags that are numbers, where the
     options give none.
 
-    Raises InputDataError with the row's place for rows that are not such objects, offsets outside the text and entities
-    that quote another text than stands there.
+    Raises InputDataError with the row's place for rows that are not such objects, different entities under two keys,
+    offsets outside the text and entities that quote another text than stands there.
     """
     with closing(_objects(rows, None)) as objects:
         first = next(objects, None)
@@ -104,17 +104,33 @@ def _objects(rows: Rows, report: ReadReport | None) -> Generator[Value, None, No
 
 
 def _span_list(row: Mapping[str, Any], *, where: str) -> list[Any]:
-    key = next((key for key in SPAN_KEYS if key in row), None)
-    if key is None:
+    present = [key for key in SPAN_KEYS if key in row]
+    if not present:
         raise InputDataError(
             f"{where}: no entities (one of {', '.join(SPAN_KEYS)})",
             next_step="if nobody marked entities here (CLUENER's test file is such), take it out of the folder, "
             f"else {_FORM}",
         )
+    key, *others = [key for key in present if row[key]] or present  # one that holds nothing says nothing
     items = row[key] if row[key] is not None else []
     if not isinstance(items, list):
         raise _wrong(where, f"{key!r} is not a list")
+    for other in others:
+        if _are_spans(row[other]) and _same_spans(row[other], where) != _same_spans(items, where):
+            raise InputDataError(
+                f"{where}: {key!r} and {other!r} name different entities",
+                next_step="keep the one that is right, and take the other out of the rows",
+            )
     return items
+
+
+def _are_spans(value: Any) -> bool:
+    """Whether a field holds entities: ``label`` may be that of the whole text, ``labels`` a list of such."""
+    return isinstance(value, list) and any(isinstance(item, (list, dict)) for item in value)
+
+
+def _same_spans(items: list[Any], where: str) -> set[tuple[int, int, str]]:
+    return {(span.start, span.end, span.label) for span in (_span(item, where=where) for item in items)}
 
 
 def _span(item: Any, *, where: str) -> RawSpan:

@@ -61,6 +61,15 @@ def plain_tag(tag: str) -> tuple[str, Spelling] | None:
     return None
 
 
+def may_be_tag(tag: str) -> bool:
+    """Whether a tag is read as one: a word of characters that show, and not several tags."""
+    return _is_word(tag) and not _SEVERAL.fullmatch(tag)
+
+
+def _is_word(tag: str) -> bool:
+    return not any(mark.isspace() or not mark.isprintable() for mark in tag)
+
+
 class TagCensus:
     """Sees every tag of a file once, in order, refuses those that are none, then says how they are written."""
 
@@ -149,7 +158,7 @@ class TagCensus:
         where = at_line(self._path, line)
         if tag.isdecimal() and (self._labels is not None or tag != "0"):
             return self._named(tag, line, where)
-        if any(mark.isspace() or not mark.isprintable() for mark in tag):
+        if not _is_word(tag):
             raise InputDataError(
                 f"{where}: {tag[:40]!r} is not a tag: it holds white space or a control character",
                 next_step="put one token and its tag on each line, the tag in the last column",

@@ -6,7 +6,6 @@ to find out what the offsets of the file count, once for the sentences.
 
 from __future__ import annotations
 
-import unicodedata
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pipeline.contract.errors import InputDataError, at_line
-from pipeline.contract.labels import Span
+from pipeline.contract.labels import Span, is_label
 from pipeline.readers.options import ReadOptions
 from pipeline.readers.sentence import ReadReport, Sentence
 
@@ -171,7 +170,7 @@ def without_overlaps(spans: Iterable[Span], *, line: int, report: ReadReport) ->
 
 def check_label(label: str, *, where: str) -> None:
     """Refuse an entity type that is empty, holds a control character, or has white space around it."""
-    if label and label == label.strip() and not any(unicodedata.category(mark) in ("Cc", "Zl", "Zp") for mark in label):
+    if is_label(label):
         return
     raise InputDataError(
         f"{where}: entity type {label!r} is empty or holds a control character or white space around it",

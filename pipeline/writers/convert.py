@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, nearest
-from pipeline.contract.labels import TagScheme
+from pipeline.contract.labels import ROLES, TagScheme
 from pipeline.contract.progress import Advance
 from pipeline.contract.tables import writing
 from pipeline.readers import ReadReport, Sentence, read_sentences
@@ -33,13 +33,17 @@ def convert(
     source is read; ``advance`` is told of sentences as they are written. Returns the report of the reading: what was
     repaired and what was left out.
 
-    Raises ParameterError for an unknown format, MissingResourceError when there is no source or no folder for the
-    target, InputDataError with ``file:line`` for what cannot be read or what the target's format cannot hold.
+    Raises ParameterError for an unknown format or scheme, MissingResourceError when there is no source or no folder for
+    the target, InputDataError with ``file:line`` for what cannot be read or what the target's format cannot hold.
     """
     source, target = Path(source), Path(target)
     write = FORMATS.get(to)
     if write is None:
         raise ParameterError(f"format {to!r} is not written; {nearest(to, FORMATS)}", next_step="name one of these")
+    if scheme not in ROLES:
+        raise ParameterError(
+            f"scheme {scheme!r} is not written; {nearest(scheme, ROLES)}", next_step="name one of these"
+        )
     if not target.parent.is_dir():
         raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another place")
     if target.is_dir():

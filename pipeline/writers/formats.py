@@ -14,6 +14,7 @@ from typing import Any
 from pipeline.contract.errors import InputDataError
 from pipeline.contract.labels import Span, TagScheme, spans_to_tags
 from pipeline.readers.formats.bracket import to_bracket
+from pipeline.readers.schemes import may_be_tag
 from pipeline.readers.sentence import Sentence
 
 TEXT_FIELD = "text"
@@ -67,7 +68,7 @@ def doccano(rows: Iterable[Row], style: Style) -> Iterator[str]:
 def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
     """A character, a tab, its tag; a blank line behind each text. Blank characters and tabs stand as they are.
 
-    Raises InputDataError for a line end inside a text.
+    Raises InputDataError for a line end inside a text and for a type that cannot stand in a tag.
     """
     first = True
     for row in rows:
@@ -78,7 +79,7 @@ def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
                 "cannot hold",
                 next_step="write jsonl, doccano, label-studio, cluener, w2ner, csv or bracket, which can",
             )
-        tags = spans_to_tags(row.entities, n_characters=len(row.text), scheme=style.scheme)
+        tags = _tags(row, style)
         lines = "".join(f"{character}\t{tag}\n" for character, tag in zip(row.text, tags, strict=True))
         # of two marks the first is taken for that of the file, and the second for the character that it is here
         yield (_BOM if first and row.text.startswith(_BOM) else "") + lines + "\n"
@@ -131,10 +132,13 @@ def bracket(rows: Iterable[Row], style: Style) -> Iterator[str]:
 
 
 def csv_table(rows: Iterable[Row], style: Style) -> Iterator[str]:
-    """A row a character: the number of its sentence, the character, its tag."""
+    """A row a character: the number of its sentence, the character, its tag.
+
+    Raises InputDataError for a type that cannot stand in a tag.
+    """
     yield "sentence_id,token,tag\n"
     for number, row in enumerate(rows, start=1):
-        tags = spans_to_tags(row.entities, n_characters=len(row.text), scheme=style.scheme)
+        tags = _tags(row, style)
         cells = zip(map(_cell, row.text), map(_cell, tags), strict=True)
         yield "".join(f"{number},{character},{tag}\n" for character, tag in cells)
 
@@ -150,6 +154,18 @@ FORMATS: Mapping[str, Format] = {
     "w2ner": w2ner,
     "csv": csv_table,
 }
+
+
+def _tags(row: Row, style: Style) -> list[str]:
+    wrong = next((one.label for one in row.entities if not may_be_tag(f"B-{one.label}")), None)
+    if wrong is not None:
+        raise InputDataError(
+            f"{row.where or repr(row.text[:20])}: entity type {wrong!r} cannot stand in a tag: it holds white "
+            "space, a mark that does not show or a second tag",
+            next_step="rename it (--tag-map of `data convert`), or write jsonl, doccano, label-studio, cluener, w2ner "
+            "or bracket, which can",
+        )
+    return spans_to_tags(row.entities, n_characters=len(row.text), scheme=style.scheme)
 
 
 def _cell(text: str) -> str:

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from cli.data_convert import READ, WRITTEN
 from cli.main import cli
-from pipeline.contract.errors import InputDataError
+from pipeline.contract.errors import InputDataError, SsmiError
 from pipeline.readers.registry import FORMATS as READERS
 from pipeline.writers import FORMATS as WRITERS
 
@@ -78,13 +78,17 @@ def test_offsets_may_count_utf16_units(tmp_path: Path) -> None:
         (["--tag-map", "nr"], "is no file, and not of the form nr=PER"),
         (["--tag-map", "nr=,ns=LOC"], "is no file, and not of the form nr=PER"),
         (["--encoding", "gb18031"], "encoding 'gb18031' is not known, did you mean 'gb18030'?"),
+        (["--encoding", "unicode_escape"], "encoding 'unicode_escape' is not known"),
         (["--offsets", "bytes"], "offsets"),
+        (["--tag-map", "PER=A\nB"], "tag_map.PER: 'A\\nB' is empty or holds a control character"),
+        (["--labels", "O,,B-PER"], "labels.1: '' is empty"),
     ],
 )
 def test_wrong_options_are_answered(tmp_path: Path, arguments: list[str], said: str) -> None:
     source = tmp_path / "in.txt"
     source.write_text("京 B-LOC\n", encoding="utf-8")
     result = run(source, tmp_path / "out", "--format", "jsonl", *arguments)
-    assert result.exit_code != 0
+    code = result.exception.exit_code if isinstance(result.exception, SsmiError) else result.exit_code
+    assert code == 2
     assert said in result.output + str(result.exception)
     assert [path.name for path in tmp_path.iterdir()] == ["in.txt"]

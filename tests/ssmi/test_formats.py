@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.contract.errors import InputDataError
 from pipeline.contract.labels import LabelSet, Span
 from pipeline.readers import read_sentences
 from ssmi.entity import Entity
@@ -29,3 +30,10 @@ def test_what_predict_writes_is_read(tmp_path: Path, name: str) -> None:
         ("好", ()),
     ]
     assert report.skipped == {}
+
+
+def test_a_type_that_no_tag_can_hold_is_refused() -> None:
+    origin = Origin(LabelSet.of(["A B"], scheme="BIO"), "1.0")
+    rows = [(Record("李明在京"), [Entity(0, 2, "A B", "李明", 0.9)])]
+    with pytest.raises(InputDataError, match="'李明在京': entity type 'A B' cannot stand in a tag"):
+        list(FORMATS["conll"](rows, origin))

@@ -182,6 +182,9 @@ def test_a_table_in_gbk_with_line_ends_in_its_fields() -> None:
     ("data", "says"),
     [
         ("id,content\n1,北京\n", "a.txt:1: the header has no field 'text'; it has 'id', 'content'"),
+        ("id;content\n1;北京\n", "it is one field 'id;content', so semicolons seem to separate → save it with commas"),
+        ("id\tcontent\n1\t北京\n", "so tabs seem to separate → name it .tsv, or say --input tsv"),
+        ('"a,b"\n北京\n', "the header has no field 'text'; it has 'a,b'"),
         ("text,a,a\n", "names 'a' twice"),
         ('id,text\n1,"北\n京"\n2,上,海\n', "a.txt:4: 3 fields under a header of 2"),
         ('text\n"北"京\n', "a.txt:2: not a row"),
@@ -192,9 +195,17 @@ def test_tables_that_are_none(data: str, says: str) -> None:
     assert says in refused(data.encode(), kind="csv")
 
 
+def test_a_table_of_commas_that_is_read_as_one_of_tabs() -> None:
+    assert "so commas seem to separate → name it .csv" in refused("id,content\n1,北京\n".encode(), kind="tsv")
+
+
 def test_a_field_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ssmi.reading.LONGEST_FIELD", 0)
-    assert "field larger than field limit" in refused(b"text\n" + b"a" * (1 << 25) + b"\n", kind="csv")
+    before = csv.field_size_limit(1 << 17)  # the whole process's, which other readers may have raised
+    try:
+        assert "field larger than field limit" in refused(b"text\n" + b"a" * (1 << 18) + b"\n", kind="csv")
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_an_array() -> None:
@@ -210,6 +221,7 @@ def test_an_array() -> None:
     [
         ('{"text": "a"}\n{"text": "b"}', "a.txt:2: not JSON (Extra data"),
         ('{"data": ["a"], "n": 1}', "a JSON dict with the fields 'data', 'n'"),
+        ('{"body": "a", "n": 1}', "no array → --field NAME says where the text stands ('body'), or write an array"),
         ('["a", 3]', "element 2: a JSON int"),
         ('[{"content": "北京"}]', "element 1: no field 'text' → --field NAME says where the text stands ('content')"),
         ("[" * 100_000, "not JSON"),

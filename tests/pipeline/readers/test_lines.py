@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError
+from pipeline.contract.errors import InputDataError, ParameterError
 from pipeline.readers import read_sentences
 from pipeline.readers.lines import numbered_lines, read_text
 from pipeline.readers.options import ReadOptions, options_from
@@ -113,12 +113,36 @@ def test_bytes_that_are_not_of_the_encoding_said_are_placed(write: Write, before
         ({"encoding": "hex"}, "is not known"),
         ({"offsets": "bytes"}, "offsets: Input should be 'auto', 'code-points' or 'utf-16'"),
         ({"labels": []}, "labels: "),
+        ({"labels": ["O", ""]}, "labels.1: '' is empty"),
+        ({"tag_map": {"PER": ""}}, "tag_map.PER: '' is empty"),
+        ({"tag_map": {"PER": "P", "ORG X": "A\nB"}}, "tag_map.ORG X: 'A\\nB' is empty or holds a control character"),
+        ({"tag_map": {"PER": " P"}}, "tag_map.PER: ' P' is empty or holds"),
     ],
 )
 def test_options_that_cannot_be_are_refused(given: dict[str, object], message: str) -> None:
     with pytest.raises(InputDataError) as caught:
         options_from(given, source="dataset.yaml")
     assert caught.value.message.startswith("dataset.yaml: ") and message in caught.value.message
+
+
+def test_what_a_command_line_got_wrong_is_a_wrong_parameter() -> None:
+    with pytest.raises(ParameterError, match="offsets: "):
+        options_from({"offsets": "utf8"}, source="options", refusal=ParameterError)
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32", "UTF16"])
+def test_a_byte_order_that_nobody_says_is_asked_for(write: Write, codec: str) -> None:
+    path = write(TEXT.encode("utf-16-be"))
+    for read in (lines, lambda path, codec: read_text(path, encoding=codec)):
+        with pytest.raises(InputDataError, match="no byte order mark") as caught:
+            read(path, codec)
+        assert "-le" in caught.value.next_step and "-be" in caught.value.next_step
+
+
+def test_the_command_that_converts_names_an_encoding_as_iconv_does(write: Write) -> None:
+    with pytest.raises(InputDataError, match="iconv -f UTF-16LE -t UTF-8") as caught:
+        lines(write(TEXT.encode("utf-16-le")))
+    assert "`encoding: utf-16-le`" in caught.value.next_step
 
 
 @pytest.mark.parametrize("unit", ["utf-16", "utf16", "UTF_16", "codepoints", "code-points", "auto"])

@@ -127,6 +127,25 @@ def test_what_a_format_cannot_hold_is_refused_with_its_line(tmp_path: Path, mark
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
+@pytest.mark.parametrize("label", ["A B", "A\u3000B", "A\u200bB", "A|B-C"])
+def test_a_type_that_no_tag_can_hold_is_refused_with_its_line(tmp_path: Path, label: str) -> None:
+    source = tmp_path / "in.jsonl"
+    rows = [{"text": "好", "spans": []}, {"text": "李明", "spans": [[0, 2, label]]}]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    for to in FORMATS:
+        target = written(tmp_path / "out", to)
+        target.parent.mkdir(exist_ok=True)
+        if to in ("conll", "csv"):
+            with pytest.raises(InputDataError, match=r"in\.jsonl:2: entity type .* cannot stand in a tag") as caught:
+                convert(source, target, to=to)
+            assert "--tag-map" in caught.value.next_step
+            assert not target.exists()
+        else:
+            convert(source, target, to=to)
+            given = ReadOptions(format=to) if to == "bracket" else ReadOptions()
+            assert [one.entities for one in read_sentences(target, options=given)[0]] == [(), (Span(0, 2, label),)]
+
+
 def test_what_is_lost_on_reading_is_reported(tmp_path: Path) -> None:
     source = tmp_path / "in.json"
     rows = [{"sentence": list("甲乙丙"), "ner": [{"index": [0, 2], "type": "X"}, {"index": [1], "type": "Y"}]}]
@@ -140,6 +159,10 @@ def test_bad_targets_are_refused(tmp_path: Path) -> None:
     source.write_text(LINES, encoding="utf-8")
     with pytest.raises(ParameterError, match="did you mean 'cluener'"):
         convert(source, tmp_path / "out", to="clueners")
+    with pytest.raises(ParameterError, match="scheme 'BIOSE' is not written; did you mean 'BIOES'"):
+        convert(source, tmp_path / "out", to="conll", scheme="BIOSE")  # type: ignore[arg-type]
+    with pytest.raises(ParameterError, match="known: BIO, BIOES, BMES"):
+        convert(source, tmp_path / "out", to="jsonl", scheme="XX")  # type: ignore[arg-type]
     with pytest.raises(MissingResourceError, match="no folder"):
         convert(source, tmp_path / "none" / "out", to="jsonl")
     with pytest.raises(MissingResourceError, match="no such file"):

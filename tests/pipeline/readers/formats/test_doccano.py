@@ -61,3 +61,23 @@ def test_rows_of_an_array_are_named_in_refusals(write: Write) -> None:
     path = write(json.dumps([{"text": "甲", "label": []}, {"text": "甲"}], indent=1), "train.json")
     with pytest.raises(InputDataError, match=r"train\.json:6 \(row 2\): no entities"):
         list(read_sentences(path)[0])
+
+
+def test_two_keys_that_name_different_entities_are_refused(write: Write) -> None:
+    found = [{"start": 0, "end": 1, "label": "X", "text": TEXT[0]}]
+    rows = [{"text": "好", "label": []}, {"text": TEXT, "label": LISTS, "entities": found}]
+    path = write("\n".join(map(json.dumps, rows)), "predicted.jsonl")
+    with pytest.raises(InputDataError, match=r"predicted\.jsonl:2: 'entities' and 'label' name different entities"):
+        list(read_sentences(path)[0])
+
+
+@pytest.mark.parametrize("others", [{"entities": OBJECTS}, {"entities": []}, {"entities": None}, {"spans": []}])
+def test_two_keys_that_do_not_disagree_are_read(write: Write, others: dict[str, Any]) -> None:
+    path = write(json.dumps({"text": TEXT, "label": LISTS, **others}), "all.jsonl")
+    assert list(read_sentences(path)[0]) == [Sentence(tuple(TEXT), SPANS, 1)]
+
+
+@pytest.mark.parametrize("label", ["news", ["news"], 1])
+def test_a_label_of_the_whole_text_is_none_of_entities(write: Write, label: object) -> None:
+    path = write(json.dumps({"text": TEXT, "entities": LISTS, "label": label}), "all.jsonl")
+    assert list(read_sentences(path)[0]) == [Sentence(tuple(TEXT), SPANS, 1)]
