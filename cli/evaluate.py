@@ -63,10 +63,11 @@ def evaluate(
     if file is not None:
         from cli.runs import run_folder
         from pipeline.assets.folders import options_beside
+        from pipeline.contract.errors import ParameterError
         from pipeline.readers.options import options_from
 
         beside = options_beside(file).model_dump(exclude_unset=True)
-        options = options_from({**beside, **reading}, source="evaluate")
+        options = options_from({**beside, **reading}, source="evaluate", refusal=ParameterError)
         folder, project = run_folder(session, run=run, dataset=dataset)
         title = file.name
         scores, calibration = _of_file(session, folder, project, file, options, device=device or "auto")
