@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli import completion
-from cli.options import dataset_option, device_option, device_override, json_option, override_option
-from cli.session import Session
+from ssmi.cli import completion
+from ssmi.cli.options import dataset_option, device_option, device_override, json_option, override_option
+from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from cli.ablation_runs import Ablation, Row
-    from cli.ablation_table import Run, Table
-    from model.configurations import Configuration
+    from ssmi.ablation.runs import Ablation, Row
+    from ssmi.ablation.table import Run, Table
+    from ssmi.configurations import Configuration
 
 
 def _configurations(
     context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> tuple[Configuration, ...]:
-    from model.configurations import CONFIGURATIONS, find
+    from ssmi.configurations import CONFIGURATIONS, find
 
     names = {name.strip() for text in value for name in text.split(",")} or set(CONFIGURATIONS)
     wanted = {find(name).name for name in sorted(names)}
@@ -65,7 +65,7 @@ def ablate(
     artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters, and below them it
     lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives.
     """
-    from cli.tables import print_table
+    from ssmi.cli.tables import print_table
 
     if list_only and as_json:
         listed = [{"name": each.name, "row": each.title, "what": each.summary} for each in chosen]
@@ -76,16 +76,16 @@ def ablate(
         return
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise click.UsageError("ablate trains in one process: start it without torchrun")
-    from cli.ablation_runs import Ablation
-    from cli.ablation_table import cells, note, other_cells
-    from cli.main import INTERRUPTED
-    from model.interrupts import Interrupted
-    from model.network import check_parameters
-    from pipeline.contract.errors import DivergedError
+    from ssmi.ablation.runs import Ablation
+    from ssmi.ablation.table import cells, note, other_cells
+    from ssmi.cli.main import INTERRUPTED
+    from ssmi.model.network.network import check_parameters
+    from ssmi.model.training.interrupts import Interrupted
+    from ssmi.pipeline.contract.errors import DivergedError
 
     session: Session = context.obj
     params = session.params([*overrides, *device_override(device)])
-    ablation = Ablation(session, dataset or params.datasets[0], params)
+    ablation = Ablation(session.project, dataset or params.datasets[0], params)
     seeds = range(params.train.seed, params.train.seed + n_seeds)
     for configuration in chosen:
         check_parameters(configuration.apply(params).model)
@@ -115,16 +115,16 @@ def _run(
 
     Returns the table, None where no run has ever finished, and a line for each run that diverged.
     """
-    from cli import ablation_settings
-    from pipeline.contract.errors import DivergedError
+    from ssmi.ablation import settings
+    from ssmi.pipeline.contract.errors import DivergedError
 
-    ablation_settings.adopt(ablation.runs, ablation.session.reporter)
+    settings.adopt(ablation.runs, ablation.project.reporter)
     rows = _prepare(ablation, chosen)
     runs = {name: {seed: run for seed in seeds if (run := ablation.find(row, seed))} for name, row in rows.items()}
     missing = [(rows[each.name], seed) for seed in seeds for each in chosen if seed not in runs[each.name]]
     n_chosen = len(chosen) * len(seeds)
     if len(missing) < n_chosen:
-        ablation.session.reporter.note(f"{n_chosen - len(missing)} of {n_chosen} runs are finished already")
+        ablation.project.reporter.note(f"{n_chosen - len(missing)} of {n_chosen} runs are finished already")
     table = _write(ablation, seeds, overrides, rows, runs) if any(runs.values()) else None
     diverged = []
     for number, (row, seed) in enumerate(missing, start=n_chosen - len(missing) + 1):
@@ -132,7 +132,7 @@ def _run(
             ablation.train(row, seed, count=f"[{number}/{n_chosen}]")
         except DivergedError as error:
             diverged.append(f"{row.configuration.name}, seed {seed}: {error.message}")
-            ablation.session.reporter.note(f"failed: {error.message}; on to the next run")
+            ablation.project.reporter.note(f"failed: {error.message}; on to the next run")
             continue
         run = ablation.find(row, seed)
         assert run is not None
@@ -143,8 +143,8 @@ def _run(
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, Row]:
     """The chosen rows, their features built, and those of earlier calls whose features are current; by name."""
-    from model.configurations import CONFIGURATIONS
-    from pipeline.executor import open_executor
+    from ssmi.configurations import CONFIGURATIONS
+    from ssmi.pipeline.executor import open_executor
 
     with open_executor(workers=0, scheduler=None) as executor:
         ablation.build_features(executor)
@@ -164,9 +164,9 @@ def _write(
     runs: Mapping[str, Mapping[int, Run]],
 ) -> Table:
     """Write the table of what is finished so far."""
-    from cli.ablation_plot import plot_curves, plot_scores
-    from cli.ablation_table import Setting, make_table, markdown
-    from pipeline.contract.tables import writing
+    from ssmi.ablation.plot import plot_curves, plot_scores
+    from ssmi.ablation.table import Setting, make_table, markdown
+    from ssmi.pipeline.contract.tables import writing
 
     finished = {name: [own[seed] for seed in seeds if seed in own] for name, own in runs.items() if own}
     encoder = ablation.params.section("encoder") | {"digest": next(iter(rows.values())).shards.encoder_digest}
@@ -190,7 +190,7 @@ def _write(
 
 def _command(dataset: str, names: Sequence[str], *, n_seeds: int, overrides: Sequence[str]) -> str:
     """The command that makes a table with these rows where there is none yet."""
-    from model.configurations import CONFIGURATIONS
+    from ssmi.configurations import CONFIGURATIONS
 
     only = [] if set(names) == set(CONFIGURATIONS) else ["--only", ",".join(names)]
     changes = [word for override in overrides for word in ("-S", override)]

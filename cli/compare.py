@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import device_option, json_option
-from cli.session import Session
+from ssmi.cli.options import device_option, json_option
+from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from model.assessment.significance import Difference
-    from ssmi.comparison import Comparison
+    from ssmi.evaluation.comparison import Comparison
+    from ssmi.model.evaluation.significance import Difference
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -35,7 +35,7 @@ def compare(
     paired bootstrap over the split's sentences, and over seeds where there are several; test only where it is asked
     for.
     """
-    from ssmi.comparison import compare_runs
+    from ssmi.evaluation.comparison import compare_runs
 
     if run.resolve() == base.resolve():
         session.reporter.note(f"{run}: compared with itself")
@@ -44,7 +44,7 @@ def compare(
         base,
         split=split,
         n_resamples=resamples,
-        project=session.root if session.project is not None else None,
+        project=session.named_root,
         device=device or "auto",
         reporter=session.reporter,
     )
@@ -55,7 +55,7 @@ def compare(
 
 
 def _show(found: Comparison) -> None:
-    from cli.tables import print_table
+    from ssmi.cli.tables import print_table
 
     resampled = "sentences and seeds" if max(len(found.seeds), len(found.base_seeds)) > 1 else "sentences"
     click.echo(

@@ -10,13 +10,13 @@ from typing import Any, Literal, get_args, get_origin
 
 import click
 
-from cli.session import Session
+from ssmi.cli.session import Session
 
 
 def datasets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Those of the registry, of params.yaml, and the folders of one's own."""
-    from pipeline.assets.registry import names
-    from pipeline.contract.errors import SsmiError
+    from ssmi.pipeline.assets.registry import names
+    from ssmi.pipeline.contract.errors import SsmiError
 
     session = _session(context)
     found = set(names("dataset"))
@@ -31,7 +31,7 @@ def datasets(context: click.Context, parameter: click.Parameter, incomplete: str
 
 def configurations(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of ``ablate --list``; after a comma the next one."""
-    from model.configurations import CONFIGURATIONS
+    from ssmi.configurations import CONFIGURATIONS
 
     before, comma, last = incomplete.rpartition(",")
     return [before + comma + name for name in _beginning(CONFIGURATIONS, last)]
@@ -61,7 +61,7 @@ def devices(context: click.Context, parameter: click.Parameter, incomplete: str)
 
 def _session(context: click.Context) -> Session:
     """That of the command to come: the top command, which makes it, is not run for a completion."""
-    return Session(project=context.find_root().params.get("project"), debug=False)
+    return Session(project_option=context.find_root().params.get("project"), debug=False)
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
@@ -74,7 +74,7 @@ def _item(value: str) -> click.shell_completion.CompletionItem:
 
 def _values() -> dict[str, list[str]]:
     """Every ``section.key``, with its values where they are few."""
-    from pipeline.contract.params import Params, Section
+    from ssmi.pipeline.contract.params import Params, Section
 
     found: dict[str, list[str]] = {}
     for section, about in Params.model_fields.items():

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.data_convert import convert
-from cli.options import dataset_option, json_option
-from cli.session import Session
+from ssmi.cli.data_convert import convert
+from ssmi.cli.options import dataset_option, json_option
+from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from pipeline.contract.params import SegmentParams
-    from pipeline.datacheck import DataCheck
-    from pipeline.features.user_dictionary import LineUse
+    from ssmi.pipeline.contract.params import SegmentParams
+    from ssmi.pipeline.features.user_dictionary import LineUse
+    from ssmi.pipeline.inspect.data_check import DataCheck
 
 
 @click.group()
@@ -33,8 +33,8 @@ data.add_command(convert)
 @click.pass_obj
 def list_(session: Session, as_json: bool) -> None:
     """Everything that has a name, under which licence, and where it is found."""
-    from cli.tables import print_table
-    from pipeline.assets.resolve import list_assets
+    from ssmi.cli.tables import print_table
+    from ssmi.pipeline.assets.resolve import list_assets
 
     session.say_if_nowhere()
     assets = list_assets(root=session.project_folder or Path.cwd())
@@ -53,7 +53,7 @@ def list_(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def fetch(session: Session, name: str, revision: str | None) -> None:
     """Bring NAME (a listed data set, vectors or encoder, or a hub model) into the cache, checksums checked."""
-    from pipeline.assets import resolve
+    from ssmi.pipeline.assets import resolve
 
     root, reporter = session.project_folder or Path.cwd(), session.reporter
     kind = next((asset.kind for asset in resolve.list_assets(root=root) if asset.name == name), "encoder")
@@ -77,12 +77,12 @@ def check(session: Session, dataset: str | None, encoding: str | None, offsets: 
 
     --encoding and --offsets try a reading; to build with it write it into dataset.yaml beside the files.
     """
-    from cli.tables import print_table
-    from pipeline.assets.resolve import encoder_vocabulary, find_dataset, find_encoder
-    from pipeline.contract.errors import ParameterError
-    from pipeline.datacheck import check_dataset
-    from pipeline.features.tokens import CharacterTokens
-    from pipeline.readers.options import options_from
+    from ssmi.cli.tables import print_table
+    from ssmi.pipeline.assets.resolve import encoder_vocabulary, find_dataset, find_encoder
+    from ssmi.pipeline.contract.errors import ParameterError
+    from ssmi.pipeline.features.tokens import CharacterTokens
+    from ssmi.pipeline.inspect.data_check import check_dataset
+    from ssmi.pipeline.readers.options import options_from
 
     params = session.params()
     files = find_dataset(dataset or params.datasets[0], root=session.root, reporter=session.reporter)
@@ -117,12 +117,12 @@ def check(session: Session, dataset: str | None, encoding: str | None, offsets: 
 
 
 def _word_finder(session: Session) -> Callable[[str], Iterable[tuple[int, int]]] | None:
-    folder = session.root / "artifacts" / "vocab"
+    folder = session.project.paths.vocabulary
     if not (folder / "manifest.json").is_file():
         session.reporter.note("no vocabulary built yet: match rates are left out (ssmi-cli features vocab)")
         return None
-    from pipeline.features.trie import Trie
-    from pipeline.features.vocabulary import TRIE_FILE
+    from ssmi.pipeline.features.trie import Trie
+    from ssmi.pipeline.features.vocabulary import TRIE_FILE
 
     trie = Trie.open(folder / TRIE_FILE)
     return lambda text: [(start, end) for start, end, _ in trie.matches(text)]
@@ -132,9 +132,9 @@ def _user_dictionary(session: Session, params: SegmentParams, files: Iterable[Pa
     """How often each line of ``segment.user_dict`` matched in all files together; None where there is none."""
     if params.user_dict is None:
         return None
-    from pipeline.features.segmentation import open_segmenter, segment_sentence
-    from pipeline.features.user_dictionary import count_uses, read_user_dictionary
-    from pipeline.readers import read_sentences
+    from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence
+    from ssmi.pipeline.features.user_dictionary import count_uses, read_user_dictionary
+    from ssmi.pipeline.readers import read_sentences
 
     path = session.root / params.user_dict
     cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=path)

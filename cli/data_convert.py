@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli.session import Session
+from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from pipeline.contract.labels import TagScheme
-    from pipeline.readers import ReadReport
+    from ssmi.pipeline.contract.labels import TagScheme
+    from ssmi.pipeline.readers import ReadReport
 
 READ = (
     "columns",
@@ -65,9 +65,9 @@ def convert(
     IN is a file, or a folder or pair of brat's. OUT appears whole or not at all. What is repaired or left out on the
     way (nested and discontinuous entities, relations) is counted by name.
     """
-    from pipeline.contract.errors import ParameterError
-    from pipeline.readers.options import options_from
-    from pipeline.writers import convert as convert_file
+    from ssmi.pipeline.contract.errors import ParameterError
+    from ssmi.pipeline.readers.options import options_from
+    from ssmi.pipeline.writers import convert as convert_file
 
     given = {
         "format": input_format,
@@ -87,7 +87,7 @@ def convert(
 def _tag_map(given: str) -> Mapping[str, Any]:
     """Pairs as they are typed, else a file that holds them as YAML or JSON, a mapping."""
     if Path(given).is_file():
-        from pipeline.assets.folders import read_mapping
+        from ssmi.pipeline.assets.folders import read_mapping
 
         return read_mapping(Path(given))
     pairs = [pair.partition("=") for pair in given.split(",")]

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from cli.session import Session
+from ssmi.cli.session import Session
 
 SAVED = "demo"
 """Name of the experiment that keeps what was built."""
@@ -23,15 +23,15 @@ SAVED = "demo"
 @click.pass_obj
 def demo(session: Session) -> None:
     """Run the whole path on the default data set (`dvc repro`) and say what to try next."""
-    from cli import tracking
-    from pipeline.contract.errors import SsmiError
+    from ssmi import dvc
+    from ssmi.pipeline.contract.errors import SsmiError
 
     name = session.params().datasets[0]
     session.reporter.note(f"dvc repro: raw text → features → a tagger for {name!r}; a few minutes on two cores")
-    if tracking.run_dvc(session.root, ["repro"], quiet=False):
+    if dvc.run_dvc(session.root, ["repro"], quiet=False):
         raise SsmiError("dvc repro did not finish", next_step="read its message above; `ssmi-cli doctor` helps")
     try:
-        saved = tracking.save_experiment(session.root, SAVED)
+        saved = dvc.save_experiment(session.root, SAVED)
     except (SsmiError, OSError) as error:  # without git, say; what was built is there all the same
         session.reporter.note(f"not kept as an experiment: {error}")
         saved = False
@@ -39,7 +39,7 @@ def demo(session: Session) -> None:
 
 
 def _summary(root: Path, dataset: str, *, saved: bool) -> str:
-    from model.files import METRICS
+    from ssmi.model.runs.files import METRICS
 
     prepare = _manifest(root, "prepare", dataset)["statistics"]
     embed = _manifest(root, "embed", dataset)["statistics"]

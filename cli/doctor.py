@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from cli.options import json_option
-from cli.session import Session
-from pipeline.contract.errors import SsmiError
+from ssmi.cli.options import json_option
+from ssmi.cli.session import Session
+from ssmi.pipeline.contract.errors import SsmiError
 
 LIBRARIES = (
     "torch", "transformers", "pyarrow", "polars", "duckdb", "dask", "gensim", "jieba", "rjieba", "daachorse",
@@ -26,9 +26,9 @@ def doctor(session: Session, as_json: bool) -> None:
     import platform
     from importlib import metadata, util
 
-    from cli.tables import print_table
-    from pipeline.assets.cache import cache_root
-    from pipeline.assets.resolve import list_assets
+    from ssmi.cli.tables import print_table
+    from ssmi.pipeline.assets.cache import cache_root
+    from ssmi.pipeline.assets.resolve import list_assets
 
     def version(name: str) -> str:
         try:
@@ -59,7 +59,7 @@ def doctor(session: Session, as_json: bool) -> None:
 
 
 def _encoder(session: Session) -> str:
-    from pipeline.assets.resolve import encoder_at_hand
+    from ssmi.pipeline.assets.resolve import encoder_at_hand
 
     try:
         name = session.params().encoder.name

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cli.options import dataset_option, device_option, json_option, run_option
-from cli.session import Session
+from ssmi.cli.options import dataset_option, device_option, json_option, run_option
+from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from model.assessment.calibration import Calibration
-    from pipeline.readers.options import ReadOptions
-    from ssmi.labelled import FileScores
+    from ssmi.evaluation.labelled_files import FileScores
+    from ssmi.model.evaluation.calibration import Calibration
+    from ssmi.pipeline.readers.options import ReadOptions
 
 FORMS = ("svg", "png")
 
@@ -61,10 +61,10 @@ def evaluate(
     reading = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
     _check_usage(file, picture, reading)
     if file is not None:
-        from cli.runs import run_folder
-        from pipeline.assets.folders import options_beside
-        from pipeline.contract.errors import ParameterError
-        from pipeline.readers.options import options_from
+        from ssmi.cli.runs import run_folder
+        from ssmi.pipeline.assets.folders import options_beside
+        from ssmi.pipeline.contract.errors import ParameterError
+        from ssmi.pipeline.readers.options import options_from
 
         beside = options_beside(file).model_dump(exclude_unset=True)
         options = options_from({**beside, **reading}, source="evaluate", refusal=ParameterError)
@@ -72,26 +72,26 @@ def evaluate(
         title = file.name
         scores, calibration = _of_file(session, folder, project, file, options, device=device or "auto")
     else:
-        from cli.runs import scored_run
+        from ssmi.cli.runs import scored_run
 
         folder, name = scored_run(session, run=run, dataset=dataset)
         title = split
-        shards = session.root / "artifacts" / "shards" / name
+        shards = session.project.paths.shards(name)
         named = run is not None and dataset is not None
         instead = _file_instead(session, folder, shards, name, split) if named else None
         if instead is None:
             scores, calibration = _of_split(session, folder, shards, split, device=device or "auto")
         else:
-            project = session.root if session.project is not None else None
+            project = session.named_root
             scores, calibration = _of_file(session, folder, project, *instead, device=device or "auto")
     if picture is not None:
-        from cli.calibration_plot import plot
+        from ssmi.evaluation.calibration_plot import plot
 
         plot(calibration, picture, form=picture.suffix[1:])
     if as_json:
         click.echo(json.dumps({title: scores}, ensure_ascii=False, indent=1))
     else:
-        from cli.scores import calibration_line, print_scores
+        from ssmi.cli.scores import calibration_line, print_scores
 
         print_scores({title: scores})
         click.echo(calibration_line(scores["calibration"]))
@@ -113,13 +113,13 @@ def _file_instead(
     session: Session, run: Path, shards: Path, dataset: str, split: str
 ) -> tuple[Path, ReadOptions] | None:
     """The file of a split and how it is read, where a run cannot be scored on the data set's shards; else None."""
-    from model.evaluation import why_unfit
+    from ssmi.model.evaluate import why_unfit
 
     why_not = why_unfit(run=run, shards=shards)
     if not why_not:
         return None
-    from pipeline.assets.resolve import find_dataset
-    from pipeline.contract.errors import MissingResourceError
+    from ssmi.pipeline.assets.resolve import find_dataset
+    from ssmi.pipeline.contract.errors import MissingResourceError
 
     found = find_dataset(dataset, root=session.root, reporter=session.reporter)
     files = found.splits
@@ -135,7 +135,7 @@ def _file_instead(
 def _of_split(
     session: Session, run: Path, shards: Path, split: str, *, device: str
 ) -> tuple[dict[str, Any], Calibration]:
-    from model.evaluation import tag_split
+    from ssmi.model.evaluate import tag_split
 
     tagged = tag_split(
         run=run, shards=shards, split=split, device=device, reporter=session.reporter, probabilities=True
@@ -146,11 +146,11 @@ def _of_split(
 def _of_file(
     session: Session, run: Path, project: Path | None, path: Path, options: ReadOptions, *, device: str
 ) -> tuple[dict[str, Any], Calibration]:
-    from cli.predict import uncollected
+    from ssmi.cli.predict import uncollected
 
     with uncollected():
-        from ssmi.labelled import score_file
-        from ssmi.tagger import Tagger
+        from ssmi.evaluation.labelled_files import score_file
+        from ssmi.predict.tagger import Tagger
 
         tagger = Tagger.open(run, project=project, device=device, threads=0, reporter=session.reporter)
     found = score_file(tagger, path, options=options, reporter=session.reporter)

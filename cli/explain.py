@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.options import dataset_option, json_option, override_option
+from ssmi.cli.options import dataset_option, json_option, override_option
 
 if TYPE_CHECKING:
-    from cli.session import Session
-    from pipeline.online.explanation import Candidate, Explanation
+    from ssmi.cli.session import Session
+    from ssmi.explain.explanation import Candidate, Explanation
 
 BAR = 24
 """Cells of a bar for a cosine of 1."""
@@ -66,10 +66,10 @@ def explain(
     found = _ask(session, character, segment, dataset=dataset, overrides=overrides)
     shown = [one for one in found.candidates if not top or one.rank <= top or one.best or one.in_set or one.negative]
     if picture is not None:
-        from cli.explain_plot import plot
+        from ssmi.explain.plot import plot
 
         plot(found, shown, picture, form=picture.suffix[1:])
-    from cli.streams import utf8_stdout
+    from ssmi.cli.streams import utf8_stdout
 
     utf8_stdout()
     if as_json:
@@ -87,7 +87,7 @@ def _own(entities: Path | None, segment: str) -> dict[str, str] | None:
     """What a file of entities says of the segment."""
     if entities is None:
         return None
-    from ssmi.own_entities import OwnEntities
+    from ssmi.predict.user_entities import OwnEntities
 
     one = OwnEntities.read(entities).get(segment)
     return None if one is None else {"label": one.label, "mode": one.mode, "where": one.where}
@@ -103,14 +103,14 @@ def _said_of(own: dict[str, str] | None, segment: str, entities: Path) -> str:
 def _ask(
     session: Session, character: str, segment: str, *, dataset: str | None, overrides: tuple[str, ...]
 ) -> Explanation:
-    from pipeline.assets.resolve import find_encoder
-    from pipeline.online.explanation import explain as ask
+    from ssmi.explain.explanation import explain as ask
+    from ssmi.pipeline.assets.resolve import find_encoder
 
     params = session.params(overrides)
     idle = [text for text in overrides if text.partition(".")[0].strip() not in ("selection", "encoder", "datasets")]
     if idle:
         raise click.UsageError(f"-S {idle[0]}: explain reads selection.* alone; the rest is in the features as built")
-    artifacts = session.root / "artifacts"
+    artifacts = session.project.paths.folder
 
     def encoder() -> Path:
         named = params.encoder
@@ -127,7 +127,7 @@ def _ask(
 
 
 def _print(found: Explanation, shown: Sequence[Candidate]) -> None:
-    from cli.tables import print_table
+    from ssmi.cli.tables import print_table
 
     n = len(found.candidates)
     over = sum(one.cosine > found.params.threshold for one in found.candidates)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from cli.options import dataset_option, json_option, run_option
-from cli.session import Session
+from ssmi.cli.options import dataset_option, json_option, run_option
+from ssmi.cli.session import Session
 
 
 @click.command()
@@ -26,9 +26,9 @@ def export(session: Session, run: Path | None, dataset: str | None, out: Path, a
     ONNX is not offered: the network reads features that the segmenter, the trie, the vocabulary's vectors and the PMI
     pairs make of a text, so an ONNX file of the network alone could not tag one; the packed folder holds all of it.
     """
-    from cli.runs import run_folder
-    from model.files import METRICS
-    from ssmi.packing import pack
+    from ssmi.cli.runs import run_folder
+    from ssmi.model.runs.files import METRICS
+    from ssmi.predict.packing import pack
 
     folder, project = run_folder(session, run=run, dataset=dataset)
     sizes = pack(folder, out, project=project, reporter=session.reporter)

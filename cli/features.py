@@ -6,8 +6,8 @@ import json
 
 import click
 
-from cli.options import dataset_option, executor_options, json_option, override_option
-from cli.session import Session
+from ssmi.cli.options import dataset_option, executor_options, json_option, override_option
+from ssmi.cli.session import Session
 
 STAGES = {
     "vocab": "Word vectors to vocabulary, trie and character index.",
@@ -45,10 +45,10 @@ def build(
     as_json: bool,
 ) -> None:
     """Run every stage that is not current, in one process or on workers, and tell DVC."""
-    from cli import tracking
-    from pipeline.executor import open_executor
-    from pipeline.stages.registry import build as build_stages
-    from pipeline.stages.stage import StageContext
+    from ssmi import dvc
+    from ssmi.pipeline.executor import open_executor
+    from ssmi.pipeline.stages.registry import build as build_stages
+    from ssmi.pipeline.stages.stage import StageContext
 
     params = session.params(overrides)
     name = dataset or params.datasets[0]
@@ -60,7 +60,7 @@ def build(
     for one in [] if as_json else built:
         state = "built" if one.ran else "current"
         click.echo(f"{one.stage.name:<10} {state:<8} {context.folder(one.stage.name).relative_to(session.root)}")
-    tracking.record(session, name, [one.stage.name for one in built], overridden=bool(overrides))
+    dvc.record(session.project, name, [one.stage.name for one in built], overridden=bool(overrides))
 
 
 def _stage_command(stage_name: str, summary: str) -> click.Command:
@@ -72,9 +72,9 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     def command(
         session: Session, dataset: str | None, workers: int, scheduler: str | None, overrides: tuple[str, ...]
     ) -> None:
-        from pipeline.executor import open_executor
-        from pipeline.stages.registry import get_stage
-        from pipeline.stages.stage import StageContext, run
+        from ssmi.pipeline.executor import open_executor
+        from ssmi.pipeline.stages.registry import get_stage
+        from ssmi.pipeline.stages.stage import StageContext, run
 
         params = session.params(overrides)
         with open_executor(workers=workers, scheduler=scheduler) as executor:

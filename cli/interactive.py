@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.streams import utf8_stdout
-from ssmi.reading import read_records
+from ssmi.cli.streams import utf8_stdout
+from ssmi.predict.reading import read_records
 
 if TYPE_CHECKING:
     from ssmi import Entity, Tagger
@@ -93,7 +93,7 @@ def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
 def _lines(read: Read, colours: Mapping[str, str]) -> Iterator[tuple[str, Sequence[Entity]]]:
     """Lines with their entities: as they are typed, or as far as they are piped in."""
     if sys.stdin.isatty() and sys.stdout.isatty():
-        from cli.live import typed_lines
+        from ssmi.cli.live import typed_lines
 
         yield from typed_lines(read, colours, prompt=PROMPT)
         return

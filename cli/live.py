@@ -13,7 +13,7 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.styles import Style
 
-from cli.interactive import Read, visible
+from ssmi.cli.interactive import Read, visible
 
 if TYPE_CHECKING:
     from ssmi import Entity

@@ -12,22 +12,22 @@ from pathlib import Path
 
 import click
 
-from cli.session import Session
+from ssmi.cli.session import Session
 
 COMMANDS = {
-    "ablate": ("cli.ablate", "Train the paper's configurations over seeds; one table."),
-    "compare": ("cli.compare", "Say whether one trained run is better than another."),
-    "data": ("cli.data", "Data sets, vectors and encoders: list, fetch, check, convert."),
-    "demo": ("cli.demo", "Run the whole path on the default data set and say what to try next."),
-    "doctor": ("cli.doctor", "Say what is installed, found and missing."),
-    "evaluate": ("cli.evaluate", "Score a trained run on a split."),
-    "explain": ("cli.explain", "Show the boundaries nearest to a character in a segment."),
-    "export": ("cli.export", "Pack a trained run into one folder for other machines."),
-    "features": ("cli.features", "Build features: raw text to Parquet shards."),
-    "predict": ("cli.predict", "Find the entities of any text."),
-    "report": ("cli.report", "Write one page about a run: scores, and every error with its features."),
-    "stats": ("cli.stats", "Query features: named reports or SQL."),
-    "train": ("cli.train", "Train a tagger on the shards."),
+    "ablate": ("ssmi.cli.ablate", "Train the paper's configurations over seeds; one table."),
+    "compare": ("ssmi.cli.compare", "Say whether one trained run is better than another."),
+    "data": ("ssmi.cli.data", "Data sets, vectors and encoders: list, fetch, check, convert."),
+    "demo": ("ssmi.cli.demo", "Run the whole path on the default data set and say what to try next."),
+    "doctor": ("ssmi.cli.doctor", "Say what is installed, found and missing."),
+    "evaluate": ("ssmi.cli.evaluate", "Score a trained run on a split."),
+    "explain": ("ssmi.cli.explain", "Show the boundaries nearest to a character in a segment."),
+    "export": ("ssmi.cli.export", "Pack a trained run into one folder for other machines."),
+    "features": ("ssmi.cli.features", "Build features: raw text to Parquet shards."),
+    "predict": ("ssmi.cli.predict", "Find the entities of any text."),
+    "report": ("ssmi.cli.report", "Write one page about a run: scores, and every error with its features."),
+    "stats": ("ssmi.cli.stats", "Query features: named reports or SQL."),
+    "train": ("ssmi.cli.train", "Train a tagger on the shards."),
 }
 INTERRUPTED = 130
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from pipeline.contract.errors import nearest
+            from ssmi.pipeline.contract.errors import nearest
 
             raise click.UsageError(f"{error.message} {nearest(args[0], COMMANDS)}", ctx=ctx) from None
 
@@ -81,7 +81,7 @@ def cli(ctx: click.Context, project: Path | None, debug: bool) -> None:
     Exit codes: 0 done; 1 failed; 2 wrong usage or parameters; 3 bad input data; 4 something is missing;
     5 artifacts that do not belong together; 130 interrupted.
     """
-    ctx.obj = Session(project=project, debug=debug)
+    ctx.obj = Session(project_option=project, debug=debug)
 
 
 def main() -> None:
@@ -112,7 +112,7 @@ def main() -> None:
 
 
 def _explain(error: Exception) -> int:
-    from pipeline.contract.errors import SsmiError
+    from ssmi.pipeline.contract.errors import SsmiError
 
     if isinstance(error, SsmiError):
         code = _fail(f"error: {error.message}", error.exit_code)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cli import completion
+from ssmi.cli import completion
 
 Decorated = Callable[..., Any]
 
@@ -25,7 +25,7 @@ def dataset_option(command: Decorated) -> Decorated:
 
 
 def _plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    from pipeline.contract.params import check_dataset_name
+    from ssmi.pipeline.contract.params import check_dataset_name
 
     return None if value is None else check_dataset_name(value)
 

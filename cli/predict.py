@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cli.options import dataset_option, device_option, run_option
-from cli.session import Session
-from pipeline.contract.errors import InputDataError
+from ssmi.cli.options import dataset_option, device_option, run_option
+from ssmi.cli.session import Session
+from ssmi.pipeline.contract.errors import InputDataError
 
 if TYPE_CHECKING:
-    from cli.progress import Bars, Lines
-    from pipeline.contract.progress import Advance
     from ssmi import Entity
-    from ssmi.decoding import Errors
-    from ssmi.formats import Tagged
-    from ssmi.reading import Kind, Record
+    from ssmi.cli.progress import Bars, Lines
+    from ssmi.pipeline.contract.progress import Advance
+    from ssmi.predict.formats import Tagged
+    from ssmi.predict.reading import Kind, Record
+    from ssmi.predict.text_decoding import Errors
 
 STDIN = "-"
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
@@ -49,7 +49,7 @@ _NOT_TYPED = {
 def _encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     if not value or context.resilient_parsing:  # a completion: nothing heavy
         return None
-    from ssmi.decoding import check_encoding
+    from ssmi.predict.text_decoding import check_encoding
 
     return check_encoding(value)
 
@@ -126,15 +126,15 @@ def predict(
         if sys.stdin.isatty():
             raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
         files = (Path(STDIN),)
-    from cli.runs import run_folder
+    from ssmi.cli.runs import run_folder
 
     folder, project = run_folder(session, run=run, dataset=dataset)
     with uncollected():
-        from model.files import METRICS
-        from ssmi.folders import version
-        from ssmi.formats import FORMATS as WRITERS
-        from ssmi.formats import Origin
-        from ssmi.tagger import BATCH_CHARACTERS, Tagger
+        from ssmi.model.runs.files import METRICS
+        from ssmi.predict.formats import FORMATS as WRITERS
+        from ssmi.predict.formats import Origin
+        from ssmi.predict.run_features import version
+        from ssmi.predict.tagger import BATCH_CHARACTERS, Tagger
 
         tagger = Tagger.open(
             folder, project=project, device=device or "auto", threads=0, entities=entities, reporter=session.reporter
@@ -142,7 +142,7 @@ def predict(
     if not (folder / METRICS).is_file():
         session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
     if interactive:
-        from cli.interactive import converse
+        from ssmi.cli.interactive import converse
 
         converse(tagger, min_score=min_score)
         return
@@ -194,8 +194,8 @@ def _n_bytes(files: Sequence[Path]) -> int:
 
 def _records(files: Sequence[Path], kind: Kind | None, ways: Mapping[str, Any]) -> Iterator[Record]:
     """``ways``: further arguments of ``read_records``."""
-    from ssmi.reading import read_records
-    from ssmi.sniffing import kind_of_name
+    from ssmi.predict.reading import read_records
+    from ssmi.predict.sniffing import kind_of_name
 
     for path in files:
         if str(path) == STDIN:
@@ -256,7 +256,7 @@ def _tagged(stream: Stream, records: Iterator[Record], progress: Progress) -> It
 def _output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
     """What writes a piece: to a file that appears when all is done, or to stdout at once."""
     if out is None:
-        from cli.streams import utf8_stdout
+        from ssmi.cli.streams import utf8_stdout
 
         stdout = utf8_stdout()  # a progress bar puts its own in its place
 
@@ -268,7 +268,7 @@ def _output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
 
         yield write
         return
-    from pipeline.contract.tables import writing
+    from ssmi.pipeline.contract.tables import writing
 
     with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         yield stream.write

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from pipeline.contract.progress import Advance
+from ssmi.pipeline.contract.progress import Advance
 
 SECONDS_BETWEEN_LINES = 60.0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from cli.options import dataset_option, device_option, json_option, run_option
-from cli.session import Session
+from ssmi.cli.options import dataset_option, device_option, json_option, run_option
+from ssmi.cli.session import Session
 
 
 @click.command()
@@ -35,15 +35,15 @@ def report(
     The page is one file that needs no network. With --run and no --dataset, the data set is the one that the run was
     trained on. Charts about features are left out, and the page says so, where their stages are not built.
     """
-    from cli.runs import scored_run
+    from ssmi.cli.runs import scored_run
 
     if out is not None and not out.parent.is_dir():
         raise click.UsageError(f"--out {out}: no folder {out.parent}")
     folder, name = scored_run(session, run=run, dataset=dataset)
-    artifacts = session.root / "artifacts"
+    artifacts = session.project.paths.folder
     target = out or folder / f"report-{split}.html"
-    from cli.report_parts.compose import compose
-    from pipeline.contract.tables import writing
+    from ssmi.pipeline.contract.tables import writing
+    from ssmi.report.build import compose
 
     page = compose(
         run=folder,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.session import Session
+from ssmi.cli.session import Session
 
 
 def run_folder(session: Session, *, run: Path | None, dataset: str | None) -> tuple[Path, Path | None]:
@@ -15,7 +15,7 @@ def run_folder(session: Session, *, run: Path | None, dataset: str | None) -> tu
     A run that is named needs no project here: a packed one has none. Raises MissingResourceError, before anything heavy
     is imported, where there is no run.
     """
-    from model.files import require_checkpoint
+    from ssmi.model.runs.files import require_checkpoint
 
     folder, project = _named(session, run=run, dataset=dataset)
     require_checkpoint(folder)
@@ -26,9 +26,8 @@ def _named(session: Session, *, run: Path | None, dataset: str | None) -> tuple[
     if run is not None and dataset is not None:
         raise click.UsageError("--run names the run folder, --dataset the run of a data set: give one of them")
     if run is not None:
-        return run, session.root if session.project is not None else None
-    name = dataset or session.params().datasets[0]
-    return session.root / "artifacts" / "train" / name, session.root
+        return run, session.named_root
+    return session.project.paths.run(session.project.dataset(dataset)), session.root
 
 
 def scored_run(session: Session, *, run: Path | None, dataset: str | None) -> tuple[Path, str]:
@@ -36,21 +35,10 @@ def scored_run(session: Session, *, run: Path | None, dataset: str | None) -> tu
 
     Raises MissingResourceError where there is no run.
     """
-    from model.files import require_checkpoint
+    from ssmi.model.runs.files import require_checkpoint
+    from ssmi.runs import trained_on
 
-    name = dataset or (trained_on(run) if run else None) or session.params().datasets[0]
-    folder = run or session.root / "artifacts" / "train" / name
+    name = dataset or (trained_on(run) if run else None) or session.project.dataset(None)
+    folder = run or session.project.paths.run(name)
     require_checkpoint(folder)
     return folder, name
-
-
-def trained_on(run: Path) -> str | None:
-    """The data set whose shards a run was trained on; None where it does not say."""
-    from model.files import CHECKPOINT, SHARDS
-    from pipeline.contract import manifest
-    from pipeline.contract.errors import MissingResourceError
-
-    try:
-        return manifest.load(run / CHECKPOINT / SHARDS).dataset
-    except MissingResourceError:
-        return None

@@ -10,7 +10,7 @@ import click
 
 def print_scores(metrics: Mapping[str, Mapping[str, Any]]) -> None:
     """Print what metrics.json holds, a table a split."""
-    from cli.tables import print_table
+    from ssmi.cli.tables import print_table
 
     for split, scores in metrics.items():
         rows = [_row(name, counts) for name, counts in {**scores["by_type"], **scores["by_group"]}.items()]

@@ -1,4 +1,4 @@
-"""What every command knows: the project folder, its parameters, and how to tell a person what happens."""
+"""What every command knows: the project, its parameters, and how to tell a person what happens."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cli.progress import Bars, Lines
-    from pipeline.contract.params import Params
-
-PARAMS_NAME = "params.yaml"
+    from ssmi.cli.progress import Bars, Lines
+    from ssmi.pipeline.contract.params import Params
+    from ssmi.project import Project
 
 
 @dataclass(frozen=True)
 class Session:
     """Made once by the top command; nothing heavy is imported before a command asks."""
 
-    project: Path | None
+    project_option: Path | None
     debug: bool
 
     @cached_property
-    def root(self) -> Path:
+    def project(self) -> Project:
         """The folder that holds params.yaml: ``--project``, else the nearest one upward from here."""
-        from pipeline.contract.errors import MissingResourceError
+        from ssmi.project import Project, find_root
 
-        start = (self.project or Path()).resolve()
-        candidates = [start] if self.project else [start, *start.parents]
-        for folder in candidates:
-            if (folder / PARAMS_NAME).is_file():
-                return folder
-        raise MissingResourceError(
-            f"no {PARAMS_NAME} in {start}{'' if self.project else ' or above it'}",
-            next_step="run inside a project folder, or pass --project FOLDER",
-        )
+        return Project(find_root(self.project_option or Path(), upward=self.project_option is None), self.reporter)
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.project.root
+
+    @cached_property
+    def named_root(self) -> Path | None:
+        """The project's folder where ``--project`` names one; None leaves it to be found from a run's place."""
+        return self.root if self.project_option is not None else None
 
     @cached_property
     def project_folder(self) -> Path | None:
         """``root``, or None outside any project, for commands that have something to say there too."""
-        from pipeline.contract.errors import MissingResourceError
+        from ssmi.pipeline.contract.errors import MissingResourceError
 
         try:
             return self.root
@@ -49,19 +50,19 @@ class Session:
 
     def say_if_nowhere(self) -> None:
         """Say on stderr that there is no project here, where there is none."""
+        from ssmi.pipeline.contract.artifacts import PARAMS_NAME
+
         if self.project_folder is None:
-            place = self.project or Path.cwd()
-            self.reporter.note(f"no project here: no {PARAMS_NAME} in {place}{'' if self.project else ' or above it'}")
+            place, above = self.project_option or Path.cwd(), "" if self.project_option else " or above it"
+            self.reporter.note(f"no project here: no {PARAMS_NAME} in {place}{above}")
 
     def params(self, overrides: Iterable[str] = ()) -> Params:
         """params.yaml with ``section.key=value`` overrides applied."""
-        from pipeline.contract import params
-
-        return params.load(self.root / PARAMS_NAME, overrides=overrides)
+        return self.project.params(overrides)
 
     @cached_property
     def reporter(self) -> Bars | Lines:
         """Bars on a terminal, a line a minute without one."""
-        from cli.progress import choose_reporter
+        from ssmi.cli.progress import choose_reporter
 
         return choose_reporter()

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cli.options import dataset_option, json_option
+from ssmi.cli.options import dataset_option, json_option
 
 if TYPE_CHECKING:
-    from cli.session import Session
-    from pipeline.warehouse import Result
+    from ssmi.cli.session import Session
+    from ssmi.pipeline.inspect.warehouse import Result
 
 TABLE_ROWS = 50
 LIST_ITEMS = 12
@@ -25,7 +25,7 @@ LIST_ITEMS = 12
 
 
 def _complete_report(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from pipeline import warehouse
+    from ssmi.pipeline.inspect import warehouse
 
     return [name for name in warehouse.list_reports() if name.startswith(incomplete)]
 
@@ -66,11 +66,11 @@ def stats(
         form = "json"
     if sql is not None and (report is not None or print_sql):
         raise click.UsageError(f"--sql goes with neither {'--print-sql' if print_sql else 'a REPORT'}")
-    from pipeline import warehouse
+    from ssmi.pipeline.inspect import warehouse
 
     name = report or warehouse.DEFAULT_REPORT
     query = sql if sql is not None else warehouse.find_report(name).sql
-    artifacts = session.root / "artifacts"
+    artifacts = session.project.paths.folder
     dataset = dataset or session.params().datasets[0]
     if print_sql:
         click.echo(warehouse.shell_script(artifacts, dataset, name), nl=False)
@@ -87,7 +87,7 @@ def stats(
 
 
 def _list_reports() -> None:
-    from pipeline import warehouse
+    from ssmi.pipeline.inspect import warehouse
 
     reports = warehouse.list_reports().values()
     width = max(len(report.name) for report in reports)
@@ -97,7 +97,7 @@ def _list_reports() -> None:
 
 
 def _show_table(result: Result) -> None:
-    from cli.tables import print_table
+    from ssmi.cli.tables import print_table
 
     print_table(list(map(_printable, result.columns)), [list(map(_cell, row)) for row in result.rows])
 

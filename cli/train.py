@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli import completion
-from cli.options import dataset_option, device_option, device_override, json_option, override_option
-from cli.session import Session
+from ssmi.cli import completion
+from ssmi.cli.options import dataset_option, device_option, device_override, json_option, override_option
+from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from model.training import TrainResult
+    from ssmi.model.training.train import TrainResult
 
 
 @click.command()
@@ -52,27 +52,29 @@ def train(
     Ctrl-C saves everything and stops; the same command with --resume goes on as if it had never stopped. On several
     GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
-    from cli import trainable
-    from cli.main import INTERRUPTED
-    from cli.scores import print_scores
-    from model.configurations import find
-    from model.files import METRICS
+    from ssmi import training
+    from ssmi.cli.main import INTERRUPTED
+    from ssmi.cli.scores import print_scores
+    from ssmi.configurations import find
+    from ssmi.model.runs.files import METRICS
 
     session: Session = context.obj
     configuration = find(config) if config else None
     changes = [*(configuration.overrides if configuration else ()), *overrides, *device_override(device)]
     params = session.params(changes)
     name = dataset or params.datasets[0]
-    shards = session.root / "artifacts" / "shards" / name
-    folder = run or session.root / "artifacts" / "train" / (f"{name}-{config}" if config else name)
-    encoder = trainable.check(session, params, shards=shards, dataset=name, configuration=configuration)
+    shards = session.project.paths.shards(name)
+    folder = run or session.project.paths.run(name, configuration=config)
+    encoder = training.check(session.project, params, shards=shards, dataset=name, configuration=configuration)
     # torch comes last: whatever is refused above is refused at once.
     with session.reporter.task("loading torch", total=0, unit=""):
-        from model import distributed
-        from model.interrupts import Interrupted
+        from ssmi.model.training import distributed
+        from ssmi.model.training.interrupts import Interrupted
 
     try:
-        result = trainable.train(session, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
+        result = training.train(
+            session.project, shards=shards, encoder=encoder, run=folder, params=params, resume=resume
+        )
     except Interrupted as interrupted:
         if distributed.is_first():
             again = _same_command_resumed() if distributed.is_alone() else "the same torchrun command with --resume"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from pipeline.contract.errors import MissingResourceError, ParameterError
-from pipeline.contract.turns import turn
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.turns import turn
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")

@@ -18,8 +18,8 @@ from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from pipeline.contract.errors import MissingResourceError, SsmiError
-from pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
+from ssmi.pipeline.contract.progress import Reporter
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

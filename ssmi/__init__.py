@@ -1,20 +1,45 @@
-"""Entities of any text, in three lines.
+"""Chinese named-entity recognition with a lexicon.
 
 ::
 
-import ssmi
-tagger = ssmi.open_run("artifacts/train/resume")
-tagger("王小明在北京大学任教授。")
+    import ssmi
+
+    tagger = ssmi.open_run("artifacts/train/resume")
+    tagger("王小明在北京大学任教授。")
+
+Names below are imported when they are first used, so that ``import ssmi`` and the command line's help stay light.
 """
 
 from __future__ import annotations
 
-from pipeline.writers import convert
-from ssmi.comparison import compare_runs
-from ssmi.entity import Entity
-from ssmi.labelled import score_file
-from ssmi.tagger import Tagger
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Entity", "Tagger", "compare_runs", "convert", "open_run", "score_file"]
+if TYPE_CHECKING:
+    from ssmi.evaluation.comparison import compare_runs
+    from ssmi.evaluation.labelled_files import score_file
+    from ssmi.pipeline.writers import convert
+    from ssmi.predict.entity import Entity
+    from ssmi.predict.tagger import Tagger, open_run
+    from ssmi.project import Project
 
-open_run = Tagger.open
+__all__ = ["Entity", "Project", "Tagger", "compare_runs", "convert", "open_run", "score_file"]
+
+_HOMES = {
+    "Entity": "ssmi.predict.entity",
+    "Project": "ssmi.project",
+    "Tagger": "ssmi.predict.tagger",
+    "compare_runs": "ssmi.evaluation.comparison",
+    "convert": "ssmi.pipeline.writers",
+    "open_run": "ssmi.predict.tagger",
+    "score_file": "ssmi.evaluation.labelled_files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ssmi' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

@@ -14,12 +14,12 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from model.files import CHECKPOINT, SHARDS
-from pipeline.contract import manifest as manifests
-from pipeline.contract.tables import replacing_folder
-from pipeline.online import FeatureFolders
-from pipeline.online.folders import USER_DICT
-from pipeline.online.folders import check as check_features
+from ssmi.model.runs.files import CHECKPOINT, SHARDS
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.tables import replacing_folder
+from ssmi.pipeline.online import FeatureStore
+from ssmi.pipeline.online.feature_store import USER_DICT
+from ssmi.pipeline.online.feature_store import check as check_features
 
 PINNED = "pinned"
 """Folder of a run; one below it is named by the manifest of the shards that its files belong to."""
@@ -35,7 +35,7 @@ def find(run: Path) -> Path | None:
     return kept if kept.is_dir() else None
 
 
-def keep(run: Path, *, shards: Path, folders: FeatureFolders) -> None:
+def keep(run: Path, *, shards: Path, folders: FeatureStore) -> None:
     """Keep what belongs to shards that a run is about to be trained on; what is kept already stays.
 
     Raises MissingResourceError or StaleArtifactError where the folders are not those that the shards were built from.

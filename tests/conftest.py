@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.contract.labels import Span, spans_to_tags
-from pipeline.readers import read_sentences
+from ssmi.pipeline.contract.labels import Span, spans_to_tags
+from ssmi.pipeline.readers import read_sentences
 
 REPOSITORY = Path(__file__).parents[1]
 SAMPLE = REPOSITORY / "pipeline" / "readers" / "sample"
@@ -69,7 +69,7 @@ class Project:
 
     def ssmi(self, *arguments: str) -> Outcome:
         """Run ssmi-cli in this process, from its entry point, so that imports are paid for once."""
-        import cli.main
+        import ssmi.cli.main as program
 
         stdout, stderr = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch:
@@ -80,7 +80,7 @@ class Project:
                 patch.setenv(name, value)
             with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
                 try:
-                    cli.main.main()
+                    program.main()
                     code = 0
                 except SystemExit as stop:
                     code = int(stop.code or 0)
@@ -95,7 +95,7 @@ class Project:
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start ssmi-cli as a process of its own in the project folder."""
         return subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *arguments],
+            [sys.executable, "-m", "ssmi.cli.main", *arguments],
             cwd=self.root,
             env=dict(self.environment),
             stdout=subprocess.PIPE,
@@ -175,7 +175,7 @@ def pristine_project(tmp_path_factory: pytest.TempPathFactory, environment: dict
     tree["datasets"] = ["tiny"]
     tree["vocab"]["vectors"] = "vectors.txt"
     tree["encoder"]["name"] = "encoder"
-    tree["embed"].update(fit_words=100, ahead=30)
+    tree["embed"].update(fit_words=100, precompute_words=30)
     tree["train"].update(epochs=2, device="cpu", threads=1, precision="fp32")
     dump_yaml(tree, root / "params.yaml")
     return Project(root, environment)

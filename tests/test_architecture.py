@@ -10,23 +10,23 @@ import grimp
 import pytest
 
 DOORS = {
-    "jieba": {"pipeline.features.segmentation"},
-    "rjieba": {"pipeline.features.segmentation"},
-    "gensim": {"pipeline.features.word_vectors.fasttext"},
-    "dask": {"pipeline.executor"},
-    "distributed": {"pipeline.executor"},
-    "duckdb": {"pipeline.warehouse"},
-    "daachorse": {"pipeline.features.trie"},
-    "transformers": {"pipeline.features.encoder", "model.encoder"},
-    "torchcrf": {"model.layers.crf"},
-    "prompt_toolkit": {"cli.live"},
-    "matplotlib": {"cli.drawing", "cli.ablation_plot", "cli.explain_plot"},
+    "jieba": {"ssmi.pipeline.features.segmentation"},
+    "rjieba": {"ssmi.pipeline.features.segmentation"},
+    "gensim": {"ssmi.pipeline.features.word_vectors.fasttext"},
+    "dask": {"ssmi.pipeline.executor"},
+    "distributed": {"ssmi.pipeline.executor"},
+    "duckdb": {"ssmi.pipeline.inspect.warehouse"},
+    "daachorse": {"ssmi.pipeline.features.trie"},
+    "transformers": {"ssmi.pipeline.features.encoder", "ssmi.model.network.encoder"},
+    "torchcrf": {"ssmi.model.network.layers.crf"},
+    "prompt_toolkit": {"ssmi.cli.live"},
+    "matplotlib": {"ssmi.plotting", "ssmi.ablation.plot", "ssmi.evaluation.calibration_plot", "ssmi.explain.plot"},
 }
 
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("pipeline", "model", "ssmi", "cli", include_external_packages=True, cache_dir=None)
+    return grimp.build_graph("ssmi", include_external_packages=True, cache_dir=None)
 
 
 @pytest.mark.parametrize("library", sorted(DOORS))
@@ -46,22 +46,25 @@ def test_the_doors_are_really_in_the_graph(graph: grimp.ImportGraph, library: st
 def test_only_assets_talk_to_the_hub(graph: grimp.ImportGraph) -> None:
     importers = graph.find_modules_that_directly_import("huggingface_hub")
     assert importers
-    assert all(name.startswith("pipeline.assets.") for name in importers)
+    assert all(name.startswith("ssmi.pipeline.assets.") for name in importers)
 
 
-def test_the_two_halves_meet_only_in_the_command_line(graph: grimp.ImportGraph) -> None:
-    def halves(name: str) -> set[str]:
-        roots = {module.partition(".")[0] for module in graph.find_modules_directly_imported_by(name)}
-        return roots & {"pipeline", "model", "cli"}
+def test_the_two_halves_meet_only_in_the_application(graph: grimp.ImportGraph) -> None:
+    rooms = ("ssmi.pipeline", "ssmi.model")
+    ours = [module for module in graph.modules if module.startswith(rooms)]
+    assert len(ours) > 100
+    for module in ours:
+        room = next(name for name in rooms if module.startswith(name))
+        allowed = (room, "ssmi.pipeline.contract")
+        found = graph.find_modules_directly_imported_by(module)
+        assert all(name.startswith(allowed) for name in found if name.startswith("ssmi")), module
 
-    for module in graph.modules:
-        root = module.partition(".")[0]
-        if root in ("pipeline", "model"):
-            assert halves(module) <= ({"pipeline"} if root == "pipeline" else {"pipeline", "model"}), module
-    for module in graph.modules:
-        if module.startswith("model"):
-            ours = {name for name in graph.find_modules_directly_imported_by(module) if name.startswith("pipeline")}
-            assert all(name.startswith("pipeline.contract") for name in ours), module
+
+def test_the_package_has_the_rooms_at_the_top_as_links(repository: Path) -> None:
+    """So that the installed wheel has one name, ``ssmi``, and the repository its three folders."""
+    for room in ("pipeline", "model", "cli"):
+        link = repository / "ssmi" / room
+        assert link.is_symlink() and link.readlink() == Path("..") / room
 
 
 def test_no_tracked_file_holds_a_path_of_somebodys_machine(repository: Path) -> None:

@@ -14,9 +14,9 @@ import grimp
 import pytest
 from ruamel.yaml import YAML
 
-from cli.features import STAGES
-from pipeline.contract.params import Params
-from pipeline.stages.registry import STAGE_NAMES, get_stage
+from ssmi.cli.features import STAGES
+from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
 ITEM = "${item.dataset}"
 FEATURES = ("vocab", *(f"{name}@tiny" for name in STAGE_NAMES[1:]))
@@ -33,7 +33,7 @@ def stages(repository: Path) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("pipeline", "model", "ssmi", "cli", cache_dir=None)
+    return grimp.build_graph("ssmi", cache_dir=None)
 
 
 def _closure(graph: grimp.ImportGraph, module: str, repository: Path) -> set[str]:
@@ -42,7 +42,7 @@ def _closure(graph: grimp.ImportGraph, module: str, repository: Path) -> set[str
     modules |= {name.rsplit(".", depth)[0] for name in modules for depth in range(1, name.count(".") + 1)}
     files = set()
     for name in modules:
-        path = repository.joinpath(*name.split("."))
+        path = repository.joinpath(*name.split(".")).resolve()
         file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
         if file.is_file() and file.stat().st_size:
             files.add(file.relative_to(repository).as_posix())
@@ -58,10 +58,10 @@ def test_deps_are_the_import_closure_and_the_artifacts(
     stages: dict[str, dict[str, Any]], graph: grimp.ImportGraph, repository: Path, name: str
 ) -> None:
     if name == "train":
-        expected = _closure(graph, "model.training", repository) | {_artifact("shards")}
+        expected = _closure(graph, "ssmi.model.training.train", repository) | {_artifact("shards")}
     else:
-        expected = _closure(graph, f"pipeline.stages.{name}", repository)
-        expected |= {_artifact(needed) for needed in get_stage(name).needs}
+        expected = _closure(graph, f"ssmi.pipeline.stages.{name}", repository)
+        expected |= {_artifact(needed) for needed in get_stage(name).upstream}
         expected |= {"pipeline/readers/sample"} if name == "prepare" else set()
     listed = stages[name]["deps"]
     assert len(listed) == len(set(listed)), "a dependency is listed twice"
@@ -119,8 +119,9 @@ def _git(project: Any, *arguments: str) -> str:
 
 def _make_repository(project: Any, source: Path) -> None:
     """Put the sources that dvc.yaml depends on, and DVC's and git's own files, around the tiny data."""
-    for package in ("pipeline", "model", "cli"):
-        shutil.copytree(source / package, project.root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("pipeline", "model", "cli", "ssmi"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source / package, project.root / package, ignore=ignore, symlinks=True)
     for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "artifacts/.gitignore"):
         (project.root / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(source / name, project.root / name)
@@ -170,7 +171,7 @@ def test_features_build_tells_dvc(reproduced: Any) -> None:
     assert outcome.built == {"selection", "shards"}
     assert _up_to_date(_dvc(reproduced, "status", *FEATURES))
     # What was built with -S stands in no file, so it must not be recorded as what params.yaml says.
-    outcome = reproduced.build("-S", "pmi.estimator=printed")
+    outcome = reproduced.build("-S", "pmi.estimator=paper")
     assert "not recorded in dvc.lock" in outcome.stderr
     assert not _up_to_date(_dvc(reproduced, "status", *FEATURES))
 

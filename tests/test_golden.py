@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from model.provenance import REVISION
-from model.training import train
-from pipeline.assets.resolve import find_encoder
-from pipeline.contract import params as parameters
-from pipeline.contract.progress import Silent
+from ssmi.model.runs.fingerprint import REVISION
+from ssmi.model.training.train import train
+from ssmi.pipeline.assets.resolve import find_encoder
+from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.progress import Silent
 
 REPO = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "sample-losses.json"
@@ -28,7 +28,17 @@ pytestmark = [pytest.mark.assets, pytest.mark.timeout(3600)]
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("golden")
     shutil.copy(REPO / "params.yaml", folder)
-    command = [sys.executable, "-m", "cli.main", "--project", str(folder), "features", "build", "--dataset", "sample"]
+    command = [
+        sys.executable,
+        "-m",
+        "ssmi.cli.main",
+        "--project",
+        str(folder),
+        "features",
+        "build",
+        "--dataset",
+        "sample",
+    ]
     subprocess.run(command, check=True, cwd=REPO, capture_output=True)
     return folder
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
-CLI = (sys.executable, "-m", "cli.main")
+CLI = (sys.executable, "-m", "ssmi.cli.main")
 
 pytestmark = [
     pytest.mark.heavy,

@@ -16,10 +16,10 @@ from typing import Any
 import platformdirs
 from filelock import FileLock, Timeout
 
-from pipeline.contract.errors import SsmiError
-from pipeline.contract.manifest import digest_file
-from pipeline.contract.progress import Reporter
-from pipeline.contract.tables import replacing_folder, writing
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.manifest import digest_file
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.tables import replacing_folder, writing
 
 MARKER = "asset.json"
 _REMEMBERED_FROM = 1 << 20  # smaller files are hashed faster than the memory is read

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.assets import cache
-from pipeline.assets.encoders import INDEX, PICKLE, SAFETENSORS, part_names, weight_files
-from pipeline.contract.encoder_types import CONFIG, encoder_shape
-from pipeline.contract.encoder_vocabulary import vocabulary_file
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.manifest import digest_json
-from pipeline.contract.progress import Reporter
+from ssmi.pipeline.assets import cache
+from ssmi.pipeline.assets.encoders import INDEX, PICKLE, SAFETENSORS, part_names, weight_files
+from ssmi.pipeline.contract.encoder_types import CONFIG, encoder_shape
+from ssmi.pipeline.contract.encoder_vocabulary import vocabulary_file
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.manifest import digest_json
+from ssmi.pipeline.contract.progress import Reporter
 
 VERSION = 1
 """Of what is written; a newer one makes the cached copies anew."""

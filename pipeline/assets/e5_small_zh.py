@@ -31,8 +31,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
 
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.progress import Reporter
 
 VERSION = 1
 """Raise when the same source gives other files, so that cached copies are made again."""

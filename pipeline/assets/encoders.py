@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipeline.assets.cache import remembered_digest
-from pipeline.contract.encoder_types import CONFIG, EncoderShape, encoder_shape, read_config
-from pipeline.contract.encoder_vocabulary import VOCABULARIES, encoder_vocabulary, vocabulary_file
-from pipeline.contract.errors import InputDataError, MissingResourceError
-from pipeline.contract.manifest import digest_json
+from ssmi.pipeline.assets.cache import remembered_digest
+from ssmi.pipeline.contract.encoder_types import CONFIG, EncoderShape, encoder_shape, read_config
+from ssmi.pipeline.contract.encoder_vocabulary import VOCABULARIES, encoder_vocabulary, vocabulary_file
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.manifest import digest_json
 
 __all__ = [
     "EncoderShape",

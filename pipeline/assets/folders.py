@@ -12,10 +12,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, nearest
-from pipeline.contract.tables import SPLITS
-from pipeline.readers.options import DEFAULT, ReadOptions, options_from
-from pipeline.readers.registry import endings, files_of, format_named
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.tables import SPLITS
+from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
+from ssmi.pipeline.readers.registry import endings, files_of, format_named
 
 DESCRIPTION = "dataset.yaml"
 SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {

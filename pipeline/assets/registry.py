@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from pipeline.contract.manifest import digest_json
+from ssmi.pipeline.contract.manifest import digest_json
 
 Kind = Literal["dataset", "vectors", "encoder"]
 ChecksumKind = Literal["sha256", "git-blob"]

@@ -14,22 +14,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.assets import cache, e5_small_zh, sources
-from pipeline.assets.conversion import with_safetensors
-from pipeline.assets.encoders import (
+from ssmi.pipeline.assets import cache, e5_small_zh, sources
+from ssmi.pipeline.assets.conversion import with_safetensors
+from ssmi.pipeline.assets.encoders import (
     EncoderShape,
     check_encoder_folder,
     encoder_digest,
     encoder_shape,
     encoder_vocabulary,
 )
-from pipeline.assets.folders import DataFolder, open_folder
-from pipeline.assets.registry import ASSETS, Asset, Kind, Registry, known, names
-from pipeline.contract.errors import InputDataError, MissingResourceError, nearest
-from pipeline.contract.manifest import digest_json
-from pipeline.contract.progress import Reporter
-from pipeline.readers.options import DEFAULT, ReadOptions
-from pipeline.readers.registry import endings
+from ssmi.pipeline.assets.folders import DataFolder, open_folder
+from ssmi.pipeline.assets.registry import ASSETS, Asset, Kind, Registry, known, names
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.manifest import digest_json
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.readers.registry import endings
 
 __all__ = [
     "AssetStatus",

@@ -25,13 +25,13 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
-from pipeline.assets.cache import cache_root, downloads
-from pipeline.assets.encoders import check_encoder_folder, weight_files
-from pipeline.assets.registry import Asset, Checksum, PackageMember, RemoteFile
-from pipeline.contract.encoder_types import CONFIG, read_config
-from pipeline.contract.errors import InputDataError, MissingResourceError
-from pipeline.contract.manifest import digest_file
-from pipeline.contract.progress import Reporter
+from ssmi.pipeline.assets.cache import cache_root, downloads
+from ssmi.pipeline.assets.encoders import check_encoder_folder, weight_files
+from ssmi.pipeline.assets.registry import Asset, Checksum, PackageMember, RemoteFile
+from ssmi.pipeline.contract.encoder_types import CONFIG, read_config
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.manifest import digest_file
+from ssmi.pipeline.contract.progress import Reporter
 
 _BLOCK = 1 << 20
 _SOCKET_SECONDS = 30.0

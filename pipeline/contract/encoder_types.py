@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.encoder_vocabulary import PAD, read_vocabulary
-from pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.encoder_vocabulary import PAD, read_vocabulary
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
 
 CONFIG = "config.json"
 SPECIAL_TOKENS = 2

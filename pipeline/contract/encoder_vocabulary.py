@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
 CLS, SEP, PAD, UNK = "[CLS]", "[SEP]", "[PAD]", "[UNK]"
 _OTHER_NAMES = {

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.errors import StaleArtifactError
 
 TagScheme = Literal["BIO", "BMES", "BIOES"]
 OUTSIDE = "O"

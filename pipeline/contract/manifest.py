@@ -16,8 +16,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.contract.errors import MissingResourceError, StaleArtifactError
-from pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.schema import SCHEMA_VERSION
 
 MANIFEST_NAME = "manifest.json"
 

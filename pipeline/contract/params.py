@@ -19,9 +19,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.contract.encodings import text_encoding
-from pipeline.contract.errors import ParameterError, nearest
-from pipeline.contract.labels import TagScheme
+from ssmi.pipeline.contract.encodings import text_encoding
+from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.labels import TagScheme
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -42,6 +42,10 @@ def _rate_or_auto(value: Any) -> Any:
 
 AutoRate = Annotated[float | Literal["auto"], BeforeValidator(_rate_or_auto)]
 """A learning rate; ``auto`` follows the encoder (``model.rates``)."""
+
+RENAMED_KEYS = {"embed.ahead": "precompute_words", "model.segment_places": "segment_positions"}
+RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"): "paper"}
+"""What version 0.1.0 called otherwise; refused with the present name."""
 
 _NOT_YAML = (YAMLError, ValueError, KeyError)
 """ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``."""
@@ -117,7 +121,7 @@ class EmbedParams(Section):
     space: Literal["aligned", "bert"] = "aligned"
     fit_words: Annotated[int, Field(ge=20)] = 10_000
     """Most frequent in-vocabulary words on which the map between the two spaces is fitted; a tenth is held out."""
-    ahead: NonNegative = 5000
+    precompute_words: NonNegative = 5000
     """With ``isolated``: so many words outside vocabulary and data set, the segmenter's most frequent ones, get their
     vectors too. Text met on line is full of them, and then seldom waits for BERT."""
     ridge: Rate = 1.0
@@ -141,7 +145,7 @@ class SelectionParams(Section):
 class PmiParams(Section):
     """PMI counting (paper: Local Mutual Maximization)."""
 
-    estimator: Literal["joint", "printed"] = "joint"
+    estimator: Literal["joint", "paper"] = "joint"
     unlabelled: tuple[str, ...] = ()
     """Extra text files (.txt or .txt.gz, a sentence a line; relative to the project) that are counted with train."""
 
@@ -167,7 +171,7 @@ class ModelParams(Section):
     """Train only the first so many layers of the encoder, and leave the others out; null takes all."""
     fusion: Literal["none", "input", "output"] = "input"
     """Where the best boundary's embedding E_{S_m} joins: BERT's input embeddings, its output, or nowhere."""
-    segment_places: bool = True
+    segment_positions: bool = True
     """Where the boundary joins, the character's place in its segment (first, inner, last, alone) joins too. Not in the
     paper."""
     can: bool = True
@@ -180,7 +184,7 @@ class ModelParams(Section):
     """The bidirectional GRU behind it."""
     layer_norm: bool = True
     """The adaptive norm of the GRU's output."""
-    gmi: Literal["none", "printed", "infonce"] = "printed"
+    gmi: Literal["none", "paper", "infonce"] = "paper"
     """Global enhancement: E_g of the boundary set, and the form of its loss; ``none`` leaves both out."""
     mlp2: bool = True
     """The perceptron behind the global enhancement, from H2' ⊕ E_g to ``hidden_width``."""
@@ -303,7 +307,10 @@ def check(tree: Mapping[str, Any], *, source: str) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(tuple(map(str, item["loc"])), item["type"], item["msg"]) for item in error.errors()]
+        lines = [
+            _explain(tuple(map(str, item["loc"])), item["type"], item["msg"], value=item["input"])
+            for item in error.errors()
+        ]
         raise ParameterError(f"{source}: {'; '.join(lines)}", next_step="correct these and run again") from None
 
 
@@ -347,8 +354,12 @@ def _override(tree: dict[str, Any], text: str) -> None:
     node[keys[-1]] = value
 
 
-def _explain(path: tuple[str, ...], kind: str, message: str) -> str:
+def _explain(path: tuple[str, ...], kind: str, message: str, *, value: object) -> str:
     where = ".".join(path)
+    if where in RENAMED_KEYS:
+        return f"{where}: renamed, write {path[0]}.{RENAMED_KEYS[where]}"
+    if isinstance(value, str) and (where, value) in RENAMED_VALUES:
+        return f"{where}: {value} was renamed, write {RENAMED_VALUES[where, value]}"
     if kind == "extra_forbidden":
         known: type[BaseModel] = Params
         for name in path[:-1]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _ids = pa.list_(pa.int32())
 _id_sets = pa.list_(_ids)
@@ -78,7 +78,7 @@ SELECTIONS = pa.schema(
         ("negative_ids", _ids),  # lowest first
     ]
 )
-"""selection: ``artifacts/selection/<dataset>/selections.parquet``: each distinct question, answered once."""
+"""selection: ``artifacts/selection/<dataset>/selections.parquet``: each distinct query, answered once."""
 
 SELECTION_IDS = pa.schema([("sentence_id", pa.int32()), ("selection_ids", _ids)])
 """selection: ``artifacts/selection/<dataset>/<split>/part-*.parquet``: one selection for each character."""

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
 SPLITS = ("train", "dev", "test")
 ROWS_PER_GROUP = 4096

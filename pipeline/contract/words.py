@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.contract.labels import Span
+from ssmi.pipeline.contract.labels import Span
 
 FREE, JOINED, BLANK = 0, 1, 2
 """What a character is to an edge: it may begin a word or stand alone; the word before goes on in it; a blank."""

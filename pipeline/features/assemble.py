@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.contract.labels import LabelSet, Span, spans_to_tags
-from pipeline.features.tokens import CharacterTokens
-from pipeline.features.windows import window_starts
+from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.windows import window_starts
 
 
 def shard_row(

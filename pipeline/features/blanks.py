@@ -20,8 +20,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.contract.labels import Span
-from pipeline.readers import ReadReport, Sentence
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers import ReadReport, Sentence
 
 LEFT_OUT = "blanks-left-out"
 NOTHING_BUT_BLANKS = "nothing-but-blanks"

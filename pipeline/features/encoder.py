@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
-from pipeline.contract.encoder_types import (
+from ssmi.pipeline.contract.encoder_types import (
     ANOTHER_ENCODER,
     SPECIAL_TOKENS,
     check_loaded,
@@ -23,10 +23,10 @@ from pipeline.contract.encoder_types import (
     type_of,
     with_layers,
 )
-from pipeline.contract.encoder_vocabulary import CLS, PAD, SEP
-from pipeline.contract.errors import StaleArtifactError
-from pipeline.features.tokens import CharacterTokens
-from pipeline.features.windows import window_starts
+from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.windows import window_starts
 
 FloatMatrix = npt.NDArray[np.float32]
 

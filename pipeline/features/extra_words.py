@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, at_line
-from pipeline.features.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, at_line
+from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
 
 FEWEST_TO_FIT = 20
 _LONGEST_LIST = 1 << 26

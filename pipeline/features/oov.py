@@ -15,8 +15,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from pipeline.contract.errors import StaleArtifactError
-from pipeline.features.vocabulary import normalised
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.features.vocabulary import normalised
 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ def isolated_vectors(segments: Sequence[str], encode: Encode) -> FloatMatrix:
 
 
 @dataclass
-class Occurrences:
+class SpanMeanAccumulator:
     """Sums over the occurrences of wanted segments in sentences, for their means with ``embed.context: sentence``.
 
     ``wanted``: segment → index; ``sums``: index → sum of the mean states of its occurrences, shape (width,).
@@ -51,7 +51,7 @@ class Occurrences:
 
 
 @dataclass(frozen=True)
-class SpaceMap:
+class LinearMap:
     """An affine map BERT space → vocabulary space.
 
     ``weights``: (width, d); ``mean``, ``scale``: (width,) of the fitted words; ``offset``: (d,).
@@ -79,7 +79,7 @@ class SpaceMap:
         path.write_bytes(save({name: np.ascontiguousarray(getattr(self, name)) for name in names}))
 
     @classmethod
-    def open(cls, path: Path) -> SpaceMap:
+    def open(cls, path: Path) -> LinearMap:
         """Read what ``save`` wrote; raises StaleArtifactError when the file is not that."""
         try:
             return cls(**load_file(path))
@@ -91,7 +91,7 @@ class SpaceMap:
 
 
 @dataclass(frozen=True)
-class Alignment(SpaceMap):
+class Alignment(LinearMap):
     """A fitted map and how well it does on words it has not seen."""
 
     n_fitted: int

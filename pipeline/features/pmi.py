@@ -4,7 +4,7 @@ A match event is one (position, boundary) pair: the trie found boundary b over a
 A = events of (c, b), C = events of c with another boundary, B = events of b with another character, N = all events:
 
 * ``joint``   log(A N / ((A + B) (A + C))), the definition p(b, c) / (p(b) p(c));
-* ``printed`` log(A N / (A (A + C))), the estimate as the paper prints it, which does not depend on b.
+* ``paper`` log(A N / (A (A + C))), the estimate as the paper prints it, which does not depend on b.
 
 A pair's weight is p(b) PI(c, b) with p(b) = (A + B) / N, the term of the paper's PI_avg.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from pipeline.contract import schema, tables
+from ssmi.pipeline.contract import schema, tables
 
 if TYPE_CHECKING:
     import polars as pl
@@ -42,7 +42,7 @@ def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> 
     return events
 
 
-def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "printed"]) -> pl.DataFrame:
+def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -> pl.DataFrame:
     """PMI and weight of every pair; sorted by (character, boundary_id).
 
     ``events`` has columns character, boundary_id, n_events (A), each pair once.

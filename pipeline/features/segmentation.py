@@ -13,9 +13,9 @@ from pathlib import Path
 
 import platformdirs
 
-from pipeline.contract.errors import InputDataError, ParameterError, StaleArtifactError
-from pipeline.features.user_dictionary import read_user_dictionary
-from pipeline.features.windows import window_starts
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, StaleArtifactError
+from ssmi.pipeline.features.user_dictionary import read_user_dictionary
+from ssmi.pipeline.features.windows import window_starts
 
 Cut = Callable[[str], Iterable[str]]
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.contract import schema, tables
-from pipeline.features.vocabulary import FloatArray, FloatMatrix
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix
 
 SEGMENTS_FILE = "segments.parquet"
 VECTORS_FILE = "vectors.npy"

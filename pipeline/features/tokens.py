@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, UNK
-from pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, UNK
+from ssmi.pipeline.contract.errors import StaleArtifactError
 
 
 @dataclass(frozen=True)

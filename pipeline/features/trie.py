@@ -8,7 +8,7 @@ from typing import cast
 
 import daachorse
 
-from pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.errors import StaleArtifactError
 
 
 class Trie:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 
 WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
 NAMED_LINES = 20

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contract import schema, tables
-from pipeline.features.trie import Trie
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.features.trie import Trie
 
 FloatMatrix = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]

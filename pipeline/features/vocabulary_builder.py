@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.contract import schema, tables
-from pipeline.contract.errors import SsmiError
-from pipeline.features.trie import Trie
-from pipeline.features.vocabulary import (
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.features.trie import Trie
+from ssmi.pipeline.features.vocabulary import (
     CHARACTER_BOUNDARIES_FILE,
     CHARACTERS_FILE,
     TRIE_FILE,

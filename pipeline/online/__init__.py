@@ -1,6 +1,6 @@
 """Text → the very rows that the shards hold, by the same functions: the on-line half of prediction."""
 
-from pipeline.online.features import Counts, OnlineFeatures
-from pipeline.online.folders import FeatureFolders
+from ssmi.pipeline.online.feature_store import FeatureStore
+from ssmi.pipeline.online.features import Counts, OnlineFeatures
 
-__all__ = ["Counts", "FeatureFolders", "OnlineFeatures"]
+__all__ = ["Counts", "FeatureStore", "OnlineFeatures"]

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from cachetools import LRUCache
 from threadpoolctl import ThreadpoolController
 
-from pipeline.assets.encoders import encoder_shape, encoder_vocabulary
-from pipeline.contract.manifest import Manifest
-from pipeline.contract.turns import turn
-from pipeline.features.assemble import feature_row
-from pipeline.features.oov import Occurrences, SpaceMap, isolated_vectors
-from pipeline.features.pmi import PAIRS_FILE, read_weights
-from pipeline.features.questions import Answerer, Question, questions_of
-from pipeline.features.segmentation import open_segmenter, segment_sentence
-from pipeline.features.segments import ALIGNMENT_FILE, open_segment_vectors
-from pipeline.features.tokens import CharacterTokens
-from pipeline.features.vocabulary import FloatArray, FloatMatrix, normalised, open_vocabulary
-from pipeline.online.folders import FeatureFolders, check
-from pipeline.online.memory import Recent
-from pipeline.online.outside import Outside
+from ssmi.pipeline.assets.encoders import encoder_shape, encoder_vocabulary
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.turns import turn
+from ssmi.pipeline.features.assemble import feature_row
+from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
+from ssmi.pipeline.features.oov import LinearMap, SpanMeanAccumulator, isolated_vectors
+from ssmi.pipeline.features.pmi import PAIRS_FILE, read_weights
+from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence
+from ssmi.pipeline.features.segments import ALIGNMENT_FILE, open_segment_vectors
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, normalised, open_vocabulary
+from ssmi.pipeline.online.feature_store import FeatureStore, check
+from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
 
 if TYPE_CHECKING:
-    from pipeline.features.encoder import FrozenEncoder
+    from ssmi.pipeline.features.encoder import FrozenEncoder
 
 Row = dict[str, Any]
 
@@ -57,7 +57,7 @@ class Counts:
     """What the texts so far have cost."""
 
     characters: int = 0
-    """Every one asks a question."""
+    """Every one asks a query."""
     answered: int = 0
     """Questions that were computed; all others had been met before."""
     embedded: int = 0
@@ -74,13 +74,13 @@ class OnlineFeatures:
     segments are stored or occur in that one sentence only, and the answers about segments that are not stored are not
     kept from one sentence to the next.
 
-    What was answered or embedded once is remembered: ``max_pairs`` questions (about 1 KB each) and as many vectors.
+    What was answered or embedded once is remembered: ``max_pairs`` queries (about 1 KB each) and as many vectors.
     The encoder is opened when a segment first needs it. Threads that ask at once take turns (``contract.turns``).
     """
 
     def __init__(
         self,
-        folders: FeatureFolders,
+        folders: FeatureStore,
         *,
         shards: Manifest,
         stored_segments: bool = True,
@@ -102,15 +102,15 @@ class OnlineFeatures:
         self._vocabulary = open_vocabulary(folders.vocab, digest=recipe.vocabulary_digest)
         self._stored = open_segment_vectors(folders.embed, recipe.embed_digest)
         self._use_stored = stored_segments
-        self._map = SpaceMap.open(folders.embed / ALIGNMENT_FILE) if self._embed.space == "aligned" else None
+        self._map = LinearMap.open(folders.embed / ALIGNMENT_FILE) if self._embed.space == "aligned" else None
         self._weights = read_weights(folders.pmi / PAIRS_FILE)
         self._tokens = CharacterTokens(encoder_vocabulary(folders.encoder))
         self._cut = open_segmenter(
             segment.engine, hmm=segment.hmm, user_dict=folders.user_dict, digest=recipe.user_dict_digest
         )
         self._blas = ThreadpoolController()
-        self._answers: Recent[Question, Row] = Recent(max_pairs)
-        self._vectors: Recent[str, FloatArray] = Recent(max_pairs)
+        self._answers: LRUCache[SelectionQuery, Row] = LRUCache(max_pairs)
+        self._vectors: LRUCache[str, FloatArray] = LRUCache(max_pairs)
         self._counts = Counts()
 
     # --- rows ---------------------------------------------------------------------------------------------------------
@@ -194,14 +194,14 @@ class OnlineFeatures:
     @cached_property
     def encoder(self) -> FrozenEncoder:
         """The encoder in its pre-trained state, opened when first asked for."""
-        from pipeline.features.encoder import FrozenEncoder
+        from ssmi.pipeline.features.encoder import FrozenEncoder
 
         return FrozenEncoder(self._folders.encoder, self._tokens, threads=_torch_threads())
 
     @cached_property
     def _reader(self) -> FrozenEncoder:
         """The part of the encoder whose states the network reads."""
-        from pipeline.features.encoder import FrozenEncoder
+        from ssmi.pipeline.features.encoder import FrozenEncoder
 
         if self._hidden_layers == encoder_shape(self._folders.encoder).n_layers:
             return self.encoder
@@ -212,7 +212,7 @@ class OnlineFeatures:
         return self._counts
 
     def files(self) -> dict[str, Any]:
-        """Every file that is read, by its name in a pack; see ``FeatureFolders.packed``."""
+        """Every file that is read, by its name in a pack; see ``FeatureStore.packed``."""
         return self._folders.files()
 
     @contextmanager
@@ -224,7 +224,7 @@ class OnlineFeatures:
     def _select(self, sentences: Sequence[Segmented]) -> list[list[Row]]:
         """The selection of each character of each sentence."""
         asked = [
-            questions_of(
+            queries_of(
                 one.characters, one.segments, one.starts, vocabulary=self._vocabulary, scope=self._selection.scope
             )
             for one in sentences
@@ -232,31 +232,31 @@ class OnlineFeatures:
         if self._embed.context == "sentence":
             return self._select_in_sentences(sentences, asked)
         answers = self._answered(set(chain.from_iterable(asked)))
-        return [[answers[question] for question in questions] for questions in asked]
+        return [[answers[query] for query in queries] for queries in asked]
 
-    def _answered(self, questions: set[Question]) -> dict[Question, Row]:
+    def _answered(self, queries: set[SelectionQuery]) -> dict[SelectionQuery, Row]:
         """Answers that are good for any sentence, remembered or new."""
-        answers: dict[Question, Row] = {}
-        new: list[Question] = []
-        for question in questions:
-            known = self._answers.get(question)
+        answers: dict[SelectionQuery, Row] = {}
+        new: list[SelectionQuery] = []
+        for query in queries:
+            known = self._answers.get(query)
             if known is None:
-                new.append(question)
+                new.append(query)
             else:
-                answers[question] = known
+                answers[query] = known
         found = self._compute(new, self._embedded({segment for _, segment, _ in new}))
-        for question, answer in found.items():
-            if len(question[1]) <= LONGEST_REMEMBERED:
-                self._answers.put(question, answer)
+        for query, answer in found.items():
+            if len(query[1]) <= LONGEST_REMEMBERED:
+                self._answers[query] = answer
         return answers | found
 
-    def _compute(self, questions: Iterable[Question], fresh: Mapping[str, FloatArray]) -> dict[Question, Row]:
-        answerer = Answerer(self._vocabulary, Outside(fresh, self._stored), self._selection)
-        answers: dict[Question, Row] = {}
+    def _compute(self, queries: Iterable[SelectionQuery], fresh: Mapping[str, FloatArray]) -> dict[SelectionQuery, Row]:
+        selector = CandidateSelector(self._vocabulary, OnlineOovVectors(fresh, self._stored), self._selection)
+        answers: dict[SelectionQuery, Row] = {}
         # Those of one character stand together and share its candidates' vectors.
-        for question in sorted(questions, key=lambda question: (question[0], question[1], question[2] or ())):
-            found, _ = answerer.answer(question)
-            answers[question] = {
+        for query in sorted(queries, key=lambda query: (query[0], query[1], query[2] or ())):
+            found, _ = selector.answer(query)
+            answers[query] = {
                 "best_id": found.best_id,
                 "best_cosine": found.best_cosine,
                 "set_ids": list(found.set_ids),
@@ -288,20 +288,17 @@ class OnlineFeatures:
             for segment, vector in zip(batch, found, strict=True):
                 vectors[segment] = vector
                 if len(segment) <= LONGEST_REMEMBERED:
-                    self._vectors.put(segment, vector)
+                    self._vectors[segment] = vector
         return vectors
 
-    def _select_in_sentences(self, sentences: Sequence[Segmented], asked: Sequence[list[Question]]) -> list[list[Row]]:
+    def _select_in_sentences(
+        self, sentences: Sequence[Segmented], asked: Sequence[list[SelectionQuery]]
+    ) -> list[list[Row]]:
         """With ``embed.context: sentence``: answers about new segments are each sentence's own."""
         new = [list(dict.fromkeys(filter(self._is_new, one.segments))) for one in sentences]
-        known = {
-            question
-            for questions, own in zip(asked, new, strict=True)
-            for question in questions
-            if question[1] not in own
-        }
+        known = {query for queries, own in zip(asked, new, strict=True) for query in queries if query[1] not in own}
         shared = self._answered(known)
-        private: list[dict[Question, Row]] = [{} for _ in sentences]
+        private: list[dict[SelectionQuery, Row]] = [{} for _ in sentences]
         with_new = [index for index, own in enumerate(new) if own]
         for start in range(0, len(with_new), SENTENCES_AT_ONCE):
             batch = with_new[start : start + SENTENCES_AT_ONCE]
@@ -311,13 +308,12 @@ class OnlineFeatures:
                 vectors = self._in_sentence(new[index], own_states, sentences[index])
                 private[index] = self._compute({q for q in asked[index] if q[1] in vectors}, vectors)
         return [
-            [own.get(question) or shared[question] for question in questions]
-            for questions, own in zip(asked, private, strict=True)
+            [own.get(query) or shared[query] for query in queries] for queries, own in zip(asked, private, strict=True)
         ]
 
     def _in_sentence(self, segments: Sequence[str], states: FloatMatrix, sentence: Segmented) -> dict[str, FloatArray]:
         """Vectors of segments from their occurrences in one sentence."""
-        occurrences = Occurrences({segment: index for index, segment in enumerate(segments)})
+        occurrences = SpanMeanAccumulator({segment: index for index, segment in enumerate(segments)})
         occurrences.add(states, segments=sentence.segments, starts=sentence.starts)
         means = [occurrences.sums[index] / occurrences.counts[index] for index in range(len(segments))]
         self._count(embedded=len(segments))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.readers.registry import read_sentences
-from pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.readers.registry import read_sentences
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 __all__ = ["ReadReport", "Sentence", "read_sentences"]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
-from pipeline.contract.errors import InputDataError, at_line
-from pipeline.contract.labels import Span
-from pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 LONG_TOKEN = "token-of-several-characters"
 INSERTED_BLANK = "blank-between-words"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pipeline.contract.errors import InputDataError
-from pipeline.readers.spans import RawSpan
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.readers.spans import RawSpan
 
 _NEXT = "write entities with whole numbers as offsets, and texts and types that are plain strings"
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.errors import InputDataError, at_line
-from pipeline.readers.lines import numbered_lines, text_pieces
-from pipeline.readers.sentence import ReadReport
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.readers.lines import numbered_lines, text_pieces
+from ssmi.pipeline.readers.sentence import ReadReport
 
 LONGEST_VALUE = 1 << 28
 """Characters of one value of an array; a longer one is refused rather than held."""

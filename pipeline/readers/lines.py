@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 
 LARGEST_WHOLE = 1 << 29
 """Bytes, unpacked, of a file that is read as one text."""

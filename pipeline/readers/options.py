@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from pipeline.contract.encodings import text_encoding
-from pipeline.contract.errors import InputDataError, SsmiError, nearest
-from pipeline.contract.labels import is_label
+from ssmi.pipeline.contract.encodings import text_encoding
+from ssmi.pipeline.contract.errors import InputDataError, SsmiError, nearest
+from ssmi.pipeline.contract.labels import is_label
 
 Offsets = Literal["auto", "code-points", "utf-16"]
 

@@ -16,21 +16,21 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.errors import InputDataError, nearest
-from pipeline.readers.formats.bracket import ENTITY, read_bracket
-from pipeline.readers.formats.brat import brat_files, read_brat
-from pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
-from pipeline.readers.formats.columns import read_columns, split_row
-from pipeline.readers.formats.csv_tables import looks_like_table, read_csv
-from pipeline.readers.formats.jsonl import read_jsonl
-from pipeline.readers.formats.label_studio import looks_like_label_studio, read_label_studio
-from pipeline.readers.formats.parquet import read_parquet
-from pipeline.readers.formats.slash import looks_like_slash, read_slash
-from pipeline.readers.formats.w2ner import looks_like_w2ner, read_w2ner
-from pipeline.readers.json_values import begins_an_array, first_value
-from pipeline.readers.lines import numbered_lines
-from pipeline.readers.options import DEFAULT, ReadOptions
-from pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.contract.errors import InputDataError, nearest
+from ssmi.pipeline.readers.formats.bracket import ENTITY, read_bracket
+from ssmi.pipeline.readers.formats.brat import brat_files, read_brat
+from ssmi.pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
+from ssmi.pipeline.readers.formats.columns import read_columns, split_row
+from ssmi.pipeline.readers.formats.csv_tables import looks_like_table, read_csv
+from ssmi.pipeline.readers.formats.jsonl import read_jsonl
+from ssmi.pipeline.readers.formats.label_studio import looks_like_label_studio, read_label_studio
+from ssmi.pipeline.readers.formats.parquet import read_parquet
+from ssmi.pipeline.readers.formats.slash import looks_like_slash, read_slash
+from ssmi.pipeline.readers.formats.w2ner import looks_like_w2ner, read_w2ner
+from ssmi.pipeline.readers.json_values import begins_an_array, first_value
+from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 UNMAPPED_TYPE = "type-not-in-tag_map"
 

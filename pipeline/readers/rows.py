@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.errors import InputDataError, nearest
-from pipeline.readers.characters import TokenCensus, in_characters
-from pipeline.readers.fields import raw_span, show, text_field
-from pipeline.readers.json_values import Value
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.schemes import TagCensus, read_tags
-from pipeline.readers.sentence import ReadReport, Sentence
-from pipeline.readers.spans import EMPTY_TEXT, Marked, RawSpan, marked_sentences
+from ssmi.pipeline.contract.errors import InputDataError, nearest
+from ssmi.pipeline.readers.characters import TokenCensus, in_characters
+from ssmi.pipeline.readers.fields import raw_span, show, text_field
+from ssmi.pipeline.readers.json_values import Value
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.schemes import TagCensus, read_tags
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.readers.spans import EMPTY_TEXT, Marked, RawSpan, marked_sentences
 
 SPAN_KEYS = ("entities", "labels", "label", "spans")
 TAG_KEYS = ("tags", "ner_tags")

@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from pipeline.contract.errors import InputDataError, at_line, nearest
-from pipeline.contract.labels import INSIDE_ROLE, OUTSIDE, Span, TagScheme, repair_spans, split_tag
-from pipeline.readers.sentence import ReadReport
+from ssmi.pipeline.contract.errors import InputDataError, at_line, nearest
+from ssmi.pipeline.contract.labels import INSIDE_ROLE, OUTSIDE, Span, TagScheme, repair_spans, split_tag
+from ssmi.pipeline.readers.sentence import ReadReport
 
 ORPHAN_CONTINUATION = "orphan-continuation"
 UNCLOSED_ENTITY = "unclosed-entity"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.contract.labels import Span, TagScheme
+from ssmi.pipeline.contract.labels import Span, TagScheme
 
 LINES_KEPT = 5
 """How many line numbers a report keeps for each reason."""

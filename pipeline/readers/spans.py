@@ -13,10 +13,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pipeline.contract.errors import InputDataError, at_line
-from pipeline.contract.labels import Span, is_label
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.labels import Span, is_label
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 Unit = Literal["code-points", "utf-16"]
 

@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.assets.resolve import EncoderFolder, encoder_vocabulary, find_encoder
-from pipeline.contract import manifest as manifests
-from pipeline.contract import schema, tables
-from pipeline.contract.errors import InputDataError, SsmiError
-from pipeline.contract.manifest import StageReport
-from pipeline.executor import run_single_threaded
-from pipeline.features.oov import Alignment, Occurrences, fit_alignment, isolated_vectors
-from pipeline.features.segmentation import frequent_words
-from pipeline.features.segments import (
+from ssmi.pipeline.assets.resolve import EncoderFolder, encoder_vocabulary, find_encoder
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import InputDataError, SsmiError
+from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.executor import run_single_threaded
+from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment, isolated_vectors
+from ssmi.pipeline.features.segmentation import frequent_words
+from ssmi.pipeline.features.segments import (
     ALIGNMENT_FILE,
     BERT_BOUNDARIES_FILE,
     BERT_SEGMENTS_FILE,
     SEGMENTS_FILE,
     VECTORS_FILE,
 )
-from pipeline.features.tokens import CharacterTokens
-from pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
-from pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of, require_train, splits_in
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
+from ssmi.pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
@@ -73,7 +73,7 @@ def encoder_of(context: StageContext) -> EncoderFolder:
     return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
 
 
-def sources(context: StageContext) -> Mapping[str, str]:
+def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The encoder."""
     found = encoder_of(context)
     return {f"encoder/{Path(found.name).name}": found.digest}
@@ -89,14 +89,14 @@ def work(context: StageContext, folder: Path) -> StageReport:
     rows = _distinct_rows(counts, vocabulary)
     n_met, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
     if params.context == "isolated":
-        rows += _ahead_rows(params.ahead, vocabulary, met={row["segment"] for row in rows})
+        rows += _precomputed_rows(params.precompute_words, vocabulary, met={row["segment"] for row in rows})
     tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
     oov = [row["segment"] for row in rows if not row["boundary_id"]]
     vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
     statistics: dict[str, Any] = {
         "distinct_segments": n_met,
         "oov_segments": n_outside,
-        "segments_ahead": len(rows) - n_met,
+        "precomputed_segments": len(rows) - n_met,
         "encoder_digest": encoder_of(context).digest,
     }
     if params.space == "aligned":
@@ -183,7 +183,7 @@ def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -
     ]
 
 
-def _ahead_rows(n: int, vocabulary: Vocabulary, *, met: Set[str]) -> list[dict[str, Any]]:
+def _precomputed_rows(n: int, vocabulary: Vocabulary, *, met: Set[str]) -> list[dict[str, Any]]:
     """Rows of frequent words that the data set has no occurrence of."""
     words = frequent_words(n, unless=lambda word: word in met or word in vocabulary)
     none = dict.fromkeys((f"n_{split}" for split in tables.SPLITS), 0)
@@ -302,7 +302,7 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
     encoder = open_encoder(task.encoder, task.digest)
     sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["characters"])
     segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
-    found = Occurrences({word: index for index, word in enumerate(words)})
+    found = SpanMeanAccumulator({word: index for index, word in enumerate(words)})
     for start in range(0, len(sentences), 32):
         characters = [row["characters"] for row in sentences[start : start + 32]]
         for row, states in zip(segments[start : start + 32], encoder.states(characters), strict=True):
@@ -315,7 +315,7 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
 @lru_cache(maxsize=1)
 def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Any:
     """The frozen encoder, or its first ``layers``, opened once a process; ``digest`` tells versions apart."""
-    from pipeline.features.encoder import FrozenEncoder
+    from ssmi.pipeline.features.encoder import FrozenEncoder
 
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
 
@@ -334,7 +334,7 @@ STAGE = Stage(
     name="embed",
     summary="segments → vectors, BERT's for those outside the vocabulary",
     sections=("encoder", "embed"),
-    needs=("vocab", "segment", "prepare"),
-    sources=sources,
+    upstream=("vocab", "segment", "prepare"),
+    external_inputs=external_inputs,
     work=work,
 )

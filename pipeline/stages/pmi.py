@@ -13,13 +13,13 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.contract import schema, tables
-from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
-from pipeline.contract.manifest import StageReport, digest_file
-from pipeline.features.blanks import seen_stretches
-from pipeline.features.pmi import PAIRS_FILE, Match, PairWeights, count_events, read_weights, score_pairs
-from pipeline.features.vocabulary import open_vocabulary
-from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+from ssmi.pipeline.contract.manifest import StageReport, digest_file
+from ssmi.pipeline.features.blanks import seen_stretches
+from ssmi.pipeline.features.pmi import PAIRS_FILE, Match, PairWeights, count_events, read_weights, score_pairs
+from ssmi.pipeline.features.vocabulary import open_vocabulary
+from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _LocalTask:
     pairs: Path
 
 
-def sources(context: StageContext) -> Mapping[str, str]:
+def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The unlabelled texts, by place in the list and file name."""
     return {f"unlabelled/{index}/{path.name}": digest_file(path) for index, path in enumerate(_unlabelled(context))}
 
@@ -162,7 +162,7 @@ STAGE = Stage(
     name="pmi",
     summary="match events counted on train; each character's local boundary",
     sections=("pmi",),
-    needs=("vocab", "prepare"),
-    sources=sources,
+    upstream=("vocab", "prepare"),
+    external_inputs=external_inputs,
     work=work,
 )

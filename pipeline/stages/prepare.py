@@ -8,18 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.assets.resolve import DatasetFiles, find_dataset
-from pipeline.contract import schema, tables
-from pipeline.contract.manifest import StageReport, digest_file
-from pipeline.contract.params import PrepareParams
-from pipeline.features.blanks import seen_sentences
-from pipeline.readers import ReadReport, Sentence, read_sentences
-from pipeline.readers.registry import files_of
-from pipeline.readers.sentence import types_alike
-from pipeline.stages.stage import Stage, StageContext
+from ssmi.pipeline.assets.resolve import DatasetFiles, find_dataset
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.manifest import StageReport, digest_file
+from ssmi.pipeline.contract.params import PrepareParams
+from ssmi.pipeline.features.blanks import seen_sentences
+from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.pipeline.readers.registry import files_of
+from ssmi.pipeline.readers.sentence import types_alike
+from ssmi.pipeline.stages.stage import Stage, StageContext
 
 
-def sources(context: StageContext) -> Mapping[str, str]:
+def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The raw files and ``dataset.yaml``, by split and file name, so that no path of a machine gets into a manifest."""
     files = _find(context)
     found = {
@@ -143,7 +143,7 @@ STAGE = Stage(
     name="prepare",
     summary="raw files → sentences with gold entities",
     sections=("prepare",),
-    needs=(),
-    sources=sources,
+    upstream=(),
+    external_inputs=external_inputs,
     work=work,
 )

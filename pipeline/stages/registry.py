@@ -6,9 +6,9 @@ import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from pipeline.contract.errors import ParameterError, nearest
-from pipeline.contract.tables import SPLITS
-from pipeline.stages.stage import Stage, StageContext, is_current, require_train, run
+from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.tables import SPLITS
+from ssmi.pipeline.stages.stage import Stage, StageContext, is_current, require_train, run
 
 STAGE_NAMES = ("vocab", "prepare", "segment", "embed", "selection", "pmi", "shards")
 
@@ -25,7 +25,7 @@ def get_stage(name: str) -> Stage:
     """A stage by name; its module is imported only now. Raises ParameterError for an unknown name."""
     if name not in STAGE_NAMES:
         raise ParameterError(f"unknown stage {name!r}", next_step=nearest(name, STAGE_NAMES))
-    stage: Stage = importlib.import_module(f"pipeline.stages.{name}").STAGE
+    stage: Stage = importlib.import_module(f"ssmi.pipeline.stages.{name}").STAGE
     return stage
 
 
@@ -34,7 +34,7 @@ def affected(sections: Iterable[str]) -> frozenset[str]:
     changed, found = set(sections), set[str]()
     for name in STAGE_NAMES:
         stage = get_stage(name)
-        if changed.intersection(stage.sections) or found.intersection(stage.needs):
+        if changed.intersection(stage.sections) or found.intersection(stage.upstream):
             found.add(name)
     return frozenset(found)
 
@@ -51,7 +51,7 @@ def build(context: StageContext, *, force: bool) -> Iterator[Built]:
     Raises MissingResourceError before anything is built again where the data set has no train file.
     """
     if context.variant is None:
-        files = get_stage("prepare").sources(context)
+        files = get_stage("prepare").external_inputs(context)
         require_train(context.dataset, [split for split in SPLITS if any(f"/{split}/" in name for name in files)])
     for stage in stages_of(context):
         needed = force or not is_current(stage, context)

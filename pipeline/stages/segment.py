@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract import schema, tables
-from pipeline.contract.errors import at_line
-from pipeline.contract.manifest import StageReport, digest_file
-from pipeline.features.segmentation import open_segmenter, segment_sentence
-from pipeline.features.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
-from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import at_line
+from ssmi.pipeline.contract.manifest import StageReport, digest_file
+from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence
+from ssmi.pipeline.features.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
+from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 COMPARED_SENTENCES = 1000
 """When the slow engine is only the yardstick, so many sentences of each part are compared."""
@@ -37,7 +37,7 @@ class _Done:
     n_differing: int
 
 
-def sources(context: StageContext) -> Mapping[str, str]:
+def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The user dictionary, if there is one."""
     path = _user_dict(context)
     return {f"user_dict/{path.name}": digest_file(path)} if path is not None and path.is_file() else {}
@@ -118,7 +118,7 @@ STAGE = Stage(
     name="segment",
     summary="sentences → word segments",
     sections=("segment",),
-    needs=("prepare",),
-    sources=sources,
+    upstream=("prepare",),
+    external_inputs=external_inputs,
     work=work,
 )

@@ -1,4 +1,4 @@
-"""Cosine selection of the boundary words: each distinct question answered once (paper: S_k, S_m, S_s)."""
+"""Cosine selection of the boundary words: each distinct query answered once (paper: S_k, S_m, S_s)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contract import schema, tables
-from pipeline.contract.manifest import StageReport
-from pipeline.contract.params import SelectionParams
-from pipeline.features.questions import Answerer, Question, questions_of
-from pipeline.features.segments import open_segment_vectors
-from pipeline.features.similarity import HISTOGRAM_BINS, Selection, histogram
-from pipeline.features.vocabulary import open_vocabulary
-from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
+from ssmi.pipeline.features.segments import open_segment_vectors
+from ssmi.pipeline.features.similarity import HISTOGRAM_BINS, Selection, histogram
+from ssmi.pipeline.features.vocabulary import open_vocabulary
+from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 SELECTIONS_FILE = "selections.parquet"
 COSINES_FILE = "cosines.parquet"
@@ -35,7 +35,7 @@ class _PartTask:
 
 @dataclass(frozen=True)
 class _SelectTask:
-    questions: list[Question]
+    queries: list[SelectionQuery]
     vocabulary: Path
     vocabulary_digest: str
     embed: Path
@@ -43,24 +43,24 @@ class _SelectTask:
     params: SelectionParams
 
 
-def sources(context: StageContext) -> Mapping[str, str]:
+def external_inputs(context: StageContext) -> Mapping[str, str]:
     """Nothing from outside the artifacts."""
     return {}
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Collect the distinct questions, answer them grouped by character, and number them for every sentence."""
+    """Collect the distinct queries, answer them grouped by character, and number them for every sentence."""
     parts = parts_of(context.folder("segment"))
     part_tasks = [_part_task(context, split, number, path) for split, number, path in parts]
-    questions = _distinct_questions(context, parts, part_tasks)
-    counts = _answer(context, folder, questions)
-    id_of = {question: index for index, question in enumerate(questions)}
+    queries = _distinct_questions(context, parts, part_tasks)
+    counts = _answer(context, folder, queries)
+    id_of = {query: index for index, query in enumerate(queries)}
     n_sentences = n_characters = 0
     with context.reporter.task("number selections", total=sum(part_sizes(parts)), unit="sentences") as advance:
         for (split, number, _), task in zip(parts, part_tasks, strict=True):
             rows = []
             for index, asked in questions_of_part(task):
-                rows.append({"sentence_id": index, "selection_ids": [id_of[question] for question in asked]})
+                rows.append({"sentence_id": index, "selection_ids": [id_of[query] for query in asked]})
                 n_characters += len(asked)
             tables.write_rows(tables.part_path(folder, split, number), schema.SELECTION_IDS, rows)
             n_sentences += len(rows)
@@ -68,7 +68,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     return StageReport(
         rows_in=n_sentences,
         rows_out=n_sentences,
-        statistics={"characters": n_characters, "distinct_selections": len(questions), **counts},
+        statistics={"characters": n_characters, "distinct_selections": len(queries), **counts},
     )
 
 
@@ -84,9 +84,9 @@ def _part_task(context: StageContext, split: str, number: int, segments: Path) -
 
 def _distinct_questions(
     context: StageContext, parts: list[tuple[str, int, Path]], tasks: list[_PartTask]
-) -> list[Question]:
-    """All distinct questions, sorted, so that those of one character stand together."""
-    distinct: set[Question] = set()
+) -> list[SelectionQuery]:
+    """All distinct queries, sorted, so that those of one character stand together."""
+    distinct: set[SelectionQuery] = set()
     for found in context.executor.map(
         distinct_of_part,
         tasks,
@@ -96,23 +96,23 @@ def _distinct_questions(
         reporter=context.reporter,
     ):
         distinct |= found
-    return sorted(distinct, key=lambda question: (question[0], question[1], question[2] or ()))
+    return sorted(distinct, key=lambda query: (query[0], query[1], query[2] or ()))
 
 
-def distinct_of_part(task: _PartTask) -> set[Question]:
-    """The distinct questions of one part."""
-    return {question for _, asked in questions_of_part(task) for question in asked}
+def distinct_of_part(task: _PartTask) -> set[SelectionQuery]:
+    """The distinct queries of one part."""
+    return {query for _, asked in questions_of_part(task) for query in asked}
 
 
-def questions_of_part(task: _PartTask) -> list[tuple[int, list[Question]]]:
-    """(sentence id, the question of each character) for every sentence of one part."""
+def questions_of_part(task: _PartTask) -> list[tuple[int, list[SelectionQuery]]]:
+    """(sentence id, the query of each character) for every sentence of one part."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
     sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["sentence_id", "characters"])
     segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
     return [
         (
             sentence["sentence_id"],
-            questions_of(
+            queries_of(
                 sentence["characters"], row["segments"], row["segment_starts"], vocabulary=vocabulary, scope=task.scope
             ),
         )
@@ -120,30 +120,30 @@ def questions_of_part(task: _PartTask) -> list[tuple[int, list[Question]]]:
     ]
 
 
-def _answer(context: StageContext, folder: Path, questions: list[Question]) -> dict[str, int]:
+def _answer(context: StageContext, folder: Path, queries: list[SelectionQuery]) -> dict[str, int]:
     tasks = [
         _SelectTask(
-            questions=questions[start : start + QUESTIONS_PER_TASK],
+            queries=queries[start : start + QUESTIONS_PER_TASK],
             vocabulary=context.folder("vocab"),
             vocabulary_digest=context.digest("vocab"),
             embed=context.folder("embed"),
             embed_digest=context.digest("embed"),
             params=context.params.selection,
         )
-        for start in range(0, len(questions), QUESTIONS_PER_TASK)
+        for start in range(0, len(queries), QUESTIONS_PER_TASK)
     ]
     rows: list[dict[str, Any]] = []
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
     for answers, counted in context.executor.map(
         select_many,
         tasks,
-        sizes=[len(task.questions) for task in tasks],
+        sizes=[len(task.queries) for task in tasks],
         label="select",
         unit="pairs",
         reporter=context.reporter,
     ):
         for answer in answers:
-            rows.append(_row(len(rows), questions[len(rows)], answer))
+            rows.append(_row(len(rows), queries[len(rows)], answer))
         bins += counted
     tables.write_rows(folder / SELECTIONS_FILE, schema.SELECTIONS, rows)
     edges = [-1 + 2 * index / HISTOGRAM_BINS for index in range(HISTOGRAM_BINS)]
@@ -154,8 +154,8 @@ def _answer(context: StageContext, folder: Path, questions: list[Question]) -> d
     return {"without_candidate": sum(not row["n_candidates"] for row in rows), "cosines": int(bins.sum())}
 
 
-def _row(selection_id: int, question: Question, answer: Selection) -> dict[str, Any]:
-    character, segment, candidates = question
+def _row(selection_id: int, query: SelectionQuery, answer: Selection) -> dict[str, Any]:
+    character, segment, candidates = query
     return {
         "selection_id": selection_id,
         "character": character,
@@ -171,13 +171,13 @@ def _row(selection_id: int, question: Question, answer: Selection) -> dict[str, 
 
 
 def select_many(task: _SelectTask) -> tuple[list[Selection], npt.NDArray[np.int64]]:
-    """Answer a run of questions; also the histogram of all their cosines."""
+    """Answer a run of queries; also the histogram of all their cosines."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
-    answerer = Answerer(vocabulary, open_segment_vectors(task.embed, task.embed_digest), task.params)
+    selector = CandidateSelector(vocabulary, open_segment_vectors(task.embed, task.embed_digest), task.params)
     answers: list[Selection] = []
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
-    for question in task.questions:
-        selection, cosines = answerer.answer(question)
+    for query in task.queries:
+        selection, cosines = selector.answer(query)
         answers.append(selection)
         bins += histogram(cosines)
     return answers, bins
@@ -187,7 +187,7 @@ STAGE = Stage(
     name="selection",
     summary="each character's best boundary, boundary set and negatives by cosine",
     sections=("selection",),
-    needs=("vocab", "prepare", "segment", "embed"),
-    sources=sources,
+    upstream=("vocab", "prepare", "segment", "embed"),
+    external_inputs=external_inputs,
     work=work,
 )

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline.assets.resolve import EncoderFolder, encoder_vocabulary
-from pipeline.contract import manifest as manifests
-from pipeline.contract import schema, tables
-from pipeline.contract.errors import ParameterError
-from pipeline.contract.labels import LabelSet, Span, TagScheme
-from pipeline.contract.manifest import StageReport
-from pipeline.contract.params import ShardsParams
-from pipeline.features.assemble import boundaries_named, shard_row
-from pipeline.features.tokens import CharacterTokens
-from pipeline.features.vocabulary import open_vocabulary
-from pipeline.stages.embed import encoder_of, open_encoder, sources
-from pipeline.stages.selection import SELECTIONS_FILE
-from pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.assets.resolve import EncoderFolder, encoder_vocabulary
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme
+from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.params import ShardsParams
+from ssmi.pipeline.features.assemble import boundaries_named, shard_row
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.vocabulary import open_vocabulary
+from ssmi.pipeline.stages.embed import encoder_of, external_inputs, open_encoder
+from ssmi.pipeline.stages.selection import SELECTIONS_FILE
+from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 BOUNDARIES_FILE = "boundaries.parquet"
 LABELS_FILE = "labels.json"
@@ -136,7 +136,7 @@ def _check_layers(params: ShardsParams, n_layers: int, *, encoder: str) -> None:
 def _feature_parameters(context: StageContext) -> dict[str, Any]:
     """The parameter sections of every stage before this one, so that a trainer can tell what it trains on."""
     found: dict[str, Any] = {}
-    for name in STAGE.needs:
+    for name in STAGE.upstream:
         found.update(manifests.load(context.folder(name)).parameters)
     return dict(sorted(found.items()))
 
@@ -241,7 +241,7 @@ STAGE = Stage(
     name="shards",
     summary="all features → the shards that the trainer reads",
     sections=("encoder", "shards"),
-    needs=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
-    sources=sources,
+    upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
+    external_inputs=external_inputs,
     work=work,
 )

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.contract import manifest as manifests
-from pipeline.contract import tables
-from pipeline.contract.errors import MissingResourceError, SsmiError
-from pipeline.contract.manifest import Manifest, StageReport
-from pipeline.contract.params import Params, check_dataset_name
-from pipeline.contract.progress import Reporter
-from pipeline.executor import Executor
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.artifacts import SHARED_STAGES, ArtifactPaths
+from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
+from ssmi.pipeline.contract.manifest import Manifest, StageReport
+from ssmi.pipeline.contract.params import Params, check_dataset_name
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.executor import Executor
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,16 @@ class StageContext:
         """Refuse a name that could lead out of its stage's folder."""
         check_dataset_name(self.dataset)
 
+    @property
+    def paths(self) -> ArtifactPaths:
+        """Where everything lies."""
+        return ArtifactPaths(self.root)
+
     def folder(self, stage: str) -> Path:
         """``artifacts/<stage>/<dataset>``; the vocabulary is shared and lies in ``artifacts/vocab``."""
         variant = self.variant
-        place = self.root / "artifacts" if variant is None or stage not in variant.stages else variant.folder
-        return place / stage if stage == "vocab" else place / stage / self.dataset
+        base = variant.folder if variant is not None and stage in variant.stages else None
+        return self.paths.stage(stage, self.dataset, base=base)
 
     def digest(self, stage: str) -> str:
         """The digest of an upstream stage's manifest; raises MissingResourceError when it was not built."""
@@ -54,7 +60,7 @@ class StageContext:
 
     def scratch(self) -> Path:
         """A folder outside every output where long work can be taken up again."""
-        return self.root / ".ssmi" / "scratch"
+        return self.paths.scratch
 
 
 @dataclass(frozen=True)
@@ -65,26 +71,26 @@ class Stage:
     summary: str
     sections: tuple[str, ...]
     """Sections of params.yaml it depends on."""
-    needs: tuple[str, ...]
+    upstream: tuple[str, ...]
     """Stages whose tables it reads."""
-    sources: Callable[[StageContext], Mapping[str, str]]
+    external_inputs: Callable[[StageContext], Mapping[str, str]]
     """Inputs from outside ``artifacts`` → digest."""
     work: Callable[[StageContext, Path], StageReport]
     """Does the work into the given empty folder."""
     watched: tuple[str, ...] = ()
-    """More of params.yaml, for DVC to watch: what is read in some settings only, and then told by ``sources``."""
+    """More of params.yaml, for DVC to watch: read in some settings only, and then told by ``external_inputs``."""
 
     @property
     def per_dataset(self) -> bool:
         """Whether every data set has its own output."""
-        return self.name != "vocab"
+        return self.name not in SHARED_STAGES
 
 
 def expected(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
     """The parameters and input digests that an up-to-date manifest of the stage must hold."""
     parameters = {name: context.params.section(name) for name in stage.sections}
-    inputs = dict(stage.sources(context))
-    inputs.update({f"artifacts/{name}": context.digest(name) for name in stage.needs})
+    inputs = dict(stage.external_inputs(context))
+    inputs.update({f"artifacts/{name}": context.digest(name) for name in stage.upstream})
     return dict(parameters), inputs
 
 
@@ -107,7 +113,7 @@ def run(stage: Stage, context: StageContext) -> Manifest:
     Raises StaleArtifactError when a part of what it reads is missing.
     """
     parameters, inputs = expected(stage, context)
-    for name in stage.needs:
+    for name in stage.upstream:
         manifests.check_parts(manifests.load(context.folder(name)), context.folder(name))
     with tables.replacing_folder(context.folder(stage.name)) as fresh:
         report = stage.work(context, fresh)
@@ -133,7 +139,7 @@ def _stamp_path(stage: Stage, context: StageContext) -> Path:
     downstream.
     """
     name = stage.name if not stage.per_dataset else f"{stage.name}@{context.dataset}"
-    stamps = context.root / ".ssmi" / "stamps"
+    stamps = context.paths.private / "stamps"
     return (stamps / context.variant.name if context.variant else stamps) / name
 
 

@@ -9,22 +9,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.assets.resolve import VectorsFile, find_vectors
-from pipeline.contract.errors import InputDataError, at_line
-from pipeline.contract.manifest import StageReport, digest_file, digest_json
-from pipeline.executor import run_single_threaded
-from pipeline.features.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
-from pipeline.features.oov import fit_alignment
-from pipeline.features.vocabulary_builder import VocabularyBuilder
-from pipeline.features.word_vectors import VectorReader, open_vectors
-from pipeline.stages.embed import describe, encoder_of, isolated
-from pipeline.stages.stage import Stage, StageContext
+from ssmi.pipeline.assets.resolve import VectorsFile, find_vectors
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
+from ssmi.pipeline.executor import run_single_threaded
+from ssmi.pipeline.features.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
+from ssmi.pipeline.features.oov import fit_alignment
+from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.features.word_vectors import VectorReader, open_vectors
+from ssmi.pipeline.stages.embed import describe, encoder_of, isolated
+from ssmi.pipeline.stages.stage import Stage, StageContext
 
 NAMED_LINES = 10
 """So many lines of the extra words that do not join are named; all are counted."""
 
 
-def sources(context: StageContext) -> Mapping[str, str]:
+def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The vector file. With extra words also their list, the encoder, and how the map from its space is fitted.
 
     These are here and not among ``sections`` because without extra words nothing depends on them.
@@ -155,8 +155,8 @@ STAGE = Stage(
     name="vocab",
     summary="word vectors → vocabulary, trie, character index",
     sections=("vocab",),
-    needs=(),
-    sources=sources,
+    upstream=(),
+    external_inputs=external_inputs,
     work=work,
     watched=("encoder", "embed.fit_words", "embed.ridge", "embed.seed"),
 )

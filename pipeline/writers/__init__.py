@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.writers.convert import convert
-from pipeline.writers.formats import FORMATS
+from ssmi.pipeline.writers.convert import convert
+from ssmi.pipeline.writers.formats import FORMATS
 
 __all__ = ["FORMATS", "convert"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, nearest
-from pipeline.contract.labels import ROLES, TagScheme
-from pipeline.contract.progress import Advance
-from pipeline.contract.tables import writing
-from pipeline.readers import ReadReport, Sentence, read_sentences
-from pipeline.readers.options import DEFAULT, ReadOptions
-from pipeline.readers.registry import files_of
-from pipeline.writers.formats import FORMATS, Row, Style
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, nearest
+from ssmi.pipeline.contract.labels import ROLES, TagScheme
+from ssmi.pipeline.contract.progress import Advance
+from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.readers.registry import files_of
+from ssmi.pipeline.writers.formats import FORMATS, Row, Style
 
 _STEP = 100
 """Sentences of which ``advance`` is told at once."""

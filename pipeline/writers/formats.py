@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.labels import Span, TagScheme, spans_to_tags
-from pipeline.readers.formats.bracket import to_bracket
-from pipeline.readers.schemes import may_be_tag
-from pipeline.readers.sentence import Sentence
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span, TagScheme, spans_to_tags
+from ssmi.pipeline.readers.formats.bracket import to_bracket
+from ssmi.pipeline.readers.schemes import may_be_tag
+from ssmi.pipeline.readers.sentence import Sentence
 
 TEXT_FIELD = "text"
 _LINE_END = re.compile(r"[\n\r]")

@@ -18,13 +18,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from cli.predict import uncollected
-from model import hardware
-from model.tagging import side_by_side
-from pipeline.contract.progress import Silent
 from ssmi import Tagger
-from ssmi.reading import read_records
-from ssmi.tagger import BATCH_CHARACTERS
+from ssmi.cli.predict import uncollected
+from ssmi.model import hardware
+from ssmi.model.inference import side_by_side
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.predict.reading import read_records
+from ssmi.predict.tagger import BATCH_CHARACTERS
 
 CALLS = 30
 

@@ -21,19 +21,19 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torchcrf import CRF
 
-from model import hardware
-from model.batches import Batch, collated, training_batches
-from model.boundaries import Ids
-from model.configurations import find
-from model.data import Shards, Wanted, open_shards, read_split
-from model.encoder import load as load_encoder
-from model.layers.crf import ConstrainedCrf
-from model.network import build, wanted
-from model.optimizer import build_optimizer
-from pipeline.assets.resolve import find_encoder
-from pipeline.contract import params as parameters
-from pipeline.contract.params import Params
-from pipeline.contract.progress import Silent
+from ssmi.configurations import find
+from ssmi.model import hardware
+from ssmi.model.data.batches import Batch, prefetch, training_batches
+from ssmi.model.data.boundaries import Ids
+from ssmi.model.data.shards import RequiredFeatures, Shards, open_shards, read_split
+from ssmi.model.network.encoder import load as load_encoder
+from ssmi.model.network.layers.crf import ConstrainedCrf
+from ssmi.model.network.network import build, wanted
+from ssmi.model.training.optimizer import build_optimizer
+from ssmi.pipeline.assets.resolve import find_encoder
+from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.progress import Silent
 
 ROOT = Path(__file__).resolve().parents[2]
 WARMING = 3
@@ -62,7 +62,7 @@ class Side:
             n_tokens=self.shards.n_tokens,
         ).train()
         self.optimizer = build_optimizer(self.network, self.params.train)
-        self.coming: Iterator[Batch] = collated(self.split, self.batches, device=torch.device("cpu"))
+        self.coming: Iterator[Batch] = prefetch(self.split, self.batches, device=torch.device("cpu"))
         self.waiting: list[float] = []
         self.steps: list[float] = []
 
@@ -93,7 +93,7 @@ def time_crfs(side: Side, n_steps: int) -> dict[str, tuple[list[float], list[flo
     labels = side.shards.labels
     library, own = CRF(len(labels.tags), batch_first=True), ConstrainedCrf(labels)
     found: dict[str, tuple[list[float], list[float]]] = {"training": ([], []), "Viterbi": ([], [])}
-    for batch in itertools.islice(collated(side.split, side.batches, device=torch.device("cpu")), n_steps):
+    for batch in itertools.islice(prefetch(side.split, side.batches, device=torch.device("cpu")), n_steps):
         emissions = torch.randn(*batch.mask.shape, len(labels.tags), requires_grad=True)
         for crf, training, viterbi in zip((library, own), *found.values(), strict=True):
             start = time.perf_counter()
@@ -116,7 +116,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         (project / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
-        build_features = [sys.executable, "-m", "cli.main", "--project", folder, "features", "build"]
+        build_features = [sys.executable, "-m", "ssmi.cli.main", "--project", folder, "features", "build"]
         subprocess.run(
             [*build_features, "--dataset", options.dataset, "-S", "shards.hidden=true"], check=True, cwd=ROOT
         )
@@ -124,7 +124,7 @@ def main() -> None:
         shards = open_shards(project / "artifacts" / "shards" / options.dataset)
         encoder = find_encoder(params.encoder.name, revision=None, root=ROOT, reporter=Silent()).path
         threads = hardware.set_threads(options.threads)
-        lengths = read_split(shards, "train", boundaries=shards.boundaries, wanted=Wanted()).lengths
+        lengths = read_split(shards, "train", boundaries=shards.boundaries, wanted=RequiredFeatures()).lengths
         batches = training_batches(lengths, batch_size=params.train.batch_size, seed=1, epoch=1)
         n_steps = min(len(batches), options.steps + WARMING)
         sides = {

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from model.configurations import CONFIGURATIONS
-from pipeline.contract import manifest as manifests
-from pipeline.stages.registry import affected
+from ssmi.configurations import CONFIGURATIONS
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.stages.registry import affected
 
 OPTIONS = ("--seeds", "2", "-S", "train.epochs=1", "-S", "train.lr_new=0.02", "-S", "train.lr_crf=0.02")
 NAMES = ("bert-crf", "no-cosine", "no-bert")
@@ -182,7 +182,7 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
 def test_other_code_is_another_run(ablated: Any) -> None:
     path = _run(ablated, "bert-crf", 13) / "checkpoint" / "checkpoint.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
-    facts["made_from"]["the revision of the network's code"] -= 1
+    facts["fingerprint"]["the revision of the network's code"] -= 1
     path.write_text(json.dumps(facts), encoding="utf-8")
     outcome = ablated.ssmi("ablate", "--only", "bert-crf", *OPTIONS)
     assert outcome.code == 0, outcome.stderr
@@ -214,8 +214,8 @@ def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> Non
         "test_f1": first["test"]["f1"]["mean"],
     }
     params = json.loads((settings / "params.json").read_text(encoding="utf-8"))
-    assert (params["made_from"]["train.epochs"], params["features"]["selection"]["choice"]) == (1, "cosine")
-    assert "train.seed" not in params["made_from"]
+    assert (params["fingerprint"]["train.epochs"], params["features"]["selection"]["choice"]) == (1, "cosine")
+    assert "train.seed" not in params["fingerprint"]
     page = (_folder(ablated) / "table.md").read_text(encoding="utf-8")
     assert "## Other settings" in page and f"| bert-crf | {settings.name} | 2 |" in page
     assert "other settings" in outcome.stdout and "train.epochs 1 (now 2)" in outcome.stdout

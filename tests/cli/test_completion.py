@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from click.shell_completion import ShellComplete
 
-from cli.main import cli
+from ssmi.cli.main import cli
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def test_devices(offered: Any, command: str) -> None:
 
 def test_nothing_heavy_is_loaded_and_no_project_is_needed(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom click.shell_completion import ShellComplete\nfrom cli.main import cli\n"
+        "import sys\nfrom click.shell_completion import ShellComplete\nfrom ssmi.cli.main import cli\n"
         "shell = ShellComplete(cli, {}, 'ssmi-cli', '_SSMI_CLI_COMPLETE')\n"
         "for words in (['train', '--dataset'], ['train', '-S'], ['train', '--config'], ['predict', '--encoding'],\n"
         "              ['evaluate', '--run'], ['train', '--device']):\n"

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.data_convert import READ, WRITTEN
-from cli.main import cli
-from pipeline.contract.errors import InputDataError, SsmiError
-from pipeline.readers.registry import FORMATS as READERS
-from pipeline.writers import FORMATS as WRITERS
+from ssmi.cli.data_convert import READ, WRITTEN
+from ssmi.cli.main import cli
+from ssmi.pipeline.contract.errors import InputDataError, SsmiError
+from ssmi.pipeline.readers.registry import FORMATS as READERS
+from ssmi.pipeline.writers import FORMATS as WRITERS
 
 
 def run(*arguments: object) -> Result:

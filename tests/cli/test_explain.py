@@ -10,9 +10,9 @@ from typing import Any
 import matplotlib
 import pytest
 
-from cli.drawing import find_cjk_font
-from pipeline.contract import schema, tables
-from pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.plotting import find_cjk_font
 
 UNMET = "公猫北京熊"
 """A segment that is neither a word nor stored."""

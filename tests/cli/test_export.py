@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import ssmi
-from pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.errors import SsmiError
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 
@@ -51,7 +51,7 @@ def test_a_pack_opens_elsewhere_when_the_project_is_gone(
     (tmp_path / "pack").rename(elsewhere / "moved")
     project.root.rename(tmp_path / "gone")
     terminal, end = pty.openpty()
-    command = [sys.executable, "-m", "cli.main", "predict", "--run", "moved", "../texts.txt", "--device", "cpu"]
+    command = [sys.executable, "-m", "ssmi.cli.main", "predict", "--run", "moved", "../texts.txt", "--device", "cpu"]
     done = subprocess.run(
         command, cwd=elsewhere, env={**project.environment, "TERM": "xterm"}, stdout=-1, stderr=end, check=False
     )

@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from cli.main import COMMANDS
-from pipeline.contract import schema
+from ssmi.cli.main import COMMANDS
+from ssmi.pipeline.contract import schema
 
 HEAVY = {"torch", "pyarrow", "transformers", "gensim", "dask", "distributed", "duckdb", "polars", "numpy", "pydantic"}
 
@@ -40,14 +40,14 @@ def _cpu_seconds(arguments: list[str], environment: dict[str, str]) -> float:
 
 
 def test_help_is_quick_and_loads_nothing_heavy(environment: dict[str, str]) -> None:
-    code = "import sys; from cli.main import cli; cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
+    code = "import sys; from ssmi.cli.main import cli; cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     *said, modules = done.stdout.splitlines()
     assert not HEAVY & {name.partition(".")[0] for name in modules.split()}
     assert [line.split()[0] for line in said if re.match(r"  [a-z]+  +[A-Z]", line)] == list(COMMANDS)
     quickest = {
         name: min(_cpu_seconds(arguments, environment) for _ in range(5))
-        for name, arguments in {"help": ["-m", "cli.main", "--help"], "python": ["-c", "pass"]}.items()
+        for name, arguments in {"help": ["-m", "ssmi.cli.main", "--help"], "python": ["-c", "pass"]}.items()
     }
     assert quickest["help"] < 9 * quickest["python"]  # about four times; importing numpy alone takes eight
 
@@ -199,7 +199,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         _nothing,
         [*BUILD, "-S", "selection.max_set=0", "-S", "pmi.estimator=best"],
         2,
-        ["selection.max_set:", "pmi.estimator:", "'joint' or 'printed'"],
+        ["selection.max_set:", "pmi.estimator:", "'joint' or 'paper'"],
     ),
     "params.yaml that is not YAML": (_edit("params.yaml", lambda _: "a: [1\nb: }"), BUILD, 2, ["not YAML", "line 2"]),
     "override without a value": (_nothing, [*BUILD, "-S", "selection.threshold"], 2, ["not section.key=value"]),
@@ -347,7 +347,7 @@ def _other_types(shards: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (_older_manifest, ["schema version 0, this program writes 1", "build the features again"]),
+        (_older_manifest, ["schema version 0, this program writes 2", "build the features again"]),
         (_other_columns, ["another schema version", "id, sentence_id"]),
         (_other_types, ["another schema version", "token_ids"]),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 
-from cli.main import COMMANDS, cli
+from ssmi.cli.main import COMMANDS, cli
 
 TABLES = {"train", "ablate", "compare", "evaluate", "explain", "stats", "report", "export", "doctor"}
 """Commands that print something to read, and that print JSON with --json."""

@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file, save_file
 
-from cli.live import Reading
-from cli.predict import Progress
-from pipeline.readers import read_sentences
+from ssmi.cli.live import Reading
+from ssmi.cli.predict import Progress
+from ssmi.pipeline.readers import read_sentences
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 TEXTS = [SENTENCE, "", "   ", "男，汉族，中国国籍\u2028大学本科", "a\tb\x00\x1b[31m😀𠮷", "公司董事长\r中国国籍"]
@@ -369,7 +369,7 @@ class Terminal:
         environment = {**project.environment, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1", "COLUMNS": "200"}
         del environment["NO_COLOR"]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", *arguments],
+            [sys.executable, "-m", "ssmi.cli.main", *arguments],
             cwd=project.root,
             env=environment,
             stdin=follower,

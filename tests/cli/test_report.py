@@ -19,13 +19,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cli.report_parts import page, sections
-from cli.report_parts.cards import list_errors
-from cli.report_parts.charts import nice_ticks
-from model.mistakes import KINDS, confusion
-from model.scoring import score
-from pipeline.contract import schema, tables
-from pipeline.contract.labels import Span
+from ssmi.model.evaluation.error_analysis import KINDS, confusion
+from ssmi.model.evaluation.scoring import score
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.labels import Span
+from ssmi.report import page, sections
+from ssmi.report.charts import nice_ticks
+from ssmi.report.error_list import list_errors
 
 HOSTILE = (
     "</script><img src=x onerror=\"document.body.dataset.hacked='1'\">",

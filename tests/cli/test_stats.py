@@ -16,9 +16,9 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from cli.main import cli, main
-from pipeline.contract import manifest, schema, tables
-from pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
+from ssmi.cli.main import cli, main
+from ssmi.pipeline.contract import manifest, schema, tables
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
 
 TEXTS = ["北京大学", '他说,"好"', "　a\n[b]:smile:"]
 
@@ -182,7 +182,7 @@ def test_an_unknown_report_exits_with_2_and_no_traceback(
 def test_report_names_complete() -> None:
     from click.shell_completion import BashComplete
 
-    from cli.stats import stats as command
+    from ssmi.cli.stats import stats as command
 
     complete = BashComplete(command, {}, "stats", "_STATS_COMPLETE")
     assert [item.value for item in complete.get_completions([], "co")] == ["cosines", "coverage"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from model import hardware
-from pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.model import hardware
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 
 def test_auto_is_a_gpu_where_there_is_one() -> None:

@@ -7,9 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import model
-
-ROOM = Path(model.__file__).parent
+ROOM = Path(__file__).parents[2] / "model"
 OFFLINE = (
     "jieba",
     "rjieba",
@@ -26,25 +24,25 @@ OFFLINE = (
 
 
 def test_importing_the_trainer_loads_nothing_of_the_offline_half() -> None:
-    code = "import sys, model.training, model.evaluation; print(*sorted(sys.modules))"
+    code = "import sys, ssmi.model.training.train, ssmi.model.evaluate; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOM.parent)
     assert done.returncode == 0, done.stderr
     loaded = done.stdout.split()
     assert "torch" in loaded
     assert not {name.partition(".")[0] for name in loaded} & set(OFFLINE)
-    ours = {name for name in loaded if name.startswith(("pipeline.", "cli"))}
-    assert all(name.startswith("pipeline.contract") for name in ours), ours
+    ours = {name for name in loaded if name.startswith(("ssmi.pipeline.", "ssmi.cli", "ssmi.predict"))}
+    assert all(name.startswith("ssmi.pipeline.contract") for name in ours), ours
 
 
 def test_one_file_imports_transformers() -> None:
     importers = {path.relative_to(ROOM).as_posix() for path in ROOM.rglob("*.py") if "transformers" in _imports(path)}
-    assert importers == {"encoder.py"}
+    assert importers == {"network/encoder.py"}
 
 
 def test_no_layer_imports_the_network() -> None:
-    for path in (ROOM / "layers").glob("*.py"):
-        ours = {module for module in _modules(path) if module.startswith("model.")}
-        assert all(module.startswith("model.layers.") for module in ours), path
+    for path in (ROOM / "network" / "layers").glob("*.py"):
+        ours = {module for module in _modules(path) if module.startswith("ssmi.model.")}
+        assert all(module.startswith("ssmi.model.network.layers.") for module in ours), path
 
 
 def _imports(path: Path) -> set[str]:

@@ -157,9 +157,9 @@ DEADLY = '''
 import os, signal, sys
 from pathlib import Path
 
-from pipeline.contract.errors import SsmiError
-from pipeline.contract.progress import Silent
-from pipeline.executor import open_executor
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.executor import open_executor
 
 
 def visit(task):

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import ssmi
-from pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi import pins
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
 TEXTS = "王小明毕业于北京大学，任公司董事长。\n疫苗在上海\n这个词有整整十一个汉字\n"
 
@@ -86,9 +86,9 @@ def test_links_take_no_room_and_go_with_the_checkpoint(project: Any) -> None:
     for name, folder in there.items():
         links = inodes(kept / name)
         assert links and links.items() <= inodes(folder).items()
-    project.build("-S", "embed.ahead=0")
+    project.build("-S", "embed.precompute_words=0")
     assert inodes(kept / "embed").items() & inodes(there["embed"]).items() == set()
-    assert project.ssmi("train", "-S", "embed.ahead=0", "-S", "train.epochs=1").code == 0
+    assert project.ssmi("train", "-S", "embed.precompute_words=0", "-S", "train.epochs=1").code == 0
     (new,) = (run_of(project) / "pinned").iterdir()
     assert new != kept
     project.build()

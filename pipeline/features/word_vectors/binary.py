@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pipeline.contract.errors import InputDataError
-from pipeline.features.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Block, VectorReader
-from pipeline.features.word_vectors.sniffing import header_of
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Block, VectorReader
+from ssmi.pipeline.features.word_vectors.sniffing import header_of
 
 _CHUNK = 1 << 20
 _LONGEST_WORD = 1 << 12

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from pipeline.contract.errors import InputDataError
-from pipeline.features.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
 
 _HEADER = struct.Struct("<2i12id")
 _COUNTS = struct.Struct("<3iqq")

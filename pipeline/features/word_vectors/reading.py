@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contract.errors import InputDataError
-from pipeline.features.word_vectors.unpacking import Unpacked
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.word_vectors.unpacking import Unpacked
 
 Matrix = npt.NDArray[np.float32]
 Block = tuple[list[str], Matrix]

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pipeline.contract.errors import InputDataError
-from pipeline.features.word_vectors.sniffing import START
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.word_vectors.sniffing import START
 
 MOST_MEMBERS = 1000
 LARGEST_RATIO = 200

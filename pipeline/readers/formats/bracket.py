@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.contract.errors import InputDataError, at_line
-from pipeline.contract.labels import Span
-from pipeline.readers.lines import numbered_lines
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.sentence import ReadReport, Sentence
-from pipeline.readers.spans import check_label
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.readers.spans import check_label
 
 ENTITY = re.compile(r"(?<!\\)\[(?:[^\[\]|\\]|\\.)+\|(?:[^\[\]|\\]|\\.)+\]")
 """The look of an entity, by which the notation is recognised."""

@@ -13,12 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.contract.errors import InputDataError, at_line
-from pipeline.readers.characters import TokenCensus, in_characters
-from pipeline.readers.lines import numbered_lines
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.schemes import Notation, TagCensus, plain_tag, read_tags
-from pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.readers.characters import TokenCensus, in_characters
+from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.schemes import Notation, TagCensus, plain_tag, read_tags
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 DOCSTART = "-DOCSTART-"
 COMMENT = "comment"

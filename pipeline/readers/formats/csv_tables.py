@@ -15,16 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pipeline.contract.errors import InputDataError, at_line
-from pipeline.readers.characters import TokenCensus, in_characters
-from pipeline.readers.fields import show
-from pipeline.readers.formats.columns import LONGEST_UNBROKEN
-from pipeline.readers.json_values import Value
-from pipeline.readers.lines import numbered_lines
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.rows import read_rows
-from pipeline.readers.schemes import TagCensus, read_tags
-from pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.readers.characters import TokenCensus, in_characters
+from ssmi.pipeline.readers.fields import show
+from ssmi.pipeline.readers.formats.columns import LONGEST_UNBROKEN
+from ssmi.pipeline.readers.json_values import Value
+from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.rows import read_rows
+from ssmi.pipeline.readers.schemes import TagCensus, read_tags
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 Role = Literal["sentence", "token", "tag", "text", "entities", "tokens", "tags"]
 DELIMITERS = "\t,;"

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.readers.json_values import Value, json_values
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.rows import read_rows
-from pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.readers.json_values import Value, json_values
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.rows import read_rows
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 
 def read_jsonl(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:

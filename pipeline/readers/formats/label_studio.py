@@ -12,12 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.errors import InputDataError
-from pipeline.readers.fields import raw_span
-from pipeline.readers.json_values import Value, json_values
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.sentence import ReadReport, Sentence
-from pipeline.readers.spans import Marked, RawSpan, marked_sentences
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.readers.fields import raw_span
+from ssmi.pipeline.readers.json_values import Value, json_values
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.readers.spans import Marked, RawSpan, marked_sentences
 
 TEXT = "text"
 ANNOTATIONS = ("annotations", "completions")

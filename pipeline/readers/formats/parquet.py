@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, at_line
-from pipeline.readers.json_values import Value
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.rows import SPAN_KEYS, TAG_KEYS, TYPE_KEYS, read_rows
-from pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+from ssmi.pipeline.readers.json_values import Value
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.rows import SPAN_KEYS, TAG_KEYS, TYPE_KEYS, read_rows
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 ROWS_AT_ONCE = 1000
 """Rows that memory holds together."""

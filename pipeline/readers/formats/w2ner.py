@@ -12,14 +12,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.labels import Span
-from pipeline.readers.characters import TokenCensus, in_characters
-from pipeline.readers.fields import raw_span, show, text_field
-from pipeline.readers.json_values import Value, json_values
-from pipeline.readers.options import ReadOptions
-from pipeline.readers.sentence import ReadReport, Sentence
-from pipeline.readers.spans import EMPTY_TEXT, check_label, without_overlaps
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers.characters import TokenCensus, in_characters
+from ssmi.pipeline.readers.fields import raw_span, show, text_field
+from ssmi.pipeline.readers.json_values import Value, json_values
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.readers.spans import EMPTY_TEXT, check_label, without_overlaps
 
 DISCONTINUOUS = "discontinuous-entity"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # PROJ=a project after `make demo` SSMI=its ssmi-cli bash cmd.sh
 . "$(dirname "$0")/../lib.sh"
-small() { ssmi "$@" -S vocab.vectors="$CASE/words.txt" -S embed.ahead=0 -S "encoder.name=$WORK/ernie3"; }
+small() { ssmi "$@" -S vocab.vectors="$CASE/words.txt" -S embed.precompute_words=0 -S "encoder.name=$WORK/ernie3"; }
 "$PY" "$FIELD/make_encoder.py" "$WORK/ernie3" ernie3 >/dev/null 2>&1
 
 small features vocab >/dev/null
@@ -14,7 +14,7 @@ refused && pass
 import sys
 from pathlib import Path
 import torch, transformers
-from pipeline.stages.embed import open_encoder
+from ssmi.pipeline.stages.embed import open_encoder
 folder, text = Path(sys.argv[1]), "李建国在东海市工作"
 place = {token: index for index, token in enumerate((folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))}
 ids = torch.tensor([[place["[CLS]"], *(place[character] for character in text), place["[SEP]"]]])

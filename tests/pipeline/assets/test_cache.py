@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assets import cache
-from pipeline.contract.errors import InputDataError, SsmiError
+from ssmi.pipeline.assets import cache
+from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 
 
 class Maker:
@@ -85,8 +85,8 @@ def test_a_failed_making_leaves_no_entry_and_keeps_what_was_there(cache_folder, 
 _RACER = """
 import sys, time
 from pathlib import Path
-from pipeline.assets import cache
-from pipeline.contract.progress import Silent
+from ssmi.pipeline.assets import cache
+from ssmi.pipeline.contract.progress import Silent
 
 def make(folder):
     with open(sys.argv[1], "a") as log:

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from pipeline.assets.e5_small_zh import convert
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.progress import Silent
+from ssmi.pipeline.assets.e5_small_zh import convert
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.progress import Silent
 
 PIECES = [
     "<s>",
@@ -214,7 +214,7 @@ def test_damage_never_ends_in_a_traceback(cut: int, flip: int, value: int, tmp_p
 
 @pytest.fixture(scope="module")
 def e5_folder() -> Path:
-    from pipeline.assets.resolve import find_encoder
+    from ssmi.pipeline.assets.resolve import find_encoder
 
     return find_encoder("e5-small-zh", revision=None, root=Path(), reporter=Silent()).path
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assets.encoders import check_encoder_folder, encoder_digest, encoder_shape, encoder_vocabulary
-from pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.assets.encoders import check_encoder_folder, encoder_digest, encoder_shape, encoder_vocabulary
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
 CONFIG = {
     "model_type": "bert",

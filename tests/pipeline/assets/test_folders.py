@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assets.folders import open_folder, split_names
-from pipeline.contract.errors import InputDataError, MissingResourceError
-from pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.assets.folders import open_folder, split_names
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 
 
 def fill(folder: Path, *names: str) -> Path:

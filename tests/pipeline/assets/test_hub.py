@@ -22,8 +22,8 @@ VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(chr(0x4E00 + index) for inde
 _FIND = """
 import sys
 from pathlib import Path
-from pipeline.assets.resolve import find_encoder
-from pipeline.contract.errors import SsmiError
+from ssmi.pipeline.assets.resolve import find_encoder
+from ssmi.pipeline.contract.errors import SsmiError
 class Said:
     def note(self, message): print("note:", message)
 try:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assets.registry import ASSETS, RESUME, Checksum, known, names
-from pipeline.assets.sources import checksum
+from ssmi.pipeline.assets.registry import ASSETS, RESUME, Checksum, known, names
+from ssmi.pipeline.assets.sources import checksum
 
 _LENGTHS = {"sha256": 64, "git-blob": 40}
 
 
 def test_every_default_parameter_is_a_listed_asset() -> None:
-    from pipeline.contract.params import Params
+    from ssmi.pipeline.contract.params import Params
 
     params = Params()
     assert known(params.encoder.name, "encoder") is not None

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assets.registry import ASSETS, Asset, Checksum, RemoteFile
-from pipeline.assets.resolve import find_dataset, find_encoder, find_vectors, list_assets
-from pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.assets.registry import ASSETS, Asset, Checksum, RemoteFile
+from ssmi.pipeline.assets.resolve import find_dataset, find_encoder, find_vectors, list_assets
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
 TRAIN = "中 B-NS\n国 E-NS\n\n".encode()
 

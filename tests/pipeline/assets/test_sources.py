@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.assets import sources
-from pipeline.assets.registry import Asset, Checksum, PackageMember, RemoteFile
-from pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.assets import sources
+from ssmi.pipeline.assets.registry import Asset, Checksum, PackageMember, RemoteFile
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
 BODY = "中 B-NS\n国 E-NS\n".encode()
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -206,9 +206,9 @@ def test_a_damaged_archive_is_one_clear_error(tmp_path) -> None:
 
 _ASK_HUB = """
 import sys
-from pipeline.assets.sources import fetch_hub
-from pipeline.contract.errors import InputDataError, MissingResourceError
-from pipeline.contract.progress import Silent
+from ssmi.pipeline.assets.sources import fetch_hub
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.progress import Silent
 try:
     print(fetch_hub(sys.argv[1], revision=None, reporter=Silent()))
 except MissingResourceError as error:

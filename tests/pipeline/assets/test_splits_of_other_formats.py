@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.assets.folders import open_folder
-from pipeline.readers import read_sentences
-from pipeline.readers.registry import files_of
+from ssmi.pipeline.assets.folders import open_folder
+from ssmi.pipeline.readers import read_sentences
+from ssmi.pipeline.readers.registry import files_of
 
 
 def test_folders_and_pairs_of_brat_are_splits(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.contract.encoder_types import TYPES, check_loaded, encoder_shape, read_config, with_layers
-from pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.encoder_types import TYPES, check_loaded, encoder_shape, read_config, with_layers
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
 
 CONFIG: dict[str, Any] = {
     "model_type": "bert",

@@ -9,8 +9,8 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.pre_tokenizers import ByteLevel
 
-from pipeline.contract.encoder_vocabulary import FEWEST_WHOLE_CHARACTERS, encoder_vocabulary, read_vocabulary
-from pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.encoder_vocabulary import FEWEST_WHOLE_CHARACTERS, encoder_vocabulary, read_vocabulary
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
 COMMON = [chr(0x4E00 + index) for index in range(FEWEST_WHOLE_CHARACTERS)]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contract.encodings import text_encoding
-from pipeline.contract.errors import InputDataError, ParameterError
-from pipeline.contract.params import VocabParams
-from pipeline.readers.options import options_from
-from ssmi.decoding import check_encoding
+from ssmi.pipeline.contract.encodings import text_encoding
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError
+from ssmi.pipeline.contract.params import VocabParams
+from ssmi.pipeline.readers.options import options_from
+from ssmi.predict.text_decoding import check_encoding
 
 CODECS_OF_OTHER_THINGS = [
     *("unicode_escape", "raw_unicode_escape", "idna", "punycode", "rot13", "base64", "hex", "zip", "uu", "quopri"),

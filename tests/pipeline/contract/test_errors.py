@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import (
+from ssmi.pipeline.contract.errors import (
     InputDataError,
     MissingResourceError,
     ParameterError,
@@ -20,7 +20,7 @@ from pipeline.contract.errors import (
     at_line,
     nearest,
 )
-from pipeline.contract.manifest import load
+from ssmi.pipeline.contract.manifest import load
 
 KINDS = [SsmiError, ParameterError, InputDataError, MissingResourceError, StaleArtifactError]
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import StaleArtifactError
-from pipeline.contract.labels import (
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.labels import (
     OUTSIDE,
     ROLES,
     LabelSet,

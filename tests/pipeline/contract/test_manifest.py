@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract import manifest as manifests
-from pipeline.contract import schema, tables
-from pipeline.contract.errors import MissingResourceError, StaleArtifactError
-from pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport
 
 WORDS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "人民"}]
 

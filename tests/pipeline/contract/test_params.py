@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pipeline.contract.errors import ParameterError
-from pipeline.contract.params import Params, check, check_dataset_name, dump, load
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.params import Params, check, check_dataset_name, dump, load
 
 ROOT = Path(__file__).parents[3]
 
@@ -220,3 +220,18 @@ def test_names_that_mean_something_to_a_shell_or_a_path(path: Path, name: str) -
     path.write_text(f"datasets: [sample, {json.dumps(name)}]\n", encoding="utf-8")
     with pytest.raises(ParameterError, match=r"datasets: .*not a plain name"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("embed.ahead=5", "embed.precompute_words"),
+        ("model.segment_places=true", "model.segment_positions"),
+        ("pmi.estimator=printed", "write paper"),
+        ("model.gmi=printed", "write paper"),
+    ],
+)
+def test_names_of_version_0_1_are_refused_with_the_present_ones(old: str, new: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        load(ROOT / "params.yaml", overrides=[old])
+    assert new in refused.value.message and "renamed" in refused.value.message

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.labels import Span
-from pipeline.contract.words import BLANK, cuts_word, edges, whole_words
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.words import BLANK, cuts_word, edges, whole_words
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from pipeline.features.vocabulary import FloatMatrix, Vocabulary, open_vocabulary
-from pipeline.features.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary, open_vocabulary
+from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
 
 MakeVocabulary = Callable[[Sequence[str], FloatMatrix], Vocabulary]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.contract import schema, tables
-from pipeline.contract.labels import LabelSet, Span
-from pipeline.features.assemble import boundaries_named, shard_row
-from pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.labels import LabelSet, Span
+from ssmi.pipeline.features.assemble import boundaries_named, shard_row
+from ssmi.pipeline.features.tokens import CharacterTokens
 
 TOKENS = CharacterTokens({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "中": 4, "国": 5, "。": 6})
 CHARACTERS = ["中", "国", "。", "人A", "😀"]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.labels import Span
-from pipeline.features.blanks import seen_sentences, seen_stretches
-from pipeline.readers import read_sentences
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.features.blanks import seen_sentences, seen_stretches
+from ssmi.pipeline.readers import read_sentences
 
 BLANKS = " \t\u00a0\u3000\u2009\x0b\x0c\x1f"
 MARKS = "\u200b\ufeff\u00ad\u200d\u202e\x00\x1b"

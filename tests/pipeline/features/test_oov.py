@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import save_file
 
-from pipeline.contract.errors import StaleArtifactError
-from pipeline.features.oov import Occurrences, SpaceMap, fit_alignment, isolated_vectors
-from pipeline.features.vocabulary import normalised
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.features.oov import LinearMap, SpanMeanAccumulator, fit_alignment, isolated_vectors
+from ssmi.pipeline.features.vocabulary import normalised
 
 Doubles = npt.NDArray[np.float64]
 
@@ -126,7 +126,7 @@ def test_a_saved_map_is_the_same_map_in_the_same_bytes(rng: np.random.Generator,
     alignment = fit_alignment(sources, targets, ridge=1.0, seed=1)
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     alignment.save(first)
-    opened = SpaceMap.open(first)
+    opened = LinearMap.open(first)
     assert opened.apply(sources).tobytes() == alignment.apply(sources).tobytes()
     opened.save(second)
     assert first.read_bytes() == second.read_bytes()
@@ -140,9 +140,9 @@ def test_a_file_that_is_no_map_is_refused(tmp_path: Path, content: bytes | None)
     else:
         path.write_bytes(content)
     with pytest.raises(StaleArtifactError, match="not a map between"):
-        SpaceMap.open(path)
+        LinearMap.open(path)
     with pytest.raises(StaleArtifactError, match=r"missing\.safetensors"):
-        SpaceMap.open(tmp_path / "missing.safetensors")
+        LinearMap.open(tmp_path / "missing.safetensors")
 
 
 def test_means_of_segments_alone_and_over_their_occurrences() -> None:
@@ -150,7 +150,7 @@ def test_means_of_segments_alone_and_over_their_occurrences() -> None:
         return [np.array([[ord(one), place] for place, one in enumerate(text)], dtype=np.float32) for text in texts]
 
     assert isolated_vectors(["ac", "b"], encode).tolist() == [[98, 0.5], [98, 0]]
-    occurrences = Occurrences({"ac": 4})
+    occurrences = SpanMeanAccumulator({"ac": 4})
     occurrences.add(encode(["acbac"])[0], segments=["ac", "b", "ac"], starts=[0, 2, 3])
     occurrences.add(encode(["b"])[0], segments=["b"], starts=[0])
     assert occurrences.counts == {4: 2}

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
-from pipeline.features.trie import Trie
+from ssmi.pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
+from ssmi.pipeline.features.trie import Trie
 
-Estimator = Literal["joint", "printed"]
+Estimator = Literal["joint", "paper"]
 WORDS = ["中国", "国家", "中国人", "人人"]
 SENTENCES = st.lists(st.lists(st.sampled_from("中国人家"), max_size=10), min_size=1, max_size=6)
 
@@ -57,7 +57,7 @@ def test_counts_and_scores_equal_plain_loops(sentences: list[list[str]]) -> None
     events = _events_one_by_one(sentences)
     counted = count_events(_matched(sentences))
     assert counted == Counter(events)
-    joint, printed = _scored(counted, "joint"), _scored(counted, "printed")
+    joint, printed = _scored(counted, "joint"), _scored(counted, "paper")
     assert set(joint) == set(printed) == set(events)
     n = len(events)
     for character, boundary in set(events):
@@ -74,7 +74,7 @@ def test_by_hand() -> None:
     # 中国人: 中国 over 中 国, 中国人 over 中 国 人; 中国: 中国 over 中 国; 国家: 国家 over 国 家. N = 9.
     events = count_events(_matched([list("中国人"), list("中国"), list("国家")]))
     assert events == {("中", 1): 2, ("国", 1): 2, ("中", 3): 1, ("国", 3): 1, ("人", 3): 1, ("国", 2): 1, ("家", 2): 1}
-    joint, printed = _scored(events, "joint"), _scored(events, "printed")
+    joint, printed = _scored(events, "joint"), _scored(events, "paper")
     # (国, 中国): A = 2, B = 2 (中), C = 2 (中国人, 国家)
     assert joint["国", 1] == pytest.approx((math.log(18 / 16), 4 / 9 * math.log(18 / 16)))
     assert printed["国", 1] == pytest.approx((math.log(18 / 8), 4 / 9 * math.log(18 / 8)))

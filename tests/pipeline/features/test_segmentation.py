@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
-from pipeline.features.segmentation import LONGEST_PIECE, Cut, open_segmenter, segment_of_each, segment_sentence
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.features.segmentation import LONGEST_PIECE, Cut, open_segmenter, segment_of_each, segment_sentence
 
 ENGINES = ("jieba", "rjieba")
 
@@ -136,7 +136,7 @@ def test_jieba_says_nothing_and_leaves_nothing_in_the_shared_temporary_folder(tm
     shared.mkdir()
     home.mkdir()
     program = (
-        "from pipeline.features.segmentation import open_segmenter, segment_sentence\n"
+        "from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence\n"
         "cut = open_segmenter('jieba', hmm=True, user_dict=None)\n"
         "assert segment_sentence(list('来到北京'), cut)[0] == ['来到', '北京']\n"
     )

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.params import SelectionParams
-from pipeline.features.similarity import (
+from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.features.similarity import (
     HISTOGRAM_BINS,
     NOTHING,
     Selection,

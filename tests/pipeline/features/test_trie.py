@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import StaleArtifactError
-from pipeline.features.trie import Trie
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.features.trie import Trie
 
 # Few symbols, so that words are met often: Han, ASCII, emoji, astral Han, private use, a combining mark, wide space.
 SYMBOLS = "中国人aB1😀𠀀\ue000\u0301\u3000"

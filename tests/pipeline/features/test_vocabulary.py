@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import MissingResourceError, StaleArtifactError
-from pipeline.features.vocabulary import (
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.features.vocabulary import (
     TRIE_FILE,
     VECTORS_FILE,
     WORDS_FILE,
@@ -22,7 +22,7 @@ from pipeline.features.vocabulary import (
     normalised,
     open_vocabulary,
 )
-from pipeline.features.vocabulary_builder import VocabularyBuilder, index_characters
+from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder, index_characters
 
 
 def keep_words(

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError
-from pipeline.readers import json_values as module
-from pipeline.readers.json_values import first_value, json_values
-from pipeline.readers.sentence import ReadReport
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.readers import json_values as module
+from ssmi.pipeline.readers.json_values import first_value, json_values
+from ssmi.pipeline.readers.sentence import ReadReport
 
 Write = Callable[..., Path]
 

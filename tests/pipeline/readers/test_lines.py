@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError, ParameterError
-from pipeline.readers import read_sentences
-from pipeline.readers.lines import numbered_lines, read_text
-from pipeline.readers.options import ReadOptions, options_from
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError
+from ssmi.pipeline.readers import read_sentences
+from ssmi.pipeline.readers.lines import numbered_lines, read_text
+from ssmi.pipeline.readers.options import ReadOptions, options_from
 
 Write = Callable[..., Path]
 

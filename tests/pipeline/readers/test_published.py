@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract.labels import spans_to_tags
-from pipeline.readers import read_sentences
+from ssmi.pipeline.contract.labels import spans_to_tags
+from ssmi.pipeline.readers import read_sentences
 
 FIGURES = {
     "resume/train.bmes": (3821, 124099, 13440),

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract.errors import InputDataError, MissingResourceError
-from pipeline.contract.labels import Span
-from pipeline.readers import read_sentences
-from pipeline.readers.options import ReadOptions
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers import read_sentences
+from ssmi.pipeline.readers.options import ReadOptions
 
 Write = Callable[..., Path]
 

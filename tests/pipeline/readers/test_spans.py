@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.labels import Span
-from pipeline.readers import ReadReport, Sentence, read_sentences
-from pipeline.readers.options import Offsets, ReadOptions
-from pipeline.readers.spans import without_overlaps
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.pipeline.readers.options import Offsets, ReadOptions
+from ssmi.pipeline.readers.spans import without_overlaps
 
 Write = Callable[..., Path]
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.contract import schema
-from pipeline.stages.registry import STAGE_NAMES, get_stage
+from ssmi.pipeline.contract import schema
+from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
 EVERYTHING = set(STAGE_NAMES)
 FOLDERS = {name: Path("vocab") if name == "vocab" else Path(name) / "tiny" for name in STAGE_NAMES}
@@ -77,7 +77,7 @@ def test_a_manifest_says_what_came_in_and_went_out(built_once: Any, stage: str) 
     assert manifest["schema_version"] == schema.SCHEMA_VERSION
     assert (manifest["stage"], manifest["dataset"]) == (stage, None if stage == "vocab" else "tiny")
     assert set(manifest["parameters"]) == set(get_stage(stage).sections)
-    assert {f"artifacts/{name}" for name in get_stage(stage).needs} <= set(manifest["inputs"])
+    assert {f"artifacts/{name}" for name in get_stage(stage).upstream} <= set(manifest["inputs"])
     assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in manifest["inputs"].values())
     report = manifest["report"]
     assert report["rows_in"] == report["rows_out"] + sum(report["skipped"].values())
@@ -119,7 +119,7 @@ def test_no_output_holds_a_path_a_host_or_a_clock(built_once: Any) -> None:
         ("embed.ridge=2", {"embed", "selection", "shards"}),
         ("encoder.revision=other", {"embed", "selection", "shards"}),
         ("selection.threshold=0.6", {"selection", "shards"}),
-        ("pmi.estimator=printed", {"pmi", "shards"}),
+        ("pmi.estimator=paper", {"pmi", "shards"}),
         ("shards.tag_scheme=BIO", {"shards"}),
         ("model.dropout=0.5", set()),
         ("train.epochs=3", set()),
@@ -131,10 +131,10 @@ def test_a_parameter_runs_exactly_the_stages_that_depend_on_it(project: Any, ove
 
 
 def test_an_override_and_params_yaml_are_one_way(project: Any) -> None:
-    project.build("-S", "selection.threshold=0.25", "-S", "pmi.estimator=printed")
+    project.build("-S", "selection.threshold=0.25", "-S", "pmi.estimator=paper")
     by_override = project.artifacts()
     project.set("selection", threshold=0.25)
-    project.set("pmi", estimator="printed")
+    project.set("pmi", estimator="paper")
     assert project.build().built == set()
     assert project.artifacts() == by_override
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.contract import schema, tables
-from pipeline.features.oov import fit_alignment, isolated_vectors
-from pipeline.features.trie import Trie
-from pipeline.features.vocabulary import open_vocabulary
-from pipeline.stages.embed import open_encoder
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.features.oov import fit_alignment, isolated_vectors
+from ssmi.pipeline.features.trie import Trie
+from ssmi.pipeline.features.vocabulary import open_vocabulary
+from ssmi.pipeline.stages.embed import open_encoder
 
 LISTED = "\ufeff# mine\n只有测试集见过\n\n上海人民\nabc\n疫苗\n上海人民\n单\n  测试集见  \n"
 """Lines 2, 4 and 9 join; 疫苗 has a vector."""
@@ -99,7 +99,7 @@ def test_built_again_it_is_current_until_the_list_the_encoder_or_the_map_change(
 ) -> None:
     project = copy_project(extended, tmp_path)
     assert project.build().built == set()
-    assert "vocab" not in project.build("-S", "embed.ahead=20").built
+    assert "vocab" not in project.build("-S", "embed.precompute_words=20").built
     assert "vocab" in project.build("-S", "embed.ridge=2.0").built
     assert "vocab" in project.build().built
     (project.root / "own.txt").write_text("上海人民\n", encoding="utf-8")

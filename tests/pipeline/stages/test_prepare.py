@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.readers import Sentence
-from pipeline.stages.prepare import choose_dev
+from ssmi.pipeline.readers import Sentence
+from ssmi.pipeline.stages.prepare import choose_dev
 
 TEXTS = st.lists(st.text("甲乙丙丁", min_size=1, max_size=3), min_size=1, max_size=60)
 

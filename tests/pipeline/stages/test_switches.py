@@ -16,8 +16,8 @@ import pytest
 import torch
 from transformers import BertModel
 
-from pipeline.contract import schema, tables
-from pipeline.contract.labels import LabelSet, Span, strict_spans
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.labels import LabelSet, Span, strict_spans
 
 Row = dict[str, Any]
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
@@ -204,12 +204,12 @@ def test_the_most_frequent_words_that_are_nowhere_are_embedded_ahead(project: An
     strange = {word: n for word, n in dictionary.FREQ.items() if n and word not in known}
     assert ahead == sorted(strange, key=lambda word: (-strange[word], word))[:30]
     assert not any(segments[word]["boundary_id"] for word in ahead)
-    assert statistics(project, "embed")["segments_ahead"] == 30
-    project.build("-S", "embed.ahead=0")
+    assert statistics(project, "embed")["precomputed_segments"] == 30
+    project.build("-S", "embed.precompute_words=0")
     fewer, same = embedded(project)
     assert fewer == {segment: row for segment, row in segments.items() if occurs(row)}
     assert np.array_equal(same, vectors[: len(same)])
-    project.build("-S", "embed.ahead=3", "-S", "embed.space=bert")
+    project.build("-S", "embed.precompute_words=3", "-S", "embed.space=bert")
     three, _ = embedded(project)
     bert = np.load(folder(project, "embed") / "segments_bert.npy")
     assert list(three) == [*fewer, *ahead[:3]]
@@ -386,7 +386,7 @@ def _events_over(characters: list[str], words: dict[str, int]) -> list[list[int]
 
 def test_the_printed_estimator_does_not_depend_on_the_boundary(project: Any) -> None:
     joint = pairs(project)
-    project.build("-S", "pmi.estimator=printed")
+    project.build("-S", "pmi.estimator=paper")
     printed = pairs(project)
     assert {pair: row["n_events"] for pair, row in printed.items()} == {p: row["n_events"] for p, row in joint.items()}
     total = sum(row["n_events"] for row in joint.values())

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
-from pipeline.contract.labels import Span, TagScheme
-from pipeline.readers import Sentence, read_sentences
-from pipeline.readers.options import ReadOptions
-from pipeline.writers import FORMATS, convert
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+from ssmi.pipeline.contract.labels import Span, TagScheme
+from ssmi.pipeline.readers import Sentence, read_sentences
+from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.writers import FORMATS, convert
 
 ENDINGS = {"conll": ".txt", "bracket": ".txt", "csv": ".csv", "jsonl": ".jsonl", "doccano": ".jsonl"}
 READ_AS = {"conll": "columns", "doccano": "jsonl"}

@@ -12,8 +12,8 @@ from gensim.models import KeyedVectors
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError
-from pipeline.features.word_vectors import open_vectors
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.word_vectors import open_vectors
 
 
 @dataclass(frozen=True)
@@ -371,8 +371,8 @@ def test_damage_never_ends_in_a_traceback(kind: str, at: float, cut: bool, value
 
 @pytest.mark.assets
 def test_the_default_vectors_are_read_whole() -> None:
-    from pipeline.assets.resolve import find_vectors
-    from pipeline.contract.progress import Silent
+    from ssmi.pipeline.assets.resolve import find_vectors
+    from ssmi.pipeline.contract.progress import Silent
 
     found = find_vectors("synonyms", root=Path(), reporter=Silent())
     table = read_vectors(found.path)

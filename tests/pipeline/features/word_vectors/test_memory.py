@@ -13,8 +13,8 @@ import pytest
 READ = """
 import resource, sys
 from pathlib import Path
-from pipeline.features.vocabulary_builder import VocabularyBuilder
-from pipeline.features.word_vectors import open_vectors
+from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.features.word_vectors import open_vectors
 
 for number, path in enumerate(sys.argv[1:]):
     folder = Path(path).parent / f"vocabulary{number}"
@@ -81,7 +81,7 @@ def test_two_million_words_stay_under_a_gibibyte(fresh_project, tmp_path) -> Non
             left, right = divmod(row, 1500)
             more = chr(0x4E00 + (left * 7 + right) % 1500) if row % 3 else ""
             stream.write(f"{chr(0x4E00 + right)}{chr(0x4E00 + left)}{more} {tails[row % 97]}\n")
-    command = [sys.executable, "-m", "cli.main", "features", "vocab", "-S", f"vocab.vectors={tmp_path / 'v.txt'}"]
+    command = [sys.executable, "-m", "ssmi.cli.main", "features", "vocab", "-S", f"vocab.vectors={tmp_path / 'v.txt'}"]
     done = subprocess.run(
         [sys.executable, "-c", MEASURE, *command],
         cwd=fresh_project.root,

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.labels import Span
-from pipeline.readers import ReadReport, Sentence, read_sentences
-from pipeline.readers.formats.bracket import read_bracket, to_bracket
-from pipeline.readers.options import DEFAULT
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.pipeline.readers.formats.bracket import read_bracket, to_bracket
+from ssmi.pipeline.readers.options import DEFAULT
 
 Write = Callable[..., Path]
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.labels import Span, TagScheme, spans_to_tags
-from pipeline.readers import Sentence, read_sentences
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span, TagScheme, spans_to_tags
+from ssmi.pipeline.readers import Sentence, read_sentences
 
 Write = Callable[..., Path]
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.contract.errors import InputDataError
-from pipeline.contract.labels import Span
-from pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 
 Write = Callable[..., Path]
 

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.contract.errors import InputDataError, MissingResourceError
-from pipeline.contract.labels import Span
-from pipeline.readers import Sentence, read_sentences
-from pipeline.readers.options import ReadOptions
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers import Sentence, read_sentences
+from ssmi.pipeline.readers.options import ReadOptions
 
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 TOKENS = ["李", "明", "在", "京"]

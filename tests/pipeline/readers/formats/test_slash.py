@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contract.errors import InputDataError
-from pipeline.readers import read_sentences
-from pipeline.readers.options import ReadOptions
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.readers import read_sentences
+from ssmi.pipeline.readers.options import ReadOptions
 
 Write = Callable[..., Path]
 

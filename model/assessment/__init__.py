@@ -1,1 +1,0 @@
-"""What is made of predictions beyond the scores: counts by sentence, differences of runs, calibration."""

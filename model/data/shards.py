@@ -1,0 +1,305 @@
+"""Open a shard folder: its labels, its digests, and its sentences as flat arrays with offsets.
+
+Characters and tags cost 7 bytes a character, boundaries 4 for each kind and for each place in the sets (MSRA with best
+boundaries alone, 50,000 of them: open in 2 s, 250 MB at the peak of reading);
+stored hidden states stay on disk, memory-mapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ssmi.model.data.boundaries import NO_BOUNDARY, BoundaryTable, Ids, Rowed, Rows, read_table
+from ssmi.model.data.hidden_states import HiddenStates, read_hidden
+from ssmi.model.data.segment_positions import REBUILD, check_windows, places
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.labels import LabelSet, Span
+from ssmi.pipeline.contract.schema import SHARDS
+from ssmi.pipeline.contract.words import edges
+
+_COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredFeatures:
+    """What a network reads of a sentence beyond its characters and tags; the rest stays on disk."""
+
+    best: bool = False
+    local: bool = False
+    sets: bool = False
+    """The boundary sets and their negatives."""
+    places: bool = False
+    """Where each character stands in its segment."""
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """A shard folder without its sentences."""
+
+    folder: Path
+    labels: LabelSet
+    boundaries: BoundaryTable
+    digest: str
+    """sha256 of its manifest."""
+    vocabulary_digest: str
+    encoder_digest: str
+    encoder_width: int
+    """Of the encoder that they were built with."""
+    max_window: int
+    """The most characters that one window holds."""
+    n_tokens: int
+    """Size of the encoder's vocabulary: token ids are below it."""
+    hidden_width: int | None
+    """Width of the stored hidden states; None when there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The sentences of a split, end to end; sentence ``i`` owns ``[offsets[i], offsets[i + 1])`` of the flat arrays.
+
+    offsets: Shape: (n_sentences + 1,)
+    token_ids, tag_ids: Shape: (n_characters,)
+    best_rows, local_rows: embedding rows of S_m and of the local boundary, 0 for none. Shape: (n_characters,)
+    set_rows, negative_rows: likewise of S_s and of the negatives, padded with 0. Shape: (n_characters, largest set)
+    places: where each character stands in its segment, one of ``SEGMENT_POSITIONS``. Shape: (n_characters,)
+    kinds: what each character is to an edge of an entity, as ``words.edges`` says. Shape: (n_characters,)
+    window_offsets, window_starts: likewise, where each sentence's windows begin (counted within the sentence).
+    gold: the entities of each sentence.
+    """
+
+    offsets: Ids
+    token_ids: npt.NDArray[np.int32]
+    tag_ids: npt.NDArray[np.int16]
+    best_rows: Rows | None
+    local_rows: Rows | None
+    set_rows: Rows | None
+    negative_rows: Rows | None
+    places: Rows | None
+    kinds: npt.NDArray[np.uint8]
+    window_offsets: Ids
+    window_starts: npt.NDArray[np.int32]
+    gold: Sequence[Sequence[Span]]
+    hidden: HiddenStates | None
+
+    @property
+    def lengths(self) -> Ids:
+        """Characters of each sentence. Shape: (n_sentences,)."""
+        return np.diff(self.offsets)
+
+    def kinds_of(self, sentence: int) -> Sequence[int]:
+        """``kinds`` of one sentence."""
+        return self.kinds[self.offsets[sentence] : self.offsets[sentence + 1]].tobytes()
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def open_shards(folder: Path) -> Shards:
+    """Open a shard folder.
+
+    Raises MissingResourceError when it was not built, StaleArtifactError when something in it is of another version or
+    a part is missing or too much.
+    """
+    manifest = manifests.load(folder)
+    manifests.check_parts(manifest, folder)
+    facts = manifest.report.statistics
+    try:
+        return Shards(
+            folder,
+            LabelSet.load(folder / "labels.json"),
+            read_table(folder / "boundaries.parquet"),
+            manifests.digest_file(folder / manifests.MANIFEST_NAME),
+            str(facts["vocabulary_digest"]),
+            str(facts["encoder_digest"]),
+            int(facts["encoder_width"]),
+            int(facts["max_window"]),
+            int(facts["n_tokens"]),
+            int(facts["hidden_width"]) if facts.get("hidden_width") is not None else None,
+        )
+    except KeyError as error:
+        raise StaleArtifactError(
+            f"{folder}: its manifest has no {error} among the statistics", next_step=REBUILD
+        ) from error
+
+
+def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
+    """Read a split; one that has no parts is empty.
+
+    ``boundaries`` gives the embedding rows. Raises StaleArtifactError when hidden states are wanted and none are
+    stored, or when a part is not what shards hold.
+    """
+    paths = tables.list_parts(shards.folder, split)
+    names = _columns(wanted)
+    parts = [tables.read_table(path, SHARDS, columns=names) for path in paths] or [SHARDS.empty_table().select(names)]
+    source = f"{shards.folder.name}/{split}"
+    whole = _Whole(pa.concat_tables(parts), boundaries, source)
+    offsets = whole.offsets
+    tag_ids = whole.of_characters("tag_ids").to_numpy()
+    if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
+        raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
+    window_offsets, window_starts = whole.flat("window_starts")
+    check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.max_window, source=source)
+    return Split(
+        offsets,
+        whole.of_characters("token_ids").to_numpy(),
+        tag_ids,
+        whole.rows("best_ids") if wanted.best else None,
+        whole.rows("local_ids") if wanted.local else None,
+        whole.rows_of_sets("set_ids") if wanted.sets else None,
+        whole.rows_of_sets("negative_ids") if wanted.sets else None,
+        places(offsets, *whole.flat("segment_starts"), source=source) if wanted.places else None,
+        _kinds(offsets, whole.of_characters("characters"), source=source),
+        window_offsets,
+        window_starts.to_numpy(),
+        _gold(*whole.flat("entities"), labels=shards.labels, source=source),
+        read_hidden(paths, parts, width=shards.hidden_width, folder=shards.folder, split=split)
+        if wanted.hidden
+        else None,
+    )
+
+
+def characters_of(shards: Path, split: str) -> list[list[str]]:
+    """The characters of every sentence of a split, in its order."""
+    parts = [tables.read_table(path, SHARDS, columns=["characters"]) for path in tables.list_parts(shards, split)]
+    return [characters for part in parts for characters in part["characters"].to_pylist()]
+
+
+def _columns(wanted: RequiredFeatures) -> list[str]:
+    """The columns to read; what is not wanted stays on disk."""
+    return [
+        *_COLUMNS,
+        *(("best_ids",) if wanted.best else ()),
+        *(("local_ids",) if wanted.local else ()),
+        *(("set_ids", "negative_ids") if wanted.sets else ()),
+        *(("segment_starts",) if wanted.places else ()),
+    ]
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """All parts of a split as one table."""
+
+    table: pa.Table
+    boundaries: BoundaryTable
+    source: str
+    """Names it in errors."""
+
+    @cached_property
+    def offsets(self) -> Ids:
+        """Where each sentence's characters begin. Shape: (n_sentences + 1,)."""
+        return self.flat("token_ids")[0]
+
+    def flat(self, name: str) -> tuple[Ids, Any]:
+        """A list column as offsets and one flat Arrow array."""
+        lists = self.table[name].combine_chunks()
+        lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
+        return np.concatenate(([0], np.cumsum(lengths))), lists.flatten()
+
+    def of_characters(self, name: str) -> Any:
+        """The flat values of a column with one a character; StaleArtifactError where it has more or fewer."""
+        own_offsets, values = self.flat(name)
+        if not np.array_equal(own_offsets, self.offsets):
+            raise StaleArtifactError(f"{self.source}: {name} and token_ids differ in length", next_step=REBUILD)
+        return values
+
+    def rows(self, name: str) -> Rows:
+        """Embedding rows of a boundary a character. Shape: (n_characters,)."""
+        return self.boundaries.rows_of(self.of_characters(name).to_numpy(), source=self.source)
+
+    def rows_of_sets(self, name: str) -> Rows:
+        """Embedding rows of a set a character. Shape: (n_characters, largest set)."""
+        lists = self.of_characters(name)
+        counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+        return _padded(counts, self.boundaries.rows_of(lists.flatten().to_numpy(), source=self.source))
+
+
+def _padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
+    """Sets that stand end to end, ``counts`` long, side by side. Shape: (n_sets, largest set)."""
+    square = np.full((len(counts), int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
+    square[np.arange(square.shape[1]) < counts[:, None]] = rows
+    return square
+
+
+def split_of(
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    boundaries: Rowed,
+    wanted: RequiredFeatures,
+    hidden: Sequence[npt.NDArray[np.float16]] | None = None,
+) -> Split:
+    """Rows made on line as a split without gold; its tags mean nothing.
+
+    rows: the columns of ``schema.SHARDS`` that are wanted, without negatives, which only training reads.
+    hidden: the encoder's states of each row, where wanted.
+    """
+    offsets = _offsets([len(row["token_ids"]) for row in rows])
+    n_characters = int(offsets[-1])
+
+    def flat(name: str) -> npt.NDArray[np.int64]:
+        return np.fromiter(chain.from_iterable(row[name] for row in rows), dtype=np.int64)
+
+    def rows_of(name: str) -> Rows:
+        return boundaries.rows_of(flat(name), source=name)
+
+    set_rows = None
+    if wanted.sets:
+        sets = [own for row in rows for own in row["set_ids"]]
+        counts = np.array([len(own) for own in sets], dtype=np.int64)
+        values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
+        set_rows = _padded(counts, boundaries.rows_of(values, source="set_ids"))
+    states = None
+    if wanted.hidden:
+        assert hidden is not None
+        states = HiddenStates([np.concatenate(hidden)], np.zeros(len(rows), dtype=np.int64), offsets[:-1])
+    return Split(
+        offsets,
+        flat("token_ids").astype(np.int32),
+        np.zeros(n_characters, dtype=np.int16),
+        rows_of("best_ids") if wanted.best else None,
+        rows_of("local_ids") if wanted.local else None,
+        set_rows,
+        None,
+        places(offsets, _offsets([len(row["segment_starts"]) for row in rows]), flat("segment_starts"), source="rows")
+        if wanted.places
+        else None,
+        np.frombuffer(b"".join(edges("".join(one[:1] for one in row["characters"])) for row in rows), dtype=np.uint8),
+        _offsets([len(row["window_starts"]) for row in rows]),
+        flat("window_starts").astype(np.int32),
+        [[] for _ in rows],
+        states,
+    )
+
+
+def _offsets(lengths: Sequence[int]) -> Ids:
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def _kinds(offsets: Ids, characters: Any, *, source: str) -> npt.NDArray[np.uint8]:
+    """What ``words.edges`` says of each sentence, end to end; a longer item of ``characters`` counts by its first."""
+    lists = pa.ListArray.from_arrays(offsets.astype(np.int32), pc.utf8_slice_codeunits(characters, 0, 1))
+    kinds = b"".join(edges(text.as_py()) for text in pc.binary_join(lists, ""))
+    if len(kinds) != offsets[-1]:
+        raise StaleArtifactError(f"{source}: empty characters", next_step=REBUILD)
+    return np.frombuffer(kinds, dtype=np.uint8)
+
+
+def _gold(offsets: Ids, entities: Any, *, labels: LabelSet, source: str) -> list[list[Span]]:
+    unknown = set(pc.unique(entities.field("label")).to_pylist()) - set(labels.entity_types)
+    if unknown:
+        raise StaleArtifactError(f"{source}: entity types outside labels.json: {sorted(unknown)}", next_step=REBUILD)
+    columns = (entities.field(name).to_pylist() for name in ("start", "end", "label"))
+    spans = [Span(*fields) for fields in zip(*columns, strict=True)]
+    return [spans[start:end] for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)]

@@ -1,0 +1,42 @@
+"""What each sentence of a split adds to the scores: all that a comparison of two runs needs.
+
+A sentence is named by a digest of its characters and its gold entities, so that runs on different features, encoders
+or label sets of one data set are known to be of the same sentences, and those on others are not taken for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ssmi.model.evaluation.scoring import Counts, count_sentence
+from ssmi.pipeline.contract.labels import Span
+
+_DIGEST_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A run on a split, one item a sentence, in the split's order."""
+
+    sentences: Sequence[str]
+    """The name of each: see ``name_of``."""
+    counts: Sequence[Mapping[str, Counts]]
+    """By entity type; types that are neither gold nor predicted in a sentence are left out."""
+
+
+def count(
+    characters: Iterable[Sequence[str]], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]
+) -> Counted:
+    """Count sentence by sentence; all three have one item a sentence, else ValueError."""
+    named = [name_of(text, own) for text, own in zip(characters, gold, strict=True)]
+    return Counted(named, [count_sentence(*pair) for pair in zip(gold, predicted, strict=True)])
+
+
+def name_of(characters: Sequence[str], gold: Sequence[Span]) -> str:
+    """A digest of a sentence: equal for the same characters with the same gold entities."""
+    body = [list(characters), sorted((span.start, span.end, span.label) for span in gold)]
+    # Escaped JSON: a lone surrogate has no UTF-8.
+    return hashlib.blake2b(json.dumps(body).encode(), digest_size=_DIGEST_BYTES).hexdigest()

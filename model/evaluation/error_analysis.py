@@ -1,0 +1,83 @@
+"""What a tagger got wrong: every gold and predicted entity that does not match exactly, in exactly one class.
+
+Neither gold nor predicted entities overlap among themselves, so those that share a character form small groups, and a
+group of both sides is one mistake:
+
+* ``type``: the same characters, another type
+* ``span``: overlapping, not the same characters; the types may agree or not
+* ``missed``: a gold entity that no prediction touches
+* ``spurious``: a prediction that touches no gold entity
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ssmi.pipeline.contract.labels import Span
+
+MistakeKind = Literal["type", "span", "missed", "spurious"]
+KINDS: tuple[MistakeKind, ...] = ("type", "span", "missed", "spurious")
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake: all gold and predicted entities that it is about, in order; one side is empty for a lone one."""
+
+    kind: MistakeKind
+    gold: tuple[Span, ...]
+    predicted: tuple[Span, ...]
+
+    @property
+    def start(self) -> int:
+        """First character of all its entities."""
+        return min(span.start for span in (*self.gold, *self.predicted))
+
+    @property
+    def end(self) -> int:
+        """One behind the last character of all its entities."""
+        return max(span.end for span in (*self.gold, *self.predicted))
+
+
+def find_mistakes(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Mistake]:
+    """The mistakes of one sentence in its order; exact matches are none."""
+    own_gold, own_predicted = set(gold), set(predicted)
+    sides = [(span, True) for span in own_gold - own_predicted] + [(span, False) for span in own_predicted - own_gold]
+    groups: list[list[tuple[Span, bool]]] = []
+    end = 0
+    for span, is_gold in sorted(sides):
+        if groups and span.start < end:
+            groups[-1].append((span, is_gold))
+        else:
+            groups.append([(span, is_gold)])
+        end = max(end, span.end)
+    return [_mistake(group) for group in groups]
+
+
+def _mistake(group: Sequence[tuple[Span, bool]]) -> Mistake:
+    gold = tuple(span for span, is_gold in group if is_gold)
+    predicted = tuple(span for span, is_gold in group if not is_gold)
+    kind: MistakeKind = "span"
+    if not predicted:
+        kind = "missed"
+    elif not gold:
+        kind = "spurious"
+    elif {(span.start, span.end) for span in gold} == {(span.start, span.end) for span in predicted}:
+        kind = "type"
+    return Mistake(kind, gold, predicted)
+
+
+def confusion(sentences: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> Counter[tuple[str | None, str | None]]:
+    """(gold type, predicted type) → how many entities, over (gold, predicted) of each sentence.
+
+    Entities are compared where their characters are the very same; None stands for no such entity on that side. So
+    the counts of a gold type over all columns add up to the gold entities of the type, and likewise for predictions.
+    """
+    counts: Counter[tuple[str | None, str | None]] = Counter()
+    for gold, predicted in sentences:
+        of_gold = {(span.start, span.end): span.label for span in gold}
+        of_predicted = {(span.start, span.end): span.label for span in predicted}
+        counts.update((of_gold.get(place), of_predicted.get(place)) for place in of_gold.keys() | of_predicted.keys())
+    return counts

@@ -1,0 +1,162 @@
+"""Entity-level scores: exact span and type, micro-averaged, with counts.
+
+Both sides come as spans; those of a predicted path are read by ``contract.labels.strict_spans``: only a well-formed
+B (M|I)* E or S of one type is an entity (BIO: B I*), any other run of tags is one ill-formed piece, counted and worth
+nothing. That is seqeval's strict rule. An undefined ratio (nothing predicted, nothing gold) is 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ssmi.pipeline.contract.labels import Span
+
+_ENDINGS = {"named": ".NAM", "nominal": ".NOM"}
+"""Weibo's two kinds of mention, by the ending of the type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many entities there are, were predicted, and are both."""
+
+    gold: int
+    predicted: int
+    correct: int
+
+    @property
+    def precision(self) -> float:
+        """Correct share of the predicted."""
+        return self.correct / self.predicted if self.predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Correct share of the gold."""
+        return self.correct / self.gold if self.gold else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of the two."""
+        return 2 * self.correct / (self.gold + self.predicted) if self.gold + self.predicted else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Ratios (0 to 1) and counts."""
+        return {
+            "precision": self.precision,
+            "recall": self.recall,
+            "f1": self.f1,
+            "gold": self.gold,
+            "predicted": self.predicted,
+            "correct": self.correct,
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Counts:
+        """Undo ``to_json``; KeyError without the counts."""
+        return cls(int(body["gold"]), int(body["predicted"]), int(body["correct"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Everything that is said about one split."""
+
+    overall: Counts
+    by_type: dict[str, Counts]
+    """Every type that is gold or predicted, by name."""
+    by_group: dict[str, Counts]
+    """Weibo's ``named`` and ``nominal``; empty where types are not so marked."""
+    spans: Counts
+    """Span F: the type does not matter."""
+    ill_formed: int
+    """Predicted pieces that are no entity."""
+    n_sentences: int
+
+    @property
+    def type_accuracy(self) -> float:
+        """Type Acc (FLAT): correct entities / correct spans."""
+        return self.overall.correct / self.spans.correct if self.spans.correct else 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that metrics.json holds."""
+        return {
+            **self.overall.to_json(),
+            "by_type": {name: counts.to_json() for name, counts in self.by_type.items()},
+            "by_group": {name: counts.to_json() for name, counts in self.by_group.items()},
+            "span": self.spans.to_json(),
+            "type_accuracy": self.type_accuracy,
+            "ill_formed": self.ill_formed,
+            "n_sentences": self.n_sentences,
+        }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Scores:
+        """Undo ``to_json``; KeyError or TypeError for anything else."""
+        return cls(
+            Counts.from_json(body),
+            {name: Counts.from_json(counts) for name, counts in body["by_type"].items()},
+            {name: Counts.from_json(counts) for name, counts in body["by_group"].items()},
+            Counts.from_json(body["span"]),
+            int(body["ill_formed"]),
+            int(body["n_sentences"]),
+        )
+
+
+def score(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], *, ill_formed: int = 0) -> Scores:
+    """Compare sentence by sentence; both sequences have one item a sentence, else ValueError.
+
+    ill_formed: the pieces that were predicted beside the spans.
+    """
+    by_type = add(count_sentence(*pair) for pair in zip(gold, predicted, strict=True))
+    overall = total(by_type.values())
+    correct = sum(len(_places(own) & _places(guessed)) for own, guessed in zip(gold, predicted, strict=True))
+    return Scores(
+        overall,
+        by_type,
+        {group: total(by_type[label] for label in own) for group, own in group_members(by_type).items()},
+        Counts(overall.gold, overall.predicted, correct),
+        ill_formed,
+        len(gold),
+    )
+
+
+def count_sentence(gold: Sequence[Span], predicted: Sequence[Span]) -> dict[str, Counts]:
+    """The counts of one sentence, of every type that is gold or predicted in it, by name."""
+    n_gold = Counter(span.label for span in gold)
+    n_predicted = Counter(span.label for span in predicted)
+    n_correct = Counter(span.label for span in set(gold) & set(predicted))
+    return {
+        label: Counts(n_gold[label], n_predicted[label], n_correct[label]) for label in sorted(n_gold | n_predicted)
+    }
+
+
+def add(sentences: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
+    """The counts of all sentences together, by name of type."""
+    n_gold, n_predicted, n_correct = Counter[str](), Counter[str](), Counter[str]()
+    for sentence in sentences:
+        for label, counts in sentence.items():
+            n_gold[label] += counts.gold
+            n_predicted[label] += counts.predicted
+            n_correct[label] += counts.correct
+    return {
+        label: Counts(n_gold[label], n_predicted[label], n_correct[label]) for label in sorted(n_gold | n_predicted)
+    }
+
+
+def _places(spans: Iterable[Span]) -> set[tuple[int, int]]:
+    return {(span.start, span.end) for span in spans}
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """The counts of several types together."""
+    every = list(counts)
+    return Counts(sum(c.gold for c in every), sum(c.predicted for c in every), sum(c.correct for c in every))
+
+
+def group_members(types: Iterable[str]) -> dict[str, list[str]]:
+    """Weibo's ``named`` and ``nominal`` → their types; empty where types are not so marked."""
+    every = list(types)
+    if not every or not all(label.endswith(tuple(_ENDINGS.values())) for label in every):
+        return {}
+    return {group: [label for label in every if label.endswith(ending)] for group, ending in _ENDINGS.items()}

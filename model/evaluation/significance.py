@@ -1,0 +1,208 @@
+"""Whether one system is better than another: the difference of F1 with its bootstrap interval.
+
+Resampled are the sentences of the split, for both systems and all their seeds alike (the interval is paired, as in
+Koehn 2004 and Berg-Kirkpatrick et al. 2012), and, where a system was trained with several seeds, those seeds as well:
+both systems' together where they are the same seeds, each by itself otherwise. A system's F1 is the mean of its seeds'
+micro-averaged F1, as in a table of runs. Few seeds say little of others: the variance that n of them show is on average
+(n - 1) / n of the true one, so with two or three an interval is rather too narrow.
+
+The resamples depend on the seed and the number of sentences alone: whatever is compared on a split, the same are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ssmi.model.evaluation.counts import Counted
+from ssmi.model.evaluation.scoring import group_members
+
+RESAMPLES = 2_000
+LEVEL = 0.95
+SEED = 13
+ALL = "all"
+"""The name of all types together."""
+_CELLS = 1 << 22
+"""Of sentences times resamples at once: 32 MB."""
+
+Figures = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A network's runs on one split, by seed. All are of the same sentences, else ValueError; there is at least one."""
+
+    runs: Mapping[int, Counted]
+
+    def __post_init__(self) -> None:
+        """Check the runs against each other."""
+        first, *others = self.runs.values()
+        if any(first_difference(first, other) is not None for other in others):
+            raise ValueError("runs on different sentences")
+
+    @property
+    def counted(self) -> Counted:
+        """Any of its runs, for the sentences."""
+        return next(iter(self.runs.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How much more F1 a system has than a base; all from -1 to 1."""
+
+    f1: float
+    base_f1: float
+    low: float
+    high: float
+    """The ends of the interval."""
+    other_sign: float
+    """The share of resamples in which the gain is 0 or of the other sign: about how probable that is, from 0 to 1."""
+
+    @property
+    def gain(self) -> float:
+        """F1 less that of the base."""
+        return self.f1 - self.base_f1
+
+    @property
+    def told_apart(self) -> bool:
+        """Whether the interval does not hold 0."""
+        return not self.low <= 0 <= self.high
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "f1": self.f1,
+            "base_f1": self.base_f1,
+            "gain": self.gain,
+            "low": self.low,
+            "high": self.high,
+            "other_sign": self.other_sign,
+            "told_apart": self.told_apart,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A system's F1 on resamples.
+
+    f1: of each seed and group. Shape: (n_seeds, n_groups)
+    resampled: likewise on each resample. Shape: (n_resamples, n_seeds, n_groups)
+    """
+
+    seeds: tuple[int, ...]
+    f1: Figures
+    resampled: Figures
+
+
+def first_difference(one: Counted, other: Counted) -> int | None:
+    """The place of the first sentence that is not the same in both; None where all are."""
+    pairs = zip(one.sentences, other.sentences, strict=False)
+    found = next((place for place, (mine, theirs) in enumerate(pairs) if mine != theirs), None)
+    if found is None and len(one.sentences) != len(other.sentences):
+        return min(len(one.sentences), len(other.sentences))
+    return found
+
+
+def groups(systems: Sequence[System]) -> dict[str, list[str]]:
+    """What is compared: all types together, each type by name, Weibo's groups → the types that belong to it."""
+    types = sorted({label for system in systems for run in system.runs.values() for own in run.counts for label in own})
+    return {ALL: types, **{label: [label] for label in types}, **group_members(types)}
+
+
+def sample(
+    systems: Sequence[System],
+    of: Mapping[str, Sequence[str]],
+    *,
+    n_resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> list[Sampled]:
+    """The F1 of every system on the same resamples of the sentences; ``of``: the groups, as ``groups`` gives them.
+
+    Raises ValueError unless all systems are of the same sentences.
+    """
+    if any(first_difference(systems[0].counted, system.counted) is not None for system in systems):
+        raise ValueError("systems on different sentences")
+    n_sentences, n_groups = len(systems[0].counted.sentences), len(of)
+    columns = [_columns(run, of) for system in systems for run in system.runs.values()]
+    correct, size = (np.concatenate([pair[kind] for pair in columns], axis=1) for kind in (0, 1))
+    whole = _f1(correct.sum(0), size.sum(0))
+    resampled = np.empty((n_resamples, correct.shape[1]))
+    random = np.random.default_rng(seed)
+    step = max(1, _CELLS // max(1, n_sentences))
+    for start in range(0, n_resamples, step):
+        n = min(step, n_resamples - start)
+        # Whole numbers in float64 add up exactly, in whatever order a library takes them.
+        times = _times(random.integers(0, n_sentences, size=(n, n_sentences)), n_sentences)
+        resampled[start : start + n] = _f1(times @ correct, times @ size)
+    found, first = [], 0
+    for system in systems:
+        n_seeds = len(system.runs)
+        own = slice(first * n_groups, (first + n_seeds) * n_groups)
+        shape = (n_seeds, n_groups)
+        found.append(
+            Sampled(tuple(system.runs), whole[own].reshape(shape), resampled[:, own].reshape(n_resamples, *shape))
+        )
+        first += n_seeds
+    return found
+
+
+def differences(system: Sampled, base: Sampled, *, level: float = LEVEL, seed: int = SEED) -> list[Difference]:
+    """How much better a system is than a base, for each group; the seeds are resampled here."""
+    n_resamples = len(system.resampled)
+    draws = [
+        np.random.default_rng((seed, role)).integers(0, len(one.seeds), size=(n_resamples, len(one.seeds)))
+        for role, one in enumerate((system, base), start=1)
+    ]
+    if sorted(system.seeds) == sorted(base.seeds):
+        order = [base.seeds.index(own) for own in system.seeds]
+        draws[1] = np.array(order)[draws[0]]
+    means = [
+        np.take_along_axis(one.resampled, draw[:, :, None], axis=1).mean(1)
+        for one, draw in zip((system, base), draws, strict=True)
+    ]
+    gains = means[0] - means[1]
+    low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    f1, base_f1 = system.f1.mean(0), base.f1.mean(0)
+    other_sign = (gains * np.sign(f1 - base_f1) <= 0).mean(0)
+    figures = zip(*(values.tolist() for values in (f1, base_f1, low, high, other_sign)), strict=True)
+    return [Difference(*own) for own in figures]
+
+
+def compare(
+    system: System, base: System, *, n_resamples: int = RESAMPLES, level: float = LEVEL, seed: int = SEED
+) -> dict[str, Difference]:
+    """Both systems on the same sentences, overall (``ALL``), by type and by Weibo's groups.
+
+    Raises ValueError when they are of different sentences.
+    """
+    of = groups([system, base])
+    sampled = sample([system, base], of, n_resamples=n_resamples, seed=seed)
+    return dict(zip(of, differences(*sampled, level=level, seed=seed), strict=True))
+
+
+def _columns(run: Counted, of: Mapping[str, Sequence[str]]) -> tuple[Figures, Figures]:
+    """Correct entities, and gold and predicted ones together, of each sentence. Shape: (n_sentences, groups)."""
+    members: dict[str, list[int]] = {}
+    for column, types in enumerate(of.values()):
+        for label in types:
+            members.setdefault(label, []).append(column)
+    correct, size = (np.zeros((len(run.counts), len(of))) for _ in range(2))
+    for row, own in enumerate(run.counts):
+        for label, counts in own.items():
+            correct[row, members[label]] += counts.correct
+            size[row, members[label]] += counts.gold + counts.predicted
+    return correct, size
+
+
+def _times(chosen: npt.NDArray[np.int64], n_sentences: int) -> Figures:
+    """How often each sentence was drawn in each resample. Shape: (n_resamples, n_sentences)."""
+    flat = chosen + n_sentences * np.arange(len(chosen))[:, None]
+    return np.bincount(flat.ravel(), minlength=chosen.size).reshape(chosen.shape).astype(np.float64)
+
+
+def _f1(correct: Figures, size: Figures) -> Figures:
+    return np.divide(2 * correct, size, out=np.zeros_like(correct), where=size > 0)

@@ -1,0 +1,200 @@
+"""An encoder inside the network: load it, run it over windows, join the states. Only this file imports transformers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.utils import logging as _untyped_logging
+
+from ssmi.model.data.batches import Batch
+from ssmi.pipeline.contract.encoder_types import (
+    COMPUTED,
+    CONFIG,
+    EncoderShape,
+    check_loaded,
+    encoder_shape,
+    read_config,
+    type_of,
+    with_layers,
+)
+from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, read_vocabulary, vocabulary_file
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+
+transformers_logging: Any = _untyped_logging
+ANOTHER = "choose another encoder, or fix its folder"
+
+
+@dataclass(frozen=True, slots=True)
+class Specials:
+    """Ids of the tokens that are not characters."""
+
+    cls: int
+    sep: int
+    pad: int
+
+
+class Encoded(NamedTuple):
+    """What an encoder says of a batch.
+
+    states: O_B, zero on padding. Shape: (batch, length, width)
+    sentences: e_s, the [CLS] state, averaged over the windows of a longer sentence. Shape: (batch, width)
+    """
+
+    states: Tensor
+    sentences: Tensor
+
+
+class Encoder(nn.Module):
+    """An encoder of any type that is read, whose output is one state a character, however long the sentence.
+
+    ``width`` is that of a state, ``input_width`` that of E_c: an ELECTRA may embed in fewer dimensions.
+    """
+
+    def __init__(self, bert: PreTrainedModel, *, shape: EncoderShape, specials: Specials, folder: Path) -> None:
+        super().__init__()
+        self.bert = bert  # of whatever type: the weights of every run are named so
+        self.specials = specials
+        self._folder = folder
+        self.width = shape.width
+        self.max_window = shape.max_window
+        self.vocabulary_size = int(bert.config.vocab_size)
+        for name, parameter in bert.named_parameters():
+            if name == COMPUTED:  # loading makes it look trainable
+                parameter.requires_grad_(False)
+        self.input_width = self._words.embedding_dim
+
+    def embed(self, token_ids: Tensor) -> Tensor:
+        """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
+        embeddings: Tensor = self._words(token_ids)
+        return embeddings
+
+    @property
+    def _words(self) -> nn.Embedding:
+        """The word embeddings, wherever this type keeps them."""
+        words = self.bert.get_input_embeddings()
+        assert isinstance(words, nn.Embedding)
+        return words
+
+    def forward(self, batch: Batch, *, inputs: Tensor | None = None) -> Encoded:
+        """Last-layer states of the characters and of the sentences.
+
+        inputs: embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, input_width)
+        """
+        sources, lengths = batch.windows.sources, batch.windows.lengths[:, None]
+        numbers = torch.arange(sources.shape[1], device=sources.device)
+        attended = (numbers <= lengths + 1).long()  # not bool: DeBERTa subtracts it
+        holds = sources >= 0
+        places = sources.clamp(min=0)
+        specials = torch.where(numbers == lengths + 1, self.specials.sep, self.specials.pad)
+        specials[:, 0] = self.specials.cls
+        token_ids = torch.where(holds, batch.token_ids.view(-1)[places], specials)
+        if inputs is None:
+            output = self.bert(input_ids=token_ids, attention_mask=attended)
+        else:
+            fused = functional.embedding(places, inputs.flatten(0, 1))
+            embeddings = torch.where(holds[..., None], fused, self.embed(token_ids))
+            output = self.bert(inputs_embeds=embeddings, attention_mask=attended)
+        cells = output.last_hidden_state
+        states = functional.embedding(batch.windows.places, cells.flatten(0, 1)) * batch.mask[..., None]
+        owners = batch.windows.sentences
+        summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, owners, cells[:, 0])
+        return Encoded(states, summed / torch.bincount(owners, minlength=len(batch.mask))[:, None])
+
+    def describe(self, folder: Path) -> None:
+        """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""
+        folder.mkdir(parents=True)
+        config = with_layers(read_config(self._folder), int(self.bert.config.num_hidden_layers))
+        config.pop("_name_or_path", None)
+        (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        vocabulary = vocabulary_file(self._folder)
+        (folder / vocabulary.name).write_bytes(vocabulary.read_bytes())
+
+
+def load(folder: Path, *, layers: int | None = None) -> Encoder:
+    """Load an encoder folder in float32, whatever precision it is stored in; dropout as its configuration says.
+
+    layers: take the first so many and leave the rest; None takes all.
+    Raises MissingResourceError when files are missing, InputDataError for a folder that is not what is read,
+    StaleArtifactError when its weights are not those of its configuration, ParameterError when there are not so many
+    layers.
+    """
+    shape, specials = encoder_shape(folder), _specials(folder)
+    if layers is not None and layers > shape.n_layers:
+        raise ParameterError(
+            f"model.encoder_layers: {layers}, but {folder} has {shape.n_layers}",
+            next_step=f"at most -S model.encoder_layers={shape.n_layers}",
+        )
+    found = read_config(folder)
+    try:
+        with _quiet():
+            bert, info = AutoModel.from_pretrained(
+                folder,
+                config=_config(with_layers(found, layers or shape.n_layers)),
+                local_files_only=True,
+                use_safetensors=True,
+                output_loading_info=True,
+                **_ways(found),
+            )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise MissingResourceError(f"{folder}: no usable safetensors weights ({reason})", next_step=ANOTHER) from error
+    check_loaded(
+        folder,
+        missing=info["missing_keys"],
+        unexpected=info["unexpected_keys"],
+        mismatched=info["mismatched_keys"],
+        layers=layers,
+    )
+    return Encoder(bert, shape=shape, specials=specials, folder=folder)
+
+
+def blank(folder: Path) -> Encoder:
+    """The same network with random weights, from what ``Encoder.describe`` wrote."""
+    shape, specials = encoder_shape(folder), _specials(folder)
+    found = read_config(folder)
+    with _quiet():
+        bert = AutoModel.from_config(_config(found), **_ways(found))
+    return Encoder(bert, shape=shape, specials=specials, folder=folder).to(torch.float32)
+
+
+def _config(found: dict[str, Any]) -> Any:
+    return type(AutoConfig.for_model(found["model_type"])).from_dict(found)
+
+
+def _ways(found: dict[str, Any]) -> dict[str, Any]:
+    """How a model of this type is made: float32, the attention that it has, without a pooler."""
+    kind = type_of(found)
+    ways = {"dtype": torch.float32, "attn_implementation": "sdpa" if kind.sdpa else "eager"}
+    return {**ways, "add_pooling_layer": False} if kind.pooler else ways
+
+
+def _specials(folder: Path) -> Specials:
+    ids = read_vocabulary(folder).ids
+    try:
+        return Specials(ids[CLS], ids[SEP], ids[PAD])
+    except KeyError as error:
+        raise StaleArtifactError(f"{folder}: no {error} in its vocabulary", next_step=ANOTHER) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers' bars and log lines off the person's screen; what matters is raised as an error."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,218 @@
+"""Sums and maxima over all tag sequences of a linear chain, vectorised over the batch.
+
+Forward-backward and Viterbi (Rabiner 1989), the first with its gradients written out. Summing over the tags that may
+precede a tag is a matrix product: exp(scores - their maximum) @ exp(transitions). With one maximum for all tags, what
+is 100 below it would vanish in float32: B-ORG beside a much better O, although only M-ORG and E-ORG may follow it and
+the next character may want those. So tags are grouped by what may precede them, and each group has its own maximum.
+
+Tensors: emissions length × batch × n_tags; the mask is bool, length × batch, true from each sentence's first character
+to its last. Scores are float32 or float64.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ssmi.model.network.layers.threads import one_thread
+
+
+class Transitions(NamedTuple):
+    """Scores of a first tag, a last tag and two neighbours. Shapes: (n_tags,), (n_tags,), (n_tags, n_tags)."""
+
+    start: Tensor
+    end: Tensor
+    between: Tensor
+
+
+class Predecessors(nn.Module):
+    """Which tags may precede which, as rows: one for each group of tags and each tag that may precede the group's.
+
+    allowed: bool, whether the right tag may follow the left one; every tag has a predecessor. Shape: (n_tags, n_tags)
+    """
+
+    allowed: Tensor
+    group: Tensor
+    """The group of each tag. Shape: (n_tags,)"""
+    row_tag: Tensor
+    """The preceding tag of each row. Shape: (n_rows,)"""
+    row_group: Tensor
+    row_of: Tensor
+    """The row of each allowed pair; 0 for the others. Shape: (n_tags, n_tags)"""
+    outside: Tensor
+    """-inf for a tag that may not precede the group, else 0. Shape: (n_groups, n_tags)"""
+
+    def __init__(self, allowed: Tensor) -> None:
+        super().__init__()
+        members, group = torch.unique(allowed, dim=1, return_inverse=True)
+        row_tag, row_group = members.nonzero(as_tuple=True)
+        rows = torch.zeros(members.shape, dtype=torch.long)
+        rows[row_tag, row_group] = torch.arange(len(row_tag))
+        self._register("allowed", allowed)
+        self._register("group", group)
+        self._register("row_tag", row_tag)
+        self._register("row_group", row_group)
+        self._register("row_of", rows[:, group])
+        self._register("outside", torch.zeros(members.T.shape).masked_fill(~members.T, -math.inf))
+
+    def _register(self, name: str, value: Tensor) -> None:
+        self.register_buffer(name, value, persistent=False)
+
+    def factors(self, between: Tensor) -> tuple[Tensor, Tensor]:
+        """exp(between) over each column's maximum, 0 where forbidden; and those maxima. Shapes: as between, (n_tags,).
+
+        Allowed transitions to one tag count as at most 78 apart (637 in float64): no sum of theirs is 0.
+        """
+        maxima = between.masked_fill(~self.allowed, -math.inf).amax(0)
+        floor = 0.9 * math.log(torch.finfo(between.dtype).tiny)
+        return (between - maxima).clamp(floor, 0.0).exp() * self.allowed, maxima
+
+    def rows(self, factors: Tensor) -> Tensor:
+        """The factors by row, 0 for tags of another group. Shape: (n_rows, n_tags)."""
+        return factors[self.row_tag] * (self.row_group[:, None] == self.group)
+
+
+class Steps(NamedTuple):
+    """What the way forward leaves for the way back. Weights and totals begin with step 1; step 0 holds nothing.
+
+    P(y[t-1] = i | y[t] = j, x) = weights[t, row of (i, j)] * factors[i, j] / totals[t, j]
+    """
+
+    last: Tensor
+    """P(y = j | x) of each sentence's last character. Shape: (batch, n_tags)"""
+    weights: Tensor
+    """Shape: (length, batch, n_rows)"""
+    totals: Tensor
+    """Shape: (length, batch, n_tags)"""
+    factors: Tensor
+    """Shape: (n_tags, n_tags)"""
+
+
+def _forward(
+    emissions: Tensor, mask: Tensor, transitions: Transitions, predecessors: Predecessors
+) -> tuple[Tensor, Steps]:
+    """The log-sum over all sequences, (batch,), and the steps that led to it."""
+    length, batch, n_tags = emissions.shape
+    factors, maxima = predecessors.factors(transitions.between)
+    rows = predecessors.rows(factors)
+    weights = emissions.new_empty(length, batch, len(rows))
+    totals = emissions.new_empty(length, batch, n_tags)
+    scores = transitions.start + emissions[0]
+    for step in range(1, length):
+        best = (scores[:, None] + predecessors.outside).amax(2)
+        torch.exp(scores[:, predecessors.row_tag] - best[:, predecessors.row_group], out=weights[step])
+        torch.matmul(weights[step], rows, out=totals[step])
+        following = totals[step].log() + best[:, predecessors.group] + maxima + emissions[step]
+        scores = torch.where(mask[step, :, None], following, scores)
+    scores = scores + transitions.end
+    return scores.logsumexp(1), Steps(scores.softmax(1), weights, totals, factors)
+
+
+def _back(steps: Steps, mask: Tensor, predecessors: Predecessors) -> tuple[Tensor, Tensor]:
+    """P(y[t] = j | x), and the same over totals where t > 0 is no padding, else 0. Shapes: (length, batch, n_tags)."""
+    rows = predecessors.rows(steps.factors).T.contiguous()
+    marginals, shares = torch.empty_like(steps.totals), torch.zeros_like(steps.totals)
+    marginal = steps.last
+    for step in range(len(mask) - 1, 0, -1):
+        real = mask[step, :, None]
+        marginals[step] = marginal
+        shares[step] = torch.where(real, marginal / steps.totals[step], 0.0)
+        rest = torch.where(real, 0.0, marginal)  # in padding the last character's stays
+        marginal = rest.index_add(1, predecessors.row_tag, steps.weights[step] * (shares[step] @ rows))
+    marginals[0] = marginal
+    return marginals, shares
+
+
+class _LogPartition(torch.autograd.Function):
+    """The gradients are expectations: how often a sequence has each tag at each place, and each transition."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        emissions: Tensor,
+        mask: Tensor,
+        start: Tensor,
+        end: Tensor,
+        between: Tensor,
+        predecessors: Predecessors,
+    ) -> Tensor:
+        total, steps = _forward(emissions, mask, Transitions(start, end, between), predecessors)
+        ctx.save_for_backward(mask, *steps)
+        ctx.predecessors = predecessors
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        mask, *saved = ctx.saved_tensors
+        predecessors: Predecessors = ctx.predecessors
+        with one_thread(mask.device), torch.autocast(device_type=mask.device.type, enabled=False):
+            steps = Steps(*saved)
+            steps = steps._replace(last=steps.last * gradients[0][:, None])  # all below is linear in it
+            expected, shares = _back(steps, mask, predecessors)
+            pairs = torch.zeros_like(steps.factors)
+            if len(mask) > 1:
+                rows = steps.weights[1:].flatten(0, 1).T @ shares[1:].flatten(0, 1) * predecessors.rows(steps.factors)
+                pairs.index_add_(0, predecessors.row_tag, rows)
+        return expected * mask[..., None], None, expected[0].sum(0), steps.last.sum(0), pairs, None
+
+
+def log_partition(emissions: Tensor, mask: Tensor, transitions: Transitions, predecessors: Predecessors) -> Tensor:
+    """Log of the sum of exp(score) over all allowed tag sequences; differentiable once. Shape: (batch,)."""
+    total: Tensor = _LogPartition.apply(emissions, mask, *transitions, predecessors)  # type: ignore[no-untyped-call]
+    return total
+
+
+def path_score(emissions: Tensor, mask: Tensor, transitions: Transitions, tag_ids: Tensor) -> Tensor:
+    """The score of one sequence a sentence, (length, batch); what stands in padding is not read. Shape: (batch,)."""
+    tag_ids = tag_ids.masked_fill(~mask, 0)
+    picked = emissions.gather(2, tag_ids[..., None]).squeeze(2)
+    before = torch.cat((transitions.start[tag_ids[:1]], transitions.between[tag_ids[:-1], tag_ids[1:]]))
+    last = tag_ids.gather(0, mask.sum(0, keepdim=True) - 1).squeeze(0)
+    # A running sum: zeros behind the end cannot change how it is rounded, as they can in a sum by halves.
+    return torch.where(mask, picked + before, 0.0).cumsum(0)[-1] + transitions.end[last]
+
+
+def best_path(emissions: Tensor, mask: Tensor, transitions: Transitions) -> Tensor:
+    """The tag ids of the highest score (Viterbi), anything in padding. Shape: (length, batch).
+
+    The best predecessors are looked up again on the way back, which asks for one row where the way forward had n_tags.
+    Their scores are added up there in pytorch-crf's order, so that what rounding makes equal is told apart as there.
+    """
+    into = transitions.between.T.contiguous()
+    scores = torch.empty_like(emissions)
+    scores[0] = transitions.start + emissions[0]
+    for step in range(1, len(mask)):
+        best = (scores[step - 1, :, None] + into).amax(2) + emissions[step]
+        torch.where(mask[step, :, None], best, scores[step - 1], out=scores[step])
+    tags = torch.empty(mask.shape, dtype=torch.long, device=mask.device)
+    tags[-1] = (scores[-1] + transitions.end).argmax(1)
+    for step in range(len(mask) - 1, 0, -1):
+        tag = tags[step]
+        paths = (scores[step - 1] + into.index_select(0, tag)).add_(emissions[step].gather(1, tag[:, None]))
+        torch.where(mask[step], paths.argmax(1), tag, out=tags[step - 1])
+    return tags
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """How probable tags are, given a sentence's emissions."""
+
+    marginals: Tensor
+    """P(y[t] = j | x); in padding the last character's. Shape: (length, batch, n_tags)"""
+    steps: Steps
+    row_of: Tensor
+
+    @classmethod
+    def of(cls, emissions: Tensor, mask: Tensor, transitions: Transitions, predecessors: Predecessors) -> Posterior:
+        """One way forward and one back."""
+        _, steps = _forward(emissions, mask, transitions, predecessors)
+        return cls(_back(steps, mask, predecessors)[0], steps, predecessors.row_of)
+
+    def before(self, left: Tensor, right: Tensor, *, step: Tensor, sentence: Tensor) -> Tensor:
+        """P(y[step - 1] = left | y[step] = right, x) for indices of any shapes that broadcast; step is at least 1."""
+        weight = self.steps.weights[step, sentence, self.row_of[left, right]]
+        return weight * self.steps.factors[left, right] / self.steps.totals[step, sentence, right]

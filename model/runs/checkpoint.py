@@ -1,0 +1,320 @@
+"""A trained network on disk, and the proof that it and some shards belong together.
+
+``files.json`` holds the digest of every other file, and nothing is read that is not as it says.
+``model.safetensors`` holds every weight and the ids of the boundary table's rows; ``params.json`` and ``labels.json``
+how to assemble it; ``encoder/`` the tuned encoder's configuration and vocabulary; ``shards/`` the manifest of the
+shards it was trained on; ``checkpoint.json`` the digests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ssmi.model.data.boundaries import BoundaryTable
+from ssmi.model.data.shards import Shards
+from ssmi.model.network import encoder as encoders
+from ssmi.model.network.network import Network, build, check_buildable
+from ssmi.model.runs import weights
+from ssmi.model.runs.files import FACTS, SHARDS, require_checkpoint
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.labels import LabelSet
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.tables import replacing_folder
+
+FORMAT = 2
+_WEIGHTS, _PARAMS, _LABELS, _ENCODER = "model.safetensors", "params.json", "labels.json", "encoder"
+_FILES = "files.json"
+_FEATURES = ("segment", "embed", "selection", "pmi")
+"""Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
+_BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointMetadata:
+    """``checkpoint.json``: what the network was made from."""
+
+    shards: str
+    """sha256 of the training shards' manifest."""
+    vocabulary_digest: str
+    encoder_digest: str
+    n_parameters: int
+    best_epoch: int
+    """The epoch whose weights these are; 0 for those of a run stopped in its first."""
+    fingerprint: Mapping[str, Any]
+    """As ``provenance.fingerprint`` says."""
+    format: int = FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A network with its weights, fit for the shards it was loaded for."""
+
+    network: Network
+    params: Params
+    labels: LabelSet
+    boundaries: BoundaryTable
+    """Rows of the network's boundary embedding."""
+    facts: CheckpointMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A checkpoint without any shards: for text."""
+
+    checkpoint: Checkpoint
+    """Its boundaries are those that training met."""
+    shards: Manifest
+    """Of the shards that it was trained on."""
+
+
+def save(folder: Path, *, network: Network, params: Params, shards: Shards, facts: CheckpointMetadata) -> None:
+    """Write the folder whole or not at all."""
+    tensors = dict(network.state_dict())
+    if network.boundary is not None:
+        tensors[_BOUNDARY_IDS] = torch.from_numpy(shards.boundaries.ids)
+    with replacing_folder(folder) as fresh:
+        weights.write(tensors, fresh / _WEIGHTS)
+        (fresh / _PARAMS).write_text(parameters.dump(params), encoding="utf-8")
+        shards.labels.save(fresh / _LABELS)
+        (fresh / SHARDS).mkdir()
+        copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / SHARDS / manifests.MANIFEST_NAME)
+        if network.encoder is not None:
+            network.encoder.describe(fresh / _ENCODER)
+        _write_json(fresh / FACTS, asdict(facts))
+        _write_json(fresh / _FILES, _digests(fresh))
+
+
+def load(folder: Path, *, shards: Shards) -> Checkpoint:
+    """Load for use on ``shards``: boundaries that training never met take those shards' pre-trained vectors.
+
+    Raises MissingResourceError when there is no checkpoint, StaleArtifactError when the shards' labels, vocabulary,
+    encoder or feature parameters are not the checkpoint's or hold no hidden states where it reads them.
+    """
+    facts = read_metadata(folder)
+    _check_files(folder)
+    labels, params = _read_labels(folder / _LABELS), read_params(folder)
+    check_fit(folder, shards)
+    tensors = _read_tensors(folder / _WEIGHTS)
+    boundaries = shards.boundaries
+    if _BOUNDARY_IDS in tensors:
+        boundaries = _trained_boundaries(tensors).extended_by(shards.boundaries)
+        vectors = torch.from_numpy(boundaries.vectors)
+        tensors[_BOUNDARY_VECTORS] = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))
+    network = _assemble(
+        folder, params, labels, boundaries, tensors, hidden_width=shards.hidden_width, n_tokens=shards.n_tokens
+    )
+    return Checkpoint(network, params, labels, boundaries, facts)
+
+
+def check_fit(folder: Path, shards: Shards) -> None:
+    """Refuse shards that ``load`` would refuse; reads no weights."""
+    check(folder, read_metadata(folder), _read_labels(folder / _LABELS), shards)
+    _check_features(folder, shards)
+    check_buildable(read_params(folder).model, shards)
+
+
+def load_alone(folder: Path) -> Run:
+    """Load for use on text, without any shards.
+
+    Raises MissingResourceError when there is no checkpoint, StaleArtifactError when it is not whole.
+    """
+    facts = read_metadata(folder)
+    _check_files(folder)
+    shards = manifests.load(folder / SHARDS)
+    if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != facts.shards:
+        raise _broken(folder / SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {FACTS} names"))
+    labels, params = _read_labels(folder / _LABELS), read_params(folder)
+    tensors = _read_tensors(folder / _WEIGHTS)
+    boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
+    if _BOUNDARY_IDS in tensors:
+        boundaries = _trained_boundaries(tensors)
+    about = shards.report.statistics
+    network = _assemble(
+        folder,
+        params,
+        labels,
+        boundaries,
+        tensors,
+        hidden_width=about.get("hidden_width"),
+        n_tokens=int(about["n_tokens"]),
+    )
+    return Run(Checkpoint(network, params, labels, boundaries, facts), shards)
+
+
+def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
+    """The boundary table among a checkpoint's tensors, its ids taken from them."""
+    return BoundaryTable(tensors.pop(_BOUNDARY_IDS).numpy(), tensors[_BOUNDARY_VECTORS][1:].numpy())
+
+
+def _assemble(
+    folder: Path,
+    params: Params,
+    labels: LabelSet,
+    boundaries: BoundaryTable,
+    tensors: dict[str, Tensor],
+    *,
+    hidden_width: int | None,
+    n_tokens: int,
+) -> Network:
+    network = build(
+        params.model,
+        labels=labels,
+        boundaries=boundaries,
+        encoder=encoders.blank(folder / _ENCODER) if params.model.encoder == "finetune" else None,
+        hidden_width=hidden_width,
+        n_tokens=n_tokens,
+    )
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise _broken(folder / _WEIGHTS, error) from error
+    return network
+
+
+def restore(folder: Path, network: Network) -> None:
+    """Put saved weights back into the very network they were saved from."""
+    tensors = _read_tensors(folder / _WEIGHTS)
+    tensors.pop(_BOUNDARY_IDS, None)
+    network.load_state_dict(tensors)
+
+
+def check(folder: Path, facts: CheckpointMetadata, labels: LabelSet, shards: Shards) -> None:
+    """Refuse shards of another label set, vocabulary or encoder, naming every difference."""
+    pairs = {
+        "labels": (_describe(labels), _describe(shards.labels)),
+        "vocabulary": (facts.vocabulary_digest, shards.vocabulary_digest),
+        "encoder": (facts.encoder_digest, shards.encoder_digest),
+    }
+    problems = [f"{what} {own} here, {other} there" for what, (own, other) in pairs.items() if own != other]
+    if problems:
+        raise StaleArtifactError(
+            f"{folder} and {shards.folder} do not belong together: {'; '.join(problems)}",
+            next_step="build the shards as for training, or train on these",
+        )
+
+
+def _check_features(folder: Path, shards: Shards) -> None:
+    """Refuse shards whose features were made with other parameters: the network never saw the like."""
+    then, now = (_feature_parameters(manifests.load(path)) for path in (folder / SHARDS, shards.folder))
+    if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
+        then["shards.hidden_layers"] = now["shards.hidden_layers"]  # nothing of it is read, or check_buildable says so
+    problems = [
+        f"{name} is {then.get(name)} here, {now.get(name)} there"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
+    ]
+    if problems:
+        raise StaleArtifactError(
+            f"{folder} was trained on other features than {shards.folder} holds: {'; '.join(problems)}",
+            next_step="build the features with the run's parameters, or train on these",
+        )
+
+
+def _feature_parameters(shards: Manifest) -> dict[str, Any]:
+    """``section.key`` → value of all that decides what a sentence's row holds, the split into sentences left out."""
+    facts = shards.report.statistics
+    sections = facts.get("feature_parameters", {})
+    found = {f"{name}.{key}": value for name in _FEATURES for key, value in sections.get(name, {}).items()}
+    return {**found, "shards.hidden_layers": facts.get("hidden_layers")}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """sha256 of each file but the one that holds them, by its name below the folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / _FILES)
+    return {path.relative_to(folder).as_posix(): manifests.digest_file(path) for path in files}
+
+
+def _check_files(folder: Path) -> None:
+    """Raise StaleArtifactError, with both digests, for files that are not those that were saved."""
+    saved, found = _read_json(folder / _FILES), _digests(folder)
+    problems = [
+        f"{folder / name} is {found.get(name, 'missing')[:12]}, {str(saved.get(name, 'no such file'))[:12]} was saved"
+        for name in sorted(saved.keys() | found.keys())
+        if saved.get(name) != found.get(name)
+    ]
+    if problems:
+        raise StaleArtifactError(
+            f"damaged: {'; '.join(problems)}", next_step="train again, or bring the run over whole"
+        )
+
+
+def _describe(labels: LabelSet) -> str:
+    return f"{labels.scheme} {','.join(labels.entity_types)}"
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _broken(path, error) from error
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise _broken(path, ValueError("weights that are no finite numbers"))
+    return tensors
+
+
+def read_metadata(folder: Path) -> CheckpointMetadata:
+    """What a checkpoint was made from. Raises MissingResourceError without one, StaleArtifactError for another form."""
+    path = folder / FACTS
+    body = _read_json(path)
+    if body.get("format") != FORMAT or set(body) != set(CheckpointMetadata.__dataclass_fields__):
+        raise _broken(path, ValueError(f"format {body.get('format')}, this program writes {FORMAT}"))
+    return CheckpointMetadata(**body)
+
+
+def digest(folder: Path) -> str:
+    """What tells a checkpoint, weights and all, from any other. Raises MissingResourceError without one."""
+    require_checkpoint(folder.parent)
+    try:
+        return manifests.digest_file(folder / _FILES)
+    except FileNotFoundError as error:
+        raise _broken(folder / _FILES, error) from error
+
+
+def read_params(folder: Path) -> Params:
+    """The parameters of a checkpoint's run. Raises MissingResourceError without, ParameterError for unknown keys."""
+    return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
+
+
+def _read_labels(path: Path) -> LabelSet:
+    try:
+        return LabelSet.load(path)
+    except SsmiError as error:
+        raise _broken(path, error) from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(body, dict):
+            raise ValueError("no object")
+    except FileNotFoundError as error:
+        require_checkpoint(path.parent.parent)
+        raise _broken(path, error) from error
+    except ValueError as error:
+        raise _broken(path, error) from error
+    return body
+
+
+def _write_json(path: Path, body: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _broken(path: Path, error: Exception) -> SsmiError:
+    first_line = str(error).strip().partition("\n")[0]
+    return StaleArtifactError(
+        f"{path}: damaged, or not of this version ({first_line})", next_step="train again, or bring the run over whole"
+    )

@@ -1,0 +1,45 @@
+"""The counts of each sentence of a split, kept with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssmi.model.evaluation.counts import Counted
+from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.runs.files import COUNTS
+from ssmi.pipeline.contract import schema, tables
+
+
+def path_of(run: Path, split: str) -> Path:
+    """The file of a split in a run folder."""
+    return run / COUNTS / f"{split}.parquet"
+
+
+def write(path: Path, counted: Counted) -> None:
+    """Write a file of counts; the same counts give the same bytes."""
+    rows = [
+        {
+            "sentence": sentence,
+            "counts": [
+                {"label": label, "gold": own.gold, "predicted": own.predicted, "correct": own.correct}
+                for label, own in sorted(counts.items())
+            ],
+        }
+        for sentence, counts in zip(counted.sentences, counted.counts, strict=True)
+    ]
+    tables.write_rows(path, schema.COUNTS, rows)
+
+
+def read(run: Path, split: str) -> Counted | None:
+    """The counts that a run was left with; None where there are none. Raises StaleArtifactError for another table."""
+    path = path_of(run, split)
+    if not path.is_file():
+        return None
+    rows = tables.read_rows(path, schema.COUNTS)
+    return Counted(
+        [row["sentence"] for row in rows],
+        [
+            {own["label"]: Counts(own["gold"], own["predicted"], own["correct"]) for own in row["counts"]}
+            for row in rows
+        ],
+    )

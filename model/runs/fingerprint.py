@@ -1,0 +1,69 @@
+"""What a run is made from: two runs of which this is the same have the same figures, but for rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ssmi.model import hardware
+from ssmi.model.data.shards import Shards
+from ssmi.model.runs import learning_rates
+from ssmi.pipeline.contract.params import Params
+
+REVISION = 4
+"""Of the code that trains: one more whenever the same parameters come to give other figures (``make golden`` asks)."""
+
+_SECTIONS: Mapping[str, frozenset[str]] = {
+    "encoder": frozenset(),
+    "model": frozenset(),
+    "train": frozenset({"device", "threads"}),
+}
+"""Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
+
+
+def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
+    """``section.key`` → value, the digests of the shards and of the encoder that they were built with, the code.
+
+    ``train.precision`` and the learning rates are what ``auto`` comes to, on this machine and for this encoder.
+    """
+    resolved = learning_rates.resolve(params, encoder_width=shards.encoder_width)
+    values = {
+        f"{section}.{key}": value
+        for section, free in _SECTIONS.items()
+        for key, value in resolved.section(section).items()
+        if key not in free
+    }
+    precision = hardware.precision(hardware.choose_device(params.train.device), params.train.precision)
+    return {
+        **values,
+        "train.precision": precision,
+        "shards": shards.digest,
+        "the shards' encoder": shards.encoder_digest,
+        "the revision of the network's code": REVISION,
+    }
+
+
+SEED = "train.seed"
+"""The one thing in which the runs of one setting differ."""
+
+
+def settings_of(made: Mapping[str, Any]) -> dict[str, Any]:
+    """What all seeds of one setting are made from."""
+    return {name: value for name, value in made.items() if name != SEED}
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, run: str) -> list[str]:
+    """A line for each thing that a run, called ``run``, was not made from what it would be made from now."""
+    return [
+        f"{name} is {short(then.get(name))} in {run}, {short(now.get(name))} now"
+        for name in sorted(now.keys() | then.keys())
+        if then.get(name) != now.get(name)
+    ]
+
+
+def short(value: Any) -> str:
+    """A value as params.yaml has it, a digest's beginning."""
+    if value is None:
+        return "null"
+    text = str(value)
+    return text[:12] if len(text) == 64 else text

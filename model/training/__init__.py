@@ -1,0 +1,1 @@
+"""Training on shards: the loop, its optimizer and learning rates, several processes, and interrupts."""

@@ -1,0 +1,197 @@
+"""Train on a shard folder and leave a run folder: the best checkpoint, the history, the metrics.
+
+Dev F1 picks the epoch (ties: the earlier one); test is read once, at the end, with that epoch's weights. On a CPU two
+runs with the same parameters and threads write the same bytes, also when one of them was stopped and resumed. A run
+folder with metrics.json holds a finished run; one with ``state/`` a run that can be resumed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ssmi.model import hardware
+from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, read_split
+from ssmi.model.evaluation.counts import count
+from ssmi.model.evaluation.scoring import Scores
+from ssmi.model.network.encoder import load as load_encoder
+from ssmi.model.network.network import Network, build, check_buildable, check_encoder, wanted
+from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import counts, learning_rates
+from ssmi.model.runs import history as histories
+from ssmi.model.runs import state as states
+from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, METRICS
+from ssmi.model.runs.history import EpochRecord
+from ssmi.model.runs.state import SavedState
+from ssmi.model.training import distributed
+from ssmi.model.training.interrupts import Interrupts
+from ssmi.model.training.trainer import Timing, TrainContext, Trainer
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.tables import replacing_folder, writing
+
+__all__ = ["EpochRecord", "TrainResult", "train"]
+
+_HEADLINES = ("precision", "recall", "f1")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What a run came to, and how it went since it was started or resumed."""
+
+    run: Path
+    history: Sequence[EpochRecord]
+    best_epoch: int
+    dev: Scores
+    """Of the best epoch."""
+    test: Scores | None
+    """Of the same weights; None where there is no test split, or ``train.test`` is off."""
+    step_losses: Sequence[float]
+    """Mean loss of each step."""
+    timing: Timing
+
+
+def train(
+    *, shards: Path, encoder: Path | None, run: Path, params: Params, reporter: Reporter, resume: bool = False
+) -> TrainResult:
+    """Train, pick, test, and write ``run``; what a finished run left there stays until the first epoch is done.
+
+    Started by torchrun, every process calls this alike and gets the same result; the first one writes.
+
+    encoder: the BERT folder that the shards were built with; read only with ``model.encoder: finetune``.
+    resume: go on with the unfinished run in ``run``.
+    Raises ParameterError, MissingResourceError or StaleArtifactError for what does not fit together or cannot be
+    resumed, InputDataError for shards without train or dev sentences, DivergedError when the loss stops being a number,
+    ``interrupts.Interrupted`` (a KeyboardInterrupt) after Ctrl-C or SIGTERM, when everything is saved.
+    """
+    opened = open_shards(shards)
+    check_buildable(params.model, opened)
+    with distributed.join(params.train.device) as processes:
+        reporter = reporter if processes.is_main else Silent()
+        unfinished = _find(run, opened, params) if resume else None
+        if not resume:
+            _say_what_is_replaced(run, reporter)
+        reporter.note(learning_rates.describe(params, encoder_width=opened.encoder_width))
+        params = learning_rates.resolve(params, encoder_width=opened.encoder_width)
+        hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // processes.local_world))
+        torch.manual_seed(params.train.seed)
+        with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
+            data = {}
+            for name in ("train", "dev"):
+                data[name] = _read(opened, name, params)
+                advance(1)
+            network = _assemble(
+                opened, encoder, params, largest_token_id=max(int(s.token_ids.max()) for s in data.values())
+            )
+        if not processes.is_main:
+            torch.manual_seed(params.train.seed + processes.rank)  # one network, but dropout of its own
+        with Interrupts() as interrupts:
+            job = TrainContext(opened, params, run, reporter, processes, interrupts)
+            trainer = Trainer(network.to(processes.device), data["train"], job)
+            if unfinished is not None:
+                trainer.resume(unfinished)
+            history = trainer.fit(data["dev"])
+            best = histories.best(history)
+            found = {"dev": (data["dev"], trainer.best_spans)}
+            if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
+                _score_best(trainer, network, data["dev"], "dev", run)
+                found["dev"] = (data["dev"], trainer.spans)
+            test = None
+            if params.train.test and len(split := _read(opened, "test", params)):
+                test = _score_best(trainer, network, split, "test", run)
+                found["test"] = (split, trainer.spans)
+            if processes.is_main:
+                _write_counts(run, shards, found)
+                _finish(run, best.dev, test)
+    return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
+
+
+def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run: Path) -> Scores:
+    """Scores of the best epoch's weights on a split."""
+    if distributed.is_first():
+        checkpoints.restore(run / CHECKPOINT, network)
+    return trainer.score(split, name)
+
+
+def _write_counts(run: Path, shards: Path, found: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]]) -> None:
+    """Keep the counts of every sentence, all splits or none; ``found``: by split, what its sentences are tagged as."""
+    with replacing_folder(run / COUNTS) as fresh:
+        for name, (split, spans) in found.items():
+            assessed = count(characters_of(shards, name), split.gold, spans)
+            counts.write(fresh / f"{name}.parquet", assessed)
+
+
+def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
+    """Write the scores, the mark of a finished run last."""
+    metrics = {"dev": dev.to_json()} | ({"test": test.to_json()} if test else {})
+    headline = {split: {name: scores[name] for name in _HEADLINES} for split, scores in metrics.items()}
+    for name, body in ((HEADLINE, headline), (METRICS, metrics)):
+        with writing(run / name) as temporary:
+            temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    states.remove(run)
+
+
+def _find(run: Path, shards: Shards, params: Params) -> SavedState:
+    """The run to resume, checked."""
+    found = states.find(run)
+    if found is not None:
+        found.check(params, shards)
+        return found
+    if (run / METRICS).is_file():
+        raise ParameterError(f"{run}: finished already, nothing to resume", next_step="train anew without --resume")
+    raise MissingResourceError(f"{run}: no unfinished run", next_step="train without --resume")
+
+
+def _say_what_is_replaced(run: Path, reporter: Reporter) -> None:
+    try:
+        found = states.find(run)
+    except StaleArtifactError:
+        reporter.note(f"{run}: an unfinished run of another version is replaced")
+        return
+    if found is None and (run / METRICS).is_file():
+        reporter.note(f"{run}: a finished run, replaced once the first epoch is done (--run keeps it)")
+    if found is not None:
+        epochs, position = found.fingerprint.get("train.epochs"), found.position
+        reporter.note(
+            f"{run}: an unfinished run ({len(position.history)} of {epochs} epochs done) is replaced; "
+            "--resume would have gone on with it"
+        )
+
+
+def _read(shards: Shards, name: str, params: Params) -> Split:
+    split = read_split(shards, name, boundaries=shards.boundaries, wanted=wanted(params.model))
+    if name != "test" and not split.token_ids.size:
+        raise InputDataError(
+            f"{shards.folder}: no {name} sentences",
+            next_step="cut a dev part off train with -S prepare.dev_fraction=0.1"
+            if name == "dev"
+            else "see its source",
+        )
+    if name == "train" and not any(split.gold):
+        raise InputDataError(
+            f"{shards.folder}: no train sentence holds an entity, so there is nothing to learn",
+            next_step="look at the annotation with ssmi-cli data check",
+        )
+    return split
+
+
+def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_token_id: int) -> Network:
+    bert = None
+    if encoder is not None and params.model.encoder == "finetune":
+        bert = load_encoder(encoder, layers=params.model.encoder_layers)
+    if bert is not None:
+        check_encoder(bert, shards, largest_token_id=largest_token_id)
+    return build(
+        params.model,
+        labels=shards.labels,
+        boundaries=shards.boundaries,
+        encoder=bert,
+        hidden_width=shards.hidden_width,
+        n_tokens=shards.n_tokens,
+    )

@@ -1,0 +1,76 @@
+"""Where everything lies in a project: the one place that joins the names of folders and files below its root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PARAMS_NAME = "params.yaml"
+SHARED_STAGES = frozenset({"vocab"})
+"""Stages with one output for all data sets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactPaths:
+    """The folders of a project.
+
+    Attributes:
+        root: The folder that holds params.yaml.
+
+    """
+
+    root: Path
+
+    @property
+    def params(self) -> Path:
+        """The parameters' file."""
+        return self.root / PARAMS_NAME
+
+    @property
+    def folder(self) -> Path:
+        """What stages, training and ablations write."""
+        return self.root / "artifacts"
+
+    @property
+    def private(self) -> Path:
+        """What this machine keeps and nobody tracks: scratch files."""
+        return self.root / ".ssmi"
+
+    @property
+    def scratch(self) -> Path:
+        """Long work that can be resumed, outside every output."""
+        return self.private / "scratch"
+
+    def stage(self, name: str, dataset: str, *, base: Path | None = None) -> Path:
+        """The output of a stage: ``artifacts/NAME/DATASET``, without the data set where all share it.
+
+        Args:
+            name: The stage.
+            dataset: The data set.
+            base: A folder in the place of ``artifacts``, for stages that are built once more beside it.
+
+        """
+        folder = (base or self.folder) / name
+        return folder if name in SHARED_STAGES else folder / dataset
+
+    def shards(self, dataset: str) -> Path:
+        """The trainer's input."""
+        return self.stage("shards", dataset)
+
+    @property
+    def vocabulary(self) -> Path:
+        """The vocabulary that all data sets share."""
+        return self.folder / "vocab"
+
+    def run(self, dataset: str, *, configuration: str | None = None) -> Path:
+        """Where ``train`` writes unless it is told otherwise."""
+        return self.folder / "train" / (f"{dataset}-{configuration}" if configuration else dataset)
+
+    @property
+    def runs(self) -> Path:
+        """Holds the runs of ``train``."""
+        return self.folder / "train"
+
+    def ablation(self, dataset: str) -> Path:
+        """The table of an ablation, its runs, and the features that some of them need."""
+        return self.folder / "ablate" / dataset

@@ -1,0 +1,96 @@
+"""The query each character asks of the vocabulary, and its answer (paper: W(c_i), S_k, S_m, S_s).
+
+In vocabulary scope the answer depends on the pair (character, segment) alone, so equal queries are answered once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.features.segmentation import segment_of_each
+from ssmi.pipeline.features.similarity import Selection, cosines_with, select, select_at_random
+from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
+
+SelectionQuery = tuple[str, str, tuple[int, ...] | None]
+"""(character, segment, candidates); candidates None in vocabulary scope: all boundaries of the character."""
+
+
+def queries_of(
+    characters: Sequence[str], segments: Sequence[str], starts: Sequence[int], *, vocabulary: Vocabulary, scope: str
+) -> list[SelectionQuery]:
+    """The query each character of a sentence asks, in the sentence's order.
+
+    ``scope`` vocabulary: every word that holds the character; sentence: only those the trie finds over its position.
+    """
+    around = segment_of_each(segments, starts, n_characters=len(characters))
+    if scope == "vocabulary":
+        return [(character, segment, None) for character, segment in zip(characters, around, strict=True)]
+    over: list[set[int]] = [set() for _ in characters]
+    for start, end, boundary in vocabulary.trie.sentence_matches(characters):
+        for position in range(start, end):
+            over[position].add(boundary)
+    return [
+        (character, segment, tuple(sorted(found)))
+        for character, segment, found in zip(characters, around, over, strict=True)
+    ]
+
+
+class OovVectors(Protocol):
+    """Unit vectors of segments outside the vocabulary, read from the embed stage's files or made on line."""
+
+    @property
+    def boundaries(self) -> FloatMatrix | None:
+        """BERT's vectors of all boundaries where such segments are compared in BERT's space (``embed.space: bert``)."""
+        ...
+
+    def of(self, segment: str) -> FloatArray:
+        """The vector of a segment, in the space it is compared in. Shape: (d,), or (width,) of BERT."""
+        ...
+
+
+class CandidateSelector:
+    """Answers queries; those of one character in a row share its candidates' gathered vectors."""
+
+    def __init__(self, vocabulary: Vocabulary, outside: OovVectors, params: SelectionParams) -> None:
+        self._vocabulary = vocabulary
+        self._outside = outside
+        self._params = params
+        self._gathered_for: tuple[str, bool] | None = None
+        self._gathered: FloatMatrix = np.zeros((0, 0), dtype=np.float32)
+
+    def answer(self, query: SelectionQuery) -> tuple[Selection, npt.NDArray[np.float32]]:
+        """The selection and the cosines of all candidates it was made from. Shape: (candidates,)."""
+        character, segment, candidates = query
+        own_id = self._vocabulary.get(segment, 0)
+        space = self._outside.boundaries if not own_id else None
+        vector = self._vocabulary.vectors[own_id] if own_id else self._outside.of(segment)
+        ids = self._candidates(character, candidates)
+        cosines = cosines_with(self._vectors_of(ids, query, space=space), vector)
+        if self._params.exclude_segment and own_id:
+            others = ids != own_id
+            ids, cosines = ids[others], cosines[others]
+        if self._params.choice == "random":
+            return select_at_random(ids, cosines, character=character, segment=segment, params=self._params), cosines
+        return select(ids, cosines, params=self._params), cosines
+
+    def _candidates(self, character: str, candidates: tuple[int, ...] | None) -> IntArray:
+        if candidates is None:
+            return self._vocabulary.boundaries_of(character)
+        return np.asarray(candidates, dtype=np.int32)
+
+    def _vectors_of(self, ids: IntArray, query: SelectionQuery, *, space: FloatMatrix | None) -> FloatMatrix:
+        """Vectors of the candidates in ``space``, None for the vocabulary's own. Shape: (candidates, d or width)."""
+        character, _, candidates = query
+        matrix = self._vocabulary.vectors if space is None else space
+        if candidates is not None:
+            return np.asarray(matrix[ids])
+        key = (character, space is not None)
+        if self._gathered_for != key:
+            self._gathered = np.asarray(matrix[ids])
+            self._gathered_for = key
+        return self._gathered

@@ -1,0 +1,235 @@
+"""What a person should know of a data set before training on it: counts, broken tags, duplicates, leaks, coverage."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssmi.pipeline.contract.labels import Span, TagScheme
+from ssmi.pipeline.contract.tables import SPLITS
+from ssmi.pipeline.features.blanks import seen_sentences
+from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.readers.sentence import LINES_KEPT, types_alike
+
+FindWords = Callable[[str], Iterable[tuple[int, int]]]
+"""A text → every vocabulary word in it, as half-open code-point offsets."""
+
+FEW_EXAMPLES = 10
+TOP_UNKNOWN = 10
+_Variants = dict[str, set[tuple[Span, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How often something was met, and the first lines of the raw file on which it was."""
+
+    count: int = 0
+    first_lines: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCharacters:
+    """Characters that the encoder would see as [UNK]."""
+
+    count: int
+    distinct: int
+    top: list[tuple[str, int]]
+    """The most frequent ones, ties in code-point order."""
+
+
+@dataclass(frozen=True, slots=True)
+class VocabularyMatch:
+    """How much of a split the vocabulary reaches; shares are 0..1, and 0 of nothing."""
+
+    covered_characters: float
+    """Share of characters inside at least one vocabulary word."""
+    matched_entities: float
+    """Share of gold entities that are exactly a vocabulary word."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitCheck:
+    """One file."""
+
+    file: str
+    format: str
+    scheme: TagScheme | None
+    notes: list[str]
+    sentences: int
+    characters: int
+    longest_sentence: int
+    sentences_without_entity: int
+    entities: dict[str, int]
+    """Entity type → count, by name."""
+    repairs: dict[str, Finding]
+    skipped: dict[str, Finding]
+    duplicates: int
+    """Sentences whose text stood in this split before."""
+    texts_tagged_two_ways: int
+    """Distinct texts that occur with different entities."""
+    too_long: Finding
+    """Sentences of more characters than the encoder takes at once."""
+    unknown_characters: UnknownCharacters
+    vocabulary: VocabularyMatch | None
+    """None where no vocabulary was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Sentences of ``split`` whose text also stands in ``also_in``."""
+
+    split: str
+    also_in: str
+    sentences: int
+    with_other_tags: int
+    """Those whose entities agree with none of the other split's sentences of that text."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataCheck:
+    """The whole check; ``dataclasses.asdict`` makes plain JSON values of it."""
+
+    splits: dict[str, SplitCheck]
+    overlaps: list[Overlap]
+    """Every later split against every earlier one, none left out."""
+    types_unseen_in_train: dict[str, int]
+    """Entity type → examples in the other splits; empty without a train split."""
+    rare_types: dict[str, int]
+    """Entity type → examples in train, where these are fewer than ``FEW_EXAMPLES``."""
+    types_alike: list[list[str]]
+    """Groups of entity types, of all splits, that differ in case only."""
+
+
+def check_dataset(
+    splits: Mapping[str, Path],
+    *,
+    known_characters: Callable[[str], bool],
+    max_characters: int,
+    find_words: FindWords | None,
+    options: ReadOptions = DEFAULT,
+) -> DataCheck:
+    """Read every split (``train``, ``dev``, ``test`` or other names → raw file) and report on it.
+
+    ``known_characters`` tells whether the encoder has a character, ``max_characters`` is the longest sentence it takes
+    at once, ``find_words`` finds the vocabulary's words in a text (None: not asked), ``options`` say how the files
+    are read.
+
+    Keeps the distinct sentences of all splits in memory. Raises what ``read_sentences`` raises.
+    """
+    order = {name: place for place, name in enumerate(SPLITS)}
+    checks: dict[str, SplitCheck] = {}
+    variants: dict[str, _Variants] = {}
+    overlaps: list[Overlap] = []
+    for name in sorted(splits, key=lambda name: (order.get(name, len(order)), name)):
+        tally = _Tally(known_characters=known_characters, max_characters=max_characters, find_words=find_words)
+        met = {other: [0, 0] for other in variants}
+        sentences, report = read_sentences(splits[name], options=options)
+        for sentence in seen_sentences(sentences, report):
+            tally.add(sentence)
+            for other, counts in met.items():
+                known = variants[other].get(sentence.text)
+                counts[0] += known is not None
+                counts[1] += known is not None and sentence.entities not in known
+        checks[name] = tally.result(report)
+        variants[name] = tally.variants
+        overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in met.items()]
+    unseen, rare = _train_gaps(checks)
+    alike = types_alike(label for check in checks.values() for label in check.entities)
+    return DataCheck(checks, overlaps, unseen, rare, alike)
+
+
+def _train_gaps(checks: Mapping[str, SplitCheck]) -> tuple[dict[str, int], dict[str, int]]:
+    if "train" not in checks:
+        return {}, {}
+    train = checks["train"].entities
+    others: Counter[str] = Counter()
+    for name, check in checks.items():
+        if name != "train":
+            others.update(check.entities)
+    unseen = {label: others[label] for label in sorted(others) if label not in train}
+    return unseen, {label: count for label, count in train.items() if count < FEW_EXAMPLES}
+
+
+class _Tally:
+    """Counts one split, sentence by sentence."""
+
+    def __init__(
+        self, *, known_characters: Callable[[str], bool], max_characters: int, find_words: FindWords | None
+    ) -> None:
+        self._known_characters = known_characters
+        self._max_characters = max_characters
+        self._find_words = find_words
+        self.variants: _Variants = {}
+        self._labels: Counter[str] = Counter()
+        self._characters: Counter[str] = Counter()
+        self._too_long: list[int] = []
+        self._longest = self._without_entity = self._n_too_long = 0
+        self._n_characters = self._covered = self._matched = 0
+
+    def add(self, sentence: Sentence) -> None:
+        """Count one sentence."""
+        self._characters.update(sentence.characters)
+        self._labels.update(entity.label for entity in sentence.entities)
+        self.variants.setdefault(sentence.text, set()).add(sentence.entities)
+        self._without_entity += not sentence.entities
+        length = len(sentence.characters)
+        self._longest = max(self._longest, length)
+        if length > self._max_characters:
+            self._n_too_long += 1
+            if len(self._too_long) < LINES_KEPT:
+                self._too_long.append(sentence.line)
+        if self._find_words is not None:
+            self._match(sentence, self._find_words)
+
+    def _match(self, sentence: Sentence, find_words: FindWords) -> None:
+        text = sentence.text
+        words = set(find_words(text))
+        inside = bytearray(len(text))
+        for start, end in words:
+            inside[start:end] = b"\x01" * (end - start)
+        self._n_characters += len(text)
+        self._covered += sum(inside)
+        self._matched += sum((entity.start, entity.end) in words for entity in sentence.entities)
+
+    def result(self, report: ReadReport) -> SplitCheck:
+        """The finished check; ``report`` must be complete."""
+        vocabulary = None
+        if self._find_words is not None:
+            vocabulary = VocabularyMatch(
+                covered_characters=_share(self._covered, self._n_characters),
+                matched_entities=_share(self._matched, report.n_entities),
+            )
+        return SplitCheck(
+            file=report.path.name,
+            format=report.format,
+            scheme=report.scheme,
+            notes=list(report.notes),
+            sentences=report.n_sentences,
+            characters=report.n_characters,
+            longest_sentence=self._longest,
+            sentences_without_entity=self._without_entity,
+            entities=dict(sorted(self._labels.items())),
+            repairs=_findings(report.repairs, report),
+            skipped=_findings(report.skipped, report),
+            duplicates=report.n_sentences - len(self.variants),
+            texts_tagged_two_ways=sum(len(tagged) > 1 for tagged in self.variants.values()),
+            too_long=Finding(self._n_too_long, self._too_long),
+            unknown_characters=self._unknown(),
+            vocabulary=vocabulary,
+        )
+
+    def _unknown(self) -> UnknownCharacters:
+        unknown = {mark: count for mark, count in self._characters.items() if not self._known_characters(mark)}
+        ranked = sorted(unknown.items(), key=lambda item: (-item[1], item[0]))
+        return UnknownCharacters(sum(unknown.values()), len(unknown), ranked[:TOP_UNKNOWN])
+
+
+def _findings(counts: Mapping[str, int], report: ReadReport) -> dict[str, Finding]:
+    return {reason: Finding(counts[reason], list(report.first_lines[reason])) for reason in sorted(counts)}
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

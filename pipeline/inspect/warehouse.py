@@ -1,0 +1,279 @@
+"""SQL over the artifacts: DuckDB views of every table of the contract, and the named reports of ``queries/``.
+
+The only importer of duckdb. Views are made when a warehouse is opened, over absolute paths, in a database that lives
+in memory; the same statements are what ``shell_script`` prints for a plain DuckDB shell.
+
+Free SQL only reads, and only the views. DuckDB's own fence (``allowed_paths``) is not enough for that: version 2
+takes ``WITH x AS (COPY … TO 'an allowed file')`` for a SELECT, and so overwrites what it may read. Hence a look
+at the parsed statement before it runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import duckdb
+
+from ssmi.pipeline.contract import manifest
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError, nearest
+from ssmi.pipeline.contract.tables import SPLITS
+
+VIEWS: dict[str, str] = {
+    "sentences": "prepare/{dataset}/{split}/part-*.parquet",
+    "vocabulary": "vocab/words.parquet",
+    "segments": "segment/{dataset}/{split}/part-*.parquet",
+    "distinct_segments": "embed/{dataset}/segments.parquet",
+    "selections": "selection/{dataset}/selections.parquet",
+    "selection_ids": "selection/{dataset}/{split}/part-*.parquet",
+    "cosines": "selection/{dataset}/cosines.parquet",
+    "pmi_pairs": "pmi/{dataset}/pairs.parquet",
+    "matches": "pmi/{dataset}/{split}/part-*.parquet",
+    "shards": "shards/{dataset}/{split}/part-*.parquet",
+    "boundaries": "shards/{dataset}/boundaries.parquet",
+}
+"""View → its files below ``artifacts``; the first folder is the stage. ``{split}`` becomes a column."""
+
+QUERIES = Path(__file__).parent / "queries"
+DEFAULT_REPORT = "overview"
+
+_READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
+_READING_FUNCTIONS = {"unnest", "range", "generate_series", "duckdb_columns", "duckdb_views", "duckdb_functions"}
+_LOOK_AROUND = 'ssmi-cli stats --sql "SHOW TABLES" lists the views, "DESCRIBE sentences" the columns of one'
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A named query: ``queries/<name>.sql``, which opens with its description as a comment."""
+
+    name: str
+    description: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a query answered; ``types`` are DuckDB's names, ``n_left_out`` counts the rows beyond the limit."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[tuple[Any, ...]]
+    n_left_out: int = 0
+
+
+def list_reports() -> dict[str, Report]:
+    """Every named report by name, in alphabetical order."""
+    found = {}
+    for path in sorted(QUERIES.glob("*.sql")):
+        sql = path.read_text(encoding="utf-8")
+        found[path.stem] = Report(path.stem, sql.partition("\n")[0].removeprefix("--").strip(), sql)
+    return found
+
+
+def find_report(name: str) -> Report:
+    """The report of that name; raises ParameterError with the nearest one."""
+    reports = list_reports()
+    if name not in reports:
+        raise ParameterError(f"{name}: no such report, {nearest(name, reports)}", next_step="ssmi-cli stats lists them")
+    return reports[name]
+
+
+@dataclass(slots=True)
+class Warehouse:
+    """An open connection over one data set; make it with ``connect``, use it as a context manager."""
+
+    _connection: duckdb.DuckDBPyConnection
+    statements: dict[str, str] = field(default_factory=dict)
+    """View → the CREATE VIEW that made it."""
+    unbuilt: dict[str, SsmiError] = field(default_factory=dict)
+    """View → why it is not there."""
+
+    def run(self, sql: str, *, limit: int | None = None) -> Result:
+        """Answer one SELECT (or SHOW, DESCRIBE, SUMMARIZE); ``limit`` cuts the rows, and the rest is counted.
+
+        Raises MissingResourceError when a view's stage is not built, StaleArtifactError when another version built
+        it, ParameterError when the statement would do more than read the views, and SsmiError with DuckDB's own
+        words (candidate names included) when it cannot be answered.
+        """
+        try:
+            self.views_of(sql)
+            cursor = self._connection.execute(sql)
+            described = cursor.description or []
+            rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+            n_left_out = 0
+            if limit is not None and len(rows) > limit:
+                total = self._connection.execute(f"SELECT count(*) FROM query({_literal(sql)})").fetchone()
+                rows, n_left_out = rows[:limit], (total[0] if total else limit) - limit
+        except duckdb.PermissionException as error:
+            raise ParameterError(_first_lines(error), next_step=f"only the views can be read: {_LOOK_AROUND}") from None
+        except (duckdb.Error, UnicodeEncodeError) as error:
+            raise SsmiError(_first_lines(error), next_step=_LOOK_AROUND) from None
+        return Result([column[0] for column in described], [str(column[1]) for column in described], rows, n_left_out)
+
+    def views_of(self, sql: str) -> list[str]:
+        """The views that a query reads, in the order of ``VIEWS``; raises as ``run`` does, without running it."""
+        sql.encode()  # raises for a stray surrogate, which DuckDB takes for a wrong argument type
+        row = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
+        parsed = json.loads(row[0]) if row else {}
+        _refuse_effects(parsed)
+        named = _tables_of(parsed)
+        for name, error in self.unbuilt.items():
+            if name in named:
+                raise error
+        return [name for name in self.statements if name in named]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def __enter__(self) -> Warehouse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect(artifacts: Path, dataset: str) -> Warehouse:
+    """Open the artifacts of a data set, and the vocabulary that all share, for reading.
+
+    Stages that are not built are noted, and raised only when a query names one of their views.
+    """
+    artifacts = artifacts.resolve()
+    files = {name: _locate(artifacts, dataset, pattern) for name, pattern in VIEWS.items()}
+    warehouse = Warehouse(duckdb.connect(":memory:"))
+    _fence(warehouse, [path for parts in files.values() for path in parts])
+    for name, parts in files.items():
+        try:
+            if not parts:
+                raise _not_built(artifacts, dataset, name)
+            manifest.load(_stage_folder(artifacts, dataset, name))
+            warehouse.statements[name] = _create_view(name, parts)
+            warehouse._connection.execute(warehouse.statements[name])
+        except MissingResourceError:
+            warehouse.unbuilt[name] = _not_built(artifacts, dataset, name)
+        except StaleArtifactError as error:
+            warehouse.unbuilt[name] = error
+        except duckdb.Error as error:
+            folder = _stage_folder(artifacts, dataset, name)
+            warehouse.unbuilt[name] = StaleArtifactError(
+                f"{folder}: {_first_lines(error)}", next_step=manifest.build_hint(artifacts / "prepare" / dataset)
+            )
+    warehouse.statements = {name: sql for name, sql in warehouse.statements.items() if name not in warehouse.unbuilt}
+    warehouse._connection.execute("SET lock_configuration = true")
+    return warehouse
+
+
+def shell_script(artifacts: Path, dataset: str, report: str) -> str:
+    """A report as a plain DuckDB shell runs it: the views it reads, then the query.
+
+    Raises ParameterError for an unknown report, MissingResourceError when a stage it reads is not built.
+    """
+    query = find_report(report).sql
+    with connect(artifacts, dataset) as warehouse:
+        views = [warehouse.statements[name] for name in warehouse.views_of(query)]
+    return "\n\n".join([*views, query.strip().removesuffix(";") + ";"]) + "\n"
+
+
+def _locate(artifacts: Path, dataset: str, pattern: str) -> list[tuple[str, str, list[Path]]]:
+    """(split, DuckDB pattern, files) of each split that is there; the split is empty for a table without splits."""
+    found = []
+    for split in SPLITS if "{split}" in pattern else ("",):
+        path = artifacts / pattern.format(dataset=dataset, split=split)
+        if files := sorted(path.parent.glob(path.name)):
+            # DuckDB takes *, ? and [ in any part of a path for wildcards: those of the folder are bracketed.
+            folder = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path.parent.as_posix())
+            found.append((split, f"{folder}/{path.name}", files))
+    return found
+
+
+def _create_view(name: str, parts: list[tuple[str, str, list[Path]]]) -> str:
+    selects = [
+        f"SELECT {f'{_literal(split)} AS split, ' if split else ''}*"
+        # Folders above the project may look like key=value: they are no columns of ours.
+        f" FROM read_parquet({_literal(pattern)}, hive_partitioning = false)"
+        for split, pattern, _ in parts
+    ]
+    return f"CREATE VIEW {name} AS\n  " + "\n  UNION ALL\n  ".join(selects) + ";"
+
+
+def _fence(warehouse: Warehouse, parts: list[tuple[str, str, list[Path]]]) -> None:
+    """Let DuckDB open the views' files and nothing else, and write no spill file into the current folder."""
+    allowed = [pattern for _, pattern, _ in parts] + [path.as_posix() for _, _, files in parts for path in files]
+    for setting in (
+        f"allowed_paths = [{', '.join(map(_literal, sorted(set(allowed))))}]",
+        "temp_directory = ''",
+        "python_enable_replacements = false",
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "enable_external_access = false",
+    ):
+        warehouse._connection.execute(f"SET {setting}")
+
+
+def _refuse_effects(parsed: Any) -> None:
+    """Raise ParameterError unless a parsed statement is one that only reads the views."""
+    if parsed["error"]:
+        if parsed["error_type"] == "parser":
+            raise SsmiError(parsed["error_message"], next_step=_LOOK_AROUND)
+        raise ParameterError("only SELECT is possible here", next_step=_LOOK_AROUND)
+    if len(parsed["statements"]) != 1:
+        raise ParameterError(f"one SELECT at a time, not {len(parsed['statements'])}", next_step=_LOOK_AROUND)
+    for node in _walk(parsed["statements"]):
+        kind = node.get("type")
+        if isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READING_NODES:
+            raise ParameterError("only SELECT is possible here", next_step=_LOOK_AROUND)
+        if kind == "TABLE_FUNCTION" and node["function"]["function_name"] not in _READING_FUNCTIONS:
+            raise ParameterError(
+                f"{node['function']['function_name']}(…) cannot be read here",
+                next_step=f"read the views: {_LOOK_AROUND}",
+            )
+
+
+def _tables_of(parsed: Any) -> set[str]:
+    """The tables a parsed statement names, its own WITH names left out."""
+    nodes = list(_walk(parsed))
+    own = {entry["key"].lower() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
+    return {node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE"} - own
+
+
+def _walk(tree: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(tree, dict):
+        yield tree
+    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
+        yield from _walk(child)
+
+
+def _stage_folder(artifacts: Path, dataset: str, view: str) -> Path:
+    stage, second, *_ = VIEWS[view].split("/")
+    return artifacts / stage / dataset if second == "{dataset}" else artifacts / stage
+
+
+def _not_built(artifacts: Path, dataset: str, view: str) -> MissingResourceError:
+    stage = VIEWS[view].partition("/")[0]
+    built = sorted(path.parent.name for path in (artifacts / stage).glob(f"*/{manifest.MANIFEST_NAME}"))
+    others = f" (built for: {', '.join(built)})" if built else ""
+    return MissingResourceError(
+        f"{view}: stage {stage!r} is not built for {dataset!r}{others}",
+        next_step=manifest.build_hint(artifacts / "prepare" / dataset),
+    )
+
+
+def _literal(text: str) -> str:
+    """A string as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _first_lines(error: Exception) -> str:
+    """DuckDB's message on one line, without its picture of the query."""
+    lines = []
+    for line in str(error).splitlines():
+        if line.startswith(("LINE ", "Traceback")):
+            break
+        lines.append(line.strip())
+    return " ".join(filter(None, lines))

@@ -1,0 +1,174 @@
+"""The files that text met on line is turned into rows with, and the proof that they are those of the shards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssmi.pipeline.assets.cache import remembered_digest
+from ssmi.pipeline.assets.encoders import check_encoder_folder, encoder_digest, encoder_files
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.features.pmi import PAIRS_FILE
+
+USER_DICT = "user_dict.txt"
+_SHORT = 12
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Where the vocabulary, the segments' vectors, the PMI pairs, the encoder and the user dictionary lie.
+
+    Nothing inside them knows where it lies: ``files`` copied elsewhere under their names open with ``packed``.
+    """
+
+    vocab: Path
+    embed: Path
+    pmi: Path
+    encoder: Path
+    user_dict: Path | None = None
+
+    @classmethod
+    def packed(cls, folder: Path) -> FeatureStore:
+        """The folders below one that holds copies of ``files``."""
+        user_dict = folder / USER_DICT
+        rooms = {name: folder / name for name in ("vocab", "embed", "pmi", "encoder")}
+        return cls(**rooms, user_dict=user_dict if user_dict.is_file() else None)
+
+    def files(self) -> dict[str, Path]:
+        """Every file that is read, by its name in a pack.
+
+        Raises MissingResourceError when a folder was not built or holds no encoder.
+        """
+        check_encoder_folder(self.encoder)
+        found = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
+        for room, folder in (("vocab", self.vocab), ("embed", self.embed), ("pmi", self.pmi)):
+            names = [PAIRS_FILE] if room == "pmi" else list(manifests.load(folder).files)
+            found |= {f"{room}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
+        if self.user_dict is not None:
+            found[USER_DICT] = self.user_dict
+        return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What the shards say about how their rows were made."""
+
+    params: Params
+    """Sections ``segment``, ``embed`` and ``selection`` are those of the shards; the others mean nothing here."""
+    max_window: int
+    hidden_layers: int | None
+    """Of the encoder, whose states the shards hold; None where they hold none."""
+    vocabulary_digest: str
+    embed_digest: str
+    user_dict_digest: str
+
+
+def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
+    """Hold the folders to the manifest of the shards that a tagger was trained on.
+
+    Raises MissingResourceError for what is not there and StaleArtifactError, naming both sides of every difference,
+    for a folder of another build and for a file that is not what its manifest says.
+    """
+    facts = shards.report.statistics
+    try:
+        needed = {
+            "vocabulary": (folders.vocab, facts["vocabulary_digest"]),
+            "segment vectors": (folders.embed, facts["embed_digest"]),
+            "PMI pairs": (folders.pmi, shards.inputs["artifacts/pmi"]),
+            "encoder": (folders.encoder, facts["encoder_digest"]),
+            "user dictionary": (folders.user_dict, facts["user_dict_digest"]),
+        }
+        made_with, max_window = facts["feature_parameters"], int(facts["max_window"])
+    except KeyError as error:
+        raise StaleArtifactError(
+            f"the shards' manifest has no {error}, which features on line are held to",
+            next_step="build the shards again with this version, and train on them",
+        ) from error
+    found = _digests(folders)
+    problems = [
+        f"{what} {path or 'none'} is {_brief(found[what])}, the shards were built with {_brief(wanted)}"
+        for what, (path, wanted) in needed.items()
+        if found[what] != wanted
+    ]
+    problems = problems or _damaged(folders)
+    if problems:
+        raise StaleArtifactError(
+            f"features on line would not be those of the shards: {'; '.join(problems)}",
+            next_step="name the folders that the shards were built from, or build the shards again and train on them",
+        )
+    return FeatureSpec(
+        params=_params(made_with, manifests.load(folders.embed)),
+        max_window=max_window,
+        hidden_layers=facts.get("hidden_layers"),
+        vocabulary_digest=facts["vocabulary_digest"],
+        embed_digest=facts["embed_digest"],
+        user_dict_digest=facts["user_dict_digest"] or "",
+    )
+
+
+def belong(folders: FeatureStore, shards: Manifest) -> bool:
+    """Whether the folders say of themselves that the shards were built from them; ``check`` looks into the files."""
+    facts = shards.report.statistics
+    wanted = {
+        folders.vocab: facts.get("vocabulary_digest"),
+        folders.embed: facts.get("embed_digest"),
+        folders.pmi: shards.inputs.get("artifacts/pmi"),
+    }
+    files = {folder / manifests.MANIFEST_NAME: digest for folder, digest in wanted.items()}
+    if folders.user_dict is not None:
+        files[folders.user_dict] = facts.get("user_dict_digest")
+    return all(path.is_file() and manifests.digest_file(path) == digest for path, digest in files.items())
+
+
+def _digests(folders: FeatureStore) -> dict[str, str | None]:
+    check_encoder_folder(folders.encoder)
+    if folders.user_dict is not None and not folders.user_dict.is_file():
+        raise MissingResourceError(f"{folders.user_dict}: no such user dictionary", next_step="put it back")
+    rooms = {"vocabulary": folders.vocab, "segment vectors": folders.embed, "PMI pairs": folders.pmi}
+    for folder in rooms.values():
+        manifests.load(folder)
+    return {
+        **{what: manifests.digest_file(folder / manifests.MANIFEST_NAME) for what, folder in rooms.items()},
+        "encoder": encoder_digest(folders.encoder),
+        "user dictionary": manifests.digest_file(folders.user_dict) if folders.user_dict is not None else None,
+    }
+
+
+def _damaged(folders: FeatureStore) -> list[str]:
+    """What is not as its manifest says, of the files that are read."""
+    problems = []
+    for folder in (folders.vocab, folders.embed, folders.pmi):
+        entries = manifests.load(folder).files
+        for name in [PAIRS_FILE] if folder == folders.pmi else entries:
+            path = folder / name
+            if not path.is_file():
+                problems.append(f"{path} is missing")
+                continue
+            found = remembered_digest(path)
+            if found != entries[name].sha256:
+                problems.append(f"{path} is {_brief(found)}, its manifest says {_brief(entries[name].sha256)}")
+    return problems
+
+
+def _params(made_with: Any, embed: Manifest) -> Params:
+    try:
+        tree = {
+            "segment": made_with["segment"],
+            "selection": made_with["selection"],
+            "embed": embed.parameters["embed"],
+        }
+        return parameters.check(tree, source="the shards' manifest")
+    except (KeyError, TypeError, ParameterError) as error:
+        raise StaleArtifactError(
+            f"the shards were built with parameters that this version does not know ({error})",
+            next_step="build the shards again with this version, and train on them",
+        ) from error
+
+
+def _brief(digest: str | None) -> str:
+    return digest[:_SHORT] if digest else "none"

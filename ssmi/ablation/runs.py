@@ -1,0 +1,183 @@
+"""The runs of an ablation: the shards each configuration trains on, where its runs lie, which are done, and doing them.
+
+Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SETTINGS/SEED`` are run folders as ``ssmi-cli
+train`` leaves them (SETTINGS: see ``ablation_settings``), ``features/CONFIGURATION/STAGE/DATASET`` the stages of a
+configuration that changes features.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssmi import dvc, training
+from ssmi.ablation import settings
+from ssmi.ablation.table import OtherSettings, Run
+from ssmi.configurations import CONFIGURATIONS, Configuration
+from ssmi.model.data.shards import Shards, open_shards
+from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import counts
+from ssmi.model.runs import state as states
+from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
+from ssmi.model.runs.fingerprint import differences, fingerprint_of
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.executor import Executor
+from ssmi.pipeline.stages import registry
+from ssmi.pipeline.stages.stage import StageContext, Variant, is_current
+from ssmi.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A configuration that can be trained, or whose runs can be looked at."""
+
+    configuration: Configuration
+    params: Params
+    """With its changes; the seed is each run's own."""
+    shards: Shards
+
+    def seeded(self, seed: int) -> Params:
+        """The parameters of one run."""
+        return self.params.model_copy(update={"train": self.params.train.model_copy(update={"seed": seed})})
+
+    def fingerprint_of(self, seed: int) -> dict[str, object]:
+        """What one run is made from."""
+        return fingerprint_of(self.seeded(seed), shards=self.shards)
+
+    @property
+    def settings(self) -> str:
+        """The name of what its runs have in common."""
+        return settings.name_of(self.fingerprint_of(self.params.train.seed))
+
+    def describe(self) -> dict[str, object]:
+        """The same in full."""
+        return settings.describe(self.params, self.fingerprint_of(self.params.train.seed))
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """Where and from which parameters the rows of one table are made."""
+
+    project: Project
+    dataset: str
+    params: Params
+    _opened: dict[Path, Shards] = field(default_factory=dict, repr=False)
+    """Most rows train on the same shards."""
+
+    @property
+    def folder(self) -> Path:
+        """Holds the table, the runs, and features of its own."""
+        return self.project.paths.ablation(self.dataset)
+
+    @property
+    def runs(self) -> Path:
+        """Holds the runs of all configurations."""
+        return self.folder / "runs"
+
+    def run_folder(self, row: Row, seed: int) -> Path:
+        """Where a run lies."""
+        return self.runs / row.configuration.name / row.settings / str(seed)
+
+    def has_runs(self, configuration: Configuration) -> bool:
+        """Whether there is anything to look at."""
+        return (self.runs / configuration.name).is_dir()
+
+    def others(self, rows: Mapping[str, Row]) -> list[OtherSettings]:
+        """The finished runs of other settings, of all configurations."""
+        found: list[OtherSettings] = []
+        for name, configuration in CONFIGURATIONS.items():
+            row = rows.get(name)
+            if row is not None:
+                present, now = row.settings, row.describe()
+            else:  # its features are not those of the parameters, so no run is
+                present, now = "", settings.describe(configuration.apply(self.params), {})
+            found += settings.others(self.runs, configuration=name, present=present, now=now)
+        return found
+
+    def build_features(self, executor: Executor) -> None:
+        """Build the stages of the parameters that are not current, as ``features build`` does."""
+        context = StageContext(self.project.root, self.dataset, self.params, executor, self.project.reporter)
+        built = list(registry.build(context, force=False))
+        if any(one.ran for one in built):
+            plain = self.project.params()
+            sections = {section for one in built for section in one.stage.sections}
+            overridden = any(self.params.section(name) != plain.section(name) for name in sections)
+            dvc.record(self.project, self.dataset, [one.stage.name for one in built], overridden=overridden)
+
+    def prepare(self, configuration: Configuration, executor: Executor, *, build: bool) -> Row | None:
+        """A row whose shards are there; without ``build``, None if they would have to be built first."""
+        context = self._context(configuration, executor)
+        if context.variant is not None:
+            if build:
+                list(registry.build(context, force=False))
+            elif not all(is_current(stage, context) for stage in registry.stages_of(context)):
+                return None
+        folder = context.folder("shards")
+        if folder not in self._opened:
+            self._opened[folder] = open_shards(folder)
+        return Row(configuration, context.params, self._opened[folder])
+
+    def _context(self, configuration: Configuration, executor: Executor) -> StageContext:
+        """Where the configuration's features are built: apart are the stages that its changes reach, and only those."""
+        sections = {path.partition(".")[0] for path in configuration.changes}
+        stages = registry.affected(sections) if configuration.changes_features else frozenset[str]()
+        variant = Variant(configuration.name, self.folder / "features" / configuration.name, stages)
+        return StageContext(
+            self.project.root,
+            self.dataset,
+            configuration.apply(self.params),
+            executor,
+            self.project.reporter,
+            variant if stages else None,
+        )
+
+    def find(self, row: Row, seed: int) -> Run | None:
+        """The finished run of just these parameters and shards, if there is one."""
+        folder = self.run_folder(row, seed)
+        if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(row, seed):
+            return None
+        with (folder / HISTORY).open(encoding="utf-8", newline="") as stream:
+            dev_f1 = [float(line["dev_f1"]) for line in csv.DictReader(stream)]
+        metrics: Mapping[str, Mapping[str, object]] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        counted = {split: own for split in metrics if (own := counts.read(folder, split)) is not None}
+        return Run(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
+
+    def _differences(self, row: Row, seed: int) -> list[str]:
+        """Why a finished run is not the one wanted."""
+        folder = self.run_folder(row, seed) / CHECKPOINT
+        try:
+            then = checkpoints.read_metadata(folder).fingerprint
+        except SsmiError as error:
+            return [error.message]
+        return differences(then, row.fingerprint_of(seed), run="the finished run")
+
+    def train(self, row: Row, seed: int, *, count: str) -> None:
+        """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""
+        folder, params = self.run_folder(row, seed), row.seeded(seed)
+        encoder = training.check(self.project, params, shards=row.shards.folder, dataset=self.dataset)
+        resume, state = self._standing(row, seed)
+        self.project.reporter.note(f"{count} {row.configuration.name}, seed {seed}{state}")
+        if not resume:
+            states.remove(folder)
+        settings.write(folder.parent, row.describe())
+        training.train(
+            self.project, shards=row.shards.folder, encoder=encoder, run=folder, params=params, resume=resume
+        )
+
+    def _standing(self, row: Row, seed: int) -> tuple[bool, str]:
+        """Whether a run that is not finished can be gone on with, and what to say of what is there."""
+        folder = self.run_folder(row, seed)
+        try:
+            unfinished = states.find(folder)
+            differing = unfinished.differences(row.seeded(seed), row.shards) if unfinished else []
+        except SsmiError as error:
+            return False, f": anew, for {error.message}"
+        if unfinished and not differing:
+            return True, ""
+        if (folder / METRICS).is_file():
+            differing = self._differences(row, seed)
+        return False, f": anew, for {'; '.join(differing)}" if differing else ""

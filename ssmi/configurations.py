@@ -1,0 +1,96 @@
+"""Networks by name: SSMI, the baseline, and each ablation of the paper's Tables 2 and 3. Each is params.yaml with a few
+values changed, so a row of an ablation table differs from its neighbour by those values and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.params import Params
+
+Value = str | bool | None
+_PARTS: Mapping[str, Value] = {
+    "model.fusion": "none",
+    "model.can": False,
+    "model.lmi": False,
+    "model.mlp1": False,
+    "model.gru": False,
+    "model.layer_norm": False,
+    "model.gmi": "none",
+    "model.mlp2": False,
+    "model.biaffine": False,
+}
+"""Every part of the network that can be left out, left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A named network."""
+
+    name: str
+    title: str
+    """As the paper writes the row."""
+    changes: Mapping[str, Value]
+    """``section.key`` → value, over params.yaml."""
+    summary: str
+
+    def apply(self, params: Params) -> Params:
+        """``params`` with the changes made."""
+        tree = params.model_dump(mode="json")
+        for path, value in self.changes.items():
+            section, _, key = path.partition(".")
+            tree[section][key] = value
+        return parameters.check(tree, source=f"configuration {self.name}")
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The changes as ``-S`` takes them."""
+        return tuple(f"{path}={json.dumps(value)}" for path, value in self.changes.items())
+
+    @property
+    def changes_features(self) -> bool:
+        """Whether it needs shards of its own."""
+        return any(not path.startswith(("model.", "train.")) for path in self.changes)
+
+
+def _without(name: str, title: str, summary: str, **parts: Value) -> Configuration:
+    return Configuration(name, title, {f"model.{part}": value for part, value in parts.items()}, summary)
+
+
+_EVERY = (
+    Configuration("ssmi", "SSMI", {}, "the parameters as they are"),
+    Configuration("bert-crf", "BERT-CRF", _PARTS, "encoder → linear → CRF: the baseline"),
+    Configuration("no-cosine", "-Cosine", {"selection.choice": "random"}, "boundaries drawn at random"),
+    _without("no-gmi", "-GMI", "no global enhancement, nor its loss", gmi="none"),
+    _without("no-lmi", "-LMI", "no local boundary", lmi=False),
+    _without("char-max", "Char+Max", "the best boundary only: neither -GMI nor -LMI", gmi="none", lmi=False),
+    _without("no-bert", "-BERT", "learned character embeddings", encoder="none", encoder_layers=None),
+    _without("no-can", "-CAN", "no convolutional attention", can=False),
+    _without("no-gru", "-GRU", "no GRU", gru=False),
+    _without("no-mlp1", "-MLP1", "no perceptron before the GRU", mlp1=False),
+    _without("no-mlp2", "-MLP2", "no perceptron over the global enhancement", mlp2=False),
+    _without("no-layer-norm", "-LNorm", "no layer norm", layer_norm=False),
+    _without("no-biaffine", "-Biaffine", "no second view of the encoder's output", biaffine=False),
+    _without(
+        "no-segment-positions", "-Positions", "no place in the segment: the paper's network", segment_positions=False
+    ),
+)
+CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType({each.name: each for each in _EVERY})
+"""In the order of the paper's tables, SSMI and the baseline first, what is not in the paper last."""
+CURVES = ("ssmi", "no-cosine", "no-gmi", "no-lmi", "char-max")
+"""The rows of the paper's Figure 3."""
+
+
+def find(name: str) -> Configuration:
+    """The configuration of a name; raises ParameterError with the nearest one."""
+    try:
+        return CONFIGURATIONS[name]
+    except KeyError:
+        raise ParameterError(
+            f"configuration {name!r}: {nearest(name, CONFIGURATIONS)}", next_step=f"one of {', '.join(CONFIGURATIONS)}"
+        ) from None

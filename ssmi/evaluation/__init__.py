@@ -1,0 +1,1 @@
+"""Scoring a run on any labelled file, comparing runs, and drawing calibration."""

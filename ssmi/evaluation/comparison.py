@@ -1,0 +1,177 @@
+"""Two trained systems on the same sentences: which has the higher F1, and whether that can be told from chance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssmi.model.data.shards import characters_of
+from ssmi.model.evaluate import tag_split
+from ssmi.model.evaluation.counts import Counted, count
+from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference, System, compare, first_difference
+from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import counts
+from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.model.runs.files import CHECKPOINT, FACTS, METRICS, SHARDS, require_checkpoint
+from ssmi.model.runs.fingerprint import SEED
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.predict.run_features import nearest_project
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How much better a system is than a base on one split."""
+
+    split: str
+    n_sentences: int
+    seeds: tuple[int, ...]
+    base_seeds: tuple[int, ...]
+    n_resamples: int
+    level: float
+    """Of the intervals: 0.95."""
+    overall: Difference
+    by_type: Mapping[str, Difference]
+    """Each entity type by name, then Weibo's ``named`` and ``nominal`` where types are so marked."""
+
+    def to_json(self) -> dict[str, Any]:
+        """For machines: ratios from -1 to 1."""
+        return {
+            "split": self.split,
+            "n_sentences": self.n_sentences,
+            "seeds": list(self.seeds),
+            "base_seeds": list(self.base_seeds),
+            "n_resamples": self.n_resamples,
+            "level": self.level,
+            "overall": self.overall.to_json(),
+            "by_type": {name: one.to_json() for name, one in self.by_type.items()},
+        }
+
+
+def compare_runs(
+    run: str | Path,
+    base: str | Path,
+    *,
+    split: str = "dev",
+    n_resamples: int = RESAMPLES,
+    project: str | Path | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Comparison:
+    """How much more F1 ``run`` has than ``base``, with a paired bootstrap interval over sentences (and seeds).
+
+    Either is a run folder, or one that holds the runs of several seeds, as ``ssmi-cli ablate`` leaves them. A run that
+    kept no counts of the split (it was not scored at the end of training, or is of an earlier version) is scored here.
+
+    project: the folder whose ``artifacts/`` hold the shards; by default the nearest with params.yaml above the run.
+    Raises MissingResourceError where there is no run or no shards to score it on, ParameterError for a folder of runs
+    that differ in more than their seed, StaleArtifactError where the two were scored on different sentences.
+    """
+    reporter = reporter or Silent()
+    root = None if project is None else Path(project)
+    systems = [_system(Path(folder), split, root=root, device=device, reporter=reporter) for folder in (run, base)]
+    system, other = systems
+    _check_sentences(system.counted, other.counted, split, names=(str(run), str(base)))
+    found = compare(system, other, n_resamples=n_resamples)
+    return Comparison(
+        split,
+        len(system.counted.sentences),
+        tuple(system.runs),
+        tuple(other.runs),
+        n_resamples,
+        LEVEL,
+        found.pop(ALL),
+        found,
+    )
+
+
+def runs_in(folder: Path) -> dict[int, Path]:
+    """Seed → run folder: the folder itself where it is a run, else the runs of several seeds in it.
+
+    The folder of a configuration of ``ablate`` may be given where its runs are of one setting. Raises as
+    ``compare_runs`` does.
+    """
+    if (folder / CHECKPOINT).is_dir() or not folder.is_dir():
+        require_checkpoint(folder)
+        return {_seed(checkpoints.read_metadata(folder / CHECKPOINT)): folder}
+    inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    runs = [path for path in inner if (path / CHECKPOINT / FACTS).is_file()]
+    settings = [path for path in inner if path not in runs and any(path.glob(f"*/{CHECKPOINT}/{FACTS}"))]
+    if not runs and len(settings) == 1:
+        return runs_in(settings[0])
+    if not runs and settings:
+        raise ParameterError(
+            f"{folder}: runs of {len(settings)} settings: {', '.join(path.name for path in settings)}",
+            next_step="name the folder of one of them; params.json in each says what it is",
+        )
+    if not runs:
+        raise MissingResourceError(f"{folder}: no run in it", next_step="name a run folder, or one that holds runs")
+    return _by_seed(folder, runs)
+
+
+def _by_seed(folder: Path, runs: list[Path]) -> dict[int, Path]:
+    facts = {path: checkpoints.read_metadata(path / CHECKPOINT) for path in runs}
+    first = facts[runs[0]].fingerprint
+    for path in runs[1:]:
+        other = facts[path].fingerprint
+        differing = sorted(name for name in first.keys() | other.keys() if first.get(name) != other.get(name))
+        if differing != [SEED]:
+            raise ParameterError(
+                f"{folder}: {runs[0].name} and {path.name} are not one system with two seeds"
+                f" (differing: {', '.join(differing) or 'nothing'})",
+                next_step="name run folders, or a folder with the runs of one system",
+            )
+    return dict(sorted((_seed(own), path) for path, own in facts.items()))
+
+
+def _seed(facts: CheckpointMetadata) -> int:
+    return int(facts.fingerprint.get(SEED, 0))
+
+
+def _system(folder: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> System:
+    found = runs_in(folder)
+    for run in found.values():
+        if not (run / METRICS).is_file():
+            reporter.note(f"{run}: an unfinished run (no {METRICS}); these are its best weights so far")
+    runs = {
+        seed: counts.read(run, split) or _score(run, split, root=root, device=device, reporter=reporter)
+        for seed, run in found.items()
+    }
+    first, *others = runs.values()
+    for other in others:
+        _check_sentences(first, other, split, names=(f"one run of {folder}", "another"))
+    return System(runs)
+
+
+def _score(run: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> Counted:
+    reporter.note(f"{run}: no counts of {split} kept, so it is tagged now")
+    shards = _shards_of(run, root or nearest_project(run))
+    tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
+    return count(characters_of(shards, split), tagged.gold, tagged.predicted.spans)
+
+
+def _shards_of(run: Path, root: Path) -> Path:
+    """The shards that a run was trained on; where those are gone, its data set's, which the checkpoint is held to."""
+    dataset = manifests.load(run / CHECKPOINT / SHARDS).dataset or ""
+    own = root / "artifacts" / "shards" / dataset
+    apart = (root / "artifacts" / "ablate" / dataset / "features").glob(f"*/shards/{dataset}")
+    wanted = checkpoints.read_metadata(run / CHECKPOINT).shards
+    for folder in (own, *sorted(apart)):
+        path = folder / manifests.MANIFEST_NAME
+        if path.is_file() and manifests.digest_file(path) == wanted:
+            return folder
+    return own
+
+
+def _check_sentences(one: Counted, other: Counted, split: str, *, names: tuple[str, str]) -> None:
+    place = first_difference(one, other)
+    if place is not None:
+        sizes = f"{len(one.sentences):,} and {len(other.sentences):,} sentences"
+        raise StaleArtifactError(
+            f"{names[0]} and {names[1]} were scored on different sentences of {split}: number {place + 1} is not the "
+            f"same in text and gold entities ({sizes})",
+            next_step="compare runs on one data set, prepared alike",
+        )

@@ -1,0 +1,157 @@
+"""Why a character in a segment gets its boundaries: all candidates by cosine, as the paper's Figure 1 shows them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from threadpoolctl import ThreadpoolController
+
+from ssmi.pipeline.assets.encoders import encoder_digest, encoder_vocabulary
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.params import EmbedParams, SelectionParams
+from ssmi.pipeline.features.candidates import CandidateSelector
+from ssmi.pipeline.features.oov import LinearMap, isolated_vectors
+from ssmi.pipeline.features.segments import ALIGNMENT_FILE, open_segment_vectors
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised, open_vocabulary
+from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
+
+Source = Literal["vocabulary", "stored", "encoder"]
+"""Where a segment's vector comes from: it is a word; it lies with the features; the encoder made it just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A word that holds the character."""
+
+    rank: int
+    """From 1, by cosine; ties by boundary id."""
+    word: str
+    cosine: float
+    best: bool
+    in_set: bool
+    negative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All candidates, the nearest first."""
+
+    character: str
+    segment: str
+    source: Source
+    alone: bool
+    """The vector was made of the segment alone, where the features take it from whole sentences."""
+    params: SelectionParams
+    candidates: tuple[Candidate, ...]
+
+
+def explain(
+    character: str,
+    segment: str,
+    *,
+    vocab: Path,
+    embed: Path,
+    params: SelectionParams,
+    find_encoder: Callable[[], Path],
+) -> Explanation:
+    """Rank all words that hold ``character`` by their cosine with ``segment``, and choose as the features do.
+
+    ``vocab`` and ``embed`` are built stage folders; ``find_encoder`` is asked only for a segment that is in neither.
+    All of the vocabulary is looked at, whatever ``params.scope``: there is no sentence here.
+
+    Raises ParameterError for a character that the segment does not hold, SsmiError where no word holds it, and
+    MissingResourceError or StaleArtifactError for folders and an encoder that are not there or do not belong together.
+    """
+    _check_question(character, segment)
+    built = manifests.load(embed)
+    vocab_digest = manifests.digest_file(_manifest_of(vocab))
+    if built.inputs.get("artifacts/vocab") != vocab_digest:
+        raise StaleArtifactError(
+            f"{embed} was not built with {vocab}", next_step=manifests.build_hint(embed) + ", then ask again"
+        )
+    vocabulary = open_vocabulary(vocab, digest=vocab_digest)
+    if not len(vocabulary.boundaries_of(character)):
+        raise SsmiError(
+            f"{character!r}: none of the {len(vocabulary):,} words of the vocabulary holds it",
+            next_step="ask about another character, or build with other word vectors (vocab.vectors)",
+        )
+    stored = open_segment_vectors(embed, manifests.digest_file(_manifest_of(embed)))
+    source: Source = "vocabulary" if segment in vocabulary else "stored" if segment in stored else "encoder"
+    made_with = EmbedParams.model_validate(built.parameters["embed"])
+    fresh = {segment: _embedded(segment, built, made_with, embed, find_encoder())} if source == "encoder" else {}
+    candidates = _ranked(character, segment, vocabulary, OnlineOovVectors(fresh, stored), params)
+    if not candidates:
+        raise SsmiError(
+            f"{character!r} in {segment!r}: the segment itself is the only word that holds it, and it is excluded",
+            next_step="ask with -S selection.exclude_segment=false, or about another segment",
+        )
+    alone = source == "encoder" and made_with.context == "sentence"
+    return Explanation(character, segment, source, alone, params, candidates)
+
+
+def _check_question(character: str, segment: str) -> None:
+    if len(character) != 1:
+        raise ParameterError(f"{character!r}: not one character", next_step="ssmi-cli explain 言 --segment 语言学")
+    if any(unicodedata.category(one) in ("Cc", "Cs") for one in segment):
+        raise ParameterError(
+            f"{segment!r}: holds control characters, or bytes that are no UTF-8", next_step="mend --segment"
+        )
+    if character not in segment:
+        raise ParameterError(
+            f"{character!r} does not occur in the segment {segment!r}",
+            next_step="ask about a character of the segment, for example ssmi-cli explain 言 --segment 语言学",
+        )
+
+
+def _manifest_of(folder: Path) -> Path:
+    manifests.load(folder)
+    return folder / manifests.MANIFEST_NAME
+
+
+def _ranked(
+    character: str, segment: str, vocabulary: Vocabulary, outside: OnlineOovVectors, params: SelectionParams
+) -> tuple[Candidate, ...]:
+    # One thread, as the features are computed: the very same figures.
+    with ThreadpoolController().limit(limits=1, user_api="blas"):
+        chosen, cosines = CandidateSelector(vocabulary, outside, params).answer((character, segment, None))
+    ids = vocabulary.boundaries_of(character)
+    if params.exclude_segment and segment in vocabulary:
+        ids = ids[ids != vocabulary[segment]]
+    order = sorted(zip(ids.tolist(), cosines.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return tuple(
+        Candidate(
+            rank,
+            vocabulary.words[index - 1],
+            cosine,
+            best=index == chosen.best_id,
+            in_set=index in chosen.set_ids,
+            negative=index in chosen.negative_ids,
+        )
+        for rank, (index, cosine) in enumerate(order, start=1)
+    )
+
+
+def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path, encoder: Path) -> FloatArray:
+    """The vector of a segment that is neither a word nor stored, as the embed stage makes it of a segment alone."""
+    found, wanted = encoder_digest(encoder), built.report.statistics.get("encoder_digest")
+    if found != wanted:
+        raise StaleArtifactError(
+            f"{encoder} is another encoder ({found[:12]}) than {embed} was built with ({str(wanted)[:12]})",
+            next_step="name the encoder of the features in params.yaml, or build the features again",
+        )
+    from ssmi.pipeline.features.encoder import FrozenEncoder
+
+    states = FrozenEncoder(encoder, CharacterTokens(encoder_vocabulary(encoder))).states
+    vector = isolated_vectors([segment], states)
+    mapped = (
+        LinearMap.open(embed / ALIGNMENT_FILE).apply(vector) if made_with.space == "aligned" else normalised(vector)
+    )
+    own: FloatArray = mapped[0]
+    return own

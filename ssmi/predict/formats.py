@@ -1,0 +1,84 @@
+r"""Texts with their entities, written for people and for annotation tools; a piece of output at a time.
+
+Every piece can be encoded as UTF-8: JSON spells a lone surrogate as ``\ud800``, so that what reads it back gets the
+text as it was given; CoNLL, which has no escapes, writes U+FFFD in its place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ssmi.pipeline.contract.labels import LabelSet, Span
+from ssmi.pipeline.writers import formats
+from ssmi.predict.entity import Entity
+from ssmi.predict.reading import Record
+
+Tagged = tuple[Record, Sequence[Entity]]
+DIGITS = 6
+"""Of a score, after the point."""
+
+_NOT_IN_CONLL = re.compile("[\n\r\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a format may want to say of the tagger."""
+
+    labels: LabelSet
+    version: str
+    sources: bool = False
+    """Whether rows say of each entity if the run found it or it is a person's own; JSONL alone does."""
+
+
+def jsonl(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
+    """One object a line: the text, the fields that it came with, ``entities``."""
+    return formats.jsonl(_rows(rows, sources=origin.sources), _style(origin))
+
+
+def doccano(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
+    """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
+    return formats.doccano(_rows(rows), _style(origin))
+
+
+def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
+    """A character, a tab, its tag; a blank line behind each text. Blank characters and tabs stand as they are.
+
+    Tags are of the run's scheme. A line end inside a text is written as U+FFFD.
+    """
+    plain = (replace(row, text=_NOT_IN_CONLL.sub("\ufffd", row.text)) for row in _rows(rows))
+    return formats.conll(plain, _style(origin))
+
+
+def label_studio(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
+    """Label Studio's array of tasks with predictions, for a ``<Labels name="label" toName="text">``.
+
+    A task's score is that of the least certain entity that the run found, by which its data manager can sort.
+    """
+    return formats.label_studio(_rows(rows), _style(origin))
+
+
+Format = Callable[[Iterable[Tagged], Origin], Iterator[str]]
+FORMATS: Mapping[str, Format] = {
+    "jsonl": jsonl,
+    "conll": conll,
+    "doccano": doccano,
+    "label-studio": label_studio,
+}
+
+
+def _rows(tagged: Iterable[Tagged], *, sources: bool = False) -> Iterator[formats.Row]:
+    for record, entities in tagged:
+        spans = [Span(one.start, one.end, one.label) for one in entities]
+        details = [{"score": _score(one), **({"source": one.source} if sources else {})} for one in entities]
+        found = [_score(one) for one in entities if one.source == "model"]
+        yield formats.Row(record.text, spans, details, min(found, default=None), record.fields)
+
+
+def _score(entity: Entity) -> float:
+    return round(entity.score, DIGITS)
+
+
+def _style(origin: Origin) -> formats.Style:
+    return formats.Style(origin.labels.scheme, origin.version)

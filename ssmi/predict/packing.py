@@ -1,0 +1,108 @@
+"""A run and all that prediction needs of its project, in one folder that opens anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from shutil import copyfile
+from typing import Any
+
+from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs.files import CHECKPOINT, METRICS
+from ssmi.pipeline.assets.cache import remembered_digest
+from ssmi.pipeline.assets.registry import Kind, known
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.tables import replacing_folder
+from ssmi.pipeline.online import FeatureStore
+from ssmi.pipeline.online.feature_store import check as check_features
+from ssmi.predict.run_features import FEATURES, feature_folders, is_packed
+
+PACK, NOTICE = "pack.json", "README.txt"
+FORMAT = 1
+_SHORT = 12
+BRING_AGAIN = "pack the run again with `ssmi-cli export`, or bring the folder over whole"
+
+
+def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporter | None = None) -> dict[str, int]:
+    """Copy a run with its features into a new folder, whole or not at all; returns its files and their bytes.
+
+    Raises ParameterError when ``out`` is there already, else as ``Tagger.open``.
+    """
+    if out.exists() or out.is_symlink():
+        raise ParameterError(f"{out}: is there already", next_step="name a new folder, or remove this one first")
+    reporter = reporter or Silent()
+    if is_packed(run):
+        check(run)
+    trained = checkpoints.load_alone(run / CHECKPOINT)
+    shards, params = trained.shards, trained.checkpoint.params
+    folders = feature_folders(run, shards, params, project=project, reporter=reporter)
+    check_features(folders, shards)
+    weights = run / CHECKPOINT
+    files = {path.relative_to(run).as_posix(): path for path in sorted(weights.rglob("*")) if path.is_file()}
+    files |= {f"{FEATURES}/{name}": path for name, path in folders.files().items()}
+    if (run / METRICS).is_file():
+        files[METRICS] = run / METRICS
+    vectors = manifests.load(folders.vocab).parameters["vocab"]["vectors"]
+    notice = _notice(dataset=shards.dataset or "", vectors=vectors, encoder=params.encoder.name)
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    with replacing_folder(out) as fresh, reporter.task("export", total=sum(sizes.values()), unit="bytes") as advance:
+        for name, path in files.items():
+            (fresh / name).parent.mkdir(parents=True, exist_ok=True)
+            copyfile(path, fresh / name)
+            advance(sizes[name])
+        check_features(FeatureStore.packed(fresh / FEATURES), shards)
+        (fresh / NOTICE).write_text(notice, encoding="utf-8")
+        body = {"format": FORMAT, "files": {name: manifests.digest_file(fresh / name) for name in sorted(files)}}
+        (fresh / PACK).write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return sizes
+
+
+def check(run: Path) -> None:
+    """Hold a packed run to what was packed; its features are held to the shards where they are opened.
+
+    Raises StaleArtifactError naming each file that is another, with both digests.
+    """
+    problems = []
+    for name, packed in _read(run / PACK).items():
+        path = run / name
+        if name.startswith(f"{FEATURES}/") and path.is_file():
+            continue
+        found = remembered_digest(path) if path.is_file() else "missing"
+        if found != packed:
+            problems.append(f"{path} is {found[:_SHORT]}, {packed[:_SHORT]} was packed")
+    if problems:
+        raise StaleArtifactError(f"not the run that was packed: {'; '.join(problems)}", next_step=BRING_AGAIN)
+
+
+def _read(path: Path) -> dict[str, str]:
+    """The digests that ``pack`` wrote."""
+    try:
+        body: Any = json.loads(path.read_text(encoding="utf-8"))
+        if body["format"] != FORMAT:
+            raise ValueError(f"format {body['format']}, this program reads {FORMAT}")
+        return {str(name): str(digest) for name, digest in body["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StaleArtifactError(f"{path}: no pack of this version ({error})", next_step=BRING_AGAIN) from error
+
+
+def _notice(*, dataset: str, vectors: str, encoder: str) -> str:
+    return f"""A tagger of Chinese named entities, packed by `ssmi-cli export`. Where ssmi is installed it opens with
+
+    ssmi-cli predict --run FOLDER FILE
+    python -c 'import ssmi; print(ssmi.open_run("FOLDER")("..."))'
+
+It holds work made from what follows; whoever passes it on keeps to these licences.
+
+data set       {_licence(dataset, "dataset")}
+word vectors   {_licence(vectors, "vectors")}
+encoder        {_licence(encoder, "encoder")}
+"""
+
+
+def _licence(name: str, kind: Kind) -> str:
+    asset = known(name, kind)
+    if asset is None:  # only the last part of a path: where it lay is nobody's business
+        return f"{Path(name).name}: a copy of one's own; its licence is not known here"
+    return f"{name} ({asset.source}): {asset.licence}"

@@ -1,0 +1,60 @@
+"""Texts on their way through a tagger, in the pieces that the network reads at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
+from ssmi.pipeline.features.blanks import Stretch, seen_stretches
+from ssmi.pipeline.features.windows import window_starts
+from ssmi.predict.entity import Entity
+from ssmi.predict.user_entities import Found
+
+
+@dataclass(slots=True)
+class Text:
+    """A text on its way."""
+
+    text: str
+    entities: list[Entity] = field(default_factory=list)
+    n_waiting: int = 0
+    """Its pieces that are not tagged yet, and one more while it is being cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of what is seen of a text."""
+
+    of: Text
+    seen: Stretch
+    n_given: int
+    """Characters of the text as given that are done with it; over all pieces of a text they are all of its."""
+
+    @property
+    def text(self) -> str:
+        """What the network reads; empty only where nothing of the text is seen."""
+        return self.seen.text
+
+    def add(self, found: Iterable[Found]) -> None:
+        """Give its text the entities that were found in this piece, at their places in the text as given."""
+        for one in found:
+            start, end = self.seen.given(one.span.start, one.span.end)
+            self.of.entities.append(Entity(start, end, one.span.label, self.of.text[start:end], one.score, one.source))
+
+
+def cut(text: Text) -> Iterator[Piece]:
+    """The pieces of a text, in order; at least one."""
+    windows = _windows(text.text)
+    start, held = 0, next(windows, Stretch("", ()))
+    for following in windows:
+        yield Piece(text, held, following.places[0] - start)
+        start, held = following.places[0], following
+    yield Piece(text, held, len(text.text) - start)
+
+
+def _windows(text: str) -> Iterator[Stretch]:
+    for seen in seen_stretches(text):
+        starts = window_starts(seen.text, max_window=MAX_PADDED_CHARACTERS)
+        for start, end in zip(starts, [*starts[1:], len(seen.text)], strict=True):
+            yield Stretch(seen.text[start:end], seen.places[start:end])

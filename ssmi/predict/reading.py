@@ -1,0 +1,215 @@
+r"""Text that a person brings, as records: a line, a paragraph, a JSON object or a row of a table each.
+
+They are read one at a time, but for a JSON array, which is read whole. A byte order mark at the start of a file is no
+part of it. Nothing else is stripped or changed: positions found in a text are those of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Literal
+
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.predict.sniffing import refuse_structure
+from ssmi.predict.text_decoding import Errors, Line, Source
+
+Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]
+
+TEXT_FIELD = "text"
+LONGEST_FIELD = 1 << 24
+"""Characters of a field of a table: a quote that nobody closed must not take in a whole file."""
+_JSONL_STEP = 'write {"text": "..."} on each line; plain text is read with --input text'
+_JSON_STEP = 'write an array of strings or of {"text": "..."}; an object a line is --input jsonl'
+_CSV_STEP = "quote fields that hold commas, quotes or line ends, and double quotes within; plain text is --input text"
+
+_SEPARATORS: Mapping[str, tuple[str, str]] = {
+    "\t": ("tabs", "name it .tsv, or say --input tsv"),
+    ";": ("semicolons", "save it with commas, or with tabs as .tsv"),
+    ",": ("commas", "name it .csv, or say --input csv"),
+}
+"""Of a header that came as one field: what seems to stand between fields, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A text, and the fields that stood beside it."""
+
+    text: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_records(
+    stream: BinaryIO,
+    *,
+    name: str,
+    kind: Kind | None,
+    errors: Errors = "strict",
+    text_field: str = TEXT_FIELD,
+    encoding: str | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Iterator[Record]:
+    """Yield the records of a stream; ``name`` is what errors call it, ``advance`` is told of bytes read.
+
+    ``text``: a record a line, empty lines too; None: the same, unless it begins as JSON does, which is refused.
+    ``paragraphs``: blocks of lines between blank ones, with the line ends within.
+    ``jsonl``: an object a line; ``json``: an array of objects or of strings; ``csv``, ``tsv``: rows under a header. In
+    these blank lines are passed over, ``text_field`` is where the text stands, and all other fields are kept.
+    encoding: None for what a byte order mark says, else UTF-8. Packed with gzip, it is unpacked.
+    errors: ``replace`` puts U+FFFD where bytes are not of the encoding. Raises InputDataError with ``file:line`` for
+    them (and the byte's offset, from 0) otherwise, for what is no text, and for lines that are no such object or row.
+    """
+    source = Source(stream, name=name, encoding=encoding, advance=advance)
+    if kind is None:
+        refuse_structure(source)
+    lines = source.lines(errors)
+    if kind == "jsonl":
+        return _objects(lines, name=name, text_field=text_field)
+    if kind == "json":
+        return _array(lines, name=name, text_field=text_field)
+    if kind in ("csv", "tsv"):
+        return _rows(lines, name=name, text_field=text_field, delimiter="\t" if kind == "tsv" else ",")
+    return map(Record, _paragraphs(lines) if kind == "paragraphs" else (_without_end(line) for _, line in lines))
+
+
+def _without_end(line: str) -> str:
+    return line[:-1].removesuffix("\r") if line.endswith("\n") else line
+
+
+def _paragraphs(lines: Iterable[Line]) -> Iterator[str]:
+    block: list[str] = []
+    for _, line in lines:
+        if line.strip():
+            block.append(line)
+        elif block:
+            yield _without_end("".join(block))
+            block = []
+    if block:
+        yield _without_end("".join(block))
+
+
+def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
+    for number, line in lines:
+        if not line.strip():
+            continue
+        where = at_line(name, number)
+        try:
+            body = json.loads(line, parse_constant=_no_number, parse_float=_finite)
+        except json.JSONDecodeError as error:
+            raise InputDataError(
+                f"{where}: not JSON ({error.msg}, column {error.colno})", next_step=_JSONL_STEP
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise InputDataError(f"{where}: not JSON ({error})", next_step=_JSONL_STEP) from None
+        if not isinstance(body, dict):
+            raise InputDataError(f"{where}: a JSON {type(body).__name__}, no object", next_step=_JSONL_STEP)
+        yield _record(body, where=where, text_field=text_field, next_step=_JSONL_STEP)
+
+
+def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
+    try:
+        whole = "".join(line for _, line in lines)
+        body = json.loads(whole, parse_constant=_no_number, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        where = at_line(name, error.lineno)
+        raise InputDataError(f"{where}: not JSON ({error.msg}, column {error.colno})", next_step=_JSON_STEP) from None
+    except (ValueError, RecursionError) as error:
+        raise InputDataError(f"{name}: not JSON ({error})", next_step=_JSON_STEP) from None
+    if isinstance(body, dict) and text_field in body:
+        body = [body]
+    if not isinstance(body, list):
+        fields = f" with the fields {', '.join(map(repr, body))}" if isinstance(body, dict) else ""
+        raise InputDataError(
+            f"{name}: a JSON {type(body).__name__}{fields}, no array",
+            next_step=_named_fields(body, text_field) + _JSON_STEP,
+        )
+    for number, one in enumerate(body, start=1):
+        where = f"{name}: element {number}"
+        if isinstance(one, str):
+            yield Record(one)
+        elif isinstance(one, dict):
+            yield _record(one, where=where, text_field=text_field, next_step=_JSON_STEP)
+        else:
+            raise InputDataError(
+                f"{where}: a JSON {type(one).__name__}, neither string nor object", next_step=_JSON_STEP
+            )
+
+
+def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) -> Iterator[Record]:
+    if csv.field_size_limit() < LONGEST_FIELD:
+        csv.field_size_limit(LONGEST_FIELD)
+    reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    start = 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            raise InputDataError(f"{at_line(name, start)}: not a row ({error})", next_step=_CSV_STEP) from None
+        where, start = at_line(name, start), reader.line_num + 1
+        if row is None:
+            return
+        if not row:
+            continue
+        if header is None:
+            header = _header(row, where=where, text_field=text_field, delimiter=delimiter)
+            continue
+        if len(row) != len(header):
+            raise InputDataError(f"{where}: {len(row)} fields under a header of {len(header)}", next_step=_CSV_STEP)
+        body = dict(zip(header, row, strict=True))
+        yield _record(body, where=where, text_field=text_field, next_step=_CSV_STEP)
+
+
+def _header(row: list[str], *, where: str, text_field: str, delimiter: str) -> list[str]:
+    twice = sorted({one for one in row if row.count(one) > 1})
+    if twice:
+        raise InputDataError(f"{where}: the header names {twice[0]!r} twice", next_step="give each field one name")
+    others = [mark for mark in _SEPARATORS if len(row) == 1 and mark != delimiter and mark in row[0]]
+    if others and text_field not in row:
+        what, how = _SEPARATORS[others[0]]
+        raise InputDataError(
+            f"{where}: the header has no field {text_field!r}; it is one field {row[0]!r}, so {what} seem to separate",
+            next_step=how,
+        )
+    if text_field not in row:
+        raise InputDataError(
+            f"{where}: the header has no field {text_field!r}; it has {', '.join(map(repr, row))}",
+            next_step="name the one that holds the text with --field; plain text is read with --input text",
+        )
+    return row
+
+
+def _record(body: dict[str, Any], *, where: str, text_field: str, next_step: str) -> Record:
+    text = body.get(text_field)
+    if not isinstance(text, str):
+        what = f"{text_field!r} is no string" if text_field in body else f"no field {text_field!r}"
+        raise InputDataError(f"{where}: {what}", next_step=_named_fields(body, text_field) + next_step)
+    if text_field == TEXT_FIELD:
+        return Record(text, body)
+    if TEXT_FIELD in body:
+        raise InputDataError(
+            f"{where}: a field {TEXT_FIELD!r} beside {text_field!r}, and output calls the text {TEXT_FIELD!r}",
+            next_step=f"rename the field {TEXT_FIELD!r} of the input",
+        )
+    return Record(text, {key: value for key, value in body.items() if key != text_field})
+
+
+def _named_fields(body: object, text_field: str) -> str:
+    """The beginning of a next step: which fields may hold the text; nothing where none is a string."""
+    if not isinstance(body, dict):
+        return ""
+    others = [name for name, value in body.items() if isinstance(value, str) and name != text_field]
+    return f"--field NAME says where the text stands ({', '.join(map(repr, others[:5]))}), or " if others else ""
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    """Of a number beyond floats Python would make Infinity, which JSON cannot say."""
+    number = float(digits)
+    return number if math.isfinite(number) else _no_number(digits)

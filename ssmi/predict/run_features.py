@@ -1,0 +1,82 @@
+"""Where the features of a run lie: beside its weights in a packed run, else in the project that it was trained in.
+
+Where the project has built others since, those that the run has kept are read (``pins``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from ssmi import pins
+from ssmi.model.runs.files import CHECKPOINT
+from ssmi.pipeline.assets.cache import remembered_digest
+from ssmi.pipeline.assets.resolve import find_encoder
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.online import FeatureStore
+from ssmi.pipeline.online.feature_store import belong
+
+FEATURES = "features"
+"""Folder of a packed run that holds what ``FeatureStore.files`` names."""
+
+
+def is_packed(run: Path) -> bool:
+    """Whether a run folder brings its features along."""
+    return (run / FEATURES).is_dir()
+
+
+def version(run: Path) -> str:
+    """The run's name and what tells its weights from others."""
+    return f"{run.resolve().name}-{remembered_digest(run / CHECKPOINT / 'model.safetensors')[:12]}"
+
+
+def feature_folders(
+    run: Path, shards: Manifest, params: Params, *, project: Path | None, reporter: Reporter
+) -> FeatureStore:
+    """The folders that text is turned into rows with; whether they are the right ones is checked where they are opened.
+
+    Raises MissingResourceError where no project is found.
+    """
+    if is_packed(run):
+        return FeatureStore.packed(run / FEATURES)
+    found = project_folders(run, shards, params, project=project, reporter=reporter)
+    kept = pins.find(run)
+    if kept is None or belong(found, shards):
+        return found
+    return replace(FeatureStore.packed(kept), encoder=found.encoder)
+
+
+def project_folders(
+    run: Path, shards: Manifest, params: Params, *, project: Path | None, reporter: Reporter
+) -> FeatureStore:
+    """The folders of the project, whatever they hold now. Raises MissingResourceError where no project is found."""
+    root = project or nearest_project(run)
+    artifacts = root / "artifacts"
+    dataset = shards.dataset or ""
+    encoder = find_encoder(params.encoder.name, revision=params.encoder.revision, root=root, reporter=reporter)
+    user_dict = shards.report.statistics.get("feature_parameters", {}).get("segment", {}).get("user_dict")
+    return FeatureStore(
+        vocab=artifacts / "vocab",
+        embed=artifacts / "embed" / dataset,
+        pmi=artifacts / "pmi" / dataset,
+        encoder=encoder.path,
+        user_dict=root / user_dict if user_dict else None,
+    )
+
+
+def nearest_project(run: Path) -> Path:
+    """The nearest folder with params.yaml above a run, else above the working folder.
+
+    Raises MissingResourceError where there is none.
+    """
+    here = Path.cwd()
+    for folder in (*run.resolve().parents, here, *here.parents):
+        if (folder / "params.yaml").is_file():
+            return folder
+    raise MissingResourceError(
+        f"{run}: no project above it holds the features it was trained on",
+        next_step="name the project's folder, or pack the run there with `ssmi-cli export`",
+    )

@@ -1,0 +1,277 @@
+"""A trained run, opened for use on text: the only place besides the command line that knows both halves."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
+from ssmi.model.inference import Row, SpanTagger
+from ssmi.model.network.network import Network
+from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs.files import CHECKPOINT
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.labels import LabelSet
+from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
+from ssmi.pipeline.contract.turns import turn
+from ssmi.pipeline.online import OnlineFeatures
+from ssmi.predict.entity import Entity
+from ssmi.predict.packing import BRING_AGAIN
+from ssmi.predict.packing import check as check_pack
+from ssmi.predict.pieces import Piece, Text, cut
+from ssmi.predict.run_features import feature_folders, is_packed, nearest_project
+from ssmi.predict.user_entities import OwnEntities, Words, lay_over
+
+BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
+"""Characters whose features are made together."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What a tagger was opened from: all that another process needs to open it again."""
+
+    run: Path
+    project: Path | None
+    device: str
+    threads: int | None
+    checkpoint: str
+    """Its digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What a tagger works with, in one process."""
+
+    features: OnlineFeatures
+    spans: SpanTagger
+    process: int
+
+
+class Tagger:
+    """Text → entities, the same from however many threads: they take turns, a batch each.
+
+    Two taggers of one process take turns too, because torch's number of threads is the process's. A pickled tagger is
+    no more than where it was opened from; where it is used, it is opened again (once a process, by its first text),
+    and refused if the run was trained anew in between. A copy is the tagger itself, for using it changes nothing.
+    """
+
+    def __init__(self, source: _Source, own: OwnEntities, opened: _Opened | None = None) -> None:
+        self._source = source
+        self._own = own
+        self._opened = opened
+
+    @classmethod
+    def open(
+        cls,
+        run: str | Path,
+        *,
+        project: str | Path | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        entities: str | Path | Words | None = None,
+        reporter: Reporter | None = None,
+    ) -> Tagger:
+        """Open a run folder, or one that ``ssmi-cli export`` packed.
+
+        project: the folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml above
+            the run, else above the working folder. A packed run needs none.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        threads: how many torch uses on the CPU while it tags, and no longer: 0 for one a physical core, None for as
+            many as torch is set to now.
+        entities: a file of words and labels, or a mapping, that are entities wherever they stand; see
+            ``OwnEntities.read`` and ``lay_over``.
+        Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
+        not those that the run was trained on, ParameterError for a device or number of threads that cannot be,
+            InputDataError for such a file that is not as it should be.
+        """
+        if threads is not None and not (type(threads) is int and threads >= 0):
+            raise ParameterError(
+                f"threads={threads!r}: not a number of threads", next_step="0 takes the physical cores"
+            )
+        folder = Path(run)
+        packed = is_packed(folder)
+        if packed:
+            check_pack(folder)
+        with turn():  # transformers changes torch for all threads while it builds
+            trained = checkpoints.load_alone(folder / CHECKPOINT)
+        if project is None and not packed:
+            project = nearest_project(folder)
+        folders = feature_folders(
+            folder,
+            trained.shards,
+            trained.checkpoint.params,
+            project=None if project is None else Path(project),
+            reporter=reporter or Silent(),
+        )
+        try:
+            features = OnlineFeatures(folders, shards=trained.shards)
+        except StaleArtifactError as error:
+            if packed:  # nobody who got a pack can build its features again
+                raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
+            raise
+        with turn():
+            spans = SpanTagger(trained.checkpoint, vectors=features.boundary_vectors, device=device, threads=threads)
+        source = _Source(
+            folder.resolve(),
+            None if project is None else Path(project).resolve(),
+            device,
+            threads,
+            checkpoints.digest(folder / CHECKPOINT),
+        )
+        own = OwnEntities() if entities is None else OwnEntities.read(entities)
+        for note in own.notes_for(spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
+            (reporter or Silent()).note(note)
+        return cls(source, own, _Opened(features, spans, os.getpid()))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self._source, self._own))
+
+    def __copy__(self) -> Tagger:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Tagger:
+        return self
+
+    @overload
+    def __call__(self, texts: str, *, min_score: float = 0.0) -> list[Entity]: ...  # type: ignore[overload-overlap]  # a str is asked for first
+    @overload
+    def __call__(self, texts: Iterable[str], *, min_score: float = 0.0) -> list[list[Entity]]: ...
+    def __call__(self, texts: str | Iterable[str], *, min_score: float = 0.0) -> list[Entity] | list[list[Entity]]:
+        """The entities of a text, or of each of many, in the order of the text. They never overlap.
+
+        min_score: those that the run finds with a lower score are left out; 0 to 1.
+        Raises TypeError for what is no str, ValueError for another ``min_score``.
+        """
+        if isinstance(texts, str):
+            return next(self.stream([texts], min_score=min_score))
+        return list(self.stream(texts, min_score=min_score))
+
+    def stream(
+        self,
+        texts: Iterable[str],
+        *,
+        batch_characters: int = BATCH_CHARACTERS,
+        min_score: float = 0.0,
+        advance: Advance | None = None,
+    ) -> Iterator[list[Entity]]:
+        """The same one by one, for any number of texts: at most ``batch_characters`` and one text are held.
+
+        Texts are tagged when so many characters are there, a text without any counted as one, or when no more come.
+        A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is, and so is one
+        with blank lines. ``advance`` is told of characters as they are tagged, while other threads wait for their
+        turn; they do not wait for whoever reads the stream.
+        """
+        if isinstance(texts, str | bytes):
+            raise TypeError("texts, one after another: for a single one call the tagger itself, with a str")
+        _check(batch_characters=batch_characters, min_score=min_score)
+        here = self._here()
+        if os.getpid() != here.process and here.spans.threads > 1:
+            # torch's threads do not survive a fork: it would wait for them without end
+            raise RuntimeError(
+                "this tagger was opened in another process: open it in this one, spawn and do not fork, or threads=1"
+            )
+        texts_open: deque[Text] = deque()
+        pieces: list[Piece] = []
+        size = 0
+        for given in texts:
+            if not isinstance(given, str):
+                raise TypeError(f"a text is a str, not {type(given).__name__}")
+            text = Text(given, n_waiting=1)
+            texts_open.append(text)
+            for piece in cut(text):
+                text.n_waiting += 1
+                pieces.append(piece)
+                size += max(1, len(piece.text))
+                if size >= batch_characters:
+                    self._tag(pieces, min_score, advance)
+                    pieces, size = [], 0
+            text.n_waiting -= 1
+            while texts_open and not texts_open[0].n_waiting:
+                yield texts_open.popleft().entities
+        self._tag(pieces, min_score, advance)
+        for text in texts_open:
+            yield text.entities
+
+    @property
+    def labels(self) -> LabelSet:
+        """The entity types and the tag scheme of the run."""
+        return self._here().spans.labels
+
+    @property
+    def own_entities(self) -> OwnEntities:
+        """Those that it was opened with."""
+        return self._own
+
+    @property
+    def network(self) -> Network:
+        """What tags, where it computes."""
+        return self._here().spans.network
+
+    @property
+    def features(self) -> OnlineFeatures:
+        """What makes the rows; ``features.statistics()`` counts what it did."""
+        return self._here().features
+
+    def _here(self) -> _Opened:
+        """What it works with; a tagger that was pickled opens it now."""
+        if self._opened is None:
+            self._opened = _open_again(self._source)
+        return self._opened
+
+    def _tag(self, pieces: Sequence[Piece], min_score: float, advance: Advance | None) -> None:
+        full = [piece for piece in pieces if piece.text]
+        for piece in pieces:
+            piece.of.n_waiting -= 1
+        unseen = sum(piece.n_given - len(piece.text) for piece in pieces)
+        if advance is not None and unseen:
+            advance(unseen)
+        if not full:
+            return
+        here = self._here()
+        own = [self._own.matches(piece.text) for piece in full]
+        types = here.spans.labels.entity_types
+        asked = [[match.span for match in matches if match.span.label in types] for matches in own]
+        with here.spans.turn():
+            sentences = here.features.segment([list(piece.text) for piece in full])
+            hidden = None
+            if here.spans.wanted.hidden:
+                hidden = here.features.hidden_states([one.characters for one in sentences])
+
+            def rows_of(places: Sequence[int]) -> Sequence[Row]:
+                return here.features.rows_of_segmented([sentences[place] for place in places])
+
+            lengths = np.array([len(one.characters) for one in sentences])
+            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, asked=asked)
+        for piece, found, matches in zip(full, tagged, own, strict=True):
+            piece.add(lay_over(found, matches, n_characters=len(piece.text), min_score=min_score))
+
+
+@lru_cache(maxsize=1)
+def _open_again(source: _Source) -> _Opened:
+    """Open what was opened in another process: once, however often its tagger is sent."""
+    found = checkpoints.digest(source.run / CHECKPOINT)
+    if found != source.checkpoint:
+        raise StaleArtifactError(
+            f"{source.run}: checkpoint {found[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
+            next_step="the run was trained anew in between: open it again with ssmi.open_run",
+        )
+    tagger = Tagger.open(source.run, project=source.project, device=source.device, threads=source.threads)
+    return tagger._here()
+
+
+def _check(*, batch_characters: int, min_score: float) -> None:
+    if batch_characters < 1:
+        raise ValueError(f"batch_characters={batch_characters}: at least 1")
+    if not 0.0 <= min_score <= 1.0:
+        raise ValueError(f"min_score={min_score}: a probability, 0 to 1")
+
+
+open_run = Tagger.open
+"""Open a run folder for use on text: see ``Tagger.open``."""

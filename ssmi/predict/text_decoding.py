@@ -1,0 +1,180 @@
+r"""Bytes that a person brings → lines of text: which encoding, and whether they are text at all.
+
+An encoding is what the person says, else what a byte order mark says, else UTF-8; it is never guessed. Only ``\n`` and
+``\r\n`` end a line, for U+2028 and the like may stand inside a text.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Literal
+
+from ssmi.pipeline.contract.encodings import text_encoding
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line
+
+Errors = Literal["strict", "replace"]
+Advance = Callable[[int], None]
+Line = tuple[int, str]
+"""Its number, from 1, and the line with its end."""
+
+UTF8 = "utf-8"
+HEAD = 1 << 12
+"""Bytes that are looked at before anything is read."""
+_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32-le"),
+    (b"\x00\x00\xfe\xff", "utf-32-be"),
+    (b"\xef\xbb\xbf", UTF8),
+    (b"\xff\xfe", "utf-16-le"),
+    (b"\xfe\xff", "utf-16-be"),
+)
+"""Byte order marks, the longer before those that they begin with."""
+_NEED_A_MARK = ("utf-16", "utf-32")
+_GZIP = b"\x1f\x8b"
+_NOT_TEXT = (
+    (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", "save its text as UTF-8, or its table as .csv"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", "save its text as UTF-8, or its table as .csv"),
+    (b"%PDF", "a PDF", "take its text out first, for example with pdftotext"),
+    (b"PAR1", "a Parquet file", "write its rows as .jsonl or .csv"),
+    (b"BZh", "packed with bzip2", "unpack it first; of packed files gzip's alone are read"),
+    (b"\xfd7zXZ", "packed with xz", "unpack it first; of packed files gzip's alone are read"),
+    (b"7z\xbc\xaf", "a 7z archive", "unpack it first; of packed files gzip's alone are read"),
+    (b"Rar!", "a RAR archive", "unpack it first; of packed files gzip's alone are read"),
+    (b"\x89PNG", "a picture", "name files of text"),
+    (b"\xff\xd8\xff", "a picture", "name files of text"),
+)
+_MOST_NULS = 16
+"""One byte in so many may be NUL: a text may hold some, what is no text holds more."""
+
+
+def check_encoding(name: str) -> str:
+    """Python's name of an encoding in which lines can be told apart.
+
+    Raises ParameterError for one that is not known or is none of text.
+    """
+    found = text_encoding(name)
+    if found is None:
+        raise ParameterError(
+            f"encoding {name!r}: not one of text that is known here", next_step="for example utf-8, gb18030, utf-16"
+        )
+    return found
+
+
+class Source:
+    """A stream that was looked into: unpacked if gzip packed it, refused if it is no text.
+
+    name: what errors call it; encoding: what the person says; advance: told of the bytes that are read of the stream.
+    Raises InputDataError for what is no text, or is in another encoding than was said.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, *, name: str, encoding: str | None = None, advance: Advance | None = None
+    ) -> None:
+        self.name = name
+        self._advance = advance
+        self._stream = _peekable(stream)
+        if self._stream.peek(HEAD)[:2] == _GZIP:
+            self._stream = gzip.GzipFile(fileobj=_Told(self._stream, advance))  # type: ignore[call-overload]  # it reads
+            self._advance = None
+        try:
+            self.head: bytes = self._stream.peek(HEAD)[:HEAD]
+        except (OSError, EOFError, zlib.error) as error:
+            raise _broken_gzip(name, error) from None
+        self._mark = b""
+        self.encoding = self._choose(encoding)
+        self._refuse_what_is_no_text()
+
+    def _choose(self, said: str | None) -> str:
+        mark, marked = next(((mark, own) for mark, own in _MARKS if self.head.startswith(mark)), (b"", None))
+        said = None if said is None else check_encoding(said)
+        if said in _NEED_A_MARK and marked is None:
+            raise InputDataError(
+                f"{self.name}: no byte order mark, so it does not say which {said}",
+                next_step=f"--encoding {said}-le (as Windows writes it) or {said}-be",
+            )
+        if marked and said and said != marked and not (said in _NEED_A_MARK and marked.startswith(said)):
+            raise InputDataError(
+                f"{self.name}: begins with the byte order mark of {marked}, not {said}",
+                next_step=f"leave --encoding out, or name {marked}",
+            )
+        self._mark = mark
+        return marked or said or UTF8
+
+    def _refuse_what_is_no_text(self) -> None:
+        for magic, what, next_step in _NOT_TEXT:
+            if self.head.startswith(magic) and not self._mark:
+                raise InputDataError(f"{self.name}: {what}, not text", next_step=next_step)
+        wide = self.encoding.startswith(("utf-16", "utf-32"))
+        if not wide and self.head.count(0) * _MOST_NULS > max(len(self.head), 2 * _MOST_NULS):
+            raise InputDataError(
+                f"{self.name}: full of NUL bytes, not text in {self.encoding}",
+                next_step="if it is text in UTF-16, say --encoding utf-16-le or utf-16-be",
+            )
+
+    def beginning(self) -> str:
+        """Its first characters, as far as they can be read."""
+        return self.head.removeprefix(self._mark).decode(self.encoding, "ignore")
+
+    def lines(self, errors: Errors = "strict") -> Iterator[Line]:
+        """Its lines. Raises InputDataError with ``file:line`` and the byte's offset where it is not in its encoding."""
+        offset = 0
+        for number, raw in enumerate(self._raw_lines(), start=1):
+            start = len(self._mark) if number == 1 else 0
+            try:
+                line = raw[start:].decode(self.encoding, errors)
+            except UnicodeDecodeError as error:
+                place = start + error.start
+                raise InputDataError(
+                    f"{at_line(self.name, number)}: byte {offset + place} (0x{raw[place]:02x}) is not"
+                    f" {self.encoding.upper()}: {error.reason}",
+                    next_step="say which it is with --encoding (gb18030, utf-16 ...), convert the file to UTF-8,"
+                    " or go on with --errors replace (U+FFFD in its place)",
+                ) from None
+            offset += len(raw)
+            if self._advance is not None:
+                self._advance(len(raw))
+            if line or not start:  # a file of nothing but a byte order mark has no line
+                yield number, line
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        end = "\n".encode(self.encoding)
+        behind = len(end) - 1 - end.index(b"\n")
+        raw = b""
+        try:
+            while more := self._stream.readline():
+                raw += more
+                if behind and more.endswith(b"\n") and len(raw) % len(end) == 1:
+                    raw += self._stream.read(behind)
+                if len(end) == 1 or (len(raw) % len(end) == 0 and raw.endswith(end)):
+                    yield raw
+                    raw = b""
+        except (OSError, EOFError, zlib.error) as error:
+            if not isinstance(self._stream, gzip.GzipFile):
+                raise
+            raise _broken_gzip(self.name, error) from None
+        if raw:
+            yield raw
+
+
+class _Told:
+    """A stream that tells of what is read of it."""
+
+    def __init__(self, stream: Any, advance: Advance | None) -> None:
+        self._stream = stream
+        self._advance = advance
+
+    def read(self, size: int = -1) -> bytes:
+        block: bytes = self._stream.read(size)
+        if self._advance is not None:
+            self._advance(len(block))
+        return block
+
+
+def _peekable(stream: BinaryIO) -> Any:
+    return stream if hasattr(stream, "peek") else io.BufferedReader(stream)
+
+
+def _broken_gzip(name: str, error: Exception) -> InputDataError:
+    return InputDataError(f"{name}: damaged, or not all of a gzip file ({error})", next_step="bring it over again")

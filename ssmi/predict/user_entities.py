@@ -1,0 +1,227 @@
+"""Entities that a person names beforehand: words with their labels, laid over what a tagger finds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+from ssmi.model.inference import TaggedSpan
+from ssmi.pipeline.contract.errors import InputDataError, at_line, nearest
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.words import cuts_word, edges
+from ssmi.pipeline.features.blanks import seen_stretches
+from ssmi.pipeline.features.trie import Trie
+from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.predict.entity import Source
+
+Mode = Literal["add", "force"]
+"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found there."""
+Words = Mapping[str, str | tuple[str, Mode]]
+"""Word → label, or label and mode."""
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+FORM = "write: word, a tab, label and, if it is to replace what the tagger finds, a tab and force"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEntity:
+    """A word, as the tagger sees it, that is an entity wherever it stands."""
+
+    word: str
+    label: str
+    mode: Mode
+    where: str
+    """``file:line``, or the word as given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An occurrence of one."""
+
+    span: Span
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entity to give out."""
+
+    span: Span
+    score: float
+    source: Source
+
+
+@dataclass(frozen=True)
+class OwnEntities:
+    """All of a file or a mapping; may be pickled and compared."""
+
+    entities: tuple[OwnEntity, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What a person should know of the file."""
+
+    @classmethod
+    def read(cls, given: str | Path | Words) -> OwnEntities:
+        """Read a file of UTF-8, or take a mapping.
+
+        A line is a word, a tab, a label and, perhaps, a tab and a mode; without a tab blanks separate them, and the
+        word may hold some. Empty lines and those that begin with ``#`` are passed over. A word is compared as the
+        tagger sees it, without the blanks that separate no words. What stands there twice counts once, and is noted.
+
+        Raises MissingResourceError when the file is not there, InputDataError with ``file:line`` for a line that is
+        not of this form and for a word with two labels or modes.
+        """
+        rows = _of_mapping(given) if isinstance(given, Mapping) else _of_file(Path(given))
+        known: dict[str, OwnEntity] = {}
+        notes = []
+        for one in rows:
+            first = known.setdefault(one.word, one)
+            if (first.label, first.mode) != (one.label, one.mode):
+                raise InputDataError(
+                    f"{one.where}: {one.word!r} is {one.label} ({one.mode}), but {first.label} ({first.mode}) at"
+                    f" {first.where}",
+                    next_step="keep one of the two",
+                )
+            if first is not one:
+                notes.append(f"{one.where}: {one.word!r} stands at {first.where} already")
+        if not known:
+            notes.append(f"{'the mapping' if isinstance(given, Mapping) else given}: names no entity")
+        return cls(tuple(known.values()), tuple(notes))
+
+    def notes_for(self, entity_types: Sequence[str], *, longest: int) -> list[str]:
+        """``notes``, and what a run of these types that reads ``longest`` characters at once adds to them."""
+        more = [
+            f"{one.where}: a word of {len(one.word):,} characters never matches; {longest:,} are read at once"
+            for one in self.entities
+            if len(one.word) > longest
+        ]
+        foreign: dict[str, OwnEntity] = {}
+        for one in self.entities:
+            if one.label not in entity_types:
+                foreign.setdefault(one.label, one)
+        more += [
+            f"{one.where}: {label} is no type of the run, so its entities have the score 0"
+            for label, one in foreign.items()
+        ]
+        return [*self.notes, *more]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels, in the order in which they come."""
+        return tuple(dict.fromkeys(one.label for one in self.entities))
+
+    def get(self, word: str) -> OwnEntity | None:
+        """The entity that a word is, blanks aside."""
+        return next((one for one in self.entities if one.word == _as_seen(word)), None)
+
+    def matches(self, text: str) -> list[Match]:
+        """Every occurrence in what is seen of a text, by (start, end), that cuts no Latin word and no number."""
+        if not self.entities:
+            return []
+        found = self._trie.matches(_SURROGATE.sub("\ufffd", text))
+        if not found:
+            return []
+        kinds = edges(text)
+        own = ((start, end, self.entities[number - 1]) for start, end, number in found)
+        return [
+            Match(Span(start, end, one.label), one.mode) for start, end, one in own if not cuts_word(start, end, kinds)
+        ]
+
+    @cached_property
+    def _trie(self) -> Trie:
+        return Trie.build([one.word for one in self.entities])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.entities, self.notes))
+
+
+def lay_over(tagged: Sequence[TaggedSpan], own: Sequence[Match], *, n_characters: int, min_score: float) -> list[Found]:
+    """What a tagger found, as far as it is ``min_score`` probable, with a person's own entities; none overlap.
+
+    Forced ones come first and replace all that they touch; then those to add, where nothing else is. Of either kind
+    longer ones come before shorter, then left before right. Their score is what the tagger says of the very same span
+    and type, 0 where it does not know the type; ``min_score`` is not for them.
+    """
+    asked = {one.span: one.probability for one in tagged if one.asked}
+    taken = bytearray(n_characters)
+    forced = _laid([match.span for match in own if match.mode == "force"], taken)
+    of_model = [
+        Found(one.span, one.probability, "model")
+        for one in tagged
+        if not one.asked and one.probability >= min_score and not any(taken[one.span.start : one.span.end])
+    ]
+    for one in of_model:
+        _take(one.span, taken)
+    added = _laid([match.span for match in own if match.mode == "add"], taken)
+    of_file = [Found(span, asked.get(span, 0.0), "file") for span in (*forced, *added)]
+    return sorted((*of_model, *of_file), key=lambda one: one.span)
+
+
+def _laid(spans: Iterable[Span], taken: bytearray) -> list[Span]:
+    """Those that find room, the longest first; they take it."""
+    laid = []
+    for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
+        if not any(taken[span.start : span.end]):
+            _take(span, taken)
+            laid.append(span)
+    return laid
+
+
+def _take(span: Span, taken: bytearray) -> None:
+    taken[span.start : span.end] = b"\x01" * (span.end - span.start)
+
+
+def _of_mapping(words: Words) -> Iterator[OwnEntity]:
+    for word, value in words.items():
+        given = (value, "add") if isinstance(value, str) else value
+        if not isinstance(word, str) or not (
+            isinstance(given, tuple) and len(given) == 2 and all(isinstance(one, str) for one in given)
+        ):
+            raise TypeError(f"entities[{word!r}]: a label, or a label and a mode, not {value!r}")
+        yield _entity(word, *given, where=repr(word))
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        yield from numbered_lines(path)
+    except InputDataError as error:  # what readers of data sets advise does not help here
+        raise InputDataError(error.message, next_step="save it as UTF-8") from error
+
+
+def _of_file(path: Path) -> Iterator[OwnEntity]:
+    for number, line in _lines(path):
+        # an indented word may begin with #; an indented comment has a blank after it
+        if line.strip() and not (line.startswith("#") or line.lstrip().startswith("# ")):
+            where = at_line(path, number)
+            yield _entity(*_fields(line, where=where), where=where)
+
+
+def _fields(line: str, *, where: str) -> tuple[str, str, str]:
+    fields = [field.strip() for field in line.rstrip().split("\t")]
+    if len(fields) == 1:
+        words = line.split()
+        n_last = 2 if len(words) > 2 and words[-1] in MODES else 1
+        fields = [" ".join(words[:-n_last]), *words[-n_last:]]
+    if len(fields) not in (2, 3):
+        raise InputDataError(f"{where}: {len(fields)} columns, where two or three are expected", next_step=FORM)
+    return fields[0], fields[1], fields[2] if len(fields) == 3 else "add"
+
+
+def _entity(word: str, label: str, mode: str, *, where: str) -> OwnEntity:
+    seen = _as_seen(word)
+    if not seen:
+        raise InputDataError(f"{where}: no word, or no label", next_step=FORM)
+    if not label or any(map(str.isspace, label)):
+        raise InputDataError(f"{where}: the label {label!r} is empty or holds a blank", next_step=FORM)
+    for known in MODES:
+        if mode == known:
+            return OwnEntity(seen, label, known, where)
+    raise InputDataError(f"{where}: unknown mode {mode!r}: {nearest(mode, MODES)}", next_step=FORM)
+
+
+def _as_seen(word: str) -> str:
+    return "".join(stretch.text for stretch in seen_stretches(_SURROGATE.sub("\ufffd", word)))

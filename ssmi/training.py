@@ -1,0 +1,103 @@
+"""What is asked of shards before anything is trained on them, and training, by ``train`` and ``ablate`` alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.params import Params
+from ssmi.project import Project
+
+if TYPE_CHECKING:
+    from ssmi.configurations import Configuration
+    from ssmi.model.training.train import TrainResult
+
+
+def check(
+    project: Project, params: Params, *, shards: Path, dataset: str, configuration: Configuration | None = None
+) -> Path | None:
+    """Return the folder of the encoder to train, None where none is; refuse shards that are not of these parameters.
+
+    configuration: what ``params`` were made with; one that changes features is built and trained by ``ablate``.
+    Raises MissingResourceError for shards that were not built, StaleArtifactError for those of other feature parameters
+    or of another encoder.
+    """
+    built = manifests.load(shards)
+    remedy = f"ssmi-cli features build --dataset {quote(dataset)} with the same parameters"
+    if configuration is not None and configuration.changes_features:
+        command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"
+        remedy = f"{command} builds its features and trains on them"
+    made_with = {**built.parameters, **built.report.statistics.get("feature_parameters", {})}
+    _check_parameters(params, made_with, dataset, remedy=remedy)
+    if params.model.encoder != "finetune":
+        return None
+    from ssmi.pipeline.assets.resolve import find_encoder
+
+    encoder = find_encoder(
+        params.encoder.name, revision=params.encoder.revision, root=project.root, reporter=project.reporter
+    )
+    built_with = built.report.statistics["encoder_digest"]
+    if encoder.digest != built_with:
+        raise StaleArtifactError(
+            f"{shards} was built with encoder {built_with[:12]}, {params.encoder.name} is {encoder.digest[:12]}",
+            next_step=f"build with the encoder that you train: ssmi-cli features build --dataset {quote(dataset)}",
+        )
+    return encoder.path
+
+
+def train(
+    project: Project, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
+) -> TrainResult:
+    """``model.training.train``, with what the run will read on text kept beside it from the start.
+
+    So a run that is interrupted can be used, whatever is built in the project later.
+    """
+    from ssmi import pins
+    from ssmi.model.training import distributed
+    from ssmi.model.training.train import train as train_model
+
+    if distributed.is_first():
+        _keep_features(project, shards=shards, run=run, params=params)
+    try:
+        result = train_model(
+            shards=shards, encoder=encoder, run=run, params=params, reporter=project.reporter, resume=resume
+        )
+    except SsmiError:
+        if distributed.is_first() and pins.find(run) is None:  # refused before it began
+            pins.drop_others(run)
+        raise
+    if distributed.is_first():
+        pins.drop_others(run)
+    return result
+
+
+def _keep_features(project: Project, *, shards: Path, run: Path, params: Params) -> None:
+    from ssmi import pins
+    from ssmi.predict.run_features import project_folders
+
+    try:
+        folders = project_folders(run, manifests.load(shards), params, project=project.root, reporter=project.reporter)
+        pins.keep(run, shards=shards, folders=folders)
+    except (SsmiError, OSError) as error:
+        project.reporter.note(
+            f"{run}: can be scored, but not used on text: what {shards} was built from is not there any more ({error})"
+        )
+
+
+def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], dataset: str, *, remedy: str) -> None:
+    """Refuse to train on shards that other feature parameters made: the run would be recorded under a false name."""
+    differing = [
+        f"{section}.{key} is {value!r} in the shards, {params.section(section).get(key)!r} in the parameters"
+        for section, values in built.items()
+        for key, value in values.items()
+        if params.section(section).get(key) != value
+    ]
+    if differing:
+        raise StaleArtifactError(
+            f"the shards of {dataset} are not what the parameters say: {'; '.join(differing)}",
+            next_step=remedy,
+        )

@@ -1,0 +1,119 @@
+"""Batches: every sentence once, bounded size, and tensors that say what the shards say."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.model.data.batches import MAX_PADDED_CHARACTERS, collate, evaluation_batches, prefetch, training_batches
+from ssmi.model.data.shards import RequiredFeatures, Split, open_shards, read_split
+
+lengths_of = st.lists(st.integers(0, 1500), max_size=300).map(lambda values: np.array(values, dtype=np.int64))
+
+
+@given(lengths=lengths_of, batch_size=st.integers(1, 20), seed=st.integers(0, 9), epoch=st.integers(0, 9))
+def test_every_nonempty_sentence_once_and_no_batch_too_big(
+    lengths: np.ndarray, batch_size: int, seed: int, epoch: int
+) -> None:
+    for batches in (
+        training_batches(lengths, batch_size=batch_size, seed=seed, epoch=epoch),
+        evaluation_batches(lengths, batch_size=batch_size),
+    ):
+        assert sorted(row for rows in batches for row in rows) == np.flatnonzero(lengths).tolist()
+        for rows in batches:
+            assert 1 <= len(rows) <= batch_size
+            assert len(rows) == 1 or len(rows) * lengths[rows].max() <= MAX_PADDED_CHARACTERS
+
+
+def test_batches_depend_on_seed_and_epoch_only() -> None:
+    lengths = np.random.default_rng(0).integers(1, 90, 400)
+
+    def flat(**which: int) -> list[list[int]]:
+        return [rows.tolist() for rows in training_batches(lengths, batch_size=16, **which)]
+
+    assert flat(seed=1, epoch=1) == flat(seed=1, epoch=1)
+    assert flat(seed=1, epoch=1) != flat(seed=1, epoch=2)
+    assert flat(seed=1, epoch=1) != flat(seed=2, epoch=1)
+
+
+def test_batches_hold_sentences_of_like_length() -> None:
+    lengths = np.random.default_rng(0).integers(1, 90, 1600)
+    batches = training_batches(lengths, batch_size=16, seed=1, epoch=1)
+    padded = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
+    assert padded < 1.06 * lengths.sum()
+    longest = [int(lengths[rows].max()) for rows in batches]
+    assert longest != sorted(longest)
+
+
+def test_collate_pads_on_the_right_and_windows_hold_every_character_once(shards: Path) -> None:
+    split = _train(shards)
+    rows = np.array([9, 5, 0])
+    batch = collate(split, rows)
+    assert batch.mask.sum(1).tolist() == split.lengths[rows].tolist()
+    for index, row in enumerate(rows):
+        own = slice(split.offsets[row], split.offsets[row + 1])
+        length = split.lengths[row]
+        for tensor, values in (
+            (batch.token_ids, split.token_ids),
+            (batch.tag_ids, split.tag_ids),
+            (batch.best_rows, split.best_rows),
+        ):
+            assert tensor[index].tolist() == values[own].tolist() + [0] * (batch.mask.shape[1] - length)
+    windows = batch.windows
+    assert windows.lengths.tolist() == [14, 21, 7, 1, 8]
+    held = windows.sources[windows.sources >= 0]
+    characters = batch.mask.view(-1).nonzero().view(-1)
+    assert sorted(held.tolist()) == characters.tolist()
+    assert torch.equal(windows.sources.view(-1)[windows.places[batch.mask]], characters)
+
+
+def test_hidden_states_follow_their_sentences(shards: Path) -> None:
+    opened = open_shards(shards)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, hidden=True))
+    batch = collate(split, np.array([9, 2]))
+    assert batch.hidden is not None and split.hidden is not None
+    assert batch.hidden.dtype == torch.float32
+    last = np.load(shards / "train" / "part-00003.hidden.npy")
+    assert np.array_equal(batch.hidden[0].numpy(), last.astype(np.float32))
+    first = np.load(shards / "train" / "part-00000.hidden.npy").astype(np.float32)
+    assert np.array_equal(batch.hidden[1, : split.lengths[2]].numpy(), first[-split.lengths[2] :])
+    assert not batch.hidden[1, split.lengths[2] :].any()
+
+
+def test_batches_gathered_ahead_are_those_gathered_at_once(shards: Path) -> None:
+    split = _train(shards)
+    asked = training_batches(split.lengths, batch_size=3, seed=1, epoch=1)
+    found = list(prefetch(split, asked, device=torch.device("cpu")))
+    for batch, rows in zip(found, asked, strict=True):
+        expected = collate(split, rows)
+        assert np.array_equal(batch.rows, rows)
+        assert torch.equal(batch.token_ids, expected.token_ids) and torch.equal(batch.best_rows, expected.best_rows)
+
+
+def test_the_next_batch_is_gathered_while_one_is_worked_on_and_no_further(shards: Path) -> None:
+    split = _train(shards)
+    asked = training_batches(split.lengths, batch_size=2, seed=1, epoch=1)
+    taken: list[int] = []
+    coming = prefetch(split, (taken.append(len(taken)) or rows for rows in asked), device=torch.device("cpu"))
+    next(coming)
+    assert taken == [0, 1]
+    coming.close()
+    assert taken == [0, 1]
+    assert not any(thread.name.startswith("collate") for thread in threading.enumerate())
+
+
+def test_an_error_in_gathering_reaches_the_caller(shards: Path) -> None:
+    split = _train(shards)
+    with pytest.raises(IndexError):
+        list(prefetch(split, [np.array([0]), np.array([len(split)])], device=torch.device("cpu")))
+
+
+def _train(shards: Path) -> Split:
+    opened = open_shards(shards)
+    return read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))

@@ -1,0 +1,82 @@
+"""Mistakes: every entity that does not match exactly is in exactly one, and of the class that its definition says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.model.evaluation.error_analysis import KINDS, confusion, find_mistakes
+from ssmi.pipeline.contract.labels import Span
+
+ORG, LOC = "ORG", "LOC"
+
+
+def spans(*triples: tuple[int, int, str]) -> list[Span]:
+    return [Span(*triple) for triple in triples]
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "kinds"),
+    [
+        (spans((0, 2, ORG)), spans((0, 2, ORG)), []),
+        (spans((0, 2, ORG)), spans((0, 2, LOC)), ["type"]),
+        (spans((0, 2, ORG)), spans((0, 3, ORG)), ["span"]),
+        (spans((0, 2, ORG)), spans((1, 3, LOC)), ["span"]),
+        (spans((0, 2, ORG)), spans((2, 4, ORG)), ["missed", "spurious"]),
+        (spans((0, 2, ORG)), [], ["missed"]),
+        ([], spans((0, 2, ORG)), ["spurious"]),
+        (spans((0, 2, ORG), (2, 4, LOC)), spans((0, 4, ORG)), ["span"]),
+        # A chain: the prediction touches both gold entities, the second gold one also the next prediction.
+        (spans((0, 2, ORG), (2, 6, LOC)), spans((1, 3, ORG), (5, 7, LOC)), ["span"]),
+    ],
+)
+def test_classes_by_definition(gold: list[Span], predicted: list[Span], kinds: list[str]) -> None:
+    assert [mistake.kind for mistake in find_mistakes(gold, predicted)] == kinds
+
+
+def test_a_wrong_span_holds_all_entities_it_is_about() -> None:
+    (mistake,) = find_mistakes(spans((3, 5, ORG), (5, 7, LOC)), spans((4, 6, ORG)))
+    assert mistake.gold == tuple(spans((3, 5, ORG), (5, 7, LOC)))
+    assert mistake.predicted == tuple(spans((4, 6, ORG)))
+    assert (mistake.start, mistake.end) == (3, 7)
+
+
+@st.composite
+def sides(draw: st.DrawFn) -> list[Span]:
+    """Entities that do not overlap, in a sentence of 14 characters."""
+    cuts = sorted(draw(st.sets(st.integers(0, 14), max_size=8)))
+    stretches = [pair for pair in pairwise(cuts) if draw(st.booleans())]
+    return [Span(start, end, draw(st.sampled_from(["ORG", "LOC", "PER"]))) for start, end in stretches]
+
+
+@given(gold=sides(), predicted=sides())
+def test_every_wrong_entity_is_in_exactly_one_mistake(gold: list[Span], predicted: list[Span]) -> None:
+    found = find_mistakes(gold, predicted)
+    assert Counter(span for one in found for span in one.gold) == Counter(set(gold) - set(predicted))
+    assert Counter(span for one in found for span in one.predicted) == Counter(set(predicted) - set(gold))
+    assert all(one.end <= other.start for one, other in pairwise(found))
+    for mistake in found:
+        assert mistake.kind in KINDS
+        touched = any(g.start < p.end and p.start < g.end for g in mistake.gold for p in mistake.predicted)
+        assert touched == (mistake.kind in ("type", "span"))
+        same = [(s.start, s.end) for s in mistake.gold] == [(s.start, s.end) for s in mistake.predicted]
+        assert same == (mistake.kind == "type")
+
+
+@given(gold=sides(), predicted=sides())
+def test_confusion_adds_up_to_both_sides(gold: list[Span], predicted: list[Span]) -> None:
+    counts = confusion([(gold, predicted), ([], [])])
+    for label in ("ORG", "LOC", "PER"):
+        assert sum(n for (own, _), n in counts.items() if own == label) == sum(s.label == label for s in gold)
+        assert sum(n for (_, own), n in counts.items() if own == label) == sum(s.label == label for s in predicted)
+        assert counts[label, label] == sum(s.label == label for s in set(gold) & set(predicted))
+    assert (None, None) not in counts
+
+
+def test_confusion_compares_equal_characters_only() -> None:
+    counts = confusion([(spans((0, 2, ORG), (4, 6, LOC)), spans((0, 2, LOC), (4, 5, LOC)))])
+    assert counts == {("ORG", "LOC"): 1, ("LOC", None): 1, (None, "LOC"): 1}

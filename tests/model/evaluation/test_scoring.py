@@ -1,0 +1,105 @@
+"""Scores: by hand, and against seqeval on random and damaged sequences."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqeval.metrics import f1_score, precision_score, recall_score
+from seqeval.scheme import IOB2, IOBES
+
+from ssmi.model.evaluation.scoring import Counts, Scores
+from ssmi.model.evaluation.scoring import score as score_spans
+from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme, spans_to_tags, strict_spans
+
+TYPES = ("GPE.NAM", "ORG", "PER")
+
+
+def score(gold: list[list[Span]], predicted_tags: list[list[str]], *, scheme: TagScheme) -> Scores:
+    """Tags as a path has them, read as ``model.decoding`` reads them."""
+    read = [strict_spans(tags, scheme=scheme) for tags in predicted_tags]
+    return score_spans(gold, [spans for spans, _ in read], ill_formed=sum(pieces for _, pieces in read))
+
+
+def test_by_hand() -> None:
+    gold = [[Span(0, 2, "PER"), Span(4, 5, "LOC")], [Span(0, 3, "ORG")], []]
+    predicted = [["B-PER", "E-PER", "O", "O", "S-ORG"], ["B-ORG", "E-ORG", "O"], ["S-PER", "M-PER", "M-PER", "B-LOC"]]
+    scores = score(gold, predicted, scheme="BMES")
+    assert scores.overall == Counts(gold=3, predicted=4, correct=1)
+    assert (scores.overall.precision, scores.overall.recall) == (1 / 4, 1 / 3)
+    assert scores.overall.f1 == pytest.approx(2 / 7)
+    assert scores.by_type == {"LOC": Counts(1, 0, 0), "ORG": Counts(1, 2, 0), "PER": Counts(1, 2, 1)}
+    assert scores.spans == Counts(3, 4, 2)
+    assert scores.type_accuracy == 1 / 2
+    assert scores.ill_formed == 2  # M-PER M-PER, and a B-LOC that nobody closes
+    assert scores.n_sentences == 3
+    assert scores.by_group == {}
+    body = scores.to_json()
+    assert body["f1"] == scores.overall.f1 and body["span"]["correct"] == 2 and body["by_type"]["ORG"]["predicted"] == 2
+
+
+def test_named_and_nominal_mentions() -> None:
+    gold = [[Span(0, 1, "PER.NAM"), Span(1, 2, "PER.NOM"), Span(2, 3, "LOC.NAM")]]
+    scores = score(gold, [["S-PER.NAM", "S-PER.NAM", "O"]], scheme="BMES")
+    assert scores.by_group == {"named": Counts(2, 2, 1), "nominal": Counts(1, 0, 0)}
+
+
+def test_nothing_to_find_and_nothing_found_is_zero_not_an_error() -> None:
+    scores = score([[], []], [["O"], []], scheme="BMES")
+    assert scores.overall == Counts(0, 0, 0)
+    assert (scores.overall.f1, scores.overall.precision, scores.overall.recall, scores.type_accuracy) == (0, 0, 0, 0)
+
+
+def test_sentences_may_not_be_lost() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        score([[], []], [["O"]], scheme="BMES")
+
+
+@st.composite
+def tagged(draw: st.DrawFn, scheme: TagScheme) -> tuple[list[str], list[str]]:
+    """Gold tags of random spans, and the same tags with random damage."""
+    length = draw(st.integers(1, 14))
+    spans, place = [], 0
+    while place < length:
+        size = draw(st.integers(1, 4))
+        label = draw(st.sampled_from([None, *TYPES]))
+        if label and place + size <= length:
+            spans.append(Span(place, place + size, label))
+        place += size
+    gold = spans_to_tags(spans, n_characters=length, scheme=scheme)
+    every = LabelSet.of(TYPES, scheme=scheme).tags
+    damage = draw(st.dictionaries(st.integers(0, length - 1), st.sampled_from(every), max_size=length))
+    return gold, [damage.get(index, tag) for index, tag in enumerate(gold)]
+
+
+@pytest.mark.parametrize("scheme", ["BMES", "BIOES", "BIO"])
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_equal_to_strict_seqeval(scheme: TagScheme, data: st.DataObject) -> None:
+    pairs = data.draw(st.lists(tagged(scheme), min_size=1, max_size=5))
+    gold_tags, predicted = [gold for gold, _ in pairs], [damaged for _, damaged in pairs]
+    gold = [strict_spans(tags, scheme=scheme)[0] for tags in gold_tags]
+    scores = score(gold, predicted, scheme=scheme).overall
+
+    def as_seqeval(every: list[list[str]]) -> list[list[str]]:
+        return [["I" + tag[1:] if tag[0] == "M" else tag for tag in tags] for tags in every]
+
+    kind = {"mode": "strict", "scheme": IOB2 if scheme == "BIO" else IOBES, "zero_division": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        theirs = [
+            measure(as_seqeval(gold_tags), as_seqeval(predicted), **kind)
+            for measure in (precision_score, recall_score, f1_score)
+        ]
+    assert [scores.precision, scores.recall, scores.f1] == pytest.approx(theirs)
+
+
+@given(data=st.data())
+def test_perfect_predictions_score_one(data: st.DataObject) -> None:
+    gold_tags, _ = data.draw(tagged("BMES"))
+    gold, _ = strict_spans(gold_tags, scheme="BMES")
+    scores = score([gold], [gold_tags], scheme="BMES")
+    assert scores.ill_formed == 0
+    assert scores.overall.f1 == scores.spans.f1 == scores.type_accuracy == (1.0 if gold else 0.0)

@@ -1,0 +1,156 @@
+"""The interval of a difference of F1: against a plain loop, against a case that is known, and what it must be."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssmi.model.evaluation.counts import Counted, name_of
+from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.significance import ALL, SEED, System, compare, first_difference, groups
+from ssmi.pipeline.contract.labels import Span
+
+Sentence = dict[str, tuple[int, int, int]]
+
+
+def counted(*sentences: Sentence) -> Counted:
+    return Counted(
+        [f"{place}" for place in range(len(sentences))],
+        [{label: Counts(*own) for label, own in sentence.items()} for sentence in sentences],
+    )
+
+
+def random_run(seed: int, n_sentences: int = 40, *, skill: float = 0.6) -> Counted:
+    random, gold = np.random.default_rng(seed), np.random.default_rng(5)
+    sentences = []
+    for _ in range(n_sentences):
+        own: Sentence = {}
+        for label in ("LOC", "PER"):
+            n_gold = int(gold.integers(0, 4))
+            correct = int(random.binomial(n_gold, skill))
+            if n_gold:
+                own[label] = (n_gold, correct + int(random.integers(0, 2)), correct)
+        sentences.append(own)
+    return counted(*sentences)
+
+
+def plain_f1(run: Counted, sentences: list[int], labels: list[str]) -> float:
+    correct = size = 0
+    for place in sentences:
+        for label in labels:
+            counts = run.counts[place].get(label, Counts(0, 0, 0))
+            correct += counts.correct
+            size += counts.gold + counts.predicted
+    return 2 * correct / size if size else 0.0
+
+
+@pytest.mark.parametrize(("seeds", "base_seeds"), [((1,), (1,)), ((1, 2, 3), (1, 2, 3)), ((1, 2, 3), (7, 8))])
+def test_the_same_as_a_plain_loop(seeds: tuple[int, ...], base_seeds: tuple[int, ...]) -> None:
+    n, n_resamples = 40, 300
+    system = System({seed: random_run(seed, skill=0.7) for seed in seeds})
+    base = System({seed: random_run(10 + seed) for seed in base_seeds})
+    sentences = np.random.default_rng(SEED).integers(0, n, size=(n_resamples, n))
+    own = np.random.default_rng((SEED, 1)).integers(0, len(seeds), size=(n_resamples, len(seeds)))
+    other = np.random.default_rng((SEED, 2)).integers(0, len(base_seeds), size=(n_resamples, len(base_seeds)))
+    if seeds == base_seeds:
+        other = own
+    found = compare(system, base, n_resamples=n_resamples)
+    assert list(found) == [ALL, "LOC", "PER"]
+    for name, labels in ((ALL, ["LOC", "PER"]), ("LOC", ["LOC"]), ("PER", ["PER"])):
+        gains = []
+        for chosen, mine, theirs in zip(sentences.tolist(), own.tolist(), other.tolist(), strict=True):
+            f1 = [plain_f1(system.runs[seeds[place]], chosen, labels) for place in mine]
+            base_f1 = [plain_f1(base.runs[base_seeds[place]], chosen, labels) for place in theirs]
+            gains.append(math.fsum(f1) / len(f1) - math.fsum(base_f1) / len(base_f1))
+        everything = list(range(n))
+        f1 = sum(plain_f1(run, everything, labels) for run in system.runs.values()) / len(seeds)
+        base_f1 = sum(plain_f1(run, everything, labels) for run in base.runs.values()) / len(base_seeds)
+        one = found[name]
+        assert (one.f1, one.base_f1) == (pytest.approx(f1), pytest.approx(base_f1))
+        assert (one.low, one.high) == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
+        assert one.other_sign == pytest.approx(np.mean(np.array(gains) * np.sign(f1 - base_f1) <= 0), abs=0.01)
+
+
+def test_a_known_case() -> None:
+    """One entity a sentence, the system right everywhere, the base in half: the gain is a binomial share."""
+    n = 400
+    system = System({1: counted(*[{"X": (1, 1, 1)}] * n)})
+    base = System({1: counted(*[{"X": (1, 1, place % 2)} for place in range(n)])})
+    found = compare(system, base, n_resamples=5_000)[ALL]
+    assert found.gain == 0.5
+    # The quantiles of Binomial(400, 1/2) / 400; 0.0025 is one entity; two may be missed by chance.
+    cumulative = np.cumsum([math.comb(n, k) / 2**n for k in range(n + 1)])
+    low, high = (int(np.searchsorted(cumulative, share)) / n for share in (0.025, 0.975))
+    assert found.low == pytest.approx(low, abs=0.0051) and found.high == pytest.approx(high, abs=0.0051)
+    assert found.told_apart and found.other_sign == 0.0
+
+
+@pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
+def test_the_same_runs_are_not_told_apart(seeds: tuple[int, ...]) -> None:
+    for one in compare(*[System({seed: random_run(seed) for seed in seeds})] * 2).values():
+        assert (one.gain, one.low, one.high, one.told_apart, one.other_sign) == (0.0, 0.0, 0.0, False, 1.0)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 999), other=st.integers(0, 999))
+def test_the_other_way_round_is_the_negative(seed: int, other: int) -> None:
+    one, two = System({1: random_run(seed, 12)}), System({1: random_run(other, 12)})
+    there, back = (compare(*pair, n_resamples=200) for pair in ((one, two), (two, one)))
+    for name, found in there.items():
+        assert (found.low, found.high) == pytest.approx((-back[name].high, -back[name].low))
+        assert -1 <= found.low <= found.high <= 1
+
+
+def test_a_seed_by_itself_tells_less_than_its_sentences() -> None:
+    """Seeds that differ much widen the interval."""
+    good, bad, base = (counted(*[{"X": (1, 1, right)}] * 50) for right in (1, 0, 1))
+    found = compare(System({1: good, 2: bad}), System({3: base}))[ALL]
+    assert (found.low, found.gain, found.high) == (-1.0, -0.5, 0.0)
+
+
+def test_named_and_nominal() -> None:
+    run = counted({"PER.NAM": (1, 1, 1), "LOC.NAM": (1, 0, 0), "PER.NOM": (2, 2, 0)})
+    assert groups([System({1: run})]) == {
+        ALL: ["LOC.NAM", "PER.NAM", "PER.NOM"],
+        "LOC.NAM": ["LOC.NAM"],
+        "PER.NAM": ["PER.NAM"],
+        "PER.NOM": ["PER.NOM"],
+        "named": ["LOC.NAM", "PER.NAM"],
+        "nominal": ["PER.NOM"],
+    }
+    found = compare(System({1: run}), System({1: run}), n_resamples=100)
+    assert (found["named"].f1, found["nominal"].f1) == (pytest.approx(2 / 3), 0.0)
+
+
+def test_nothing_to_find() -> None:
+    (found,) = compare(System({1: counted({}, {})}), System({1: counted({}, {})})).values()
+    assert (found.f1, found.low, found.high) == (0.0, 0.0, 0.0)
+
+
+def test_other_sentences_are_refused() -> None:
+    one = counted({}, {"X": (1, 1, 1)})
+    other = Counted([*one.sentences[:1], "another"], one.counts)
+    shorter = Counted(one.sentences[:1], one.counts[:1])
+    assert [first_difference(one, each) for each in (one, other, shorter)] == [None, 1, 1]
+    for each in (other, shorter):
+        with pytest.raises(ValueError, match="different sentences"):
+            compare(System({1: one}), System({1: each}))
+        with pytest.raises(ValueError, match="different sentences"):
+            System({1: one, 2: each})
+
+
+def test_a_sentence_is_its_characters_and_its_gold() -> None:
+    names = {
+        name_of(list("北京"), [Span(0, 2, "LOC")]),
+        name_of(list("北京"), []),
+        name_of(["北京"], []),
+        name_of(list("北京"), [Span(0, 2, "ORG")]),
+        name_of(["\ud800"], []),
+    }
+    assert len(names) == 5
+    gold = [Span(2, 3, "B"), Span(0, 1, "A")]
+    assert name_of("abc", gold) == name_of("abc", gold[::-1])

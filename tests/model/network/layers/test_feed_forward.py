@@ -1,0 +1,31 @@
+"""MLP1 and MLP2 against their formula."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from ssmi.model.network.layers.feed_forward import FeedForward
+
+
+def test_it_equals_its_formula() -> None:
+    torch.manual_seed(0)
+    brick = FeedForward(inputs=5, outputs=3)
+    states = torch.randn(2, 4, 5)
+    got = brick(states)
+    weight, bias = brick.linear.weight.double().tolist(), brick.linear.bias.double().tolist()
+    for row in range(2):
+        for place in range(4):
+            vector = states[row, place].double().tolist()
+            for unit in range(3):
+                inner = bias[unit] + sum(a * b for a, b in zip(weight[unit], vector, strict=True))
+                expected = inner * 0.5 * (1.0 + math.erf(inner / math.sqrt(2.0)))
+                assert abs(got[row, place, unit].item() - expected) < 1e-5
+
+
+def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+    torch.manual_seed(0)
+    brick = FeedForward(inputs=6, outputs=4)
+    assert_blind_to_padding(lambda x, mask: brick(x), 6, zero_at_padding=False)

@@ -1,0 +1,50 @@
+"""The adaptive layer norm against its formula."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from ssmi.model.network.layers.norm import EPSILON, AdaptiveNorm
+
+
+def test_it_starts_as_plain_layer_normalisation() -> None:
+    states = 3.0 * torch.randn(2, 4, 16) + 5.0
+    torch.testing.assert_close(AdaptiveNorm(width=16)(states), nn.LayerNorm(16)(states))
+
+
+def test_it_equals_its_formula() -> None:
+    torch.manual_seed(0)
+    brick = AdaptiveNorm(width=5)
+    for parameter in brick.parameters():
+        nn.init.normal_(parameter)
+    states = torch.randn(3, 5)
+    w = {name: value.double().tolist() for name, value in brick.state_dict().items()}
+    got = brick(states)
+    for place in range(3):
+        h = states[place].double().tolist()
+        mean = sum(h) / 5
+        deviation = math.sqrt(sum((value - mean) ** 2 for value in h) / 5 + EPSILON)
+        for unit in range(5):
+            scale = w["scale.bias"][unit] + sum(a * b for a, b in zip(w["scale.weight"][unit], h, strict=True))
+            shift = w["shift.bias"][unit] + sum(a * b for a, b in zip(w["shift.weight"][unit], h, strict=True))
+            assert abs(got[place, unit].item() - (scale * (h[unit] - mean) / deviation + shift)) < 1e-5
+
+
+def test_it_learns_from_the_first_step_and_constant_states_harm_nothing() -> None:
+    torch.manual_seed(0)
+    brick = AdaptiveNorm(width=4)
+    states = torch.cat((torch.randn(3, 4), torch.zeros(1, 4))).requires_grad_()
+    (brick(states) - torch.randn(4, 4)).square().sum().backward()
+    for tensor in (states, *brick.parameters()):
+        assert tensor.grad is not None
+        assert tensor.grad.isfinite().all() and tensor.grad.any()
+
+
+def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+    torch.manual_seed(0)
+    brick = AdaptiveNorm(width=6)
+    assert_blind_to_padding(lambda x, mask: brick(x), 6, zero_at_padding=False)

@@ -1,0 +1,22 @@
+"""Threads of bricks that go from character to character."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ssmi.model.network.layers.threads import one_thread
+
+
+def test_one_thread_and_then_as_many_as_before() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        with pytest.raises(KeyError), one_thread(torch.device("cpu")):
+            assert torch.get_num_threads() == 1
+            raise KeyError
+        assert torch.get_num_threads() == 2
+        with one_thread(torch.device("meta")):  # where threads of this processor compute nothing
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

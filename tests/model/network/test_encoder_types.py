@@ -1,0 +1,111 @@
+"""Encoders of every type inside the network: transformers' own states, fused input, a checkpoint that opens again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ssmi.model.data.batches import Batch, collate
+from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.network import encoder as encoders
+from ssmi.model.network.network import build
+from ssmi.pipeline.contract.errors import StaleArtifactError
+
+CLS, SEP = 2, 3
+Write = Callable[..., Any]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_encoder: Write) -> tuple[Path, Any]:
+    """A folder of the type with the vocabulary of the shards, without dropout, and transformers' own class."""
+    vocabulary = (encoder_folder / "vocab.txt").read_text(encoding="utf-8").split()
+    plain = {name: 0.0 for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")}
+    folder = tmp_path / encoder_type
+    return folder, write_typed_encoder(
+        folder, encoder_type, vocabulary, **({} if encoder_type == "modernbert" else plain)
+    )
+
+
+def _batch(shards: Path, rows: list[int]) -> Batch:
+    opened = open_shards(shards)
+    wanted = RequiredFeatures(best=True, local=True, sets=True, places=True)
+    return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(rows))
+
+
+@torch.no_grad()
+def test_states_and_sentences_are_those_of_the_types_own_class(shards: Path, typed: tuple[Path, Any]) -> None:
+    folder, own = typed
+    batch = _batch(shards, [9, 5, 4, 0])
+    encoder = encoders.load(folder).eval()
+    states, sentences = encoder(batch)
+    model = own.from_pretrained(folder).eval()
+    for index in range(len(batch.rows)):
+        token_ids = batch.token_ids[index][batch.mask[index]].tolist()
+        starts = [0, 14, 35] if index == 0 else [0]
+        windows = [token_ids[a:b] for a, b in zip(starts, [*starts[1:], len(token_ids)], strict=True)]
+        found = [model(input_ids=torch.tensor([[CLS, *window, SEP]])).last_hidden_state[0] for window in windows]
+        expected = torch.cat([one[1:-1] for one in found])
+        torch.testing.assert_close(states[index, : len(token_ids)], expected, atol=1e-5, rtol=1e-5)
+        first = torch.stack([one[0] for one in found]).mean(0)
+        torch.testing.assert_close(sentences[index], first, atol=1e-5, rtol=1e-5)
+    given = encoder(batch, inputs=encoder.embed(batch.token_ids))
+    torch.testing.assert_close(given.states, states, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(given.sentences, sentences, atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layers", [None, 2])
+def test_what_is_described_is_rebuilt(
+    shards: Path, tmp_path: Path, typed: tuple[Path, Any], layers: int | None
+) -> None:
+    encoder = encoders.load(typed[0], layers=layers).eval()
+    encoder.describe(tmp_path / "described")
+    again = encoders.blank(tmp_path / "described").eval()
+    again.load_state_dict(encoder.state_dict())
+    batch = _batch(shards, [9, 4])
+    assert torch.equal(again(batch).states, encoder(batch).states)
+    assert (again.width, again.input_width, again.max_window) == (
+        encoder.width,
+        encoder.input_width,
+        encoder.max_window,
+    )
+
+
+@pytest.mark.parametrize("fusion", ["input", "output"])
+def test_a_network_on_it_starts_where_it_is_and_learns(
+    shards: Path, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
+) -> None:
+    """P starts as the identity for E_c, whatever its width, and gradients reach all that is trained."""
+    opened = open_shards(shards)
+    params = make_params(model__fusion=fusion).model
+    encoder = encoders.load(typed[0])
+    network = build(
+        params,
+        labels=opened.labels,
+        boundaries=opened.boundaries,
+        encoder=encoder,
+        hidden_width=None,
+        n_tokens=opened.n_tokens,
+    )
+    batch = _batch(shards, [9, 5, 4, 0])
+    torch.testing.assert_close(network.encode(batch).states, encoder(batch).states, atol=1e-5, rtol=1e-5)
+    network(batch).mean().backward()
+    trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
+    assert [name for name, each in trained.items() if each.grad is None] == []
+    assert network.fusion is not None and network.fusion.boundaries.weight.grad is not None
+    assert network.fusion.boundaries.weight.grad.abs().sum() > 0
+    assert network.fusion.boundaries.weight.shape[0] == (encoder.input_width if fusion == "input" else encoder.width)
+
+
+def test_another_type_than_the_weights_are_of_is_refused(tmp_path: Path, write_encoder: Callable[..., Path]) -> None:
+    folder = write_encoder(tmp_path / "bert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "roformer", "rotary_value": True}))
+    with pytest.raises(StaleArtifactError, match="have no place in a model of this type"):
+        encoders.load(folder)

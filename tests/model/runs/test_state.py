@@ -1,0 +1,324 @@
+"""Runs that are stopped and gone on with, and what each leaves behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.model.evaluate import evaluate
+from ssmi.model.training.interrupts import Interrupted
+from ssmi.model.training.train import TrainResult, train
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.progress import Advance, Silent
+
+Make = Callable[..., Any]
+Run = Callable[..., TrainResult]
+DROPOUT = {"model__dropout": 0.3, "model__boundary_dropout": 0.3}
+PARTS = ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")
+PLAIN = {"model__encoder": "none", "model__gmi": "none", **{f"model__{part}": False for part in PARTS}}
+"""A network of embeddings and a CRF: quick."""
+EVERYTHING = ["checkpoint", "counts", "headline.json", "history.csv", "metrics.json"]
+
+
+class Signals:
+    """A reporter that sends signals to this process: ``times`` at once, at the ``nth`` step of a task."""
+
+    def __init__(self, label: str, nth: int, *, number: signal.Signals = signal.SIGINT, times: int = 1) -> None:
+        self.label, self.nth, self.number, self.times = label, nth, number, times
+        self.notes: list[str] = []
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        calls = 0
+
+        def advance(count: int) -> None:
+            nonlocal calls
+            calls += count > 0
+            if label == self.label and calls == self.nth and count:
+                for _ in range(self.times):
+                    os.kill(os.getpid(), self.number)
+
+        yield advance
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """Python's own handlers, however the tests were started (``nohup`` ignores SIGINT); training must restore them."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    yield
+    assert {signal.getsignal(number) for number in before} == {signal.default_int_handler}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def run(shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make) -> Run:
+    """Train in a folder; keywords change parameters."""
+
+    def start(name: str, *, reporter: Any = None, resume: bool = False, **changes: Any) -> TrainResult:
+        params = make_params(**{"train__epochs": 3, **PLAIN, **DROPOUT, **changes})
+        return train(
+            shards=shards,
+            encoder=encoder_folder,
+            run=tmp_path / name,
+            params=params,
+            reporter=reporter or Silent(),
+            resume=resume,
+        )
+
+    return start
+
+
+def _bytes(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((folder / "state" / "state.json").read_text(encoding="utf-8"))
+    assert _names(folder / "state") == sorted(["state.json", facts["file"]])
+    return facts
+
+
+STOPS = {
+    "the first step": ("epoch 1/3", 1),
+    "the last step but one of an epoch": ("epoch 1/3", 2),
+    "the last step of an epoch": ("epoch 2/3", 3),
+    "the middle of an epoch": ("epoch 2/3", 1),
+    "the first score": ("dev", 1),
+    "the last step of all": ("epoch 3/3", 3),
+    "the test": ("test", 1),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_a_resumed_run_ends_as_if_it_had_never_stopped(run: Run, tmp_path: Path, shards: Path, stop: str) -> None:
+    whole = run("whole")
+    with pytest.raises(Interrupted, match=r"in epoch \d of 3|before the test"):
+        run("stopped", reporter=Signals(*STOPS[stop]))
+    folder = tmp_path / "stopped"
+    assert _names(folder) == ["checkpoint", "history.csv", "state"]
+    assert evaluate(run=folder, shards=shards, split="dev", device="cpu", reporter=Silent()).n_sentences == 4
+    resumed = run("stopped", resume=True)
+    assert _bytes(folder) == _bytes(tmp_path / "whole")
+    assert (resumed.history, resumed.best_epoch, resumed.dev, resumed.test) == (
+        whole.history,
+        whole.best_epoch,
+        whole.dev,
+        whole.test,
+    )
+    assert list(resumed.step_losses) == list(whole.step_losses)[len(whole.step_losses) - len(resumed.step_losses) :]
+
+
+def test_the_whole_network_stopped_again_and_again(run: Run, tmp_path: Path) -> None:
+    changes = {"model__encoder": "finetune", "model__gmi": "paper", **{f"model__{part}": True for part in PARTS}}
+    run("whole", **changes)
+    stops = [("epoch 1/3", 2), ("epoch 2/3", 1), ("epoch 2/3", 1), ("dev", 1), ("epoch 3/3", 1), ("test", 1)]
+    for resume, (label, nth) in enumerate(stops):
+        reporter = Signals(label, nth, number=signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            run("stopped", reporter=reporter, resume=bool(resume), **changes)
+        assert len([note for note in reporter.notes if note.startswith("going on ")]) == bool(resume)
+    run("stopped", resume=True, **changes)
+    assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
+def test_steps_that_were_cut_off_are_resumed_too(run: Run, tmp_path: Path) -> None:
+    changes = {"train__max_steps": 9, "train__batch_size": 2}
+    run("whole", **changes)
+    with pytest.raises(Interrupted, match="in epoch 2 of 2, after step 2 of 4"):
+        run("stopped", reporter=Signals("epoch 2/2", 1), **changes)
+    run("stopped", resume=True, **changes)
+    assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
+def test_a_run_that_broke_goes_on_from_its_last_epoch(run: Run, tmp_path: Path) -> None:
+    """A second signal at once breaks it off in the middle, without a chance to save."""
+    run("whole")
+    with pytest.raises(KeyboardInterrupt) as raised:
+        run("broken", reporter=Signals("epoch 3/3", 2, times=2))
+    assert not isinstance(raised.value, Interrupted)
+    facts = _state(tmp_path / "broken")
+    assert (facts["epoch"], facts["step"], len(facts["history"])) == (3, 0, 2)
+    run("broken", resume=True)
+    assert _bytes(tmp_path / "broken") == _bytes(tmp_path / "whole")
+
+
+def test_a_run_killed_between_its_state_and_its_checkpoint(run: Run, tmp_path: Path) -> None:
+    """The state is written first: what should have followed it follows when the run goes on."""
+    run("whole", train__epochs=1)
+    folder = tmp_path / "stopped"
+    with pytest.raises(Interrupted):
+        run("stopped", reporter=Signals("test", 1), train__epochs=1)
+    shutil.rmtree(folder / "checkpoint")
+    (folder / "history.csv").unlink()
+    (folder / "metrics.json").write_text("{}", encoding="utf-8")  # of a run before
+    (folder / "state" / ".b.safetensors.1.tmp").write_bytes(b"half")
+    run("stopped", resume=True, train__epochs=1)
+    assert _bytes(folder) == _bytes(tmp_path / "whole")
+
+
+def test_a_run_killed_before_a_worse_last_epoch_was_shown(run: Run, tmp_path: Path) -> None:
+    for seed in range(20):
+        changes = {"train__lr_encoder": 3e-2, "train__warmup": 0.0, "train__clip": 100.0, "train__seed": seed}
+        if run(f"whole-{seed}", **changes).best_epoch == 3:
+            continue
+        with pytest.raises(Interrupted):
+            run("stopped", reporter=Signals("test", 1), **changes)
+        history = tmp_path / "stopped" / "history.csv"
+        history.write_text(
+            "".join(history.read_text(encoding="utf-8").splitlines(keepends=True)[:-1]), encoding="utf-8"
+        )
+        run("stopped", resume=True, **changes)
+        assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / f"whole-{seed}")
+        return
+    pytest.fail("the last epoch was always the best")
+
+
+def test_the_state_is_plain_and_says_where_it_stands(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 2/3", 1))
+    facts = _state(tmp_path / "run")
+    assert (facts["format"], facts["epoch"], facts["step"], facts["steps"]) == (1, 2, 2, 5)
+    assert [record["epoch"] for record in facts["history"]] == [1]
+    assert facts["fingerprint"]["model.dropout"] == 0.3 and "train.device" not in facts["fingerprint"]
+    assert str(tmp_path) not in (tmp_path / "run" / "state" / "state.json").read_text(encoding="utf-8")
+
+
+def test_a_second_signal_interrupts_at_once(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt) as raised:
+        run("run", reporter=Signals("epoch 1/3", 1, times=2))
+    assert not isinstance(raised.value, Interrupted)
+    assert not (tmp_path / "run").exists()
+
+
+def test_training_in_a_thread_leaves_signals_alone(run: Run, tmp_path: Path) -> None:
+    thread = threading.Thread(target=run, args=("thread",))
+    thread.start()
+    thread.join()
+    run("main")
+    assert _bytes(tmp_path / "thread") == _bytes(tmp_path / "main")
+
+
+def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run("run", train__seed=1)
+    finished = _bytes(folder)
+    stopping = Signals("epoch 1/3", 1)
+    with pytest.raises(Interrupted):
+        run("run", reporter=stopping)
+    assert "a finished run, replaced once the first epoch is done" in stopping.notes[0]
+    kept = _bytes(folder)
+    assert {name: digest for name, digest in kept.items() if not name.startswith("state/")} == finished
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 2/3", 1), resume=True)
+    assert _names(folder) == ["checkpoint", "history.csv", "state"]
+    assert len((folder / "history.csv").read_text(encoding="utf-8").splitlines()) == 2
+    run("run", resume=True)
+    run("fresh")
+    assert _bytes(folder) == _bytes(tmp_path / "fresh")
+
+
+def test_starting_anew_says_what_it_replaces(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 2/3", 1))
+    reporter = Signals("", 0)
+    run("run", reporter=reporter)
+    assert "1 of 3 epochs done" in reporter.notes[0] and "--resume" in reporter.notes[0]
+    assert _names(tmp_path / "run") == EVERYTHING
+    run("fresh")
+    assert _bytes(tmp_path / "run") == _bytes(tmp_path / "fresh")
+
+
+def test_an_unreadable_state_is_no_hindrance_to_starting_anew(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "run" / "state").mkdir(parents=True)
+    (tmp_path / "run" / "state" / "state.json").write_text('{"format": 99, "file": "a"}', encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=r"state\.json: not of this version .*format 99"):
+        run("run", resume=True)
+    reporter = Signals("", 0)
+    run("run", reporter=reporter)
+    assert "of another version" in reporter.notes[0]
+    assert _names(tmp_path / "run") == EVERYTHING
+
+
+def test_what_can_and_cannot_be_resumed(
+    run: Run, tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    with pytest.raises(MissingResourceError, match=r"no unfinished run.*without --resume"):
+        run("run", resume=True)
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 2/3", 1))
+    before = _bytes(tmp_path / "run")
+    other: dict[str, Any] = {"model__dropout": 0.2, "train__epochs": 4, "encoder__name": "another"}
+    with pytest.raises(StaleArtifactError) as refused:
+        run("run", resume=True, **other)
+    for said in ("model.dropout is 0.3 in the unfinished run, 0.2 now", "train.epochs is 3 ", "encoder.name is e5"):
+        assert said in refused.value.message
+    other_shards = write_shards(tmp_path / "other", {"train": sentences, "dev": sentences})
+    params = make_params(**{"train__epochs": 3, **PLAIN, **DROPOUT})
+    with pytest.raises(StaleArtifactError, match=r"shards is \w{12} in the unfinished run, \w{12} now"):
+        train(
+            shards=other_shards,
+            encoder=encoder_folder,
+            run=tmp_path / "run",
+            params=params,
+            reporter=Silent(),
+            resume=True,
+        )
+    assert _bytes(tmp_path / "run") == before
+    run("run", resume=True, train__threads=2, train__device="auto")  # where it is computed is free
+    with pytest.raises(ParameterError, match="finished already"):
+        run("run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "said"),
+    [
+        (lambda folder: (folder / "checkpoint" / "checkpoint.json").unlink(), MissingResourceError, "no checkpoint"),
+        (lambda folder: _of_another_epoch(folder), StaleArtifactError, "of epoch 9 of some run, not of epoch"),
+        (lambda folder: (folder / "state" / "a.safetensors").write_bytes(b"torn"), StaleArtifactError, "a.safetensors"),
+        (lambda folder: (folder / "state" / "a.safetensors").unlink(), StaleArtifactError, "a.safetensors"),
+        (lambda folder: (folder / "state" / "state.json").write_text("{"), StaleArtifactError, "state.json"),
+    ],
+    ids=["no checkpoint", "another checkpoint", "torn", "no weights", "no json"],
+)
+def test_a_damaged_run_is_refused(
+    run: Run, tmp_path: Path, damage: Callable[[Path], object], error: type[SsmiError], said: str
+) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 3/3", 1))
+    facts = _state(folder)
+    (folder / "state" / facts["file"]).rename(folder / "state" / "a.safetensors")
+    (folder / "state" / "state.json").write_text(json.dumps({**facts, "file": "a.safetensors"}), encoding="utf-8")
+    damage(folder)
+    with pytest.raises(error, match=said) as refused:
+        run("run", resume=True)
+    assert refused.value.next_step
+
+
+def _of_another_epoch(folder: Path) -> None:
+    path = folder / "checkpoint" / "checkpoint.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "best_epoch": 9}), encoding="utf-8")

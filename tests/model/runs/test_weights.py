@@ -1,0 +1,41 @@
+"""Tensors on disk."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+from ssmi.model.runs import weights
+
+IN_A_PROCESS_WHOSE_FILES_STAY_SMALL = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from ssmi.model.runs import weights
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+try:
+    weights.write({"a": torch.zeros(10_000)}, Path(sys.argv[1]))
+except OSError as error:
+    print(error.errno, error.filename)
+"""
+
+
+def test_what_is_written_comes_back(tmp_path: Path) -> None:
+    tensors = {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.tensor([7])}
+    weights.write(tensors, tmp_path / "w.safetensors")
+    found = load_file(tmp_path / "w.safetensors")
+    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items()) and found.keys() == tensors.keys()
+
+
+def test_what_the_system_refuses_is_its_error(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    command = [sys.executable, "-c", IN_A_PROCESS_WHOSE_FILES_STAY_SMALL, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{errno.EFBIG} {path}\n"

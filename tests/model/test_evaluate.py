@@ -1,0 +1,136 @@
+"""Reloading a checkpoint, and scoring other shards with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ssmi.model.data.shards import open_shards
+from ssmi.model.evaluate import evaluate
+from ssmi.model.evaluation.scoring import Scores
+from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.training.train import TrainResult, train
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.progress import Silent
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def trained(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_shards: Make,
+    sentences: list[Any],
+    encoder_folder: Path,
+    make_params: Make,
+) -> tuple[TrainResult, Path]:
+    folder = tmp_path_factory.mktemp("trained")
+    splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
+    shards = write_shards(folder / "shards", splits, hidden=True)
+    params = make_params(train__epochs=3)
+    result = train(shards=shards, encoder=encoder_folder, run=folder / "run", params=params, reporter=Silent())
+    return result, shards
+
+
+def _evaluate(run: Path, shards: Path, split: str) -> Scores:
+    return evaluate(run=run, shards=shards, split=split, device="cpu", reporter=Silent())
+
+
+def test_a_reloaded_checkpoint_scores_the_same(trained: tuple[TrainResult, Path]) -> None:
+    result, shards = trained
+    assert result.dev.overall.f1 > 0
+    assert _evaluate(result.run, shards, "dev") == result.dev
+    assert _evaluate(result.run, shards, "test") == result.test
+
+
+@pytest.mark.parametrize(("encoder", "fusion"), [("frozen", "output"), ("frozen", "none"), ("finetune", "none")])
+def test_every_kind_of_network_reloads(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, encoder: str, fusion: str
+) -> None:
+    params = make_params(model__encoder=encoder, model__fusion=fusion)
+    result = train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
+    assert _evaluate(result.run, shards, "test") == result.test
+
+
+def test_unseen_boundaries_take_their_pretrained_vector(
+    tmp_path: Path, trained: tuple[TrainResult, Path], write_shards: Make, sentence: Make, boundary_vectors: Make
+) -> None:
+    result, shards = trained
+    other = write_shards(tmp_path / "other", {"test": [sentence("[李|PER]在北京", best={0: 5, 2: 11, 3: 700})]})
+    loaded = checkpoints.load(result.run / "checkpoint", shards=open_shards(other))
+    before = checkpoints.load(result.run / "checkpoint", shards=open_shards(shards))
+    assert before.boundaries.ids.tolist() == [7, 8, 11, 90]
+    assert loaded.boundaries.ids.tolist() == [7, 8, 11, 90, 5, 700]
+    assert loaded.network.boundary is not None and before.network.boundary is not None
+    table, trained_table = loaded.network.boundary.table.weight, before.network.boundary.table.weight
+    assert torch.equal(table[:5], trained_table)
+    assert not torch.equal(trained_table[3], torch.from_numpy(boundary_vectors([11])[0]))  # it was trained
+    assert torch.equal(table[5:], torch.from_numpy(boundary_vectors([5, 700])))
+    assert not table[0].any()
+    assert _evaluate(result.run, other, "test").n_sentences == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"statistics": {"vocabulary_digest": "vocabulary-b"}}, "vocabulary vocabulary-a here, vocabulary-b there"),
+        ({"statistics": {"encoder_digest": "encoder-b"}}, "encoder encoder-a here, encoder-b there"),
+        (
+            {"statistics": {"feature_parameters": {"selection": {"choice": "random"}}}},
+            r"trained on other features .*selection\.choice is None here, random there",
+        ),
+        ({"entity_types": ("LOC", "ORG", "PER")}, "labels BMES LOC,PER here, BMES LOC,ORG,PER there"),
+    ],
+)
+def test_shards_of_another_kind_are_refused(
+    tmp_path: Path,
+    trained: tuple[TrainResult, Path],
+    write_shards: Make,
+    sentences: list[Any],
+    changes: dict[str, Any],
+    complaint: str,
+) -> None:
+    other = write_shards(tmp_path / "other", {"test": sentences}, **changes)
+    with pytest.raises(StaleArtifactError, match=complaint):
+        _evaluate(trained[0].run, other, "test")
+
+
+def test_a_frozen_checkpoint_needs_stored_states(
+    shards: Path, tmp_path: Path, write_shards: Make, sentences: list[Any], make_params: Make
+) -> None:
+    params = make_params(model__encoder="frozen", model__fusion="none")
+    train(shards=shards, encoder=None, run=tmp_path / "run", params=params, reporter=Silent())
+    with pytest.raises(StaleArtifactError, match=r"shards\.hidden=true"):
+        _evaluate(tmp_path / "run", write_shards(tmp_path / "other", {"test": sentences}), "test")
+
+
+def test_an_empty_split_and_a_missing_run(
+    trained: tuple[TrainResult, Path], tmp_path: Path, write_shards: Make
+) -> None:
+    with pytest.raises(InputDataError, match="no dev sentences"):
+        _evaluate(trained[0].run, write_shards(tmp_path / "empty", {"test": []}), "dev")
+    with pytest.raises(MissingResourceError, match="no checkpoint"):
+        _evaluate(tmp_path / "nowhere", trained[1], "dev")
+
+
+@pytest.mark.parametrize("file", ["checkpoint.json", "labels.json", "model.safetensors", "params.json"])
+def test_a_damaged_checkpoint(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, file: str) -> None:
+    run = tmp_path / "run"
+    train(shards=shards, encoder=encoder_folder, run=run, params=make_params(train__epochs=1), reporter=Silent())
+    (run / "checkpoint" / file).write_text("{", encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=file):
+        _evaluate(run, shards, "dev")
+
+
+def test_a_checkpoint_of_another_format(trained: tuple[TrainResult, Path], shards: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "checkpoint"
+    folder.mkdir(parents=True)
+    facts = json.loads((trained[0].run / "checkpoint" / "checkpoint.json").read_text())
+    (folder / "checkpoint.json").write_text(json.dumps({**facts, "format": 99}), encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match="format 99"):
+        _evaluate(tmp_path / "run", shards, "dev")

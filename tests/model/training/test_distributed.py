@@ -1,0 +1,143 @@
+"""Two processes started by torchrun train as one does."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.model.training.distributed import is_first, join
+from ssmi.model.training.train import train
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.progress import Silent
+
+Make = Callable[..., Any]
+
+WORKER = '''
+"""What each process runs: jobs from a JSON file, one after the other; what each came to goes to a file of its own."""
+import json, os, signal, sys
+from contextlib import contextmanager
+from pathlib import Path
+from ssmi.model.training.interrupts import Interrupted
+from ssmi.model.training.train import train
+from ssmi.pipeline.contract import params as parameters
+
+class Stops:
+    def __init__(self, label):
+        self.label, self.notes = label, []
+
+    @contextmanager
+    def task(self, label, *, total, unit):
+        def advance(count):
+            if label == self.label and count:
+                self.label = None
+                os.kill(os.getpid(), signal.SIGTERM)
+        yield advance
+
+    def note(self, message):
+        self.notes.append(message)
+
+folder = Path(sys.argv[1])
+jobs = json.loads((folder / "jobs.json").read_text())
+done = []
+for job in jobs:
+    reporter = Stops(job["stop"])
+    try:
+        result = train(
+            shards=folder / "shards", encoder=Path(job["encoder"]), run=folder / job["run"], reporter=reporter,
+            params=parameters.check(job["params"], source="test"), resume=job["resume"],
+        )
+        scores = [result.dev.to_json(), result.test.to_json()]
+        done.append({"losses": list(result.step_losses), "scores": scores, "best": result.best_epoch})
+    except Interrupted as interrupted:
+        done.append(interrupted.message)
+    done[-1] = [done[-1], reporter.notes]
+(folder / f"rank-{os.environ['RANK']}.json").write_text(json.dumps(done))
+'''
+
+
+def _losses(run: Path) -> list[float]:
+    rows = csv.DictReader((run / "history.csv").read_text(encoding="utf-8").splitlines())
+    return [float(row["train_loss"]) for row in rows]
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_two_processes_train_as_one(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    shards = write_shards(tmp_path / "shards", {"train": sentences, "dev": sentences[:4], "test": sentences[4:]})
+    # Ten sentences in threes: the last batch holds one sentence, and one process has nothing of its own to do.
+    rates = {"train__lr_encoder": 1e-4, "train__lr_new": 1e-3, "train__lr_crf": 1e-3}
+    plain = make_params(train__epochs=2, train__batch_size=3, **rates)
+    small: dict[str, Any] = dict.fromkeys(("model__can", "model__mlp1", "model__gru", "model__biaffine"), False)
+    small |= {"model__encoder": "none", "model__dropout": 0.3}
+    random = make_params(train__epochs=2, train__batch_size=3, **small)
+    common = {"encoder": str(encoder_folder), "stop": None, "resume": False}
+    jobs = [
+        {**common, "run": "plain", "params": plain.model_dump(mode="json")},
+        {**common, "run": "whole", "params": random.model_dump(mode="json")},
+        {**common, "run": "stopped", "params": random.model_dump(mode="json"), "stop": "epoch 2/2"},
+        {**common, "run": "stopped", "params": random.model_dump(mode="json"), "resume": True},
+    ]
+    (tmp_path / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+    (tmp_path / "worker.py").write_text(WORKER, encoding="utf-8")
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    with subprocess.Popen(
+        [*command, str(tmp_path / "worker.py"), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as launched:
+        try:
+            _, said = launched.communicate(timeout=1200)
+        except subprocess.TimeoutExpired:
+            launched.terminate()  # not killed: torchrun must take its processes along
+            raise
+    assert launched.returncode == 0, said
+    first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2))
+
+    single = train(shards=shards, encoder=encoder_folder, run=tmp_path / "single", params=plain, reporter=Silent())
+    assert _losses(tmp_path / "plain") == pytest.approx(_losses(tmp_path / "single"), abs=1e-4)
+    assert single.step_losses == pytest.approx(first[0][0]["losses"], abs=1e-4)
+    assert len(single.step_losses) == 8
+    # every process comes to the same, and the first one alone talks
+    assert [result for result, _ in first] == [result for result, _ in second]
+    assert [len(notes) for _, notes in first] == [3, 3, 2, 3]  # the rates, then an epoch each
+    assert [notes for _, notes in second] == [[], [], [], []]
+    metrics = json.loads((tmp_path / "plain" / "metrics.json").read_text(encoding="utf-8"))
+    assert [metrics["dev"], metrics["test"]] == first[0][0]["scores"]
+    # stopped by a signal to one of them, and resumed with each one's own random generator
+    assert first[2][0].startswith("stopped in epoch 2 of 2, after step 2 of 4")
+    assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
+def test_half_a_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(SsmiError, match=r"RANK, MASTER_ADDR, MASTER_PORT not set.*torchrun"), join("cpu"):
+        pytest.fail("joined")
+    monkeypatch.setenv("WORLD_SIZE", "two")
+    with pytest.raises(SsmiError, match="WORLD_SIZE is 'two'"), join("cpu"):
+        pytest.fail("joined")
+
+
+def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with join("cpu") as processes:
+        assert (processes.is_main, processes.world, processes.device.type) == (True, 1, "cpu")
+    assert is_first()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    assert not is_first()

@@ -1,0 +1,422 @@
+"""Whole runs on tiny shards."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ssmi.model.evaluation.counts import name_of
+from ssmi.model.evaluation.scoring import add
+from ssmi.model.runs import counts
+from ssmi.model.runs.learning_rates import size_of
+from ssmi.model.training.train import TrainResult, train
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import (
+    DivergedError,
+    InputDataError,
+    MissingResourceError,
+    ParameterError,
+    StaleArtifactError,
+)
+from ssmi.pipeline.contract.params import ModelParams, TrainParams
+from ssmi.pipeline.contract.progress import Advance, Silent
+
+Make = Callable[..., Any]
+PLAIN = dict.fromkeys(
+    (f"model__{part}" for part in ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")), False
+)
+PLAIN = {**PLAIN, "model__gmi": "none"}
+"""Encoder, boundaries and CRF alone."""
+
+
+class Recorder:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, list[int]] = {}
+        self.notes: list[str] = []
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        done = self.tasks.setdefault(f"{label} ({unit})", [total, 0])
+
+        def advance(count: int) -> None:
+            done[1] += count
+
+        yield advance
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+def _train(shards: Path, encoder: Path | None, run: Path, params: Any, reporter: Any = None) -> TrainResult:
+    return train(shards=shards, encoder=encoder, run=run, params=params, reporter=reporter or Silent())
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("fusion", ["none", "input", "output"])
+def test_it_learns_a_handful_of_sentences_by_heart(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, fusion: str
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
+    params = make_params(model__fusion=fusion, train__epochs=12, train__lr_new=3e-3)
+    result = _train(folder, encoder_folder, tmp_path / "run", params)
+    assert result.dev.overall.f1 == 1.0
+    assert result.dev.overall.gold == sum(len(sentence.spans) for sentence in sentences)
+    assert result.test is not None and result.test.overall == result.dev.overall
+    assert result.history[0].dev.overall.f1 < 1.0
+    assert result.best_epoch == next(record.epoch for record in result.history if record.dev.overall.f1 == 1.0)
+
+
+def test_frozen_states_alone_can_be_learnt_from(shards: Path, tmp_path: Path, make_params: Make) -> None:
+    chosen = {"model__encoder": "frozen", "model__fusion": "output"}
+    params = make_params(train__epochs=40, train__lr_new=3e-2, **PLAIN, **chosen)
+    result = _train(shards, None, tmp_path / "run", params)
+    assert result.dev.overall.f1 == 1.0
+    assert not (tmp_path / "run" / "checkpoint" / "encoder").exists()
+
+
+def test_patience_ends_a_run_that_gets_no_better(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=12, train__lr_new=3e-3))
+    expected = whole.best_epoch + 2
+    assert expected < 12  # it learns these sentences by heart early on
+    reporter = Recorder()
+    params = make_params(train__epochs=12, train__lr_new=3e-3, train__patience=2)
+    result = _train(shards, encoder_folder, tmp_path / "run", params, reporter)
+    assert [record.epoch for record in result.history] == list(range(1, expected + 1))
+    assert result.best_epoch == whole.best_epoch and result.test == whole.test
+    assert list(result.history) == list(whole.history)[:expected]  # the learning rate falls as in the whole run
+    assert any("train.patience" in note for note in reporter.notes)
+
+
+def test_automatic_rates_are_those_of_the_table(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    names = ("lr_encoder", "lr_boundaries", "lr_crf", "lr_new")
+    chosen = size_of(32).rates
+    runs, reporter = [], Recorder()
+    for place, rates in enumerate((dict.fromkeys(names, "auto"), {name: getattr(chosen, name) for name in names})):
+        params = make_params(**{f"train__{name}": rate for name, rate in rates.items()})
+        _train(shards, encoder_folder, tmp_path / str(place), params, reporter)
+        runs.append(_digests(tmp_path / str(place)))
+    assert runs[0] == runs[1]  # down to what the run says that it was made from
+    assert "encoder 0.0002" in reporter.notes[0] and "width 32" in reporter.notes[0]
+
+
+def test_bf16_learns_too(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+    params = make_params(train__precision="bf16", train__epochs=15, train__lr_new=3e-3)
+    result = _train(shards, encoder_folder, tmp_path / "run", params)
+    assert result.dev.overall.f1 == 1.0
+    weights = load_file(tmp_path / "run" / "checkpoint" / "model.safetensors")
+    assert weights["tags.weight"].dtype == torch.float32
+
+
+def test_what_a_run_leaves(
+    shards: Path, sentences: list[Any], tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    run, reporter = tmp_path / "run", Recorder()
+    result = _train(shards, encoder_folder, run, make_params(), reporter)
+    assert sorted(_digests(run)) == [
+        "checkpoint/checkpoint.json",
+        "checkpoint/encoder/config.json",
+        "checkpoint/encoder/vocab.txt",
+        "checkpoint/files.json",
+        "checkpoint/labels.json",
+        "checkpoint/model.safetensors",
+        "checkpoint/params.json",
+        "checkpoint/shards/manifest.json",
+        "counts/dev.parquet",
+        "counts/test.parquet",
+        "headline.json",
+        "history.csv",
+        "metrics.json",
+    ]
+    metrics, headline = (json.loads((run / name).read_text()) for name in ("metrics.json", "headline.json"))
+    assert headline == {
+        split: {name: metrics[split][name] for name in ("precision", "recall", "f1")} for split in ("dev", "test")
+    }
+    facts = json.loads((run / "checkpoint" / "checkpoint.json").read_text())
+    weights = load_file(run / "checkpoint" / "model.safetensors")
+    assert weights.pop("boundary_ids").tolist() == [7, 8, 11, 90]
+    fingerprint = facts.pop("fingerprint")
+    assert (fingerprint["model.fusion"], fingerprint["train.precision"]) == ("input", "fp32")
+    assert fingerprint["shards"] == facts["shards"] and "train.threads" not in fingerprint
+    assert facts == {
+        "best_epoch": result.best_epoch,
+        "encoder_digest": "encoder-a",
+        "format": 2,
+        "n_parameters": sum(tensor.numel() for tensor in weights.values()),
+        "shards": manifests.digest_file(shards / "manifest.json"),
+        "vocabulary_digest": "vocabulary-a",
+    }
+    rows = list(csv.DictReader((run / "history.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert list(rows[0]) == ["epoch", "train_loss", "dev_precision", "dev_recall", "dev_f1"]
+    assert float(rows[1]["train_loss"]) == pytest.approx(result.history[1].train_loss, abs=1e-6)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert result.test is not None
+    assert metrics == {"dev": result.dev.to_json(), "test": result.test.to_json()}
+    assert metrics["dev"]["n_sentences"] == 4 and metrics["test"]["n_sentences"] == 6
+    assert all(str(tmp_path).encode() not in path.read_bytes() for path in run.rglob("*.*") if path.is_file())
+    gold = {"dev": sentences[:4], "test": sentences[4:]}
+    for split, own in gold.items():
+        counted = counts.read(run, split)
+        assert counted is not None
+        assert list(counted.sentences) == [name_of(one.text, one.spans) for one in own]
+        assert metrics[split]["by_type"] == {label: one.to_json() for label, one in add(counted.counts).items()}
+    assert list(reporter.tasks) == [
+        "reading shards and encoder (splits)",
+        "epoch 1/2 (characters)",
+        "dev (characters)",
+        "epoch 2/2 (characters)",
+        "test (characters)",
+    ]
+    for label, (total, done) in reporter.tasks.items():
+        assert done == total * (2 if label.startswith("dev") else 1)
+    assert [note.split(":")[0] for note in reporter.notes] == ["learning rates", "epoch 1", "epoch 2"]
+    assert "dev F1" in reporter.notes[1] and "loss" in reporter.notes[1]
+
+
+@pytest.mark.parametrize("encoder", ["finetune", "frozen"])
+def test_two_runs_write_the_same_bytes(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, encoder: str
+) -> None:
+    chosen = {"model__encoder": encoder, "model__fusion": "output", "model__dropout": 0.3}
+    params = make_params(**chosen, model__boundary_dropout=0.3)
+    for name in ("one", "two", "other seed"):
+        torch.manual_seed(len(name))  # what ran before must not matter
+        seeded = make_params(**chosen, model__boundary_dropout=0.3, train__seed=14) if name == "other seed" else params
+        _train(shards, encoder_folder, tmp_path / name, seeded)
+    one, two, other = (_digests(tmp_path / name) for name in ("one", "two", "other seed"))
+    assert one == two
+    assert one["checkpoint/model.safetensors"] != other["checkpoint/model.safetensors"]
+
+
+def test_of_equal_epochs_the_earlier_wins(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    rates = ("train__lr_encoder", "train__lr_new", "train__lr_crf", "train__lr_boundaries")
+    tiny = dict.fromkeys(rates, 1e-9)
+    result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__epochs=3, **tiny))
+    assert len({record.dev.overall.f1 for record in result.history}) == 1
+    assert result.best_epoch == 1
+    assert json.loads((tmp_path / "run" / "checkpoint" / "checkpoint.json").read_text())["best_epoch"] == 1
+
+
+def test_the_best_epoch_is_what_is_kept_and_tested(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
+    for seed in range(20):
+        # A rate that throws away what was learnt: with some seed the last epoch is not the best.
+        rates = {"train__lr_encoder": 3e-2, "train__warmup": 0.0, "train__clip": 100.0, "train__seed": seed}
+        result = _train(folder, encoder_folder, tmp_path / "run", make_params(train__epochs=4, **PLAIN, **rates))
+        scores = [record.dev.overall.f1 for record in result.history]
+        assert result.best_epoch == scores.index(max(scores)) + 1
+        assert result.test is not None and result.test.to_json() == result.dev.to_json()
+        if result.best_epoch < len(scores):
+            return
+    pytest.fail("the last epoch was always the best")
+
+
+def test_without_a_test_split_only_dev_is_reported(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": []})
+    result = _train(folder, encoder_folder, tmp_path / "run", make_params())
+    assert result.test is None
+    assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
+
+
+ANOTHER: dict[str, Any] = {
+    "model.encoder": "none",
+    "model.encoder_layers": 1,
+    "model.fusion": "output",
+    "model.segment_positions": False,
+    "model.can": False,
+    "model.lmi": False,
+    "model.mlp1": False,
+    "model.gru": False,
+    "model.layer_norm": False,
+    "model.gmi": "infonce",
+    "model.mlp2": False,
+    "model.biaffine": False,
+    "model.can_window": 3,
+    "model.hidden_width": 64,
+    "model.biaffine_width": 4,
+    "model.character_width": 64,
+    "model.gmi_weight": 0.9,
+    "model.train_boundaries": False,
+    "model.dropout": 0.3,
+    "model.boundary_dropout": 0.3,
+    "train.seed": 14,
+    "train.batch_size": 5,
+    "train.lr_encoder": 2e-3,
+    "train.lr_boundaries": 2e-3,
+    "train.lr_crf": 2e-2,
+    "train.lr_new": 2e-2,
+    "train.weight_decay": 0.9,
+    "train.warmup": 0.5,
+    "train.clip": 0.1,
+}
+IDLE = {"epochs", "max_steps", "patience", "test", "precision", "device", "threads"}
+"""Parameters of training that decide how long, where and how exactly, and have tests of their own."""
+
+
+@pytest.fixture(scope="module")
+def usual_losses(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_shards: Make,
+    sentences: list[Any],
+    encoder_folder: Path,
+    make_params: Make,
+) -> dict[str, Sequence[float]]:
+    """By ``model.encoder``."""
+    folder = tmp_path_factory.mktemp("usual")
+    shards = write_shards(folder / "shards", {"train": sentences, "dev": sentences, "test": sentences})
+    return {
+        name: _train(
+            shards, encoder_folder, folder / name, make_params(model__encoder=name, train__max_steps=3)
+        ).step_losses
+        for name in ("finetune", "none")
+    }
+
+
+@pytest.mark.parametrize("name", ANOTHER)
+def test_no_parameter_is_idle(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any, name: str
+) -> None:
+    encoder = "none" if name == "model.character_width" else "finetune"
+    changes = {"model__encoder": encoder, "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
+    found = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
+    assert all(map(math.isfinite, found))
+    assert found != usual_losses[encoder]
+
+
+def test_every_parameter_is_among_them(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any
+) -> None:
+    unchanged = _train(shards, encoder_folder, tmp_path / "run", make_params(train__max_steps=3)).step_losses
+    assert unchanged == usual_losses["finetune"]
+    named = {f"model.{name}" for name in ModelParams.model_fields}
+    named |= {f"train.{name}" for name in TrainParams.model_fields if name not in IDLE}
+    assert set(ANOTHER) == named
+
+
+def test_a_search_leaves_test_alone(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params())
+    for path in tables.list_parts(shards, "test"):
+        rows = tables.read_rows(path, schema.SHARDS)
+        tables.write_rows(path, schema.SHARDS, [{**row, "tag_ids": [99] * len(row["tag_ids"])} for row in rows])
+    with pytest.raises(StaleArtifactError, match="test: tag ids outside"):
+        _train(shards, encoder_folder, tmp_path / "read", make_params())
+    result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__test=False))
+    assert whole.test is not None and result.test is None
+    assert result.dev.to_json() == whole.dev.to_json()
+    assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
+
+
+def test_a_run_may_stop_after_so_many_steps(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=2, **PLAIN))
+    n_steps = len(whole.step_losses) // 2
+    for max_steps, n_epochs in ((n_steps - 1, 1), (n_steps, 1), (n_steps + 1, 2), (n_steps * 9, 2)):
+        params = make_params(train__epochs=2, train__max_steps=max_steps, **PLAIN)
+        reporter = Recorder()
+        result = _train(shards, encoder_folder, tmp_path / f"{max_steps}", params, reporter)
+        assert len(result.step_losses) == min(max_steps, 2 * n_steps)
+        assert len(result.history) == n_epochs and result.test is not None
+        assert all(total == done for label, (total, done) in reporter.tasks.items() if "epoch" in label)
+        # the rates fall to their end within these steps
+        same = result.step_losses == whole.step_losses
+        assert same == (max_steps >= 2 * n_steps)
+
+
+def test_steps_and_time_are_told(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+    result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__batch_size=5, **PLAIN))
+    first = result.step_losses[: len(result.step_losses) // 2]
+    assert len(first) == 2  # ten sentences, five a batch
+    assert sum(first) / 2 == pytest.approx(result.history[0].train_loss)
+    assert 0 < result.timing.waiting_seconds < result.timing.seconds
+
+
+@pytest.mark.parametrize("missing", ["train", "dev"])
+def test_train_and_dev_are_needed(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, missing: str
+) -> None:
+    splits = {name: ([] if name == missing else sentences) for name in ("train", "dev", "test")}
+    with pytest.raises(InputDataError, match=f"no {missing} sentences"):
+        _train(write_shards(tmp_path / "s", splits), encoder_folder, tmp_path / "run", make_params())
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_an_entity_there_is_nothing_to_learn(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    splits = {"train": [replace(one, spans=()) for one in sentences], "dev": sentences, "test": sentences}
+    with pytest.raises(InputDataError, match="no train sentence holds an entity"):
+        _train(write_shards(tmp_path / "s", splits), encoder_folder, tmp_path / "run", make_params())
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_no_number_stops_the_run(
+    shards: Path, tmp_path: Path, encoder_folder: Path, write_encoder: Make, make_params: Make
+) -> None:
+    broken = write_encoder(tmp_path / "broken")
+    tensors = load_file(broken / "model.safetensors")
+    tensors["embeddings.LayerNorm.weight"][0] = torch.nan
+    save_file(tensors, broken / "model.safetensors")
+    run = tmp_path / "run"
+    _train(shards, encoder_folder, run, make_params())
+    before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
+    with pytest.raises(DivergedError, match=r"epoch 1, step 1: loss nan.*train\.lr_encoder"):
+        _train(shards, broken, run, make_params())
+    # the earlier run stays whole, and nothing of the failed one stays beside it
+    assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
+
+
+def test_wrong_combinations_are_refused_before_anything_is_written(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(ParameterError, match="fusion"):
+        _train(shards, encoder_folder, run, make_params(model__encoder="frozen"))
+    with pytest.raises(MissingResourceError, match="without its encoder"):
+        _train(shards, None, run, make_params())
+    with pytest.raises(ParameterError, match=r"encoder_layers: 1, but model\.encoder: none"):
+        _train(shards, None, run, make_params(model__encoder="none", model__encoder_layers=1))
+    with pytest.raises(ParameterError, match="gpu"):
+        _train(shards, encoder_folder, run, make_params(train__device="gpu"))
+    with pytest.raises(MissingResourceError, match="not built"):
+        _train(tmp_path / "nowhere", encoder_folder, run, make_params())
+    assert not run.exists()
+
+
+def test_an_encoder_that_the_shards_were_not_built_with(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences}, statistics={"max_window": 510})
+    with pytest.raises(StaleArtifactError, match="the encoder takes 30"):
+        _train(folder, encoder_folder, tmp_path / "run", make_params())

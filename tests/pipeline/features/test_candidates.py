@@ -1,0 +1,195 @@
+"""What each character asks and the answers, against plain loops over the whole vocabulary."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
+from ssmi.pipeline.features.segments import SegmentVectors
+from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
+
+WORDS = ["中国", "国人", "中国人", "人民", "人人", "民国", "大中国", "人中", "𠀀国", "国a"]
+SEGMENTS = ["中国", "人民", "国人民", "外", "中国人", "无"]
+"""The first, second and fifth lie in the vocabulary; the last has no vector."""
+D, WIDTH = 6, 11
+
+Vectors = tuple[Vocabulary, SegmentVectors]
+
+
+def _unit(matrix: FloatMatrix) -> FloatMatrix:
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return (matrix / np.where(lengths == 0, 1, lengths)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def vectors(make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary]) -> Vectors:
+    rng = np.random.default_rng(11)
+    vocabulary = make_vocabulary(WORDS, rng.normal(size=(len(WORDS), D)).astype(np.float32))
+    own = _unit(rng.normal(size=(len(SEGMENTS), D)))
+    for row, segment in enumerate(SEGMENTS):
+        if segment in vocabulary:
+            own[row] = vocabulary.vectors[vocabulary[segment]]
+    own[-1] = 0
+    boundaries = _unit(rng.normal(size=(len(WORDS) + 1, WIDTH)))
+    boundaries[0] = 0
+    bert = _unit(rng.normal(size=(len(SEGMENTS), WIDTH)))
+    bert[-1] = 0
+    return vocabulary, SegmentVectors({segment: row for row, segment in enumerate(SEGMENTS)}, own, bert, boundaries)
+
+
+def _aligned(vectors: Vectors) -> SegmentVectors:
+    return replace(vectors[1], bert=None, boundaries=None)
+
+
+# --- queries --------------------------------------------------------------------------------------------------------
+
+
+def test_in_vocabulary_scope_the_question_is_the_character_and_its_segment(vectors: Vectors) -> None:
+    asked = queries_of(list("中国人民"), ["中国", "人民"], [0, 2], vocabulary=vectors[0], scope="vocabulary")
+    assert asked == [("中", "中国", None), ("国", "中国", None), ("人", "人民", None), ("民", "人民", None)]
+    assert queries_of([], [], [], vocabulary=vectors[0], scope="vocabulary") == []
+
+
+def test_in_sentence_scope_only_words_found_over_the_position_are_candidates(vectors: Vectors) -> None:
+    asked = queries_of(list("中国人民"), ["中国", "人民"], [0, 2], vocabulary=vectors[0], scope="sentence")
+    assert asked == [("中", "中国", (1, 3)), ("国", "中国", (1, 2, 3)), ("人", "人民", (2, 3, 4)), ("民", "人民", (4,))]
+
+
+@given(characters=st.lists(st.sampled_from("中国人民𠀀"), max_size=12), data=st.data())
+def test_candidates_of_a_sentence_equal_a_search(vectors: Vectors, characters: list[str], data: st.DataObject) -> None:
+    starts = sorted(data.draw(st.sets(st.integers(1, max(1, len(characters) - 1)))) | {0}) if characters else []
+    starts = [start for start in starts if start < len(characters)]
+    ends = [*starts, len(characters)][1:]
+    segments = ["".join(characters[start:end]) for start, end in zip(starts, ends, strict=True)]
+    ask = partial(queries_of, characters, segments, starts, vocabulary=vectors[0])
+    expected: list[SelectionQuery] = []
+    for position, character in enumerate(characters):
+        over = set()
+        for start in range(position + 1):
+            for end in range(position + 1, len(characters) + 1):
+                if "".join(characters[start:end]) in WORDS:
+                    over.add(WORDS.index("".join(characters[start:end])) + 1)
+        around = next(s for s, b, e in zip(segments, starts, ends, strict=True) if b <= position < e)
+        expected.append((character, around, tuple(sorted(over))))
+    assert ask(scope="sentence") == expected
+    assert ask(scope="vocabulary") == [(character, segment, None) for character, segment, _ in expected]
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+QUESTIONS: list[SelectionQuery] = [
+    *((character, segment, None) for character in "中国人民a外" for segment in SEGMENTS),
+    *(("国", segment, (1, 2, 3)) for segment in SEGMENTS),
+    *(("人", segment, ids) for segment in SEGMENTS for ids in ((), (4,), (2, 3, 4, 5, 8))),
+]
+
+
+def _cosines_plainly(query: SelectionQuery, vocabulary: Vocabulary, segments: SegmentVectors) -> dict[int, float]:
+    character, segment, candidates = query
+    row = SEGMENTS.index(segment)
+    if candidates is None:
+        candidates = tuple(number for number, word in enumerate(WORDS, start=1) if character in word)
+    by_bert = segments.bert is not None and segments.boundaries is not None and segment not in WORDS
+    left, right = (segments.bert, segments.boundaries) if by_bert else (segments.vectors, vocabulary.vectors)
+    assert left is not None and right is not None
+    return {
+        number: math.fsum(x * y for x, y in zip(left[row].tolist(), right[number].tolist(), strict=True))
+        for number in candidates
+    }
+
+
+@pytest.mark.parametrize("space", ["aligned", "bert"])
+@pytest.mark.parametrize("exclude_segment", [False, True])
+@pytest.mark.parametrize("threshold", [-0.2, 0.5])
+def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment: bool, threshold: float) -> None:
+    vocabulary, segments = vectors
+    segments = _aligned(vectors) if space == "aligned" else segments
+    params = SelectionParams(exclude_segment=exclude_segment, threshold=threshold, max_set=2, n_negatives=3)
+    selector = CandidateSelector(vocabulary, segments, params)
+    for query in QUESTIONS:
+        expected = _cosines_plainly(query, vocabulary, segments)
+        if exclude_segment and query[1] in WORDS:
+            expected.pop(WORDS.index(query[1]) + 1, None)
+        found, cosines = selector.answer(query)
+        assert cosines.tolist() == pytest.approx(list(expected.values()), abs=1e-6)
+        assert found.n_candidates == len(expected)
+        # ranked by the figures found, so that a rounding of the last place cannot tip the comparison
+        exact = dict(zip(expected, cosines.tolist(), strict=True))
+        best_first = sorted(exact, key=lambda number: (-exact[number], number))
+        chosen = [number for number in best_first if exact[number] > threshold][:2]
+        lowest = sorted(exact, key=lambda number: (exact[number], number))
+        assert found.best_id == (best_first[0] if best_first else 0)
+        assert found.best_cosine == (exact[best_first[0]] if best_first else None)
+        assert found.set_ids == chosen or not (found.set_ids or chosen)
+        assert list(found.set_cosines) == [exact[number] for number in chosen]
+        assert list(found.negative_ids) == [number for number in lowest if number not in chosen][:3]
+
+
+def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Vectors) -> None:
+    vocabulary, segments = vectors
+    for space in (segments, _aligned(vectors)):
+        own, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(("国", "中国", None))
+        assert own.best_id == vocabulary["中国"] and own.best_cosine == pytest.approx(1, abs=1e-6)
+        other, _ = CandidateSelector(vocabulary, space, SelectionParams(exclude_segment=True)).answer(
+            ("国", "中国", None)
+        )
+        ids = {other.best_id, *other.set_ids, *other.negative_ids}
+        assert vocabulary["中国"] not in ids and other.n_candidates == own.n_candidates - 1
+
+
+def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
+    for space in (vectors[1], _aligned(vectors)):
+        found, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(("国", "无", None))
+        assert not cosines.any()
+        assert (found.best_id, found.best_cosine, list(found.set_ids)) == (1, 0.0, [])
+
+
+@pytest.mark.parametrize("space", ["aligned", "bert"])
+@pytest.mark.parametrize("choice", ["cosine", "random"])
+@given(order=st.permutations(QUESTIONS))
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
+def test_an_answer_does_not_depend_on_what_else_is_asked(
+    vectors: Vectors, space: str, choice: str, order: list[SelectionQuery]
+) -> None:
+    vocabulary, segments = vectors
+    segments = _aligned(vectors) if space == "aligned" else segments
+    params = SelectionParams(choice=choice, threshold=0.1)
+    among = CandidateSelector(vocabulary, segments, params)
+    for query in order:
+        found, cosines = among.answer(query)
+        alone, alone_cosines = CandidateSelector(vocabulary, segments, params).answer(query)
+        assert found == alone
+        assert cosines.tobytes() == alone_cosines.tobytes()
+
+
+def test_bits_are_the_same_alone_and_among_others_at_full_width(
+    make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary],
+) -> None:
+    rng = np.random.default_rng(3)
+    words = sorted({"中" + "".join(map(chr, rng.integers(0x4E00, 0x4F00, 2))) for _ in range(700)})
+    vocabulary = make_vocabulary(words, rng.normal(size=(len(words), 100)).astype(np.float32))
+    names = [f"段{number}" for number in range(40)]
+    segments = SegmentVectors(
+        {name: row for row, name in enumerate(names)}, _unit(rng.normal(size=(40, 100))), None, None
+    )
+    queries: list[SelectionQuery] = [("中", name, None) for name in names]
+    together = CandidateSelector(vocabulary, segments, SelectionParams())
+    for query in queries:
+        alone = CandidateSelector(vocabulary, segments, SelectionParams()).answer(query)[1]
+        assert together.answer(query)[1].tobytes() == alone.tobytes() and len(alone) == len(words)
+
+
+def test_random_choice_obeys_exclude_segment(vectors: Vectors) -> None:
+    params = SelectionParams(choice="random", exclude_segment=True, max_set=50, n_negatives=50)
+    found, _ = CandidateSelector(*vectors, params).answer(("国", "中国", None))
+    expected = {number for number, word in enumerate(WORDS, start=1) if "国" in word and word != "中国"}
+    assert set(found.set_ids) == expected

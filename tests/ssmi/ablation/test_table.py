@@ -1,0 +1,188 @@
+"""The table of an ablation from made-up runs: means, deviations, gains, and what a reader sees."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.ablation.plot import plot_curves, plot_scores
+from ssmi.ablation.table import OtherSettings, Run, Setting, Table, cells, make_table, markdown
+from ssmi.configurations import CONFIGURATIONS, CURVES
+from ssmi.model.evaluation.counts import Counted
+from ssmi.model.evaluation.scoring import Counts
+
+
+def _scores(f1: float, *, groups: bool = False) -> dict[str, Any]:
+    return {
+        "precision": f1 + 0.01,
+        "recall": f1 - 0.01,
+        "f1": f1,
+        "by_type": {"PER": {"f1": 0.1}},
+        "by_group": {"named": {"f1": f1 / 2}, "nominal": {"f1": f1 / 4}} if groups else {},
+        "span": {"f1": f1 + 0.02},
+        "type_accuracy": 0.5,
+    }
+
+
+def _run(seed: int, *, dev: float, test: float | None, groups: bool = False) -> Run:
+    metrics = {"dev": _scores(dev, groups=groups)}
+    if test is not None:
+        metrics["test"] = _scores(test, groups=groups)
+    return Run(seed, 2, metrics, (dev / 2, dev))
+
+
+def _table(runs: dict[str, Sequence[Run]], seeds: Sequence[int] = (3, 4)) -> Table:
+    encoder = {"name": "some-bert", "revision": None, "digest": "d" * 64}
+    return make_table(Setting("tiny", encoder, seeds, {"train": {"epochs": 2}}, "ssmi-cli ablate"), runs)
+
+
+def _two_rows(*, groups: bool = False) -> Table:
+    return _table(
+        {
+            "bert-crf": [_run(3, dev=0.5, test=0.4, groups=groups), _run(4, dev=0.6, test=0.6, groups=groups)],
+            "no-can": [_run(3, dev=0.7, test=0.71, groups=groups)],
+            "ssmi": [],
+        }
+    )
+
+
+def test_means_deviations_and_gains() -> None:
+    baseline, single = _two_rows()["rows"]
+    assert baseline["test"]["f1"] == {"mean": pytest.approx(0.5), "std": pytest.approx(math.sqrt(0.02))}
+    assert baseline["test"]["span_f1"]["mean"] == pytest.approx(0.52)
+    assert single["test"]["f1"] == {"mean": 0.71, "std": None}
+    assert single["gain"] == {"bert-crf": {"dev": pytest.approx(0.15), "test": pytest.approx(0.21)}}
+    assert baseline["gain"] == {"bert-crf": {"dev": 0.0, "test": 0.0}}
+    assert [run["seed"] for run in baseline["runs"]] == [3, 4]
+    assert baseline["runs"][1]["test"]["recall"] == pytest.approx(0.59)
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
+def test_the_deviation_is_that_of_a_sample(values: list[float]) -> None:
+    figure = _table({"ssmi": [_run(seed, dev=value, test=None) for seed, value in enumerate(values)]})["rows"][0]
+    mean = sum(values) / len(values)
+    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
+    assert figure["dev"]["f1"]["mean"] == pytest.approx(mean)
+    assert figure["dev"]["f1"]["std"] == pytest.approx(math.sqrt(variance), abs=1e-12)
+
+
+def test_rows_stand_in_the_papers_order_whatever_was_run_first() -> None:
+    runs = {name: [_run(3, dev=0.5, test=0.5)] for name in reversed(CONFIGURATIONS)}
+    assert [row["configuration"] for row in _table(runs)["rows"]] == list(CONFIGURATIONS)
+
+
+def test_a_reader_sees_percents() -> None:
+    header, (baseline, single) = cells(_two_rows())
+    assert header[:4] == ["configuration", "row", "seeds", "dev F1"] and header[-2:] == [
+        "dev Δ BERT-CRF",
+        "test Δ BERT-CRF",
+    ]
+    named = dict(zip(header, baseline, strict=True))
+    assert (named["seeds"], named["dev F1"], named["test F1"]) == ("2", "55.00 ± 7.07", "50.00 ± 14.14")
+    assert named["dev Δ BERT-CRF"] == named["test Δ BERT-CRF"] == "-"
+    named = dict(zip(header, single, strict=True))
+    assert (named["row"], named["test P"], named["type acc."]) == ("-CAN", "72.00", "50.00")
+    assert (named["dev Δ BERT-CRF"], named["test Δ BERT-CRF"]) == ("+15.00", "+21.00")
+
+
+def test_the_groups_of_weibo_have_columns() -> None:
+    header, rows = cells(_two_rows(groups=True))
+    named = dict(zip(header, rows[1], strict=True))
+    assert (named["named F1"], named["nominal F1"]) == ("35.50", "17.75")
+    assert "named F1" not in cells(_two_rows())[0]
+
+
+def test_without_a_test_split_the_figures_are_of_dev() -> None:
+    header, rows = cells(_table({"no-gmi": [_run(3, dev=0.5, test=None)]}))
+    assert [name for name in header if "test" in name] == []
+    named = dict(zip(header, rows[0], strict=True))
+    assert (named["dev F1"], named["dev Δ BERT-CRF"]) == ("50.00", "-")
+
+
+def test_gains_have_intervals_where_sentences_were_counted() -> None:
+    def counted(*correct: int) -> Counted:
+        return Counted([str(place) for place in range(len(correct))], [{"PER": Counts(1, 1, own)} for own in correct])
+
+    def run(seed: int, **of: Counted) -> Run:
+        return replace(_run(seed, dev=0.5, test=0.5), counted=of)
+
+    weak, strong = counted(*[1, 0] * 20), counted(*[1] * 40)
+    runs = {
+        "bert-crf": [run(3, dev=weak, test=weak), run(4, dev=weak, test=weak)],
+        "ssmi": [run(3, dev=strong, test=weak), run(4, dev=strong, test=weak)],
+        "no-can": [run(3, dev=strong), run(4)],
+        "no-gmi": [run(3, dev=counted(1, 1))],
+    }
+    table = _table(runs)
+    rows = {row["configuration"]: row for row in table["rows"]}
+    dev = rows["ssmi"]["interval"]["bert-crf"]["dev"]
+    assert dev["told_apart"] and 0.3 < dev["low"] < 0.5 < dev["high"] < 0.7 and dev["other_sign"] == 0.0
+    assert rows["ssmi"]["interval"]["bert-crf"]["test"] == {
+        "low": 0.0,
+        "high": 0.0,
+        "other_sign": 1.0,
+        "told_apart": False,
+    }
+    none = {"dev": None, "test": None}
+    # Not where a seed has no counts, nor on other sentences.
+    assert rows["no-can"]["interval"] == rows["no-gmi"]["interval"] == {"bert-crf": none, "ssmi": none}
+    header, body = cells(table)
+    cell = dict(zip(header, body[list(rows).index("ssmi")], strict=True))["dev Δ BERT-CRF"]
+    assert cell == f"+0.00 [{100 * dev['low']:+.2f}, {100 * dev['high']:+.2f}]"
+    page = markdown(table, figures={})
+    assert "95 % interval (paired bootstrap over sentences and seeds, 2,000 resamples" in page
+    assert "No interval for no-can, no-gmi: " in page or "No interval for no-gmi, no-can: " in page
+
+
+def test_other_settings_stand_below() -> None:
+    differs = ["train.epochs 1 (now 2)", "model.can false (now true)"]
+    other = OtherSettings("ssmi", "0a1b2c3d", differs, [3, 4], {"dev": 0.5})
+    table = make_table(
+        Setting("tiny", {"name": "some-bert", "revision": None}, (3,), {}, "ssmi-cli ablate"),
+        {"bert-crf": [_run(3, dev=0.5, test=0.5)]},
+        [other],
+    )
+    page = markdown(table, figures={})
+    line = "| ssmi | 0a1b2c3d | 2 | 50.00 | - | train.epochs 1 (now 2); model.can false (now true) |"
+    assert line in page.splitlines()
+    assert "Other settings" not in markdown(_two_rows(), figures={})
+
+
+def test_the_page_says_how_it_was_made() -> None:
+    table = _two_rows()
+    page = markdown(table, figures={"F1": "f1.svg"})
+    lines = page.splitlines()
+    assert lines[0] == "# Ablations: tiny"
+    columns = {line.count("|") for line in lines if line.startswith("|")}
+    assert columns == {len(cells(table)[0]) + 1}
+    assert "| bert-crf | BERT-CRF | 2 | 55.00 ± 7.07 |" in page
+    assert "encoder some-bert; mean ± sample standard deviation over seeds 3, 4;" in page
+    assert "Made by `ssmi-cli ablate`." in page and "![F1](f1.svg)" in page
+    assert "; seed 7;" in markdown(_table({"ssmi": [_run(7, dev=0.5, test=0.5)]}, seeds=[7]), figures={})
+
+
+def test_the_same_table_draws_the_same_bytes(tmp_path: Path) -> None:
+    everything = _table({name: [_run(3, dev=0.5, test=0.4), _run(4, dev=0.6, test=0.5)] for name in CONFIGURATIONS})
+    for plot in (plot_scores, plot_curves):
+        drawn = []
+        for name in ("one.svg", "two.svg"):
+            assert plot(everything, tmp_path / name)
+            drawn.append((tmp_path / name).read_bytes())
+        assert drawn[0] == drawn[1]
+        assert b"<svg" in drawn[0] and b"date" not in drawn[0].lower()
+        assert plot(_two_rows(), tmp_path / "two.svg") == (plot is plot_scores)
+        # Other figures, another picture; none at all for curves where Figure 3 has no such row.
+        two = tmp_path / "two.svg"
+        assert (not two.exists()) if plot is plot_curves else two.read_bytes() != drawn[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.svg"]
+
+
+def test_the_rows_of_figure_3_are_configurations() -> None:
+    assert set(CURVES) < set(CONFIGURATIONS)

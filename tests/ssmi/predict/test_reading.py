@@ -1,0 +1,239 @@
+"""What a person brings is read as what it is, or refused with the way out; nothing is guessed."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError
+from ssmi.predict.reading import Record, read_records
+from ssmi.predict.sniffing import kind_of_name
+
+LINES = ["王小明在北京大学。", "", "上海一中\u2028人民医院", "a\tb \ue000𠮷😀", "Ċ上 ਊ"]
+"""Some letters hold the byte of a line end in UTF-16."""
+
+
+def read(data: bytes, **options: Any) -> list[Record]:
+    return list(read_records(io.BytesIO(data), name="a.txt", **{"kind": None, **options}))
+
+
+def texts(data: bytes, **options: Any) -> list[str]:
+    return [record.text for record in read(data, **options)]
+
+
+def refused(data: bytes, **options: Any) -> str:
+    with pytest.raises(InputDataError) as caught:
+        read(data, **options)
+    return str(caught.value)
+
+
+# --- encodings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "utf-8"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_byte_order_mark_says_which_encoding(encoding: str, end: str) -> None:
+    mark = "\ufeff" if encoding.endswith(("e", "utf-8")) else ""
+    data = (mark + "".join(line + end for line in LINES)).encode(encoding)
+    assert texts(data) == LINES
+    assert texts(data, encoding=encoding) == LINES
+    told: list[int] = []
+    texts(data, advance=told.append)
+    assert sum(told) == len(data)
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16-le", "utf-16-be", "utf-32-le", "utf-8"])
+@given(lines=st.lists(st.text(st.characters(exclude_characters="\0\r\n\ufeff", codec="utf-8"), min_size=1), min_size=1))
+def test_any_line_in_an_encoding_that_was_said(encoding: str, lines: list[str]) -> None:
+    data = "\n".join([*lines, "中"]).encode(encoding)
+    assert texts(data, kind="text", encoding=encoding)[-1] == "中"
+    if not any(mark in data[:4] for mark in (b"\xff\xfe", b"\xfe\xff")) and b"\x00" not in data[:1]:
+        assert texts(data, kind="text", encoding=encoding) == [*lines, "中"]
+
+
+def test_gbk_is_said_and_never_guessed() -> None:
+    data = "王小明\n北京\n".encode("gbk")
+    assert "a.txt:1: byte 0 (0xcd) is not UTF-8" in refused(data) and "--encoding" in refused(data)
+    assert texts(data, encoding="gbk") == ["王小明", "北京"]
+    assert "a.txt:2: byte 7" in refused("王小明\n".encode("gbk") + b"\xff\n", encoding="gbk")
+    assert texts("北".encode("gbk") + b"\xff\n", encoding="gbk", errors="replace") == ["北\ufffd"]
+
+
+def test_what_is_said_and_what_the_mark_says_must_agree() -> None:
+    assert "byte order mark of utf-16-le, not gbk" in refused("\ufeff北京".encode("utf-16-le"), encoding="gbk")
+    assert "does not say which utf-16" in refused("北京".encode("utf-16-le"), encoding="utf-16")
+    assert "a.txt:2: byte 8" in refused("北京\n".encode("utf-16") + b"\x00\xdc\n\x00", encoding="utf-16")
+
+
+@pytest.mark.parametrize("name", ["klingon", "base64", "unicode_escape", "idna", "cp037"])
+def test_encodings_that_are_none_of_text(name: str) -> None:
+    with pytest.raises(ParameterError, match="gb18030"):
+        read(b"a", encoding=name)
+
+
+def test_packed_with_gzip() -> None:
+    whole = "".join(f"{line}\n" for line in LINES).encode("utf-16")
+    assert texts(gzip.compress(whole)) == LINES
+    assert "gzip" in refused(gzip.compress(whole * 50)[:-20])
+    assert "PDF" in refused(gzip.compress(b"%PDF-1.7"))
+    told: list[int] = []
+    packed = gzip.compress(whole)
+    texts(packed, advance=told.append)
+    assert sum(told) == len(packed)
+
+
+# --- what is no text --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"PK\x03\x04\x14\x00", "zip archive"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Office"),
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"BZh91AY", "bzip2"),
+        ("北京abc\n".encode("utf-16-le") * 20, "utf-16-le"),
+        (bytes(range(8)) * 9, "NUL bytes"),
+    ],
+)
+def test_what_is_no_text_is_refused_whatever_was_asked(data: bytes, says: str) -> None:
+    for kind in (None, "text", "jsonl", "csv"):
+        assert says in refused(data, kind=kind)
+
+
+def test_a_text_may_hold_a_nul() -> None:
+    assert texts("北\x00京\n".encode()) == ["北\x00京"]
+
+
+@pytest.mark.parametrize(
+    ("data", "option"),
+    [
+        ('[{"id": 1, "text": "北京"}]', "json"),
+        ('["北京", "上海"]\n', "json"),
+        ('[\n  {\n    "text": "北京"\n  }\n]\n', "json"),
+        ('  {"data": [1]}', "jsonl"),
+        ('{"text": "北京"}\n{"text": "上海"}\n', "jsonl"),
+        ("[" + ",\n".join(['{"text": "北京"}'] * 900) + "]", "json"),
+    ],
+)
+def test_json_without_its_name(data: str, option: str) -> None:
+    said = refused(data.encode())
+    assert "begins as JSON" in said and f"--input {option} " in said
+    assert texts(data.encode(), kind="text")  # if that is what is wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["[图片] 今天", "{北京}", "[1] 王力：汉语", "[1]", '{"', "[]", "[", '["北京', "{}北京"]
+)
+def test_a_text_may_begin_with_a_bracket(text: str) -> None:
+    assert texts(text.encode()) == [text]
+
+
+@pytest.mark.parametrize("data", ['<?xml version="1.0"?><a/>', "<!DOCTYPE html>", "<html><p>北京"])
+def test_markup(data: str) -> None:
+    assert "markup" in refused(data.encode())
+    assert texts(data.encode(), kind="text") == [data]
+
+
+@pytest.mark.parametrize("name", ["a.xml", "b.HTML", "c.docx", "d.xlsx", "e.pdf", "f.zip", "g.parquet", "h.xml.gz"])
+def test_names_of_what_is_not_read(name: str) -> None:
+    with pytest.raises(InputDataError, match="by its name"):
+        kind_of_name(Path(name))
+
+
+def test_names_of_what_is_read() -> None:
+    names = ("a.txt", "a", "a.csv", "a.TSV", "a.json", "a.jsonl.gz", "a.gz")
+    assert [kind_of_name(Path(name)) for name in names] == [None, None, "csv", "tsv", "json", "jsonl", None]
+
+
+# --- rows -------------------------------------------------------------------------------------------------------------
+
+CELL = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=8)
+
+
+@given(rows=st.lists(st.tuples(CELL, CELL), max_size=5), kind=st.sampled_from(["csv", "tsv"]))
+def test_what_a_table_holds_comes_back(rows: list[tuple[str, str]], kind: str) -> None:
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, delimiter="\t" if kind == "tsv" else ",", quoting=csv.QUOTE_ALL)
+    writer.writerows([("id", "content"), *rows])
+    records = read(written.getvalue().encode(), kind=kind, text_field="content")
+    assert [(record.fields["id"], record.text) for record in records] == rows
+    assert all(list(record.fields) == ["id"] for record in records)
+
+
+def test_a_table_in_gbk_with_line_ends_in_its_fields() -> None:
+    data = 'id,text\r\n1,"王小明\n在""北京"""\r\n\r\n2,上海\r\n'.encode("gbk")
+    assert [dict(record.fields) for record in read(data, kind="csv", encoding="gbk")] == [
+        {"id": "1", "text": '王小明\n在"北京"'},
+        {"id": "2", "text": "上海"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("id,content\n1,北京\n", "a.txt:1: the header has no field 'text'; it has 'id', 'content'"),
+        ("id;content\n1;北京\n", "it is one field 'id;content', so semicolons seem to separate → save it with commas"),
+        ("id\tcontent\n1\t北京\n", "so tabs seem to separate → name it .tsv, or say --input tsv"),
+        ('"a,b"\n北京\n', "the header has no field 'text'; it has 'a,b'"),
+        ("text,a,a\n", "names 'a' twice"),
+        ('id,text\n1,"北\n京"\n2,上,海\n', "a.txt:4: 3 fields under a header of 2"),
+        ('text\n"北"京\n', "a.txt:2: not a row"),
+        ('text\n北京\n"上海\n' + "海\n" * 9, "a.txt:3: not a row"),
+    ],
+)
+def test_tables_that_are_none(data: str, says: str) -> None:
+    assert says in refused(data.encode(), kind="csv")
+
+
+def test_a_table_of_commas_that_is_read_as_one_of_tabs() -> None:
+    assert "so commas seem to separate → name it .csv" in refused("id,content\n1,北京\n".encode(), kind="tsv")
+
+
+def test_a_field_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ssmi.predict.reading.LONGEST_FIELD", 0)
+    before = csv.field_size_limit(1 << 17)  # the whole process's, which other readers may have raised
+    try:
+        assert "field larger than field limit" in refused(b"text\n" + b"a" * (1 << 18) + b"\n", kind="csv")
+    finally:
+        csv.field_size_limit(before)
+
+
+def test_an_array() -> None:
+    body = [{"id": 1, "text": "北京"}, "上海", {"text": "\ud800", "n": None}]
+    records = read(json.dumps(body, indent=1).encode(), kind="json")
+    assert [record.text for record in records] == ["北京", "上海", "\ud800"]
+    assert [dict(record.fields) for record in records] == [body[0], {}, body[2]]
+    assert texts(b'{"content": "a"}', kind="json", text_field="content") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ('{"text": "a"}\n{"text": "b"}', "a.txt:2: not JSON (Extra data"),
+        ('{"data": ["a"], "n": 1}', "a JSON dict with the fields 'data', 'n'"),
+        ('{"body": "a", "n": 1}', "no array → --field NAME says where the text stands ('body'), or write an array"),
+        ('["a", 3]', "element 2: a JSON int"),
+        ('[{"content": "北京"}]', "element 1: no field 'text' → --field NAME says where the text stands ('content')"),
+        ("[" * 100_000, "not JSON"),
+        ("3", "a JSON int, no array"),
+    ],
+)
+def test_arrays_that_are_none(data: str, says: str) -> None:
+    assert says in refused(data.encode(), kind="json")
+
+
+def test_a_field_of_another_name_and_a_field_text_beside_it() -> None:
+    data = '{"content": "北京", "id": 7}\n'.encode()
+    (record,) = read(data, kind="jsonl", text_field="content")
+    assert record == Record("北京", {"id": 7})
+    assert "beside 'content'" in refused('{"content": "北京", "text": 7}'.encode(), kind="jsonl", text_field="content")

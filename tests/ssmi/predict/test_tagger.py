@@ -1,0 +1,290 @@
+"""A run opened for use on text: the very entities that evaluation scores, at the places of the text as given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import ssmi
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.evaluate import predict
+from ssmi.model.network.network import wanted
+from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.progress import Silent
+
+SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
+PIECES = [
+    *("公司董事长", "吴重阳", "男，汉族", "中国国籍", "大学本科", "在北京", "𠮷野家吃饭", "的"),
+    *("COVID-19", "Ａ１", "abc def", " ", "\u3000", "\t", "\n", "\r\n", "\u2028", "\x85", "\x00", "\x1b", "\x7f"),
+    *("😀", "👨\u200d👩\u200d👧", "e\u0301", "\ufeff", "\ud800", "\udfff", "\ue000", "Привет", "مرحبا", "。", "，"),
+]
+TEXT = st.lists(
+    st.sampled_from(PIECES) | st.characters() | st.characters(categories=["Cs", "Cc", "Mn", "Lo"]), max_size=25
+).map("".join)
+
+
+def run_of(project: Any) -> Path:
+    return project.root / "artifacts" / "train" / "tiny"
+
+
+def texts_of(project: Any, split: str = "test") -> list[str]:
+    parts = tables.list_parts(project.root / "artifacts" / "shards" / "tiny", split)
+    rows = chain.from_iterable(tables.read_rows(path, schema.SHARDS, columns=["characters"]) for path in parts)
+    return ["".join(row["characters"]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def tagger(tagging_project: Any) -> ssmi.Tagger:
+    return ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+
+
+def test_torch_keeps_its_threads(tagging_project: Any) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        for threads in (None, 1, 3):
+            assert ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads)(SENTENCE)
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("texts", [b"\xe4\xb8\xad", [b"abc"], ["中国", None]])
+def test_what_is_no_text_is_refused(tagger: ssmi.Tagger, texts: Any) -> None:
+    with pytest.raises(TypeError, match=r"str|single"):
+        tagger(texts)
+
+
+def test_a_stream_of_characters_is_refused(tagger: ssmi.Tagger) -> None:
+    with pytest.raises(TypeError, match="call the tagger itself"):
+        next(tagger.stream("中国"))
+    with pytest.raises(ValueError, match="batch_characters=0"):
+        next(tagger.stream(["中国"], batch_characters=0))
+
+
+def assert_well_formed(text: str, entities: list[ssmi.Entity]) -> None:
+    for one in entities:
+        assert 0 <= one.start < one.end <= len(text)
+        assert text[one.start : one.end] == one.text
+        assert 0.0 <= one.score <= 1.0
+    assert all(left.end <= right.start for left, right in pairwise(entities))
+
+
+def test_entities_are_those_that_evaluation_scores(tagger: ssmi.Tagger, tagging_project: Any) -> None:
+    shards = open_shards(tagging_project.root / "artifacts" / "shards" / "tiny")
+    trained = checkpoints.load(run_of(tagging_project) / "checkpoint", shards=shards)
+    split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
+    predicted = predict(
+        trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
+    )
+    expected = predicted.spans
+    texts = texts_of(tagging_project)
+    assert [len(text) for text in texts] == split.lengths.tolist()
+    found = tagger(texts)
+    assert [[(one.start, one.end, one.label) for one in own] for own in found] == [
+        [(span.start, span.end, span.label) for span in own] for own in expected
+    ]
+    assert sum(map(len, found)) > 10
+    for text, own in zip(texts, found, strict=True):
+        assert_well_formed(text, own)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=st.lists(TEXT, max_size=4))
+def test_positions_index_any_text_as_given(tagger: ssmi.Tagger, texts: list[str]) -> None:
+    for text, entities in zip(texts, tagger(texts), strict=True):
+        assert_well_formed(text, entities)
+
+
+def test_a_string_a_list_and_a_stream_say_the_same(tagger: ssmi.Tagger, tagging_project: Any) -> None:
+    texts = ["", *texts_of(tagging_project), "", " ", SENTENCE]
+    found = tagger(texts)
+    assert found[0] == [] and sum(map(len, found)) > 10
+
+    def places(entities: list[ssmi.Entity]) -> list[Any]:
+        return [(one.start, one.end, one.label, one.text) for one in entities]
+
+    for size in (1, 50):
+        streamed = list(tagger.stream(iter(texts), batch_characters=size))
+        assert [places(own) for own in streamed] == [places(own) for own in found]
+        scores = zip(chain.from_iterable(streamed), chain.from_iterable(found), strict=True)
+        assert all(one.score == pytest.approx(other.score, abs=1e-3) for one, other in scores)
+    assert places(tagger(SENTENCE)) == places(found[-1])
+    assert tagger([]) == [] and tagger("") == []
+
+
+def test_batches_side_by_side_say_the_same_and_threads_are_put_back(tagging_project: Any) -> None:
+    """Each of several batches is tagged on one thread, however many there are: the scores are the same to the bit."""
+    texts = [*texts_of(tagging_project, "train"), *texts_of(tagging_project), "熊猫在南京市长江大桥"]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        expected = ssmi.open_run(run_of(tagging_project), device="cpu")(texts)
+        for threads in (2, 3):
+            torch.set_num_threads(threads)
+            tagger = ssmi.open_run(run_of(tagging_project), device="cpu")
+            told: list[int] = []
+            assert list(tagger.stream(texts, advance=told.append)) == expected
+            assert torch.get_num_threads() == threads
+            assert len(told) > threads and sum(told) == sum(map(len, texts))
+    finally:
+        torch.set_num_threads(before)
+    assert sum(map(len, expected)) > 50
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_fails_in_a_batch_is_raised_and_the_tagger_goes_on(
+    tagging_project: Any, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    texts = texts_of(tagging_project, "train")
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        tagger = ssmi.open_run(run_of(tagging_project), device="cpu")
+        expected = tagger(texts)
+        with monkeypatch.context() as patch:
+            patch.setattr(tagger.network.crf, "decode", lambda *_, **__: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                tagger(texts)
+        assert torch.get_num_threads() == threads
+        assert tagger(texts) == expected
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_text_of_many_pieces_is_found_in_all_of_them(tagger: ssmi.Tagger, tagging_project: Any) -> None:
+    block = "".join(texts_of(tagging_project, "train")[:10])
+    text = block * (9000 // len(block) + 1)
+    (entities,) = tagger.stream([text])
+    assert_well_formed(text, entities)
+    assert {one.start // 1000 for one in entities} == set(range(len(text) // 1000 + bool(len(text) % 1000)))
+
+
+@pytest.mark.parametrize("text", [SENTENCE, ""])
+def test_a_stream_holds_no_more_than_it_says(tagger: ssmi.Tagger, text: str) -> None:
+    """However many texts there are, empty ones too."""
+    asked = most = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal asked
+        yield SENTENCE
+        while True:
+            asked += 1
+            yield text
+
+    for answered, _ in enumerate(tagger.stream(endless(), batch_characters=200), start=1):
+        most = max(most, asked - answered)
+        if answered > 500:
+            break
+    assert most <= 200 // max(1, len(text)) + 1
+
+
+def test_boundaries_that_training_never_met(tagging_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They cost no more and change nothing when they are forgotten and met again."""
+    texts = ["熊猫在南京市长江大桥", "这个词有整整十一个汉字", *texts_of(tagging_project)]
+    expected = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)(texts)
+    monkeypatch.setattr("ssmi.model.inference.MOST_STRANGERS", 1)
+    forgetful = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+    for _ in range(2):
+        one_by_one = [forgetful(text) for text in texts]
+        assert [[(e.start, e.end, e.label) for e in own] for own in one_by_one] == [
+            [(e.start, e.end, e.label) for e in own] for own in expected
+        ]
+
+
+# --- what cannot be opened --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [-1, "2", True])
+def test_a_number_of_threads_that_cannot_be_is_refused_when_it_is_opened(tagging_project: Any, threads: Any) -> None:
+    with pytest.raises(ParameterError, match="threads="):
+        ssmi.open_run(run_of(tagging_project), threads=threads)
+
+
+def test_a_folder_without_a_run(tmp_path: Path) -> None:
+    with pytest.raises(MissingResourceError, match="no checkpoint"):
+        ssmi.open_run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "labels.json", "params.json", "checkpoint.json", "encoder/config.json"]
+)
+def test_a_run_of_which_a_bit_was_turned(tagging_project: Any, tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_of(tagging_project), run)
+    path = run / "checkpoint" / name
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(StaleArtifactError, match=r"is [0-9a-f]{12}, [0-9a-f]{12} was saved|not of this version"):
+        ssmi.open_run(run, project=tagging_project.root, device="cpu")
+
+
+@pytest.mark.parametrize("name", ["labels.json", "encoder/config.json"])
+def test_a_run_of_which_a_file_was_lost(tagging_project: Any, tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(run_of(tagging_project), run)
+    (run / "checkpoint" / name).unlink()
+    with pytest.raises(StaleArtifactError, match=rf"{name} is missing, [0-9a-f]{{12}} was saved"):
+        ssmi.open_run(run, project=tagging_project.root, device="cpu")
+
+
+def test_a_tagger_is_of_its_own_process(tagging_project: Any) -> None:
+    """torch's threads are not there after a fork, and it would wait for them without end; one needs no other."""
+    for threads, code in ((1, 3), (2, 7)):
+        tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads)
+        child = os.fork()
+        if not child:
+            try:
+                os._exit(3 if tagger(SENTENCE) else 1)
+            except RuntimeError as error:
+                os._exit(7 if "another process" in str(error) else 2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == code
+        assert tagger(SENTENCE)
+
+
+def test_a_fork_waits_for_what_another_thread_computes(tagging_project: Any) -> None:
+    """The child has no lock that nobody gives back, and finds nothing half done."""
+    tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+    texts = texts_of(tagging_project)
+    expected = tagger(SENTENCE)
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(lambda: [tagger(text) for _ in range(5) for text in texts])
+        for _ in range(3):
+            child = os.fork()
+            if not child:
+                os._exit(3 if tagger(SENTENCE) == expected else 1)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 3
+        assert work.result()
+
+
+def test_a_run_far_from_its_project(tagging_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(run_of(tagging_project), tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingResourceError, match="no project above it") as caught:
+        ssmi.open_run(tmp_path / "run")
+    assert "ssmi-cli export" in caught.value.next_step
+    assert ssmi.open_run(tmp_path / "run", project=tagging_project.root, device="cpu")(SENTENCE)
+
+
+def test_features_of_another_build_are_refused(tagging_project: Any, project: Any, tmp_path: Path) -> None:
+    """Where the run has kept none (test_pins has those that have)."""
+    project.build("-S", "vocab.max_words=100")
+    run = tmp_path / "run"
+    shutil.copytree(run_of(tagging_project), run, ignore=shutil.ignore_patterns("pinned"))
+    with pytest.raises(
+        StaleArtifactError, match=r"vocabulary .* is [0-9a-f]{12}, the shards were built with [0-9a-f]{12}"
+    ):
+        ssmi.open_run(run, project=project.root)

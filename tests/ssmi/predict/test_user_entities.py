@@ -1,0 +1,195 @@
+"""A person's own entities: read, found in a text, laid over what a tagger finds."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+from ssmi.model.inference import TaggedSpan
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.labels import Span
+from ssmi.predict.user_entities import Match, OwnEntities, lay_over
+
+SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
+
+
+def written(path: Path, text: str) -> OwnEntities:
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    return OwnEntities.read(path)
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    own = written(
+        tmp_path / "own.tsv",
+        "\ufeff# 词\t类\r\n云计算平台\tPRO\r\n\r\nApple  Inc\tORG\tforce\r\n南北 高架\tLOC\tadd\n"
+        "长江 大桥 LOC\nNew York City LOC force\n #1店\tORG\n",
+    )
+    assert [(one.word, one.label, one.mode) for one in own.entities] == [
+        ("云计算平台", "PRO", "add"),
+        ("Apple Inc", "ORG", "force"),
+        ("南北高架", "LOC", "add"),
+        ("长江大桥", "LOC", "add"),
+        ("New York City", "LOC", "force"),
+        ("#1店", "ORG", "add"),
+    ]
+    assert own.entities[1].where.endswith("own.tsv:4") and own.notes == ()
+    assert own.labels == ("PRO", "ORG", "LOC")
+    found = own.get("南\u3000北高架")
+    assert found is not None and found.label == "LOC" and own.get("高架") is None
+    assert pickle.loads(pickle.dumps(own)) == own  # noqa: S301 - of our own making
+    assert OwnEntities.read({"云 计算": "PRO", "b": ("ORG", "force")}).entities[0].word == "云计算"
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("云计算", "own.tsv:2: no word, or no label"),
+        ("\tORG", "own.tsv:2: no word"),
+        ("\u3000\u200b\tORG", "own.tsv:2: no word"),
+        ("云计算\t", "own.tsv:2: no word, or no label"),
+        ("云计算\tA B", "own.tsv:2: the label 'A B'"),
+        ("云计算\tORG\tforced", "own.tsv:2: unknown mode 'forced': did you mean 'force'"),
+        ("云计算\tORG\tadd\t7", "own.tsv:2: 4 columns"),
+        ("南 北\tORG", r"own.tsv:2: '南北' is ORG \(add\), but LOC \(add\) at .*own.tsv:1"),
+        ("南北\tLOC\tforce", r"own.tsv:2: '南北' is LOC \(force\)"),
+        ("\ud800\tLOC", "own.tsv:2: not UTF-8"),
+    ],
+)
+def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    with pytest.raises(InputDataError, match=complaint):
+        written(tmp_path / "own.tsv", f"南北\tLOC\n{line}\n")
+
+
+@pytest.mark.parametrize("entities", [{"甲": None}, {1: "PER"}, {"甲": ("PER",)}, {"甲": ["PER", "add"]}])
+def test_a_mapping_of_other_things_is_refused(entities: Any) -> None:
+    with pytest.raises(TypeError, match=r"entities\[.*a label, or a label and a mode"):
+        OwnEntities.read(entities)
+
+
+def test_what_is_not_utf8_is_to_be_saved_so(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_bytes("云计算\tPRO\n".encode("gb18030"))
+    with pytest.raises(InputDataError) as caught:
+        OwnEntities.read(tmp_path / "own.tsv")
+    assert caught.value.next_step == "save it as UTF-8"
+
+
+def test_comments_may_be_indented(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_text("  # d x\n云\tPRO\n", encoding="utf-8")
+    assert OwnEntities.read(tmp_path / "own.tsv").labels == ("PRO",)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(MissingResourceError, match="no such file"):
+        OwnEntities.read(tmp_path / "none.tsv")
+
+
+def test_what_a_person_should_know_is_noted(tmp_path: Path) -> None:
+    own = written(tmp_path / "own.tsv", f"南北\tLOC\n{'长' * 11}\tLOC\n南 北\tLOC\n云\tPRO\n计\tPRO\n")
+    notes = [note.rpartition("own.tsv:")[2] for note in own.notes_for(["LOC"], longest=10)]
+    assert notes == [
+        "1 already",
+        "2: a word of 11 characters never matches; 10 are read at once",
+        "4: PRO is no type of the run, so its entities have the score 0",
+    ]
+    assert "own.tsv:3: '南北' stands at" in own.notes[0]
+    (note,) = written(tmp_path / "empty.tsv", "# nothing\n").notes
+    assert note.endswith("empty.tsv: names no entity")
+
+
+def test_matches_cut_no_word_and_no_number() -> None:
+    own = OwnEntities.read({"Apple": "A", "App": "A", "5": "N", "北京": "L", "北京大学": "O"})
+    found = [(match.span.start, match.span.end) for match in own.matches("Apple Apples 在北京大学 5 3.5\ud800")]
+    assert found == [(0, 5), (14, 16), (14, 18), (19, 20)]
+
+
+def laid(tagged: str, own: list[tuple[int, int, str]], min_score: float = 0.0) -> str:
+    """``AABB.``: a span of each letter, found with a score of 0.5, and what comes of them; x is of the file."""
+    runs = [(0, 0, "")]
+    for place, letter in enumerate(tagged):
+        runs = (
+            [*runs[:-1], (runs[-1][0], place + 1, letter)]
+            if letter == runs[-1][2]
+            else [*runs, (place, place + 1, letter)]
+        )
+    spans = [TaggedSpan(Span(*run), 0.5) for run in runs if run[2] not in ("", ".")]
+    asked = [TaggedSpan(Span(start, end, "x"), 0.25, asked=True) for start, end, _ in own]
+    matches = [Match(Span(start, end, "x"), "force" if mode == "f" else "add") for start, end, mode in own]
+    shown = ["."] * len(tagged)
+    for one in lay_over([*spans, *asked], matches, n_characters=len(tagged), min_score=min_score):
+        assert (one.source, one.score) == (("file", 0.25) if one.span.label == "x" else ("model", 0.5))
+        shown[one.span.start : one.span.end] = one.span.label * (one.span.end - one.span.start)
+    return "".join(shown)
+
+
+@pytest.mark.parametrize(
+    ("tagged", "own", "result"),
+    [
+        ("AA..BB", [(2, 4, "a")], "AAxxBB"),
+        ("AA..BB", [(1, 3, "a"), (3, 5, "a")], "AA..BB"),
+        ("AA..BB", [(1, 3, "f")], ".xx.BB"),
+        ("AA..BB", [(0, 2, "f")], "xx..BB"),
+        # the longest, then the left one; a forced one before any to add
+        ("......", [(0, 2, "a"), (1, 4, "a"), (4, 5, "a")], ".xxxx."),
+        ("......", [(0, 2, "a"), (1, 3, "a")], "xx...."),
+        ("......", [(0, 4, "a"), (3, 5, "f")], "...xx."),
+        ("AA....", [(1, 4, "f"), (0, 2, "f")], ".xxx.."),
+    ],
+)
+def test_what_is_laid_over_what(tagged: str, own: list[tuple[int, int, str]], result: str) -> None:
+    assert laid(tagged, own) == result
+
+
+def test_what_is_left_out_for_its_score_makes_room() -> None:
+    assert laid("AA..", [(1, 3, "a")], min_score=0.5) == "AA.."
+    assert laid("AA..", [(1, 3, "a")], min_score=0.51) == ".xx."
+
+
+# --- with a tagger ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def run(tagging_project: Any) -> Path:
+    folder: Path = tagging_project.root / "artifacts" / "train" / "tiny"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tagger(run: Path) -> ssmi.Tagger:
+    return ssmi.open_run(run, device="cpu", threads=1)
+
+
+def test_own_entities_are_found_and_marked(tagger: ssmi.Tagger, run: Path) -> None:
+    plain = tagger(SENTENCE)
+    assert plain and all(one.source == "model" for one in plain)
+    known, first = plain[0], SENTENCE[plain[0].end]
+    word = SENTENCE[known.end : known.end + 2]
+    own = ssmi.open_run(
+        run, device="cpu", threads=1, entities={word: ("EVENT", "force"), known.text: (known.label, "force")}
+    )
+    spaced = f"{SENTENCE[: known.end]} {first}\u3000\u200b{SENTENCE[known.end + 1 :]}"
+    found = {(one.text, one.label): one for one in own(spaced)}
+    event = found[f"{first}\u3000\u200b{word[1]}", "EVENT"]
+    assert (event.source, event.score, event.start) == ("file", 0.0, known.end + 1)
+    forced = found[known.text, known.label]  # its score is the run's for the very same entity
+    assert forced.source == "file" and forced.score == pytest.approx(known.score, abs=1e-6)
+    assert own(word) == [ssmi.Entity(0, 2, "EVENT", word, 0.0, "file")]
+    assert own([]) == [] and own(["", "\u3000"]) == [[], []]
+
+
+def test_min_score(tagger: ssmi.Tagger) -> None:
+    texts = [SENTENCE, "公司董事长吴重阳", "熊猫在南京市长江大桥"]
+    every = tagger(texts)
+    scores = sorted(one.score for own in every for one in own)
+    assert len(set(scores)) > 2
+    for least in (0.0, scores[1], 1.0):
+        kept = [[one for one in own if one.score >= least] for own in every]
+        assert tagger(texts, min_score=least) == kept
+        assert list(tagger.stream(texts, min_score=least)) == kept
+    assert tagger(SENTENCE, min_score=1.0) == [one for one in every[0] if one.score >= 1.0]
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=f"min_score={wrong}"):
+            tagger(SENTENCE, min_score=wrong)
