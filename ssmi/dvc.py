@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.project import Project
 
@@ -22,7 +23,10 @@ def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool, more: Mapping[
     """Run DVC in the project; returns its exit code, its output kept from the screen when ``quiet``.
 
     more: additions to the environment.
+    Raises MissingResourceError where DVC is not installed.
     """
+    if not extras.installed("dvc"):
+        raise extras.missing("dvc", f"dvc {arguments[0]}")
     _allow_without_git(root)
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(
@@ -73,7 +77,9 @@ def record(project: Project, dataset: str, stages: Sequence[str], *, overridden:
     """Tell DVC, where there is one, of stages that were built or found current; say so when it cannot know of them."""
     if not tracks(project.root):
         return
-    if dataset not in project.params().datasets:
+    if not extras.installed("dvc"):
+        project.reporter.note("not recorded in dvc.lock: DVC is not installed (pip install 'ssmi[dvc]')")
+    elif dataset not in project.params().datasets:
         project.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
     elif overridden:
         project.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")

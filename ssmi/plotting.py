@@ -1,6 +1,6 @@
 """Matplotlib as this program uses it: a picture whole or not at all, the same bytes each time, and a font for Chinese.
 
-Only this file, ``ablation_plot.py`` and ``explain_plot.py`` import matplotlib.
+The only importer of matplotlib; what else is needed of it is taken from here.
 """
 
 from __future__ import annotations
@@ -9,14 +9,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import matplotlib
-from matplotlib import font_manager
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ft2font import FT2Font
-
 from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.tables import writing
+
+with needs("plots", "a picture"):
+    import matplotlib
+    from matplotlib import font_manager
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.ft2font import FT2Font
+    from matplotlib.ticker import MaxNLocator
+
+__all__ = ["PREFERRED", "Axes", "FontProperties", "MaxNLocator", "drawing", "find_cjk_font"]
 
 PREFERRED = ("NotoSansCJK", "NotoSansSC", "SourceHanSans", "wqy-", "msyh", "PingFang", "Hiragino", "simhei", "Droid")
 """How the files of fonts that look well here begin; others follow by name."""

@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
-
 from ssmi.ablation.table import Table, scored_splits
 from ssmi.configurations import CURVES
-from ssmi.plotting import drawing
+from ssmi.plotting import Axes, MaxNLocator, drawing
 
 _PLAIN, _SSMI, _BASELINE = "#56728f", "#0072b2", "#d55e00"
 _CURVES: Sequence[tuple[str, str]] = (

@@ -6,10 +6,8 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.font_manager import FontProperties
-
 from ssmi.explain.explanation import Candidate, Explanation
-from ssmi.plotting import drawing, find_cjk_font
+from ssmi.plotting import FontProperties, drawing, find_cjk_font
 
 _COLOURS = {"best": "#d55e00", "set": "#0072b2", "negative": "#cc79a7", "": "#9aa3ad"}
 
