@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging as _untyped_logging
 
 from ssmi.model.data.batches import Batch
@@ -29,6 +29,9 @@ from ssmi.pipeline.contract.encoder_types import (
 )
 from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, read_vocabulary, vocabulary_file
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 transformers_logging: Any = _untyped_logging
 ANOTHER = "choose another encoder, or fix its folder"
@@ -137,13 +140,16 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
     found = read_config(folder)
     try:
         with _quiet():
-            bert, info = AutoModel.from_pretrained(
+            model_class = _model_class(found)
+            bert, info = model_class.from_pretrained(
                 folder,
-                config=_config(with_layers(found, layers or shape.n_layers)),
+                config=model_class.config_class.from_dict(with_layers(found, layers or shape.n_layers)),
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
-                **_ways(found),
+                dtype=torch.float32,
+                attn_implementation=_attention(found),
+                **_without_pooler(found),
             )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -163,19 +169,23 @@ def blank(folder: Path) -> Encoder:
     shape, specials = encoder_shape(folder), _specials(folder)
     found = read_config(folder)
     with _quiet():
-        bert = AutoModel.from_config(_config(found), **_ways(found))
+        model_class = _model_class(found)
+        config = model_class.config_class.from_dict(found, attn_implementation=_attention(found))
+        bert = model_class(config, **_without_pooler(found))
     return Encoder(bert, shape=shape, specials=specials, folder=folder).to(torch.float32)
 
 
-def _config(found: dict[str, Any]) -> Any:
-    return type(AutoConfig.for_model(found["model_type"])).from_dict(found)
+def _model_class(found: dict[str, Any]) -> Any:
+    """The class of a configuration's type; transformers imports its module only now."""
+    return getattr(transformers, type_of(found).model_class)
 
 
-def _ways(found: dict[str, Any]) -> dict[str, Any]:
-    """How a model of this type is made: float32, the attention that it has, without a pooler."""
-    kind = type_of(found)
-    ways = {"dtype": torch.float32, "attn_implementation": "sdpa" if kind.sdpa else "eager"}
-    return {**ways, "add_pooling_layer": False} if kind.pooler else ways
+def _attention(found: dict[str, Any]) -> str:
+    return "sdpa" if type_of(found).sdpa else "eager"
+
+
+def _without_pooler(found: dict[str, Any]) -> dict[str, bool]:
+    return {"add_pooling_layer": False} if type_of(found).pooler else {}
 
 
 def _specials(folder: Path) -> Specials:

@@ -19,10 +19,9 @@ from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.project import Project
-from ssmi.scaffold.pipeline_file import pipeline_file
+from ssmi.scaffold.pipeline_file import write_pipeline
 from ssmi.scaffold.version_control import init_dvc
 
-DVC_FILE = "dvc.yaml"
 KEPT = ".git"
 """The one thing that may be in the folder already: a repository just made or cloned."""
 
@@ -60,6 +59,7 @@ def init_project(
     try:
         _write_files(staged, name)
         _copy_data([Path(path) for path in data], staged / "data" / name, name, reporter)
+        write_pipeline(staged)
         _move_into(staged, root)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
@@ -76,7 +76,7 @@ def _check_empty(root: Path) -> None:
 
 
 def _write_files(root: Path, name: str) -> None:
-    """All but the data."""
+    """All but the data and the stages."""
     templates = files("ssmi.scaffold") / "templates"
 
     def write(path: str, text: str) -> None:
@@ -88,7 +88,6 @@ def _write_files(root: Path, name: str) -> None:
 
     quoted = json.dumps(name, ensure_ascii=False)  # a name may look like a number or a truth value to YAML
     write(PARAMS_NAME, template(PARAMS_NAME).replace("datasets: [sample] ", f"datasets: [{quoted}] ", 1))
-    write(DVC_FILE, pipeline_file())
     write("README.md", template("README.md").format(name=name, run=quote(f"artifacts/train/{name}")))
     write(".gitignore", template("gitignore"))
     write(".dvcignore", template("dvcignore"))

@@ -5,7 +5,7 @@ Deliberately without source files: a project has none.
 
 from __future__ import annotations
 
-import io
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -15,20 +15,22 @@ from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 _ITEM = "${item.dataset}"
 
 
-def pipeline_file() -> str:
-    """The text of dvc.yaml."""
+def write_pipeline(root: Path) -> Path:
+    """Write a project's dvc.yaml; returns it."""
+    path = root / "dvc.yaml"
     stages = {name: _feature_stage(name) for name in STAGE_NAMES} | {"train": _training()}
-    yaml, text = YAML(), io.StringIO()
+    yaml = YAML()
     yaml.width = 120
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump({"stages": stages}, text)
-    return text.getvalue()
+    with path.open("w", encoding="utf-8") as stream:
+        yaml.dump({"stages": stages}, stream)
+    return path
 
 
 def _feature_stage(name: str) -> dict[str, Any]:
     stage = get_stage(name)
     matrix = {"matrix": {"dataset": "${datasets}"}} if stage.per_dataset else {}
-    raw = [f"data/{_ITEM}"] if name == "prepare" else []
+    raw = ["data"] if name == "prepare" else []
     deps = [*raw, *map(_artifact, stage.upstream)]
     return {
         "desc": stage.summary,

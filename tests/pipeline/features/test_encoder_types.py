@@ -97,7 +97,7 @@ def test_weights_in_several_files(folder: Path, write_typed_encoder: Write) -> N
     for file in set(places.values()):
         save_file({name: tensors[name] for name, place in places.items() if place == file}, folder / file)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
-    np.testing.assert_allclose(_opened(folder).states([text])[0], expected, atol=1e-6)
+    np.testing.assert_allclose(_opened(folder).states([text])[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -175,4 +175,4 @@ def test_sinusoids_that_a_roformer_does_not_bring_are_computed(folder: Path, wri
     tensors = load_file(weights)
     del tensors["encoder.embed_positions.weight"]
     save_file(tensors, weights)
-    np.testing.assert_allclose(_opened(folder).states([text])[0], expected, atol=1e-6)
+    np.testing.assert_allclose(_opened(folder).states([text])[0], expected, atol=1e-5)

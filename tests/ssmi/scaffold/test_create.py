@@ -202,4 +202,4 @@ def test_dvc_yaml_names_no_source_file(tmp_path: Path) -> None:
     project = ssmi.init_project(tmp_path / "mine")
     stages = YAML(typ="safe").load((project.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     deps = [dep for stage in stages.values() for dep in stage.get("deps", [])]
-    assert deps and all(dep.startswith(("artifacts/", "data/")) for dep in deps)
+    assert deps and all(dep == "data" or dep.startswith("artifacts/") for dep in deps)
