@@ -16,8 +16,8 @@ from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
     from ssmi.pipeline.contract.params import SegmentParams
-    from ssmi.pipeline.features.user_dictionary import LineUse
     from ssmi.pipeline.inspect.data_check import DataCheck
+    from ssmi.pipeline.lexicon.user_dictionary import LineUse
 
 
 @click.group()
@@ -121,10 +121,10 @@ def _word_finder(session: Session) -> Callable[[str], Iterable[tuple[int, int]]]
     if not (folder / "manifest.json").is_file():
         session.reporter.note("no vocabulary built yet: match rates are left out (ssmi-cli features vocab)")
         return None
-    from ssmi.pipeline.features.trie import Trie
-    from ssmi.pipeline.features.vocabulary import TRIE_FILE
+    from ssmi.pipeline.lexicon.trie import open_trie
+    from ssmi.pipeline.lexicon.vocabulary import TRIE_FILE
 
-    trie = Trie.open(folder / TRIE_FILE)
+    trie = open_trie(folder / TRIE_FILE)
     return lambda text: [(start, end) for start, end, _ in trie.matches(text)]
 
 
@@ -132,8 +132,9 @@ def _user_dictionary(session: Session, params: SegmentParams, files: Iterable[Pa
     """How often each line of ``segment.user_dict`` matched in all files together; None where there is none."""
     if params.user_dict is None:
         return None
-    from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence
-    from ssmi.pipeline.features.user_dictionary import count_uses, read_user_dictionary
+    from ssmi.pipeline.features.segmentation import segment_sentence
+    from ssmi.pipeline.lexicon.segmenter import open_segmenter
+    from ssmi.pipeline.lexicon.user_dictionary import count_uses, read_user_dictionary
     from ssmi.pipeline.readers import read_sentences
 
     path = session.root / params.user_dict

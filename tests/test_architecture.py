@@ -10,14 +10,14 @@ import grimp
 import pytest
 
 DOORS = {
-    "jieba": {"ssmi.pipeline.features.segmentation"},
-    "rjieba": {"ssmi.pipeline.features.segmentation"},
-    "gensim": {"ssmi.pipeline.features.word_vectors.fasttext"},
+    "jieba": {"ssmi.pipeline.lexicon.segmenter"},
+    "rjieba": {"ssmi.pipeline.lexicon.segmenter"},
+    "gensim": {"ssmi.pipeline.lexicon.word_vectors.fasttext"},
     "dask": {"ssmi.pipeline.executor"},
     "distributed": {"ssmi.pipeline.executor"},
     "duckdb": {"ssmi.pipeline.inspect.warehouse"},
     "daachorse": {"ssmi.pipeline.features.trie"},
-    "transformers": {"ssmi.pipeline.features.encoder", "ssmi.model.network.encoder"},
+    "transformers": {"ssmi.pipeline.encoder", "ssmi.model.network.encoder"},
     "torchcrf": {"ssmi.model.network.layers.crf"},
     "prompt_toolkit": {"ssmi.cli.live"},
     "matplotlib": {"ssmi.plotting", "ssmi.ablation.plot", "ssmi.evaluation.calibration_plot", "ssmi.explain.plot"},

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.readers import ReadReport, Sentence
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 LEFT_OUT = "blanks-left-out"
 NOTHING_BUT_BLANKS = "nothing-but-blanks"

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
 
-from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.features.vocabulary import normalised
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -72,22 +68,6 @@ class LinearMap:
         for row in np.flatnonzero(states.any(axis=1)):
             mapped[row] = ((states[row].astype(np.float64) - self.mean) / self.scale) @ self.weights + self.offset
         return normalised(mapped)
-
-    def save(self, path: Path) -> None:
-        """Write the four arrays as safetensors."""
-        names = ("weights", "mean", "scale", "offset")
-        path.write_bytes(save({name: np.ascontiguousarray(getattr(self, name)) for name in names}))
-
-    @classmethod
-    def open(cls, path: Path) -> LinearMap:
-        """Read what ``save`` wrote; raises StaleArtifactError when the file is not that."""
-        try:
-            return cls(**load_file(path))
-        except (OSError, SafetensorError, TypeError) as error:
-            raise StaleArtifactError(
-                f"{path}: not a map between BERT's space and the vocabulary's ({error})",
-                next_step="build the features again with this version",
-            ) from error
 
 
 @dataclass(frozen=True)

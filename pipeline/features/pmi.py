@@ -14,17 +14,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ssmi.pipeline.contract import schema, tables
-
 if TYPE_CHECKING:
     import polars as pl
-
-PAIRS_FILE = "pairs.parquet"
 
 Match = tuple[int, int, int]
 """(start, end, boundary id), positions half-open."""
@@ -81,10 +76,3 @@ class PairWeights:
                 if weight is not None and weight > best_weight[position]:
                     best[position], best_weight[position] = boundary, weight
         return best
-
-
-def read_weights(pairs: Path) -> PairWeights:
-    """The weights of ``pairs.parquet``."""
-    table = tables.read_table(pairs, schema.PMI_PAIRS, columns=["character", "boundary_id", "weight"]).to_pydict()
-    keys = zip(table["character"], table["boundary_id"], strict=True)
-    return PairWeights(dict(zip(keys, table["weight"], strict=True)))

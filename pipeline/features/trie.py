@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
 import daachorse
-
-from ssmi.pipeline.contract.errors import StaleArtifactError
 
 
 class Trie:
@@ -22,19 +19,14 @@ class Trie:
         """Build from distinct words in boundary-id order, each of which is looked at once."""
         return cls(daachorse.CharwiseDoubleArrayAhoCorasick(cast(list[str], words)))
 
-    def save(self, path: Path) -> None:
-        """Write the automaton's own bytes."""
-        path.write_bytes(self._automaton.serialize())
-
     @classmethod
-    def open(cls, path: Path) -> Trie:
-        """Read what ``save`` wrote: milliseconds for a hundred thousand words."""
-        try:
-            return cls(daachorse.CharwiseDoubleArrayAhoCorasick.deserialize(path.read_bytes()))
-        except (OSError, ValueError) as error:
-            raise StaleArtifactError(
-                f"{path}: not a trie of this version ({error})", next_step="ssmi-cli features vocab --force"
-            ) from error
+    def from_bytes(cls, data: bytes) -> Trie:
+        """Rebuild from what ``to_bytes`` gave; raises ValueError for other bytes."""
+        return cls(daachorse.CharwiseDoubleArrayAhoCorasick.deserialize(data))
+
+    def to_bytes(self) -> bytes:
+        """The automaton in daachorse's own serialization."""
+        return bytes(self._automaton.serialize())
 
     def matches(self, text: str) -> list[tuple[int, int, int]]:
         """``(start, end, boundary_id)`` of every word in ``text``, half-open code points, sorted."""

@@ -13,7 +13,7 @@ from ssmi.pipeline.contract import params as parameters
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import Params
-from ssmi.pipeline.features.pmi import PAIRS_FILE
+from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE
 
 USER_DICT = "user_dict.txt"
 _SHORT = 12

@@ -20,17 +20,20 @@ from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.turns import turn
 from ssmi.pipeline.features.assemble import feature_row
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
-from ssmi.pipeline.features.oov import LinearMap, SpanMeanAccumulator, isolated_vectors
-from ssmi.pipeline.features.pmi import PAIRS_FILE, read_weights
-from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence
-from ssmi.pipeline.features.segments import ALIGNMENT_FILE, open_segment_vectors
+from ssmi.pipeline.features.oov import SpanMeanAccumulator, isolated_vectors
+from ssmi.pipeline.features.segmentation import segment_sentence
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, normalised, open_vocabulary
+from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, normalised
+from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, open_alignment
+from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE, read_weights
+from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors
+from ssmi.pipeline.lexicon.segmenter import open_segmenter
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.online.feature_store import FeatureStore, check
 from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
 
 if TYPE_CHECKING:
-    from ssmi.pipeline.features.encoder import FrozenEncoder
+    from ssmi.pipeline.encoder import FrozenEncoder
 
 Row = dict[str, Any]
 
@@ -102,7 +105,7 @@ class OnlineFeatures:
         self._vocabulary = open_vocabulary(folders.vocab, digest=recipe.vocabulary_digest)
         self._stored = open_segment_vectors(folders.embed, recipe.embed_digest)
         self._use_stored = stored_segments
-        self._map = LinearMap.open(folders.embed / ALIGNMENT_FILE) if self._embed.space == "aligned" else None
+        self._map = open_alignment(folders.embed / ALIGNMENT_FILE) if self._embed.space == "aligned" else None
         self._weights = read_weights(folders.pmi / PAIRS_FILE)
         self._tokens = CharacterTokens(encoder_vocabulary(folders.encoder))
         self._cut = open_segmenter(
@@ -194,14 +197,14 @@ class OnlineFeatures:
     @cached_property
     def encoder(self) -> FrozenEncoder:
         """The encoder in its pre-trained state, opened when first asked for."""
-        from ssmi.pipeline.features.encoder import FrozenEncoder
+        from ssmi.pipeline.encoder import FrozenEncoder
 
         return FrozenEncoder(self._folders.encoder, self._tokens, threads=_torch_threads())
 
     @cached_property
     def _reader(self) -> FrozenEncoder:
         """The part of the encoder whose states the network reads."""
-        from ssmi.pipeline.features.encoder import FrozenEncoder
+        from ssmi.pipeline.encoder import FrozenEncoder
 
         if self._hidden_layers == encoder_shape(self._folders.encoder).n_layers:
             return self.encoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ssmi.pipeline.features.segments import SegmentVectors
+from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix
 
 

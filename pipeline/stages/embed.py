@@ -20,16 +20,12 @@ from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment, isolated_vectors
-from ssmi.pipeline.features.segmentation import frequent_words
-from ssmi.pipeline.features.segments import (
-    ALIGNMENT_FILE,
-    BERT_BOUNDARIES_FILE,
-    BERT_SEGMENTS_FILE,
-    SEGMENTS_FILE,
-    VECTORS_FILE,
-)
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
+from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
+from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, save_alignment
+from ssmi.pipeline.lexicon.segment_vectors import BERT_BOUNDARIES_FILE, BERT_SEGMENTS_FILE, SEGMENTS_FILE, VECTORS_FILE
+from ssmi.pipeline.lexicon.segmenter import frequent_words
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -41,7 +37,7 @@ WORDS_PER_TASK = 256
 ENCODING_CODE = (
     "contract/encoder_types.py",
     "contract/encoder_vocabulary.py",
-    "features/encoder.py",
+    "encoder.py",
     "features/oov.py",
     "features/tokens.py",
     "features/windows.py",
@@ -107,7 +103,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         alignment = run_single_threaded(fit, targets)
         aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
         vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
-        alignment.save(folder / ALIGNMENT_FILE)
+        save_alignment(alignment, folder / ALIGNMENT_FILE)
         statistics["alignment"] = describe(alignment)
     else:
         own = _bert_vectors(oov, context)
@@ -315,7 +311,7 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
 @lru_cache(maxsize=1)
 def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Any:
     """The frozen encoder, or its first ``layers``, opened once a process; ``digest`` tells versions apart."""
-    from ssmi.pipeline.features.encoder import FrozenEncoder
+    from ssmi.pipeline.encoder import FrozenEncoder
 
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
 

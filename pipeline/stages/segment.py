@@ -11,8 +11,9 @@ from typing import Any
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
-from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence
-from ssmi.pipeline.features.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
+from ssmi.pipeline.features.segmentation import segment_sentence
+from ssmi.pipeline.lexicon.segmenter import open_segmenter
+from ssmi.pipeline.lexicon.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 COMPARED_SENTENCES = 1000

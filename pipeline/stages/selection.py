@@ -14,9 +14,9 @@ from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.params import SelectionParams
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
-from ssmi.pipeline.features.segments import open_segment_vectors
 from ssmi.pipeline.features.similarity import HISTOGRAM_BINS, Selection, histogram
-from ssmi.pipeline.features.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 SELECTIONS_FILE = "selections.parquet"

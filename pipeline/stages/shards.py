@@ -20,7 +20,7 @@ from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.params import ShardsParams
 from ssmi.pipeline.features.assemble import boundaries_named, shard_row
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.stages.embed import encoder_of, external_inputs, open_encoder
 from ssmi.pipeline.stages.selection import SELECTIONS_FILE
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of

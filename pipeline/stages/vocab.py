@@ -13,10 +13,10 @@ from ssmi.pipeline.assets.resolve import VectorsFile, find_vectors
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
 from ssmi.pipeline.features.oov import fit_alignment
-from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
-from ssmi.pipeline.features.word_vectors import VectorReader, open_vectors
+from ssmi.pipeline.lexicon.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
+from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.lexicon.word_vectors import VectorReader, open_vectors
 from ssmi.pipeline.stages.embed import describe, encoder_of, isolated
 from ssmi.pipeline.stages.stage import Stage, StageContext
 

@@ -16,10 +16,12 @@ from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifa
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import EmbedParams, SelectionParams
 from ssmi.pipeline.features.candidates import CandidateSelector
-from ssmi.pipeline.features.oov import LinearMap, isolated_vectors
-from ssmi.pipeline.features.segments import ALIGNMENT_FILE, open_segment_vectors
+from ssmi.pipeline.features.oov import isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised, open_vocabulary
+from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised
+from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, open_alignment
+from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
 
 Source = Literal["vocabulary", "stored", "encoder"]
@@ -146,12 +148,12 @@ def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path
             f"{encoder} is another encoder ({found[:12]}) than {embed} was built with ({str(wanted)[:12]})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
-    from ssmi.pipeline.features.encoder import FrozenEncoder
+    from ssmi.pipeline.encoder import FrozenEncoder
 
     states = FrozenEncoder(encoder, CharacterTokens(encoder_vocabulary(encoder))).states
     vector = isolated_vectors([segment], states)
     mapped = (
-        LinearMap.open(embed / ALIGNMENT_FILE).apply(vector) if made_with.space == "aligned" else normalised(vector)
+        open_alignment(embed / ALIGNMENT_FILE).apply(vector) if made_with.space == "aligned" else normalised(vector)
     )
     own: FloatArray = mapped[0]
     return own

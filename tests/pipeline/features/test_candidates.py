@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.params import SelectionParams
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
-from ssmi.pipeline.features.segments import SegmentVectors
+from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
 
 WORDS = ["中国", "国人", "中国人", "人民", "人人", "民国", "大中国", "人中", "𠀀国", "国a"]

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
-from ssmi.pipeline.features.segmentation import LONGEST_PIECE, Cut, open_segmenter, segment_of_each, segment_sentence
+from ssmi.pipeline.features.segmentation import LONGEST_PIECE, Cut, segment_of_each, segment_sentence
+from ssmi.pipeline.lexicon.segmenter import open_segmenter
 
 ENGINES = ("jieba", "rjieba")
 
@@ -136,7 +137,8 @@ def test_jieba_says_nothing_and_leaves_nothing_in_the_shared_temporary_folder(tm
     shared.mkdir()
     home.mkdir()
     program = (
-        "from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence\n"
+        "from ssmi.pipeline.features.segmentation import segment_sentence\n"
+        "from ssmi.pipeline.lexicon.segmenter import open_segmenter\n"
         "cut = open_segmenter('jieba', hmm=True, user_dict=None)\n"
         "assert segment_sentence(list('来到北京'), cut)[0] == ['来到', '北京']\n"
     )

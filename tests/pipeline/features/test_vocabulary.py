@@ -13,16 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
-from ssmi.pipeline.features.vocabulary import (
-    TRIE_FILE,
-    VECTORS_FILE,
-    WORDS_FILE,
-    FloatMatrix,
-    Vocabulary,
-    normalised,
-    open_vocabulary,
-)
-from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder, index_characters
+from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary, normalised
+from ssmi.pipeline.lexicon.vocabulary import TRIE_FILE, VECTORS_FILE, WORDS_FILE, open_vocabulary
+from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder, index_characters
 
 
 def keep_words(

@@ -11,8 +11,8 @@ import pytest
 
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.features.oov import fit_alignment, isolated_vectors
-from ssmi.pipeline.features.trie import Trie
-from ssmi.pipeline.features.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.trie import open_trie
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.stages.embed import open_encoder
 
 LISTED = "\ufeff# mine\n只有测试集见过\n\n上海人民\nabc\n疫苗\n上海人民\n单\n  测试集见  \n"
@@ -77,7 +77,7 @@ def test_the_trie_and_the_selection_find_them(extended: Any) -> None:
     folder = extended.root / "artifacts"
     vocabulary = open_vocabulary(folder / "vocab", digest="extended")
     number = vocabulary["只有测试集见过"]
-    assert (0, 7, number) in Trie.open(folder / "vocab" / "trie.bin").matches("只有测试集见过这个")
+    assert (0, 7, number) in open_trie(folder / "vocab" / "trie.bin").matches("只有测试集见过这个")
     assert number in vocabulary.boundaries_of("过").tolist()
     answers = tables.read_rows(folder / "selection" / "tiny" / "selections.parquet", schema.SELECTIONS)
     offered = {n for one in answers for n in [*one["set_ids"], *one["negative_ids"], one["best_id"]]}

@@ -13,8 +13,8 @@ import pytest
 READ = """
 import resource, sys
 from pathlib import Path
-from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
-from ssmi.pipeline.features.word_vectors import open_vectors
+from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.lexicon.word_vectors import open_vectors
 
 for number, path in enumerate(sys.argv[1:]):
     folder = Path(path).parent / f"vocabulary{number}"

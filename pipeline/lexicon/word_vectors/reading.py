@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.word_vectors.unpacking import Unpacked
+from ssmi.pipeline.lexicon.word_vectors.unpacking import Unpacked
 
 Matrix = npt.NDArray[np.float32]
 Block = tuple[list[str], Matrix]

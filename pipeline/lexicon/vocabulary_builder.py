@@ -16,15 +16,14 @@ import pyarrow.compute as pc
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.features.trie import Trie
-from ssmi.pipeline.features.vocabulary import (
+from ssmi.pipeline.features.vocabulary import FloatMatrix, IntArray, normalised
+from ssmi.pipeline.lexicon.trie import save_trie
+from ssmi.pipeline.lexicon.vocabulary import (
     CHARACTER_BOUNDARIES_FILE,
     CHARACTERS_FILE,
     TRIE_FILE,
     VECTORS_FILE,
     WORDS_FILE,
-    FloatMatrix,
-    IntArray,
-    normalised,
 )
 
 MIN_WORD_LEN = 2
@@ -136,7 +135,7 @@ def _save_words(folder: Path, words: pa.StringArray) -> None:
         folder / CHARACTERS_FILE, schema.CHARACTER_INDEX, pa.Table.from_arrays(columns, schema=schema.CHARACTER_INDEX)
     )
     np.save(folder / CHARACTER_BOUNDARIES_FILE, boundaries, allow_pickle=False)
-    Trie.build(_Strings(words)).save(folder / TRIE_FILE)
+    save_trie(Trie.build(_Strings(words)), folder / TRIE_FILE)
 
 
 def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.int64], IntArray]:

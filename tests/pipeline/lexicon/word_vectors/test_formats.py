@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.word_vectors import open_vectors
+from ssmi.pipeline.lexicon.word_vectors import open_vectors
 
 
 @dataclass(frozen=True)

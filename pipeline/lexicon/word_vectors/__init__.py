@@ -13,12 +13,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.word_vectors import fasttext, gensim_kv
-from ssmi.pipeline.features.word_vectors.binary import BinaryReader
-from ssmi.pipeline.features.word_vectors.reading import DAMAGE, FORMATS, Block, VectorReader
-from ssmi.pipeline.features.word_vectors.sniffing import Format, format_of, holds_vectors
-from ssmi.pipeline.features.word_vectors.text import TextReader
-from ssmi.pipeline.features.word_vectors.unpacking import Unpacked, unpacked
+from ssmi.pipeline.lexicon.word_vectors import fasttext, gensim_kv
+from ssmi.pipeline.lexicon.word_vectors.binary import BinaryReader
+from ssmi.pipeline.lexicon.word_vectors.reading import DAMAGE, FORMATS, Block, VectorReader
+from ssmi.pipeline.lexicon.word_vectors.sniffing import Format, format_of, holds_vectors
+from ssmi.pipeline.lexicon.word_vectors.text import TextReader
+from ssmi.pipeline.lexicon.word_vectors.unpacking import Unpacked, unpacked
 
 __all__ = ["Block", "VectorReader", "open_vectors"]
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import BertModel
 
-from ssmi.pipeline.features.encoder import MAX_TOKENS, FrozenEncoder
+from ssmi.pipeline.encoder import MAX_TOKENS, FrozenEncoder
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
 

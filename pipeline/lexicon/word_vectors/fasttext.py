@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
+from ssmi.pipeline.lexicon.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
 
 _HEADER = struct.Struct("<2i12id")
 _COUNTS = struct.Struct("<3iqq")

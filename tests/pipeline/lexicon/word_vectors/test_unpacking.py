@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.word_vectors import open_vectors
-from ssmi.pipeline.features.word_vectors.unpacking import LARGEST_RATIO, RATIO_FROM
+from ssmi.pipeline.lexicon.word_vectors import open_vectors
+from ssmi.pipeline.lexicon.word_vectors.unpacking import LARGEST_RATIO, RATIO_FROM
 
 WORDS = ["中国", "语言", "大学"]
 TEXT = "3 4\n中国 1 2 3 4\n语言 5 6 7 8\n大学 9 10 11 12\n".encode()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, at_line
-from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 
 FEWEST_TO_FIT = 20
 _LONGEST_LIST = 1 << 26

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence
-from ssmi.pipeline.features.user_dictionary import UserWord, count_uses, read_user_dictionary, repeated
+from ssmi.pipeline.features.segmentation import segment_sentence
+from ssmi.pipeline.lexicon.segmenter import open_segmenter
+from ssmi.pipeline.lexicon.user_dictionary import UserWord, count_uses, read_user_dictionary, repeated
 
 GOOD = "云计算平台 99999 n\n欧台怠杆 500\n\n韩玉鉴赏 nz\r\n八一双鹿  \nAI+教育 3\n"
 

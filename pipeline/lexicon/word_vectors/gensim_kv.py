@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
+from ssmi.pipeline.lexicon.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
 
 _SAVE = (
     "save a model's vectors with model.wv.save(PATH), fastText's with model.wv.save_word2vec_format(PATH), or use "

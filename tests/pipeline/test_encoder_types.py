@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from ssmi.pipeline.contract.encoder_types import TYPES, encoder_shape
 from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.features.encoder import FrozenEncoder
+from ssmi.pipeline.encoder import FrozenEncoder
 from ssmi.pipeline.features.tokens import CharacterTokens
 
 CHARACTERS = [chr(0x4E00 + index) for index in range(60)]

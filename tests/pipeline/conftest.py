@@ -11,8 +11,9 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary, open_vocabulary
-from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 
 MakeVocabulary = Callable[[Sequence[str], FloatMatrix], Vocabulary]
 

@@ -11,7 +11,7 @@ from gensim.models import FastText
 from gensim.models.fasttext import save_facebook_model
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.word_vectors import open_vectors
+from ssmi.pipeline.lexicon.word_vectors import open_vectors
 
 WORDS = ["北京", "上海", "银行", "大学", "教授", "经理", "公司", "中国", "人民", "医院"]
 
