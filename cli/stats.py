@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from ssmi.cli.options import dataset_option, json_option
 
 if TYPE_CHECKING:
     from ssmi.cli.session import Session
-    from ssmi.pipeline.inspect.warehouse import Result
+    from ssmi.statistics import Statistics
 
 TABLE_ROWS = 50
 LIST_ITEMS = 12
@@ -25,9 +25,9 @@ LIST_ITEMS = 12
 
 
 def _complete_report(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    from ssmi.pipeline.inspect import warehouse
+    from ssmi.statistics import list_reports
 
-    return [name for name in warehouse.list_reports() if name.startswith(incomplete)]
+    return [report.name for report in list_reports() if report.name.startswith(incomplete)]
 
 
 @click.command()
@@ -66,49 +66,50 @@ def stats(
         form = "json"
     if sql is not None and (report is not None or print_sql):
         raise click.UsageError(f"--sql goes with neither {'--print-sql' if print_sql else 'a REPORT'}")
-    from ssmi.pipeline.inspect import warehouse
+    from ssmi import statistics
 
-    name = report or warehouse.DEFAULT_REPORT
-    query = sql if sql is not None else warehouse.find_report(name).sql
-    artifacts = session.project.paths.folder
-    dataset = dataset or session.params().datasets[0]
+    name = statistics.find_report(report or statistics.DEFAULT_REPORT).name
+    project = session.project
     if print_sql:
-        click.echo(warehouse.shell_script(artifacts, dataset, name), nl=False)
+        click.echo(statistics.shell_script(project, name, dataset=dataset), nl=False)
         return
     if report is None and sql is None and form == "table":
         _list_reports()
     if limit is None and form == "table":
         limit = TABLE_ROWS
-    with warehouse.connect(artifacts, dataset) as opened:
-        result = opened.run(query, limit=limit or None)
+    limit = limit or None
+    if sql is None:
+        result = project.stats(name, dataset=dataset, limit=limit)
+    else:
+        result = project.sql(sql, dataset=dataset, limit=limit)
     {"table": _show_table, "json": _show_json, "csv": _show_csv}[form](result)
     if result.n_left_out:
         click.echo(f"{result.n_left_out} more rows; --limit 0 shows all", err=True)
 
 
 def _list_reports() -> None:
-    from ssmi.pipeline.inspect import warehouse
+    from ssmi.statistics import list_reports
 
-    reports = warehouse.list_reports().values()
+    reports = list_reports()
     width = max(len(report.name) for report in reports)
     for report in reports:
         click.echo(f"{report.name:<{width}}  {report.description}")
     click.echo()
 
 
-def _show_table(result: Result) -> None:
+def _show_table(result: Statistics) -> None:
     from ssmi.cli.tables import print_table
 
     print_table(list(map(_printable, result.columns)), [list(map(_cell, row)) for row in result.rows])
 
 
-def _show_json(result: Result) -> None:
-    names = list(_distinct(result.columns))
+def _show_json(result: Statistics) -> None:
+    names = result.distinct_columns
     lines = [json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in result.rows]
     click.echo("[\n" + ",\n".join(lines) + "\n]" if lines else "[]")
 
 
-def _show_csv(result: Result) -> None:
+def _show_csv(result: Statistics) -> None:
     lines = [_csv_line(result.columns)]
     for row in result.rows:
         values = map(_plain, row)
@@ -159,11 +160,3 @@ def _printable(text: str) -> str:
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )
-
-
-def _distinct(names: Sequence[str]) -> Iterable[str]:
-    """Column names with repeated ones numbered, because an object holds a name once."""
-    seen: dict[str, int] = {}
-    for name in names:
-        count = seen[name] = seen.get(name, 0) + 1
-        yield name if count == 1 else f"{name}_{count}"

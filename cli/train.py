@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import dataset_option, device_option, device_override, json_option, override_option
+from ssmi.cli.options import dataset_option, device_option, json_option, override_option
 from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from ssmi.model.training.train import TrainResult
+    from ssmi.training import TrainResult
 
 
 @click.command()
@@ -55,38 +55,25 @@ def train(
     from ssmi import training
     from ssmi.cli.main import INTERRUPTED
     from ssmi.cli.scores import print_scores
-    from ssmi.configurations import find
-    from ssmi.model.runs.files import METRICS
 
     session: Session = context.obj
-    configuration = find(config) if config else None
-    changes = [*(configuration.overrides if configuration else ()), *overrides, *device_override(device)]
-    params = session.params(changes)
-    name = dataset or params.datasets[0]
-    shards = session.project.paths.shards(name)
-    folder = run or session.project.paths.run(name, configuration=config)
-    encoder = training.check(session.project, params, shards=shards, dataset=name, configuration=configuration)
-    # torch comes last: whatever is refused above is refused at once.
-    with session.reporter.task("loading torch", total=0, unit=""):
-        from ssmi.model.training import distributed
-        from ssmi.model.training.interrupts import Interrupted
-
     try:
-        result = training.train(
-            session.project, shards=shards, encoder=encoder, run=folder, params=params, resume=resume
+        result = session.project.train(
+            dataset, configuration=config, run=run, overrides=overrides, device=device, resume=resume
         )
-    except Interrupted as interrupted:
-        if distributed.is_first():
-            again = _same_command_resumed() if distributed.is_alone() else "the same torchrun command with --resume"
+    except training.Interrupted as interrupted:
+        if training.is_main_process():
+            again = _same_command_resumed() if training.is_alone() else "the same torchrun command with --resume"
             click.echo(f"interrupted: {interrupted.message}\n  next: {again}", err=True)
         context.exit(INTERRUPTED)
-    if not distributed.is_first():
+    if not training.is_main_process():
         return
-    metrics = (folder / METRICS).read_text(encoding="utf-8")
+    scores = {"dev": result.dev} | ({"test": result.test} if result.test else {})
     if as_json:
-        click.echo(metrics, nl=False)
+        body = {split: one.to_json() for split, one in scores.items()}
+        click.echo(json.dumps(body, ensure_ascii=False, indent=1))
         return
-    print_scores(json.loads(metrics))
+    print_scores(scores)
     click.echo(_last_line(result))
 
 

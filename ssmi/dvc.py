@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.project import Project
+from ssmi.workspace import Workspace
 
 
 def environment() -> dict[str, str]:
@@ -69,16 +69,16 @@ def tracks(root: Path) -> bool:
     return (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file()
 
 
-def record(project: Project, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
+def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
     """Tell DVC, where there is one, of stages that were built or found current; say so when it cannot know of them."""
-    if not tracks(project.root):
+    if not tracks(workspace.root):
         return
-    if dataset not in project.params().datasets:
-        project.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
+    if dataset not in workspace.params().datasets:
+        workspace.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
     elif overridden:
-        project.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")
+        workspace.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")
     else:
-        commit_stages(project.root, [target(stage, dataset) for stage in stages])
+        commit_stages(workspace.root, [target(stage, dataset) for stage in stages])
 
 
 def commit_stages(root: Path, targets: Sequence[str]) -> None:

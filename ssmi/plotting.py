@@ -1,6 +1,6 @@
 """Matplotlib as this program uses it: a picture whole or not at all, the same bytes each time, and a font for Chinese.
 
-Only this file, ``ablation_plot.py`` and ``explain_plot.py`` import matplotlib.
+Only this file and the ``plot`` modules of ``ablation``, ``evaluation`` and ``explain`` import matplotlib.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ PREFERRED = ("NotoSansCJK", "NotoSansSC", "SourceHanSans", "wqy-", "msyh", "Ping
 
 
 @contextmanager
-def drawing(path: Path, *, height: float, form: str = "svg", width: float = 7.0) -> Iterator[Axes]:
-    """Axes that become a picture (svg or png), whole or not at all; sizes in inches.
+def drawing(path: Path, *, height: float, width: float = 7.0) -> Iterator[Axes]:
+    """Axes that become a picture, svg or png by the file's ending, whole or not at all; sizes in inches.
 
     Neither a person's matplotlib settings nor a clock get into it.
     """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams["svg.hashsalt"] = "ssmi"
+        form = path.suffix.removeprefix(".")
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure.add_subplot()
         metadata = {"Date": None, "Creator": None} if form == "svg" else {"Software": None}

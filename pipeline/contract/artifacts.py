@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 
 PARAMS_NAME = "params.yaml"
+ARTIFACTS = "artifacts"
+"""The folder, and the first part of the names that manifests give to stages."""
 SHARED_STAGES = frozenset({"vocab"})
 """Stages with one output for all data sets."""
 
@@ -29,7 +32,7 @@ class ArtifactPaths:
     @property
     def folder(self) -> Path:
         """What stages, training and ablations write."""
-        return self.root / "artifacts"
+        return self.root / ARTIFACTS
 
     @property
     def private(self) -> Path:
@@ -74,3 +77,11 @@ class ArtifactPaths:
     def ablation(self, dataset: str) -> Path:
         """The table of an ablation, its runs, and the features that some of them need."""
         return self.folder / "ablate" / dataset
+
+    def ablation_features(self, dataset: str, configuration: str) -> Path:
+        """The stages of a configuration that changes features: ``STAGE/DATASET`` below it."""
+        return self.ablation(dataset) / "features" / configuration
+
+    def ablation_shards(self, dataset: str) -> list[Path]:
+        """The shards of all configurations that change features."""
+        return sorted(self.ablation(dataset).glob(f"features/*/shards/{escape(dataset)}"))

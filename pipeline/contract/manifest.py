@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ssmi.pipeline.contract.artifacts import ARTIFACTS
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
 
@@ -126,9 +127,9 @@ def _check_names(names: Iterable[str]) -> None:
 
 def build_hint(folder: Path) -> str:
     """The command that makes a stage folder, guessed from its place ``artifacts/<stage>[/<dataset>]``."""
-    if folder.parent.name == "artifacts":
+    if folder.parent.name == ARTIFACTS:
         return "ssmi-cli features build --dataset NAME"
-    if folder.parent.parent.name == "artifacts":
+    if folder.parent.parent.name == ARTIFACTS:
         return f"ssmi-cli features build --dataset {quote(folder.name)}"
     return "put it back, or make it again"
 

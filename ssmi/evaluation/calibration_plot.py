@@ -10,17 +10,20 @@ from ssmi.plotting import drawing
 _BARS, _DIAGONAL = "#56728f", "#d55e00"
 
 
-def plot(calibration: Calibration, path: Path, *, form: str) -> None:
-    """Draw precision against probability, a bar a bin with its number of entities; the same figures, the same bytes."""
-    with drawing(path, height=4.6, width=5.2, form=form) as axes:
-        for own in calibration.bins:
-            if own.n:
-                middle = (own.low + own.high) / 2
-                axes.bar(middle, own.precision, width=0.09, color=_BARS, alpha=0.75)
-                axes.plot([own.mean_probability], [own.precision], "o", color="black", markersize=3)
+def plot(calibration: Calibration, path: Path) -> None:
+    """Draw precision against probability, a bar a bin with its number of entities, into an .svg or .png file.
+
+    The same figures give the same bytes.
+    """
+    with drawing(path, height=4.6, width=5.2) as axes:
+        for one in calibration.bins:
+            if one.n:
+                middle = (one.low + one.high) / 2
+                axes.bar(middle, one.precision, width=0.09, color=_BARS, alpha=0.75)
+                axes.plot([one.mean_probability], [one.precision], "o", color="black", markersize=3)
                 axes.annotate(
-                    f"{own.n:,}",
-                    (middle, own.precision),
+                    f"{one.n:,}",
+                    (middle, one.precision),
                     xytext=(0, 3),
                     textcoords="offset points",
                     ha="center",

@@ -14,12 +14,15 @@ from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts
 from ssmi.model.runs.checkpoint import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, FACTS, METRICS, SHARDS, require_checkpoint
+from ssmi.model.runs.files import CHECKPOINT, FACTS, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.predict.run_features import nearest_project
+from ssmi.runs import nearest_project, note_if_unfinished
+
+__all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,7 @@ def _seed(facts: CheckpointMetadata) -> int:
 def _system(folder: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> System:
     found = runs_in(folder)
     for run in found.values():
-        if not (run / METRICS).is_file():
-            reporter.note(f"{run}: an unfinished run (no {METRICS}); these are its best weights so far")
+        note_if_unfinished(run, reporter)
     runs = {
         seed: counts.read(run, split) or _score(run, split, root=root, device=device, reporter=reporter)
         for seed, run in found.items()
@@ -156,14 +158,14 @@ def _score(run: Path, split: str, *, root: Path | None, device: str, reporter: R
 def _shards_of(run: Path, root: Path) -> Path:
     """The shards that a run was trained on; where those are gone, its data set's, which the checkpoint is held to."""
     dataset = manifests.load(run / CHECKPOINT / SHARDS).dataset or ""
-    own = root / "artifacts" / "shards" / dataset
-    apart = (root / "artifacts" / "ablate" / dataset / "features").glob(f"*/shards/{dataset}")
+    paths = ArtifactPaths(root)
+    built = paths.shards(dataset)
     wanted = checkpoints.read_metadata(run / CHECKPOINT).shards
-    for folder in (own, *sorted(apart)):
+    for folder in (built, *paths.ablation_shards(dataset)):
         path = folder / manifests.MANIFEST_NAME
         if path.is_file() and manifests.digest_file(path) == wanted:
             return folder
-    return own
+    return built
 
 
 def _check_sentences(one: Counted, other: Counted, split: str, *, names: tuple[str, str]) -> None:

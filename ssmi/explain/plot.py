@@ -14,13 +14,13 @@ from ssmi.plotting import drawing, find_cjk_font
 _COLOURS = {"best": "#d55e00", "set": "#0072b2", "negative": "#cc79a7", "": "#9aa3ad"}
 
 
-def plot(found: Explanation, shown: Sequence[Candidate], path: Path, *, form: str) -> None:
-    """Draw a line to each of ``shown`` as long as its cosine; ``form`` is svg or png.
+def plot(found: Explanation, shown: Sequence[Candidate], path: Path) -> None:
+    """Draw a line to each of ``shown`` as long as its cosine, into a file that ends in .svg or .png.
 
     Raises MissingResourceError where no installed font can write the character and the segment.
     """
     font = FontProperties(fname=str(find_cjk_font(found.segment)))
-    with warnings.catch_warnings(), drawing(path, height=1.5 + 0.3 * len(shown), form=form) as axes:
+    with warnings.catch_warnings(), drawing(path, height=1.5 + 0.3 * len(shown)) as axes:
         # A rare word of the vocabulary may hold a character that the font lacks: a box is drawn for it.
         warnings.filterwarnings("ignore", message="Glyph")
         drawn = set()

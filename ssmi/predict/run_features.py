@@ -12,12 +12,13 @@ from ssmi import pins
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.resolve import find_encoder
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import belong
+from ssmi.runs import nearest_project
 
 FEATURES = "features"
 """Folder of a packed run that holds what ``FeatureStore.files`` names."""
@@ -54,29 +55,14 @@ def project_folders(
 ) -> FeatureStore:
     """The folders of the project, whatever they hold now. Raises MissingResourceError where no project is found."""
     root = project or nearest_project(run)
-    artifacts = root / "artifacts"
+    paths = ArtifactPaths(root)
     dataset = shards.dataset or ""
     encoder = find_encoder(params.encoder.name, revision=params.encoder.revision, root=root, reporter=reporter)
     user_dict = shards.report.statistics.get("feature_parameters", {}).get("segment", {}).get("user_dict")
     return FeatureStore(
-        vocab=artifacts / "vocab",
-        embed=artifacts / "embed" / dataset,
-        pmi=artifacts / "pmi" / dataset,
+        vocab=paths.vocabulary,
+        embed=paths.stage("embed", dataset),
+        pmi=paths.stage("pmi", dataset),
         encoder=encoder.path,
         user_dict=root / user_dict if user_dict else None,
-    )
-
-
-def nearest_project(run: Path) -> Path:
-    """The nearest folder with params.yaml above a run, else above the working folder.
-
-    Raises MissingResourceError where there is none.
-    """
-    here = Path.cwd()
-    for folder in (*run.resolve().parents, here, *here.parents):
-        if (folder / "params.yaml").is_file():
-            return folder
-    raise MissingResourceError(
-        f"{run}: no project above it holds the features it was trained on",
-        next_step="name the project's folder, or pack the run there with `ssmi-cli export`",
     )

@@ -26,8 +26,9 @@ from ssmi.predict.entity import Entity
 from ssmi.predict.packing import BRING_AGAIN
 from ssmi.predict.packing import check as check_pack
 from ssmi.predict.pieces import Piece, Text, cut
-from ssmi.predict.run_features import feature_folders, is_packed, nearest_project
-from ssmi.predict.user_entities import OwnEntities, Words, lay_over
+from ssmi.predict.run_features import feature_folders, is_packed
+from ssmi.predict.user_entities import UserEntities, Words, lay_over
+from ssmi.runs import nearest_project
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
 """Characters whose features are made together."""
@@ -62,7 +63,7 @@ class Tagger:
     and refused if the run was trained anew in between. A copy is the tagger itself, for using it changes nothing.
     """
 
-    def __init__(self, source: _Source, own: OwnEntities, opened: _Opened | None = None) -> None:
+    def __init__(self, source: _Source, own: UserEntities, opened: _Opened | None = None) -> None:
         self._source = source
         self._own = own
         self._opened = opened
@@ -86,7 +87,7 @@ class Tagger:
         threads: how many torch uses on the CPU while it tags, and no longer: 0 for one a physical core, None for as
             many as torch is set to now.
         entities: a file of words and labels, or a mapping, that are entities wherever they stand; see
-            ``OwnEntities.read`` and ``lay_over``.
+            ``UserEntities.read`` and ``lay_over``.
         Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
         not those that the run was trained on, ParameterError for a device or number of threads that cannot be,
             InputDataError for such a file that is not as it should be.
@@ -125,7 +126,7 @@ class Tagger:
             threads,
             checkpoints.digest(folder / CHECKPOINT),
         )
-        own = OwnEntities() if entities is None else OwnEntities.read(entities)
+        own = UserEntities() if entities is None else UserEntities.read(entities)
         for note in own.notes_for(spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
             (reporter or Silent()).note(note)
         return cls(source, own, _Opened(features, spans, os.getpid()))
@@ -205,7 +206,7 @@ class Tagger:
         return self._here().spans.labels
 
     @property
-    def own_entities(self) -> OwnEntities:
+    def user_entities(self) -> UserEntities:
         """Those that it was opened with."""
         return self._own
 

@@ -29,7 +29,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class OwnEntity:
+class UserEntity:
     """A word, as the tagger sees it, that is an entity wherever it stands."""
 
     word: str
@@ -57,15 +57,15 @@ class Found:
 
 
 @dataclass(frozen=True)
-class OwnEntities:
+class UserEntities:
     """All of a file or a mapping; may be pickled and compared."""
 
-    entities: tuple[OwnEntity, ...] = ()
+    entities: tuple[UserEntity, ...] = ()
     notes: tuple[str, ...] = ()
     """What a person should know of the file."""
 
     @classmethod
-    def read(cls, given: str | Path | Words) -> OwnEntities:
+    def read(cls, given: str | Path | Words) -> UserEntities:
         """Read a file of UTF-8, or take a mapping.
 
         A line is a word, a tab, a label and, perhaps, a tab and a mode; without a tab blanks separate them, and the
@@ -76,7 +76,7 @@ class OwnEntities:
         not of this form and for a word with two labels or modes.
         """
         rows = _of_mapping(given) if isinstance(given, Mapping) else _of_file(Path(given))
-        known: dict[str, OwnEntity] = {}
+        known: dict[str, UserEntity] = {}
         notes = []
         for one in rows:
             first = known.setdefault(one.word, one)
@@ -99,7 +99,7 @@ class OwnEntities:
             for one in self.entities
             if len(one.word) > longest
         ]
-        foreign: dict[str, OwnEntity] = {}
+        foreign: dict[str, UserEntity] = {}
         for one in self.entities:
             if one.label not in entity_types:
                 foreign.setdefault(one.label, one)
@@ -114,7 +114,7 @@ class OwnEntities:
         """The labels, in the order in which they come."""
         return tuple(dict.fromkeys(one.label for one in self.entities))
 
-    def get(self, word: str) -> OwnEntity | None:
+    def get(self, word: str) -> UserEntity | None:
         """The entity that a word is, blanks aside."""
         return next((one for one in self.entities if one.word == _as_seen(word)), None)
 
@@ -175,7 +175,7 @@ def _take(span: Span, taken: bytearray) -> None:
     taken[span.start : span.end] = b"\x01" * (span.end - span.start)
 
 
-def _of_mapping(words: Words) -> Iterator[OwnEntity]:
+def _of_mapping(words: Words) -> Iterator[UserEntity]:
     for word, value in words.items():
         given = (value, "add") if isinstance(value, str) else value
         if not isinstance(word, str) or not (
@@ -192,7 +192,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputDataError(error.message, next_step="save it as UTF-8") from error
 
 
-def _of_file(path: Path) -> Iterator[OwnEntity]:
+def _of_file(path: Path) -> Iterator[UserEntity]:
     for number, line in _lines(path):
         # an indented word may begin with #; an indented comment has a blank after it
         if line.strip() and not (line.startswith("#") or line.lstrip().startswith("# ")):
@@ -211,7 +211,7 @@ def _fields(line: str, *, where: str) -> tuple[str, str, str]:
     return fields[0], fields[1], fields[2] if len(fields) == 3 else "add"
 
 
-def _entity(word: str, label: str, mode: str, *, where: str) -> OwnEntity:
+def _entity(word: str, label: str, mode: str, *, where: str) -> UserEntity:
     seen = _as_seen(word)
     if not seen:
         raise InputDataError(f"{where}: no word, or no label", next_step=FORM)
@@ -219,7 +219,7 @@ def _entity(word: str, label: str, mode: str, *, where: str) -> OwnEntity:
         raise InputDataError(f"{where}: the label {label!r} is empty or holds a blank", next_step=FORM)
     for known in MODES:
         if mode == known:
-            return OwnEntity(seen, label, known, where)
+            return UserEntity(seen, label, known, where)
     raise InputDataError(f"{where}: unknown mode {mode!r}: {nearest(mode, MODES)}", next_step=FORM)
 
 

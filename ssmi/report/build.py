@@ -15,6 +15,7 @@ from ssmi.model.evaluation.error_analysis import KINDS, confusion
 from ssmi.model.network.network import wanted
 from ssmi.model.runs.files import METRICS
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.manifest import Manifest
@@ -26,12 +27,38 @@ _HISTORY = ("epoch", "train_loss", "dev_precision", "dev_recall", "dev_f1")
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorCounts:
+    """The errors of a split.
+
+    Attributes:
+        by_kind: Kind (``type``, ``span``, ``missed``, ``spurious``) → number of errors.
+        n_with_errors: Sentences with at least one.
+        n_sentences: All sentences.
+
+    """
+
+    by_kind: Mapping[str, int]
+    n_with_errors: int
+    n_sentences: int
+
+    @property
+    def total(self) -> int:
+        """Errors of all kinds."""
+        return sum(self.by_kind.values())
+
+    def __str__(self) -> str:
+        """In one line."""
+        kinds = ", ".join(f"{self.by_kind[kind]:,} {sections.KIND_NAMES[kind]}" for kind in KINDS)
+        return f"{self.total:,} errors in {self.n_with_errors:,} of {self.n_sentences:,} sentences: {kinds}"
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
-    """The page, and what is said of it in a terminal."""
+    """The page, with the figures that it opens with."""
 
     html: str
     f1: float
-    errors: str
+    errors: ErrorCounts
 
 
 def compose(
@@ -39,7 +66,7 @@ def compose(
     run: Path,
     title: str,
     run_name: str,
-    artifacts: Path,
+    paths: ArtifactPaths,
     dataset: str,
     split: str,
     device: str,
@@ -47,16 +74,16 @@ def compose(
 ) -> Page:
     """Tag the split and put everything on a page; the same artifacts and tags give the same bytes.
 
-    Raises as ``model.evaluation.evaluate`` does, and StaleArtifactError for a history.csv that is none.
+    Raises as ``model.evaluate.tag_split`` does, and StaleArtifactError for a history.csv of another form.
     """
-    shards = artifacts / "shards" / dataset
+    shards = paths.shards(dataset)
     tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter, probabilities=True)
     scores, predicted = tagged.scores, tagged.predicted.spans
     errors = error_list.list_errors(
         shards=shards, split=split, labels=tagged.labels.entity_types, gold=tagged.gold, predicted=predicted
     )
     history = read_history(run / "history.csv")
-    n_errors = sum(errors.counts.values())
+    counts = ErrorCounts(errors.counts, errors.n_sentences, scores.n_sentences)
     html = {
         "facts": _facts(tagged, run=run, run_name=run_name, n_sentences=scores.n_sentences, n_epochs=len(history)),
         "tiles": sections.tiles(scores, errors.counts),
@@ -64,8 +91,8 @@ def compose(
         "calibration": sections.calibration(tagged.calibration),
         "epochs": sections.epochs(history, best_epoch=tagged.best_epoch, split=split),
         "confusion": sections.confusion_table(confusion(zip(tagged.gold, predicted, strict=True))),
-        **_about_features(tagged, predicted, artifacts=artifacts, dataset=dataset, split=split),
-        "note": _cut_note(n_errors, len(errors.document["errors"])),
+        **_about_features(tagged, predicted, paths=paths, dataset=dataset, split=split),
+        "note": _cut_note(counts.total, len(errors.document["errors"])),
     }
     reads = wanted(tagged.params.model)
     data = {
@@ -73,9 +100,7 @@ def compose(
         "kinds": {kind: sections.KIND_NAMES[kind] for kind in KINDS},
         "reads": {"best": reads.best, "set": reads.sets, "local": reads.local},
     }
-    kinds = ", ".join(f"{errors.counts[kind]:,} {sections.KIND_NAMES[kind]}" for kind in KINDS)
-    said = f"{n_errors:,} errors in {errors.n_sentences:,} of {scores.n_sentences:,} sentences: {kinds}"
-    return Page(page.fill(title=title, html=html, data=data), scores.overall.f1, said)
+    return Page(page.fill(title=title, html=html, data=data), scores.overall.f1, counts)
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
@@ -107,11 +132,11 @@ def _facts(tagged: Tagged, *, run: Path, run_name: str, n_sentences: int, n_epoc
 
 
 def _about_features(
-    tagged: Tagged, predicted: Sentences, *, artifacts: Path, dataset: str, split: str
+    tagged: Tagged, predicted: Sentences, *, paths: ArtifactPaths, dataset: str, split: str
 ) -> dict[str, str]:
-    shards = artifacts / "shards" / dataset
-    fingerprint = manifests.load(shards)
-    asked = features.ask(artifacts=artifacts, dataset=dataset, split=split, shards=fingerprint)
+    shards = paths.shards(dataset)
+    manifest = manifests.load(shards)
+    asked = features.ask(paths=paths, dataset=dataset, split=split, shards=manifest)
     characters = characters_of(shards, split)
 
     def recall(answer: features.Answer) -> Mapping[str, Any]:
@@ -119,7 +144,7 @@ def _about_features(
         return features.recall_by(members, characters=characters, gold=tagged.gold, predicted=predicted)
 
     return {
-        "features": sections.cosines(asked.cosines, asked.best, threshold=_threshold(fingerprint))
+        "features": sections.cosines(asked.cosines, asked.best, threshold=_threshold(manifest))
         + sections.candidates(asked.candidates, split=split),
         "unknown": sections.unknown_by_type(
             recall(asked.known), asked.known.why_not or asked.seen.why_not, recall(asked.seen), asked.segments

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.manifest import Manifest
@@ -61,17 +61,17 @@ class FeatureFacts:
     seen: Answer
 
 
-def ask(*, artifacts: Path, dataset: str, split: str, shards: Manifest) -> FeatureFacts:
+def ask(*, paths: ArtifactPaths, dataset: str, split: str, shards: Manifest) -> FeatureFacts:
     """Ask the stage folders that the shards were built from; others, or none, give a reason instead of rows."""
     known = f"SELECT label, text FROM ({_MENTIONS.format(split=split)}) JOIN vocabulary ON word = text"
     occurrences = (
         f"SELECT sum(n_{split})::BIGINT, coalesce(sum(n_{split}) FILTER (boundary_id = 0), 0)::BIGINT"
         " FROM distinct_segments"
     )
-    with warehouse.connect(artifacts, dataset) as opened:
+    with warehouse.connect(paths.folder, dataset) as opened:
 
         def answer(sql: str) -> Answer:
-            return _answer(opened, sql, artifacts=artifacts, dataset=dataset, shards=shards)
+            return _answer(opened, sql, paths=paths, dataset=dataset, shards=shards)
 
         return FeatureFacts(
             cosines=answer(_COSINES),
@@ -83,7 +83,7 @@ def ask(*, artifacts: Path, dataset: str, split: str, shards: Manifest) -> Featu
         )
 
 
-def _answer(opened: warehouse.Warehouse, sql: str, *, artifacts: Path, dataset: str, shards: Manifest) -> Answer:
+def _answer(opened: warehouse.Warehouse, sql: str, *, paths: ArtifactPaths, dataset: str, shards: Manifest) -> Answer:
     build = f"`ssmi-cli features build --dataset {quote(dataset)}`"
     try:
         views = opened.views_of(sql)
@@ -92,8 +92,8 @@ def _answer(opened: warehouse.Warehouse, sql: str, *, artifacts: Path, dataset: 
         return Answer(why_not=f"Not shown: not every stage that this is about is built here; {build} builds them.")
     stages = {warehouse.VIEWS[view].partition("/")[0] for view in views} - {"shards"}
     for stage in sorted(stages):
-        folder = artifacts / stage / ("" if stage == "vocab" else dataset)
-        if manifests.digest_file(folder / manifests.MANIFEST_NAME) != shards.inputs.get(f"artifacts/{stage}"):
+        manifest = paths.stage(stage, dataset) / manifests.MANIFEST_NAME
+        if manifests.digest_file(manifest) != shards.inputs.get(f"artifacts/{stage}"):
             return Answer(
                 why_not=f"Not shown: the stage {stage} was built anew since the shards; {build} brings them together."
             )
