@@ -78,7 +78,8 @@ def check(session: Session, dataset: str | None, encoding: str | None, offsets: 
     --encoding and --offsets try a reading; to build with it write it into dataset.yaml beside the files.
     """
     from ssmi.cli.tables import print_table
-    from ssmi.pipeline.assets.resolve import encoder_vocabulary, find_dataset, find_encoder
+    from ssmi.pipeline.assets.resolve import find_dataset, find_encoder
+    from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
     from ssmi.pipeline.contract.errors import ParameterError
     from ssmi.pipeline.features.tokens import CharacterTokens
     from ssmi.pipeline.inspect.data_check import check_dataset

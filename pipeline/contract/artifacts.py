@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PARAMS_NAME = "params.yaml"
+SELECTIONS_FILE = "selections.parquet"
+"""The selection stage's answers, which the shards stage reads."""
 SHARED_STAGES = frozenset({"vocab"})
 """Stages with one output for all data sets."""
 

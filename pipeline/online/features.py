@@ -15,7 +15,8 @@ import numpy.typing as npt
 from cachetools import LRUCache
 from threadpoolctl import ThreadpoolController
 
-from ssmi.pipeline.assets.encoders import encoder_shape, encoder_vocabulary
+from ssmi.pipeline.contract.encoder_types import encoder_shape
+from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.turns import turn
 from ssmi.pipeline.features.assemble import feature_row
