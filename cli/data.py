@@ -16,7 +16,7 @@ from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
     from ssmi.pipeline.contract.params import SegmentParams
-    from ssmi.pipeline.inspect.data_check import DataCheck
+    from ssmi.pipeline.inspect.data_findings import DataCheck
     from ssmi.pipeline.lexicon.user_dictionary import LineUse
 
 
@@ -83,6 +83,7 @@ def check(session: Session, dataset: str | None, encoding: str | None, offsets: 
     from ssmi.pipeline.contract.errors import ParameterError
     from ssmi.pipeline.features.tokens import CharacterTokens
     from ssmi.pipeline.inspect.data_check import check_dataset
+    from ssmi.pipeline.lexicon.segmenter import open_both_segmenters
     from ssmi.pipeline.readers.options import options_from
 
     params = session.params()
@@ -98,6 +99,7 @@ def check(session: Session, dataset: str | None, encoding: str | None, offsets: 
         known_characters=CharacterTokens(encoder_vocabulary(encoder.path)).knows,
         max_characters=encoder.shape.max_window,
         find_words=_word_finder(session),
+        segmenters=open_both_segmenters(hmm=params.segment.hmm),
         options=options,
     )
     uses = _user_dictionary(session, params.segment, files.splits.values())
@@ -181,6 +183,12 @@ def _check_tables(found: DataCheck, *, notes: Sequence[str]) -> list[Table]:
         counts += [
             ("share of characters in a vocabulary word", *(match.covered_characters for match in matches)),
             ("share of entities that are a vocabulary word", *(match.matched_entities for match in matches)),
+        ]
+    compared = [split.segmenters for split in splits if split.segmenters]
+    if compared:
+        counts += [
+            ("sentences segmented by jieba and by rjieba", *(match.compared_sentences for match in compared)),
+            ("of these, segmented differently", *(match.differing_sentences for match in compared)),
         ]
     tables: list[Table] = [
         ("Splits", ("", *names), counts),
