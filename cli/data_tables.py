@@ -61,6 +61,12 @@ def _counts(check: DataCheck) -> list[Row]:
             ("share of characters in a vocabulary word", *(match.covered_characters for match in matches)),
             ("share of entities that are a vocabulary word", *(match.matched_entities for match in matches)),
         ]
+    compared = [split.segmenters for split in splits if split.segmenters]
+    if compared:
+        rows += [
+            ("sentences segmented by jieba and by rjieba", *(match.compared_sentences for match in compared)),
+            ("of these, segmented differently", *(match.differing_sentences for match in compared)),
+        ]
     return rows
 
 

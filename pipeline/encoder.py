@@ -15,16 +15,15 @@ from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from ssmi.pipeline.contract.encoder_types import (
-    ANOTHER_ENCODER,
     SPECIAL_TOKENS,
     check_loaded,
     encoder_shape,
     read_config,
     type_of,
+    unusable_weights,
     with_layers,
 )
 from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP
-from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
 
@@ -137,28 +136,20 @@ def _load(folder: Path, *, layers: int | None) -> Any:
 
     Raises StaleArtifactError for weights that are not those of config.json.
     """
-    found = read_config(folder)
-    kind = type_of(found)
-    config = type(AutoConfig.for_model(kind.name)).from_dict(found if layers is None else with_layers(found, layers))
+    body = read_config(folder)
+    kind = type_of(body)
+    config = type(AutoConfig.for_model(kind.name)).from_dict(body if layers is None else with_layers(body, layers))
     try:
         model, info = AutoModel.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,
-            attn_implementation="sdpa" if kind.sdpa else "eager",
             local_files_only=True,
             use_safetensors=True,
             output_loading_info=True,
-            **({"add_pooling_layer": False} if kind.pooler else {}),
+            **kind.model_arguments,
         )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise StaleArtifactError(f"{folder}: no usable weights ({reason})", next_step=ANOTHER_ENCODER) from error
-    check_loaded(
-        folder,
-        missing=info["missing_keys"],
-        unexpected=info["unexpected_keys"],
-        mismatched=info["mismatched_keys"],
-        layers=layers,
-    )
+        raise unusable_weights(folder, error) from error
+    check_loaded(folder, info, layers=layers)
     return model

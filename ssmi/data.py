@@ -23,7 +23,7 @@ from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
     from ssmi.pipeline.contract.labels import TagScheme
-    from ssmi.pipeline.inspect.data_check import DataCheck
+    from ssmi.pipeline.inspect.data_findings import DataCheck
 
 __all__ = [
     "AssetStatus",
@@ -117,8 +117,10 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
 
 def check(workspace: Workspace, dataset: str | None, *, encoding: str | None, offsets: str | None) -> DatasetReport:
     """Read a data set from start to end; see ``Project.check_data``."""
+    from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
     from ssmi.pipeline.features.tokens import CharacterTokens
     from ssmi.pipeline.inspect.data_check import check_dataset
+    from ssmi.pipeline.lexicon.segmenter import open_both_segmenters
 
     params = workspace.params()
     files = resolve.find_dataset(dataset or params.datasets[0], root=workspace.root, reporter=workspace.reporter)
@@ -130,9 +132,10 @@ def check(workspace: Workspace, dataset: str | None, *, encoding: str | None, of
     )
     checked = check_dataset(
         files.splits,
-        known_characters=CharacterTokens(resolve.encoder_vocabulary(encoder.path)).knows,
+        known_characters=CharacterTokens(encoder_vocabulary(encoder.path)).knows,
         max_characters=encoder.shape.max_window,
         find_words=_word_finder(workspace),
+        segmenters=open_both_segmenters(hmm=params.segment.hmm),
         options=options,
     )
     uses = _count_dictionary_uses(workspace, params.segment, files.splits.values())

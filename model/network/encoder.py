@@ -25,13 +25,13 @@ from ssmi.pipeline.contract.encoder_types import (
     encoder_shape,
     read_config,
     type_of,
+    unusable_weights,
     with_layers,
 )
-from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, read_vocabulary, vocabulary_file
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, check_specials, read_vocabulary, vocabulary_file
+from ssmi.pipeline.contract.errors import ParameterError
 
 transformers_logging: Any = _untyped_logging
-ANOTHER = "choose another encoder, or fix its folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,15 +146,8 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
                 **_ways(found),
             )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MissingResourceError(f"{folder}: no usable safetensors weights ({reason})", next_step=ANOTHER) from error
-    check_loaded(
-        folder,
-        missing=info["missing_keys"],
-        unexpected=info["unexpected_keys"],
-        mismatched=info["mismatched_keys"],
-        layers=layers,
-    )
+        raise unusable_weights(folder, error) from error
+    check_loaded(folder, info, layers=layers)
     return Encoder(bert, shape=shape, specials=specials, folder=folder)
 
 
@@ -173,17 +166,13 @@ def _config(found: dict[str, Any]) -> Any:
 
 def _ways(found: dict[str, Any]) -> dict[str, Any]:
     """How a model of this type is made: float32, the attention that it has, without a pooler."""
-    kind = type_of(found)
-    ways = {"dtype": torch.float32, "attn_implementation": "sdpa" if kind.sdpa else "eager"}
-    return {**ways, "add_pooling_layer": False} if kind.pooler else ways
+    return {"dtype": torch.float32, **type_of(found).model_arguments}
 
 
 def _specials(folder: Path) -> Specials:
     ids = read_vocabulary(folder).ids
-    try:
-        return Specials(ids[CLS], ids[SEP], ids[PAD])
-    except KeyError as error:
-        raise StaleArtifactError(f"{folder}: no {error} in its vocabulary", next_step=ANOTHER) from error
+    check_specials(ids)
+    return Specials(ids[CLS], ids[SEP], ids[PAD])
 
 
 @contextmanager

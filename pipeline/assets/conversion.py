@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.assets import cache
-from ssmi.pipeline.assets.encoders import INDEX, PICKLE, SAFETENSORS, part_names, weight_files
+from ssmi.pipeline.assets.encoder_files import INDEX, PICKLE, SAFETENSORS, part_names, weight_files
 from ssmi.pipeline.contract.encoder_types import CONFIG, encoder_shape
 from ssmi.pipeline.contract.encoder_vocabulary import vocabulary_file
 from ssmi.pipeline.contract.errors import InputDataError

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO
 
 from ssmi.pipeline.assets.cache import cache_root, downloads
-from ssmi.pipeline.assets.encoders import check_encoder_folder, weight_files
+from ssmi.pipeline.assets.encoder_files import check_encoder_folder, weight_files
 from ssmi.pipeline.assets.registry import Asset, Checksum, PackageMember, RemoteFile
 from ssmi.pipeline.contract.encoder_types import CONFIG, read_config
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError

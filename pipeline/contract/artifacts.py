@@ -9,6 +9,8 @@ from pathlib import Path
 PARAMS_NAME = "params.yaml"
 ARTIFACTS = "artifacts"
 """The folder, and the first part of the names that manifests give to stages."""
+SELECTIONS_FILE = "selections.parquet"
+"""The selection stage's answers, which the shards stage reads."""
 SHARED_STAGES = frozenset({"vocab"})
 """Stages with one output for all data sets."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.encoder_vocabulary import PAD, read_vocabulary
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, StaleArtifactError
 
 CONFIG = "config.json"
 SPECIAL_TOKENS = 2
@@ -35,6 +35,12 @@ class EncoderType:
     """Whether transformers computes its attention with torch's fused kernels; else plainly ("eager")."""
     pooler: bool = True
     """Whether the class takes ``add_pooling_layer``; the others have no pooler at all."""
+
+    @property
+    def model_arguments(self) -> dict[str, Any]:
+        """How transformers is asked for a model of this type: with the attention that it has, and without a pooler."""
+        attention = {"attn_implementation": "sdpa" if self.sdpa else "eager"}
+        return {**attention, "add_pooling_layer": False} if self.pooler else attention
 
 
 _TYPES = (
@@ -187,17 +193,32 @@ def with_layers(config: Mapping[str, Any], n_layers: int) -> dict[str, Any]:
     return changed
 
 
-def check_loaded(
-    folder: Path, *, missing: Iterable[str], unexpected: Iterable[str], mismatched: Iterable[Any], layers: int | None
-) -> None:
-    """Refuse weights that are not those of the encoder: transformers fills in random numbers, and only logs it.
+def unusable_weights(folder: Path, error: Exception) -> SsmiError:
+    """The error for weights that transformers could not open: MissingResourceError where there are none."""
+    reason = str(error).strip().splitlines()[0]
+    kind = StaleArtifactError if any(folder.glob("*.safetensors")) else MissingResourceError
+    return kind(f"{folder}: no usable safetensors weights ({reason})", next_step=ANOTHER_ENCODER)
 
-    missing, unexpected, mismatched: names as transformers reports them; layers: how many were asked for, None for all.
-    Heads of other tasks, and layers behind those asked for, are left out without harm. Raises StaleArtifactError.
+
+def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int | None) -> None:
+    """Refuse weights that are not those of the encoder: transformers fills in random numbers and only logs it.
+
+    Heads of other tasks, and layers after those asked for, may be left out.
+
+    Args:
+        folder: The encoder, for the message.
+        info: The ``loading_info`` of ``from_pretrained``.
+        layers: How many layers were asked for; None for all.
+
+    Raises:
+        StaleArtifactError: Weights are missing, have another shape, or belong to another type of model.
+
     """
-    lacking = sorted(name for name in missing if not _HARMLESS.fullmatch(name))
-    strange = sorted(name for name in unexpected if not _HARMLESS.fullmatch(name) and not _behind(name, layers))
-    others = sorted(str(one[0] if isinstance(one, tuple) else one) for one in mismatched)
+    lacking = sorted(name for name in info["missing_keys"] if not _HARMLESS.fullmatch(name))
+    strange = sorted(
+        name for name in info["unexpected_keys"] if not _HARMLESS.fullmatch(name) and not _is_after(name, layers)
+    )
+    others = sorted(str(one[0] if isinstance(one, tuple) else one) for one in info["mismatched_keys"])
     for names, problem in (
         (lacking, "are missing"),
         (others, "have another shape than config.json says"),
@@ -210,6 +231,7 @@ def check_loaded(
             )
 
 
-def _behind(name: str, layers: int | None) -> bool:
-    found = _LAYER.search(name)
-    return layers is not None and found is not None and int(found[1]) >= layers
+def _is_after(name: str, layers: int | None) -> bool:
+    """Whether a weight belongs to a layer after the first ``layers``."""
+    match = _LAYER.search(name)
+    return layers is not None and match is not None and int(match[1]) >= layers

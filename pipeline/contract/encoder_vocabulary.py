@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
 
 CLS, SEP, PAD, UNK = "[CLS]", "[SEP]", "[PAD]", "[UNK]"
 _OTHER_NAMES = {
@@ -99,6 +99,20 @@ def read_vocabulary(folder: Path) -> EncoderVocabulary:
     ids = _with_known_names({**marked, **tokens})
     _check_characters(path, ids, byte_level=byte_level)
     return EncoderVocabulary(ids, size)
+
+
+def check_specials(ids: Mapping[str, int]) -> None:
+    """Refuse a vocabulary that lacks a special token.
+
+    Raises:
+        StaleArtifactError: One of [CLS], [SEP], [PAD] and [UNK] is missing under every known name.
+
+    """
+    missing = [token for token in (CLS, SEP, PAD, UNK) if token not in ids]
+    if missing:
+        raise StaleArtifactError(
+            f"the encoder's vocabulary has no {', '.join(missing)}", next_step="choose a BERT-like encoder"
+        )
 
 
 def _entries(body: Mapping[str, Any], path: Path) -> tuple[dict[str, int], dict[str, int]]:

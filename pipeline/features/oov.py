@@ -79,6 +79,15 @@ class Alignment(LinearMap):
     held_out_cosine: float
     shuffled_cosine: float
 
+    def summary(self) -> dict[str, float | int]:
+        """How well the map fits, for a manifest."""
+        return {
+            "fitted_words": self.n_fitted,
+            "held_out_words": self.n_held_out,
+            "held_out_cosine": round(self.held_out_cosine, 4),
+            "shuffled_cosine": round(self.shuffled_cosine, 4),
+        }
+
 
 def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, seed: int) -> Alignment:
     """Ridge regression from BERT vectors (n, width) to unit word vectors (n, d), a tenth of the rows held out.

@@ -57,6 +57,15 @@ def _rjieba(*, hmm: bool) -> Cut:
     return lambda text: engine.cut(text, hmm)
 
 
+def open_both_segmenters(*, hmm: bool) -> tuple[Cut, Cut] | None:
+    """Open jieba and rjieba without a user dictionary, to compare what they cut; None where one is not installed."""
+    try:
+        jieba, rjieba = (open_segmenter(engine, hmm=hmm, user_dict=None) for engine in ("jieba", "rjieba"))
+    except ModuleNotFoundError:
+        return None
+    return jieba, rjieba
+
+
 def frequent_words(n: int, *, unless: Callable[[str], bool]) -> list[str]:
     """The ``n`` most frequent words, single characters among them, of jieba's dictionary, which is rjieba's too.
 

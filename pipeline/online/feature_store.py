@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.assets.cache import remembered_digest
-from ssmi.pipeline.assets.encoders import check_encoder_folder, encoder_digest, encoder_files
+from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_digest, encoder_files
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import params as parameters
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError

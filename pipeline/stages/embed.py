@@ -6,52 +6,35 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.assets.resolve import EncoderFolder, encoder_vocabulary, find_encoder
+from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment, isolated_vectors
+from ssmi.pipeline.features.oov import SpanMeanAccumulator, fit_alignment
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
 from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, save_alignment
 from ssmi.pipeline.lexicon.segment_vectors import BERT_BOUNDARIES_FILE, BERT_SEGMENTS_FILE, SEGMENTS_FILE, VECTORS_FILE
 from ssmi.pipeline.lexicon.segmenter import frequent_words
 from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
-from ssmi.pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of, require_train, splits_in
+from ssmi.pipeline.stages.encoding import encode_words, encoder_inputs, encoder_of, open_encoder
+from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
 
 MOST_UNKNOWN, MOST_UNKNOWN_UNSAID = 0.5, 0.05
 """Shares of the Chinese characters of a data set: with more unknown to it an encoder is refused, or it is said."""
-WORDS_PER_TASK = 256
-ENCODING_CODE = (
-    "contract/encoder_types.py",
-    "contract/encoder_vocabulary.py",
-    "encoder.py",
-    "features/oov.py",
-    "features/tokens.py",
-    "features/windows.py",
-    "stages/embed.py",
-)
-"""The files that decide what a vector in the scratch folder is."""
-
-
-@dataclass(frozen=True)
-class _WordsTask:
-    encoder: Path
-    digest: str
-    words: tuple[str, ...]
-    target: Path
 
 
 @dataclass(frozen=True)
@@ -61,18 +44,6 @@ class _PartTask:
     sentences: Path
     segments: Path
     wanted: Path
-
-
-def encoder_of(context: StageContext) -> EncoderFolder:
-    """The encoder that params.yaml names, fetched when it is listed and not yet here."""
-    encoder = context.params.encoder
-    return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
-
-
-def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The encoder."""
-    found = encoder_of(context)
-    return {f"encoder/{Path(found.name).name}": found.digest}
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -104,13 +75,13 @@ def work(context: StageContext, folder: Path) -> StageReport:
         aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
         vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
         save_alignment(alignment, folder / ALIGNMENT_FILE)
-        statistics["alignment"] = describe(alignment)
+        statistics["alignment"] = alignment.summary()
     else:
         own = _bert_vectors(oov, context)
         bert = np.zeros((len(rows), own.shape[1]), dtype=np.float32)
         bert[[row["segment_id"] for row in rows if not row["boundary_id"]]] = normalised(own)
         np.save(folder / BERT_SEGMENTS_FILE, bert, allow_pickle=False)
-        boundaries = normalised(isolated(list(vocabulary.words), context, label="embed boundaries"))
+        boundaries = normalised(encode_words(list(vocabulary.words), context, label="embed boundaries"))
         none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
         np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
     np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
@@ -119,13 +90,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
 
 def _count_segments(context: StageContext) -> dict[str, Counter[str]]:
     parts = parts_of(context.folder("segment"))
-    done = context.executor.map(
-        count_part,
-        [path for _, _, path in parts],
-        sizes=part_sizes(parts),
-        label="count segments",
-        unit="sentences",
-        reporter=context.reporter,
+    done = context.map_tasks(
+        count_part, [path for _, _, path in parts], sizes=part_sizes(parts), label="count segments"
     )
     counts: dict[str, Counter[str]] = {split: Counter() for split in tables.SPLITS}
     for (split, _, _), count in zip(parts, done, strict=True):
@@ -220,48 +186,8 @@ def _n_extra_words(context: StageContext) -> int:
 
 def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
     if context.params.embed.context == "isolated":
-        return isolated(words, context, label="embed")
+        return encode_words(words, context, label="embed")
     return _in_sentences(words, context)
-
-
-def isolated(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
-    """Mean last-layer state of each word's characters, the word alone. Shape: (words, width).
-
-    Done in chunks whose files are named by the digest of all that they depend on (the encoder, the code that runs it,
-    the words), so an interrupted run goes on where it was.
-    """
-    found = encoder_of(context)
-    encoding = code_digest(ENCODING_CODE)
-    order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
-    tasks = []
-    for start in range(0, len(order), WORDS_PER_TASK):
-        chunk = tuple(words[index] for index in order[start : start + WORDS_PER_TASK])
-        key = "\n".join((found.digest, encoding, *chunk)).encode("utf-8", "surrogatepass")
-        name = hashlib.sha256(key).hexdigest()
-        tasks.append(_WordsTask(found.path, found.digest, chunk, context.scratch() / "embed" / f"{name}.npy"))
-    done = context.executor.map(
-        embed_words,
-        tasks,
-        sizes=[len(task.words) for task in tasks],
-        label=label,
-        unit="words",
-        reporter=context.reporter,
-    )
-    matrices = [np.load(path, allow_pickle=False) for path in done]
-    result: FloatMatrix = np.empty((len(words), matrices[0].shape[1] if matrices else 0), dtype=np.float32)
-    if matrices:
-        result[order] = np.concatenate(matrices)
-    return result
-
-
-def embed_words(task: _WordsTask) -> Path:
-    """Embed one chunk of words unless its file is already there."""
-    if not task.target.exists():
-        task.target.parent.mkdir(parents=True, exist_ok=True)
-        vectors = isolated_vectors(task.words, open_encoder(task.encoder, task.digest).states)
-        with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
-            np.save(stream, vectors, allow_pickle=False)
-    return task.target
 
 
 def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
@@ -280,9 +206,7 @@ def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
     ]
     sums: DoubleMatrix | None = None
     counts = np.zeros(len(words), dtype=np.int64)
-    for indices, part_sums, part_counts in context.executor.map(
-        embed_part, tasks, sizes=part_sizes(parts), label="embed", unit="sentences", reporter=context.reporter
-    ):
+    for indices, part_sums, part_counts in context.map_tasks(embed_part, tasks, sizes=part_sizes(parts), label="embed"):
         if sums is None:
             sums = np.zeros((len(words), part_sums.shape[1]))
         sums[indices] += part_sums
@@ -308,29 +232,11 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
     return indices, stacked, np.array([found.counts[index] for index in indices], dtype=np.int64)
 
 
-@lru_cache(maxsize=1)
-def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Any:
-    """The frozen encoder, or its first ``layers``, opened once a process; ``digest`` tells versions apart."""
-    from ssmi.pipeline.encoder import FrozenEncoder
-
-    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
-
-
-def describe(alignment: Alignment) -> dict[str, float | int]:
-    """How well a map fits, for a manifest."""
-    return {
-        "fitted_words": alignment.n_fitted,
-        "held_out_words": alignment.n_held_out,
-        "held_out_cosine": round(alignment.held_out_cosine, 4),
-        "shuffled_cosine": round(alignment.shuffled_cosine, 4),
-    }
-
-
 STAGE = Stage(
     name="embed",
     summary="segments → vectors, BERT's for those outside the vocabulary",
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
-    external_inputs=external_inputs,
+    external_inputs=encoder_inputs,
     work=work,
 )

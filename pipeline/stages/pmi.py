@@ -62,11 +62,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         for split, number, path in parts
     ]
     sizes = part_sizes(parts)
-    done = list(
-        context.executor.map(
-            local_part, tasks, sizes=sizes, label="local boundaries", unit="sentences", reporter=context.reporter
-        )
-    )
+    done = list(context.map_tasks(local_part, tasks, sizes=sizes, label="local boundaries"))
     return StageReport(
         rows_in=sum(sizes),
         rows_out=sum(sizes),
@@ -96,9 +92,7 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
     # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.
     sizes = [*part_sizes(train), *(max(1, path.stat().st_size // 128) for path in texts)]
     total: Counter[tuple[str, int]] = Counter()
-    for events in context.executor.map(
-        count_source, tasks, sizes=sizes, label="count matches", unit="sentences", reporter=context.reporter
-    ):
+    for events in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
         total.update(events)
     characters, boundaries = zip(*total, strict=True) if total else ((), ())
     return pl.DataFrame(

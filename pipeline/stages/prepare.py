@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssmi.pipeline.assets.resolve import DatasetFiles, find_dataset
+from ssmi.pipeline.assets.datasets import DatasetFiles, find_dataset
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
 from ssmi.pipeline.contract.params import PrepareParams

@@ -16,9 +16,6 @@ from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
-COMPARED_SENTENCES = 1000
-"""When the slow engine is only the yardstick, so many sentences of each part are compared."""
-
 
 @dataclass(frozen=True)
 class _Task:
@@ -34,8 +31,6 @@ class _Task:
 class _Done:
     n_sentences: int
     n_segments: int
-    n_compared: int
-    n_differing: int
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
@@ -45,7 +40,7 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Segment every part with the chosen engine and count on how many sentences its twin differs."""
+    """Segment every part with the chosen engine."""
     params = context.params.segment
     parts = parts_of(context.folder("prepare"))
     user_dict = _user_dict(context)
@@ -56,21 +51,13 @@ def work(context: StageContext, folder: Path) -> StageReport:
         _Task(path, tables.part_path(folder, split, number), params.engine, params.hmm, user_dict, digest)
         for split, number, path in parts
     ]
-    done = list(
-        context.executor.map(
-            segment_part, tasks, sizes=part_sizes(parts), label="segment", unit="sentences", reporter=context.reporter
-        )
-    )
-    n_compared = sum(part.n_compared for part in done)
-    n_differing = sum(part.n_differing for part in done)
+    done = list(context.map_tasks(segment_part, tasks, sizes=part_sizes(parts), label="segment"))
     told = {} if user_dict is None else {"user_dictionary": _told(context, user_dict)}
     return StageReport(
         rows_in=sum(part.n_sentences for part in done),
         rows_out=sum(part.n_sentences for part in done),
         statistics={
             "segments": sum(part.n_segments for part in done),
-            "engines_compared_sentences": n_compared,
-            "engines_differing_sentences": n_differing,
             **told,
         },
     )
@@ -96,18 +83,12 @@ def _told(context: StageContext, path: Path) -> dict[str, Any]:
 def segment_part(task: _Task) -> _Done:
     """Segment one part."""
     cut = open_segmenter(task.engine, hmm=task.hmm, user_dict=task.user_dict, digest=task.user_dict_digest)
-    twin = open_segmenter("rjieba" if task.engine == "jieba" else "jieba", hmm=task.hmm, user_dict=None)
-    sentences = tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"])
-    n_compared = 0 if task.user_dict else len(sentences)
-    if task.engine == "rjieba":
-        n_compared = min(n_compared, COMPARED_SENTENCES)
-    rows, differing = [], 0
-    for index, sentence in enumerate(sentences):
+    rows = []
+    for sentence in tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"]):
         segments, starts = segment_sentence(sentence["characters"], cut)
-        differing += index < n_compared and starts != segment_sentence(sentence["characters"], twin)[1]
         rows.append({"sentence_id": sentence["sentence_id"], "segments": segments, "segment_starts": starts})
     tables.write_rows(task.target, schema.SEGMENTS, rows)
-    return _Done(len(rows), sum(len(row["segments"]) for row in rows), n_compared, differing)
+    return _Done(n_sentences=len(rows), n_segments=sum(len(row["segments"]) for row in rows))
 
 
 def _user_dict(context: StageContext) -> Path | None:

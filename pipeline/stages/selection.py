@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.artifacts import SELECTIONS_FILE
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.params import SelectionParams
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
@@ -19,7 +20,6 @@ from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors
 from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
-SELECTIONS_FILE = "selections.parquet"
 COSINES_FILE = "cosines.parquet"
 QUESTIONS_PER_TASK = 2048
 
@@ -87,14 +87,7 @@ def _distinct_questions(
 ) -> list[SelectionQuery]:
     """All distinct queries, sorted, so that those of one character stand together."""
     distinct: set[SelectionQuery] = set()
-    for found in context.executor.map(
-        distinct_of_part,
-        tasks,
-        sizes=part_sizes(parts),
-        label="collect selections",
-        unit="sentences",
-        reporter=context.reporter,
-    ):
+    for found in context.map_tasks(distinct_of_part, tasks, sizes=part_sizes(parts), label="collect selections"):
         distinct |= found
     return sorted(distinct, key=lambda query: (query[0], query[1], query[2] or ()))
 
@@ -134,13 +127,8 @@ def _answer(context: StageContext, folder: Path, queries: list[SelectionQuery]) 
     ]
     rows: list[dict[str, Any]] = []
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
-    for answers, counted in context.executor.map(
-        select_many,
-        tasks,
-        sizes=[len(task.queries) for task in tasks],
-        label="select",
-        unit="pairs",
-        reporter=context.reporter,
+    for answers, counted in context.map_tasks(
+        select_many, tasks, sizes=[len(task.queries) for task in tasks], label="select", unit="pairs"
     ):
         for answer in answers:
             rows.append(_row(len(rows), queries[len(rows)], answer))

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ssmi.pipeline.assets.resolve import EncoderFolder, encoder_vocabulary
+from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.artifacts import SELECTIONS_FILE
+from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
@@ -21,8 +23,7 @@ from ssmi.pipeline.contract.params import ShardsParams
 from ssmi.pipeline.features.assemble import boundaries_named, shard_row
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
-from ssmi.pipeline.stages.embed import encoder_of, external_inputs, open_encoder
-from ssmi.pipeline.stages.selection import SELECTIONS_FILE
+from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 BOUNDARIES_FILE = "boundaries.parquet"
@@ -59,11 +60,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     parts = parts_of(context.folder("prepare"))
     sizes = part_sizes(parts)
     tasks = _tasks(context, folder, parts, found=found, labels=labels, max_window=max_window)
-    written = list(
-        context.executor.map(
-            write_part, tasks, sizes=sizes, label="shards", unit="sentences", reporter=context.reporter
-        )
-    )
+    written = list(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
     named = {boundary for part_named, _ in written for boundary in part_named}
     width = _write_boundaries(context, folder, named)
     labels.save(folder / LABELS_FILE)
@@ -242,6 +239,6 @@ STAGE = Stage(
     summary="all features → the shards that the trainer reads",
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
-    external_inputs=external_inputs,
+    external_inputs=encoder_inputs,
     work=work,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
 from ssmi.pipeline.contract.params import Params, check_dataset_name
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.executor import Executor
+from ssmi.pipeline.executor import Executor, Result, Task
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,30 @@ class StageContext:
     def scratch(self) -> Path:
         """A folder outside every output where long work can be taken up again."""
         return self.paths.scratch
+
+    def map_tasks(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        sizes: Sequence[int],
+        label: str,
+        unit: str = "sentences",
+    ) -> Iterator[Result]:
+        """Run a module-level function over tasks with this context's executor and reporter.
+
+        Args:
+            function: Takes one task; it may run in another process.
+            tasks: Paths and small values, never tables or matrices.
+            sizes: How many units of progress each task is.
+            label: What progress is reported as.
+            unit: What is counted.
+
+        Returns:
+            The results, in the order of ``tasks``.
+
+        """
+        return self.executor.map(function, tasks, sizes=sizes, label=label, unit=unit, reporter=self.reporter)
 
 
 @dataclass(frozen=True)

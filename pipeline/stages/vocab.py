@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ssmi.pipeline.assets.resolve import VectorsFile, find_vectors
+from ssmi.pipeline.assets.vectors import VectorsFile, find_vectors
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
 from ssmi.pipeline.executor import run_single_threaded
@@ -17,7 +17,7 @@ from ssmi.pipeline.features.oov import fit_alignment
 from ssmi.pipeline.lexicon.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 from ssmi.pipeline.lexicon.word_vectors import VectorReader, open_vectors
-from ssmi.pipeline.stages.embed import describe, encoder_of, isolated
+from ssmi.pipeline.stages.encoding import encode_words, encoder_of
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 NAMED_LINES = 10
@@ -127,11 +127,11 @@ def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> dict[
     if joining:
         params = context.params.embed
         fit_on = words_to_fit_on(builder, params.fit_words)
-        states = isolated([*joining, *fit_on], context, label="embed extra words")
+        states = encode_words([*joining, *fit_on], context, label="embed extra words")
         fit = partial(fit_alignment, states[len(joining) :], ridge=params.ridge, seed=params.seed)
         alignment = run_single_threaded(fit, builder.vectors(len(fit_on)))
         builder.add_beyond(joining, run_single_threaded(alignment.apply, states[: len(joining)]))
-        facts |= {"encoder_digest": encoder_of(context).digest, "alignment": describe(alignment)}
+        facts |= {"encoder_digest": encoder_of(context).digest, "alignment": alignment.summary()}
     context.reporter.note(f"vocab: {len(joining):,} of {len(listed):,} extra words join{_named(path, left_out)}")
     return facts
 

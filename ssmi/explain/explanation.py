@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from threadpoolctl import ThreadpoolController
 
-from ssmi.pipeline.assets.encoders import encoder_digest, encoder_vocabulary
+from ssmi.pipeline.assets.encoder_files import encoder_digest
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import EmbedParams, SelectionParams

@@ -130,7 +130,7 @@ def test_heads_of_other_tasks_do_no_harm(folder: Path, beside: str, prefix: str,
         ("missing", "1 weights are missing, encoder.layer.1.output.dense.weight first"),
         ("unexpected", "1 weights have no place in a model of this type, embeddings.task_type_embeddings.weight first"),
         ("one more layer", "have no place in a model of this type"),
-        ("another shape", "no usable weights|another shape"),
+        ("another shape", "no usable safetensors weights|another shape"),
         ("another type", "are missing|have no place"),
     ],
 )

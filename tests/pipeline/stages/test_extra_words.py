@@ -13,7 +13,7 @@ from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.features.oov import fit_alignment, isolated_vectors
 from ssmi.pipeline.lexicon.trie import open_trie
 from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
-from ssmi.pipeline.stages.embed import open_encoder
+from ssmi.pipeline.stages.encoding import open_encoder
 
 LISTED = "\ufeff# mine\n只有测试集见过\n\n上海人民\nabc\n疫苗\n上海人民\n单\n  测试集见  \n"
 """Lines 2, 4 and 9 join; 疫苗 has a vector."""
