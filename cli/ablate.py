@@ -169,7 +169,9 @@ def _write(
     from ssmi.pipeline.contract.tables import writing
 
     finished = {name: [own[seed] for seed in seeds if seed in own] for name, own in runs.items() if own}
-    encoder = ablation.params.section("encoder") | {"digest": next(iter(rows.values())).shards.encoder_digest}
+    encoder = ablation.params.section("encoder") | {
+        "digest": next(iter(rows.values())).shards.statistics.encoder_digest
+    }
     command = _command(ablation.dataset, list(finished), n_seeds=len(seeds), overrides=overrides)
     parameters = ablation.params.model_dump(mode="json", exclude={"datasets"})
     table = make_table(Setting(ablation.dataset, encoder, seeds, parameters, command), finished, ablation.others(rows))

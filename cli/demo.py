@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 import click
 
@@ -40,13 +39,16 @@ def demo(session: Session) -> None:
 
 def _summary(root: Path, dataset: str, *, saved: bool) -> str:
     from ssmi.model.runs.files import METRICS
+    from ssmi.pipeline.contract import manifest
+    from ssmi.pipeline.contract.artifacts import ArtifactPaths
+    from ssmi.pipeline.contract.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics
 
-    prepare = _manifest(root, "prepare", dataset)["statistics"]
-    embed = _manifest(root, "embed", dataset)["statistics"]
-    shards = _manifest(root, "shards", dataset)["statistics"]
-    run = root / "artifacts" / "train" / dataset
+    paths = ArtifactPaths(root)
+    counts = PrepareStatistics.of(manifest.load(paths.stage("prepare", dataset))).sentences
+    embed = EmbedStatistics.of(manifest.load(paths.stage("embed", dataset)))
+    shards = ShardsStatistics.of(manifest.load(paths.shards(dataset)))
+    run = paths.run(dataset)
     metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
-    counts = prepare["sentences"]
     sentences = ", ".join(f"{counts[split]:,} {split}" for split in ("train", "dev", "test") if split in counts)
     scores = "   ".join(
         f"{split} F1 {100 * found['f1']:.2f} (P {100 * found['precision']:.2f}, R {100 * found['recall']:.2f})"
@@ -62,8 +64,8 @@ def _summary(root: Path, dataset: str, *, saved: bool) -> str:
     )
     return "\n".join(
         (
-            f"Built    {sentences} sentences; {embed['distinct_segments']:,} segments, {embed['oov_segments']:,} of"
-            f" them outside the vocabulary; {shards['boundaries']:,} boundary words",
+            f"Built    {sentences} sentences; {embed.distinct_segments:,} segments, {embed.oov_segments:,} of"
+            f" them outside the vocabulary; {shards.boundaries:,} boundary words",
             f"Where    artifacts/shards/{dataset} (features), artifacts/train/{dataset} (tagger)",
             f"Scores   {scores}",
             "Try next",
@@ -73,9 +75,3 @@ def _summary(root: Path, dataset: str, *, saved: bool) -> str:
             *(way_back if saved else ()),
         )
     )
-
-
-def _manifest(root: Path, stage: str, dataset: str) -> dict[str, Any]:
-    text = (root / "artifacts" / stage / dataset / "manifest.json").read_text(encoding="utf-8")
-    report: dict[str, Any] = json.loads(text)["report"]
-    return report

@@ -110,7 +110,7 @@ def _ask(
     idle = [text for text in overrides if text.partition(".")[0].strip() not in ("selection", "encoder", "datasets")]
     if idle:
         raise click.UsageError(f"-S {idle[0]}: explain reads selection.* alone; the rest is in the features as built")
-    artifacts = session.project.paths.folder
+    paths = session.project.paths
 
     def encoder() -> Path:
         named = params.encoder
@@ -119,8 +119,8 @@ def _ask(
     return ask(
         character,
         segment,
-        vocab=artifacts / "vocab",
-        embed=artifacts / "embed" / (dataset or params.datasets[0]),
+        vocab=paths.vocabulary,
+        embed=paths.stage("embed", dataset or params.datasets[0]),
         params=params.selection,
         find_encoder=encoder,
     )

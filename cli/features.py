@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ssmi.cli.options import dataset_option, executor_options, json_option, override_option
+from ssmi.cli.options import dataset_option, executor_options, json_option, override_option, stage_version_option
 from ssmi.cli.session import Session
 
 STAGES = {
@@ -68,14 +68,22 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     @dataset_option
     @executor_options
     @override_option
+    @stage_version_option
     @click.pass_obj
     def command(
-        session: Session, dataset: str | None, workers: int, scheduler: str | None, overrides: tuple[str, ...]
+        session: Session,
+        dataset: str | None,
+        workers: int,
+        scheduler: str | None,
+        overrides: tuple[str, ...],
+        stage_version: int | None,
     ) -> None:
+        from ssmi import dvc_file
         from ssmi.pipeline.executor import open_executor
         from ssmi.pipeline.stages.registry import get_stage
         from ssmi.pipeline.stages.stage import StageContext, run
 
+        dvc_file.check_version(stage_name, stage_version)
         params = session.params(overrides)
         with open_executor(workers=workers, scheduler=scheduler) as executor:
             context = StageContext(session.root, dataset or params.datasets[0], params, executor, session.reporter)

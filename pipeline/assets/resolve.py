@@ -10,7 +10,7 @@ import glob
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,7 @@ from ssmi.pipeline.assets.encoders import (
 from ssmi.pipeline.assets.folders import DataFolder, open_folder
 from ssmi.pipeline.assets.registry import ASSETS, Asset, Kind, Registry, known, names
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
@@ -60,6 +61,8 @@ class DatasetFiles:
     licence: str
     options: ReadOptions = DEFAULT
     """How the files are read."""
+    label_groups: LabelGroups = field(default_factory=dict)
+    """Entity types that are also scored together, as ``dataset.yaml`` or else the list of assets declares them."""
     description: Path | None = None
     """The ``dataset.yaml`` that says so, where there is one."""
     notes: tuple[str, ...] = ()
@@ -116,9 +119,10 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
     """
     asset = known(name, "dataset", registry)
     licence = asset.licence if asset else _OWN_LICENCE
+    groups = asset.label_groups if asset else NO_GROUPS
     for folder, origin in _own_folders(name, root):
         if folder.is_dir():
-            return _files(name, folder, origin, licence)
+            return _files(name, folder, origin, licence, groups)
     if asset is not None:
         return _registered_dataset(asset, reporter)
     folder = _below(root, name)
@@ -249,9 +253,12 @@ def _own_folders(name: str, root: Path) -> list[tuple[Path, Origin]]:
     return [(parent / name, origin) for parent, origin in _own_parents(root).items()]
 
 
-def _files(name: str, folder: Path, origin: Origin, licence: str) -> DatasetFiles:
+def _files(
+    name: str, folder: Path, origin: Origin, licence: str, listed_groups: LabelGroups = NO_GROUPS
+) -> DatasetFiles:
     found = _with_splits(folder)
-    return DatasetFiles(name, found.splits, origin, licence, found.options, found.description, found.notes)
+    groups = listed_groups if found.label_groups is None else found.label_groups
+    return DatasetFiles(name, found.splits, origin, licence, found.options, groups, found.description, found.notes)
 
 
 def _with_splits(folder: Path) -> DataFolder:
@@ -279,7 +286,8 @@ def _registered_dataset(asset: Asset, reporter: Reporter) -> DatasetFiles:
             sources.fetch_url(asset, file, fresh / file.name, reporter=reporter)
 
     folder = cache.obtain("dataset", asset.name, asset.recipe, fetch, reporter=reporter)
-    return DatasetFiles(asset.name, {file.split: folder / file.name for file in asset.files}, "fetched", asset.licence)
+    splits = {file.split: folder / file.name for file in asset.files}
+    return DatasetFiles(asset.name, splits, "fetched", asset.licence, label_groups=asset.label_groups)
 
 
 def _registered_encoder(asset: Asset, reporter: Reporter) -> Path:

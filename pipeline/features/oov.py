@@ -23,6 +23,10 @@ DoubleMatrix = npt.NDArray[np.float64]
 Encode = Callable[[Sequence[Sequence[str]]], Sequence[FloatMatrix]]
 """Texts as characters → their last-layer states, one matrix (characters, width) each: ``FrozenEncoder.states``."""
 
+ENCODING_VERSION = 1
+"""Of what ``isolated_vectors`` gives for an encoder and a word: raised when it would give other vectors, so that those
+kept in the scratch folder are not taken for its own. ``tests/pipeline/stages/test_versions.py`` asks for it."""
+
 
 def isolated_vectors(segments: Sequence[str], encode: Encode) -> FloatMatrix:
     """Mean last-layer state of each segment's code points, the segment alone. Shape: (segments, width)."""

@@ -18,8 +18,15 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.statistics import AlignmentFit, EmbedStatistics, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment, isolated_vectors
+from ssmi.pipeline.features.oov import (
+    ENCODING_VERSION,
+    Alignment,
+    SpanMeanAccumulator,
+    fit_alignment,
+    isolated_vectors,
+)
 from ssmi.pipeline.features.segmentation import frequent_words
 from ssmi.pipeline.features.segments import (
     ALIGNMENT_FILE,
@@ -30,7 +37,7 @@ from ssmi.pipeline.features.segments import (
 )
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
-from ssmi.pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of, require_train, splits_in
+from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
@@ -38,16 +45,6 @@ DoubleMatrix = npt.NDArray[np.float64]
 MOST_UNKNOWN, MOST_UNKNOWN_UNSAID = 0.5, 0.05
 """Shares of the Chinese characters of a data set: with more unknown to it an encoder is refused, or it is said."""
 WORDS_PER_TASK = 256
-ENCODING_CODE = (
-    "contract/encoder_types.py",
-    "contract/encoder_vocabulary.py",
-    "features/encoder.py",
-    "features/oov.py",
-    "features/tokens.py",
-    "features/windows.py",
-    "stages/embed.py",
-)
-"""The files that decide what a vector in the scratch folder is."""
 
 
 @dataclass(frozen=True)
@@ -93,12 +90,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
     oov = [row["segment"] for row in rows if not row["boundary_id"]]
     vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
-    statistics: dict[str, Any] = {
-        "distinct_segments": n_met,
-        "oov_segments": n_outside,
-        "precomputed_segments": len(rows) - n_met,
-        "encoder_digest": encoder_of(context).digest,
-    }
+    fit_quality = None
     if params.space == "aligned":
         fit_on = _fit_words(counts["train"], vocabulary, context)
         bert = _bert_vectors([*oov, *fit_on], context)
@@ -108,7 +100,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
         vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
         alignment.save(folder / ALIGNMENT_FILE)
-        statistics["alignment"] = describe(alignment)
+        fit_quality = describe(alignment)
     else:
         own = _bert_vectors(oov, context)
         bert = np.zeros((len(rows), own.shape[1]), dtype=np.float32)
@@ -118,7 +110,14 @@ def work(context: StageContext, folder: Path) -> StageReport:
         none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
         np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
     np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
-    return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics)
+    statistics = EmbedStatistics(
+        distinct_segments=n_met,
+        oov_segments=n_outside,
+        precomputed_segments=len(rows) - n_met,
+        encoder_digest=encoder_of(context).digest,
+        alignment=fit_quality,
+    )
+    return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics.to_json())
 
 
 def _count_segments(context: StageContext) -> dict[str, Counter[str]]:
@@ -218,8 +217,8 @@ def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContex
 
 def _n_extra_words(context: StageContext) -> int:
     """Words at the vocabulary's end whose vectors were mapped from BERT's: a map is not fitted on what a map made."""
-    statistics = manifests.load(context.folder("vocab")).report.statistics
-    return int(statistics.get("extra_words", {}).get("added", 0))
+    extra = VocabStatistics.of(manifests.load(context.folder("vocab"))).extra_words
+    return 0 if extra is None else extra.added
 
 
 def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
@@ -231,16 +230,15 @@ def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
 def isolated(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
     """Mean last-layer state of each word's characters, the word alone. Shape: (words, width).
 
-    Done in chunks whose files are named by the digest of all that they depend on (the encoder, the code that runs it,
-    the words), so an interrupted run goes on where it was.
+    Done in chunks whose files are named by the digest of all that they depend on (the encoder, the version of the code
+    that runs it, the words), so an interrupted run goes on where it was.
     """
     found = encoder_of(context)
-    encoding = code_digest(ENCODING_CODE)
     order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
     tasks = []
     for start in range(0, len(order), WORDS_PER_TASK):
         chunk = tuple(words[index] for index in order[start : start + WORDS_PER_TASK])
-        key = "\n".join((found.digest, encoding, *chunk)).encode("utf-8", "surrogatepass")
+        key = "\n".join((found.digest, str(ENCODING_VERSION), *chunk)).encode("utf-8", "surrogatepass")
         name = hashlib.sha256(key).hexdigest()
         tasks.append(_WordsTask(found.path, found.digest, chunk, context.scratch() / "embed" / f"{name}.npy"))
     done = context.executor.map(
@@ -320,18 +318,19 @@ def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Any
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
 
 
-def describe(alignment: Alignment) -> dict[str, float | int]:
+def describe(alignment: Alignment) -> AlignmentFit:
     """How well a map fits, for a manifest."""
-    return {
-        "fitted_words": alignment.n_fitted,
-        "held_out_words": alignment.n_held_out,
-        "held_out_cosine": round(alignment.held_out_cosine, 4),
-        "shuffled_cosine": round(alignment.shuffled_cosine, 4),
-    }
+    return AlignmentFit(
+        fitted_words=alignment.n_fitted,
+        held_out_words=alignment.n_held_out,
+        held_out_cosine=round(alignment.held_out_cosine, 4),
+        shuffled_cosine=round(alignment.shuffled_cosine, 4),
+    )
 
 
 STAGE = Stage(
     name="embed",
+    version=1,
     summary="segments → vectors, BERT's for those outside the vocabulary",
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),

@@ -12,10 +12,12 @@ from ssmi import pins
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.resolve import find_encoder
+from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import belong
 
@@ -54,14 +56,13 @@ def project_folders(
 ) -> FeatureStore:
     """The folders of the project, whatever they hold now. Raises MissingResourceError where no project is found."""
     root = project or nearest_project(run)
-    artifacts = root / "artifacts"
-    dataset = shards.dataset or ""
+    paths, dataset = ArtifactPaths(root), shards.dataset or ""
     encoder = find_encoder(params.encoder.name, revision=params.encoder.revision, root=root, reporter=reporter)
-    user_dict = shards.report.statistics.get("feature_parameters", {}).get("segment", {}).get("user_dict")
+    user_dict = ShardsStatistics.of(shards).feature_parameters.segment.user_dict
     return FeatureStore(
-        vocab=artifacts / "vocab",
-        embed=artifacts / "embed" / dataset,
-        pmi=artifacts / "pmi" / dataset,
+        vocab=paths.vocabulary,
+        embed=paths.stage("embed", dataset),
+        pmi=paths.stage("pmi", dataset),
         encoder=encoder.path,
         user_dict=root / user_dict if user_dict else None,
     )

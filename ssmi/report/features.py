@@ -9,6 +9,7 @@ from shlex import quote
 from typing import Any
 
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.manifest import Manifest
@@ -92,7 +93,7 @@ def _answer(opened: warehouse.Warehouse, sql: str, *, artifacts: Path, dataset: 
         return Answer(why_not=f"Not shown: not every stage that this is about is built here; {build} builds them.")
     stages = {warehouse.VIEWS[view].partition("/")[0] for view in views} - {"shards"}
     for stage in sorted(stages):
-        folder = artifacts / stage / ("" if stage == "vocab" else dataset)
+        folder = (artifacts / stage / dataset) if PER_DATASET[stage] else artifacts / stage
         if manifests.digest_file(folder / manifests.MANIFEST_NAME) != shards.inputs.get(f"artifacts/{stage}"):
             return Answer(
                 why_not=f"Not shown: the stage {stage} was built anew since the shards; {build} brings them together."
