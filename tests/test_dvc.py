@@ -76,7 +76,9 @@ def test_writing_keeps_what_is_of_the_users_own(tmp_path: Path) -> None:
     write_pipeline(tmp_path)
     assert path.read_text(encoding="utf-8") == written
     own = "  chart:  # of my own\n    cmd: draw\nplots:\n  - figure.json\n"
-    path.write_text(written.replace("vocab --stage-version", "vocab --workers 3 --stage-version") + own, encoding="utf-8")
+    path.write_text(
+        written.replace("vocab --stage-version", "vocab --workers 3 --stage-version") + own, encoding="utf-8"
+    )
     assert outdated(tmp_path) == ["vocab"]
     write_pipeline(tmp_path)
     assert path.read_text(encoding="utf-8") == written + own
