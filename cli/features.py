@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ssmi.cli.options import dataset_option, executor_options, json_option, override_option
+from ssmi.cli.options import dataset_option, executor_options, json_option, override_option, stage_version_option
 from ssmi.cli.session import Session
 
 STAGES = {
@@ -60,12 +60,25 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     @dataset_option
     @executor_options
     @override_option
+    @stage_version_option
     @click.pass_obj
     def command(
-        session: Session, dataset: str | None, workers: int, scheduler: str | None, overrides: tuple[str, ...]
+        session: Session,
+        dataset: str | None,
+        workers: int,
+        scheduler: str | None,
+        overrides: tuple[str, ...],
+        stage_version: int | None,
     ) -> None:
+        from ssmi import dvc_file
+
+        dvc_file.check_version(stage_name, stage_version)
         report = session.project.run_stage(
-            stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides
+            stage_name,
+            dataset,
+            workers=workers,
+            scheduler=scheduler,
+            overrides=overrides,
         )
         skipped = "".join(f", {count:,} {reason}" for reason, count in report.skipped.items())
         click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")

@@ -20,6 +20,7 @@ COMMANDS = {
     "data": ("ssmi.cli.data", "Data sets, vectors and encoders: list, fetch, check, convert."),
     "demo": ("ssmi.cli.demo", "Run the whole path on the default data set and say what to try next."),
     "doctor": ("ssmi.cli.doctor", "Say what is installed, found and missing."),
+    "dvc": ("ssmi.cli.dvc", "Write the stages of dvc.yaml."),
     "evaluate": ("ssmi.cli.evaluate", "Score a trained run on a split."),
     "explain": ("ssmi.cli.explain", "Show the boundaries nearest to a character in a segment."),
     "export": ("ssmi.cli.export", "Pack a trained run into one folder for other machines."),

@@ -68,6 +68,16 @@ def override_option(command: Decorated) -> Decorated:
     )(command)
 
 
+def stage_version_option(command: Decorated) -> Decorated:
+    """``--stage-version N``: what dvc.yaml asks for, so that DVC sees when a stage comes to compute something else."""
+    return click.option(
+        "--stage-version",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Refuse to run a stage that is not of this version; for dvc.yaml.",
+    )(command)
+
+
 def executor_options(command: Decorated) -> Decorated:
     """``--workers`` and ``--scheduler``; serial without them."""
     command = click.option(

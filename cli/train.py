@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import dataset_option, device_option, json_option, override_option
+from ssmi.cli.options import dataset_option, device_option, json_option, override_option, stage_version_option
 from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @device_option
 @override_option
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in the run folder.")
+@stage_version_option
 @json_option
 @click.pass_context
 def train(
@@ -45,6 +46,7 @@ def train(
     device: str | None,
     overrides: tuple[str, ...],
     resume: bool,
+    stage_version: int | None,
     as_json: bool,
 ) -> None:
     """Train on a data set's shards; dev picks the epoch, test is read once.
@@ -52,10 +54,11 @@ def train(
     Ctrl-C saves everything and stops; the same command with --resume goes on as if it had never stopped. On several
     GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
-    from ssmi import training
+    from ssmi import dvc_file, training
     from ssmi.cli.main import INTERRUPTED
     from ssmi.cli.scores import print_scores
 
+    dvc_file.check_version(dvc_file.TRAIN, stage_version)
     session: Session = context.obj
     try:
         result = session.project.train(

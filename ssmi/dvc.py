@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ssmi.dvc_file import of_other_versions
+from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.workspace import Workspace
 
@@ -77,6 +79,8 @@ def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overrid
         workspace.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
     elif overridden:
         workspace.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")
+    elif of_other_versions(workspace.root, stages):
+        workspace.reporter.note("not recorded in dvc.lock: dvc.yaml is of another version; ssmi-cli dvc write")
     else:
         commit_stages(workspace.root, [target(stage, dataset) for stage in stages])
 
@@ -88,5 +92,5 @@ def commit_stages(root: Path, targets: Sequence[str]) -> None:
 
 
 def target(stage: str, dataset: str) -> str:
-    """DVC's name of a stage: ``segment@resume``; the vocabulary has no data set."""
-    return stage if stage == "vocab" else f"{stage}@{dataset}"
+    """DVC's name of a stage: ``segment@resume``; one that all data sets share has no data set."""
+    return f"{stage}@{dataset}" if PER_DATASET[stage] else stage

@@ -12,6 +12,7 @@ from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def check(
     if configuration is not None and configuration.changes_features:
         command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"
         remedy = f"{command} builds its features and trains on them"
-    made_with = {**built.parameters, **built.report.statistics.get("feature_parameters", {})}
+    statistics = ShardsStatistics.of(built)
+    made_with = {**built.parameters, **statistics.feature_parameters.to_json()}
     _check_parameters(params, made_with, dataset, remedy=remedy)
     if params.model.encoder != "finetune":
         return None
@@ -80,7 +82,7 @@ def check(
     encoder = find_encoder(
         params.encoder.name, revision=params.encoder.revision, root=workspace.root, reporter=workspace.reporter
     )
-    built_with = built.report.statistics["encoder_digest"]
+    built_with = statistics.encoder_digest
     if encoder.digest != built_with:
         raise StaleArtifactError(
             f"{shards} was built with encoder {built_with[:12]}, {params.encoder.name} is {encoder.digest[:12]}",

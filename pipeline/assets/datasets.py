@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +17,7 @@ from ssmi.pipeline.assets.folders import DataFolder, open_folder
 from ssmi.pipeline.assets.names import OWN_LICENCE, is_plain, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.registry import endings
@@ -34,6 +35,8 @@ class DatasetFiles:
     licence: str
     options: ReadOptions = DEFAULT
     """How the files are read."""
+    label_groups: LabelGroups = field(default_factory=dict)
+    """Entity types that are also scored together, as ``dataset.yaml`` or else the list of assets declares them."""
     description: Path | None = None
     """The ``dataset.yaml`` that says so, where there is one."""
     notes: tuple[str, ...] = ()
@@ -60,9 +63,10 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
     """
     asset = known(name, "dataset", registry)
     licence = asset.licence if asset else OWN_LICENCE
+    groups = asset.label_groups if asset else NO_GROUPS
     for folder, origin in user_copies(name, root):
         if folder.is_dir():
-            return _files(name, folder, origin, licence)
+            return _files(name, folder, origin, licence, groups)
     if asset is not None:
         return _registered_dataset(asset, reporter)
     folder = path_below(root, name)
@@ -114,9 +118,12 @@ def usable(folder: Path) -> tuple[bool, str]:
     return True, str(folder)
 
 
-def _files(name: str, folder: Path, origin: Origin, licence: str) -> DatasetFiles:
+def _files(
+    name: str, folder: Path, origin: Origin, licence: str, listed_groups: LabelGroups = NO_GROUPS
+) -> DatasetFiles:
     data = _with_splits(folder)
-    return DatasetFiles(name, data.splits, origin, licence, data.options, data.description, data.notes)
+    groups = listed_groups if data.label_groups is None else data.label_groups
+    return DatasetFiles(name, data.splits, origin, licence, data.options, groups, data.description, data.notes)
 
 
 def _with_splits(folder: Path) -> DataFolder:
@@ -144,4 +151,5 @@ def _registered_dataset(asset: Asset, reporter: Reporter) -> DatasetFiles:
             sources.fetch_url(asset, file, fresh / file.name, reporter=reporter)
 
     folder = cache.obtain("dataset", asset.name, asset.recipe, fetch, reporter=reporter)
-    return DatasetFiles(asset.name, {file.split: folder / file.name for file in asset.files}, "fetched", asset.licence)
+    splits = {file.split: folder / file.name for file in asset.files}
+    return DatasetFiles(asset.name, splits, "fetched", asset.licence, label_groups=asset.label_groups)

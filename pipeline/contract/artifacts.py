@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
+from types import MappingProxyType
 
 PARAMS_NAME = "params.yaml"
 ARTIFACTS = "artifacts"
 """The folder, and the first part of the names that manifests give to stages."""
 SELECTIONS_FILE = "selections.parquet"
 """The selection stage's answers, which the shards stage reads."""
-SHARED_STAGES = frozenset({"vocab"})
-"""Stages with one output for all data sets."""
+PER_DATASET: Mapping[str, bool] = MappingProxyType(
+    {
+        "vocab": False,
+        "prepare": True,
+        "segment": True,
+        "embed": True,
+        "selection": True,
+        "pmi": True,
+        "shards": True,
+    }
+)
+"""Every stage, in the order they run → whether each data set has its own output; otherwise all share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class ArtifactPaths:
 
         """
         folder = (base or self.folder) / name
-        return folder if name in SHARED_STAGES else folder / dataset
+        return folder / dataset if PER_DATASET[name] else folder
 
     def shards(self, dataset: str) -> Path:
         """The trainer's input."""

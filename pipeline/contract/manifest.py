@@ -7,23 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from shlex import quote
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic.dataclasses import dataclass
 
 from ssmi.pipeline.contract.artifacts import ARTIFACTS
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
 
 MANIFEST_NAME = "manifest.json"
+_EXACT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_EXACT)
 class FileEntry:
     """One written file; ``rows`` is None for files that are not tables."""
 
@@ -32,7 +35,7 @@ class FileEntry:
     rows: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_EXACT)
 class StageReport:
     """What a stage function tells of its own work."""
 
@@ -41,10 +44,11 @@ class StageReport:
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Reason → count of what did not pass."""
     statistics: Mapping[str, Any] = field(default_factory=dict)
-    """Named figures worth keeping, e.g. repaired tags or a held-out cosine."""
+    """Named figures worth keeping, e.g. repaired tags or a held-out cosine. ``contract.statistics`` has the types of
+    those that other stages, the trainer or reports read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_EXACT)
 class Manifest:
     """The whole record of one stage run."""
 
@@ -56,7 +60,21 @@ class Manifest:
     report: StageReport
     files: Mapping[str, FileEntry]
     """Path relative to the stage folder → entry."""
+    version: int
+    """``Stage.version`` of the code that wrote the folder."""
     schema_version: int = SCHEMA_VERSION
+
+    @field_validator("files")
+    @classmethod
+    def _below_the_folder(cls, files: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:
+        """A manifest may come from somebody else: it may only name files below its own folder."""
+        for name in files:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+                raise ValueError(f"{name!r} is no file below it")
+        return files
+
+
+_ADAPTER = TypeAdapter(Manifest)
 
 
 def digest_file(path: Path) -> str:
@@ -87,7 +105,7 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def save(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest.json``."""
-    body = json.dumps(asdict(manifest), ensure_ascii=False, indent=1, sort_keys=True)
+    body = json.dumps(_ADAPTER.dump_python(manifest, mode="json"), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / MANIFEST_NAME).write_text(body + "\n", encoding="utf-8")
 
 
@@ -110,19 +128,18 @@ def load(folder: Path) -> Manifest:
             next_step="build the features again with this version",
         )
     try:
-        _check_names(body["files"])
-        body["report"] = StageReport(**body["report"])
-        body["files"] = {name: FileEntry(**entry) for name, entry in body["files"].items()}
-        return Manifest(**body)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise StaleArtifactError(f"{path}: incomplete ({error})", next_step="build the features again") from error
+        return _ADAPTER.validate_python(body)
+    except ValidationError as error:
+        raise StaleArtifactError(
+            f"{path}: incomplete ({mistakes(error)})", next_step="build the features again"
+        ) from error
 
 
-def _check_names(names: Iterable[str]) -> None:
-    """A manifest may come from somebody else: it may only name files below its own folder."""
-    for name in names:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-            raise ValueError(f"{name!r} is no file below it")
+def mistakes(error: ValidationError) -> str:
+    """Every mistake that pydantic found, as ``key: what is wrong``."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
+    )
 
 
 def build_hint(folder: Path) -> str:

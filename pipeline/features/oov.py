@@ -19,6 +19,10 @@ DoubleMatrix = npt.NDArray[np.float64]
 Encode = Callable[[Sequence[Sequence[str]]], Sequence[FloatMatrix]]
 """Texts as characters → their last-layer states, one matrix (characters, width) each: ``FrozenEncoder.states``."""
 
+ENCODING_VERSION = 1
+"""Of what ``isolated_vectors`` gives for an encoder and a word: raised when it would give other vectors, so that those
+kept in the scratch folder are not taken for its own. ``tests/pipeline/stages/test_versions.py`` asks for it."""
+
 
 def isolated_vectors(segments: Sequence[str], encode: Encode) -> FloatMatrix:
     """Mean last-layer state of each segment's code points, the segment alone. Shape: (segments, width)."""
@@ -78,15 +82,6 @@ class Alignment(LinearMap):
     n_held_out: int
     held_out_cosine: float
     shuffled_cosine: float
-
-    def summary(self) -> dict[str, float | int]:
-        """How well the map fits, for a manifest."""
-        return {
-            "fitted_words": self.n_fitted,
-            "held_out_words": self.n_held_out,
-            "held_out_cosine": round(self.held_out_cosine, 4),
-            "shuffled_cosine": round(self.shuffled_cosine, 4),
-        }
 
 
 def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, seed: int) -> Alignment:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_digest, encoder_files
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import params as parameters
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE
 
 USER_DICT = "user_dict.txt"
@@ -74,21 +73,14 @@ def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
     Raises MissingResourceError for what is not there and StaleArtifactError, naming both sides of every difference,
     for a folder of another build and for a file that is not what its manifest says.
     """
-    facts = shards.report.statistics
-    try:
-        needed = {
-            "vocabulary": (folders.vocab, facts["vocabulary_digest"]),
-            "segment vectors": (folders.embed, facts["embed_digest"]),
-            "PMI pairs": (folders.pmi, shards.inputs["artifacts/pmi"]),
-            "encoder": (folders.encoder, facts["encoder_digest"]),
-            "user dictionary": (folders.user_dict, facts["user_dict_digest"]),
-        }
-        made_with, max_window = facts["feature_parameters"], int(facts["max_window"])
-    except KeyError as error:
-        raise StaleArtifactError(
-            f"the shards' manifest has no {error}, which features on line are held to",
-            next_step="build the shards again with this version, and train on them",
-        ) from error
+    made_with = ShardsStatistics.of(shards)
+    needed = {
+        "vocabulary": (folders.vocab, made_with.vocabulary_digest),
+        "segment vectors": (folders.embed, made_with.embed_digest),
+        "PMI pairs": (folders.pmi, shards.inputs.get("artifacts/pmi")),
+        "encoder": (folders.encoder, made_with.encoder_digest),
+        "user dictionary": (folders.user_dict, made_with.user_dict_digest),
+    }
     found = _digests(folders)
     problems = [
         f"{what} {path or 'none'} is {_brief(found[what])}, the shards were built with {_brief(wanted)}"
@@ -102,26 +94,30 @@ def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
             next_step="name the folders that the shards were built from, or build the shards again and train on them",
         )
     return FeatureSpec(
-        params=_params(made_with, manifests.load(folders.embed)),
-        max_window=max_window,
-        hidden_layers=facts.get("hidden_layers"),
-        vocabulary_digest=facts["vocabulary_digest"],
-        embed_digest=facts["embed_digest"],
-        user_dict_digest=facts["user_dict_digest"] or "",
+        params=Params(
+            segment=made_with.feature_parameters.segment,
+            embed=made_with.feature_parameters.embed,
+            selection=made_with.feature_parameters.selection,
+        ),
+        max_window=made_with.max_window,
+        hidden_layers=made_with.hidden_layers,
+        vocabulary_digest=made_with.vocabulary_digest,
+        embed_digest=made_with.embed_digest,
+        user_dict_digest=made_with.user_dict_digest or "",
     )
 
 
 def belong(folders: FeatureStore, shards: Manifest) -> bool:
     """Whether the folders say of themselves that the shards were built from them; ``check`` looks into the files."""
-    facts = shards.report.statistics
+    made_with = ShardsStatistics.of(shards)
     wanted = {
-        folders.vocab: facts.get("vocabulary_digest"),
-        folders.embed: facts.get("embed_digest"),
+        folders.vocab: made_with.vocabulary_digest,
+        folders.embed: made_with.embed_digest,
         folders.pmi: shards.inputs.get("artifacts/pmi"),
     }
     files = {folder / manifests.MANIFEST_NAME: digest for folder, digest in wanted.items()}
     if folders.user_dict is not None:
-        files[folders.user_dict] = facts.get("user_dict_digest")
+        files[folders.user_dict] = made_with.user_dict_digest
     return all(path.is_file() and manifests.digest_file(path) == digest for path, digest in files.items())
 
 
@@ -153,21 +149,6 @@ def _damaged(folders: FeatureStore) -> list[str]:
             if found != entries[name].sha256:
                 problems.append(f"{path} is {_brief(found)}, its manifest says {_brief(entries[name].sha256)}")
     return problems
-
-
-def _params(made_with: Any, embed: Manifest) -> Params:
-    try:
-        tree = {
-            "segment": made_with["segment"],
-            "selection": made_with["selection"],
-            "embed": embed.parameters["embed"],
-        }
-        return parameters.check(tree, source="the shards' manifest")
-    except (KeyError, TypeError, ParameterError) as error:
-        raise StaleArtifactError(
-            f"the shards were built with parameters that this version does not know ({error})",
-            next_step="build the shards again with this version, and train on them",
-        ) from error
 
 
 def _brief(digest: str | None) -> str:

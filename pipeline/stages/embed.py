@@ -19,6 +19,7 @@ from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.statistics import EmbedStatistics, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.oov import SpanMeanAccumulator, fit_alignment
 from ssmi.pipeline.features.tokens import CharacterTokens
@@ -27,7 +28,7 @@ from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, save_alignment
 from ssmi.pipeline.lexicon.segment_vectors import BERT_BOUNDARIES_FILE, BERT_SEGMENTS_FILE, SEGMENTS_FILE, VECTORS_FILE
 from ssmi.pipeline.lexicon.segmenter import frequent_words
 from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
-from ssmi.pipeline.stages.encoding import encode_words, encoder_inputs, encoder_of, open_encoder
+from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
@@ -60,12 +61,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
     oov = [row["segment"] for row in rows if not row["boundary_id"]]
     vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
-    statistics: dict[str, Any] = {
-        "distinct_segments": n_met,
-        "oov_segments": n_outside,
-        "precomputed_segments": len(rows) - n_met,
-        "encoder_digest": encoder_of(context).digest,
-    }
+    fit_quality = None
     if params.space == "aligned":
         fit_on = _fit_words(counts["train"], vocabulary, context)
         bert = _bert_vectors([*oov, *fit_on], context)
@@ -75,7 +71,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
         vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
         save_alignment(alignment, folder / ALIGNMENT_FILE)
-        statistics["alignment"] = alignment.summary()
+        fit_quality = alignment_fit(alignment)
     else:
         own = _bert_vectors(oov, context)
         bert = np.zeros((len(rows), own.shape[1]), dtype=np.float32)
@@ -85,7 +81,14 @@ def work(context: StageContext, folder: Path) -> StageReport:
         none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
         np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
     np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
-    return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics)
+    statistics = EmbedStatistics(
+        distinct_segments=n_met,
+        oov_segments=n_outside,
+        precomputed_segments=len(rows) - n_met,
+        encoder_digest=encoder_of(context).digest,
+        alignment=fit_quality,
+    )
+    return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics.to_json())
 
 
 def _count_segments(context: StageContext) -> dict[str, Counter[str]]:
@@ -180,8 +183,8 @@ def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContex
 
 def _n_extra_words(context: StageContext) -> int:
     """Words at the vocabulary's end whose vectors were mapped from BERT's: a map is not fitted on what a map made."""
-    statistics = manifests.load(context.folder("vocab")).report.statistics
-    return int(statistics.get("extra_words", {}).get("added", 0))
+    extra = VocabStatistics.of(manifests.load(context.folder("vocab"))).extra_words
+    return 0 if extra is None else extra.added
 
 
 def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
@@ -234,6 +237,7 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
 
 STAGE = Stage(
     name="embed",
+    version=1,
     summary="segments → vectors, BERT's for those outside the vocabulary",
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),

@@ -15,9 +15,10 @@ import numpy.typing as npt
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
-from ssmi.pipeline.features.oov import isolated_vectors
+from ssmi.pipeline.contract.statistics import AlignmentFit
+from ssmi.pipeline.features.oov import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.stages.stage import StageContext, code_digest
+from ssmi.pipeline.stages.stage import StageContext
 
 if TYPE_CHECKING:
     from ssmi.pipeline.encoder import FrozenEncoder
@@ -25,16 +26,6 @@ if TYPE_CHECKING:
 FloatMatrix = npt.NDArray[np.float32]
 
 WORDS_PER_TASK = 256
-ENCODING_CODE = (
-    "contract/encoder_types.py",
-    "contract/encoder_vocabulary.py",
-    "encoder.py",
-    "features/oov.py",
-    "features/tokens.py",
-    "features/windows.py",
-    "stages/encoding.py",
-)
-"""The files that decide what a vector in the scratch folder is."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +52,16 @@ def encoder_inputs(context: StageContext) -> Mapping[str, str]:
     """The encoder as an external input of a stage: name → digest."""
     encoder = encoder_of(context)
     return {f"encoder/{Path(encoder.name).name}": encoder.digest}
+
+
+def alignment_fit(alignment: Alignment) -> AlignmentFit:
+    """How well a map between the two spaces fits, for a manifest."""
+    return AlignmentFit(
+        fitted_words=alignment.n_fitted,
+        held_out_words=alignment.n_held_out,
+        held_out_cosine=round(alignment.held_out_cosine, 4),
+        shuffled_cosine=round(alignment.shuffled_cosine, 4),
+    )
 
 
 @lru_cache(maxsize=1)
@@ -97,12 +98,11 @@ def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> 
 
     """
     encoder = encoder_of(context)
-    encoding = code_digest(ENCODING_CODE)
     order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
     tasks = []
     for start in range(0, len(order), WORDS_PER_TASK):
         chunk = tuple(words[index] for index in order[start : start + WORDS_PER_TASK])
-        key = "\n".join((encoder.digest, encoding, *chunk)).encode("utf-8", "surrogatepass")
+        key = "\n".join((encoder.digest, str(ENCODING_VERSION), *chunk)).encode("utf-8", "surrogatepass")
         name = hashlib.sha256(key).hexdigest()
         tasks.append(_WordsTask(encoder.path, encoder.digest, chunk, context.scratch() / "embed" / f"{name}.npy"))
     files = context.map_tasks(

@@ -155,6 +155,7 @@ def open_weights(pairs: Path) -> PairWeights:
 
 STAGE = Stage(
     name="pmi",
+    version=1,
     summary="match events counted on train; each character's local boundary",
     sections=("pmi",),
     upstream=("vocab", "prepare"),

@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.tables import SPLITS
 from ssmi.pipeline.stages.stage import Stage, StageContext, is_current, require_train, run
 
-STAGE_NAMES = ("vocab", "prepare", "segment", "embed", "selection", "pmi", "shards")
+STAGE_NAMES = tuple(PER_DATASET)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.params import ShardsParams
+from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
 from ssmi.pipeline.features.assemble import boundaries_named, shard_row
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
@@ -64,23 +65,23 @@ def work(context: StageContext, folder: Path) -> StageReport:
     named = {boundary for part_named, _ in written for boundary in part_named}
     width = _write_boundaries(context, folder, named)
     labels.save(folder / LABELS_FILE)
-    statistics: dict[str, Any] = {
-        "vocabulary_digest": context.digest("vocab"),
-        "embed_digest": _inputs(context, "selection")["artifacts/embed"],
-        "user_dict_digest": _user_dict_digest(context),
-        "encoder_digest": found.digest,
-        "boundaries": len(named),
-        "boundary_width": width,
-        "max_window": max_window,
-        "n_tokens": shape.n_tokens,
-        "encoder_width": shape.width,
-        "windowed_sentences": sum(n_windowed for _, n_windowed in written),
-        "feature_parameters": _feature_parameters(context),
-    }
-    if params.hidden:
-        statistics["hidden_width"] = shape.width
-        statistics["hidden_layers"] = params.hidden_layers or shape.n_layers
-    return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics)
+    statistics = ShardsStatistics(
+        vocabulary_digest=context.digest("vocab"),
+        embed_digest=_inputs(context, "selection")["artifacts/embed"],
+        user_dict_digest=_user_dict_digest(context),
+        encoder_digest=found.digest,
+        encoder_width=shape.width,
+        n_tokens=shape.n_tokens,
+        max_window=max_window,
+        windowed_sentences=sum(n_windowed for _, n_windowed in written),
+        boundaries=len(named),
+        boundary_width=width,
+        hidden_width=shape.width if params.hidden else None,
+        hidden_layers=(params.hidden_layers or shape.n_layers) if params.hidden else None,
+        label_groups=PrepareStatistics.of(manifests.load(context.folder("prepare"))).label_groups,
+        feature_parameters=_feature_parameters(context),
+    )
+    return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics.to_json())
 
 
 def _tasks(
@@ -130,12 +131,12 @@ def _check_layers(params: ShardsParams, n_layers: int, *, encoder: str) -> None:
         )
 
 
-def _feature_parameters(context: StageContext) -> dict[str, Any]:
+def _feature_parameters(context: StageContext) -> FeatureParameters:
     """The parameter sections of every stage before this one, so that a trainer can tell what it trains on."""
-    found: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for name in STAGE.upstream:
-        found.update(manifests.load(context.folder(name)).parameters)
-    return dict(sorted(found.items()))
+        sections.update(manifests.load(context.folder(name)).parameters)
+    return FeatureParameters.model_validate(sections)
 
 
 def _inputs(context: StageContext, stage: str) -> Mapping[str, str]:
@@ -236,6 +237,7 @@ def open_selections(path: Path, digest: str) -> pa.Table:
 
 STAGE = Stage(
     name="shards",
+    version=1,
     summary="all features → the shards that the trainer reads",
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from ssmi.pipeline.assets.vectors import VectorsFile, find_vectors
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
+from ssmi.pipeline.contract.statistics import ExtraWords, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.oov import fit_alignment
 from ssmi.pipeline.lexicon.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 from ssmi.pipeline.lexicon.word_vectors import VectorReader, open_vectors
-from ssmi.pipeline.stages.encoding import encode_words, encoder_of
+from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_of
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 NAMED_LINES = 10
@@ -56,37 +56,35 @@ def work(context: StageContext, folder: Path) -> StageReport:
                 f"{found.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
                 next_step="choose Chinese word vectors (vocab.vectors)",
             )
-        statistics = _facts(reader, licence=found.licence)
         context.reporter.note(_said(reader))
-        if params.extra_words is not None:
-            statistics["extra_words"] = _add_extra_words(context, builder)
+        extra = None if params.extra_words is None else _add_extra_words(context, builder)
         n_words = builder.finish()
-    extra = statistics.get("extra_words", {})
     skipped = builder.dropped + reader.dropped
-    skipped += Counter({f"extra word: {reason}": count for reason, count in extra.get("left_out", {}).items()})
+    if extra is not None:
+        skipped += Counter({f"extra word: {reason}": count for reason, count in extra.left_out.items()})
     return StageReport(
-        rows_in=reader.n_rows + extra.get("listed", 0),
+        rows_in=reader.n_rows + (extra.listed if extra is not None else 0),
         rows_out=n_words,
         skipped=dict(sorted(skipped.items())),
-        statistics=statistics,
+        statistics=_statistics(reader, licence=found.licence, extra=extra).to_json(),
     )
 
 
-def _facts(reader: VectorReader, *, licence: str) -> dict[str, Any]:
+def _statistics(reader: VectorReader, *, licence: str, extra: ExtraWords | None) -> VocabStatistics:
     """What was read, for the manifest."""
-    facts: dict[str, Any] = {
-        "width": reader.width,
-        "format": reader.format,
-        "container": reader.file.container,
-        "encoding": reader.encoding,
-        "rows_in_header": reader.n_in_header,
-        "read_to_the_end": _all_read(reader),
-        "repairs": dict(sorted((+reader.repairs).items())),
-        "licence": licence,
-    }
-    if reader.file.member:
-        facts |= {"member": reader.file.member, "members_passed_over": len(reader.file.passed_over)}
-    return facts
+    return VocabStatistics(
+        width=reader.width,
+        format=reader.format,
+        container=reader.file.container,
+        encoding=reader.encoding,
+        rows_in_header=reader.n_in_header,
+        read_to_the_end=_all_read(reader),
+        repairs=dict(sorted((+reader.repairs).items())),
+        licence=licence,
+        member=reader.file.member or None,
+        members_passed_over=len(reader.file.passed_over),
+        extra_words=extra,
+    )
 
 
 def _all_read(reader: VectorReader) -> bool:
@@ -109,7 +107,7 @@ def _said(reader: VectorReader) -> str:
     )
 
 
-def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> dict[str, Any]:
+def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> ExtraWords:
     """Let the words of the list join, with ids after all others; tells of those that do not.
 
     Their vectors are mapped from BERT's by the map of segments outside the vocabulary, fitted on the vocabulary's first
@@ -119,11 +117,7 @@ def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> dict[
     assert path is not None
     listed = read_extra_words(path)
     joining, left_out = sorted_out(listed, builder)
-    facts: dict[str, Any] = {
-        "listed": len(listed),
-        "added": len(joining),
-        "left_out": dict(sorted(Counter(one.reason for one in left_out).items())),
-    }
+    digest = fit_quality = None
     if joining:
         params = context.params.embed
         fit_on = words_to_fit_on(builder, params.fit_words)
@@ -131,9 +125,15 @@ def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> dict[
         fit = partial(fit_alignment, states[len(joining) :], ridge=params.ridge, seed=params.seed)
         alignment = run_single_threaded(fit, builder.vectors(len(fit_on)))
         builder.add_beyond(joining, run_single_threaded(alignment.apply, states[: len(joining)]))
-        facts |= {"encoder_digest": encoder_of(context).digest, "alignment": alignment.summary()}
+        digest, fit_quality = encoder_of(context).digest, alignment_fit(alignment)
     context.reporter.note(f"vocab: {len(joining):,} of {len(listed):,} extra words join{_named(path, left_out)}")
-    return facts
+    return ExtraWords(
+        listed=len(listed),
+        added=len(joining),
+        left_out=dict(sorted(Counter(one.reason for one in left_out).items())),
+        encoder_digest=digest,
+        alignment=fit_quality,
+    )
 
 
 def _named(path: Path, left_out: list[LeftOut]) -> str:
@@ -153,6 +153,7 @@ def _find(context: StageContext) -> VectorsFile:
 
 STAGE = Stage(
     name="vocab",
+    version=1,
     summary="word vectors → vocabulary, trie, character index",
     sections=("vocab",),
     upstream=(),

@@ -119,7 +119,9 @@ def _write(
 ) -> Table:
     """Write the table of what is finished so far."""
     finished = {name: [by_seed[seed] for seed in seeds if seed in by_seed] for name, by_seed in runs.items() if by_seed}
-    encoder = ablation.params.section("encoder") | {"digest": next(iter(rows.values())).shards.encoder_digest}
+    encoder = ablation.params.section("encoder") | {
+        "digest": next(iter(rows.values())).shards.statistics.encoder_digest
+    }
     command = _command(ablation.dataset, list(finished), n_seeds=len(seeds), overrides=overrides)
     parameters = ablation.params.model_dump(mode="json", exclude={"datasets"})
     table = make_table(Setting(ablation.dataset, encoder, seeds, parameters, command), finished, ablation.others(rows))

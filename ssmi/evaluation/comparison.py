@@ -19,7 +19,9 @@ from ssmi.model.runs.fingerprint import SEED
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.runs import nearest_project, note_if_unfinished
 
 __all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
@@ -38,7 +40,7 @@ class Comparison:
     """Of the intervals: 0.95."""
     overall: Difference
     by_type: Mapping[str, Difference]
-    """Each entity type by name, then Weibo's ``named`` and ``nominal`` where types are so marked."""
+    """Each entity type by name, then each group of types that the data set's record declares."""
 
     def to_json(self) -> dict[str, Any]:
         """For machines: ratios from -1 to 1."""
@@ -78,7 +80,7 @@ def compare_runs(
     systems = [_system(Path(folder), split, root=root, device=device, reporter=reporter) for folder in (run, base)]
     system, other = systems
     _check_sentences(system.counted, other.counted, split, names=(str(run), str(base)))
-    found = compare(system, other, n_resamples=n_resamples)
+    found = compare(system, other, label_groups=_label_groups(Path(run)), n_resamples=n_resamples)
     return Comparison(
         split,
         len(system.counted.sentences),
@@ -113,6 +115,12 @@ def runs_in(folder: Path) -> dict[int, Path]:
     if not runs:
         raise MissingResourceError(f"{folder}: no run in it", next_step="name a run folder, or one that holds runs")
     return _by_seed(folder, runs)
+
+
+def _label_groups(folder: Path) -> LabelGroups:
+    """Of the shards that the runs of a folder were trained on."""
+    run = next(iter(runs_in(folder).values()))
+    return ShardsStatistics.of(manifests.load(run / CHECKPOINT / SHARDS)).label_groups
 
 
 def _by_seed(folder: Path, runs: list[Path]) -> dict[int, Path]:

@@ -70,7 +70,8 @@ def score_file(
             guessed += guesses(own, found, [one.score for one in entities])
             gold.append(own)
             predicted.append(found)
-    return FileScores(score(gold, predicted), calibrate(guessed), _unknown(gold, tagger.labels.entity_types), report)
+    scores = score(gold, predicted, groups=tagger.label_groups)
+    return FileScores(scores, calibrate(guessed), _unknown(gold, tagger.labels.entity_types), report)
 
 
 def _unknown(gold: Sequence[Sequence[Span]], known: Sequence[str]) -> dict[str, int]:

@@ -16,6 +16,7 @@ from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import EmbedParams, SelectionParams
+from ssmi.pipeline.contract.statistics import EmbedStatistics
 from ssmi.pipeline.features.candidates import CandidateSelector
 from ssmi.pipeline.features.oov import isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
@@ -201,10 +202,10 @@ def _ranked(
 
 def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path, encoder: Path) -> FloatArray:
     """The vector of a segment that is neither a word nor stored, as the embed stage makes it of a segment alone."""
-    found, wanted = encoder_digest(encoder), built.report.statistics.get("encoder_digest")
+    found, wanted = encoder_digest(encoder), EmbedStatistics.of(built).encoder_digest
     if found != wanted:
         raise StaleArtifactError(
-            f"{encoder} is another encoder ({found[:12]}) than {embed} was built with ({str(wanted)[:12]})",
+            f"{encoder} is another encoder ({found[:12]}) than {embed} was built with ({wanted[:12]})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
     from ssmi.pipeline.encoder import FrozenEncoder

@@ -16,6 +16,7 @@ from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import belong
 from ssmi.runs import nearest_project
@@ -58,7 +59,7 @@ def project_folders(
     paths = ArtifactPaths(root)
     dataset = shards.dataset or ""
     encoder = find_encoder(params.encoder.name, revision=params.encoder.revision, root=root, reporter=reporter)
-    user_dict = shards.report.statistics.get("feature_parameters", {}).get("segment", {}).get("user_dict")
+    user_dict = ShardsStatistics.of(shards).feature_parameters.segment.user_dict
     return FeatureStore(
         vocab=paths.vocabulary,
         embed=paths.stage("embed", dataset),

@@ -18,8 +18,10 @@ from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.turns import turn
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.entity import Entity
@@ -52,6 +54,7 @@ class _Opened:
 
     features: OnlineFeatures
     spans: SpanTagger
+    label_groups: LabelGroups
     process: int
 
 
@@ -129,7 +132,8 @@ class Tagger:
         own = UserEntities() if entities is None else UserEntities.read(entities)
         for note in own.notes_for(spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
             (reporter or Silent()).note(note)
-        return cls(source, own, _Opened(features, spans, os.getpid()))
+        groups = ShardsStatistics.of(trained.shards).label_groups
+        return cls(source, own, _Opened(features, spans, groups, os.getpid()))
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self._source, self._own))
@@ -204,6 +208,11 @@ class Tagger:
     def labels(self) -> LabelSet:
         """The entity types and the tag scheme of the run."""
         return self._here().spans.labels
+
+    @property
+    def label_groups(self) -> LabelGroups:
+        """Groups of entity types that are also scored together, as the data set of the run declares them."""
+        return self._here().label_groups
 
     @property
     def user_entities(self) -> UserEntities:

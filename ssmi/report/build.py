@@ -18,8 +18,8 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.report import error_list, features, page, sections
 
 Sentences = Sequence[Sequence[Span]]
@@ -144,20 +144,14 @@ def _about_features(
         return features.recall_by(members, characters=characters, gold=tagged.gold, predicted=predicted)
 
     return {
-        "features": sections.cosines(asked.cosines, asked.best, threshold=_threshold(manifest))
+        "features": sections.cosines(
+            asked.cosines, asked.best, threshold=ShardsStatistics.of(manifest).feature_parameters.selection.threshold
+        )
         + sections.candidates(asked.candidates, split=split),
         "unknown": sections.unknown_by_type(
             recall(asked.known), asked.known.why_not or asked.seen.why_not, recall(asked.seen), asked.segments
         ),
     }
-
-
-def _threshold(shards: Manifest) -> float | None:
-    """Of the boundary sets; None where the shards do not say."""
-    try:
-        return float(shards.report.statistics["feature_parameters"]["selection"]["threshold"])
-    except (KeyError, TypeError):
-        return None
 
 
 def _cut_note(n_errors: int, n_shown: int) -> str:

@@ -115,7 +115,7 @@ def epochs(history: History, *, best_epoch: int, split: str) -> str:
     return _figures(("Scores on dev", scores, note), ("Mean loss of a training sentence", losses, ""))
 
 
-def cosines(candidates: Answer, best: Answer, *, threshold: float | None) -> str:
+def cosines(candidates: Answer, best: Answer, *, threshold: float) -> str:
     """The histogram of cosines of all candidates, over it that of the best."""
     if why_not := candidates.why_not or best.why_not:
         return _why_not(why_not)
@@ -132,11 +132,7 @@ def cosines(candidates: Answer, best: Answer, *, threshold: float | None) -> str
         for name, style, counts in (("all candidates", "c5", all_counts), ("the best of each", "c1", best_counts))
         if sum(counts)
     ]
-    mark = (
-        (threshold, f"threshold {threshold:g}")
-        if threshold is not None and edges[0] <= threshold <= edges[-1]
-        else None
-    )
+    mark = (threshold, f"threshold {threshold:g}") if edges[0] <= threshold <= edges[-1] else None
     chart = step_chart(edges, series, title="histogram of cosines", x_label="cosine with the segment", mark=mark)
     note = (
         f"{sum(all_counts):,} candidates of {sum(best_counts):,} distinct pairs of character and segment, all splits."

@@ -38,6 +38,7 @@ def _manifest(folder: Path) -> Manifest:
         inputs={"artifacts/prepare": "ab", "unlabelled/0/新闻.txt": "cd"},
         report=StageReport(rows_in=3, rows_out=2, skipped={"empty": 1}, statistics={"cosine": 0.1, "by": {"x": 2}}),
         files=manifests.describe_files(folder),
+        version=3,
     )
 
 
@@ -160,7 +161,7 @@ def test_what_is_no_manifest_is_stale(folder: Path, body: str) -> None:
         manifests.load(folder)
 
 
-@pytest.mark.parametrize("key", ["stage", "dataset", "parameters", "inputs", "report", "files"])
+@pytest.mark.parametrize("key", ["stage", "version", "dataset", "parameters", "inputs", "report", "files"])
 def test_a_manifest_with_a_part_missing_is_stale(folder: Path, key: str) -> None:
     body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     del body[key]

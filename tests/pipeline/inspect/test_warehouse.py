@@ -50,7 +50,7 @@ SEGMENT_COUNTS = {
 
 def _finish(folder: Path) -> None:
     report = manifest.StageReport(rows_in=0, rows_out=0)
-    made = manifest.Manifest(folder.name, None, {}, {}, report, manifest.describe_files(folder))
+    made = manifest.Manifest(folder.name, None, {}, {}, report, manifest.describe_files(folder), version=1)
     manifest.save(made, folder)
 
 
