@@ -51,14 +51,14 @@ def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, r
     Two processes never make the same entry twice: the second waits and finds it. Raises whatever ``make`` raises, with
     the cache unchanged, and SsmiError when the cache folder cannot be written.
     """
-    found = cached(kind, name, recipe)
-    if found is not None:
-        return found
+    entry = cached(kind, name, recipe)
+    if entry is not None:
+        return entry
     folder = cache_root() / kind / name
     with _usable_cache(), _lock(f"{kind}-{name}", reporter):
-        found = cached(kind, name, recipe)
-        if found is not None:
-            return found
+        entry = cached(kind, name, recipe)
+        if entry is not None:
+            return entry
         if folder.exists():
             reporter.note(f"{name}: the cached copy is damaged or of another version; it is made again")
         with replacing_folder(folder) as fresh:

@@ -37,7 +37,7 @@ class DatasetFiles:
     description: Path | None = None
     """The ``dataset.yaml`` that says so, where there is one."""
     notes: tuple[str, ...] = ()
-    """What a person should know of the folder: files under unusual names, files that are not read."""
+    """What a user should know about the folder: files under unusual names, files that are not read."""
 
 
 def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registry = ASSETS) -> DatasetFiles:

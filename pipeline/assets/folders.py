@@ -40,7 +40,7 @@ class DataFolder:
     description: Path | None = None
     """The ``dataset.yaml``, where there is one."""
     notes: tuple[str, ...] = ()
-    """What a person should know: files under unusual names, files that are not read."""
+    """What a user should know: files under unusual names, files that are not read."""
 
 
 def open_folder(folder: Path) -> DataFolder:
@@ -64,17 +64,17 @@ def open_folder(folder: Path) -> DataFolder:
             splits[split] = _named_file(folder, split, named[split])
             continue
         exact = [path for path in entries if _is_exactly(path, split)]
-        found = exact or [path for path in entries if _is_loosely(path, split)]
-        if len(found) > 1:
+        matches = exact or [path for path in entries if _is_loosely(path, split)]
+        if len(matches) > 1:
             raise InputDataError(
-                f"{folder}: two files for {split}: {found[0].name} and {found[1].name}",
-                next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {found[0].name}}}`, or move "
+                f"{folder}: two files for {split}: {matches[0].name} and {matches[1].name}",
+                next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {matches[0].name}}}`, or move "
                 "the other out of the folder",
             )
-        if found:
-            splits[split] = found[0]
+        if matches:
+            splits[split] = matches[0]
             if not exact:
-                notes.append(f"{split} is {found[0].name}, by its name")
+                notes.append(f"{split} is {matches[0].name}, by its name")
     read = {file for path in splits.values() for file in (path, *files_of(path))}
     unread = [
         f"{path.name}/" if path.is_dir() else path.name
@@ -88,7 +88,7 @@ def open_folder(folder: Path) -> DataFolder:
 
 
 def split_names(split: str) -> list[str]:
-    """The usual file names of a split; each may have ``.gz`` behind it."""
+    """The usual file names of a split; each may end with ``.gz`` in addition."""
     return [f"{word}{ending}" for word in SPLIT_WORDS[split] for ending in (*endings(), *_DOUBLE_ENDINGS)]
 
 

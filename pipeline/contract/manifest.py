@@ -34,7 +34,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class StageReport:
-    """What a stage function tells of its own work."""
+    """What a stage function reports about its work."""
 
     rows_in: int
     rows_out: int
@@ -119,14 +119,14 @@ def load(folder: Path) -> Manifest:
 
 
 def _check_names(names: Iterable[str]) -> None:
-    """A manifest may come from somebody else: it may only name files below its own folder."""
+    """A manifest may come from somebody else: it may only name files below its folder."""
     for name in names:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-            raise ValueError(f"{name!r} is no file below it")
+            raise ValueError(f"{name!r} is not a file below it")
 
 
 def build_hint(folder: Path) -> str:
-    """The command that makes a stage folder, guessed from its place ``artifacts/<stage>[/<dataset>]``."""
+    """The command that makes a stage folder, guessed from its path ``artifacts/<stage>[/<dataset>]``."""
     if folder.parent.name == ARTIFACTS:
         return "ssmi-cli features build --dataset NAME"
     if folder.parent.parent.name == ARTIFACTS:
@@ -140,14 +140,14 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
     Footers alone are read; ``intact`` compares every byte. Raises StaleArtifactError naming each difference.
     """
     named = {name: entry.rows for name, entry in manifest.files.items() if entry.rows is not None}
-    found = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
-    problems = [f"{name} is missing" for name in sorted(named.keys() - found.keys())]
-    problems += [f"{name} is none of its files" for name in sorted(found.keys() - named.keys())]
-    for name in sorted(named.keys() & found.keys()):
+    paths = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
+    problems = [f"{name} is missing" for name in sorted(named.keys() - paths.keys())]
+    problems += [f"{name} is not one of its files" for name in sorted(paths.keys() - named.keys())]
+    for name in sorted(named.keys() & paths.keys()):
         try:
-            rows = pq.read_metadata(found[name]).num_rows
+            rows = pq.read_metadata(paths[name]).num_rows
         except (OSError, pa.ArrowInvalid):
-            problems.append(f"{name} is no Parquet table")
+            problems.append(f"{name} is not a Parquet table")
             continue
         if rows != named[name]:
             problems.append(f"{name} holds {rows:,} rows, not {named[name]:,}")
@@ -159,8 +159,8 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
 
 def intact(manifest: Manifest, folder: Path) -> bool:
     """Whether every file is there, unchanged, and nothing was added."""
-    found = _files(folder)
-    return found.keys() == manifest.files.keys() and all(
+    paths = _files(folder)
+    return paths.keys() == manifest.files.keys() and all(
         path.stat().st_size == manifest.files[name].n_bytes and digest_file(path) == manifest.files[name].sha256
-        for name, path in found.items()
+        for name, path in paths.items()
     )

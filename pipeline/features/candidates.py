@@ -35,8 +35,8 @@ def queries_of(
         for position in range(start, end):
             over[position].add(boundary)
     return [
-        (character, segment, tuple(sorted(found)))
-        for character, segment, found in zip(characters, around, over, strict=True)
+        (character, segment, tuple(sorted(ids)))
+        for character, segment, ids in zip(characters, around, over, strict=True)
     ]
 
 
@@ -54,7 +54,7 @@ class OovVectors(Protocol):
 
 
 class CandidateSelector:
-    """Answers queries; those of one character in a row share its candidates' gathered vectors."""
+    """Answers queries; adjacent ones of one character share its candidates' gathered vectors."""
 
     def __init__(self, vocabulary: Vocabulary, outside: OovVectors, params: SelectionParams) -> None:
         self._vocabulary = vocabulary
@@ -66,13 +66,13 @@ class CandidateSelector:
     def answer(self, query: SelectionQuery) -> tuple[Selection, npt.NDArray[np.float32]]:
         """The selection and the cosines of all candidates it was made from. Shape: (candidates,)."""
         character, segment, candidates = query
-        own_id = self._vocabulary.get(segment, 0)
-        space = self._outside.boundaries if not own_id else None
-        vector = self._vocabulary.vectors[own_id] if own_id else self._outside.of(segment)
+        segment_id = self._vocabulary.get(segment, 0)
+        space = self._outside.boundaries if not segment_id else None
+        vector = self._vocabulary.vectors[segment_id] if segment_id else self._outside.of(segment)
         ids = self._candidates(character, candidates)
         cosines = cosines_with(self._vectors_of(ids, query, space=space), vector)
-        if self._params.exclude_segment and own_id:
-            others = ids != own_id
+        if self._params.exclude_segment and segment_id:
+            others = ids != segment_id
             ids, cosines = ids[others], cosines[others]
         if self._params.choice == "random":
             return select_at_random(ids, cosines, character=character, segment=segment, params=self._params), cosines
@@ -84,7 +84,7 @@ class CandidateSelector:
         return np.asarray(candidates, dtype=np.int32)
 
     def _vectors_of(self, ids: IntArray, query: SelectionQuery, *, space: FloatMatrix | None) -> FloatMatrix:
-        """Vectors of the candidates in ``space``, None for the vocabulary's own. Shape: (candidates, d or width)."""
+        """Vectors of the candidates in ``space``, None for the vocabulary's. Shape: (candidates, d or width)."""
         character, _, candidates = query
         matrix = self._vocabulary.vectors if space is None else space
         if candidates is not None:

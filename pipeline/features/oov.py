@@ -61,8 +61,8 @@ class LinearMap:
     def apply(self, states: FloatMatrix) -> FloatMatrix:
         """Map BERT vectors (n, width) to unit vectors (n, d); a zero row stays zero.
 
-        One vector-matrix product a row: a row's bits do not depend on the others, so a segment met on line gets the
-        very vector that it has off line.
+        One vector-matrix product a row: a row's bits do not depend on the others, so a segment on line gets the
+        same vector as off line.
         """
         mapped = np.zeros((len(states), len(self.offset)), dtype=np.float32)
         for row in np.flatnonzero(states.any(axis=1)):
@@ -125,6 +125,6 @@ def _ridge(x: DoubleMatrix, y: DoubleMatrix, *, ridge: float) -> tuple[DoubleMat
     return np.linalg.solve(gram, x.T @ (y - offset)), offset
 
 
-def _mean_cosine(found: DoubleMatrix, true: DoubleMatrix) -> float:
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(true, axis=1)
-    return float(np.mean((found * true).sum(axis=1) / np.where(lengths == 0, 1, lengths)))
+def _mean_cosine(predicted: DoubleMatrix, true: DoubleMatrix) -> float:
+    lengths = np.linalg.norm(predicted, axis=1) * np.linalg.norm(true, axis=1)
+    return float(np.mean((predicted * true).sum(axis=1) / np.where(lengths == 0, 1, lengths)))

@@ -1,6 +1,6 @@
 """Pointwise mutual information of characters and boundaries, and the local boundary (paper: Local Mutual Maximization).
 
-A match event is one (position, boundary) pair: the trie found boundary b over a position that holds character c. With
+A match event is one (position, boundary) pair: boundary b matches over a position that holds character c. With
 A = events of (c, b), C = events of c with another boundary, B = events of b with another character, N = all events:
 
 * ``joint``   log(A N / ((A + B) (A + C))), the definition p(b, c) / (p(b) p(c));

@@ -11,7 +11,7 @@ _MARKS = (frozenset("。！？!?…\n"), frozenset("；;：:"), frozenset("，,�
 def window_starts(characters: Sequence[str], *, max_window: int) -> list[int]:
     """First positions of the windows that tile the sentence, each at most ``max_window`` characters.
 
-    A window ends behind the last of the best marks in its second half; without a mark it is full. An empty sentence
+    A window ends after the last of the best marks in its second half; without a mark it is full. An empty sentence
     has one window at 0.
     """
     starts = [0]

@@ -1,4 +1,4 @@
-"""Words of one's own that the vector file lacks: a list of them, and which join the vocabulary."""
+"""The user's words that the vector file lacks: their list, and which of them join the vocabulary."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_LIST = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class ExtraWord:
-    """A word and the line it stands on."""
+    """A word and its line."""
 
     word: str
     line: int
@@ -31,7 +31,7 @@ class LeftOut:
 
 
 def read_extra_words(path: Path) -> list[ExtraWord]:
-    """A word a line, in UTF-8; blank lines and lines that begin with # are passed over.
+    """A word a line, in UTF-8; blank lines and lines that begin with # are skipped.
 
     Raises MissingResourceError when there is no such file and InputDataError, with the line, for other encodings.
     """
@@ -39,7 +39,7 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
         raise MissingResourceError(f"{path}: no such list of words", next_step="fix vocab.extra_words in params.yaml")
     if path.stat().st_size > _LONGEST_LIST:
         raise InputDataError(
-            f"{path}: over {_LONGEST_LIST >> 20} MiB, which no list of one's own words has", next_step="name another"
+            f"{path}: over {_LONGEST_LIST >> 20} MiB, too long for a list of words", next_step="name another"
         )
     words = []
     for line, raw in enumerate(path.read_bytes().split(b"\n"), start=1):

@@ -59,13 +59,13 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
         line = line.rstrip("\r \t")
         if not line.strip():
             continue
-        found = _LINE.fullmatch(line)
-        why = _why_not(line, parsed=found is not None)
-        if found is None or why:
+        match = _LINE.fullmatch(line)
+        why = _why_not(line, parsed=match is not None)
+        if match is None or why:
             wrong.append(f"{at_line(path, number)}: {line[:40]!r}: {why}")
         else:
-            count = found["count"]
-            words.append(UserWord(number, found["word"], None if count is None else int(count), found["tag"]))
+            count = match["count"]
+            words.append(UserWord(number, match["word"], None if count is None else int(count), match["tag"]))
     if wrong:
         more = f"; and {len(wrong) - NAMED_LINES} more lines" if len(wrong) > NAMED_LINES else ""
         raise InputDataError("; ".join(wrong[:NAMED_LINES]) + more, next_step=WRITE)
@@ -100,8 +100,8 @@ def _why_not(line: str, *, parsed: bool) -> str:
     if len(fields) == 2 and fields[0].isdigit():
         return "the count stands before the word"
     if len(fields) > 1 and fields[1].lstrip("-+").replace(".", "", 1).isdigit() and not fields[1].isdigit():
-        return "the count is no whole number"
-    return "a blank inside the word, or a field that is no count and no tag"
+        return "the count is not a whole number"
+    return "a blank inside the word, or a field that is neither count nor tag"
 
 
 def repeated(words: Iterable[UserWord]) -> list[tuple[UserWord, int]]:
@@ -136,9 +136,9 @@ def count_uses(
     n_segments: Counter[str] = Counter()
     n_sentences: Counter[str] = Counter()
     for characters in sentences:
-        found = [piece for piece in segment(characters) if piece in wanted]
-        n_segments.update(found)
-        n_sentences.update(set(found))
+        used = [piece for piece in segment(characters) if piece in wanted]
+        n_segments.update(used)
+        n_sentences.update(set(used))
     again = {one.line: f"line {line} gives it again" for one, line in repeated(words)}
     return [
         LineUse(one.line, one.word, n_segments[one.word], n_sentences[one.word], again.get(one.line, one.never))

@@ -29,7 +29,7 @@ def _open(folder: Path, digest: str) -> Vocabulary:
     stretches = tables.read_table(folder / CHARACTERS_FILE, schema.CHARACTER_INDEX).to_pydict()
     return Vocabulary(
         words=words,
-        # as plain arrays: every view of a memory map of numpy's own class costs a Python call
+        # as plain arrays: every view of numpy's memmap class costs a Python call
         vectors=np.asarray(np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)),
         trie=open_trie(folder / TRIE_FILE),
         _ids={word: index for index, word in enumerate(words, start=1)},

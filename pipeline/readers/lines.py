@@ -21,7 +21,7 @@ _BOM = "\ufeff"
 _LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
 _RARE_NUL = 10
-"""A NUL byte in so many is no UTF-8 text: UTF-16 has one in every second where letters are ASCII."""
+"""With more than one NUL byte in so many it is not UTF-8 text: in UTF-16 every second byte of ASCII letters is one."""
 
 
 def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
@@ -105,7 +105,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, list[int]]]:
     try:
         with path.open("rb") as plain:
             packed = plain.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        # buffered, because gzip's own readline is several times slower
+        # buffered, because gzip's readline is several times slower
         with io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb") as stream:
             yield stream, reached
     except FileNotFoundError as error:
@@ -122,7 +122,7 @@ def _head(stream: BinaryIO) -> bytes:
     try:
         head = stream.read(_CHUNK)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        head = b""  # met again while lines are read, with its line
+        head = b""  # raised again while lines are read, with its line
     stream.seek(0)
     return head
 
@@ -140,10 +140,10 @@ def _codec(head: bytes, said: str | None, path: Path) -> str:
     return codec
 
 
-def _undecodable(raw: bytes, place: int | None, codec: str, *, where: str) -> InputDataError:
+def _undecodable(raw: bytes, index: int | None, codec: str, *, where: str) -> InputDataError:
     """Say what the bytes are not, and which encoding they may be; ``place`` is where in the line they are wrong."""
-    wrong = raw[place or 0]
-    at = f"byte {place + 1} of the line is 0x{wrong:02x}" if place is not None else f"byte 0x{wrong:02x}"
+    wrong = raw[index or 0]
+    at = f"byte {index + 1} of the line is 0x{wrong:02x}" if index is not None else f"byte 0x{wrong:02x}"
     line = raw.partition(b"\n")[0].rstrip(b"\r")
     likely = [name for name in _LIKELY if name != codec and b"\0" not in line and _decodes(line, name)]
     readings = " and ".join(f"as {name.upper()} {line.decode(name)[:20]!r}" for name in likely)

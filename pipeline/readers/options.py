@@ -55,7 +55,7 @@ class ReadOptions(BaseModel):
     labels: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """The names of tags that are written as numbers, in their order."""
     tag_map: Mapping[str, Name] | None = None
-    """Type or part-of-speech tag as it is written → entity type; a tag that is not named is no entity."""
+    """Type or part-of-speech tag as it is written → entity type; a tag that is not named is not an entity."""
 
 
 DEFAULT = ReadOptions()

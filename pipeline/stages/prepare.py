@@ -22,12 +22,12 @@ from ssmi.pipeline.stages.stage import Stage, StageContext
 def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The raw files and ``dataset.yaml``, by split and file name, so that no path of a machine gets into a manifest."""
     files = _find(context)
-    found = {
+    inputs = {
         f"raw/{split}/{file.name}": digest_file(file)
         for split, path in sorted(files.splits.items())
         for file in files_of(path)
     }
-    return found if files.description is None else {**found, "raw/dataset.yaml": digest_file(files.description)}
+    return inputs if files.description is None else {**inputs, "raw/dataset.yaml": digest_file(files.description)}
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -39,7 +39,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     for split, sentences, report in _splits(files, params):
         written[split] = _write_split(folder, split, sentences, context=context)
         reports[report.path] = report
-    for note in (*files.notes, *_told(list(reports.values()))):
+    for note in (*files.notes, *_notes(list(reports.values()))):
         context.reporter.note(f"prepare: {note}")
     return StageReport(
         rows_in=sum(report.n_sentences for report in reports.values()),
@@ -76,8 +76,8 @@ def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, I
                 yield split, sentences, report
 
 
-def _told(reports: Sequence[ReadReport]) -> Iterator[str]:
-    """What a person should know of the files that were read."""
+def _notes(reports: Sequence[ReadReport]) -> Iterator[str]:
+    """What a user should know about the files that were read."""
     for report in reports:
         yield from (f"{report.path.name}: {note}" for note in report.notes)
         if summary := report.summary():

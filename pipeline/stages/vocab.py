@@ -21,7 +21,7 @@ from ssmi.pipeline.stages.encoding import encode_words, encoder_of
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 NAMED_LINES = 10
-"""So many lines of the extra words that do not join are named; all are counted."""
+"""Of the extra words that do not join, how many a message names; all are counted."""
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
@@ -29,8 +29,8 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
     These are here and not among ``sections`` because without extra words nothing depends on them.
     """
-    found = _find(context)
-    inputs = {f"vectors/{Path(found.name).name}": found.sha256}
+    vectors = _find(context)
+    inputs = {f"vectors/{Path(vectors.name).name}": vectors.sha256}
     extra = _extra_words(context)
     if extra is not None and extra.is_file():
         encoder, embed = encoder_of(context), context.params.embed
@@ -43,21 +43,21 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 def work(context: StageContext, folder: Path) -> StageReport:
     """Keep the words that can be boundaries, as they are read, and index them."""
     params = context.params.vocab
-    found = _find(context)
-    context.reporter.note(f"vocab: reading {found.name}")
+    vectors = _find(context)
+    context.reporter.note(f"vocab: reading {vectors.name}")
     with VocabularyBuilder(folder, max_word_len=params.max_word_len, max_words=params.max_words) as builder:
-        with open_vectors(found.path, encoding=params.encoding) as reader:
+        with open_vectors(vectors.path, encoding=params.encoding) as reader:
             for words, matrix in reader.blocks():
                 builder.add(words, matrix)
                 if builder.full:
                     break
         if not builder.words:
             raise InputDataError(
-                f"{found.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
+                f"{vectors.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
                 next_step="choose Chinese word vectors (vocab.vectors)",
             )
-        statistics = _facts(reader, licence=found.licence)
-        context.reporter.note(_said(reader))
+        statistics = _statistics(reader, licence=vectors.licence)
+        context.reporter.note(_summary(reader))
         if params.extra_words is not None:
             statistics["extra_words"] = _add_extra_words(context, builder)
         n_words = builder.finish()
@@ -72,9 +72,9 @@ def work(context: StageContext, folder: Path) -> StageReport:
     )
 
 
-def _facts(reader: VectorReader, *, licence: str) -> dict[str, Any]:
+def _statistics(reader: VectorReader, *, licence: str) -> dict[str, Any]:
     """What was read, for the manifest."""
-    facts: dict[str, Any] = {
+    statistics: dict[str, Any] = {
         "width": reader.width,
         "format": reader.format,
         "container": reader.file.container,
@@ -85,8 +85,8 @@ def _facts(reader: VectorReader, *, licence: str) -> dict[str, Any]:
         "licence": licence,
     }
     if reader.file.member:
-        facts |= {"member": reader.file.member, "members_passed_over": len(reader.file.passed_over)}
-    return facts
+        statistics |= {"member": reader.file.member, "members_passed_over": len(reader.file.passed_over)}
+    return statistics
 
 
 def _all_read(reader: VectorReader) -> bool:
@@ -94,8 +94,8 @@ def _all_read(reader: VectorReader) -> bool:
     return reader.ended or reader.n_rows == reader.n_in_header
 
 
-def _said(reader: VectorReader) -> str:
-    """What was read, as one line."""
+def _summary(reader: VectorReader) -> str:
+    """What was read, as one line for the user."""
     packed = f" in {reader.file.container}" if reader.file.container else ""
     member = f" ({reader.file.member})" if reader.file.member else ""
     repairs = "".join(f", {count:,} {reason}" for reason, count in sorted((+reader.repairs).items()))
@@ -110,16 +110,16 @@ def _said(reader: VectorReader) -> str:
 
 
 def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> dict[str, Any]:
-    """Let the words of the list join, with ids after all others; tells of those that do not.
+    """Let the words of the list join, with ids after all others; report those that do not.
 
     Their vectors are mapped from BERT's by the map of segments outside the vocabulary, fitted on the vocabulary's first
-    words: here there is no data set whose words could come first.
+    words: there is no data set here whose words could come first.
     """
     path = _extra_words(context)
     assert path is not None
     listed = read_extra_words(path)
     joining, left_out = sorted_out(listed, builder)
-    facts: dict[str, Any] = {
+    statistics: dict[str, Any] = {
         "listed": len(listed),
         "added": len(joining),
         "left_out": dict(sorted(Counter(one.reason for one in left_out).items())),
@@ -131,9 +131,9 @@ def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> dict[
         fit = partial(fit_alignment, states[len(joining) :], ridge=params.ridge, seed=params.seed)
         alignment = run_single_threaded(fit, builder.vectors(len(fit_on)))
         builder.add_beyond(joining, run_single_threaded(alignment.apply, states[: len(joining)]))
-        facts |= {"encoder_digest": encoder_of(context).digest, "alignment": alignment.summary()}
+        statistics |= {"encoder_digest": encoder_of(context).digest, "alignment": alignment.summary()}
     context.reporter.note(f"vocab: {len(joining):,} of {len(listed):,} extra words join{_named(path, left_out)}")
-    return facts
+    return statistics
 
 
 def _named(path: Path, left_out: list[LeftOut]) -> str:

@@ -15,7 +15,7 @@ from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.writers.formats import FORMATS, Row, Style
 
 _STEP = 100
-"""Sentences of which ``advance`` is told at once."""
+"""Sentences between two calls of ``advance``."""
 
 
 def convert(
@@ -45,7 +45,7 @@ def convert(
             f"scheme {scheme!r} is not written; {nearest(scheme, ROLES)}", next_step="name one of these"
         )
     if not target.parent.is_dir():
-        raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another place")
+        raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another folder")
     if target.is_dir():
         raise InputDataError(f"{target}: a folder", next_step="name a file")
     if target.exists() and any(path.exists() and path.samefile(target) for path in files_of(source)):

@@ -1,6 +1,6 @@
 """Word-vector files → blocks of words with their vectors, read one by one and never held whole.
 
-Told by their first bytes, not by their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``, saved
+Recognised by their first bytes, not their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``, saved
 gensim KeyedVectors; text and word2vec binary also packed (gzip, bzip2, xz, zip, tar). One file here a format. What real
 files get wrong is repaired where the meaning is clear, dropped where it is not, and counted; what cannot be trusted is
 refused with its line or byte. Duplicates are left in: the vocabulary decides.
@@ -46,8 +46,8 @@ def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReade
 
 
 def _reader(file: Unpacked, encoding: str) -> VectorReader:
-    found = format_of(file.peek())
-    if found is None:
+    format_name = format_of(file.peek())
+    if format_name is None:
         raise InputDataError(f"{file.shown}: no vectors ({_what_instead(file.peek())})", next_step=f"name {FORMATS}")
     kinds: dict[Format, type[VectorReader]] = {
         "text": TextReader,
@@ -55,7 +55,7 @@ def _reader(file: Unpacked, encoding: str) -> VectorReader:
         "pickle": gensim_kv.KeyedVectorsReader,
         "fasttext": fasttext.FastTextReader,
     }
-    return kinds[found](file, encoding=encoding)
+    return kinds[format_name](file, encoding=encoding)
 
 
 def _what_instead(start: bytes) -> str:
