@@ -34,7 +34,7 @@ FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
 
 MOST_UNKNOWN, MOST_UNKNOWN_UNREPORTED = 0.5, 0.05
-"""Shares of the Chinese characters of a data set: if more are unknown to it, an encoder is refused, or the share is reported."""
+"""Shares of a data set's Chinese characters: with more unknown to it an encoder is refused, or this is reported."""
 
 
 @dataclass(frozen=True)
