@@ -21,10 +21,21 @@ VERSION = 1
 
 
 def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:
-    """The folder itself, or, where its weights are ``pytorch_model.bin`` alone, its converted copy in the cache.
+    """Convert weights that are ``pytorch_model.bin`` alone, once, into the cache.
 
-    The copy is keyed by the content of the folder, not by its path. Raises InputDataError for weights that are
-    more than tensors, and whatever ``encoder_shape`` raises, before anything is converted.
+    The copy is keyed by the content of the folder, not by its path.
+
+    Args:
+        folder: The encoder.
+        name: What messages call it.
+        reporter: Told of the conversion.
+
+    Returns:
+        The folder itself where it has safetensors, else the converted copy.
+
+    Raises:
+        InputDataError: The weights are more than tensors, or the folder is not that of a supported encoder.
+
     """
     pickles = [] if weight_files(folder) else weight_files(folder, PICKLE)
     if not pickles:

@@ -111,7 +111,9 @@ class _Source:
 def convert(source: Path, target: Path, *, reporter: Reporter) -> None:
     """Write config.json, model.safetensors (float16, BertModel's names, no pooler) and vocab.txt into ``target``.
 
-    Raises InputDataError when the file is not the layout above, with the byte or the tensor at fault.
+    Raises:
+        InputDataError: The file is not the layout above, with the byte or the tensor at fault.
+
     """
     with source.open("rb") as stream:
         try:

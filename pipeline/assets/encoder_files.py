@@ -49,7 +49,9 @@ def encoder_files(folder: Path) -> list[Path]:
 def weight_files(folder: Path, name: str = SAFETENSORS) -> list[Path]:
     """The file of weights, or the index and the parts that it names; empty where they are not whole.
 
-    Raises InputDataError for an index that is damaged or names files elsewhere.
+    Raises:
+        InputDataError: For an index that is damaged or names files elsewhere.
+
     """
     if (folder / name).is_file():
         return [folder / name]

@@ -44,15 +44,23 @@ class DataFolder:
 
 
 def open_folder(folder: Path) -> DataFolder:
-    """Find a folder's splits and the options by which they are read.
+    """Find the splits of a folder and the options by which they are read.
 
-    A split's file is called ``<word>.<ending>`` with a word of ``SPLIT_WORDS`` and an ending of any format; where
-    there is none, a name that holds just one such word (``msra_train_bio``, ``example.train``) will do, and a note
-    says so. ``dataset.yaml`` may name the file instead. Every other file is named in a note, but for those that
-    explain the data to people (README, LICENSE, ``*.md``).
+    A split's file is called ``<word>.<ending>`` with a word of ``SPLIT_WORDS`` and an ending of any format. Without
+    one, a name that holds just one such word (``msra_train_bio``, ``example.train``) is taken, with a note.
+    ``dataset.yaml`` may name the file instead. Every other file is named in a note, except those that explain the data
+    to people (README, LICENSE, ``*.md``).
 
-    Raises InputDataError when two files could be the same split, as which one was meant is not for us to guess, and
-    for a ``dataset.yaml`` that is not as it should be; MissingResourceError where that names a file that is not there.
+    Args:
+        folder: Of the data set.
+
+    Returns:
+        Its splits, options and notes.
+
+    Raises:
+        InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
+        MissingResourceError: ``dataset.yaml`` names a file that does not exist.
+
     """
     description = folder / DESCRIPTION
     named, options = _read_description(description) if description.is_file() else ({}, DEFAULT)
@@ -132,7 +140,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def options_beside(path: Path) -> ReadOptions:
     """How the ``dataset.yaml`` beside a file, or in a folder, says that it is read; the defaults where there is none.
 
-    Raises InputDataError for one that is not as it should be.
+    Raises:
+        InputDataError: For one that is not as it should be.
+
     """
     description = (path if path.is_dir() else path.parent) / DESCRIPTION
     return _read_description(description)[1] if description.is_file() else DEFAULT

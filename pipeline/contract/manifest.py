@@ -94,7 +94,10 @@ def save(manifest: Manifest, folder: Path) -> None:
 def load(folder: Path) -> Manifest:
     """Read a stage folder's manifest.
 
-    Raises MissingResourceError when the stage was not built and StaleArtifactError when another version built it.
+    Raises:
+        MissingResourceError: The stage was not built.
+        StaleArtifactError: Another version built it.
+
     """
     path = folder / MANIFEST_NAME
     try:
@@ -137,7 +140,11 @@ def build_hint(folder: Path) -> str:
 def check_parts(manifest: Manifest, folder: Path) -> None:
     """Refuse a folder whose tables are not those that its manifest names, by name and number of rows.
 
-    Footers alone are read; ``intact`` compares every byte. Raises StaleArtifactError naming each difference.
+    Footers alone are read; ``intact`` compares every byte.
+
+    Raises:
+        StaleArtifactError: Naming each difference.
+
     """
     named = {name: entry.rows for name, entry in manifest.files.items() if entry.rows is not None}
     paths = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}

@@ -103,11 +103,18 @@ def _separates(text: str, start: int, end: int) -> bool:
 
 
 def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterator[Sentence]:
-    """Labelled sentences as raw text of theirs would be seen, so that features are made of the very same characters.
+    """Turn labelled sentences into what is seen of them, so that features are made of the same characters as on line.
 
-    A sentence is cut at its blank lines. Gold entities move along and lose the blanks at their edges; those of
-    nothing but blanks or across a blank line are left out, and so are sentences of nothing but blanks. ``report``,
-    which the reader fills, counts all of it, and what is yielded instead of what was read.
+    A sentence is cut at its blank lines. Gold entities move along and lose the blanks at their edges; those of nothing
+    but blanks or across a blank line are left out, and so are sentences of nothing but blanks.
+
+    Args:
+        sentences: As they were read.
+        report: The reader's; what changes is counted in it, and its totals become those of what is yielded.
+
+    Yields:
+        The sentences as they are seen.
+
     """
     for sentence in sentences:
         if _RUN.search(sentence.text) is None:

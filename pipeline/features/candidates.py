@@ -23,9 +23,19 @@ SelectionQuery = tuple[str, str, tuple[int, ...] | None]
 def queries_of(
     characters: Sequence[str], segments: Sequence[str], starts: Sequence[int], *, vocabulary: Vocabulary, scope: str
 ) -> list[SelectionQuery]:
-    """The query each character of a sentence asks, in the sentence's order.
+    """Make the selection query of each character of a sentence.
 
-    ``scope`` vocabulary: every word that holds the character; sentence: only those the trie finds over its position.
+    Args:
+        characters: One code point each.
+        segments: They tile the sentence.
+        starts: Each segment's first character.
+        vocabulary: Its trie finds the candidates in sentence scope.
+        scope: ``vocabulary`` takes every word that holds the character, ``sentence`` only those that match over its
+            position.
+
+    Returns:
+        One query a character, in the sentence's order.
+
     """
     around = segment_of_each(segments, starts, n_characters=len(characters))
     if scope == "vocabulary":

@@ -90,10 +90,20 @@ class Alignment(LinearMap):
 
 
 def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, seed: int) -> Alignment:
-    """Ridge regression from BERT vectors (n, width) to unit word vectors (n, d), a tenth of the rows held out.
+    """Fit a ridge regression from BERT vectors to word vectors on nine tenths of the rows, and test it on the rest.
 
-    The penalty is ``ridge`` on standardised source dimensions in the units of the mean squared error's Gram matrix
+    The penalty is ``ridge`` on standardised source dimensions, in the units of the mean squared error's Gram matrix
     (per fitted row). The shuffled control fits the same rows with their targets permuted.
+
+    Args:
+        sources: BERT vectors. Shape: (n, width)
+        targets: Unit word vectors. Shape: (n, d)
+        ridge: The penalty.
+        seed: Of the split and of the control.
+
+    Returns:
+        The map, with its mean cosine on held-out rows and that of the control.
+
     """
     n = len(sources)
     rng = np.random.default_rng(seed)

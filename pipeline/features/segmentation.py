@@ -17,12 +17,19 @@ into a word, and elsewhere only where a run of that length has no mark."""
 
 
 def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], list[int]]:
-    """Segments of a sentence and the position of each one's first character.
+    """Cut a sentence into segments that tile it.
 
-    The segments tile the sentence; ``characters`` are one code point each.
+    Args:
+        characters: One code point each.
+        cut: Text → its words, in order.
 
-    Raises InputDataError when the engine loses or changes text, which no engine should, and StaleArtifactError for
-    tokens of several code points, which older versions prepared.
+    Returns:
+        The segments, and the position of each one's first character.
+
+    Raises:
+        InputDataError: The segmenter lost or changed text.
+        StaleArtifactError: A token holds several code points, which older versions prepared.
+
     """
     text = "".join(characters)
     if len(text) != len(characters):

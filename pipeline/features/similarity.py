@@ -45,10 +45,19 @@ def cosines_with(vectors: FloatMatrix, segment: FloatArray) -> FloatArray:
 
 
 def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
-    """Choose best, set and negatives. ``candidate_ids`` ascending; ties go to the lower id.
+    """Choose the best boundary, the boundary set and the negatives of a character.
 
-    Best: the highest cosine. Set: those over the threshold, best first, at most ``max_set``. Negatives: the
-    ``n_negatives`` lowest that are not in the set, lowest first.
+    The best has the highest cosine. The set holds those over the threshold, best first, at most ``max_set``. The
+    negatives are the ``n_negatives`` lowest outside the set, lowest first. Ties go to the lower id.
+
+    Args:
+        candidate_ids: Boundary ids, ascending. Shape: (candidates,)
+        cosines: With the segment. Shape: (candidates,)
+        params: Threshold and sizes.
+
+    Returns:
+        The choice; ``NOTHING`` without candidates.
+
     """
     if not len(candidate_ids):
         return NOTHING

@@ -93,11 +93,21 @@ class Warehouse:
     """View → why it is not there."""
 
     def run(self, sql: str, *, limit: int | None = None) -> Result:
-        """Answer one SELECT (or SHOW, DESCRIBE, SUMMARIZE); ``limit`` cuts the rows, and the rest is counted.
+        """Answer one SELECT (or SHOW, DESCRIBE, SUMMARIZE).
 
-        Raises MissingResourceError when a view's stage is not built, StaleArtifactError when another version built
-        it, ParameterError when the statement would do more than read the views, and SsmiError with DuckDB's
-        words (candidate names included) when it cannot be answered.
+        Args:
+            sql: The statement.
+            limit: The most rows that are returned; the others are counted.
+
+        Returns:
+            Columns, types and rows.
+
+        Raises:
+            MissingResourceError: The stage of a view was not built.
+            StaleArtifactError: Another version built it.
+            ParameterError: The statement would do more than read the views.
+            SsmiError: DuckDB cannot answer it; the message is DuckDB's, with its suggestions of names.
+
         """
         try:
             self.views_of(sql)
@@ -170,9 +180,12 @@ def connect(artifacts: Path, dataset: str) -> Warehouse:
 
 
 def shell_script(artifacts: Path, dataset: str, report: str) -> str:
-    """A report as a plain DuckDB shell runs it: the views it reads, then the query.
+    """Write a report as a script for a plain DuckDB shell: the views that it reads, then the query.
 
-    Raises ParameterError for an unknown report, MissingResourceError when a stage it reads is not built.
+    Raises:
+        ParameterError: There is no such report.
+        MissingResourceError: A stage that it reads was not built.
+
     """
     query = find_report(report).sql
     with connect(artifacts, dataset) as warehouse:

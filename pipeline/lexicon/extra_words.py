@@ -31,9 +31,12 @@ class LeftOut:
 
 
 def read_extra_words(path: Path) -> list[ExtraWord]:
-    """A word a line, in UTF-8; blank lines and lines that begin with # are skipped.
+    """Read a list of words: one a line, in UTF-8; blank lines and lines that begin with # are skipped.
 
-    Raises MissingResourceError when there is no such file and InputDataError, with the line, for other encodings.
+    Raises:
+        MissingResourceError: There is no such file.
+        InputDataError: The file is not UTF-8 (with the line) or too long.
+
     """
     if not path.is_file():
         raise MissingResourceError(f"{path}: no such list of words", next_step="fix vocab.extra_words in params.yaml")
@@ -53,7 +56,17 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
 
 
 def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[list[str], list[LeftOut]]:
-    """Those that join, in the list's order, and those that do not: no boundary can be they, or they are there."""
+    """Divide the listed words into those that join the vocabulary and those that do not.
+
+    Args:
+        words: In the list's order.
+        builder: The vocabulary so far.
+
+    Returns:
+        The words that join, in the list's order, and the lines left out: words that cannot be boundaries, that have a
+        vector, or that are listed twice.
+
+    """
     joining: dict[str, None] = {}
     left_out = []
     for one in words:
@@ -72,7 +85,9 @@ def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[
 def words_to_fit_on(builder: VocabularyBuilder, n: int) -> list[str]:
     """The vocabulary's first ``n`` words, which have vectors of both kinds.
 
-    Raises SsmiError when they are too few to fit a map on.
+    Raises:
+        SsmiError: They are too few to fit a map on.
+
     """
     words = list(builder.words)[:n]
     if len(words) < FEWEST_TO_FIT:

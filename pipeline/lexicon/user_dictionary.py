@@ -46,10 +46,15 @@ class UserWord:
 
 
 def read_user_dictionary(path: Path) -> list[UserWord]:
-    """The lines of a user dictionary, blank ones left out; of UTF-8, or of UTF-16 with its byte order mark.
+    """Read a jieba user dictionary in UTF-8, or in UTF-16 with its byte order mark; blank lines are skipped.
 
-    Raises MissingResourceError when there is no such file and InputDataError, naming each line, for those that are not
-    ``word [count] [tag]`` and for other encodings.
+    Returns:
+        Its lines, in order.
+
+    Raises:
+        MissingResourceError: There is no such file.
+        InputDataError: Lines are not ``word [count] [tag]`` (each is named), or the file has another encoding.
+
     """
     if not path.is_file():
         raise MissingResourceError(f"{path}: no such user dictionary", next_step="fix segment.user_dict in params.yaml")
@@ -131,7 +136,17 @@ def count_uses(
     *,
     segment: Callable[[Sequence[str]], Sequence[str]],
 ) -> list[LineUse]:
-    """Segment every sentence (its characters) and count the segments that are a word of the dictionary, by line."""
+    """Count how often the segmenter cuts each word of the dictionary out of sentences.
+
+    Args:
+        words: The dictionary.
+        sentences: The characters of each.
+        segment: Characters → segments.
+
+    Returns:
+        One entry a line of the dictionary, in its order.
+
+    """
     wanted = {one.word for one in words}
     n_segments: Counter[str] = Counter()
     n_sentences: Counter[str] = Counter()

@@ -19,7 +19,20 @@ CHARACTER_BOUNDARIES_FILE = "character_boundaries.npy"
 
 
 def open_vocabulary(folder: Path, *, digest: str) -> Vocabulary:
-    """Open the vocabulary of ``folder`` once a process; ``digest`` (of its manifest) tells versions apart."""
+    """Open the vocabulary once a process; its vectors are memory-mapped.
+
+    Args:
+        folder: What the vocab stage wrote.
+        digest: Of its manifest, to tell versions of one folder apart.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        MissingResourceError: A table does not exist.
+        StaleArtifactError: A file is damaged or of another version.
+
+    """
     return _open(folder, digest)
 
 

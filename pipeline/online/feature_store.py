@@ -42,7 +42,9 @@ class FeatureStore:
     def files(self) -> dict[str, Path]:
         """Every file that is read, by its name in a pack.
 
-        Raises MissingResourceError when a folder was not built or holds no encoder.
+        Raises:
+            MissingResourceError: A folder was not built or holds no encoder.
+
         """
         check_encoder_folder(self.encoder)
         files = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}

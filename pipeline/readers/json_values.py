@@ -48,7 +48,9 @@ def json_values(
     The first characters that are not blanks tell which it is. Memory holds one line, or one value of the array with a
     piece of text around it, however the array is written.
 
-    Raises InputDataError with ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
+    Raises:
+        InputDataError: With ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
+
     """
     if begins_an_array(path, encoding=encoding):
         with closing(text_pieces(path, encoding=encoding)) as pieces:

@@ -25,16 +25,20 @@ _RARE_NUL = 10
 
 
 def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
-    r"""Yield ``(1-based number, line)`` without line ends, in constant memory.
+    r"""Yield ``(number, line)`` from 1, without line ends, in constant memory.
 
-    Lines end at ``\n`` alone, less one ``\r`` before it: U+0085, U+2028 and their like are characters of the text. A
-    file whose beginning has ``\r`` and no ``\n`` is one of ``\r`` line ends. Gzip is told by its first bytes, whatever
-    the name. A byte order mark is dropped; that of UTF-8, UTF-16 or UTF-32 names the encoding, else it is
-    ``encoding``, else UTF-8: no other is ever guessed.
+    A line ends at ``\n``, less one ``\r`` before it; U+0085, U+2028 and their like are characters of the text. A file
+    whose beginning has ``\r`` and no ``\n`` has ``\r`` line ends. Gzip is recognised by its first bytes.
 
-    Raises MissingResourceError when the file is not there and InputDataError (``file:line``) for bytes that are not
-    of the encoding, UTF-16 without its mark (known by its NUL bytes, or said without its byte order) and a broken gzip
-    file.
+    Args:
+        path: The file.
+        encoding: Of a file without a byte order mark; None is UTF-8. It is never guessed.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: With ``file:line``: bytes are not of the encoding, UTF-16 has neither its mark nor a byte order,
+            or the gzip data is broken.
+
     """
     with _opened(path) as (stream, reached):
         head = _head(stream)
@@ -54,9 +58,17 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
 
 
 def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
-    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n`` unless ``keep_ends``.
+    r"""Read the whole of a file that can only be read as one.
 
-    Raises what ``numbered_lines`` raises, and InputDataError for more than ``LARGEST_WHOLE`` bytes.
+    Args:
+        path: The file.
+        encoding: As for ``numbered_lines``.
+        keep_ends: Leave ``\r\n`` and lone ``\r`` as they are; else they become ``\n``.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: As ``numbered_lines`` raises it, and for more than ``LARGEST_WHOLE`` bytes.
+
     """
     with _opened(path) as (stream, _):
         head = _head(stream)

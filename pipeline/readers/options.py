@@ -69,10 +69,20 @@ def options_from(
     others: Iterable[str] = (),
     refusal: type[SsmiError] = InputDataError,
 ) -> ReadOptions:
-    """Check what a person gave; ``source`` names it in errors, ``others`` are keys that its reader took out before.
+    """Check the options that a user gave.
 
-    Raises ``refusal`` (ParameterError for what was given on the command line) naming every mistake at once, as
-    ``key: what is wrong``.
+    Args:
+        tree: Key → value.
+        source: What errors call them.
+        others: Keys that belong to another reader.
+        refusal: The error to raise; ParameterError for the command line.
+
+    Returns:
+        The options.
+
+    Raises:
+        InputDataError: Or ``refusal``: every mistake at once, as ``key: what is wrong``.
+
     """
     try:
         return ReadOptions.model_validate(tree)

@@ -128,12 +128,22 @@ def files_of(path: Path) -> list[Path]:
 
 
 def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Iterator[Sentence], ReadReport]:
-    """Read a raw file of any known format, recognised by ``options``, its ending, else its first lines.
+    """Read a raw file of any known format.
 
-    Returns the sentences, which stream in constant memory, and a report that is complete when they are exhausted.
+    The format is what ``options`` say, else what the ending says, else what the first lines look like.
 
-    Raises MissingResourceError when the file is not there and InputDataError for an unknown format; while iterating,
-    InputDataError with ``file:line`` where the file breaks its format, and when it holds no sentence.
+    Args:
+        path: The file, or a folder of a format that has folders.
+        options: How the file is read.
+
+    Returns:
+        The sentences, which stream in constant memory, and a report that is complete when they are exhausted.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: The format is unknown. While iterating, with ``file:line``: the file breaks its format, or holds
+            no sentence.
+
     """
     file_format = _format_of(path, options)
     report = ReadReport(path, file_format.name)

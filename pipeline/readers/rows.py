@@ -48,8 +48,10 @@ def read_rows(
     several characters are cut into characters. ``labels``: the file's names of tags that are numbers, where the
     options give none.
 
-    Raises InputDataError with the row's number for rows that are not such objects, different entities under two keys,
-    offsets outside the text and entities that quote another text than stands there.
+    Raises:
+        InputDataError: With the row's number for rows that are not such objects, different entities under two keys,
+            offsets outside the text and entities that quote another text than stands there.
+
     """
     with closing(_objects(rows, None)) as objects:
         first = next(objects, None)

@@ -108,7 +108,9 @@ class TagCensus:
         else BIO. BILOU is BIOES with other letters. A file in which entities begin with I-, and with B- only where one
         of the same type stands before them, is IOB1.
 
-        Raises InputDataError for mixtures, naming the first line of each party, and for numbers instead of names.
+        Raises:
+            InputDataError: For mixtures, naming the first line of each party, and for numbers instead of names.
+
         """
         self._check_spellings()
         counts: Counter[str] = Counter()

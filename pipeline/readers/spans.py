@@ -54,7 +54,9 @@ def marked_sentences(
 
     ``read`` is called once or twice, each time to start anew, with the report that it should count in.
 
-    Raises InputDataError as ``OffsetCensus`` and ``checked_spans`` do.
+    Raises:
+        InputDataError: As ``OffsetCensus`` and ``checked_spans`` do.
+
     """
     unit: Unit = "code-points"
     if options.offsets == "auto":
@@ -114,7 +116,9 @@ class OffsetCensus:
     def unit(self, report: ReadReport) -> Unit:
         """What the offsets count, with a note in ``report`` wherever that is not plain.
 
-        Raises InputDataError when quoted texts say both.
+        Raises:
+            InputDataError: Quoted texts say both.
+
         """
         if self._units and self._points:
             raise InputDataError(
@@ -149,8 +153,10 @@ def checked_spans(
 ) -> tuple[Span, ...]:
     """The entities of one text in code points, sorted; of those that overlap the longer stays, the others are counted.
 
-    Raises InputDataError (beginning with ``where``) for empty or outside stretches, offsets inside a character, a
-    quoted text that does not stand there, and types that cannot be.
+    Raises:
+        InputDataError: Beginning with ``where``, for empty or outside stretches, offsets inside a character, a
+            quoted text that does not stand there, and types that cannot be.
+
     """
     code_point_of = _utf16_places(text) if unit == "utf-16" and text and max(text) > _LAST_OF_PLANE_0 else None
     spans = [_checked(item, text=text, unit=unit, code_point_of=code_point_of, where=where) for item in items]

@@ -68,7 +68,9 @@ def doccano(rows: Iterable[Row], style: Style) -> Iterator[str]:
 def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
     """A character, a tab, its tag; a blank line after each text. Blank characters and tabs stand as they are.
 
-    Raises InputDataError for a line end inside a text and for a type that cannot stand in a tag.
+    Raises:
+        InputDataError: For a line end inside a text and for a type that cannot stand in a tag.
+
     """
     first = True
     for row in rows:
@@ -134,7 +136,9 @@ def bracket(rows: Iterable[Row], style: Style) -> Iterator[str]:
 def csv_table(rows: Iterable[Row], style: Style) -> Iterator[str]:
     """A row a character: the number of its sentence, the character, its tag.
 
-    Raises InputDataError for a type that cannot stand in a tag.
+    Raises:
+        InputDataError: For a type that cannot stand in a tag.
+
     """
     yield "sentence_id,token,tag\n"
     for number, row in enumerate(rows, start=1):

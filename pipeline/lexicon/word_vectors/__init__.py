@@ -27,11 +27,18 @@ __all__ = ["Block", "VectorReader", "open_vectors"]
 def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReader]:
     """Open a vector file of any known format and container; read its ``blocks``, all of them or the first few.
 
-    ``encoding``: of its words; a byte order mark of UTF-8 is read whatever it says.
+    Args:
+        path: The file.
+        encoding: Of its words; a byte order mark of UTF-8 has precedence.
 
-    Raises InputDataError, naming the line or the byte, here, while blocks are read and when the ``with`` ends: when the
-    file is none of the formats, truncated or damaged, when over 1 % of its rows are not what the others are, and when
-    its words are not of that encoding.
+    Yields:
+        The reader.
+
+    Raises:
+        InputDataError: The file is none of the formats, truncated or damaged, over 1 % of its rows differ from the
+            others, or its words are not of the encoding. The message names the line or the byte. Raised here, while
+            blocks are read, and when the ``with`` ends.
+
     """
     with ExitStack() as stack:
         try:

@@ -69,8 +69,10 @@ class Unpacked:
 def unpacked(path: Path, *, plausible: Plausible) -> Iterator[Unpacked]:
     """Open a file through whatever packs it; ``plausible`` tells from its first bytes whether a member may be it.
 
-    Raises InputDataError for archives in which not exactly one file is plausible, for containers that are not read,
-    and for those that unpack to absurd sizes.
+    Raises:
+        InputDataError: For archives in which not exactly one file is plausible, for containers that are not read,
+            and for those that unpack to absurd sizes.
+
     """
     with ExitStack() as stack:
         stream, names = _through(_plain(path, stack), path, stack)

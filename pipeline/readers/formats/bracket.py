@@ -41,8 +41,10 @@ class _Misplaced(Exception):
 def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each line.
 
-    Raises InputDataError with ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities
-    without text or type, and stray backslashes; with ``file:line`` for types with control characters.
+    Raises:
+        InputDataError: With ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities
+            without text or type, and stray backslashes; with ``file:line`` for types with control characters.
+
     """
     for number, line in numbered_lines(path, encoding=options.encoding):
         if not line.strip() or line.startswith("#"):

@@ -58,8 +58,10 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
     lines) and are counted as skipped where more does; relations, events, attributes, normalizations and notes are
     counted as skipped, and so are texts of a folder without annotations. ``line`` is that of the text file.
 
-    Raises MissingResourceError where annotations or their text are not there, InputDataError with ``file:line`` for
-    lines of another form and entities that are not where they say.
+    Raises:
+        MissingResourceError: Annotations or their text are not there.
+        InputDataError: With ``file:line`` for lines of another form and entities that are not where they say.
+
     """
     if not brat_files(path):
         raise MissingResourceError(

@@ -27,7 +27,10 @@ def looks_like_cluener(row: Mapping[str, Any]) -> bool:
 def read_cluener(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each row; a mention must stand where its positions say.
 
-    Raises InputDataError with ``file:line`` for rows of another form (those of CLUENER's test file have no ``label``).
+    Raises:
+        InputDataError: With ``file:line`` for rows of another form (those of CLUENER's test file have no
+            ``label``).
+
     """
     return marked_sentences(partial(_rows, path, options), path=path, options=options, report=report)
 

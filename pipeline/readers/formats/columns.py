@@ -67,8 +67,10 @@ def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     quotes after them) wherever no entity runs on; ``report.notes`` says so. Tokens of several characters are cut into
     characters. Comments (``# id = 1``) are lines before a sentence that begin with ``#`` and a blank and end in no tag.
 
-    Raises InputDataError with ``file:line`` for rows without a tag or token, texts in place of tokens, unknown tags
-    and mixed schemes.
+    Raises:
+        InputDataError: With ``file:line`` for rows without a tag or token, texts in place of tokens, unknown tags
+            and mixed schemes.
+
     """
     layout = survey(path, options, report)
     if layout.is_numbered:
@@ -125,7 +127,11 @@ def split_row(line: str) -> Row | None:
     """Split one line into token and tag; None when it is blank.
 
     Columns are separated by tabs where there is one after the first character, else by spaces, so the token itself
-    may be a space, a tab, U+3000 or U+00A0. Raises ValueError telling what is missing.
+    may be a space, a tab, U+3000 or U+00A0.
+
+    Raises:
+        ValueError: Telling what is missing.
+
     """
     kept = line.rstrip(" \t")
     if not kept:

@@ -78,8 +78,10 @@ def read_csv(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[S
 
     A cell without an id goes on with the sentence before it; without such a column blank rows end sentences.
 
-    Raises InputDataError with ``file:line`` for an unknown header, rows of another length, broken quoting, and what is
-    wrong in the cells.
+    Raises:
+        InputDataError: With ``file:line`` for an unknown header, rows of another length, broken quoting, and what
+            is wrong in the cells.
+
     """
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         header = next((line for _, line in lines), "")

@@ -50,7 +50,9 @@ def read_label_studio(path: Path, options: ReadOptions, report: ReadReport) -> I
     skipped. A task without any list of annotations is one that ``predict`` wrote: its predictions are taken, and
     ``report.notes`` says so; beside annotations predictions are passed over and counted.
 
-    Raises InputDataError naming line and row for rows that are not tasks and entities outside their text.
+    Raises:
+        InputDataError: Naming line and row for rows that are not tasks and entities outside their text.
+
     """
     return marked_sentences(partial(_tasks, path, options), path=path, options=options, report=report)
 

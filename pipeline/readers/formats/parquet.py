@@ -26,8 +26,10 @@ _COLUMNS = ("text", "tokens", *TAG_KEYS, *SPAN_KEYS)
 def read_parquet(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each row.
 
-    Raises MissingResourceError when the file is not there, InputDataError for what is not Parquet and, with
-    ``file:row``, as ``read_rows`` does.
+    Raises:
+        MissingResourceError: The file is not there.
+        InputDataError: For what is not Parquet and, with ``file:row``, as ``read_rows`` does.
+
     """
     names = _label_names(path)
     tag_names = next((names[key] for key in TAG_KEYS if key in names), None)

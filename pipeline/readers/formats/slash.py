@@ -49,7 +49,9 @@ def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
     ``options.tag_map`` names the tags that are entities and their types; all others are none. Of entities inside one
     another the outer one stays, and each inner one is counted as skipped.
 
-    Raises InputDataError with ``file:line:word`` for words without a tag and brackets that do not pair.
+    Raises:
+        InputDataError: With ``file:line:word`` for words without a tag and brackets that do not pair.
+
     """
     types = _Types(options.tag_map)
     has_ids = False

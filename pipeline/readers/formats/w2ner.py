@@ -32,7 +32,9 @@ def looks_like_w2ner(row: Mapping[str, Any]) -> bool:
 def read_w2ner(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each row that has tokens.
 
-    Raises InputDataError naming line and row for rows of another form and indices outside the sentence.
+    Raises:
+        InputDataError: Naming line and row for rows of another form and indices outside the sentence.
+
     """
     census = TokenCensus(path)
     for value, tokens in _rows(path, options, None):
