@@ -144,7 +144,6 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
 
     Raises:
         MissingResourceError: The scheduler does not answer or has no worker.
-
     """
     if scheduler is None and workers <= 0:
         yield Serial()

@@ -62,7 +62,6 @@ def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, r
 
     Raises:
         SsmiError: The cache folder cannot be written.
-
     """
     entry = cached(kind, name, recipe)
     if entry is not None:

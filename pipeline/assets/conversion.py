@@ -35,7 +35,6 @@ def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:
 
     Raises:
         InputDataError: The weights are more than tensors, or the folder is not that of a supported encoder.
-
     """
     pickles = [] if weight_files(folder) else weight_files(folder, PICKLE)
     if not pickles:

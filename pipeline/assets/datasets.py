@@ -56,7 +56,6 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
         MissingResourceError: The name is unknown (the message suggests the nearest known one), the folder has no file
             of any split, or the set cannot or may not be fetched.
         InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
-
     """
     asset = known(name, "dataset", registry)
     licence = asset.licence if asset else OWN_LICENCE
@@ -81,7 +80,6 @@ def user_data_folders(root: Path) -> dict[Path, Origin]:
 
     Raises:
         MissingResourceError: ``SSMI_DATA`` names no folder.
-
     """
     named = os.environ.get("SSMI_DATA")
     parents: dict[Path, Origin] = {root / "data": "folder"}
@@ -105,7 +103,6 @@ def usable(folder: Path) -> tuple[bool, str]:
 
     Returns:
         Whether it can, and the folder or what is wrong with it.
-
     """
     try:
         _with_splits(folder)

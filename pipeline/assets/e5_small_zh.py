@@ -113,7 +113,6 @@ def convert(source: Path, target: Path, *, reporter: Reporter) -> None:
 
     Raises:
         InputDataError: The file is not the layout above, with the byte or the tensor at fault.
-
     """
     with source.open("rb") as stream:
         try:

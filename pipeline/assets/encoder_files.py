@@ -51,7 +51,6 @@ def weight_files(folder: Path, name: str = SAFETENSORS) -> list[Path]:
 
     Raises:
         InputDataError: For an index that is damaged or names files elsewhere.
-
     """
     if (folder / name).is_file():
         return [folder / name]

@@ -60,7 +60,6 @@ def open_folder(folder: Path) -> DataFolder:
     Raises:
         InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
         MissingResourceError: ``dataset.yaml`` names a file that does not exist.
-
     """
     description = folder / DESCRIPTION
     named, options = _read_description(description) if description.is_file() else ({}, DEFAULT)
@@ -142,7 +141,6 @@ def options_beside(path: Path) -> ReadOptions:
 
     Raises:
         InputDataError: For one that is not as it should be.
-
     """
     description = (path if path.is_dir() else path.parent) / DESCRIPTION
     return _read_description(description)[1] if description.is_file() else DEFAULT

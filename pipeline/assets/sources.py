@@ -130,7 +130,6 @@ def read_member(archive: Path, member: str, *, max_bytes: int) -> Iterator[bytes
 
     Raises:
         InputDataError: For a damaged archive and for a member that is missing, a link, or over ``max_bytes``.
-
     """
     left = max_bytes
     try:
@@ -254,7 +253,6 @@ def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
     Raises:
         MissingResourceError: The hub is not reachable, forbidden by HF_HUB_OFFLINE, or has no such model.
         InputDataError: The type of encoder is not supported; raised before any weights are fetched.
-
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError

@@ -21,7 +21,6 @@ class ArtifactPaths:
 
     Attributes:
         root: The folder that holds params.yaml.
-
     """
 
     root: Path
@@ -53,7 +52,6 @@ class ArtifactPaths:
             name: The stage.
             dataset: The data set.
             base: A folder instead of ``artifacts``, for stages that are built once more beside it.
-
         """
         folder = (base or self.folder) / name
         return folder if name in SHARED_STAGES else folder / dataset

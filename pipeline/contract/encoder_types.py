@@ -113,7 +113,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         MissingResourceError: There is none.
         InputDataError: It is damaged, without a type, of a type that is not read, or asks for code that comes with
             it.
-
     """
     path = folder / CONFIG
     try:
@@ -215,7 +214,6 @@ def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int
 
     Raises:
         StaleArtifactError: Weights are missing, have another shape, or belong to another type of model.
-
     """
     lacking = sorted(name for name in info["missing_keys"] if not _HARMLESS.fullmatch(name))
     strange = sorted(

@@ -45,7 +45,6 @@ def vocabulary_file(folder: Path) -> Path:
 
     Raises:
         MissingResourceError: There is none, with the reason where there is a sentencepiece model alone.
-
     """
     for name in VOCABULARIES:
         if (folder / name).is_file():
@@ -72,7 +71,6 @@ def read_vocabulary(folder: Path) -> EncoderVocabulary:
     Raises:
         MissingResourceError: Without a file.
         InputDataError: It holds no vocabulary or cannot give a Chinese character one id.
-
     """
     path = vocabulary_file(folder)
     try:
@@ -110,7 +108,6 @@ def check_specials(ids: Mapping[str, int]) -> None:
 
     Raises:
         StaleArtifactError: One of [CLS], [SEP], [PAD] and [UNK] is missing under every known name.
-
     """
     missing = [token for token in (CLS, SEP, PAD, UNK) if token not in ids]
     if missing:

@@ -97,7 +97,6 @@ def load(folder: Path) -> Manifest:
     Raises:
         MissingResourceError: The stage was not built.
         StaleArtifactError: Another version built it.
-
     """
     path = folder / MANIFEST_NAME
     try:
@@ -144,7 +143,6 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
 
     Raises:
         StaleArtifactError: Naming each difference.
-
     """
     named = {name: entry.rows for name, entry in manifest.files.items() if entry.rows is not None}
     paths = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}

@@ -114,7 +114,6 @@ def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterato
 
     Yields:
         The sentences as they are seen.
-
     """
     for sentence in sentences:
         if _RUN.search(sentence.text) is None:

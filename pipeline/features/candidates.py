@@ -35,7 +35,6 @@ def queries_of(
 
     Returns:
         One query a character, in the sentence's order.
-
     """
     around = segment_of_each(segments, starts, n_characters=len(characters))
     if scope == "vocabulary":

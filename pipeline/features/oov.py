@@ -103,7 +103,6 @@ def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, s
 
     Returns:
         The map, with its mean cosine on held-out rows and that of the control.
-
     """
     n = len(sources)
     rng = np.random.default_rng(seed)

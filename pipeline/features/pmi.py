@@ -35,7 +35,6 @@ def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> 
 
     Returns:
         (character, boundary id) → events.
-
     """
     events: Counter[tuple[str, int]] = Counter()
     for characters, matches in sentences:
@@ -53,7 +52,6 @@ def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -
 
     Returns:
         Columns character, boundary_id, n_events, pmi (natural logarithm) and weight, sorted by pair.
-
     """
     import polars as pl  # slow to import, and on line nothing is counted
 

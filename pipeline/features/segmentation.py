@@ -29,7 +29,6 @@ def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], li
     Raises:
         InputDataError: The segmenter lost or changed text.
         StaleArtifactError: A token holds several code points, which older versions prepared.
-
     """
     text = "".join(characters)
     if len(text) != len(characters):

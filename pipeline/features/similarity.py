@@ -57,7 +57,6 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
 
     Returns:
         The choice; ``NOTHING`` without candidates.
-
     """
     if not len(candidate_ids):
         return NOTHING

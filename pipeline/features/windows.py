@@ -19,7 +19,6 @@ def window_starts(characters: Sequence[str], *, max_window: int) -> list[int]:
 
     Returns:
         The first position of each window; the windows tile the sentence. An empty sentence has one window at 0.
-
     """
     starts = [0]
     while len(characters) - starts[-1] > max_window:

@@ -60,7 +60,6 @@ def check_dataset(
 
     Raises:
         InputDataError: As ``read_sentences`` raises it.
-
     """
     order = {name: rank for rank, name in enumerate(SPLITS)}
     checks: dict[str, SplitCheck] = {}

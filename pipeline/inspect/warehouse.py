@@ -107,7 +107,6 @@ class Warehouse:
             StaleArtifactError: Another version built it.
             ParameterError: The statement would do more than read the views.
             SsmiError: DuckDB cannot answer it; the message is DuckDB's, with its suggestions of names.
-
         """
         try:
             self.views_of(sql)
@@ -185,7 +184,6 @@ def shell_script(artifacts: Path, dataset: str, report: str) -> str:
     Raises:
         ParameterError: There is no such report.
         MissingResourceError: A stage that it reads was not built.
-
     """
     query = find_report(report).sql
     with connect(artifacts, dataset) as warehouse:

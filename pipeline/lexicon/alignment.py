@@ -27,7 +27,6 @@ def open_alignment(path: Path) -> LinearMap:
 
     Raises:
         StaleArtifactError: The file is missing or holds other arrays.
-
     """
     try:
         return LinearMap(**load_file(path))

@@ -36,7 +36,6 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
     Raises:
         MissingResourceError: There is no such file.
         InputDataError: The file is not UTF-8 (with the line) or too long.
-
     """
     if not path.is_file():
         raise MissingResourceError(f"{path}: no such list of words", next_step="fix vocab.extra_words in params.yaml")
@@ -65,7 +64,6 @@ def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[
     Returns:
         The words that join, in the list's order, and the lines left out: words that cannot be boundaries, that have a
         vector, or that are listed twice.
-
     """
     joining: dict[str, None] = {}
     left_out = []
@@ -87,7 +85,6 @@ def words_to_fit_on(builder: VocabularyBuilder, n: int) -> list[str]:
 
     Raises:
         SsmiError: They are too few to fit a map on.
-
     """
     words = list(builder.words)[:n]
     if len(words) < FEWEST_TO_FIT:

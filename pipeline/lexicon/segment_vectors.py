@@ -29,7 +29,6 @@ def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
 
     Returns:
         The vectors, by segment.
-
     """
     segments = tables.read_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=["segment"])
 

@@ -33,7 +33,6 @@ def open_segmenter(engine: str, *, hmm: bool, user_dict: Path | None, digest: st
         ParameterError: rjieba reads no user dictionary.
         MissingResourceError: There is no such dictionary.
         InputDataError: The dictionary has lines that jieba would misread.
-
     """
     if engine == "jieba":
         return _jieba(hmm=hmm, user_dict=user_dict)
@@ -88,7 +87,6 @@ def frequent_words(n: int, *, unless: Callable[[str], bool]) -> list[str]:
 
     Returns:
         The most frequent first; of equal counts the lower code points first.
-
     """
     return list(islice((word for word in _dictionary() if not unless(word)), n))
 

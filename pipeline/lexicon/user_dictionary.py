@@ -54,7 +54,6 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
     Raises:
         MissingResourceError: There is no such file.
         InputDataError: Lines are not ``word [count] [tag]`` (each is named), or the file has another encoding.
-
     """
     if not path.is_file():
         raise MissingResourceError(f"{path}: no such user dictionary", next_step="fix segment.user_dict in params.yaml")
@@ -145,7 +144,6 @@ def count_uses(
 
     Returns:
         One entry a line of the dictionary, in its order.
-
     """
     wanted = {one.word for one in words}
     n_segments: Counter[str] = Counter()

@@ -31,7 +31,6 @@ def open_vocabulary(folder: Path, *, digest: str) -> Vocabulary:
     Raises:
         MissingResourceError: A table does not exist.
         StaleArtifactError: A file is damaged or of another version.
-
     """
     return _open(folder, digest)
 

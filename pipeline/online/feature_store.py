@@ -44,7 +44,6 @@ class FeatureStore:
 
         Raises:
             MissingResourceError: A folder was not built or holds no encoder.
-
         """
         check_encoder_folder(self.encoder)
         files = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
@@ -84,7 +83,6 @@ def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
         MissingResourceError: A folder or file does not exist.
         StaleArtifactError: A folder is of another build, or a file is not what its manifest says. The message names
             both digests of every difference.
-
     """
     statistics = shards.report.statistics
     try:

@@ -76,7 +76,6 @@ def decoded_lines(
 
     Yields:
         The lines. A stream of nothing but a byte order mark has none.
-
     """
     offset = 0
     for number, raw in enumerate(_raw_lines(stream, end.encode(codec)), start=1):

@@ -28,7 +28,6 @@ def raw_span(start: Any, end: Any, label: Any, *, quoted: Any = None, where: str
 
     Raises:
         InputDataError: Beginning with ``where``.
-
     """
     shown = show([start, end, label])
     if type(start) is not int or type(end) is not int or not isinstance(label, str):

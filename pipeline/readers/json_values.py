@@ -50,7 +50,6 @@ def json_values(
 
     Raises:
         InputDataError: With ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
-
     """
     if begins_an_array(path, encoding=encoding):
         with closing(text_pieces(path, encoding=encoding)) as pieces:

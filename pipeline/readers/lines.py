@@ -38,7 +38,6 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
         MissingResourceError: The file does not exist.
         InputDataError: With ``file:line``: bytes are not of the encoding, UTF-16 has neither its mark nor a byte order,
             or the gzip data is broken.
-
     """
     with _opened(path) as (stream, reached):
         head = _head(stream)
@@ -68,7 +67,6 @@ def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = Fals
     Raises:
         MissingResourceError: The file does not exist.
         InputDataError: As ``numbered_lines`` raises it, and for more than ``LARGEST_WHOLE`` bytes.
-
     """
     with _opened(path) as (stream, _):
         head = _head(stream)

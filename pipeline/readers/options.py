@@ -82,7 +82,6 @@ def options_from(
 
     Raises:
         InputDataError: Or ``refusal``: every mistake at once, as ``key: what is wrong``.
-
     """
     try:
         return ReadOptions.model_validate(tree)

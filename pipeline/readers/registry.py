@@ -143,7 +143,6 @@ def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Itera
         MissingResourceError: The file does not exist.
         InputDataError: The format is unknown. While iterating, with ``file:line``: the file breaks its format, or holds
             no sentence.
-
     """
     file_format = _format_of(path, options)
     report = ReadReport(path, file_format.name)

@@ -51,7 +51,6 @@ def read_rows(
     Raises:
         InputDataError: With the row's number for rows that are not such objects, different entities under two keys,
             offsets outside the text and entities that quote another text than stands there.
-
     """
     with closing(_objects(rows, None)) as objects:
         first = next(objects, None)

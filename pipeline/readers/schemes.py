@@ -110,7 +110,6 @@ class TagCensus:
 
         Raises:
             InputDataError: For mixtures, naming the first line of each party, and for numbers instead of names.
-
         """
         self._check_spellings()
         counts: Counter[str] = Counter()

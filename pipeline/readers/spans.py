@@ -56,7 +56,6 @@ def marked_sentences(
 
     Raises:
         InputDataError: As ``OffsetCensus`` and ``checked_spans`` do.
-
     """
     unit: Unit = "code-points"
     if options.offsets == "auto":
@@ -118,7 +117,6 @@ class OffsetCensus:
 
         Raises:
             InputDataError: Quoted texts say both.
-
         """
         if self._units and self._points:
             raise InputDataError(
@@ -156,7 +154,6 @@ def checked_spans(
     Raises:
         InputDataError: Beginning with ``where``, for empty or outside stretches, offsets inside a character, a
             quoted text that does not stand there, and types that cannot be.
-
     """
     code_point_of = _utf16_places(text) if unit == "utf-16" and text and max(text) > _LAST_OF_PLANE_0 else None
     spans = [_checked(item, text=text, unit=unit, code_point_of=code_point_of, where=where) for item in items]

@@ -44,7 +44,6 @@ def convert(
         ParameterError: The format or scheme is unknown.
         MissingResourceError: The source, or the folder of the target, does not exist.
         InputDataError: With ``file:line``: something cannot be read, or the target's format cannot hold it.
-
     """
     source, target = Path(source), Path(target)
     write = FORMATS.get(to)

@@ -70,7 +70,6 @@ def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
 
     Raises:
         InputDataError: For a line end inside a text and for a type that cannot stand in a tag.
-
     """
     first = True
     for row in rows:
@@ -138,7 +137,6 @@ def csv_table(rows: Iterable[Row], style: Style) -> Iterator[str]:
 
     Raises:
         InputDataError: For a type that cannot stand in a tag.
-
     """
     yield "sentence_id,token,tag\n"
     for number, row in enumerate(rows, start=1):

@@ -38,7 +38,6 @@ def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReade
         InputDataError: The file is none of the formats, truncated or damaged, over 1 % of its rows differ from the
             others, or its words are not of the encoding. The message names the line or the byte. Raised here, while
             blocks are read, and when the ``with`` ends.
-
     """
     with ExitStack() as stack:
         try:

@@ -72,7 +72,6 @@ def unpacked(path: Path, *, plausible: Plausible) -> Iterator[Unpacked]:
     Raises:
         InputDataError: For archives in which not exactly one file is plausible, for containers that are not read,
             and for those that unpack to absurd sizes.
-
     """
     with ExitStack() as stack:
         stream, names = _through(_plain(path, stack), path, stack)

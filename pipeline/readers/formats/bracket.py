@@ -44,7 +44,6 @@ def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     Raises:
         InputDataError: With ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities
             without text or type, and stray backslashes; with ``file:line`` for types with control characters.
-
     """
     for number, line in numbered_lines(path, encoding=options.encoding):
         if not line.strip() or line.startswith("#"):

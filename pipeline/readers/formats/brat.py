@@ -61,7 +61,6 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
     Raises:
         MissingResourceError: Annotations or their text are not there.
         InputDataError: With ``file:line`` for lines of another form and entities that are not where they say.
-
     """
     if not brat_files(path):
         raise MissingResourceError(

@@ -30,7 +30,6 @@ def read_cluener(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     Raises:
         InputDataError: With ``file:line`` for rows of another form (those of CLUENER's test file have no
             ``label``).
-
     """
     return marked_sentences(partial(_rows, path, options), path=path, options=options, report=report)
 

@@ -70,7 +70,6 @@ def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     Raises:
         InputDataError: With ``file:line`` for rows without a tag or token, texts in place of tokens, unknown tags
             and mixed schemes.
-
     """
     layout = survey(path, options, report)
     if layout.is_numbered:
@@ -131,7 +130,6 @@ def split_row(line: str) -> Row | None:
 
     Raises:
         ValueError: Telling what is missing.
-
     """
     kept = line.rstrip(" \t")
     if not kept:

@@ -81,7 +81,6 @@ def read_csv(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[S
     Raises:
         InputDataError: With ``file:line`` for an unknown header, rows of another length, broken quoting, and what
             is wrong in the cells.
-
     """
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         header = next((line for _, line in lines), "")

@@ -20,7 +20,6 @@ def read_jsonl(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
 
     Raises:
         InputDataError: As ``json_values`` and ``read_rows`` do.
-
     """
 
     def rows(counting: ReadReport | None) -> Iterator[Value]:

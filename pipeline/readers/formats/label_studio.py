@@ -52,7 +52,6 @@ def read_label_studio(path: Path, options: ReadOptions, report: ReadReport) -> I
 
     Raises:
         InputDataError: Naming line and row for rows that are not tasks and entities outside their text.
-
     """
     return marked_sentences(partial(_tasks, path, options), path=path, options=options, report=report)
 

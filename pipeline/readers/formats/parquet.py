@@ -29,7 +29,6 @@ def read_parquet(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     Raises:
         MissingResourceError: The file is not there.
         InputDataError: For what is not Parquet and, with ``file:row``, as ``read_rows`` does.
-
     """
     names = _label_names(path)
     tag_names = next((names[key] for key in TAG_KEYS if key in names), None)

@@ -51,7 +51,6 @@ def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
 
     Raises:
         InputDataError: With ``file:line:word`` for words without a tag and brackets that do not pair.
-
     """
     types = _Types(options.tag_map)
     has_ids = False

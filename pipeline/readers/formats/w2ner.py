@@ -34,7 +34,6 @@ def read_w2ner(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
 
     Raises:
         InputDataError: Naming line and row for rows of another form and indices outside the sentence.
-
     """
     census = TokenCensus(path)
     for value, tokens in _rows(path, options, None):
