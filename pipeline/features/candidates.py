@@ -1,4 +1,4 @@
-"""The query each character asks of the vocabulary, and its answer (paper: W(c_i), S_k, S_m, S_s).
+"""The selection query of each character, and its answer (paper: W(c_i), S_k, S_m, S_s).
 
 In vocabulary scope the answer depends on the pair (character, segment) alone, so equal queries are answered once.
 """
@@ -6,7 +6,7 @@ In vocabulary scope the answer depends on the pair (character, segment) alone, s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +16,20 @@ from ssmi.pipeline.features.segmentation import segment_of_each
 from ssmi.pipeline.features.similarity import Selection, cosines_with, select, select_at_random
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
 
-SelectionQuery = tuple[str, str, tuple[int, ...] | None]
-"""(character, segment, candidates); candidates None in vocabulary scope: all boundaries of the character."""
+
+class SelectionQuery(NamedTuple):
+    """What a selection depends on."""
+
+    character: str
+    segment: str
+    """The segment around the character."""
+    candidates: tuple[int, ...] | None
+    """Boundary ids, ascending; None in vocabulary scope: all boundaries of the character."""
+
+    @property
+    def order(self) -> tuple[str, str, tuple[int, ...]]:
+        """Sorts queries so that those of one character are adjacent and share its candidates' vectors."""
+        return self.character, self.segment, self.candidates or ()
 
 
 def queries_of(
@@ -38,13 +50,13 @@ def queries_of(
     """
     around = segment_of_each(segments, starts, n_characters=len(characters))
     if scope == "vocabulary":
-        return [(character, segment, None) for character, segment in zip(characters, around, strict=True)]
+        return [SelectionQuery(character, segment, None) for character, segment in zip(characters, around, strict=True)]
     over: list[set[int]] = [set() for _ in characters]
     for start, end, boundary in vocabulary.trie.sentence_matches(characters):
         for position in range(start, end):
             over[position].add(boundary)
     return [
-        (character, segment, tuple(sorted(ids)))
+        SelectionQuery(character, segment, tuple(sorted(ids)))
         for character, segment, ids in zip(characters, around, over, strict=True)
     ]
 
@@ -63,7 +75,7 @@ class OovVectors(Protocol):
 
 
 class CandidateSelector:
-    """Answers queries; adjacent ones of one character share its candidates' gathered vectors."""
+    """Answers selection queries; adjacent ones of one character share its candidates' gathered vectors."""
 
     def __init__(self, vocabulary: Vocabulary, outside: OovVectors, params: SelectionParams) -> None:
         self._vocabulary = vocabulary

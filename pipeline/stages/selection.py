@@ -89,7 +89,7 @@ def _distinct_queries(
     distinct: set[SelectionQuery] = set()
     for of_part in context.map_tasks(distinct_of_part, tasks, sizes=part_sizes(parts), label="collect selections"):
         distinct |= of_part
-    return sorted(distinct, key=lambda query: (query[0], query[1], query[2] or ()))
+    return sorted(distinct, key=lambda query: query.order)
 
 
 def distinct_of_part(task: _PartTask) -> set[SelectionQuery]:
