@@ -109,8 +109,10 @@ class EncoderShape:
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of an encoder of a type that is read.
 
-    Raises MissingResourceError where there is none, InputDataError when it is damaged, without a type, of a type that
-    is not read, or asks for code of its own.
+    Raises:
+        MissingResourceError: There is none.
+        InputDataError: It is damaged, without a type, of a type that is not read, or asks for code that comes with
+            it.
     """
     path = folder / CONFIG
     try:
@@ -131,7 +133,7 @@ def _refused(config: Mapping[str, Any]) -> str:
     """Why an encoder with this config is not read; empty where it is."""
     kind = config.get("model_type")
     if kind is None:
-        return "names no model_type, so nobody can tell how its weights are to be read"
+        return "has no model_type, which says how its weights are to be read"
     if not isinstance(kind, str) or kind not in TYPES:
         return f"model_type {kind!r} is none of the types that are read"
     if config.get("auto_map"):
@@ -179,14 +181,14 @@ def encoder_shape(folder: Path) -> EncoderShape:
         positions -= padding + 1
     if positions <= SPECIAL_TOKENS:
         raise InputDataError(
-            f"{path}: max_position_embeddings {config['max_position_embeddings']} leaves no place for a character",
+            f"{path}: max_position_embeddings {config['max_position_embeddings']} leaves no position for a character",
             next_step=ANOTHER_ENCODER,
         )
     return EncoderShape(kind.name, n_layers, width, positions, vocabulary.size)
 
 
 def with_layers(config: Mapping[str, Any], n_layers: int) -> dict[str, Any]:
-    """The same config with the first so many layers only."""
+    """The same config with the first ``n_layers`` layers only."""
     changed = {**config, "num_hidden_layers": n_layers}
     if isinstance(config.get("layer_types"), list):  # modernbert: a kind of attention a layer
         changed["layer_types"] = config["layer_types"][:n_layers]
@@ -212,7 +214,6 @@ def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int
 
     Raises:
         StaleArtifactError: Weights are missing, have another shape, or belong to another type of model.
-
     """
     lacking = sorted(name for name in info["missing_keys"] if not _HARMLESS.fullmatch(name))
     strange = sorted(
@@ -222,7 +223,7 @@ def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int
     for names, problem in (
         (lacking, "are missing"),
         (others, "have another shape than config.json says"),
-        (strange, "have no place in a model of this type"),
+        (strange, "do not belong to a model of this type"),
     ):
         if names:
             raise StaleArtifactError(

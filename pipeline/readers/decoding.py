@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 GZIP_MAGIC = b"\x1f\x8b"
 NEED_A_MARK = ("utf-16", "utf-32")
-"""Encodings that do not say their byte order: Python would take its own machine's, or stop."""
+"""Encodings that do not say their byte order: Python would take the machine's, or stop."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -76,7 +76,6 @@ def decoded_lines(
 
     Yields:
         The lines. A stream of nothing but a byte order mark has none.
-
     """
     offset = 0
     for number, raw in enumerate(_raw_lines(stream, end.encode(codec)), start=1):
@@ -118,7 +117,7 @@ def _wide_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
 
 
 def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """Lines that end at anything else, found at whole characters only."""
+    """Lines with any other end, cut at whole characters only."""
     buffer, searched = b"", 0
     while chunk := stream.read(_CHUNK):
         buffer += chunk

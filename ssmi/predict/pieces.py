@@ -48,8 +48,8 @@ def cut(text: Text) -> Iterator[Piece]:
     windows = _windows(text.text)
     start, held = 0, next(windows, Stretch("", ()))
     for following in windows:
-        yield Piece(text, held, following.places[0] - start)
-        start, held = following.places[0], following
+        yield Piece(text, held, following.positions[0] - start)
+        start, held = following.positions[0], following
     yield Piece(text, held, len(text.text) - start)
 
 
@@ -57,4 +57,4 @@ def _windows(text: str) -> Iterator[Stretch]:
     for seen in seen_stretches(text):
         starts = window_starts(seen.text, max_window=MAX_PADDED_CHARACTERS)
         for start, end in zip(starts, [*starts[1:], len(seen.text)], strict=True):
-            yield Stretch(seen.text[start:end], seen.places[start:end])
+            yield Stretch(seen.text[start:end], seen.positions[start:end])

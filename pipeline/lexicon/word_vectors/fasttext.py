@@ -1,4 +1,4 @@
-"""fastText's own ``.bin``, through gensim: a word's vector is the mean of its own and those of its character n-grams.
+"""fastText's ``.bin``, through gensim: a word's vector is the mean of its entry and those of its character n-grams.
 
 The only importer of gensim. gensim holds the whole model in memory: (words + n-gram buckets) x width x 4 bytes, and the
 words' part three times. The ``.vec`` beside a ``.bin`` holds the same vectors as text and is read row by row.
@@ -28,7 +28,7 @@ _UNDECODED = re.compile(r"(\\x[0-9a-f]{2})+")
 
 
 class FastTextReader(VectorReader):
-    """The file is held to its own counts first: gensim trusts them, and waits for ever for a word that does not end."""
+    """The file is checked against its counts first: gensim trusts them, and never returns where a word does not end."""
 
     format = "fastText binary"
 
@@ -53,7 +53,7 @@ class FastTextReader(VectorReader):
             yield block, np.array(table.vectors[start : start + ROWS_AT_ONCE], dtype=np.float32)
 
     def _word(self, word: str, row: int) -> str:
-        """What bytes are no text comes from gensim escaped; here it is U+FFFD, as in every other format."""
+        """Gensim escapes bytes that are not text; here they become U+FFFD, as in every other format."""
         if "\\x" not in word:
             return word
         self.repairs["bad bytes"] += 1

@@ -86,10 +86,10 @@ def test_candidates_of_a_sentence_equal_a_search(vectors: Vectors, characters: l
 
 # --- answers ----------------------------------------------------------------------------------------------------------
 
-QUESTIONS: list[SelectionQuery] = [
-    *((character, segment, None) for character in "中国人民a外" for segment in SEGMENTS),
-    *(("国", segment, (1, 2, 3)) for segment in SEGMENTS),
-    *(("人", segment, ids) for segment in SEGMENTS for ids in ((), (4,), (2, 3, 4, 5, 8))),
+QUERIES = [
+    *(SelectionQuery(character, segment, None) for character in "中国人民a外" for segment in SEGMENTS),
+    *(SelectionQuery("国", segment, (1, 2, 3)) for segment in SEGMENTS),
+    *(SelectionQuery("人", segment, ids) for segment in SEGMENTS for ids in ((), (4,), (2, 3, 4, 5, 8))),
 ]
 
 
@@ -115,10 +115,10 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
     segments = _aligned(vectors) if space == "aligned" else segments
     params = SelectionParams(exclude_segment=exclude_segment, threshold=threshold, max_set=2, n_negatives=3)
     selector = CandidateSelector(vocabulary, segments, params)
-    for query in QUESTIONS:
+    for query in QUERIES:
         expected = _cosines_plainly(query, vocabulary, segments)
-        if exclude_segment and query[1] in WORDS:
-            expected.pop(WORDS.index(query[1]) + 1, None)
+        if exclude_segment and query.segment in WORDS:
+            expected.pop(WORDS.index(query.segment) + 1, None)
         found, cosines = selector.answer(query)
         assert cosines.tolist() == pytest.approx(list(expected.values()), abs=1e-6)
         assert found.n_candidates == len(expected)
@@ -155,7 +155,7 @@ def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
 
 @pytest.mark.parametrize("space", ["aligned", "bert"])
 @pytest.mark.parametrize("choice", ["cosine", "random"])
-@given(order=st.permutations(QUESTIONS))
+@given(order=st.permutations(QUERIES))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 def test_an_answer_does_not_depend_on_what_else_is_asked(
     vectors: Vectors, space: str, choice: str, order: list[SelectionQuery]
