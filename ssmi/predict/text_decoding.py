@@ -54,19 +54,19 @@ def check_encoding(name: str) -> str:
 
     Raises ParameterError for one that is not known or is none of text.
     """
-    known = text_encoding(name)
-    if known is None:
+    found = text_encoding(name)
+    if found is None:
         raise ParameterError(
             f"encoding {name!r}: not one of text that is known here", next_step="for example utf-8, gb18030, utf-16"
         )
-    return known
+    return found
 
 
 class Source:
     """A stream that was looked into: unpacked if gzip packed it, refused if it is no text.
 
-    name: what errors call it; encoding: what the user says; advance: told of the bytes that are read of the stream.
-    Raises InputDataError for what is not text, or is in another encoding than the user says.
+    name: what errors call it; encoding: what the person says; advance: told of the bytes that are read of the stream.
+    Raises InputDataError for what is no text, or is in another encoding than was said.
     """
 
     def __init__(
@@ -86,21 +86,21 @@ class Source:
         self.encoding = self._choose(encoding)
         self._refuse_what_is_no_text()
 
-    def _choose(self, given: str | None) -> str:
-        mark, marked = next(((mark, encoding) for mark, encoding in _MARKS if self.head.startswith(mark)), (b"", None))
-        given = None if given is None else check_encoding(given)
-        if given in _NEED_A_MARK and marked is None:
+    def _choose(self, said: str | None) -> str:
+        mark, marked = next(((mark, own) for mark, own in _MARKS if self.head.startswith(mark)), (b"", None))
+        said = None if said is None else check_encoding(said)
+        if said in _NEED_A_MARK and marked is None:
             raise InputDataError(
-                f"{self.name}: no byte order mark, so it does not say which {given}",
-                next_step=f"--encoding {given}-le (as Windows writes it) or {given}-be",
+                f"{self.name}: no byte order mark, so it does not say which {said}",
+                next_step=f"--encoding {said}-le (as Windows writes it) or {said}-be",
             )
-        if marked and given and given != marked and not (given in _NEED_A_MARK and marked.startswith(given)):
+        if marked and said and said != marked and not (said in _NEED_A_MARK and marked.startswith(said)):
             raise InputDataError(
-                f"{self.name}: begins with the byte order mark of {marked}, not {given}",
+                f"{self.name}: begins with the byte order mark of {marked}, not {said}",
                 next_step=f"leave --encoding out, or name {marked}",
             )
         self._mark = mark
-        return marked or given or UTF8
+        return marked or said or UTF8
 
     def _refuse_what_is_no_text(self) -> None:
         for magic, what, next_step in _NOT_TEXT:
@@ -125,9 +125,9 @@ class Source:
             try:
                 line = raw[start:].decode(self.encoding, errors)
             except UnicodeDecodeError as error:
-                position = start + error.start
+                place = start + error.start
                 raise InputDataError(
-                    f"{at_line(self.name, number)}: byte {offset + position} (0x{raw[position]:02x}) is not"
+                    f"{at_line(self.name, number)}: byte {offset + place} (0x{raw[place]:02x}) is not"
                     f" {self.encoding.upper()}: {error.reason}",
                     next_step="say which it is with --encoding (gb18030, utf-16 ...), convert the file to UTF-8,"
                     " or go on with --errors replace (U+FFFD in its place)",
@@ -140,13 +140,13 @@ class Source:
 
     def _raw_lines(self) -> Iterator[bytes]:
         end = "\n".encode(self.encoding)
-        n_after = len(end) - 1 - end.index(b"\n")
+        behind = len(end) - 1 - end.index(b"\n")
         raw = b""
         try:
             while more := self._stream.readline():
                 raw += more
-                if n_after and more.endswith(b"\n") and len(raw) % len(end) == 1:
-                    raw += self._stream.read(n_after)
+                if behind and more.endswith(b"\n") and len(raw) % len(end) == 1:
+                    raw += self._stream.read(behind)
                 if len(end) == 1 or (len(raw) % len(end) == 0 and raw.endswith(end)):
                     yield raw
                     raw = b""
