@@ -54,6 +54,12 @@ def devices(context: click.Context, parameter: click.Parameter, incomplete: str)
     return _beginning(("auto", "cpu", "cuda", "cuda:0", "cuda:1"), incomplete)
 
 
+def encodings(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Those that Chinese text is usually in."""
+    names = ("utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-le", "utf-16-be")
+    return [name for name in names if name.startswith(incomplete.lower())]
+
+
 def _session(context: click.Context) -> Session:
     """That of the command to come: the top command, which makes it, is not run for a completion."""
     return Session(project_option=context.find_root().params.get("project"), debug=False)

@@ -1,4 +1,4 @@
-"""``ssmi-cli``: a group whose commands are imported only when called, and the one place where errors become words."""
+"""``ssmi-cli``: commands that are imported only when called, and the one place where errors become messages."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _NOT_OURS:
         place = f"{_named(error.filename)}: " if error.filename else ""
         return _fail(
-            f"error: {place}{error.strerror}\n  next: make room, mend its permissions, or name another place", 1
+            f"error: {place}{error.strerror}\n  next: make room, fix its permissions, or name another place", 1
         )
     return _fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
 

@@ -204,10 +204,10 @@ def _ranked(
 
 def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path, encoder: Path) -> FloatArray:
     """The vector of a segment that is neither a word nor stored, as the embed stage makes it of a segment alone."""
-    found, wanted = encoder_digest(encoder), EmbedStatistics.of(built).encoder_digest
-    if found != wanted:
+    digest, expected = encoder_digest(encoder), EmbedStatistics.of(built).encoder_digest
+    if digest != expected:
         raise StaleArtifactError(
-            f"{encoder} is another encoder ({found[:12]}) than {embed} was built with ({wanted[:12]})",
+            f"{encoder} is another encoder ({digest[:12]}) than {embed} was built with ({expected[:12]})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
     from ssmi.pipeline.encoder import FrozenEncoder

@@ -9,7 +9,7 @@ from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
 from ssmi.pipeline.features.blanks import Stretch, seen_stretches
 from ssmi.pipeline.features.windows import window_starts
 from ssmi.predict.entity import Entity
-from ssmi.predict.user_entities import Found
+from ssmi.predict.user_entities import MergedEntity
 
 
 @dataclass(slots=True)
@@ -36,9 +36,9 @@ class Piece:
         """What the network reads; empty only where nothing of the text is seen."""
         return self.seen.text
 
-    def add(self, found: Iterable[Found]) -> None:
-        """Give its text the entities that were found in this piece, at their places in the text as given."""
-        for one in found:
+    def add(self, merged: Iterable[MergedEntity]) -> None:
+        """Give its text the entities of this piece, at their positions in the text as given."""
+        for one in merged:
             start, end = self.seen.given(one.span.start, one.span.end)
             self.of.entities.append(Entity(start, end, one.span.label, self.of.text[start:end], one.score, one.source))
 

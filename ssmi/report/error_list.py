@@ -1,4 +1,4 @@
-"""The error list: each mistake with its sentence and what the features said there, as the page's script reads it."""
+"""The error list: each mistake with its sentence and the features there, as the page's script reads it."""
 
 from __future__ import annotations
 
@@ -47,38 +47,41 @@ def list_errors(
     predicted: Sequence[Sequence[Span]],
     most: int = MAX_ERRORS,
 ) -> ErrorList:
-    """Every mistake, and the first ``most`` as a document that names labels and sentences by their places in it.
+    """Every mistake, and the first ``most`` as a document that names labels and sentences by their indices in it.
 
-    An error: ``kind, sentence, start, end``, the places of its entities among the sentence's ``gold`` and
+    An error: ``kind, sentence, start, end``, the indices of its entities among the sentence's ``gold`` and
     ``predicted``, and ``rows``: [position, segment, best, cosine, set, local], words being texts, empty for none.
     """
-    found = [find_mistakes(own, guessed) for own, guessed in zip(gold, predicted, strict=True)]
-    counts: dict[str, int] = {kind: sum(mistake.kind == kind for own in found for mistake in own) for kind in KINDS}
+    by_sentence = [find_mistakes(*spans) for spans in zip(gold, predicted, strict=True)]
+    counts: dict[str, int] = {
+        kind: sum(mistake.kind == kind for mistakes in by_sentence for mistake in mistakes) for kind in KINDS
+    }
     shown: dict[int, list[Mistake]] = {}
     left = most
-    for row, mistakes in enumerate(found):
+    for row, mistakes in enumerate(by_sentence):
         if mistakes[:left]:
             shown[row] = mistakes[:left]
             left -= len(shown[row])
     features = _features(shards, split, list(shown))
     words = _words(shards, features)
-    place = {label: index for index, label in enumerate(labels)}
+    label_index = {label: index for index, label in enumerate(labels)}
     document: Json = {"labels": list(labels), "sentences": [], "errors": []}
-    for (row, mistakes), own_features in zip(shown.items(), features, strict=True):
+    for (row, mistakes), of_sentence in zip(shown.items(), features, strict=True):
         sides = {"gold": sorted(gold[row]), "predicted": sorted(predicted[row])}
         document["errors"] += [
-            _error(mistake, len(document["sentences"]), sides, own_features, words) for mistake in mistakes
+            _error(mistake, len(document["sentences"]), sides, of_sentence, words) for mistake in mistakes
         ]
         document["sentences"].append(
             {
-                "id": own_features["sentence_id"],
-                "text": own_features["characters"],
+                "id": of_sentence["sentence_id"],
+                "text": of_sentence["characters"],
                 **{
-                    side: [[span.start, span.end, place[span.label]] for span in spans] for side, spans in sides.items()
+                    side: [[span.start, span.end, label_index[span.label]] for span in spans]
+                    for side, spans in sides.items()
                 },
             }
         )
-    return ErrorList(counts, sum(map(bool, found)), document)
+    return ErrorList(counts, sum(map(bool, by_sentence)), document)
 
 
 def _error(mistake: Mistake, sentence: int, sides: dict[str, list[Span]], row: Json, words: dict[int, str]) -> Json:
@@ -91,11 +94,11 @@ def _error(mistake: Mistake, sentence: int, sides: dict[str, list[Span]], row: J
         "end": mistake.end,
         "gold": [sides["gold"].index(span) for span in mistake.gold],
         "predicted": [sides["predicted"].index(span) for span in mistake.predicted],
-        "rows": [_said_of(position, row, words) for position in range(first, last)],
+        "rows": [_features_of(position, row, words) for position in range(first, last)],
     }
 
 
-def _said_of(position: int, row: Json, words: dict[int, str]) -> list[Any]:
+def _features_of(position: int, row: Json, words: dict[int, str]) -> list[Any]:
     starts = row["segment_starts"]
     segment = bisect_right(starts, position) - 1
     end = starts[segment + 1] if segment + 1 < len(starts) else len(row["characters"])
@@ -111,21 +114,21 @@ def _said_of(position: int, row: Json, words: dict[int, str]) -> list[Any]:
 
 
 def _features(shards: Path, split: str, rows: Sequence[int]) -> list[Json]:
-    """The columns of ``rows`` (places in the split) as plain rows; of a part only those are unpacked."""
-    found: list[Json] = []
+    """The columns of ``rows`` (indices in the split) as plain rows; of a part only those are unpacked."""
+    features: list[Json] = []
     first = 0
     for path in tables.list_parts(shards, split):
         part = tables.read_table(path, schema.SHARDS, columns=_COLUMNS)
-        own = [row - first for row in rows if first <= row < first + len(part)]
-        found += part.take(pa.array(own, type=pa.int64())).to_pylist()
+        in_part = [row - first for row in rows if first <= row < first + len(part)]
+        features += part.take(pa.array(in_part, type=pa.int64())).to_pylist()
         first += len(part)
-    return found
+    return features
 
 
 def _words(shards: Path, features: Sequence[Json]) -> dict[int, str]:
     """Boundary id → word, of the boundaries that the features name; empty for 0."""
     wanted = {index for row in features for name in ("best_ids", "local_ids") for index in row[name]}
-    wanted |= {index for row in features for own in row["set_ids"] for index in own}
+    wanted |= {index for row in features for ids in row["set_ids"] for index in ids}
     path = shards / "boundaries.parquet"
     width = pq.read_schema(path).field("vector").type.list_size
     table = tables.read_table(path, schema.boundaries(width), columns=["boundary_id", "word"])

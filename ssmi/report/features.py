@@ -122,9 +122,9 @@ def recall_by(
 ) -> dict[str, tuple[Found, Found]]:
     """Type → gold entities whose (type, text) is in ``members``, and those whose is not."""
     counts: dict[str, tuple[Found, Found]] = {}
-    for own, guessed, text in zip(gold, predicted, characters, strict=True):
+    for spans, guessed, text in zip(gold, predicted, characters, strict=True):
         right = set(guessed)
-        for span in own:
+        for span in spans:
             inside, outside = counts.setdefault(span.label, (Found(), Found()))
             is_in = (span.label, "".join(text[span.start : span.end])) in members
             (inside if is_in else outside).add(correct=span in right)
