@@ -85,9 +85,9 @@ def evaluate(
             project = session.named_root
             scores, calibration = _of_file(session, folder, project, *instead, device=device or "auto")
     if picture is not None:
-        from ssmi.evaluation.calibration_plot import plot
+        from ssmi.charts.reliability import plot_reliability
 
-        plot(calibration, picture, form=picture.suffix[1:])
+        plot_reliability(calibration, picture)
     if as_json:
         click.echo(json.dumps({title: scores}, ensure_ascii=False, indent=1))
     else:

@@ -66,9 +66,9 @@ def explain(
     found = _ask(session, character, segment, dataset=dataset, overrides=overrides)
     shown = [one for one in found.candidates if not top or one.rank <= top or one.best or one.in_set or one.negative]
     if picture is not None:
-        from ssmi.explain.plot import plot
+        from ssmi.explain.plot import plot_candidates
 
-        plot(found, shown, picture, form=picture.suffix[1:])
+        plot_candidates(found, shown, picture)
     from ssmi.cli.streams import utf8_stdout
 
     utf8_stdout()

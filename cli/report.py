@@ -43,9 +43,9 @@ def report(
     artifacts = session.project.paths.folder
     target = out or folder / f"report-{split}.html"
     from ssmi.pipeline.contract.tables import writing
-    from ssmi.report.build import compose
+    from ssmi.report.build import build
 
-    page = compose(
+    page = build(
         run=folder,
         title=f"{name}, {split}",
         run_name=_name_of(folder, session.root),

@@ -127,7 +127,9 @@ def test_another_schema_version_is_refused(folder: Path, version: object) -> Non
     body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     body["schema_version"] = version
     (folder / MANIFEST_NAME).write_text(json.dumps(body), encoding="utf-8")
-    with pytest.raises(StaleArtifactError, match=rf"schema version {version}, this program writes {schema.SCHEMA_VERSION}") as caught:
+    with pytest.raises(
+        StaleArtifactError, match=rf"schema version {version}, this program writes {schema.SCHEMA_VERSION}"
+    ) as caught:
         manifests.load(folder)
     assert "build the features again" in caught.value.next_step
 
