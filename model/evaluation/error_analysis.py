@@ -43,8 +43,9 @@ class SpanError:
 
 def find_span_errors(gold: Iterable[Span], predicted: Iterable[Span]) -> list[SpanError]:
     """Return the errors of one sentence in the order of its text; exact matches are not errors."""
-    own_gold, own_predicted = set(gold), set(predicted)
-    sides = [(span, True) for span in own_gold - own_predicted] + [(span, False) for span in own_predicted - own_gold]
+    gold_spans, predicted_spans = set(gold), set(predicted)
+    sides = [(span, True) for span in gold_spans - predicted_spans]
+    sides += [(span, False) for span in predicted_spans - gold_spans]
     groups: list[list[tuple[Span, bool]]] = []
     end = 0
     for span, is_gold in sorted(sides):
@@ -72,12 +73,12 @@ def _span_error(group: Sequence[tuple[Span, bool]]) -> SpanError:
 def confusion(sentences: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> Counter[tuple[str | None, str | None]]:
     """(gold type, predicted type) → how many entities, over (gold, predicted) of each sentence.
 
-    Entities are compared where their characters are the very same; None stands for no such entity on that side. So
+    Entities are compared where they have exactly the same characters; None stands for no such entity on that side. So
     the counts of a gold type over all columns add up to the gold entities of the type, and likewise for predictions.
     """
     counts: Counter[tuple[str | None, str | None]] = Counter()
     for gold, predicted in sentences:
         of_gold = {(span.start, span.end): span.label for span in gold}
         of_predicted = {(span.start, span.end): span.label for span in predicted}
-        counts.update((of_gold.get(place), of_predicted.get(place)) for place in of_gold.keys() | of_predicted.keys())
+        counts.update((of_gold.get(ends), of_predicted.get(ends)) for ends in of_gold.keys() | of_predicted.keys())
     return counts

@@ -64,7 +64,7 @@ def plot_curves(table: Table, path: Path) -> bool:
         "dev F1 by epoch",
         lines,
         x_label="epoch",
-        y_label="dev F1 (%): mean; band: lowest to highest seed",
+        y_label="dev F1 (%): mean; band: all seeds",
         title=table["dataset"],
         size=(7.0, 4.2),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ssmi.charts.backend import MaxNLocator
 from ssmi.charts.lines import Mark
 from ssmi.charts.rendering import Canvas
-from ssmi.charts.style import SIZE, SMALL, Colour, percent
+from ssmi.charts.style import SIZE, SMALL, STEPS, Colour, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class BarChart:
         axes.set_xticks(range(len(self.names)), self.names)
         axes.tick_params(axis="x", length=0)
         axes.set_ylim(0, 1.08 * (max(self.shares, default=0) or 1))
-        share_axis(canvas)
+        canvas.write_y_in_percent()
         axes.set_xlabel(self.x_label)
 
 
@@ -81,31 +81,26 @@ class StepChart:
             )
         if is_cut:
             self._write_cut_shares(canvas, top)
-        share_axis(canvas)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+        canvas.write_y_in_percent()
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=STEPS))
         axes.set_xlabel(self.x_label)
         if self.mark is not None:
             canvas.add_mark(self.mark.x, self.mark.text)
         canvas.add_legend()
 
     def _write_cut_shares(self, canvas: Canvas, top: float) -> None:
-        """Name the shares that the axes cut off, one below the other, beside their bin."""
+        """Write the shares that the axes cut off beside their bin, in the colours of their histograms."""
         cut = [one for one in self.histograms if max(one.shares) > top]
         index = max(range(len(self.edges) - 1), key=lambda bin_: max(one.shares[bin_] for one in self.histograms))
         is_right = index > 0.6 * len(self.edges)
-        canvas.axes.annotate(
-            "\n".join(f"{one.name}: {percent(max(one.shares))} ↑" for one in cut),
-            (self.edges[index if is_right else index + 1], top),
-            xytext=(-4 if is_right else 4, -4),
-            textcoords="offset points",
-            ha="right" if is_right else "left",
-            va="top",
-            fontsize=SMALL,
-        )
-
-
-def share_axis(canvas: Canvas) -> None:
-    """Write y as a per cent, with lines across."""
-    canvas.axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
-    canvas.axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
-    canvas.axes.grid(axis="y")
+        for line, one in enumerate(cut):
+            canvas.axes.annotate(
+                f"{percent(max(one.shares))} ↑",
+                (self.edges[index if is_right else index + 1], top),
+                xytext=(-4 if is_right else 4, -4 - 1.2 * SMALL * line),
+                textcoords="offset points",
+                ha="right" if is_right else "left",
+                va="top",
+                fontsize=SMALL,
+                color=one.colour,
+            )

@@ -74,4 +74,4 @@ class CandidateChart:
         axes.grid(axis="x")
         axes.set_xlabel("cosine")
         axes.set_title(f"{self.character} · {self.segment}", fontproperties=font, fontsize=14)
-        canvas.add_legend(columns=5)
+        canvas.add_legend()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ssmi.charts.backend import MaxNLocator
 from ssmi.charts.rendering import Canvas
-from ssmi.charts.style import SIZE, Colour
+from ssmi.charts.style import SIZE, STEPS, Colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ class LineChart:
                 canvas.add_tooltip(dot, f"{line.name}, {self.x_label} {x:g}: {value:.4g}")
             if line.band is not None:
                 axes.fill_between(line.xs, *line.band, color=line.colour, alpha=0.15, linewidth=0)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
-        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, steps=STEPS))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=STEPS))
         axes.grid(axis="y")
         axes.set(xlabel=self.x_label, ylabel=self.y_label, title=self.title)
         if self.mark is not None:

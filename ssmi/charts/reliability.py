@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.charts.bars import share_axis
 from ssmi.charts.rendering import Canvas, save_chart
 from ssmi.charts.style import SIZE, SMALL, Colour
 from ssmi.model.evaluation.calibration import Calibration
@@ -21,7 +20,7 @@ class ReliabilityChart:
     size: tuple[float, float] = SIZE
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the bars, a dot at the mean probability of each, and the line on which probabilities are true."""
+        """Draw the bars, a dot at the mean probability of each, and the line of perfect calibration."""
         axes = canvas.axes
         for each in self.calibration.bins:
             if each.n:
@@ -41,12 +40,12 @@ class ReliabilityChart:
                     ha="center",
                     fontsize=SMALL,
                 )
-        axes.plot([0, 1], [0, 1], color=Colour.ORANGE, linestyle="--", linewidth=1, label="as it should be")
+        axes.plot([0, 1], [0, 1], color=Colour.ORANGE, linestyle="--", linewidth=1, label="perfect calibration")
         axes.set(xlim=(0, 1), ylim=(0, 1))
         axes.set_title(self.title, pad=16)
         axes.set_xlabel("probability (dots: mean; numbers: entities)")
-        axes.set_ylabel("share that is right")
-        share_axis(canvas)
+        axes.set_ylabel("precision")
+        canvas.write_y_in_percent()
         axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
         axes.legend(loc="upper left", fontsize=SMALL)
 

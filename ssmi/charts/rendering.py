@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from ssmi.charts.backend import Artist, Axes, Figure, style
+from ssmi.charts.backend import Artist, Axes, Figure, MaxNLocator, style
 from ssmi.charts.inline import page_svg
-from ssmi.charts.style import SMALL, STYLE, Colour
+from ssmi.charts.style import SMALL, STEPS, STYLE, Colour
 from ssmi.pipeline.contract.tables import writing
 
 DPI = 200
@@ -47,9 +47,16 @@ class Canvas:
             fontsize=SMALL,
         )
 
-    def add_legend(self, *, columns: int = 3) -> None:
+    def add_legend(self) -> None:
         """Name what has a label, below the axes."""
+        columns = int(self._figure.get_figwidth())
         self._figure.legend(loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.4)
+
+    def write_y_in_percent(self) -> None:
+        """Write y, a share from 0 to 1, in per cent, with lines across."""
+        self.axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=STEPS))
+        self.axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
+        self.axes.grid(axis="y")
 
 
 class Chart(Protocol):
@@ -80,7 +87,7 @@ def inline_svg(chart: Chart) -> str:
     target = io.BytesIO()
     with _drawn(chart, background="none", fonttype="none") as (figure, canvas):
         for artist in figure.findobj():
-            artist.set_clip_on(False)  # a clip path would be an address, and the page holds none
+            artist.set_clip_on(False)  # a clip path is named by url(...), and the page has no such name
         figure.savefig(target, format="svg", metadata={"Date": None})
     return page_svg(target.getvalue(), label=chart.label, tooltips=canvas.tooltips)
 

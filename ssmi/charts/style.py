@@ -58,6 +58,8 @@ STYLE: dict[str, Any] = {
 }
 SMALL = 8.5
 """Size of the text of a bar or a mark."""
+STEPS = (1, 2, 5, 10)
+"""Between two ticks of an axis there is one of these, or it times a power of ten."""
 
 
 def percent(share: float) -> str:

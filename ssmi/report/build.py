@@ -80,6 +80,7 @@ def build(
         facts=_facts(tagged, run=run, run_name=run_name, n_epochs=len(history)),
         scores=tagged.scores,
         calibration=figures.calibration_panel(tagged.calibration),
+        bins=[each for each in tagged.calibration.bins if each.n],
         epochs=figures.epochs_panel(history, best_epoch=tagged.best_epoch, split=split),
         confusion=content.confusion_table(confusion(zip(tagged.gold, predicted, strict=True))),
         features=[

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ssmi.model.evaluation.calibration import Bin
 from ssmi.model.evaluation.error_analysis import ErrorKind
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.report.error_list import ErrorList
@@ -108,6 +109,8 @@ class PageContent:
     facts: Sequence[Fact]
     scores: Scores
     calibration: Panel
+    bins: Sequence[Bin]
+    """Of the calibration: those with an entity."""
     epochs: Panel
     confusion: ConfusionTable
     features: Sequence[Panel]

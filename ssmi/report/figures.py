@@ -33,10 +33,10 @@ def calibration_panel(calibration: Calibration) -> Panel:
         f"Expected calibration error {100 * calibration.ece:.2f} (10 bins of equal width), "
         f"Brier score {calibration.brier:.4f}: {calibration.n:,} predicted entities, "
         f"{100 * calibration.mean_probability:.2f} sure on average, {100 * calibration.precision:.2f} right. "
-        "On the dashed line, probabilities are true."
+        "The dashed line is perfect calibration."
     )
     svg = inline_svg(ReliabilityChart(calibration))
-    return Panel([Figure("Share that is right, by the CRF's probability", svg, note)])
+    return Panel([Figure("Precision by the CRF's probability", svg, note)])
 
 
 def epochs_panel(history: Sequence[Epoch], *, best_epoch: int, split: str) -> Panel:
@@ -84,7 +84,7 @@ def cosines_panel(features: FeatureStatistics, *, threshold: float | None) -> Pa
     histograms = [
         Steps(name, [by_bin.get(bin_, 0) / total for bin_ in shown], colour)
         for name, by_bin, total, colour in (
-            ("all candidates", all_by_bin, n_all, Colour.GREY),
+            ("all candidates", all_by_bin, n_all, Colour.SOFT),
             ("the best of each", best_by_bin, n_best, Colour.BLUE),
         )
         if total

@@ -14,8 +14,6 @@ import pytest
 
 from ssmi.model.evaluation.error_analysis import KINDS
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.labels import Span
-from ssmi.report.error_list import list_errors
 
 
 @pytest.fixture(scope="module")
@@ -182,18 +180,6 @@ def test_a_history_of_another_kind_is_refused(
     assert outcome.code == 5 and "history.csv" in outcome.stderr
 
 
-def test_a_long_list_is_cut_and_its_counts_are_not(tagging_project: Any) -> None:
-    folder = tagging_project.root / "artifacts" / "shards" / "tiny"
-    rows = tables.read_rows(folder / "dev" / "part-00000.parquet", schema.SHARDS)
-    gold = [[Span(one["start"], one["end"], one["label"]) for one in row["entities"]] for row in rows]
-    labels = sorted({span.label for spans in gold for span in spans})
-    nothing: list[list[Span]] = [[] for _ in rows]
-    cut = list_errors(shards=folder, split="dev", labels=labels, gold=gold, predicted=nothing, limit=3)
-    assert len(cut.errors) == 3
-    assert cut.counts["missed"] == sum(map(len, gold)) > 3
-    assert cut.n_sentences == sum(map(bool, gold))
-
-
 # --- in a browser -----------------------------------------------------------------------------------------------------
 
 
@@ -213,7 +199,7 @@ def test_the_script_lists_and_filters(browse: Callable[..., str], written: Path,
     assert shown(browse(written, "#kind=missed"))[0] == missed
     assert shown(browse(written, "#type=TESTED&text=测试集"))[0] == 1
     document = browse(written, "#text=nowhere+in+it")
-    assert shown(document) == (0, 0) and "No error is like that." in document
+    assert shown(document) == (0, 0) and "No error matches the filter." in document
 
 
 def test_a_picture_can_be_taken(browse: Callable[..., str], written: Path, tmp_path: Path) -> None:

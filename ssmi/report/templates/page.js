@@ -127,7 +127,7 @@
   const options = present.map((label) => ({ label, node: make("option", { value: data.labels[label] }) }));
   at("type").append(...options.map((option) => option.node));
   at("legend").append(
-    make("span", { className: "how" }, make("span", { className: "run gold", style: { "--gold": 212 } }, "gold above"), make("span", { className: "run predicted", style: { "--predicted": 212 } }, "predicted below"), make("span", {}, "pale: right")),
+    make("span", { className: "how" }, make("span", { className: "run gold", style: { "--gold": 212 } }, "gold above"), make("span", { className: "run predicted", style: { "--predicted": 212 } }, "predicted below"), make("span", {}, "pale: correct")),
     ...present.map((label) => make("span", { className: "entity", style: { "--hue": hue(label) } }, make("b", {}, data.labels[label]))));
 
   let shown = [];
@@ -167,7 +167,7 @@
     shown = data.errors.filter((error) => test.kind(error) && test.type(error) && test.query(error));
     at("cards").replaceChildren();
     at("count").textContent = shown.length === data.errors.length ? `${shown.length} errors` : `${shown.length} of ${data.errors.length} errors`;
-    if (!shown.length) at("cards").append(make("p", { className: "why-omitted" }, data.errors.length ? "No error is like that." : "There is no error."));
+    if (!shown.length) at("cards").append(make("p", { className: "why-omitted" }, data.errors.length ? "No error matches the filter." : "There are no errors."));
     document.body.dataset.errors = shown.length;
     addCards();
   };

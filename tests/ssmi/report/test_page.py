@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+from ssmi.model.evaluation.calibration import Bin
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
 from ssmi.model.evaluation.scoring import score
 from ssmi.pipeline.contract.labels import Span
@@ -60,6 +61,7 @@ def make_content(*texts: str) -> PageContent:
         facts=[Fact(text, text) for text in texts],
         scores=score(gold, predicted, ill_formed=2),
         calibration=Panel(why_omitted=label),
+        bins=[Bin(0.2, 0.3, 1200, 0.25, 0.5)],
         epochs=Panel([Figure(label, "<svg></svg>", label)]),
         confusion=confusion_table(confusion(zip(gold, predicted, strict=True))),
         features=[Panel(why_omitted=label)],
@@ -100,6 +102,7 @@ def test_the_tables_have_their_figures() -> None:
         ["PER", "·", "1", "1"],
         ["none", "·", "·", "·"],
     ]
+    assert rows_of(html, "bins")[1:] == [["0.2 to 0.3", "25.00", "50.00", "1,200"]]
     assert rows_of(html, "unknown")[1:] == [["PER", "5", "20.00", "75.00", "0.00", "20.00", "75.00", "0.00"]]
     assert "Ill-formed" not in html
 
