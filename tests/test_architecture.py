@@ -21,7 +21,8 @@ DOORS = {
     "transformers": {"ssmi.pipeline.encoder", "ssmi.model.network.encoder"},
     "torchcrf": {"ssmi.model.network.layers.crf"},
     "prompt_toolkit": {"ssmi.cli.live"},
-    "matplotlib": {"ssmi.plotting", "ssmi.ablation.plot", "ssmi.evaluation.calibration_plot", "ssmi.explain.plot"},
+    "jinja2": {"ssmi.report.page"},
+    "matplotlib": {"ssmi.charts.backend"},
 }
 
 

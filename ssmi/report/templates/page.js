@@ -74,7 +74,7 @@
     return node;
   };
 
-  // --- what the features said -------------------------------------------------------------------------------------
+  // --- the features of an error's characters -------------------------------------------------------------------------------------
 
   const NAMES = { best: "best boundary", set: "set", local: "local boundary" };
   const heading = (name) => make("th", { scope: "col" }, NAMES[name], data.reads[name] ? "" : make("small", {}, " not read by this network"));
@@ -93,7 +93,7 @@
         make("td", { lang: "zh", className: "words" }, set.join(" ") || "–"),
         make("td", { lang: "zh" }, local || "–"));
     });
-    return make("div", { className: "wide", tabIndex: 0 }, make("table", { className: "said" }, make("thead", {}, head), make("tbody", {}, ...rows)));
+    return make("div", { className: "wide", tabIndex: 0 }, make("table", { className: "character-features" }, make("thead", {}, head), make("tbody", {}, ...rows)));
   };
 
   // --- a card -----------------------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@
       const entities = entitiesOf(error, side);
       return entities.length ? make("span", { className: "side" }, make("i", {}, word), ...entities.map((entity) => named(sentence, entity))) : null;
     };
-    const details = make("details", {}, make("summary", {}, "What the features said here"));
+    const details = make("details", {}, make("summary", {}, "Features here"));
     details.addEventListener("toggle", () => { if (details.open && details.children.length === 1) details.append(featuresOf(error)); });
     return make("article", { className: "card" },
       make("header", {}, make("span", { className: `badge ${error.kind}` }, data.kinds[error.kind]), list("gold", "gold"), list("predicted", "predicted"), make("small", { className: "number" }, `#${sentence.id}`)),
@@ -127,7 +127,7 @@
   const options = present.map((label) => ({ label, node: make("option", { value: data.labels[label] }) }));
   at("type").append(...options.map((option) => option.node));
   at("legend").append(
-    make("span", { className: "how" }, make("span", { className: "run gold", style: { "--gold": 212 } }, "gold above"), make("span", { className: "run predicted", style: { "--predicted": 212 } }, "predicted below"), make("span", {}, "pale: right")),
+    make("span", { className: "how" }, make("span", { className: "run gold", style: { "--gold": 212 } }, "gold above"), make("span", { className: "run predicted", style: { "--predicted": 212 } }, "predicted below"), make("span", {}, "pale: correct")),
     ...present.map((label) => make("span", { className: "entity", style: { "--hue": hue(label) } }, make("b", {}, data.labels[label]))));
 
   let shown = [];
@@ -167,7 +167,7 @@
     shown = data.errors.filter((error) => test.kind(error) && test.type(error) && test.query(error));
     at("cards").replaceChildren();
     at("count").textContent = shown.length === data.errors.length ? `${shown.length} errors` : `${shown.length} of ${data.errors.length} errors`;
-    if (!shown.length) at("cards").append(make("p", { className: "why-not" }, data.errors.length ? "No error is like that." : "There is no error."));
+    if (!shown.length) at("cards").append(make("p", { className: "why-omitted" }, data.errors.length ? "No error matches the filter." : "There are no errors."));
     document.body.dataset.errors = shown.length;
     addCards();
   };
