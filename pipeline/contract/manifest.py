@@ -70,7 +70,7 @@ class Manifest:
         """A manifest may come from somebody else: it may only name files below its own folder."""
         for name in files:
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-                raise ValueError(f"{name!r} is no file below it")
+                raise ValueError(f"{name!r} is not a file below it")
         return files
 
 
@@ -157,14 +157,14 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
     Footers alone are read; ``intact`` compares every byte. Raises StaleArtifactError naming each difference.
     """
     named = {name: entry.rows for name, entry in manifest.files.items() if entry.rows is not None}
-    found = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
-    problems = [f"{name} is missing" for name in sorted(named.keys() - found.keys())]
-    problems += [f"{name} is none of its files" for name in sorted(found.keys() - named.keys())]
-    for name in sorted(named.keys() & found.keys()):
+    present = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
+    problems = [f"{name} is missing" for name in sorted(named.keys() - present.keys())]
+    problems += [f"{name} is not one of its files" for name in sorted(present.keys() - named.keys())]
+    for name in sorted(named.keys() & present.keys()):
         try:
-            rows = pq.read_metadata(found[name]).num_rows
+            rows = pq.read_metadata(present[name]).num_rows
         except (OSError, pa.ArrowInvalid):
-            problems.append(f"{name} is no Parquet table")
+            problems.append(f"{name} is not a Parquet table")
             continue
         if rows != named[name]:
             problems.append(f"{name} holds {rows:,} rows, not {named[name]:,}")
@@ -176,8 +176,8 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
 
 def intact(manifest: Manifest, folder: Path) -> bool:
     """Whether every file is there, unchanged, and nothing was added."""
-    found = _files(folder)
-    return found.keys() == manifest.files.keys() and all(
+    present = _files(folder)
+    return present.keys() == manifest.files.keys() and all(
         path.stat().st_size == manifest.files[name].n_bytes and digest_file(path) == manifest.files[name].sha256
-        for name, path in found.items()
+        for name, path in present.items()
     )
