@@ -64,8 +64,8 @@ def outdated(root: Path) -> list[str]:
 def of_other_versions(root: Path, names: Iterable[str]) -> list[str]:
     """Name those stages of a project's dvc.yaml that it runs in another version than this program has."""
     stages = _read(root / NAME).get("stages") or {}
-    found = {name: _VERSION.search(str((stages.get(name) or {}).get("cmd", ""))) for name in names}
-    return [name for name, version in found.items() if version and int(version[1]) != version_of(name)]
+    versions = {name: _VERSION.search(str((stages.get(name) or {}).get("cmd", ""))) for name in names}
+    return [name for name, version in versions.items() if version and int(version[1]) != version_of(name)]
 
 
 def version_of(name: str) -> int:

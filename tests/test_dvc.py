@@ -14,8 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ssmi.cli.features import STAGES
-from ssmi.dvc_file import outdated, pipeline_stages, write_pipeline
-from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.dvc_file import write_pipeline
 from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
@@ -31,10 +30,6 @@ def stages(repository: Path) -> dict[str, dict[str, Any]]:
 # --- dvc.yaml and the program ---------------------------------------------------------------------------------------
 
 
-def test_the_committed_dvc_yaml_is_current(repository: Path) -> None:
-    assert outdated(repository) == [], "ssmi-cli dvc write"
-
-
 def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: Path) -> None:
     assert list(STAGES) == list(STAGE_NAMES)
     assert list(stages) == [*STAGE_NAMES, "train"]
@@ -45,68 +40,6 @@ def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: 
     for name in STAGE_NAMES:
         assert get_stage(name).name == name
         assert name in get_stage(name).sections
-
-
-def test_stages_depend_on_artifacts_alone_and_no_feature_on_training(stages: dict[str, dict[str, Any]]) -> None:
-    """So an edited line of code or a training parameter makes DVC build no feature again."""
-    for name, entry in stages.items():
-        assert all(path.startswith("artifacts/") for path in entry.get("deps", []))
-        assert ({"model", "train"} <= set(entry["params"])) == (name == "train")
-        assert {"model", "train"}.isdisjoint(entry["params"]) or name == "train"
-
-
-def _project(folder: Path, *datasets: str) -> Path:
-    (folder / "params.yaml").write_text(f"datasets: [{', '.join(datasets)}]\n", encoding="utf-8")
-    return folder
-
-
-def test_raw_files_of_the_project_are_a_dependency_of_prepare(tmp_path: Path) -> None:
-    _project(tmp_path, "sample", "mine")
-    assert "deps" not in pipeline_stages(tmp_path)["prepare"]
-    (tmp_path / "data" / "mine").mkdir(parents=True)
-    found = pipeline_stages(tmp_path)
-    assert found["prepare"]["deps"] == ["data"]
-    assert all("data" not in entry.get("deps", []) for name, entry in found.items() if name != "prepare")
-
-
-def test_writing_keeps_what_is_of_the_users_own(tmp_path: Path) -> None:
-    path = write_pipeline(_project(tmp_path, "sample"))
-    written = path.read_text(encoding="utf-8")
-    assert outdated(tmp_path) == [] and written.startswith("# The stages are written by `ssmi-cli dvc write`")
-    write_pipeline(tmp_path)
-    assert path.read_text(encoding="utf-8") == written
-    own = "  chart:  # of my own\n    cmd: draw\nplots:\n  - figure.json\n"
-    path.write_text(
-        written.replace("vocab --stage-version", "vocab --workers 3 --stage-version") + own, encoding="utf-8"
-    )
-    assert outdated(tmp_path) == ["vocab"]
-    write_pipeline(tmp_path)
-    assert path.read_text(encoding="utf-8") == written + own
-
-
-@pytest.mark.parametrize("text", ["{", "[a]", "stages: 3"])
-def test_a_dvc_yaml_that_cannot_be_read_is_left_alone(tmp_path: Path, text: str) -> None:
-    _project(tmp_path, "sample")
-    (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(ParameterError, match=r"dvc\.yaml"):
-        write_pipeline(tmp_path)
-    assert (tmp_path / "dvc.yaml").read_text(encoding="utf-8") == text
-
-
-def test_the_command_line_writes_and_checks(fresh_project: Any) -> None:
-    refused = fresh_project.ssmi("dvc", "write", "--check")
-    assert refused.code == 5 and "vocab, prepare" in refused.stderr and "ssmi-cli dvc write" in refused.stderr
-    assert not (fresh_project.root / "dvc.yaml").exists()
-    assert fresh_project.ssmi("dvc", "write").code == 0
-    assert fresh_project.ssmi("dvc", "write", "--check").stdout == "dvc.yaml: current\n"
-
-
-@pytest.mark.parametrize("command", [("features", "pmi"), ("train",)])
-def test_a_stage_is_not_run_for_a_dvc_yaml_of_another_version(project: Any, command: tuple[str, ...]) -> None:
-    before = project.artifacts()
-    outcome = project.ssmi(*command, "--stage-version", "0")
-    assert outcome.code == 5 and "asks for version 0" in outcome.stderr and "ssmi-cli dvc write" in outcome.stderr
-    assert project.artifacts() == before
 
 
 def test_the_readme_says_what_dvc_yaml_says(stages: dict[str, dict[str, Any]], repository: Path) -> None:

@@ -70,7 +70,7 @@ class Manifest:
         """A manifest may come from somebody else: it may only name files below its own folder."""
         for name in files:
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-                raise ValueError(f"{name!r} is no file below it")
+                raise ValueError(f"{name!r} is not a file below it")
         return files
 
 

@@ -123,11 +123,11 @@ def is_current(stage: Stage, context: StageContext) -> bool:
     """Whether the stage's folder was made from these parameters and inputs by this version, and is intact."""
     folder = context.folder(stage.name)
     try:
-        found = manifests.load(folder)
+        manifest = manifests.load(folder)
     except SsmiError:
         return False
-    made_from = (found.version, found.parameters, found.inputs)
-    return made_from == (stage.version, *expected(stage, context)) and manifests.intact(found, folder)
+    made_from = (manifest.version, manifest.parameters, manifest.inputs)
+    return made_from == (stage.version, *expected(stage, context)) and manifests.intact(manifest, folder)
 
 
 def run(stage: Stage, context: StageContext) -> Manifest:
