@@ -104,16 +104,18 @@ def _wide_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
     """Lines of UTF-16 or UTF-32, where the byte of a line feed is also a part of other characters."""
     width = len(end)
     n_after = width - 1 - end.index(b"\n")
-    raw = b""
-    while more := stream.readline():
-        raw += more
-        if n_after and more.endswith(b"\n") and len(raw) % width == 1:
-            raw += stream.read(n_after)
-        if len(raw) % width == 0 and raw.endswith(end):
-            yield raw
-            raw = b""
-    if raw:
-        yield raw
+    pieces: list[bytes] = []  # joined once: other characters may hold many bytes of line feeds
+    length = 0
+    while piece := stream.readline():
+        if n_after and piece.endswith(b"\n") and (length + len(piece)) % width == 1:
+            piece += stream.read(n_after)
+        pieces.append(piece)
+        length += len(piece)
+        if length % width == 0 and b"".join(pieces[-width:]).endswith(end):
+            yield b"".join(pieces)
+            pieces, length = [], 0
+    if pieces:
+        yield b"".join(pieces)
 
 
 def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:

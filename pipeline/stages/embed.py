@@ -21,7 +21,7 @@ from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.statistics import EmbedStatistics, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.oov import SpanMeanAccumulator, fit_alignment
+from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
 from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, save_alignment
@@ -62,24 +62,17 @@ def work(context: StageContext, folder: Path) -> StageReport:
     oov = [row["segment"] for row in rows if not row["boundary_id"]]
     vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
     fit_quality = None
+    oov_rows = [row["segment_id"] for row in rows if not row["boundary_id"]]
     if params.space == "aligned":
-        fit_on = _fit_words(counts["train"], vocabulary, context)
-        bert = _bert_vectors([*oov, *fit_on], context)
-        fit = partial(fit_alignment, bert[len(oov) :], ridge=params.ridge, seed=params.seed)
-        targets = vocabulary.vectors[[vocabulary[word] for word in fit_on]]
-        alignment = run_single_threaded(fit, targets)
-        aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
-        vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
+        alignment, vectors[oov_rows] = _aligned_vectors(oov, counts["train"], vocabulary, context)
         save_alignment(alignment, folder / ALIGNMENT_FILE)
         fit_quality = alignment_fit(alignment)
     else:
         oov_vectors = _bert_vectors(oov, context)
         bert = np.zeros((len(rows), oov_vectors.shape[1]), dtype=np.float32)
-        bert[[row["segment_id"] for row in rows if not row["boundary_id"]]] = normalised(oov_vectors)
+        bert[oov_rows] = normalised(oov_vectors)
         np.save(folder / BERT_SEGMENTS_FILE, bert, allow_pickle=False)
-        boundaries = normalised(encode_words(list(vocabulary.words), context, label="embed boundaries"))
-        none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
-        np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
+        _save_boundaries(folder, vocabulary, context)
     np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
     statistics = EmbedStatistics(
         distinct_segments=n_in_dataset,
@@ -89,6 +82,26 @@ def work(context: StageContext, folder: Path) -> StageReport:
         alignment=fit_quality,
     )
     return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics.to_json())
+
+
+def _aligned_vectors(
+    oov: Sequence[str], train: Counter[str], vocabulary: Vocabulary, context: StageContext
+) -> tuple[Alignment, FloatMatrix]:
+    """Fit the map to the vocabulary's space; return it with the vectors of ``oov`` there. Shape: (oov, d)."""
+    params = context.params.embed
+    fit_on = _fit_words(train, vocabulary, context)
+    bert = _bert_vectors([*oov, *fit_on], context)
+    fit = partial(fit_alignment, bert[len(oov) :], ridge=params.ridge, seed=params.seed)
+    targets = vocabulary.vectors[[vocabulary[word] for word in fit_on]]
+    alignment = run_single_threaded(fit, targets)
+    return alignment, run_single_threaded(alignment.apply, bert[: len(oov)])
+
+
+def _save_boundaries(folder: Path, vocabulary: Vocabulary, context: StageContext) -> None:
+    """Write BERT's unit vectors of all boundaries; row 0, no boundary, is zero."""
+    boundaries = normalised(encode_words(list(vocabulary.words), context, label="embed boundaries"))
+    none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
+    np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
 
 
 def _count_segments(context: StageContext) -> dict[str, Counter[str]]:

@@ -137,10 +137,10 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
 def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Vectors) -> None:
     vocabulary, segments = vectors
     for space in (segments, _aligned(vectors)):
-        own, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(("国", "中国", None))
+        own, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(SelectionQuery("国", "中国", None))
         assert own.best_id == vocabulary["中国"] and own.best_cosine == pytest.approx(1, abs=1e-6)
         other, _ = CandidateSelector(vocabulary, space, SelectionParams(exclude_segment=True)).answer(
-            ("国", "中国", None)
+            SelectionQuery("国", "中国", None)
         )
         ids = {other.best_id, *other.set_ids, *other.negative_ids}
         assert vocabulary["中国"] not in ids and other.n_candidates == own.n_candidates - 1
@@ -148,7 +148,9 @@ def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Ve
 
 def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
     for space in (vectors[1], _aligned(vectors)):
-        found, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(("国", "无", None))
+        found, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(
+            SelectionQuery("国", "无", None)
+        )
         assert not cosines.any()
         assert (found.best_id, found.best_cosine, list(found.set_ids)) == (1, 0.0, [])
 
@@ -190,6 +192,6 @@ def test_bits_are_the_same_alone_and_among_others_at_full_width(
 
 def test_random_choice_obeys_exclude_segment(vectors: Vectors) -> None:
     params = SelectionParams(choice="random", exclude_segment=True, max_set=50, n_negatives=50)
-    found, _ = CandidateSelector(*vectors, params).answer(("国", "中国", None))
+    found, _ = CandidateSelector(*vectors, params).answer(SelectionQuery("国", "中国", None))
     expected = {number for number, word in enumerate(WORDS, start=1) if "国" in word and word != "中国"}
     assert set(found.set_ids) == expected
