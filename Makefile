@@ -22,9 +22,9 @@ CASES ?= not heavy
 field: env
 	SSMI_FIELD_PROJECT=$${SSMI_FIELD_PROJECT:-$(CURDIR)} OMP_NUM_THREADS=1 $(BIN)/pytest tests/field -m "$(CASES)"
 
-# Write the golden losses anew, after a change that is meant to change them.
+# Write the golden losses and the golden outputs of stages anew, after a change that is meant to change them.
 golden: env
-	$(BIN)/pytest tests/test_golden.py --write-golden
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_golden.py tests/pipeline/stages/test_versions.py --write-golden
 
 # Ratios of training steps; DATASET=resume with SSMI_DATA for the real one.
 DATASET ?= sample

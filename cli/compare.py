@@ -12,8 +12,7 @@ from ssmi.cli.options import device_option, json_option
 from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from ssmi.evaluation.comparison import Comparison
-    from ssmi.model.evaluation.significance import Difference
+    from ssmi.evaluation.comparison import Comparison, Difference
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -39,7 +38,7 @@ def compare(
 
     if run.resolve() == base.resolve():
         session.reporter.note(f"{run}: compared with itself")
-    found = compare_runs(
+    comparison = compare_runs(
         run,
         base,
         split=split,
@@ -49,23 +48,24 @@ def compare(
         reporter=session.reporter,
     )
     if as_json:
-        click.echo(json.dumps(found.to_json(), ensure_ascii=False, indent=1))
+        click.echo(json.dumps(comparison.to_json(), ensure_ascii=False, indent=1))
         return
-    _show(found)
+    _show(comparison)
 
 
-def _show(found: Comparison) -> None:
+def _show(comparison: Comparison) -> None:
     from ssmi.cli.tables import print_table
 
-    resampled = "sentences and seeds" if max(len(found.seeds), len(found.base_seeds)) > 1 else "sentences"
+    seeds, base_seeds = comparison.seeds, comparison.base_seeds
+    resampled = "sentences and seeds" if max(len(seeds), len(base_seeds)) > 1 else "sentences"
     click.echo(
-        f"{found.split}: {found.n_sentences:,} sentences; RUN {_seeds(found.seeds)}, BASE {_seeds(found.base_seeds)}; "
-        f"{found.n_resamples:,} resamples of {resampled}"
+        f"{comparison.split}: {comparison.n_sentences:,} sentences; RUN {_seeds(seeds)}, BASE {_seeds(base_seeds)}; "
+        f"{comparison.n_resamples:,} resamples of {resampled}"
     )
-    rows = [_row("all", found.overall), *(_row(name, one) for name, one in found.by_type.items())]
-    header = ("type", "RUN F1", "BASE F1", "gain", f"{100 * found.level:.0f} % interval", "other sign")
+    rows = [_row("all", comparison.overall), *(_row(name, one) for name, one in comparison.by_type.items())]
+    header = ("type", "RUN F1", "BASE F1", "gain", f"{100 * comparison.level:.0f} % interval", "other sign")
     print_table(header, rows)
-    click.echo(verdict(found))
+    click.echo(verdict(comparison))
 
 
 def _row(name: str, one: Difference) -> tuple[str, ...]:
@@ -83,13 +83,15 @@ def _seeds(seeds: tuple[int, ...]) -> str:
     return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
-def verdict(found: Comparison) -> str:
+def verdict(comparison: Comparison) -> str:
     """What the interval says, in words."""
-    one = found.overall
-    if one.told_apart:
-        said = f"The interval does not hold 0: RUN is {'better' if one.gain > 0 else 'worse'} on these sentences."
+    difference = comparison.overall
+    if difference.told_apart:
+        text = (
+            f"The interval does not hold 0: RUN is {'better' if difference.gain > 0 else 'worse'} on these sentences."
+        )
     else:
-        said = "The interval holds 0: not told apart."
-    if max(len(found.seeds), len(found.base_seeds)) == 1:
-        said += " One seed each: what other seeds would give is not in it."
-    return said
+        text = "The interval holds 0: not told apart."
+    if max(len(comparison.seeds), len(comparison.base_seeds)) == 1:
+        text += " One seed each: what other seeds would give is not in it."
+    return text

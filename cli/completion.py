@@ -1,8 +1,7 @@
-"""What the shell may offer behind an option: names that are found on this machine. Loads nothing heavy."""
+"""What the shell may offer after an option: names that this machine knows. Loads nothing heavy."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,19 +13,15 @@ from ssmi.cli.session import Session
 
 
 def datasets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Those of the registry, of params.yaml, and the folders of one's own."""
-    from ssmi.pipeline.assets.registry import names
+    """Those that are listed, those of params.yaml, and the folders of one's own."""
+    from ssmi.data import dataset_names
     from ssmi.pipeline.contract.errors import SsmiError
 
     session = _session(context)
-    found = set(names("dataset"))
-    with suppress(SsmiError):  # no project here, or one whose params.yaml is wrong: what there is besides
-        found |= set(session.params().datasets)
-    parents = [Path(named).expanduser()] if (named := os.environ.get("SSMI_DATA")) else []
-    for parent in (*parents, (session.project_folder or Path()) / "data"):
-        if parent.is_dir():
-            found |= {folder.name for folder in parent.iterdir() if folder.is_dir() and folder.name[0] != "."}
-    return _beginning(found, incomplete)
+    names: set[str] = set()
+    with suppress(SsmiError):  # no project here, or one whose params.yaml is wrong
+        names |= set(session.params().datasets)
+    return _beginning(names | dataset_names(session.project_folder or Path()), incomplete)
 
 
 def configurations(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -40,7 +35,7 @@ def configurations(context: click.Context, parameter: click.Parameter, incomplet
 def parameters(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[click.shell_completion.CompletionItem]:
-    """``section.key=`` of params.yaml, and behind ``=`` the values of those that have a few."""
+    """``section.key=`` of params.yaml, and after ``=`` the values of those that have a few."""
     name, given, value = incomplete.partition("=")
     if given:
         return [_item(f"{name}={one}") for one in _beginning(_values().get(name, []), value)]
@@ -57,6 +52,12 @@ def runs(
 def devices(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The kinds; which there are only torch knows, and it takes seconds to say so."""
     return _beginning(("auto", "cpu", "cuda", "cuda:0", "cuda:1"), incomplete)
+
+
+def encodings(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Those that Chinese text is usually in."""
+    names = ("utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-le", "utf-16-be")
+    return [name for name in names if name.startswith(incomplete.lower())]
 
 
 def _session(context: click.Context) -> Session:
@@ -76,12 +77,12 @@ def _values() -> dict[str, list[str]]:
     """Every ``section.key``, with its values where they are few."""
     from ssmi.pipeline.contract.params import Params, Section
 
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for section, about in Params.model_fields.items():
         kind = about.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
-            found |= {f"{section}.{key}": _few(own.annotation) for key, own in kind.model_fields.items()}
-    return found
+            values |= {f"{section}.{key}": _few(field.annotation) for key, field in kind.model_fields.items()}
+    return values
 
 
 def _few(kind: Any) -> list[str]:
@@ -91,4 +92,4 @@ def _few(kind: Any) -> list[str]:
         return [str(value) for value in get_args(kind)]
     if kind is type(None):
         return ["null"]
-    return [value for own in get_args(kind) for value in _few(own)]
+    return [value for part in get_args(kind) for value in _few(part)]

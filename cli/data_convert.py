@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
+    from ssmi.data import ReadReport
     from ssmi.pipeline.contract.labels import TagScheme
-    from ssmi.pipeline.readers import ReadReport
 
 READ = (
     "columns",
@@ -65,38 +65,35 @@ def convert(
     IN is a file, or a folder or pair of brat's. OUT appears whole or not at all. What is repaired or left out on the
     way (nested and discontinuous entities, relations) is counted by name.
     """
-    from ssmi.pipeline.contract.errors import ParameterError
-    from ssmi.pipeline.readers.options import options_from
-    from ssmi.pipeline.writers import convert as convert_file
+    from ssmi.data import convert_file
 
-    given = {
-        "format": input_format,
-        "encoding": encoding,
-        "offsets": offsets,
-        "tag_map": None if tag_map is None else _tag_map(tag_map),
-        "labels": None if labels is None else [name.strip() for name in labels.split(",")],
-    }
-    given = {key: value for key, value in given.items() if value is not None}
-    options = options_from(given, source="options", refusal=ParameterError)
-    with session.reporter.task("convert", total=0, unit="sentences") as advance:
-        report = convert_file(source, target, to=to, scheme=scheme, options=options, advance=advance)
-    for line in _told(report, target):
+    report = convert_file(
+        source,
+        target,
+        to=to,
+        scheme=scheme,
+        input_format=input_format,
+        encoding=encoding,
+        offsets=offsets,
+        tag_map=None if tag_map is None else _tag_map(tag_map),
+        labels=None if labels is None else [name.strip() for name in labels.split(",")],
+        reporter=session.reporter,
+    )
+    for line in _summary(report, target):
         click.echo(line)
 
 
-def _tag_map(given: str) -> Mapping[str, Any]:
-    """Pairs as they are typed, else a file that holds them as YAML or JSON, a mapping."""
+def _tag_map(given: str) -> Path | Mapping[str, str]:
+    """Pairs as they are typed, else the file that holds them."""
     if Path(given).is_file():
-        from ssmi.pipeline.assets.folders import read_mapping
-
-        return read_mapping(Path(given))
+        return Path(given)
     pairs = [pair.partition("=") for pair in given.split(",")]
     if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
         raise click.BadParameter(f"{given!r} is no file, and not of the form nr=PER,ns=LOC", param_hint="--tag-map")
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _told(report: ReadReport, target: Path) -> list[str]:
+def _summary(report: ReadReport, target: Path) -> list[str]:
     form = f"{report.format}, {report.scheme}" if report.scheme else report.format
     lines = [
         f"{target}: {report.n_sentences:,} sentences, {report.n_entities:,} entities (read as {form})",

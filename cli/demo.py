@@ -1,81 +1,54 @@
-"""``ssmi-cli demo``: ``dvc repro``, then what was built, where, how good it is, and what to try next.
-
-What was built is also kept as an experiment of DVC: another processor builds other bytes than dvc.lock was committed
-with, so the commit is no way back to them.
-"""
+"""``ssmi-cli demo``: the whole path on the default data set, what it came to, and what to try next."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ssmi.cli.session import Session
 
-SAVED = "demo"
-"""Name of the experiment that keeps what was built."""
+if TYPE_CHECKING:
+    from ssmi.demo import DemoResult
 
 
 @click.command()
 @click.pass_obj
 def demo(session: Session) -> None:
     """Run the whole path on the default data set (`dvc repro`) and say what to try next."""
-    from ssmi import dvc
-    from ssmi.pipeline.contract.errors import SsmiError
-
-    name = session.params().datasets[0]
-    session.reporter.note(f"dvc repro: raw text → features → a tagger for {name!r}; a few minutes on two cores")
-    if dvc.run_dvc(session.root, ["repro"], quiet=False):
-        raise SsmiError("dvc repro did not finish", next_step="read its message above; `ssmi-cli doctor` helps")
-    try:
-        saved = dvc.save_experiment(session.root, SAVED)
-    except (SsmiError, OSError) as error:  # without git, say; what was built is there all the same
-        session.reporter.note(f"not kept as an experiment: {error}")
-        saved = False
-    click.echo("\n" + _summary(session.root, name, saved=saved))
+    result = session.project.demo()
+    paths = session.project.paths
+    features, tagger = (
+        folder.relative_to(session.root) for folder in (paths.shards(result.dataset), paths.run(result.dataset))
+    )
+    click.echo("\n" + _summary(result, where=f"{features} (features), {tagger} (tagger)"))
 
 
-def _summary(root: Path, dataset: str, *, saved: bool) -> str:
-    from ssmi.model.runs.files import METRICS
+def _summary(result: DemoResult, *, where: str) -> str:
+    from ssmi.demo import EXPERIMENT
 
-    prepare = _manifest(root, "prepare", dataset)["statistics"]
-    embed = _manifest(root, "embed", dataset)["statistics"]
-    shards = _manifest(root, "shards", dataset)["statistics"]
-    run = root / "artifacts" / "train" / dataset
-    metrics = json.loads((run / METRICS).read_text(encoding="utf-8"))
-    counts = prepare["sentences"]
+    counts = result.sentences
     sentences = ", ".join(f"{counts[split]:,} {split}" for split in ("train", "dev", "test") if split in counts)
     scores = "   ".join(
-        f"{split} F1 {100 * found['f1']:.2f} (P {100 * found['precision']:.2f}, R {100 * found['recall']:.2f})"
-        for split, found in metrics.items()
+        f"{split} F1 {100 * one.overall.f1:.2f} (P {100 * one.overall.precision:.2f}, R {100 * one.overall.recall:.2f})"
+        for split, one in result.scores.items()
     )
-    shell = quote(dataset)
-    experiment = (
-        f"  ssmi-cli train --dataset {shell} --config bert-crf     the same without the lexicon, for comparison"
-    )
+    shell = quote(result.dataset)
     way_back = (
         "  dvc exp run -S selection.scope=sentence     an experiment, in place of what was built",
-        f"  dvc exp apply {SAVED} && dvc repro     back from it to what was built now, which lies in DVC's cache",
+        f"  dvc exp apply {EXPERIMENT} && dvc repro     back from it to what was built now, which lies in DVC's cache",
     )
     return "\n".join(
         (
-            f"Built    {sentences} sentences; {embed['distinct_segments']:,} segments, {embed['oov_segments']:,} of"
-            f" them outside the vocabulary; {shards['boundaries']:,} boundary words",
-            f"Where    artifacts/shards/{dataset} (features), artifacts/train/{dataset} (tagger)",
+            f"Built    {sentences} sentences; {result.n_segments:,} segments, {result.n_oov_segments:,} of"
+            f" them outside the vocabulary; {result.n_boundaries:,} boundary words",
+            f"Where    {where}",
             f"Scores   {scores}",
             "Try next",
             f"  ssmi-cli stats coverage --dataset {shell}     how often the lexicon knows a gold entity",
-            experiment,
+            f"  ssmi-cli train --dataset {shell} --config bert-crf     the same without the lexicon, for comparison",
             "  ssmi-cli data check --dataset resume       where a data set is found, and what is odd in it",
-            *(way_back if saved else ()),
+            *(way_back if result.kept else ()),
         )
     )
-
-
-def _manifest(root: Path, stage: str, dataset: str) -> dict[str, Any]:
-    text = (root / "artifacts" / stage / dataset / "manifest.json").read_text(encoding="utf-8")
-    report: dict[str, Any] = json.loads(text)["report"]
-    return report

@@ -5,20 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from ssmi.cli.options import dataset_option, device_option, json_option, run_option
+from ssmi.cli.options import check_picture, dataset_option, device_option, json_option, plot_option, run_option
 from ssmi.cli.session import Session
-
-if TYPE_CHECKING:
-    from ssmi.evaluation.labelled_files import FileScores
-    from ssmi.model.evaluation.calibration import Calibration
-    from ssmi.pipeline.readers.options import ReadOptions
-
-FORMS = ("svg", "png")
 
 
 @click.command()
@@ -33,10 +25,7 @@ FORMS = ("svg", "png")
 )
 @click.option("--encoding", metavar="NAME", help="Of --file, e.g. gb18030; else as dataset.yaml beside it says.")
 @click.option("--offsets", metavar="UNIT", help="Of --file: auto, code-points or utf-16; else as dataset.yaml says.")
-@click.option(
-    "--plot", "picture", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.svg|png",
-    help="Draw how reliable the probabilities are.",
-)  # fmt: skip
+@plot_option("Draw how reliable the probabilities are.")
 @device_option
 @json_option
 @click.pass_obj
@@ -58,114 +47,40 @@ def evaluate(
     there are no shards that the run can read is tagged from its own file, as `predict` does; --file scores any other
     labelled file.
     """
-    reading = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
-    _check_usage(file, picture, reading)
-    if file is not None:
-        from ssmi.cli.runs import run_folder
-        from ssmi.pipeline.assets.folders import options_beside
-        from ssmi.pipeline.contract.errors import ParameterError
-        from ssmi.pipeline.readers.options import options_from
-
-        beside = options_beside(file).model_dump(exclude_unset=True)
-        options = options_from({**beside, **reading}, source="evaluate", refusal=ParameterError)
-        folder, project = run_folder(session, run=run, dataset=dataset)
-        title = file.name
-        scores, calibration = _of_file(session, folder, project, file, options, device=device or "auto")
+    _check_usage(file, picture, {"encoding": encoding, "offsets": offsets})
+    if file is None:
+        result = session.project.evaluate(dataset, run=run, split=split, device=device or "auto")
     else:
-        from ssmi.cli.runs import scored_run
+        from ssmi.evaluation.evaluate import evaluate_file
 
-        folder, name = scored_run(session, run=run, dataset=dataset)
-        title = split
-        shards = session.project.paths.shards(name)
-        named = run is not None and dataset is not None
-        instead = _file_instead(session, folder, shards, name, split) if named else None
-        if instead is None:
-            scores, calibration = _of_split(session, folder, shards, split, device=device or "auto")
-        else:
-            project = session.named_root
-            scores, calibration = _of_file(session, folder, project, *instead, device=device or "auto")
+        folder, project = session.find_run(run=run, dataset=dataset)
+        result = evaluate_file(
+            folder,
+            file,
+            project=project,
+            encoding=encoding,
+            offsets=offsets,
+            device=device or "auto",
+            reporter=session.reporter,
+        )
     if picture is not None:
-        from ssmi.evaluation.calibration_plot import plot
+        from ssmi.charts.reliability import plot_reliability
 
-        plot(calibration, picture, form=picture.suffix[1:])
+        plot_reliability(result.calibration, picture)
     if as_json:
-        click.echo(json.dumps({title: scores}, ensure_ascii=False, indent=1))
+        click.echo(json.dumps({result.title: result.to_json()}, ensure_ascii=False, indent=1))
     else:
         from ssmi.cli.scores import calibration_line, print_scores
 
-        print_scores({title: scores})
-        click.echo(calibration_line(scores["calibration"]))
+        print_scores({result.title: result.scores})
+        click.echo(calibration_line(result.calibration))
 
 
-def _check_usage(file: Path | None, picture: Path | None, reading: Mapping[str, str]) -> None:
-    given = click.get_current_context().get_parameter_source("split")
-    if file is not None and given is ParameterSource.COMMANDLINE:
+def _check_usage(file: Path | None, picture: Path | None, reading: Mapping[str, str | None]) -> None:
+    source = click.get_current_context().get_parameter_source("split")
+    if file is not None and source is ParameterSource.COMMANDLINE:
         raise click.UsageError("--file is scored whole: it has no --split")
-    if file is None and reading:
-        raise click.UsageError(f"--{next(iter(reading))} says how --file is read; of a data set dataset.yaml says so")
-    if picture is not None and picture.suffix[1:] not in FORMS:
-        raise click.UsageError(f"--plot {picture}: its name must end in .svg or .png")
-    if picture is not None and not picture.parent.is_dir():
-        raise click.UsageError(f"--plot {picture}: no folder {picture.parent}")
-
-
-def _file_instead(
-    session: Session, run: Path, shards: Path, dataset: str, split: str
-) -> tuple[Path, ReadOptions] | None:
-    """The file of a split and how it is read, where a run cannot be scored on the data set's shards; else None."""
-    from ssmi.model.evaluate import why_unfit
-
-    why_not = why_unfit(run=run, shards=shards)
-    if not why_not:
-        return None
-    from ssmi.pipeline.assets.resolve import find_dataset
-    from ssmi.pipeline.contract.errors import MissingResourceError
-
-    found = find_dataset(dataset, root=session.root, reporter=session.reporter)
-    files = found.splits
-    if split not in files:
-        raise MissingResourceError(
-            f"{why_not}; nor has the data set a {split} file",
-            next_step=f"choose --split {' or '.join(files)}, or ssmi-cli features build --dataset {dataset}",
-        )
-    session.reporter.note(f"{why_not}; {files[split]} is tagged as `predict` does")
-    return files[split], found.options
-
-
-def _of_split(
-    session: Session, run: Path, shards: Path, split: str, *, device: str
-) -> tuple[dict[str, Any], Calibration]:
-    from ssmi.model.evaluate import tag_split
-
-    tagged = tag_split(
-        run=run, shards=shards, split=split, device=device, reporter=session.reporter, probabilities=True
-    )
-    return {**tagged.scores.to_json(), "calibration": tagged.calibration.to_json()}, tagged.calibration
-
-
-def _of_file(
-    session: Session, run: Path, project: Path | None, path: Path, options: ReadOptions, *, device: str
-) -> tuple[dict[str, Any], Calibration]:
-    from ssmi.cli.predict import uncollected
-
-    with uncollected():
-        from ssmi.evaluation.labelled_files import score_file
-        from ssmi.predict.tagger import Tagger
-
-        tagger = Tagger.open(run, project=project, device=device, threads=0, reporter=session.reporter)
-    found = score_file(tagger, path, options=options, reporter=session.reporter)
-    _say_how_it_was_read(session, path, found)
-    return found.to_json(), found.calibration
-
-
-def _say_how_it_was_read(session: Session, path: Path, found: FileScores) -> None:
-    report, note = found.report, session.reporter.note
-    for text in report.notes:
-        note(f"{path.name}: {text}")
-    for what, counts in (("repaired", report.repairs), ("left out", report.skipped)):
-        for reason, n in counts.items():
-            lines = ", ".join(map(str, report.first_lines.get(reason, [])))
-            note(f"{path.name}: {what}: {reason}, {n:,} times (lines {lines}{' ...' if n > 5 else ''})")
-    if found.unknown_types:
-        types = ", ".join(f"{label} ({n:,})" for label, n in found.unknown_types.items())
-        note(f"{path.name}: entities of types that the run does not know count as missed: {types}")
+    given = [name for name, value in reading.items() if value is not None]
+    if file is None and given:
+        raise click.UsageError(f"--{given[0]} says how --file is read; of a data set dataset.yaml says so")
+    check_picture(picture)

@@ -26,14 +26,12 @@ def export(session: Session, run: Path | None, dataset: str | None, out: Path, a
     ONNX is not offered: the network reads features that the segmenter, the trie, the vocabulary's vectors and the PMI
     pairs make of a text, so an ONNX file of the network alone could not tag one; the packed folder holds all of it.
     """
-    from ssmi.cli.runs import run_folder
-    from ssmi.model.runs.files import METRICS
     from ssmi.predict.packing import pack
+    from ssmi.runs import note_if_unfinished
 
-    folder, project = run_folder(session, run=run, dataset=dataset)
+    folder, project = session.find_run(run=run, dataset=dataset)
     sizes = pack(folder, out, project=project, reporter=session.reporter)
-    if not (out / METRICS).is_file():
-        session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
+    note_if_unfinished(folder, session.reporter)
     if as_json:
         click.echo(json.dumps({"out": str(out), "files": sizes}, ensure_ascii=False, indent=1))
         return

@@ -6,7 +6,7 @@ import json
 
 import click
 
-from ssmi.cli.options import dataset_option, executor_options, json_option, override_option
+from ssmi.cli.options import dataset_option, executor_options, json_option, override_option, stage_version_option
 from ssmi.cli.session import Session
 
 STAGES = {
@@ -45,22 +45,14 @@ def build(
     as_json: bool,
 ) -> None:
     """Run every stage that is not current, in one process or on workers, and tell DVC."""
-    from ssmi import dvc
-    from ssmi.pipeline.executor import open_executor
-    from ssmi.pipeline.stages.registry import build as build_stages
-    from ssmi.pipeline.stages.stage import StageContext
-
-    params = session.params(overrides)
-    name = dataset or params.datasets[0]
-    with open_executor(workers=workers, scheduler=scheduler) as executor:
-        context = StageContext(session.root, name, params, executor, session.reporter)
-        built = list(build_stages(context, force=force))
+    result = session.project.build_features(
+        dataset, workers=workers, scheduler=scheduler, overrides=overrides, force=force
+    )
     if as_json:
-        click.echo(json.dumps({one.stage.name: "built" if one.ran else "current" for one in built}, indent=1))
-    for one in [] if as_json else built:
-        state = "built" if one.ran else "current"
-        click.echo(f"{one.stage.name:<10} {state:<8} {context.folder(one.stage.name).relative_to(session.root)}")
-    dvc.record(session.project, name, [one.stage.name for one in built], overridden=bool(overrides))
+        click.echo(json.dumps({one.name: one.state for one in result.stages}, indent=1))
+        return
+    for one in result.stages:
+        click.echo(f"{one.name:<10} {one.state:<8} {one.folder.relative_to(session.root)}")
 
 
 def _stage_command(stage_name: str, summary: str) -> click.Command:
@@ -68,19 +60,26 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     @dataset_option
     @executor_options
     @override_option
+    @stage_version_option
     @click.pass_obj
     def command(
-        session: Session, dataset: str | None, workers: int, scheduler: str | None, overrides: tuple[str, ...]
+        session: Session,
+        dataset: str | None,
+        workers: int,
+        scheduler: str | None,
+        overrides: tuple[str, ...],
+        stage_version: int | None,
     ) -> None:
-        from ssmi.pipeline.executor import open_executor
-        from ssmi.pipeline.stages.registry import get_stage
-        from ssmi.pipeline.stages.stage import StageContext, run
+        from ssmi import dvc_file
 
-        params = session.params(overrides)
-        with open_executor(workers=workers, scheduler=scheduler) as executor:
-            context = StageContext(session.root, dataset or params.datasets[0], params, executor, session.reporter)
-            manifest = run(get_stage(stage_name), context)
-        report = manifest.report
+        dvc_file.check_version(stage_name, stage_version)
+        report = session.project.run_stage(
+            stage_name,
+            dataset,
+            workers=workers,
+            scheduler=scheduler,
+            overrides=overrides,
+        )
         skipped = "".join(f", {count:,} {reason}" for reason, count in report.skipped.items())
         click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")
 

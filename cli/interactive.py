@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,18 +13,16 @@ from rich.table import Table
 from rich.text import Text
 
 from ssmi.cli.streams import utf8_stdout
+from ssmi.cli.visible import visible
 from ssmi.predict.reading import read_records
 
 if TYPE_CHECKING:
     from ssmi import Entity, Tagger
-
-Read = Callable[[str], "Sequence[Entity]"]
-"""A text → its entities."""
+    from ssmi.cli.live import Read
 
 PROMPT = "> "
 COLOURS = ("green", "magenta", "cyan", "yellow", "blue", "red")
 """Of the entity types, in the order of their names, over and over."""
-_CONTROL_PICTURES = 0x2400
 
 
 def converse(tagger: Tagger, *, min_score: float = 0.0) -> None:
@@ -37,7 +34,7 @@ def converse(tagger: Tagger, *, min_score: float = 0.0) -> None:
     console = Console(
         file=stdout, width=None if stdout.isatty() else 10_000, highlight=False, markup=False, emoji=False
     )
-    types = dict.fromkeys((*tagger.labels.entity_types, *tagger.own_entities.labels))
+    types = dict.fromkeys((*tagger.labels.entity_types, *tagger.user_entities.labels))
     colours = {label: COLOURS[index % len(COLOURS)] for index, label in enumerate(types)}
     for line, entities in _lines(partial(tagger, min_score=min_score), colours):
         if not line.strip():
@@ -60,20 +57,6 @@ def marked(text: str, entities: Sequence[Entity], colours: Mapping[str, str]) ->
     return shown
 
 
-def visible(text: str) -> str:
-    """Harmless to a terminal: control characters as pictures, what turns the reading order and surrogates as U+FFFD."""
-    return "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    category = unicodedata.category(character)
-    if category == "Cc":
-        code = ord(character)
-        return chr(_CONTROL_PICTURES + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
-    turns = unicodedata.bidirectional(character) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-    return "\ufffd" if turns or category == "Cs" else character
-
-
 def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for name, justify in (
@@ -91,7 +74,7 @@ def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
 
 
 def _lines(read: Read, colours: Mapping[str, str]) -> Iterator[tuple[str, Sequence[Entity]]]:
-    """Lines with their entities: as they are typed, or as far as they are piped in."""
+    """Lines with their entities, as they are typed, or as they are piped in."""
     if sys.stdin.isatty() and sys.stdout.isatty():
         from ssmi.cli.live import typed_lines
 

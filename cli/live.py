@@ -13,10 +13,13 @@ from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
 from prompt_toolkit.styles import Style
 
-from ssmi.cli.interactive import Read, visible
+from ssmi.cli.visible import visible
 
 if TYPE_CHECKING:
     from ssmi import Entity
+
+Read = Callable[[str], "Sequence[Entity]"]
+"""A text → its entities."""
 
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse"})
 
@@ -42,7 +45,9 @@ def typed_lines(read: Read, colours: Mapping[str, str], *, prompt: str) -> Itera
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Result:
+    """What was tagged last."""
+
     text: str = ""
     entities: Sequence[Entity] = ()
 
@@ -58,7 +63,7 @@ class Reading:
         self._tell = tell
         self._changed = Condition()
         self._asked = ""
-        self._found = _Found()
+        self._result = _Result()
         self._failure: Exception | None = None
         self._over = False
         self._thread = Thread(target=self._work, name="reading", daemon=True)
@@ -80,35 +85,35 @@ class Reading:
             self._changed.notify_all()
 
     def known_of(self, text: str) -> list[Entity]:
-        """What was found in the text that was read last, as far as this one begins like it."""
-        found = self._found
-        return [one for one in found.entities if text.startswith(found.text[: one.end])]
+        """The entities of the text that was tagged last, those whose text this one begins with too."""
+        result = self._result
+        return [one for one in result.entities if text.startswith(result.text[: one.end])]
 
     def all_of(self, text: str) -> Sequence[Entity]:
         """The entities of a text, waited for. Raises what the tagger raised."""
         self.ask(text)
         with self._changed:
-            self._changed.wait_for(lambda: self._found.text == text or self._failure is not None)
+            self._changed.wait_for(lambda: self._result.text == text or self._failure is not None)
             if self._failure is not None:
                 raise self._failure
-            return self._found.entities
+            return self._result.entities
 
     def _work(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._over or self._asked != self._found.text)
+                self._changed.wait_for(lambda: self._over or self._asked != self._result.text)
                 if self._over:
                     return
                 text = self._asked
             try:
-                found = _Found(text, self._read(text))
+                result = _Result(text, self._read(text))
             except Exception as error:
                 with self._changed:
                     self._failure = error
                     self._changed.notify_all()
                 return
             with self._changed:
-                self._found = found
+                self._result = result
                 self._changed.notify_all()
             self._tell()
 
@@ -128,8 +133,8 @@ class _Marks(Processor):
         line = document.lines[number]
         styles = [""] * len(line)
         for one in self._reading.known_of(document.text):
-            for place in range(max(one.start - start, 0), min(one.end - start, len(line))):
-                styles[place] = _style(self._colours[one.label])
+            for column in range(max(one.start - start, 0), min(one.end - start, len(line))):
+                styles[column] = _style(self._colours[one.label])
         return Transformation([(style, visible(character)) for style, character in zip(styles, line, strict=True)])
 
 

@@ -1,4 +1,4 @@
-"""``ssmi-cli``: a group whose commands are imported only when called, and the one place where errors become words."""
+"""``ssmi-cli``: commands that are imported only when called, and the one place where errors become messages."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ COMMANDS = {
     "data": ("ssmi.cli.data", "Data sets, vectors and encoders: list, fetch, check, convert."),
     "demo": ("ssmi.cli.demo", "Run the whole path on the default data set and say what to try next."),
     "doctor": ("ssmi.cli.doctor", "Say what is installed, found and missing."),
+    "dvc": ("ssmi.cli.dvc", "Write the stages of dvc.yaml."),
     "evaluate": ("ssmi.cli.evaluate", "Score a trained run on a split."),
     "explain": ("ssmi.cli.explain", "Show the boundaries nearest to a character in a segment."),
     "export": ("ssmi.cli.export", "Pack a trained run into one folder for other machines."),
@@ -124,7 +125,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _NOT_OURS:
         place = f"{_named(error.filename)}: " if error.filename else ""
         return _fail(
-            f"error: {place}{error.strerror}\n  next: make room, mend its permissions, or name another place", 1
+            f"error: {place}{error.strerror}\n  next: make room, fix its permissions, or name another place", 1
         )
     return _fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
 

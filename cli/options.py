@@ -50,11 +50,6 @@ def device_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def device_override(device: str | None) -> list[str]:
-    """What ``--device`` says to commands that read params.yaml, where ``train.device`` is the same."""
-    return [] if device is None else [f"train.device={device}"]
-
-
 def json_option(command: Decorated) -> Decorated:
     """``--json``: one JSON document on stdout in place of what a person reads."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")(command)
@@ -73,6 +68,16 @@ def override_option(command: Decorated) -> Decorated:
     )(command)
 
 
+def stage_version_option(command: Decorated) -> Decorated:
+    """``--stage-version N``: what dvc.yaml asks for, so that DVC sees when a stage comes to compute something else."""
+    return click.option(
+        "--stage-version",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Refuse to run a stage that is not of this version; for dvc.yaml.",
+    )(command)
+
+
 def executor_options(command: Decorated) -> Decorated:
     """``--workers`` and ``--scheduler``; serial without them."""
     command = click.option(
@@ -81,3 +86,22 @@ def executor_options(command: Decorated) -> Decorated:
     return click.option(
         "--scheduler", metavar="ADDRESS", envvar="SSMI_SCHEDULER", help="Dask scheduler, e.g. tcp://10.0.0.1:8786."
     )(command)
+
+
+def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:
+    """``--plot FILE``: a picture, svg or png, in a folder that is there."""
+    return click.option(
+        "--plot",
+        "picture",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE.svg|png",
+        help=help_text,
+    )
+
+
+def check_picture(picture: Path | None) -> None:
+    """Refuse a ``--plot`` of another form, or in a folder that is not there."""
+    if picture is not None and picture.suffix not in (".svg", ".png"):
+        raise click.UsageError(f"--plot {picture}: its name must end in .svg or .png")
+    if picture is not None and not picture.parent.is_dir():
+        raise click.UsageError(f"--plot {picture}: no folder {picture.parent}")

@@ -2,37 +2,26 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
+from ssmi.cli import completion
 from ssmi.cli.options import dataset_option, device_option, run_option
 from ssmi.cli.session import Session
-from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.cli.streams import open_output
 
 if TYPE_CHECKING:
-    from ssmi import Entity
-    from ssmi.cli.progress import Bars, Lines
-    from ssmi.pipeline.contract.progress import Advance
-    from ssmi.predict.formats import Tagged
-    from ssmi.predict.reading import Kind, Record
+    from ssmi.predict.reading import Kind
     from ssmi.predict.text_decoding import Errors
 
 STDIN = "-"
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
-ENCODINGS = ("utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-le", "utf-16-be")
-"""Those that a person may well want, for completion."""
-Write = Callable[[str], object]
-Stream = Callable[..., "Iterator[list[Entity]]"]
 _NOT_TYPED = {
     "files": "FILES",
     "kind": "--input",
@@ -54,10 +43,6 @@ def _encoding(context: click.Context, parameter: click.Parameter, value: str | N
     return check_encoding(value)
 
 
-def _complete_encoding(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in ENCODINGS if name.startswith(incomplete.lower())]
-
-
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @run_option
@@ -72,7 +57,7 @@ def _complete_encoding(context: click.Context, parameter: click.Parameter, incom
     "--encoding",
     metavar="NAME",
     callback=_encoding,
-    shell_complete=_complete_encoding,
+    shell_complete=completion.encodings,
     help="Of FILES, e.g. gb18030.  [default: what a byte order mark says, else utf-8]",
 )
 @click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
@@ -126,38 +111,37 @@ def predict(
         if sys.stdin.isatty():
             raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
         files = (Path(STDIN),)
-    from ssmi.cli.runs import run_folder
+    folder, project = session.find_run(run=run, dataset=dataset)
+    from ssmi.loading import garbage_collection_paused
 
-    folder, project = run_folder(session, run=run, dataset=dataset)
-    with uncollected():
-        from ssmi.model.runs.files import METRICS
+    with garbage_collection_paused():
         from ssmi.predict.formats import FORMATS as WRITERS
         from ssmi.predict.formats import Origin
+        from ssmi.predict.records import RecordSource, tag_records
         from ssmi.predict.run_features import version
-        from ssmi.predict.tagger import BATCH_CHARACTERS, Tagger
+        from ssmi.predict.tagger import Tagger
+        from ssmi.runs import note_if_unfinished
 
         tagger = Tagger.open(
             folder, project=project, device=device or "auto", threads=0, entities=entities, reporter=session.reporter
         )
-    if not (folder / METRICS).is_file():
-        session.reporter.note(f"{folder}: an unfinished run (no {METRICS}); these are its best weights so far")
+    note_if_unfinished(folder, session.reporter)
     if interactive:
         from ssmi.cli.interactive import converse
 
         converse(tagger, min_score=min_score)
         return
     origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "", sources=entities is not None)
+    source = RecordSource(
+        files, stdin=sys.stdin.buffer, kind=kind, text_field=text_field, encoding=encoding, errors=errors
+    )
     with (
-        _output(out, session.reporter) as write,
-        session.reporter.task("predict", total=_n_bytes(files), unit="bytes") as advance,
+        open_output(out, session.reporter) as write,
+        session.reporter.task("predict", total=source.n_bytes, unit="bytes") as advance,
     ):
-        progress = Progress(advance)
-        ways = {"errors": errors, "text_field": text_field, "encoding": encoding, "advance": progress.read}
-        records = _records(files, kind, ways)
-        stream = partial(tagger.stream, batch_characters=batch_chars or BATCH_CHARACTERS, min_score=min_score)
-        for piece in WRITERS[form](_tagged(stream, records, progress), origin):
+        tagged = tag_records(tagger, source, batch_characters=batch_chars, min_score=min_score, advance=advance)
+        for piece in WRITERS[form](tagged, origin):
             write(piece)
-        progress.finish()
 
 
 def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) -> None:
@@ -171,104 +155,3 @@ def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) 
         raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
     if out is not None and out.exists() and any(path.exists() and path.samefile(out) for path in files):
         raise click.UsageError(f"--out {out}: one of the FILES, which would be lost; name another")
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Leave the garbage collector out while what stays for good is imported and read.
-
-    Looking through it again and again took a fifth of the time: importing ``ssmi`` fell from 5.7 to 4.4 s of CPU time.
-    """
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()
-
-
-def _n_bytes(files: Sequence[Path]) -> int:
-    """Of all files; 0, for unknown, when stdin is among them."""
-    return 0 if Path(STDIN) in files else sum(path.stat().st_size for path in files)
-
-
-def _records(files: Sequence[Path], kind: Kind | None, ways: Mapping[str, Any]) -> Iterator[Record]:
-    """``ways``: further arguments of ``read_records``."""
-    from ssmi.predict.reading import read_records
-    from ssmi.predict.sniffing import kind_of_name
-
-    for path in files:
-        if str(path) == STDIN:
-            yield from read_records(sys.stdin.buffer, name="stdin", kind=kind, **ways)
-            continue
-        with path.open("rb") as stream:
-            yield from read_records(stream, name=str(path), kind=kind or kind_of_name(path), **ways)
-
-
-class Progress:
-    """Bytes that were read are done as their characters are tagged: one line may take minutes."""
-
-    def __init__(self, advance: Advance) -> None:
-        self._advance = advance
-        self._bytes = self._characters = 0
-
-    def read(self, n_bytes: int) -> None:
-        """So many bytes more are waiting."""
-        self._bytes += n_bytes
-
-    def found(self, n_characters: int) -> None:
-        """They hold so many characters to tag."""
-        self._characters += n_characters
-
-    def tagged(self, n_characters: int) -> None:
-        """Of the characters that are waiting, so many are done."""
-        n_bytes = self._bytes * n_characters // self._characters
-        self._bytes -= n_bytes
-        self._characters -= n_characters
-        self._advance(n_bytes)
-
-    def finish(self) -> None:
-        """What is left holds no character."""
-        self._advance(self._bytes)
-
-
-def _tagged(stream: Stream, records: Iterator[Record], progress: Progress) -> Iterator[Tagged]:
-    """Each record with its entities; no more records are held than the tagger holds texts."""
-    waiting: deque[Record] = deque()
-    wrong: list[InputDataError] = []
-
-    def texts() -> Iterator[str]:
-        try:
-            for record in records:
-                waiting.append(record)
-                progress.found(len(record.text))
-                yield record.text
-        except InputDataError as error:  # what came before it is tagged first
-            wrong.append(error)
-
-    for entities in stream(texts(), advance=progress.tagged):
-        yield waiting.popleft(), entities
-    if wrong:
-        raise wrong[0]
-
-
-@contextmanager
-def _output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
-    """What writes a piece: to a file that appears when all is done, or to stdout at once."""
-    if out is None:
-        from ssmi.cli.streams import utf8_stdout
-
-        stdout = utf8_stdout()  # a progress bar puts its own in its place
-
-        def write(piece: str) -> None:
-            if stdout.isatty():
-                reporter.make_room()
-            stdout.write(piece)
-            stdout.flush()
-
-        yield write
-        return
-    from ssmi.pipeline.contract.tables import writing
-
-    with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
-        yield stream.write

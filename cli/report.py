@@ -35,36 +35,12 @@ def report(
     The page is one file that needs no network. With --run and no --dataset, the data set is the one that the run was
     trained on. Charts about features are left out, and the page says so, where their stages are not built.
     """
-    from ssmi.cli.runs import scored_run
-
     if out is not None and not out.parent.is_dir():
         raise click.UsageError(f"--out {out}: no folder {out.parent}")
-    folder, name = scored_run(session, run=run, dataset=dataset)
-    artifacts = session.project.paths.folder
-    target = out or folder / f"report-{split}.html"
-    from ssmi.pipeline.contract.tables import writing
-    from ssmi.report.build import compose
-
-    page = compose(
-        run=folder,
-        title=f"{name}, {split}",
-        run_name=_name_of(folder, session.root),
-        artifacts=artifacts,
-        dataset=name,
-        split=split,
-        device=device or "auto",
-        reporter=session.reporter,
-    )
-    with writing(target) as temporary:
-        temporary.write_text(page.html, encoding="utf-8", newline="\n")
+    result = session.project.report(dataset, run=run, split=split, out=out, device=device or "auto")
     if as_json:
-        click.echo(json.dumps({"split": split, "f1": page.f1, "errors": page.errors, "out": str(target)}))
+        body = {"split": split, "f1": result.f1, "errors": str(result.errors), "out": str(result.path)}
+        click.echo(json.dumps(body))
         return
-    click.echo(f"{split}: F1 {100 * page.f1:.2f}; {page.errors}")
-    click.echo(f"{target}")
-
-
-def _name_of(run: Path, root: Path) -> str:
-    """A run's folder below the project; elsewhere its last name alone, because a page travels and paths do not."""
-    whole = run.resolve()
-    return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name
+    click.echo(f"{split}: F1 {100 * result.f1:.2f}; {result.errors}")
+    click.echo(f"{result.path}")

@@ -3,39 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from ssmi.evaluation.evaluate import Calibration, Counts, Scores
 
-def print_scores(metrics: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print what metrics.json holds, a table a split."""
+
+def print_scores(by_split: Mapping[str, Scores]) -> None:
+    """Print the scores of each split, a table a split."""
     from ssmi.cli.tables import print_table
 
-    for split, scores in metrics.items():
-        rows = [_row(name, counts) for name, counts in {**scores["by_type"], **scores["by_group"]}.items()]
-        rows.append(_row("all", scores))
-        rows.append(_row("span only", scores["span"]))
-        click.echo(f"\n{split}: {scores['n_sentences']:,} sentences")
+    for split, scores in by_split.items():
+        rows = [_row(name, counts) for name, counts in {**scores.by_type, **scores.by_group}.items()]
+        rows.append(_row("all", scores.overall))
+        rows.append(_row("span only", scores.spans))
+        click.echo(f"\n{split}: {scores.n_sentences:,} sentences")
         print_table(("type", "P", "R", "F1", "gold", "predicted", "correct"), rows)
-        click.echo(f"type accuracy {_percent(scores['type_accuracy'])}; ill-formed predictions {scores['ill_formed']}")
+        click.echo(f"type accuracy {_percent(scores.type_accuracy)}; ill-formed predictions {scores.ill_formed}")
 
 
-def calibration_line(calibration: Mapping[str, Any]) -> str:
+def calibration_line(calibration: Calibration) -> str:
     """The calibration of a split in one line."""
-    if not calibration["n"]:
+    if not calibration.n:
         return "calibration: no entity was predicted"
     return (
-        f"calibration: {calibration['n']:,} predicted entities, mean probability "
-        f"{_percent(calibration['mean_probability'])}, precision {_percent(calibration['precision'])}; expected "
-        f"calibration error {_percent(calibration['ece'])} (10 bins of equal width), Brier score "
-        f"{calibration['brier']:.4f}"
+        f"calibration: {calibration.n:,} predicted entities, mean probability "
+        f"{_percent(calibration.mean_probability)}, precision {_percent(calibration.precision)}; expected "
+        f"calibration error {_percent(calibration.ece)} (10 bins of equal width), Brier score {calibration.brier:.4f}"
     )
 
 
-def _row(name: str, counts: Mapping[str, Any]) -> tuple[object, ...]:
-    ratios = (_percent(counts[key]) for key in ("precision", "recall", "f1"))
-    return (name, *ratios, counts["gold"], counts["predicted"], counts["correct"])
+def _row(name: str, counts: Counts) -> tuple[object, ...]:
+    ratios = (_percent(ratio) for ratio in (counts.precision, counts.recall, counts.f1))
+    return (name, *ratios, counts.gold, counts.predicted, counts.correct)
 
 
 def _percent(ratio: float) -> str:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 if TYPE_CHECKING:
     from ssmi.cli.progress import Bars, Lines
     from ssmi.pipeline.contract.params import Params
@@ -24,9 +26,10 @@ class Session:
     @cached_property
     def project(self) -> Project:
         """The folder that holds params.yaml: ``--project``, else the nearest one upward from here."""
-        from ssmi.project import Project, find_root
+        from ssmi.project import open_project
 
-        return Project(find_root(self.project_option or Path(), upward=self.project_option is None), self.reporter)
+        upward = self.project_option is None
+        return open_project(self.project_option or Path(), upward=upward, reporter=self.reporter)
 
     @property
     def root(self) -> Path:
@@ -48,8 +51,23 @@ class Session:
         except MissingResourceError:
             return None
 
+    def find_run(self, *, run: Path | None, dataset: str | None) -> tuple[Path, Path | None]:
+        """The run folder, and the project whose features it reads; None for the nearest above the run.
+
+        A run that is named needs no project here: a packed one has none. Raises MissingResourceError, before anything
+        heavy is imported, where there is no run.
+        """
+        from ssmi.runs import find_run, require_checkpoint
+
+        if run is not None and dataset is not None:
+            raise click.UsageError("--run names the run folder, --dataset the run of a data set: give one of them")
+        if run is None:
+            return find_run(self.project, run=None, dataset=dataset), self.root
+        require_checkpoint(run)
+        return run, self.named_root
+
     def say_if_nowhere(self) -> None:
-        """Say on stderr that there is no project here, where there is none."""
+        """Note that there is no project here, where there is none."""
         from ssmi.pipeline.contract.artifacts import PARAMS_NAME
 
         if self.project_folder is None:

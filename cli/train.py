@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import dataset_option, device_option, device_override, json_option, override_option
+from ssmi.cli.options import dataset_option, device_option, json_option, override_option, stage_version_option
 from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from ssmi.model.training.train import TrainResult
+    from ssmi.training import TrainResult
 
 
 @click.command()
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @device_option
 @override_option
 @click.option("--resume", is_flag=True, help="Go on with the unfinished run in the run folder.")
+@stage_version_option
 @json_option
 @click.pass_context
 def train(
@@ -45,6 +46,7 @@ def train(
     device: str | None,
     overrides: tuple[str, ...],
     resume: bool,
+    stage_version: int | None,
     as_json: bool,
 ) -> None:
     """Train on a data set's shards; dev picks the epoch, test is read once.
@@ -52,41 +54,29 @@ def train(
     Ctrl-C saves everything and stops; the same command with --resume goes on as if it had never stopped. On several
     GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
-    from ssmi import training
+    from ssmi import dvc_file, training
     from ssmi.cli.main import INTERRUPTED
     from ssmi.cli.scores import print_scores
-    from ssmi.configurations import find
-    from ssmi.model.runs.files import METRICS
 
+    dvc_file.check_version(dvc_file.TRAIN, stage_version)
     session: Session = context.obj
-    configuration = find(config) if config else None
-    changes = [*(configuration.overrides if configuration else ()), *overrides, *device_override(device)]
-    params = session.params(changes)
-    name = dataset or params.datasets[0]
-    shards = session.project.paths.shards(name)
-    folder = run or session.project.paths.run(name, configuration=config)
-    encoder = training.check(session.project, params, shards=shards, dataset=name, configuration=configuration)
-    # torch comes last: whatever is refused above is refused at once.
-    with session.reporter.task("loading torch", total=0, unit=""):
-        from ssmi.model.training import distributed
-        from ssmi.model.training.interrupts import Interrupted
-
     try:
-        result = training.train(
-            session.project, shards=shards, encoder=encoder, run=folder, params=params, resume=resume
+        result = session.project.train(
+            dataset, configuration=config, run=run, overrides=overrides, device=device, resume=resume
         )
-    except Interrupted as interrupted:
-        if distributed.is_first():
-            again = _same_command_resumed() if distributed.is_alone() else "the same torchrun command with --resume"
+    except training.Interrupted as interrupted:
+        if training.is_main_process():
+            again = _same_command_resumed() if training.is_alone() else "the same torchrun command with --resume"
             click.echo(f"interrupted: {interrupted.message}\n  next: {again}", err=True)
         context.exit(INTERRUPTED)
-    if not distributed.is_first():
+    if not training.is_main_process():
         return
-    metrics = (folder / METRICS).read_text(encoding="utf-8")
+    scores = {"dev": result.dev} | ({"test": result.test} if result.test else {})
     if as_json:
-        click.echo(metrics, nl=False)
+        body = {split: one.to_json() for split, one in scores.items()}
+        click.echo(json.dumps(body, ensure_ascii=False, indent=1))
         return
-    print_scores(json.loads(metrics))
+    print_scores(scores)
     click.echo(_last_line(result))
 
 

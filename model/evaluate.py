@@ -17,6 +17,7 @@ from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
+from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.contract.progress import Reporter
@@ -39,6 +40,8 @@ class Tagged:
     gold: Sequence[Sequence[Span]]
     predicted: Predicted
     labels: LabelSet
+    label_groups: LabelGroups
+    """Of the shards: types that are also scored together."""
     params: Params
     """Of the run."""
     best_epoch: int
@@ -47,7 +50,7 @@ class Tagged:
     @property
     def scores(self) -> Scores:
         """Precision, recall and F1 with their counts."""
-        return score(self.gold, self.predicted.spans, ill_formed=self.predicted.ill_formed)
+        return score(self.gold, self.predicted.spans, groups=self.label_groups, ill_formed=self.predicted.ill_formed)
 
     @property
     def calibration(self) -> Calibration:
@@ -105,7 +108,14 @@ def tag_split(
         title=split,
         probabilities=probabilities,
     )
-    return Tagged(data.gold, predicted, checkpoint.labels, params, checkpoint.facts.best_epoch)
+    return Tagged(
+        data.gold,
+        predicted,
+        checkpoint.labels,
+        opened.statistics.label_groups,
+        params,
+        checkpoint.facts.best_epoch,
+    )
 
 
 def predict(

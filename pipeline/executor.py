@@ -134,9 +134,17 @@ def _without_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator[Executor]:
-    """Serial by default; ``workers`` local processes; or the cluster at ``scheduler`` (``tcp://host:port``).
+    """Open what runs the tasks, and close it when the block ends.
 
-    Raises MissingResourceError when the scheduler cannot be reached.
+    Args:
+        workers: Local worker processes; 0 runs everything in this process.
+        scheduler: The address of a Dask scheduler (``tcp://host:port``) to use instead.
+
+    Yields:
+        The executor.
+
+    Raises:
+        MissingResourceError: The scheduler does not answer or has no worker.
     """
     if scheduler is None and workers <= 0:
         yield Serial()

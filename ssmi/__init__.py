@@ -4,7 +4,10 @@
 
     import ssmi
 
-    tagger = ssmi.open_run("artifacts/train/resume")
+    project = ssmi.open_project(".")
+    project.build_features("resume")
+    project.train("resume")
+    tagger = project.open_run(dataset="resume")  # or ssmi.open_run("artifacts/train/resume")
     tagger("王小明在北京大学任教授。")
 
 Names below are imported when they are first used, so that ``import ssmi`` and the command line's help stay light.
@@ -21,10 +24,20 @@ if TYPE_CHECKING:
     from ssmi.pipeline.writers import convert
     from ssmi.predict.entity import Entity
     from ssmi.predict.tagger import Tagger, open_run
-    from ssmi.project import Project
+    from ssmi.project import Project, open_project
     from ssmi.scaffold import init_project
 
-__all__ = ["Entity", "Project", "Tagger", "compare_runs", "convert", "init_project", "open_run", "score_file"]
+__all__ = [
+    "Entity",
+    "Project",
+    "Tagger",
+    "compare_runs",
+    "convert",
+    "init_project",
+    "open_project",
+    "open_run",
+    "score_file",
+]
 
 _HOMES = {
     "Entity": "ssmi.predict.entity",
@@ -33,6 +46,7 @@ _HOMES = {
     "compare_runs": "ssmi.evaluation.comparison",
     "convert": "ssmi.pipeline.writers",
     "init_project": "ssmi.scaffold",
+    "open_project": "ssmi.project",
     "open_run": "ssmi.predict.tagger",
     "score_file": "ssmi.evaluation.labelled_files",
 }

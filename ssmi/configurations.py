@@ -5,7 +5,7 @@ values changed, so a row of an ablation table differs from its neighbour by thos
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -94,3 +94,9 @@ def find(name: str) -> Configuration:
         raise ParameterError(
             f"configuration {name!r}: {nearest(name, CONFIGURATIONS)}", next_step=f"one of {', '.join(CONFIGURATIONS)}"
         ) from None
+
+
+def choose(names: Iterable[str]) -> list[Configuration]:
+    """The configurations of these names, all for none, in the table's order; raises ParameterError for others."""
+    wanted = {find(name).name for name in sorted(names)} or set(CONFIGURATIONS)
+    return [configuration for name, configuration in CONFIGURATIONS.items() if name in wanted]

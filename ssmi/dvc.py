@@ -8,9 +8,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ssmi.dvc_file import of_other_versions
 from ssmi.pipeline.contract import extras
+from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.project import Project
+from ssmi.workspace import Workspace
 
 
 def environment() -> dict[str, str]:
@@ -73,18 +75,20 @@ def tracks(root: Path) -> bool:
     return (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file()
 
 
-def record(project: Project, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
+def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
     """Tell DVC, where there is one, of stages that were built or found current; say so when it cannot know of them."""
-    if not tracks(project.root):
+    if not tracks(workspace.root):
         return
     if not extras.installed("dvc"):
-        project.reporter.note("not recorded in dvc.lock: DVC is not installed (pip install 'ssmi[dvc]')")
-    elif dataset not in project.params().datasets:
-        project.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
+        workspace.reporter.note("not recorded in dvc.lock: DVC is not installed (pip install 'ssmi[dvc]')")
+    elif dataset not in workspace.params().datasets:
+        workspace.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
     elif overridden:
-        project.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")
+        workspace.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")
+    elif of_other_versions(workspace.root, stages):
+        workspace.reporter.note("not recorded in dvc.lock: dvc.yaml is of another version; ssmi-cli dvc write")
     else:
-        commit_stages(project.root, [target(stage, dataset) for stage in stages])
+        commit_stages(workspace.root, [target(stage, dataset) for stage in stages])
 
 
 def commit_stages(root: Path, targets: Sequence[str]) -> None:
@@ -94,5 +98,5 @@ def commit_stages(root: Path, targets: Sequence[str]) -> None:
 
 
 def target(stage: str, dataset: str) -> str:
-    """DVC's name of a stage: ``segment@resume``; the vocabulary has no data set."""
-    return stage if stage == "vocab" else f"{stage}@{dataset}"
+    """DVC's name of a stage: ``segment@resume``; one that all data sets share has no data set."""
+    return f"{stage}@{dataset}" if PER_DATASET[stage] else stage

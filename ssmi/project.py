@@ -1,21 +1,63 @@
-"""A project: the folder with params.yaml, whose artifacts all of this works on."""
+"""A project as Python sees it: every verb of the command line as a method with a typed result.
+
+::
+
+    project = ssmi.open_project(".")
+    project.build_features("resume", workers=2)
+    project.train("resume", configuration="bert-crf")
+    project.stats("coverage", dataset="resume").pl()
+
+Each method imports what it needs when it is called. Nothing is printed: progress and notes go to the reporter.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ssmi.pipeline.contract import params as parameters
-from ssmi.pipeline.contract.artifacts import PARAMS_NAME, ArtifactPaths
-from ssmi.pipeline.contract.errors import MissingResourceError
-from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.workspace import Workspace, find_root
+
+if TYPE_CHECKING:
+    from ssmi.ablation.ablate import AblationResult
+    from ssmi.data import DatasetReport
+    from ssmi.demo import DemoResult
+    from ssmi.evaluation.comparison import Comparison
+    from ssmi.evaluation.evaluate import Evaluation
+    from ssmi.explain.ask import Explanation
+    from ssmi.features import FeatureBuild
+    from ssmi.pipeline.contract.manifest import StageReport
+    from ssmi.predict.tagger import Tagger
+    from ssmi.predict.user_entities import Words
+    from ssmi.report.write import ReportResult
+    from ssmi.statistics import Statistics
+    from ssmi.training import TrainResult
+
+
+def open_project(folder: str | Path = ".", *, upward: bool = True, reporter: Reporter | None = None) -> Project:
+    """Open a project.
+
+    Args:
+        folder: The folder with params.yaml.
+        upward: Whether it may also be a folder above.
+        reporter: Told of progress and notes; None for silence.
+
+    Raises:
+        MissingResourceError: There is no params.yaml.
+
+    """
+    return Project(find_root(Path(folder), upward=upward), reporter or Silent())
 
 
 @dataclass(frozen=True)
-class Project:
-    """A project folder, and whom to tell what happens in it.
+class Project(Workspace):
+    """A project folder: its parameters, its artifacts, and what can be done with them.
+
+    Where a method takes ``dataset``, None means the first data set that params.yaml lists. ``overrides`` are
+    ``section.key=value`` over params.yaml, the later ones over the earlier. ``device`` is ``auto``, ``cpu``, ``cuda``,
+    ``cuda:1`` and so on. Every method raises ParameterError for parameters that are not known or do not fit.
 
     Attributes:
         root: The folder that holds params.yaml, absolute.
@@ -23,40 +65,376 @@ class Project:
 
     """
 
-    root: Path
-    reporter: Reporter = field(default_factory=Silent)
+    def build_features(
+        self,
+        dataset: str | None = None,
+        *,
+        workers: int = 0,
+        scheduler: str | None = None,
+        overrides: Iterable[str] = (),
+        force: bool = False,
+    ) -> FeatureBuild:
+        """Run every feature stage that is not current, and tell DVC where the project is under it.
 
-    @property
-    def paths(self) -> ArtifactPaths:
-        """Where everything lies."""
-        return ArtifactPaths(self.root)
+        Args:
+            dataset: The data set.
+            workers: Local worker processes; 0 builds in this process. The bytes are the same.
+            scheduler: The address of a Dask scheduler, in place of ``workers``.
+            overrides: Changes of parameters.
+            force: Run every stage, current or not.
 
-    def params(self, overrides: Iterable[str] = ()) -> Params:
-        """params.yaml with ``section.key=value`` overrides applied.
+        Returns:
+            Each stage with its folder, ``built`` or ``current``.
 
         Raises:
-            ParameterError: Naming every mistake at once.
+            MissingResourceError: The data set, vectors or encoder are not there.
+            InputDataError: A raw file breaks its format, with ``file:line``.
 
         """
-        return parameters.load(self.paths.params, overrides=overrides)
+        from ssmi import features
 
-    def dataset(self, name: str | None) -> str:
-        """The data set meant by ``name``: for None the first that params.yaml lists."""
-        return name or self.params().datasets[0]
+        return features.build(self, dataset, workers=workers, scheduler=scheduler, overrides=overrides, force=force)
+
+    def run_stage(
+        self,
+        name: str,
+        dataset: str | None = None,
+        *,
+        workers: int = 0,
+        scheduler: str | None = None,
+        overrides: Iterable[str] = (),
+    ) -> StageReport:
+        """Run one feature stage whether it is current or not.
+
+        Args:
+            name: The stage: ``vocab``, ``prepare``, ``segment``, ``embed``, ``selection``, ``pmi`` or ``shards``.
+            dataset: The data set.
+            workers: As for ``build_features``.
+            scheduler: As for ``build_features``.
+            overrides: Changes of parameters.
+
+        Returns:
+            Its rows in and out, what was left out and why, and its statistics.
+
+        Raises:
+            MissingResourceError: A stage that it reads is not built.
+
+        """
+        from ssmi import features
+
+        return features.run_stage(self, name, dataset, workers=workers, scheduler=scheduler, overrides=overrides)
+
+    def train(
+        self,
+        dataset: str | None = None,
+        *,
+        configuration: str | None = None,
+        run: str | Path | None = None,
+        overrides: Iterable[str] = (),
+        device: str | None = None,
+        resume: bool = False,
+    ) -> TrainResult:
+        """Train on a data set's shards; dev picks the epoch, test is read once.
+
+        Args:
+            dataset: The data set.
+            configuration: A named network over params.yaml, ``bert-crf`` for example; ``overrides`` change it.
+            run: Where to write; None for ``artifacts/train/DATASET``, with a configuration ``DATASET-NAME``.
+            overrides: Changes of parameters.
+            device: Where to compute; None as ``train.device`` says.
+            resume: Go on with the unfinished run in the run folder.
+
+        Returns:
+            The run folder, the history by epoch, and the scores of the best epoch on dev and test.
+
+        Raises:
+            MissingResourceError: The shards are not built, or there is nothing to resume.
+            StaleArtifactError: The shards are of other feature parameters or another encoder.
+            DivergedError: The loss stopped being a number.
+            ssmi.training.Interrupted: Ctrl-C or SIGTERM, after everything was saved; a KeyboardInterrupt.
+
+        """
+        from ssmi import training
+
+        return training.train_dataset(
+            self,
+            dataset,
+            configuration=configuration,
+            run=_path(run),
+            overrides=overrides,
+            device=device,
+            resume=resume,
+        )
+
+    def evaluate(
+        self,
+        dataset: str | None = None,
+        *,
+        run: str | Path | None = None,
+        split: str = "dev",
+        file: str | Path | None = None,
+        encoding: str | None = None,
+        offsets: str | None = None,
+        device: str = "auto",
+    ) -> Evaluation:
+        """Score a run on a split of a data set, or on any labelled file.
+
+        Args:
+            dataset: The data set; None for the one that ``run`` was trained on. With both, where there are no shards
+                that the run can read, the split's own file is tagged as any text.
+            run: The run folder; None for ``artifacts/train/DATASET``.
+            split: ``train``, ``dev`` or ``test``; not read with ``file``.
+            file: A labelled file of any known format, scored whole in place of a split.
+            encoding: Of ``file``; None as a ``dataset.yaml`` beside it says.
+            offsets: Of ``file``: ``auto``, ``code-points`` or ``utf-16``; None as a ``dataset.yaml`` beside it says.
+            device: Where to compute.
+
+        Returns:
+            Scores, ratios from 0 to 1 with their counts, and the calibration of the probabilities.
+
+        Raises:
+            MissingResourceError: The run, the shards or the file are not there.
+            StaleArtifactError: The run and the shards do not belong together.
+            InputDataError: The split is empty, or the file breaks its format.
+
+        """
+        from ssmi.evaluation import evaluate
+        from ssmi.runs import find_run
+
+        if file is None:
+            return evaluate.evaluate_split(self, run=_path(run), dataset=dataset, split=split, device=device)
+        return evaluate.evaluate_file(
+            find_run(self, run=_path(run), dataset=dataset),
+            Path(file),
+            project=self.root,
+            encoding=encoding,
+            offsets=offsets,
+            device=device,
+            reporter=self.reporter,
+        )
+
+    def ablate(
+        self,
+        dataset: str | None = None,
+        *,
+        only: Iterable[str] = (),
+        n_seeds: int = 3,
+        overrides: Iterable[str] = (),
+        device: str | None = None,
+    ) -> AblationResult:
+        """Train configurations of the network over seeds, and write one table. Finished runs are kept.
+
+        Args:
+            dataset: The data set.
+            only: Names of configurations; empty for all.
+            n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+            overrides: Changes of parameters, of all configurations.
+            device: Where to compute; None as ``train.device`` says.
+
+        Returns:
+            The table, its folder, and the runs that diverged.
+
+        Raises:
+            ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+
+        """
+        from ssmi.ablation.ablate import ablate
+
+        return ablate(self, dataset, only=only, n_seeds=n_seeds, overrides=overrides, device=device)
+
+    def compare(
+        self,
+        run: str | Path,
+        base: str | Path,
+        *,
+        split: str = "dev",
+        n_resamples: int = 2_000,
+        device: str = "auto",
+    ) -> Comparison:
+        """Say how much more F1 a run has than another, with a paired bootstrap interval.
+
+        Args:
+            run: A run folder, or one that holds the runs of several seeds.
+            base: What it is compared with, of the same kind.
+            split: ``train``, ``dev`` or ``test``.
+            n_resamples: Bootstrap samples, of sentences and, where there are several, of seeds.
+            device: Where a run without counts of the split is scored.
+
+        Returns:
+            The difference of all types together and of each, with intervals.
+
+        Raises:
+            MissingResourceError: There is no run, or no shards to score it on.
+            StaleArtifactError: The two were scored on different sentences.
+
+        """
+        from ssmi.evaluation.comparison import compare_runs
+
+        return compare_runs(
+            run, base, split=split, n_resamples=n_resamples, project=self.root, device=device, reporter=self.reporter
+        )
+
+    def report(
+        self,
+        dataset: str | None = None,
+        *,
+        run: str | Path | None = None,
+        split: str = "dev",
+        out: str | Path | None = None,
+        device: str = "auto",
+    ) -> ReportResult:
+        """Write one HTML page about a run: scores, confusion of types, every error with its features.
+
+        Args:
+            dataset: The data set; None for the one that ``run`` was trained on.
+            run: The run folder; None for ``artifacts/train/DATASET``.
+            split: ``train``, ``dev`` or ``test``.
+            out: The file to write; None for ``report-SPLIT.html`` in the run folder.
+            device: Where to compute.
+
+        Returns:
+            The page's path, F1 from 0 to 1, and how many errors of each kind there are.
+
+        Raises:
+            MissingResourceError: The run or the shards are not there.
+            StaleArtifactError: The run and the shards do not belong together.
+
+        """
+        from ssmi.report.write import write_report
+
+        return write_report(self, dataset, run=_path(run), split=split, out=_path(out), device=device)
+
+    def explain(
+        self, character: str, segment: str, *, dataset: str | None = None, overrides: Iterable[str] = ()
+    ) -> Explanation:
+        """Rank the words that hold a character by their cosine with its segment, and choose as the features do.
+
+        Args:
+            character: One character.
+            segment: The word that it stands in.
+            dataset: The data set whose segment vectors are read.
+            overrides: Changes of ``selection.*``.
+
+        Returns:
+            All candidates, the nearest first, with what each is chosen as.
+
+        Raises:
+            MissingResourceError: The stages vocab and embed are not built.
+            SsmiError: No word holds the character.
+
+        """
+        from ssmi.explain.ask import explain_character
+
+        return explain_character(self, character, segment, dataset=dataset, overrides=overrides)
+
+    def stats(self, report: str = "overview", *, dataset: str | None = None, limit: int | None = None) -> Statistics:
+        """Answer a named report about a data set's artifacts.
+
+        Args:
+            report: Its name; ``ssmi.statistics.list_reports`` lists them.
+            dataset: The data set.
+            limit: Most rows; None for all.
+
+        Returns:
+            Columns and rows; ``.pl()`` makes a polars frame of them.
+
+        Raises:
+            MissingResourceError: A stage that it reads is not built.
+
+        """
+        from ssmi import statistics
+
+        return statistics.report(self, report, dataset=dataset, limit=limit)
+
+    def sql(self, query: str, *, dataset: str | None = None, limit: int | None = None) -> Statistics:
+        """Answer a SELECT over the views of a data set's artifacts.
+
+        Args:
+            query: One SELECT, SHOW, DESCRIBE or SUMMARIZE; ``SHOW TABLES`` lists the views.
+            dataset: The data set.
+            limit: Most rows; None for all.
+
+        Returns:
+            Columns and rows; ``.pl()`` makes a polars frame of them.
+
+        Raises:
+            ParameterError: The statement would do more than read the views.
+            MissingResourceError: A stage that it reads is not built.
+            SsmiError: It cannot be answered, in DuckDB's words.
+
+        """
+        from ssmi import statistics
+
+        return statistics.sql(self, query, dataset=dataset, limit=limit)
+
+    def check_data(
+        self, dataset: str | None = None, *, encoding: str | None = None, offsets: str | None = None
+    ) -> DatasetReport:
+        """Read a data set's raw files from start to end and say what is odd in them.
+
+        Args:
+            dataset: The data set.
+            encoding: Of the raw files; None as ``dataset.yaml`` says.
+            offsets: ``auto``, ``code-points`` or ``utf-16``; None as ``dataset.yaml`` says.
+
+        Returns:
+            Counts by split and type, duplicates, overlaps, repairs, unknown characters, vocabulary matches.
+
+        Raises:
+            MissingResourceError: The data set or the encoder is not there.
+            InputDataError: A raw file breaks its format, with ``file:line``.
+
+        """
+        from ssmi import data
+
+        return data.check(self, dataset, encoding=encoding, offsets=offsets)
+
+    def open_run(
+        self,
+        run: str | Path | None = None,
+        *,
+        dataset: str | None = None,
+        device: str = "auto",
+        threads: int | None = None,
+        entities: str | Path | Words | None = None,
+    ) -> Tagger:
+        """Open a run for use on text.
+
+        Args:
+            run: The run folder, or a packed one; None for the data set's.
+            dataset: The data set.
+            device: Where to compute.
+            threads: As ``Tagger.open`` takes it.
+            entities: As ``Tagger.open`` takes it.
+
+        Returns:
+            A callable: text → entities.
+
+        Raises:
+            MissingResourceError: The run, or what its features are made with, is not there.
+            StaleArtifactError: The features are not those that the run was trained on.
+
+        """
+        from ssmi.runs import find_run
+
+        folder = find_run(self, run=_path(run), dataset=dataset)
+        from ssmi.predict.tagger import Tagger
+
+        return Tagger.open(
+            folder, project=self.root, device=device, threads=threads, entities=entities, reporter=self.reporter
+        )
+
+    def demo(self) -> DemoResult:
+        """Run ``dvc repro`` on the first data set, its output on the screen, and keep what it built as an experiment.
+
+        Raises:
+            SsmiError: It did not finish.
+
+        """
+        from ssmi.demo import run_demo
+
+        return run_demo(self)
 
 
-def find_root(start: Path, *, upward: bool = True) -> Path:
-    """The nearest folder with params.yaml: ``start``, or with ``upward`` one above it.
-
-    Raises:
-        MissingResourceError: There is none.
-
-    """
-    start = start.resolve()
-    for folder in [start, *start.parents] if upward else [start]:
-        if (folder / PARAMS_NAME).is_file():
-            return folder
-    raise MissingResourceError(
-        f"no {PARAMS_NAME} in {start}{' or above it' if upward else ''}",
-        next_step="run inside a project folder, or pass --project FOLDER",
-    )
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

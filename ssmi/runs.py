@@ -1,12 +1,51 @@
-"""What a run folder says of itself, before anything heavy is imported."""
+"""Which run is meant, and which project's features it reads. Light: nothing heavy is imported."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ssmi.model.runs.files import CHECKPOINT, SHARDS
+from ssmi.model.runs.files import CHECKPOINT, METRICS, SHARDS, require_checkpoint
 from ssmi.pipeline.contract import manifest
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.workspace import Workspace, find_root
+
+__all__ = ["find_run", "nearest_project", "note_if_unfinished", "require_checkpoint", "run_and_dataset", "trained_on"]
+
+
+def find_run(workspace: Workspace, *, run: Path | None, dataset: str | None) -> Path:
+    """A run that is named, or the one that ``train`` leaves for a data set, for None the first of params.yaml.
+
+    Raises:
+        ParameterError: Both were named.
+        MissingResourceError: There is no run.
+
+    """
+    if run is not None and dataset is not None:
+        raise ParameterError(
+            f"{run} is named, and the run of {dataset}", next_step="leave out the one that is not meant"
+        )
+    folder = run or workspace.paths.run(workspace.dataset(dataset))
+    require_checkpoint(folder)
+    return folder
+
+
+def run_and_dataset(workspace: Workspace, *, run: Path | None, dataset: str | None) -> tuple[Path, str]:
+    """A run, and the data set on whose shards it is scored: by default the one that it was trained on.
+
+    Args:
+        workspace: The project.
+        run: The run folder; None for the data set's.
+        dataset: The data set; None for the run's own, else the first of params.yaml.
+
+    Raises:
+        MissingResourceError: There is no run.
+
+    """
+    name = dataset or (trained_on(run) if run else None) or workspace.dataset(None)
+    folder = run or workspace.paths.run(name)
+    require_checkpoint(folder)
+    return folder, name
 
 
 def trained_on(run: Path) -> str | None:
@@ -15,3 +54,27 @@ def trained_on(run: Path) -> str | None:
         return manifest.load(run / CHECKPOINT / SHARDS).dataset
     except MissingResourceError:
         return None
+
+
+def nearest_project(run: Path) -> Path:
+    """The nearest folder with params.yaml above a run, else above the working folder.
+
+    Raises:
+        MissingResourceError: There is none.
+
+    """
+    for start in (run.resolve().parent, Path.cwd()):
+        try:
+            return find_root(start)
+        except MissingResourceError:
+            continue
+    raise MissingResourceError(
+        f"{run}: no project above it holds the features it was trained on",
+        next_step="name the project's folder, or pack the run there with `ssmi-cli export`",
+    )
+
+
+def note_if_unfinished(run: Path, reporter: Reporter) -> None:
+    """Say, where it is so, that a run has not reached its end."""
+    if not (run / METRICS).is_file():
+        reporter.note(f"{run}: an unfinished run (no {METRICS}); these are its best weights so far")

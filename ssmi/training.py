@@ -2,23 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from ssmi.configurations import Configuration, find
+from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.params import Params
-from ssmi.project import Project
+from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ssmi.configurations import Configuration
     from ssmi.model.training.train import TrainResult
+
+__all__ = ["Interrupted", "TrainResult", "check", "is_alone", "is_main_process", "train", "train_dataset"]
+
+
+def train_dataset(
+    workspace: Workspace,
+    dataset: str | None,
+    *,
+    configuration: str | Configuration | None,
+    run: Path | None,
+    overrides: Iterable[str],
+    device: str | None,
+    resume: bool,
+) -> TrainResult:
+    """Train on a data set's shards; see ``Project.train``."""
+    named = find(configuration) if isinstance(configuration, str) else configuration
+    params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
+    name = dataset or params.datasets[0]
+    shards = workspace.paths.shards(name)
+    folder = run or workspace.paths.run(name, configuration=named.name if named else None)
+    encoder = check(workspace, params, shards=shards, dataset=name, configuration=named)
+    # torch comes last: whatever is refused above is refused at once.
+    with workspace.reporter.task("loading torch", total=0, unit=""):
+        import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
+    return train(workspace, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
+
+
+def is_main_process() -> bool:
+    """Whether this process writes and prints: of those that torchrun started only the first does."""
+    from ssmi.model.training import distributed
+
+    return distributed.is_first()
+
+
+def is_alone() -> bool:
+    """Whether torchrun started no other process beside this one."""
+    from ssmi.model.training import distributed
+
+    return distributed.is_alone()
 
 
 def check(
-    project: Project, params: Params, *, shards: Path, dataset: str, configuration: Configuration | None = None
+    workspace: Workspace, params: Params, *, shards: Path, dataset: str, configuration: Configuration | None = None
 ) -> Path | None:
     """Return the folder of the encoder to train, None where none is; refuse shards that are not of these parameters.
 
@@ -31,16 +72,17 @@ def check(
     if configuration is not None and configuration.changes_features:
         command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"
         remedy = f"{command} builds its features and trains on them"
-    made_with = {**built.parameters, **built.report.statistics.get("feature_parameters", {})}
+    statistics = ShardsStatistics.of(built)
+    made_with = {**built.parameters, **statistics.feature_parameters.to_json()}
     _check_parameters(params, made_with, dataset, remedy=remedy)
     if params.model.encoder != "finetune":
         return None
     from ssmi.pipeline.assets.resolve import find_encoder
 
     encoder = find_encoder(
-        params.encoder.name, revision=params.encoder.revision, root=project.root, reporter=project.reporter
+        params.encoder.name, revision=params.encoder.revision, root=workspace.root, reporter=workspace.reporter
     )
-    built_with = built.report.statistics["encoder_digest"]
+    built_with = statistics.encoder_digest
     if encoder.digest != built_with:
         raise StaleArtifactError(
             f"{shards} was built with encoder {built_with[:12]}, {params.encoder.name} is {encoder.digest[:12]}",
@@ -50,7 +92,7 @@ def check(
 
 
 def train(
-    project: Project, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
+    workspace: Workspace, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
 ) -> TrainResult:
     """``model.training.train``, with what the run will read on text kept beside it from the start.
 
@@ -61,10 +103,10 @@ def train(
     from ssmi.model.training.train import train as train_model
 
     if distributed.is_first():
-        _keep_features(project, shards=shards, run=run, params=params)
+        _keep_features(workspace, shards=shards, run=run, params=params)
     try:
         result = train_model(
-            shards=shards, encoder=encoder, run=run, params=params, reporter=project.reporter, resume=resume
+            shards=shards, encoder=encoder, run=run, params=params, reporter=workspace.reporter, resume=resume
         )
     except SsmiError:
         if distributed.is_first() and pins.find(run) is None:  # refused before it began
@@ -75,15 +117,17 @@ def train(
     return result
 
 
-def _keep_features(project: Project, *, shards: Path, run: Path, params: Params) -> None:
+def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Params) -> None:
     from ssmi import pins
     from ssmi.predict.run_features import project_folders
 
     try:
-        folders = project_folders(run, manifests.load(shards), params, project=project.root, reporter=project.reporter)
+        folders = project_folders(
+            run, manifests.load(shards), params, project=workspace.root, reporter=workspace.reporter
+        )
         pins.keep(run, shards=shards, folders=folders)
     except (SsmiError, OSError) as error:
-        project.reporter.note(
+        workspace.reporter.note(
             f"{run}: can be scored, but not used on text: what {shards} was built from is not there any more ({error})"
         )
 

@@ -1,4 +1,4 @@
-"""dvc.yaml against the code it names, and DVC itself run in a copy of the project."""
+"""dvc.yaml against the stages it is written from, and DVC itself run in a project."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import grimp
 import pytest
 from ruamel.yaml import YAML
 
 from ssmi.cli.features import STAGES
+from ssmi.dvc_file import write_pipeline
 from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
-ITEM = "${item.dataset}"
 FEATURES = ("vocab", *(f"{name}@tiny" for name in STAGE_NAMES[1:]))
 
 
@@ -28,66 +27,19 @@ def stages(repository: Path) -> dict[str, dict[str, Any]]:
     return found
 
 
-# --- dvc.yaml and the code ------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def graph() -> grimp.ImportGraph:
-    return grimp.build_graph("ssmi", cache_dir=None)
-
-
-def _closure(graph: grimp.ImportGraph, module: str, repository: Path) -> set[str]:
-    """Files of a module and all that it imports, with the packages around them; empty files hold nothing to track."""
-    modules = {module} | graph.find_upstream_modules(module)
-    modules |= {name.rsplit(".", depth)[0] for name in modules for depth in range(1, name.count(".") + 1)}
-    files = set()
-    for name in modules:
-        path = repository.joinpath(*name.split(".")).resolve()
-        file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        if file.is_file() and file.stat().st_size:
-            files.add(file.relative_to(repository).as_posix())
-    return files
-
-
-def _artifact(stage: str) -> str:
-    return "artifacts/vocab" if stage == "vocab" else f"artifacts/{stage}/{ITEM}"
-
-
-@pytest.mark.parametrize("name", [*STAGE_NAMES, "train"])
-def test_deps_are_the_import_closure_and_the_artifacts(
-    stages: dict[str, dict[str, Any]], graph: grimp.ImportGraph, repository: Path, name: str
-) -> None:
-    if name == "train":
-        expected = _closure(graph, "ssmi.model.training.train", repository) | {_artifact("shards")}
-    else:
-        expected = _closure(graph, f"ssmi.pipeline.stages.{name}", repository)
-        expected |= {_artifact(needed) for needed in get_stage(name).upstream}
-        expected |= {"pipeline/readers/sample"} if name == "prepare" else set()
-    listed = stages[name]["deps"]
-    assert len(listed) == len(set(listed)), "a dependency is listed twice"
-    remove, add = sorted(set(listed) - expected), sorted(expected - set(listed))
-    if remove or add:
-        lines = [f"      - {path}    # remove" for path in remove] + [f"      - {path}    # add" for path in add]
-        pytest.fail(f"dvc.yaml, stages.{name}.deps:\n" + "\n".join(lines), pytrace=False)
+# --- dvc.yaml and the program ---------------------------------------------------------------------------------------
 
 
 def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: Path) -> None:
     assert list(STAGES) == list(STAGE_NAMES)
     assert list(stages) == [*STAGE_NAMES, "train"]
     files = {path.stem for path in (repository / "pipeline" / "stages").glob("*.py")}
-    assert files - {"__init__", "registry", "stage"} == set(STAGE_NAMES)
+    assert files - {"__init__", "encoding", "registry", "stage"} == set(STAGE_NAMES)
     assert {*STAGE_NAMES, "train"} <= set(Params.model_fields)
     assert set(Params.model_fields) - {*STAGE_NAMES, "train"} == {"datasets", "encoder", "model"}
     for name in STAGE_NAMES:
-        stage, entry = get_stage(name), stages[name]
-        assert stage.name == name
-        assert stage.summary == entry["desc"]
-        assert [*stage.sections, *stage.watched] == entry["params"]
-        assert [_artifact(name)] == entry["outs"]
-        assert name in stage.sections
-        assert stage.per_dataset == ("matrix" in entry)
-        tail = " ${item}" if stage.per_dataset else ""
-        assert entry["cmd"] == f"ssmi-cli features {name}{tail}"
+        assert get_stage(name).name == name
+        assert name in get_stage(name).sections
 
 
 def test_the_readme_says_what_dvc_yaml_says(stages: dict[str, dict[str, Any]], repository: Path) -> None:
@@ -118,13 +70,11 @@ def _git(project: Any, *arguments: str) -> str:
 
 
 def _make_repository(project: Any, source: Path) -> None:
-    """Put the sources that dvc.yaml depends on, and DVC's and git's own files, around the tiny data."""
-    for package in ("pipeline", "model", "cli", "ssmi"):
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source / package, project.root / package, ignore=ignore, symlinks=True)
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "artifacts/.gitignore"):
+    """Put DVC's and git's own files around the tiny data; nothing of the program's sources lies there."""
+    for name in (".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "artifacts/.gitignore"):
         (project.root / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(source / name, project.root / name)
+    write_pipeline(project.root)
     _git(project, "init", "--quiet")
     _git(project, "config", "user.name", "t")
     _git(project, "config", "user.email", "t@example.org")
@@ -162,6 +112,25 @@ def test_a_second_repro_finds_nothing_to_do(reproduced: Any) -> None:
     assert _up_to_date(said)
     assert not re.search(r"Running stage", said)
     assert _git(reproduced, "status", "--porcelain") == ""
+
+
+def test_another_version_of_a_stage_is_seen_and_its_raw_files_too(of_my_own: Any) -> None:
+    project = of_my_own
+    assert _up_to_date(_dvc(project, "status"))
+    path = project.root / "dvc.yaml"
+    written = path.read_text(encoding="utf-8")
+    command = f"ssmi-cli features selection --stage-version {get_stage('selection').version}"
+    assert command in written
+    path.write_text(written.replace(command, command[:-1] + "0"), encoding="utf-8")
+    status = _dvc(project, "status")
+    assert "selection@tiny" in status and "changed command" in status and "prepare@tiny" not in status
+    built = project.build()
+    assert built.built == set() and "dvc.yaml is of another version; ssmi-cli dvc write" in built.stderr
+    assert project.ssmi("dvc", "write").code == 0
+    assert path.read_text(encoding="utf-8") == written and _up_to_date(_dvc(project, "status"))
+    with project.raw("train").open("a", encoding="utf-8") as stream:
+        stream.write("\n长 O\n江 O\n")
+    assert "prepare@tiny" in _dvc(project, "status")
 
 
 def test_features_build_tells_dvc(reproduced: Any) -> None:
@@ -250,7 +219,7 @@ def test_a_name_with_a_blank_is_one_word_to_dvc(of_my_own: Any) -> None:
     (project.root / "data" / "tiny").rename(project.root / "data" / "my data")
     _set_datasets(project, "my data", "数据 2")
     said = _dvc(project, "repro", "segment@my data")
-    assert "> ssmi-cli features prepare --dataset 'my data'" in said
+    assert re.search(r"> ssmi-cli features prepare --stage-version \d+ --dataset 'my data'", said)
     assert (project.root / "artifacts" / "segment" / "my data" / "manifest.json").is_file()
     outcome = project.build("--dataset", "my data")
     assert {"embed", "selection", "pmi", "shards"} <= outcome.built

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.model.runs.fingerprint import REVISION
+from ssmi.model.runs.revision import REVISION
 from ssmi.model.training.train import train
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract import params as parameters
@@ -63,7 +63,9 @@ def test_losses_are_golden_and_the_same_run_to_run(project: Path, request: pytes
     # Another processor adds up in another order.
     unchanged = found == pytest.approx(golden["losses"], rel=1e-3, abs=1e-3)
     if request.config.getoption("--write-golden"):
-        assert unchanged or golden["revision"] < REVISION, "other losses: raise REVISION in model/provenance.py first"
+        assert unchanged or golden["revision"] < REVISION, (
+            "other losses: raise REVISION in model/runs/revision.py first"
+        )
         body = {"revision": REVISION, "losses": found}
         GOLDEN.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     else:

@@ -27,6 +27,7 @@ from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.schema import SHARDS
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.words import edges
 
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
@@ -54,16 +55,8 @@ class Shards:
     boundaries: BoundaryTable
     digest: str
     """sha256 of its manifest."""
-    vocabulary_digest: str
-    encoder_digest: str
-    encoder_width: int
-    """Of the encoder that they were built with."""
-    max_window: int
-    """The most characters that one window holds."""
-    n_tokens: int
-    """Size of the encoder's vocabulary: token ids are below it."""
-    hidden_width: int | None
-    """Width of the stored hidden states; None when there are none."""
+    statistics: ShardsStatistics
+    """How they were made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,24 +108,13 @@ def open_shards(folder: Path) -> Shards:
     """
     manifest = manifests.load(folder)
     manifests.check_parts(manifest, folder)
-    facts = manifest.report.statistics
-    try:
-        return Shards(
-            folder,
-            LabelSet.load(folder / "labels.json"),
-            read_table(folder / "boundaries.parquet"),
-            manifests.digest_file(folder / manifests.MANIFEST_NAME),
-            str(facts["vocabulary_digest"]),
-            str(facts["encoder_digest"]),
-            int(facts["encoder_width"]),
-            int(facts["max_window"]),
-            int(facts["n_tokens"]),
-            int(facts["hidden_width"]) if facts.get("hidden_width") is not None else None,
-        )
-    except KeyError as error:
-        raise StaleArtifactError(
-            f"{folder}: its manifest has no {error} among the statistics", next_step=REBUILD
-        ) from error
+    return Shards(
+        folder,
+        LabelSet.load(folder / "labels.json"),
+        read_table(folder / "boundaries.parquet"),
+        manifests.digest_file(folder / manifests.MANIFEST_NAME),
+        ShardsStatistics.of(manifest),
+    )
 
 
 def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
@@ -151,7 +133,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
     window_offsets, window_starts = whole.flat("window_starts")
-    check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.max_window, source=source)
+    check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.statistics.max_window, source=source)
     return Split(
         offsets,
         whole.of_characters("token_ids").to_numpy(),
@@ -165,7 +147,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         window_offsets,
         window_starts.to_numpy(),
         _gold(*whole.flat("entities"), labels=shards.labels, source=source),
-        read_hidden(paths, parts, width=shards.hidden_width, folder=shards.folder, split=split)
+        read_hidden(paths, parts, width=shards.statistics.hidden_width, folder=shards.folder, split=split)
         if wanted.hidden
         else None,
     )

@@ -12,10 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups, members
 from ssmi.pipeline.contract.labels import Span
-
-_ENDINGS = {"named": ".NAM", "nominal": ".NOM"}
-"""Weibo's two kinds of mention, by the ending of the type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class Scores:
     by_type: dict[str, Counts]
     """Every type that is gold or predicted, by name."""
     by_group: dict[str, Counts]
-    """Weibo's ``named`` and ``nominal``; empty where types are not so marked."""
+    """Every group of types that the data set's record declares, by name."""
     spans: Counts
     """Span F: the type does not matter."""
     ill_formed: int
@@ -103,10 +101,24 @@ class Scores:
         )
 
 
-def score(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], *, ill_formed: int = 0) -> Scores:
-    """Compare sentence by sentence; both sequences have one item a sentence, else ValueError.
+def score(
+    gold: Sequence[Sequence[Span]],
+    predicted: Sequence[Sequence[Span]],
+    *,
+    groups: LabelGroups = NO_GROUPS,
+    ill_formed: int = 0,
+) -> Scores:
+    """Compare sentence by sentence.
 
-    ill_formed: the pieces that were predicted beside the spans.
+    Args:
+        gold: The entities of each sentence.
+        predicted: Likewise those that were found.
+        groups: Types that are also scored together.
+        ill_formed: The pieces that were predicted beside the spans.
+
+    Raises:
+        ValueError: The two are not of equally many sentences.
+
     """
     by_type = add(count_sentence(*pair) for pair in zip(gold, predicted, strict=True))
     overall = total(by_type.values())
@@ -114,7 +126,7 @@ def score(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], *
     return Scores(
         overall,
         by_type,
-        {group: total(by_type[label] for label in own) for group, own in group_members(by_type).items()},
+        {group: total(by_type[label] for label in types) for group, types in members(groups, by_type).items()},
         Counts(overall.gold, overall.predicted, correct),
         ill_formed,
         len(gold),
@@ -152,11 +164,3 @@ def total(counts: Iterable[Counts]) -> Counts:
     """The counts of several types together."""
     every = list(counts)
     return Counts(sum(c.gold for c in every), sum(c.predicted for c in every), sum(c.correct for c in every))
-
-
-def group_members(types: Iterable[str]) -> dict[str, list[str]]:
-    """Weibo's ``named`` and ``nominal`` → their types; empty where types are not so marked."""
-    every = list(types)
-    if not every or not all(label.endswith(tuple(_ENDINGS.values())) for label in every):
-        return {}
-    return {group: [label for label in every if label.endswith(ending)] for group, ending in _ENDINGS.items()}

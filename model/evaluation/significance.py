@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.model.evaluation.counts import Counted
-from ssmi.model.evaluation.scoring import group_members
+from ssmi.pipeline.contract.label_groups import ALL_TYPES, NO_GROUPS, LabelGroups, members
 
 RESAMPLES = 2_000
 LEVEL = 0.95
 SEED = 13
-ALL = "all"
+ALL = ALL_TYPES
 """The name of all types together."""
 _CELLS = 1 << 22
 """Of sentences times resamples at once: 32 MB."""
@@ -107,10 +107,10 @@ def first_difference(one: Counted, other: Counted) -> int | None:
     return found
 
 
-def groups(systems: Sequence[System]) -> dict[str, list[str]]:
-    """What is compared: all types together, each type by name, Weibo's groups → the types that belong to it."""
+def groups(systems: Sequence[System], *, label_groups: LabelGroups = NO_GROUPS) -> dict[str, list[str]]:
+    """What is compared: all types together, each type by name, each group of types → the types that belong to it."""
     types = sorted({label for system in systems for run in system.runs.values() for own in run.counts for label in own})
-    return {ALL: types, **{label: [label] for label in types}, **group_members(types)}
+    return {ALL: types, **{label: [label] for label in types}, **members(label_groups, types)}
 
 
 def sample(
@@ -173,28 +173,34 @@ def differences(system: Sampled, base: Sampled, *, level: float = LEVEL, seed: i
 
 
 def compare(
-    system: System, base: System, *, n_resamples: int = RESAMPLES, level: float = LEVEL, seed: int = SEED
+    system: System,
+    base: System,
+    *,
+    label_groups: LabelGroups = NO_GROUPS,
+    n_resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = SEED,
 ) -> dict[str, Difference]:
-    """Both systems on the same sentences, overall (``ALL``), by type and by Weibo's groups.
+    """Both systems on the same sentences, overall (``ALL``), by type and by group of types.
 
     Raises ValueError when they are of different sentences.
     """
-    of = groups([system, base])
+    of = groups([system, base], label_groups=label_groups)
     sampled = sample([system, base], of, n_resamples=n_resamples, seed=seed)
     return dict(zip(of, differences(*sampled, level=level, seed=seed), strict=True))
 
 
 def _columns(run: Counted, of: Mapping[str, Sequence[str]]) -> tuple[Figures, Figures]:
     """Correct entities, and gold and predicted ones together, of each sentence. Shape: (n_sentences, groups)."""
-    members: dict[str, list[int]] = {}
+    columns_of: dict[str, list[int]] = {}
     for column, types in enumerate(of.values()):
         for label in types:
-            members.setdefault(label, []).append(column)
+            columns_of.setdefault(label, []).append(column)
     correct, size = (np.zeros((len(run.counts), len(of))) for _ in range(2))
     for row, own in enumerate(run.counts):
         for label, counts in own.items():
-            correct[row, members[label]] += counts.correct
-            size[row, members[label]] += counts.gold + counts.predicted
+            correct[row, columns_of[label]] += counts.correct
+            size[row, columns_of[label]] += counts.gold + counts.predicted
     return correct, size
 
 

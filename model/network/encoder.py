@@ -25,16 +25,16 @@ from ssmi.pipeline.contract.encoder_types import (
     encoder_shape,
     read_config,
     type_of,
+    unusable_weights,
     with_layers,
 )
-from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, read_vocabulary, vocabulary_file
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, check_specials, read_vocabulary, vocabulary_file
+from ssmi.pipeline.contract.errors import ParameterError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 transformers_logging: Any = _untyped_logging
-ANOTHER = "choose another encoder, or fix its folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,63 +137,45 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
             f"model.encoder_layers: {layers}, but {folder} has {shape.n_layers}",
             next_step=f"at most -S model.encoder_layers={shape.n_layers}",
         )
-    found = read_config(folder)
+    body = read_config(folder)
     try:
         with _quiet():
-            model_class = _model_class(found)
+            model_class = _model_class(body)
             bert, info = model_class.from_pretrained(
                 folder,
-                config=model_class.config_class.from_dict(with_layers(found, layers or shape.n_layers)),
+                config=model_class.config_class.from_dict(with_layers(body, layers or shape.n_layers)),
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
                 dtype=torch.float32,
-                attn_implementation=_attention(found),
-                **_without_pooler(found),
+                **type_of(body).model_arguments,
             )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise MissingResourceError(f"{folder}: no usable safetensors weights ({reason})", next_step=ANOTHER) from error
-    check_loaded(
-        folder,
-        missing=info["missing_keys"],
-        unexpected=info["unexpected_keys"],
-        mismatched=info["mismatched_keys"],
-        layers=layers,
-    )
+        raise unusable_weights(folder, error) from error
+    check_loaded(folder, info, layers=layers)
     return Encoder(bert, shape=shape, specials=specials, folder=folder)
 
 
 def blank(folder: Path) -> Encoder:
     """The same network with random weights, from what ``Encoder.describe`` wrote."""
     shape, specials = encoder_shape(folder), _specials(folder)
-    found = read_config(folder)
+    body = read_config(folder)
+    model_class, arguments = _model_class(body), type_of(body).model_arguments
     with _quiet():
-        model_class = _model_class(found)
-        config = model_class.config_class.from_dict(found, attn_implementation=_attention(found))
-        bert = model_class(config, **_without_pooler(found))
+        config = model_class.config_class.from_dict(body, attn_implementation=arguments.pop("attn_implementation"))
+        bert = model_class(config, **arguments)
     return Encoder(bert, shape=shape, specials=specials, folder=folder).to(torch.float32)
 
 
-def _model_class(found: dict[str, Any]) -> Any:
+def _model_class(body: dict[str, Any]) -> Any:
     """The class of a configuration's type; transformers imports its module only now."""
-    return getattr(transformers, type_of(found).model_class)
-
-
-def _attention(found: dict[str, Any]) -> str:
-    return "sdpa" if type_of(found).sdpa else "eager"
-
-
-def _without_pooler(found: dict[str, Any]) -> dict[str, bool]:
-    return {"add_pooling_layer": False} if type_of(found).pooler else {}
+    return getattr(transformers, type_of(body).model_class)
 
 
 def _specials(folder: Path) -> Specials:
     ids = read_vocabulary(folder).ids
-    try:
-        return Specials(ids[CLS], ids[SEP], ids[PAD])
-    except KeyError as error:
-        raise StaleArtifactError(f"{folder}: no {error} in its vocabulary", next_step=ANOTHER) from error
+    check_specials(ids)
+    return Specials(ids[CLS], ids[SEP], ids[PAD])
 
 
 @contextmanager

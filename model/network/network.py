@@ -249,7 +249,7 @@ def check_buildable(params: ModelParams, shards: Shards) -> None:
     Raises ParameterError as ``check_parameters`` does, StaleArtifactError for shards without the states that are read.
     """
     check_parameters(params)
-    if params.encoder == "frozen" and shards.hidden_width is None:
+    if params.encoder == "frozen" and shards.statistics.hidden_width is None:
         raise StaleArtifactError(
             f"{shards.folder}: no hidden states, which model.encoder: frozen reads",
             next_step="build them with -S shards.hidden=true, or train with -S model.encoder=finetune",
@@ -354,8 +354,8 @@ def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) ->
     problem = ""
     if largest_token_id >= encoder.vocabulary_size:
         problem = f"token id {largest_token_id}, but the encoder knows {encoder.vocabulary_size}"
-    elif shards.max_window > encoder.max_window:
-        problem = f"windows of {shards.max_window} characters, but the encoder takes {encoder.max_window}"
+    elif shards.statistics.max_window > encoder.max_window:
+        problem = f"windows of {shards.statistics.max_window} characters, but the encoder takes {encoder.max_window}"
     if problem:
         raise StaleArtifactError(
             f"{shards.folder}: {problem}", next_step="build the shards with the encoder that you train"

@@ -33,6 +33,7 @@ from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.tables import replacing_folder
 
 FORMAT = 2
@@ -115,7 +116,13 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
         vectors = torch.from_numpy(boundaries.vectors)
         tensors[_BOUNDARY_VECTORS] = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))
     network = _assemble(
-        folder, params, labels, boundaries, tensors, hidden_width=shards.hidden_width, n_tokens=shards.n_tokens
+        folder,
+        params,
+        labels,
+        boundaries,
+        tensors,
+        hidden_width=shards.statistics.hidden_width,
+        n_tokens=shards.statistics.n_tokens,
     )
     return Checkpoint(network, params, labels, boundaries, facts)
 
@@ -142,15 +149,15 @@ def load_alone(folder: Path) -> Run:
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
     if _BOUNDARY_IDS in tensors:
         boundaries = _trained_boundaries(tensors)
-    about = shards.report.statistics
+    made_with = ShardsStatistics.of(shards)
     network = _assemble(
         folder,
         params,
         labels,
         boundaries,
         tensors,
-        hidden_width=about.get("hidden_width"),
-        n_tokens=int(about["n_tokens"]),
+        hidden_width=made_with.hidden_width,
+        n_tokens=made_with.n_tokens,
     )
     return Run(Checkpoint(network, params, labels, boundaries, facts), shards)
 
@@ -196,8 +203,8 @@ def check(folder: Path, facts: CheckpointMetadata, labels: LabelSet, shards: Sha
     """Refuse shards of another label set, vocabulary or encoder, naming every difference."""
     pairs = {
         "labels": (_describe(labels), _describe(shards.labels)),
-        "vocabulary": (facts.vocabulary_digest, shards.vocabulary_digest),
-        "encoder": (facts.encoder_digest, shards.encoder_digest),
+        "vocabulary": (facts.vocabulary_digest, shards.statistics.vocabulary_digest),
+        "encoder": (facts.encoder_digest, shards.statistics.encoder_digest),
     }
     problems = [f"{what} {own} here, {other} there" for what, (own, other) in pairs.items() if own != other]
     if problems:
@@ -226,10 +233,10 @@ def _check_features(folder: Path, shards: Shards) -> None:
 
 def _feature_parameters(shards: Manifest) -> dict[str, Any]:
     """``section.key`` → value of all that decides what a sentence's row holds, the split into sentences left out."""
-    facts = shards.report.statistics
-    sections = facts.get("feature_parameters", {})
-    found = {f"{name}.{key}": value for name in _FEATURES for key, value in sections.get(name, {}).items()}
-    return {**found, "shards.hidden_layers": facts.get("hidden_layers")}
+    made_with = ShardsStatistics.of(shards)
+    sections = made_with.feature_parameters.to_json()
+    found = {f"{name}.{key}": value for name in _FEATURES for key, value in sections[name].items()}
+    return {**found, "shards.hidden_layers": made_with.hidden_layers}
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -8,10 +8,8 @@ from typing import Any
 from ssmi.model import hardware
 from ssmi.model.data.shards import Shards
 from ssmi.model.runs import learning_rates
+from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.params import Params
-
-REVISION = 4
-"""Of the code that trains: one more whenever the same parameters come to give other figures (``make golden`` asks)."""
 
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "encoder": frozenset(),
@@ -26,7 +24,7 @@ def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
 
     ``train.precision`` and the learning rates are what ``auto`` comes to, on this machine and for this encoder.
     """
-    resolved = learning_rates.resolve(params, encoder_width=shards.encoder_width)
+    resolved = learning_rates.resolve(params, encoder_width=shards.statistics.encoder_width)
     values = {
         f"{section}.{key}": value
         for section, free in _SECTIONS.items()
@@ -38,7 +36,7 @@ def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
         **values,
         "train.precision": precision,
         "shards": shards.digest,
-        "the shards' encoder": shards.encoder_digest,
+        "the shards' encoder": shards.statistics.encoder_digest,
         "the revision of the network's code": REVISION,
     }
 

@@ -77,8 +77,8 @@ def train(
         unfinished = _find(run, opened, params) if resume else None
         if not resume:
             _say_what_is_replaced(run, reporter)
-        reporter.note(learning_rates.describe(params, encoder_width=opened.encoder_width))
-        params = learning_rates.resolve(params, encoder_width=opened.encoder_width)
+        reporter.note(learning_rates.describe(params, encoder_width=opened.statistics.encoder_width))
+        params = learning_rates.resolve(params, encoder_width=opened.statistics.encoder_width)
         hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // processes.local_world))
         torch.manual_seed(params.train.seed)
         with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
@@ -192,6 +192,6 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_t
         labels=shards.labels,
         boundaries=shards.boundaries,
         encoder=bert,
-        hidden_width=shards.hidden_width,
-        n_tokens=shards.n_tokens,
+        hidden_width=shards.statistics.hidden_width,
+        n_tokens=shards.statistics.n_tokens,
     )

@@ -160,7 +160,13 @@ class Trainer:
                     title=title,
                 )
                 self.spans = predicted.spans
-                answer = json.dumps(score(split.gold, predicted.spans, ill_formed=predicted.ill_formed).to_json())
+                scores = score(
+                    split.gold,
+                    predicted.spans,
+                    groups=job.shards.statistics.label_groups,
+                    ill_formed=predicted.ill_formed,
+                )
+                answer = json.dumps(scores.to_json())
             except Stopped:
                 pass
         answer = job.processes.broadcast(answer)
@@ -265,8 +271,8 @@ class Trainer:
         shards, params = self._job.shards, self._job.params
         facts = checkpoints.CheckpointMetadata(
             shards=shards.digest,
-            vocabulary_digest=shards.vocabulary_digest,
-            encoder_digest=shards.encoder_digest,
+            vocabulary_digest=shards.statistics.vocabulary_digest,
+            encoder_digest=shards.statistics.encoder_digest,
             n_parameters=self._network.n_parameters,
             best_epoch=epoch,
             fingerprint=fingerprint_of(params, shards=shards),

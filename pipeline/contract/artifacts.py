@@ -1,13 +1,30 @@
-"""Where everything lies in a project: the one place that joins the names of folders and files below its root."""
+"""Where everything lies in a project: the only module that joins the names of folders and files below its root."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
+from types import MappingProxyType
 
 PARAMS_NAME = "params.yaml"
-SHARED_STAGES = frozenset({"vocab"})
-"""Stages with one output for all data sets."""
+ARTIFACTS = "artifacts"
+"""The folder, and the first part of the names that manifests give to stages."""
+SELECTIONS_FILE = "selections.parquet"
+"""The selection stage's answers, which the shards stage reads."""
+PER_DATASET: Mapping[str, bool] = MappingProxyType(
+    {
+        "vocab": False,
+        "prepare": True,
+        "segment": True,
+        "embed": True,
+        "selection": True,
+        "pmi": True,
+        "shards": True,
+    }
+)
+"""Every stage, in the order they run → whether each data set has its own output; otherwise all share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +33,6 @@ class ArtifactPaths:
 
     Attributes:
         root: The folder that holds params.yaml.
-
     """
 
     root: Path
@@ -29,11 +45,11 @@ class ArtifactPaths:
     @property
     def folder(self) -> Path:
         """What stages, training and ablations write."""
-        return self.root / "artifacts"
+        return self.root / ARTIFACTS
 
     @property
     def private(self) -> Path:
-        """What this machine keeps and nobody tracks: scratch files."""
+        """What belongs to this machine and is not tracked: scratch files."""
         return self.root / ".ssmi"
 
     @property
@@ -47,11 +63,10 @@ class ArtifactPaths:
         Args:
             name: The stage.
             dataset: The data set.
-            base: A folder in the place of ``artifacts``, for stages that are built once more beside it.
-
+            base: A folder instead of ``artifacts``, for stages that are built once more beside it.
         """
         folder = (base or self.folder) / name
-        return folder if name in SHARED_STAGES else folder / dataset
+        return folder / dataset if PER_DATASET[name] else folder
 
     def shards(self, dataset: str) -> Path:
         """The trainer's input."""
@@ -63,7 +78,7 @@ class ArtifactPaths:
         return self.folder / "vocab"
 
     def run(self, dataset: str, *, configuration: str | None = None) -> Path:
-        """Where ``train`` writes unless it is told otherwise."""
+        """Where ``train`` writes by default."""
         return self.folder / "train" / (f"{dataset}-{configuration}" if configuration else dataset)
 
     @property
@@ -74,3 +89,11 @@ class ArtifactPaths:
     def ablation(self, dataset: str) -> Path:
         """The table of an ablation, its runs, and the features that some of them need."""
         return self.folder / "ablate" / dataset
+
+    def ablation_features(self, dataset: str, configuration: str) -> Path:
+        """The stages of a configuration that changes features: ``STAGE/DATASET`` below it."""
+        return self.ablation(dataset) / "features" / configuration
+
+    def ablation_shards(self, dataset: str) -> list[Path]:
+        """The shards of all configurations that change features."""
+        return sorted(self.ablation(dataset).glob(f"features/*/shards/{escape(dataset)}"))

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.encoder_vocabulary import PAD, read_vocabulary
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, StaleArtifactError
 
 CONFIG = "config.json"
 SPECIAL_TOKENS = 2
@@ -37,6 +37,12 @@ class EncoderType:
     """Whether transformers computes its attention with torch's fused kernels; else plainly ("eager")."""
     pooler: bool = True
     """Whether the class takes ``add_pooling_layer``; the others have no pooler at all."""
+
+    @property
+    def model_arguments(self) -> dict[str, Any]:
+        """How transformers is asked for a model of this type: with the attention that it has, and without a pooler."""
+        attention = {"attn_implementation": "sdpa" if self.sdpa else "eager"}
+        return {**attention, "add_pooling_layer": False} if self.pooler else attention
 
 
 _TYPES = (
@@ -105,8 +111,10 @@ class EncoderShape:
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of an encoder of a type that is read.
 
-    Raises MissingResourceError where there is none, InputDataError when it is damaged, without a type, of a type that
-    is not read, or asks for code of its own.
+    Raises:
+        MissingResourceError: There is none.
+        InputDataError: It is damaged, without a type, of a type that is not read, or asks for code that comes with
+            it.
     """
     path = folder / CONFIG
     try:
@@ -127,7 +135,7 @@ def _refused(config: Mapping[str, Any]) -> str:
     """Why an encoder with this config is not read; empty where it is."""
     kind = config.get("model_type")
     if kind is None:
-        return "names no model_type, so nobody can tell how its weights are to be read"
+        return "has no model_type, which says how its weights are to be read"
     if not isinstance(kind, str) or kind not in TYPES:
         return f"model_type {kind!r} is none of the types that are read"
     if config.get("auto_map"):
@@ -175,35 +183,49 @@ def encoder_shape(folder: Path) -> EncoderShape:
         positions -= padding + 1
     if positions <= SPECIAL_TOKENS:
         raise InputDataError(
-            f"{path}: max_position_embeddings {config['max_position_embeddings']} leaves no place for a character",
+            f"{path}: max_position_embeddings {config['max_position_embeddings']} leaves no position for a character",
             next_step=ANOTHER_ENCODER,
         )
     return EncoderShape(kind.name, n_layers, width, positions, vocabulary.size)
 
 
 def with_layers(config: Mapping[str, Any], n_layers: int) -> dict[str, Any]:
-    """The same config with the first so many layers only."""
+    """The same config with the first ``n_layers`` layers only."""
     changed = {**config, "num_hidden_layers": n_layers}
     if isinstance(config.get("layer_types"), list):  # modernbert: a kind of attention a layer
         changed["layer_types"] = config["layer_types"][:n_layers]
     return changed
 
 
-def check_loaded(
-    folder: Path, *, missing: Iterable[str], unexpected: Iterable[str], mismatched: Iterable[Any], layers: int | None
-) -> None:
-    """Refuse weights that are not those of the encoder: transformers fills in random numbers, and only logs it.
+def unusable_weights(folder: Path, error: Exception) -> SsmiError:
+    """The error for weights that transformers could not open: MissingResourceError where there are none."""
+    reason = str(error).strip().splitlines()[0]
+    kind = StaleArtifactError if any(folder.glob("*.safetensors")) else MissingResourceError
+    return kind(f"{folder}: no usable safetensors weights ({reason})", next_step=ANOTHER_ENCODER)
 
-    missing, unexpected, mismatched: names as transformers reports them; layers: how many were asked for, None for all.
-    Heads of other tasks, and layers behind those asked for, are left out without harm. Raises StaleArtifactError.
+
+def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int | None) -> None:
+    """Refuse weights that are not those of the encoder: transformers fills in random numbers and only logs it.
+
+    Heads of other tasks, and layers after those asked for, may be left out.
+
+    Args:
+        folder: The encoder, for the message.
+        info: The ``loading_info`` of ``from_pretrained``.
+        layers: How many layers were asked for; None for all.
+
+    Raises:
+        StaleArtifactError: Weights are missing, have another shape, or belong to another type of model.
     """
-    lacking = sorted(name for name in missing if not _HARMLESS.fullmatch(name))
-    strange = sorted(name for name in unexpected if not _HARMLESS.fullmatch(name) and not _behind(name, layers))
-    others = sorted(str(one[0] if isinstance(one, tuple) else one) for one in mismatched)
+    lacking = sorted(name for name in info["missing_keys"] if not _HARMLESS.fullmatch(name))
+    strange = sorted(
+        name for name in info["unexpected_keys"] if not _HARMLESS.fullmatch(name) and not _is_after(name, layers)
+    )
+    others = sorted(str(one[0] if isinstance(one, tuple) else one) for one in info["mismatched_keys"])
     for names, problem in (
         (lacking, "are missing"),
         (others, "have another shape than config.json says"),
-        (strange, "have no place in a model of this type"),
+        (strange, "do not belong to a model of this type"),
     ):
         if names:
             raise StaleArtifactError(
@@ -212,6 +234,7 @@ def check_loaded(
             )
 
 
-def _behind(name: str, layers: int | None) -> bool:
-    found = _LAYER.search(name)
-    return layers is not None and found is not None and int(found[1]) >= layers
+def _is_after(name: str, layers: int | None) -> bool:
+    """Whether a weight belongs to a layer after the first ``layers``."""
+    match = _LAYER.search(name)
+    return layers is not None and match is not None and int(match[1]) >= layers

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from shlex import quote
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ConfigDict, TypeAdapter, ValidationError, field_validator
+from pydantic.dataclasses import dataclass
 
+from ssmi.pipeline.contract.artifacts import ARTIFACTS
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
 
 MANIFEST_NAME = "manifest.json"
+_EXACT = ConfigDict(extra="forbid")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_EXACT)
 class FileEntry:
     """One written file; ``rows`` is None for files that are not tables."""
 
@@ -31,19 +35,20 @@ class FileEntry:
     rows: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_EXACT)
 class StageReport:
-    """What a stage function tells of its own work."""
+    """What a stage function reports about its work."""
 
     rows_in: int
     rows_out: int
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Reason → count of what did not pass."""
     statistics: Mapping[str, Any] = field(default_factory=dict)
-    """Named figures worth keeping, e.g. repaired tags or a held-out cosine."""
+    """Named figures worth keeping, e.g. repaired tags or a held-out cosine. ``contract.statistics`` has the types of
+    those that other stages, the trainer or reports read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, config=_EXACT)
 class Manifest:
     """The whole record of one stage run."""
 
@@ -55,7 +60,21 @@ class Manifest:
     report: StageReport
     files: Mapping[str, FileEntry]
     """Path relative to the stage folder → entry."""
+    version: int
+    """``Stage.version`` of the code that wrote the folder."""
     schema_version: int = SCHEMA_VERSION
+
+    @field_validator("files")
+    @classmethod
+    def _below_the_folder(cls, files: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:
+        """A manifest may come from somebody else: it may only name files below its own folder."""
+        for name in files:
+            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+                raise ValueError(f"{name!r} is not a file below it")
+        return files
+
+
+_ADAPTER = TypeAdapter(Manifest)
 
 
 def digest_file(path: Path) -> str:
@@ -86,14 +105,16 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def save(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest.json``."""
-    body = json.dumps(asdict(manifest), ensure_ascii=False, indent=1, sort_keys=True)
+    body = json.dumps(_ADAPTER.dump_python(manifest, mode="json"), ensure_ascii=False, indent=1, sort_keys=True)
     (folder / MANIFEST_NAME).write_text(body + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> Manifest:
     """Read a stage folder's manifest.
 
-    Raises MissingResourceError when the stage was not built and StaleArtifactError when another version built it.
+    Raises:
+        MissingResourceError: The stage was not built.
+        StaleArtifactError: Another version built it.
     """
     path = folder / MANIFEST_NAME
     try:
@@ -109,26 +130,25 @@ def load(folder: Path) -> Manifest:
             next_step="build the features again with this version",
         )
     try:
-        _check_names(body["files"])
-        body["report"] = StageReport(**body["report"])
-        body["files"] = {name: FileEntry(**entry) for name, entry in body["files"].items()}
-        return Manifest(**body)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise StaleArtifactError(f"{path}: incomplete ({error})", next_step="build the features again") from error
+        return _ADAPTER.validate_python(body)
+    except ValidationError as error:
+        raise StaleArtifactError(
+            f"{path}: incomplete ({mistakes(error)})", next_step="build the features again"
+        ) from error
 
 
-def _check_names(names: Iterable[str]) -> None:
-    """A manifest may come from somebody else: it may only name files below its own folder."""
-    for name in names:
-        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
-            raise ValueError(f"{name!r} is no file below it")
+def mistakes(error: ValidationError) -> str:
+    """Every mistake that pydantic found, as ``key: what is wrong``."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
+    )
 
 
 def build_hint(folder: Path) -> str:
-    """The command that makes a stage folder, guessed from its place ``artifacts/<stage>[/<dataset>]``."""
-    if folder.parent.name == "artifacts":
+    """The command that makes a stage folder, guessed from its path ``artifacts/<stage>[/<dataset>]``."""
+    if folder.parent.name == ARTIFACTS:
         return "ssmi-cli features build --dataset NAME"
-    if folder.parent.parent.name == "artifacts":
+    if folder.parent.parent.name == ARTIFACTS:
         return f"ssmi-cli features build --dataset {quote(folder.name)}"
     return "put it back, or make it again"
 
@@ -136,17 +156,20 @@ def build_hint(folder: Path) -> str:
 def check_parts(manifest: Manifest, folder: Path) -> None:
     """Refuse a folder whose tables are not those that its manifest names, by name and number of rows.
 
-    Footers alone are read; ``intact`` compares every byte. Raises StaleArtifactError naming each difference.
+    Footers alone are read; ``intact`` compares every byte.
+
+    Raises:
+        StaleArtifactError: Naming each difference.
     """
     named = {name: entry.rows for name, entry in manifest.files.items() if entry.rows is not None}
-    found = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
-    problems = [f"{name} is missing" for name in sorted(named.keys() - found.keys())]
-    problems += [f"{name} is none of its files" for name in sorted(found.keys() - named.keys())]
-    for name in sorted(named.keys() & found.keys()):
+    paths = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
+    problems = [f"{name} is missing" for name in sorted(named.keys() - paths.keys())]
+    problems += [f"{name} is not one of its files" for name in sorted(paths.keys() - named.keys())]
+    for name in sorted(named.keys() & paths.keys()):
         try:
-            rows = pq.read_metadata(found[name]).num_rows
+            rows = pq.read_metadata(paths[name]).num_rows
         except (OSError, pa.ArrowInvalid):
-            problems.append(f"{name} is no Parquet table")
+            problems.append(f"{name} is not a Parquet table")
             continue
         if rows != named[name]:
             problems.append(f"{name} holds {rows:,} rows, not {named[name]:,}")
@@ -158,8 +181,8 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
 
 def intact(manifest: Manifest, folder: Path) -> bool:
     """Whether every file is there, unchanged, and nothing was added."""
-    found = _files(folder)
-    return found.keys() == manifest.files.keys() and all(
+    paths = _files(folder)
+    return paths.keys() == manifest.files.keys() and all(
         path.stat().st_size == manifest.files[name].n_bytes and digest_file(path) == manifest.files[name].sha256
-        for name, path in found.items()
+        for name, path in paths.items()
     )

@@ -1,6 +1,6 @@
 """Pointwise mutual information of characters and boundaries, and the local boundary (paper: Local Mutual Maximization).
 
-A match event is one (position, boundary) pair: the trie found boundary b over a position that holds character c. With
+A match event is one (position, boundary) pair: boundary b matches over a position that holds character c. With
 A = events of (c, b), C = events of c with another boundary, B = events of b with another character, N = all events:
 
 * ``joint``   log(A N / ((A + B) (A + C))), the definition p(b, c) / (p(b) p(c));
@@ -14,26 +14,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ssmi.pipeline.contract import schema, tables
-
 if TYPE_CHECKING:
     import polars as pl
-
-PAIRS_FILE = "pairs.parquet"
 
 Match = tuple[int, int, int]
 """(start, end, boundary id), positions half-open."""
 
 
 def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> Counter[tuple[str, int]]:
-    """Events of each (character, boundary) over sentences given as (characters, matches).
+    """Count the match events of each (character, boundary) pair.
 
     A word that overlaps itself (哈哈 in 哈哈哈) is one event at a position that it covers twice.
+
+    Args:
+        sentences: The characters and matches of each.
+
+    Returns:
+        (character, boundary id) → events.
     """
     events: Counter[tuple[str, int]] = Counter()
     for characters, matches in sentences:
@@ -43,9 +44,14 @@ def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> 
 
 
 def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -> pl.DataFrame:
-    """PMI and weight of every pair; sorted by (character, boundary_id).
+    """Compute the PMI and the weight of every (character, boundary) pair.
 
-    ``events`` has columns character, boundary_id, n_events (A), each pair once.
+    Args:
+        events: Columns character, boundary_id and n_events (A); each pair once.
+        estimator: ``joint`` or ``paper``; see the module.
+
+    Returns:
+        Columns character, boundary_id, n_events, pmi (natural logarithm) and weight, sorted by pair.
     """
     import polars as pl  # slow to import, and on line nothing is counted
 
@@ -81,10 +87,3 @@ class PairWeights:
                 if weight is not None and weight > best_weight[position]:
                     best[position], best_weight[position] = boundary, weight
         return best
-
-
-def read_weights(pairs: Path) -> PairWeights:
-    """The weights of ``pairs.parquet``."""
-    table = tables.read_table(pairs, schema.PMI_PAIRS, columns=["character", "boundary_id", "weight"]).to_pydict()
-    keys = zip(table["character"], table["boundary_id"], strict=True)
-    return PairWeights(dict(zip(keys, table["weight"], strict=True)))

@@ -6,8 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, UNK
-from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.encoder_vocabulary import UNK, check_specials
 
 
 @dataclass(frozen=True)
@@ -17,24 +16,20 @@ class CharacterTokens:
     vocabulary: Mapping[str, int]
 
     def __post_init__(self) -> None:
-        missing = [token for token in (CLS, SEP, PAD, UNK) if token not in self.vocabulary]
-        if missing:
-            raise StaleArtifactError(
-                f"the encoder's vocabulary has no {', '.join(missing)}", next_step="choose a BERT-like encoder"
-            )
+        check_specials(self.vocabulary)
 
     def id_of(self, character: str) -> int:
         """The id of the character, else of its lower-case or compatibility form, else [UNK]'s."""
-        found = self.vocabulary.get(character)
-        if found is not None:
-            return found
+        exact = self.vocabulary.get(character)
+        if exact is not None:
+            return exact
         for form in (character.lower(), unicodedata.normalize("NFKC", character).lower()):
             if form in self.vocabulary:
                 return self.vocabulary[form]
         return self.vocabulary[UNK]
 
     def knows(self, character: str) -> bool:
-        """Whether the character has an id of its own."""
+        """Whether the character has an id, not [UNK]'s."""
         return self.id_of(character) != self.vocabulary[UNK]
 
     def ids(self, characters: Sequence[str]) -> list[int]:

@@ -1,40 +1,32 @@
-"""Every vocabulary word inside a text. The automaton is daachorse's; nothing else imports it."""
+"""Every vocabulary word inside a text. The automaton is daachorse's, which only this module imports."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
 import daachorse
 
-from ssmi.pipeline.contract.errors import StaleArtifactError
-
 
 class Trie:
-    """Character-wise double-array automaton over the vocabulary; boundary id = place in ``words`` + 1."""
+    """Character-wise double-array automaton over the vocabulary; boundary id = index in ``words`` + 1."""
 
     def __init__(self, automaton: daachorse.CharwiseDoubleArrayAhoCorasick) -> None:
         self._automaton = automaton
 
     @classmethod
     def build(cls, words: Sequence[str]) -> Trie:
-        """Build from distinct words in boundary-id order, each of which is looked at once."""
+        """Build from distinct words in boundary-id order; each is read once."""
         return cls(daachorse.CharwiseDoubleArrayAhoCorasick(cast(list[str], words)))
 
-    def save(self, path: Path) -> None:
-        """Write the automaton's own bytes."""
-        path.write_bytes(self._automaton.serialize())
-
     @classmethod
-    def open(cls, path: Path) -> Trie:
-        """Read what ``save`` wrote: milliseconds for a hundred thousand words."""
-        try:
-            return cls(daachorse.CharwiseDoubleArrayAhoCorasick.deserialize(path.read_bytes()))
-        except (OSError, ValueError) as error:
-            raise StaleArtifactError(
-                f"{path}: not a trie of this version ({error})", next_step="ssmi-cli features vocab --force"
-            ) from error
+    def from_bytes(cls, data: bytes) -> Trie:
+        """Rebuild from what ``to_bytes`` gave; raises ValueError for other bytes."""
+        return cls(daachorse.CharwiseDoubleArrayAhoCorasick.deserialize(data))
+
+    def to_bytes(self) -> bytes:
+        """The automaton in daachorse's serialization."""
+        return bytes(self._automaton.serialize())
 
     def matches(self, text: str) -> list[tuple[int, int, int]]:
         """``(start, end, boundary_id)`` of every word in ``text``, half-open code points, sorted."""

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.features.trie import Trie
 
 FloatMatrix = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
-
-WORDS_FILE = "words.parquet"
-VECTORS_FILE = "vectors.npy"
-TRIE_FILE = "trie.bin"
-CHARACTERS_FILE = "characters.parquet"
-CHARACTER_BOUNDARIES_FILE = "character_boundaries.npy"
 
 
 def normalised(matrix: FloatMatrix) -> FloatMatrix:
@@ -61,26 +52,3 @@ class Vocabulary(Mapping[str, int]):
         """Ids of all words that hold ``character``, ascending. Shape: (candidates,)."""
         start, end = self._stretches.get(character, (0, 0))
         return self._boundaries[start:end]
-
-
-def open_vocabulary(folder: Path, *, digest: str) -> Vocabulary:
-    """Open the vocabulary of ``folder`` once a process; ``digest`` (of its manifest) tells versions apart."""
-    return _open(folder, digest)
-
-
-@lru_cache(maxsize=2)
-def _open(folder: Path, digest: str) -> Vocabulary:
-    words = tables.read_table(folder / WORDS_FILE, schema.VOCABULARY)["word"].to_pylist()
-    stretches = tables.read_table(folder / CHARACTERS_FILE, schema.CHARACTER_INDEX).to_pydict()
-    return Vocabulary(
-        words=words,
-        # as plain arrays: every view of a memory map of numpy's own class costs a Python call
-        vectors=np.asarray(np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)),
-        trie=Trie.open(folder / TRIE_FILE),
-        _ids={word: index for index, word in enumerate(words, start=1)},
-        _stretches={
-            character: (start, end)
-            for character, start, end in zip(stretches["character"], stretches["start"], stretches["end"], strict=True)
-        },
-        _boundaries=np.asarray(np.load(folder / CHARACTER_BOUNDARIES_FILE, mmap_mode="r", allow_pickle=False)),
-    )

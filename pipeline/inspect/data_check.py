@@ -1,15 +1,24 @@
-"""What a person should know of a data set before training on it: counts, broken tags, duplicates, leaks, coverage."""
+"""What to know about a data set before training on it: counts, broken tags, duplicates, leaks, coverage."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssmi.pipeline.contract.labels import Span, TagScheme
+from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.tables import SPLITS
 from ssmi.pipeline.features.blanks import seen_sentences
+from ssmi.pipeline.features.segmentation import Cut, segment_sentence
+from ssmi.pipeline.inspect.data_findings import (
+    DataCheck,
+    Finding,
+    Overlap,
+    SegmenterMatch,
+    SplitCheck,
+    UnknownCharacters,
+    VocabularyMatch,
+)
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.sentence import LINES_KEPT, types_alike
@@ -17,90 +26,14 @@ from ssmi.pipeline.readers.sentence import LINES_KEPT, types_alike
 FindWords = Callable[[str], Iterable[tuple[int, int]]]
 """A text → every vocabulary word in it, as half-open code-point offsets."""
 
+SegmenterPair = tuple[Cut, Cut]
+"""Two segmenters that are compared."""
+
+COMPARED_SENTENCES = 1000
+"""The sentences of each split that are segmented twice: jieba does about a thousand a second."""
 FEW_EXAMPLES = 10
 TOP_UNKNOWN = 10
 _Variants = dict[str, set[tuple[Span, ...]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How often something was met, and the first lines of the raw file on which it was."""
-
-    count: int = 0
-    first_lines: list[int] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownCharacters:
-    """Characters that the encoder would see as [UNK]."""
-
-    count: int
-    distinct: int
-    top: list[tuple[str, int]]
-    """The most frequent ones, ties in code-point order."""
-
-
-@dataclass(frozen=True, slots=True)
-class VocabularyMatch:
-    """How much of a split the vocabulary reaches; shares are 0..1, and 0 of nothing."""
-
-    covered_characters: float
-    """Share of characters inside at least one vocabulary word."""
-    matched_entities: float
-    """Share of gold entities that are exactly a vocabulary word."""
-
-
-@dataclass(frozen=True, slots=True)
-class SplitCheck:
-    """One file."""
-
-    file: str
-    format: str
-    scheme: TagScheme | None
-    notes: list[str]
-    sentences: int
-    characters: int
-    longest_sentence: int
-    sentences_without_entity: int
-    entities: dict[str, int]
-    """Entity type → count, by name."""
-    repairs: dict[str, Finding]
-    skipped: dict[str, Finding]
-    duplicates: int
-    """Sentences whose text stood in this split before."""
-    texts_tagged_two_ways: int
-    """Distinct texts that occur with different entities."""
-    too_long: Finding
-    """Sentences of more characters than the encoder takes at once."""
-    unknown_characters: UnknownCharacters
-    vocabulary: VocabularyMatch | None
-    """None where no vocabulary was given."""
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """Sentences of ``split`` whose text also stands in ``also_in``."""
-
-    split: str
-    also_in: str
-    sentences: int
-    with_other_tags: int
-    """Those whose entities agree with none of the other split's sentences of that text."""
-
-
-@dataclass(frozen=True, slots=True)
-class DataCheck:
-    """The whole check; ``dataclasses.asdict`` makes plain JSON values of it."""
-
-    splits: dict[str, SplitCheck]
-    overlaps: list[Overlap]
-    """Every later split against every earlier one, none left out."""
-    types_unseen_in_train: dict[str, int]
-    """Entity type → examples in the other splits; empty without a train split."""
-    rare_types: dict[str, int]
-    """Entity type → examples in train, where these are fewer than ``FEW_EXAMPLES``."""
-    types_alike: list[list[str]]
-    """Groups of entity types, of all splits, that differ in case only."""
 
 
 def check_dataset(
@@ -109,33 +42,47 @@ def check_dataset(
     known_characters: Callable[[str], bool],
     max_characters: int,
     find_words: FindWords | None,
+    segmenters: SegmenterPair | None = None,
     options: ReadOptions = DEFAULT,
 ) -> DataCheck:
-    """Read every split (``train``, ``dev``, ``test`` or other names → raw file) and report on it.
+    """Read every split and report on it. The distinct sentences of all splits are kept in memory.
 
-    ``known_characters`` tells whether the encoder has a character, ``max_characters`` is the longest sentence it takes
-    at once, ``find_words`` finds the vocabulary's words in a text (None: not asked), ``options`` say how the files
-    are read.
+    Args:
+        splits: ``train``, ``dev``, ``test`` or another name → raw file.
+        known_characters: Tells whether the encoder has a character.
+        max_characters: The longest sentence that the encoder takes at once.
+        find_words: Finds the vocabulary's words in a text; None leaves match rates out.
+        segmenters: Two segmenters to compare on the first ``COMPARED_SENTENCES`` of each split; None compares none.
+        options: How the files are read.
 
-    Keeps the distinct sentences of all splits in memory. Raises what ``read_sentences`` raises.
+    Returns:
+        Counts and findings by split, and what splits share.
+
+    Raises:
+        InputDataError: As ``read_sentences`` raises it.
     """
-    order = {name: place for place, name in enumerate(SPLITS)}
+    order = {name: rank for rank, name in enumerate(SPLITS)}
     checks: dict[str, SplitCheck] = {}
     variants: dict[str, _Variants] = {}
     overlaps: list[Overlap] = []
     for name in sorted(splits, key=lambda name: (order.get(name, len(order)), name)):
-        tally = _Tally(known_characters=known_characters, max_characters=max_characters, find_words=find_words)
-        met = {other: [0, 0] for other in variants}
+        tally = _Tally(
+            known_characters=known_characters,
+            max_characters=max_characters,
+            find_words=find_words,
+            segmenters=segmenters,
+        )
+        counts_with = {other: [0, 0] for other in variants}
         sentences, report = read_sentences(splits[name], options=options)
         for sentence in seen_sentences(sentences, report):
             tally.add(sentence)
-            for other, counts in met.items():
+            for other, counts in counts_with.items():
                 known = variants[other].get(sentence.text)
                 counts[0] += known is not None
                 counts[1] += known is not None and sentence.entities not in known
         checks[name] = tally.result(report)
         variants[name] = tally.variants
-        overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in met.items()]
+        overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in counts_with.items()]
     unseen, rare = _train_gaps(checks)
     alike = types_alike(label for check in checks.values() for label in check.entities)
     return DataCheck(checks, overlaps, unseen, rare, alike)
@@ -157,11 +104,18 @@ class _Tally:
     """Counts one split, sentence by sentence."""
 
     def __init__(
-        self, *, known_characters: Callable[[str], bool], max_characters: int, find_words: FindWords | None
+        self,
+        *,
+        known_characters: Callable[[str], bool],
+        max_characters: int,
+        find_words: FindWords | None,
+        segmenters: SegmenterPair | None,
     ) -> None:
         self._known_characters = known_characters
         self._max_characters = max_characters
         self._find_words = find_words
+        self._segmenters = segmenters
+        self._n_compared = self._n_differing = 0
         self.variants: _Variants = {}
         self._labels: Counter[str] = Counter()
         self._characters: Counter[str] = Counter()
@@ -183,6 +137,10 @@ class _Tally:
                 self._too_long.append(sentence.line)
         if self._find_words is not None:
             self._match(sentence, self._find_words)
+        if self._segmenters is not None and self._n_compared < COMPARED_SENTENCES:
+            one, other = (segment_sentence(sentence.characters, cut)[1] for cut in self._segmenters)
+            self._n_compared += 1
+            self._n_differing += one != other
 
     def _match(self, sentence: Sentence, find_words: FindWords) -> None:
         text = sentence.text
@@ -219,6 +177,7 @@ class _Tally:
             too_long=Finding(self._n_too_long, self._too_long),
             unknown_characters=self._unknown(),
             vocabulary=vocabulary,
+            segmenters=SegmenterMatch(self._n_compared, self._n_differing) if self._segmenters else None,
         )
 
     def _unknown(self) -> UnknownCharacters:

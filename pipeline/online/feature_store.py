@@ -1,19 +1,18 @@
-"""The files that text met on line is turned into rows with, and the proof that they are those of the shards."""
+"""The files that turn text into rows on line, and the check that the shards were built from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ssmi.pipeline.assets.cache import remembered_digest
-from ssmi.pipeline.assets.encoders import check_encoder_folder, encoder_digest, encoder_files
+from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_digest, encoder_files
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import params as parameters
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import Params
-from ssmi.pipeline.features.pmi import PAIRS_FILE
+from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE
 
 USER_DICT = "user_dict.txt"
 _SHORT = 12
@@ -42,16 +41,17 @@ class FeatureStore:
     def files(self) -> dict[str, Path]:
         """Every file that is read, by its name in a pack.
 
-        Raises MissingResourceError when a folder was not built or holds no encoder.
+        Raises:
+            MissingResourceError: A folder was not built or holds no encoder.
         """
         check_encoder_folder(self.encoder)
-        found = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
+        files = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
         for room, folder in (("vocab", self.vocab), ("embed", self.embed), ("pmi", self.pmi)):
             names = [PAIRS_FILE] if room == "pmi" else list(manifests.load(folder).files)
-            found |= {f"{room}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
+            files |= {f"{room}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
         if self.user_dict is not None:
-            found[USER_DICT] = self.user_dict
-        return dict(sorted(found.items()))
+            files[USER_DICT] = self.user_dict
+        return dict(sorted(files.items()))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class FeatureSpec:
     """What the shards say about how their rows were made."""
 
     params: Params
-    """Sections ``segment``, ``embed`` and ``selection`` are those of the shards; the others mean nothing here."""
+    """Sections ``segment``, ``embed`` and ``selection`` are those of the shards; the others have their defaults."""
     max_window: int
     hidden_layers: int | None
     """Of the encoder, whose states the shards hold; None where they hold none."""
@@ -69,31 +69,33 @@ class FeatureSpec:
 
 
 def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
-    """Hold the folders to the manifest of the shards that a tagger was trained on.
+    """Check that the folders are those that the shards of a tagger were built from.
 
-    Raises MissingResourceError for what is not there and StaleArtifactError, naming both sides of every difference,
-    for a folder of another build and for a file that is not what its manifest says.
+    Args:
+        folders: The files of the features.
+        shards: The manifest of the shards.
+
+    Returns:
+        How the rows of the shards were made.
+
+    Raises:
+        MissingResourceError: A folder or file does not exist.
+        StaleArtifactError: A folder is of another build, or a file is not what its manifest says. The message names
+            both digests of every difference.
     """
-    facts = shards.report.statistics
-    try:
-        needed = {
-            "vocabulary": (folders.vocab, facts["vocabulary_digest"]),
-            "segment vectors": (folders.embed, facts["embed_digest"]),
-            "PMI pairs": (folders.pmi, shards.inputs["artifacts/pmi"]),
-            "encoder": (folders.encoder, facts["encoder_digest"]),
-            "user dictionary": (folders.user_dict, facts["user_dict_digest"]),
-        }
-        made_with, max_window = facts["feature_parameters"], int(facts["max_window"])
-    except KeyError as error:
-        raise StaleArtifactError(
-            f"the shards' manifest has no {error}, which features on line are held to",
-            next_step="build the shards again with this version, and train on them",
-        ) from error
-    found = _digests(folders)
+    made_with = ShardsStatistics.of(shards)
+    needed = {
+        "vocabulary": (folders.vocab, made_with.vocabulary_digest),
+        "segment vectors": (folders.embed, made_with.embed_digest),
+        "PMI pairs": (folders.pmi, shards.inputs.get("artifacts/pmi")),
+        "encoder": (folders.encoder, made_with.encoder_digest),
+        "user dictionary": (folders.user_dict, made_with.user_dict_digest),
+    }
+    digests = _digests(folders)
     problems = [
-        f"{what} {path or 'none'} is {_brief(found[what])}, the shards were built with {_brief(wanted)}"
+        f"{what} {path or 'none'} is {_brief(digests[what])}, the shards were built with {_brief(wanted)}"
         for what, (path, wanted) in needed.items()
-        if found[what] != wanted
+        if digests[what] != wanted
     ]
     problems = problems or _damaged(folders)
     if problems:
@@ -102,26 +104,30 @@ def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
             next_step="name the folders that the shards were built from, or build the shards again and train on them",
         )
     return FeatureSpec(
-        params=_params(made_with, manifests.load(folders.embed)),
-        max_window=max_window,
-        hidden_layers=facts.get("hidden_layers"),
-        vocabulary_digest=facts["vocabulary_digest"],
-        embed_digest=facts["embed_digest"],
-        user_dict_digest=facts["user_dict_digest"] or "",
+        params=Params(
+            segment=made_with.feature_parameters.segment,
+            embed=made_with.feature_parameters.embed,
+            selection=made_with.feature_parameters.selection,
+        ),
+        max_window=made_with.max_window,
+        hidden_layers=made_with.hidden_layers,
+        vocabulary_digest=made_with.vocabulary_digest,
+        embed_digest=made_with.embed_digest,
+        user_dict_digest=made_with.user_dict_digest or "",
     )
 
 
 def belong(folders: FeatureStore, shards: Manifest) -> bool:
     """Whether the folders say of themselves that the shards were built from them; ``check`` looks into the files."""
-    facts = shards.report.statistics
+    made_with = ShardsStatistics.of(shards)
     wanted = {
-        folders.vocab: facts.get("vocabulary_digest"),
-        folders.embed: facts.get("embed_digest"),
+        folders.vocab: made_with.vocabulary_digest,
+        folders.embed: made_with.embed_digest,
         folders.pmi: shards.inputs.get("artifacts/pmi"),
     }
     files = {folder / manifests.MANIFEST_NAME: digest for folder, digest in wanted.items()}
     if folders.user_dict is not None:
-        files[folders.user_dict] = facts.get("user_dict_digest")
+        files[folders.user_dict] = made_with.user_dict_digest
     return all(path.is_file() and manifests.digest_file(path) == digest for path, digest in files.items())
 
 
@@ -149,25 +155,10 @@ def _damaged(folders: FeatureStore) -> list[str]:
             if not path.is_file():
                 problems.append(f"{path} is missing")
                 continue
-            found = remembered_digest(path)
-            if found != entries[name].sha256:
-                problems.append(f"{path} is {_brief(found)}, its manifest says {_brief(entries[name].sha256)}")
+            digest = remembered_digest(path)
+            if digest != entries[name].sha256:
+                problems.append(f"{path} is {_brief(digest)}, its manifest says {_brief(entries[name].sha256)}")
     return problems
-
-
-def _params(made_with: Any, embed: Manifest) -> Params:
-    try:
-        tree = {
-            "segment": made_with["segment"],
-            "selection": made_with["selection"],
-            "embed": embed.parameters["embed"],
-        }
-        return parameters.check(tree, source="the shards' manifest")
-    except (KeyError, TypeError, ParameterError) as error:
-        raise StaleArtifactError(
-            f"the shards were built with parameters that this version does not know ({error})",
-            next_step="build the shards again with this version, and train on them",
-        ) from error
 
 
 def _brief(digest: str | None) -> str:

@@ -1,24 +1,24 @@
-"""Vectors of segments outside the vocabulary on line: just made ones before the data set's stored ones."""
+"""Vectors of segments outside the vocabulary on line: those just computed, then those stored with the data set."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ssmi.pipeline.features.segments import SegmentVectors
+from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix
 
 
 @dataclass(frozen=True)
 class OnlineOovVectors:
-    """What an ``CandidateSelector`` asks for a segment's vector."""
+    """Where a ``CandidateSelector`` gets a segment's vector."""
 
     fresh: Mapping[str, FloatArray]
     stored: SegmentVectors
 
     @property
     def boundaries(self) -> FloatMatrix | None:
-        """The boundaries' vectors where they are not the vocabulary's own."""
+        """The boundaries' vectors where they are not the vocabulary's."""
         return self.stored.boundaries
 
     def of(self, segment: str) -> FloatArray:

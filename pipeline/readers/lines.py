@@ -1,4 +1,4 @@
-"""Numbered lines of a text file, plain or gzip, in any encoding that is said: what all text formats stand on."""
+"""Numbered lines and whole texts of a file, plain or gzip, in any encoding that is said; for all formats of text."""
 
 from __future__ import annotations
 
@@ -9,57 +9,64 @@ import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+from ssmi.pipeline.readers.decoding import GZIP_MAGIC, NEED_A_MARK, BadBytes, byte_order_mark, decoded_lines
 
 LARGEST_WHOLE = 1 << 29
 """Bytes, unpacked, of a file that is read as one text."""
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _BOM = "\ufeff"
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_NEED_A_MARK = ("utf-16", "utf-32")
 _LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
 _RARE_NUL = 10
-"""A NUL byte in so many is no UTF-8 text: UTF-16 has one in every second where letters are ASCII."""
+"""With more than one NUL byte in so many it is not UTF-8 text: in UTF-16 every second byte of ASCII letters is one."""
 
 
 def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
-    r"""Yield ``(1-based number, line)`` without line ends, in constant memory.
+    r"""Yield ``(number, line)`` from 1, without line ends, in constant memory.
 
-    Lines end at ``\n`` alone, less one ``\r`` before it: U+0085, U+2028 and their like are characters of the text. A
-    file whose beginning has ``\r`` and no ``\n`` is one of ``\r`` line ends. Gzip is told by its first bytes, whatever
-    the name. A byte order mark is dropped; that of UTF-8, UTF-16 or UTF-32 names the encoding, else it is
-    ``encoding``, else UTF-8: no other is ever guessed.
+    A line ends at ``\n``, less one ``\r`` before it; U+0085, U+2028 and their like are characters of the text. A file
+    whose beginning has ``\r`` and no ``\n`` has ``\r`` line ends. Gzip is recognised by its first bytes.
 
-    Raises MissingResourceError when the file is not there and InputDataError (``file:line``) for bytes that are not
-    of the encoding, UTF-16 without its mark (known by its NUL bytes, or said without its byte order) and a broken gzip
-    file.
+    Args:
+        path: The file.
+        encoding: Of a file without a byte order mark; None is UTF-8. It is never guessed.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: With ``file:line``: bytes are not of the encoding, UTF-16 has neither its mark nor a byte order,
+            or the gzip data is broken.
     """
     with _opened(path) as (stream, reached):
         head = _head(stream)
         codec = _codec(head, encoding, path)
         if codec == "utf-8" and head.count(0) * _RARE_NUL > len(head):
             raise _undecodable(head, head.index(0), codec, where=at_line(path, 1))
-        lone_returns = b"\r" in head[:-1] and b"\n" not in head
-        plain = codec == "utf-8" and not lone_returns
-        for number, line in _utf8_lines(stream, path) if plain else _decoded_lines(stream, path, codec=codec):
+        beginning = head.decode(codec, "ignore")
+        end: Literal["\n", "\r"] = "\r" if "\r" in beginning[:-1] and "\n" not in beginning else "\n"
+
+        def refuse(bad: BadBytes) -> InputDataError:
+            return _undecodable(bad.raw, bad.index, codec, where=at_line(path, bad.number))
+
+        for number, text, _ in decoded_lines(stream, codec=codec, end=end, refuse=refuse):
+            line = text.removesuffix(end).removesuffix("\r")
             yield number, line.removeprefix(_BOM) if number == 1 else line
             reached[0] = number
 
 
 def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
-    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n`` unless ``keep_ends``.
+    r"""Read the whole of a file that can only be read as one.
 
-    Raises what ``numbered_lines`` raises, and InputDataError for more than ``LARGEST_WHOLE`` bytes.
+    Args:
+        path: The file.
+        encoding: As for ``numbered_lines``.
+        keep_ends: Leave ``\r\n`` and lone ``\r`` as they are; else they become ``\n``.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: As ``numbered_lines`` raises it, and for more than ``LARGEST_WHOLE`` bytes.
     """
     with _opened(path) as (stream, _):
         head = _head(stream)
@@ -107,8 +114,8 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, list[int]]]:
     reached = [0]
     try:
         with path.open("rb") as plain:
-            packed = plain.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-        # buffered, because gzip's own readline is several times slower
+            packed = plain.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        # buffered, because gzip's readline is several times slower
         with io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb") as stream:
             yield stream, reached
     except FileNotFoundError as error:
@@ -125,61 +132,28 @@ def _head(stream: BinaryIO) -> bytes:
     try:
         head = stream.read(_CHUNK)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        head = b""  # met again while lines are read, with its line
+        head = b""  # raised again while lines are read, with its line
     stream.seek(0)
     return head
 
 
 def _codec(head: bytes, said: str | None, path: Path) -> str:
-    for mark, codec in _MARKS:
-        if head.startswith(mark):
-            return codec
-    found = codecs.lookup(said).name if said else "utf-8"
-    if found in _NEED_A_MARK and head:  # Python would take its own machine's order, or stop
+    _, marked = byte_order_mark(head)
+    if marked is not None:
+        return marked
+    codec = codecs.lookup(said).name if said else "utf-8"
+    if codec in NEED_A_MARK and head:
         raise InputDataError(
-            f"{path}: no byte order mark, so it does not say which {found}",
-            next_step=f"say {found}-le (as Windows writes it) or {found}-be, in dataset.yaml or with --encoding",
+            f"{path}: no byte order mark, so it does not say which {codec}",
+            next_step=f"say {codec}-le (as Windows writes it) or {codec}-be, in dataset.yaml or with --encoding",
         )
-    return found
+    return codec
 
 
-def _utf8_lines(stream: BinaryIO, path: Path) -> Iterator[tuple[int, str]]:
-    for number, raw in enumerate(stream, start=1):
-        try:
-            line = raw.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise _undecodable(raw, error.start, "utf-8", where=at_line(path, number)) from error
-        yield number, line.removesuffix("\n").removesuffix("\r")
-
-
-def _decoded_lines(stream: BinaryIO, path: Path, *, codec: str) -> Iterator[tuple[int, str]]:
-    """Lines of any encoding: a line feed is one only after decoding (in UTF-16 its byte stands in other characters)."""
-    decoder = codecs.getincrementaldecoder(codec)()
-    end, rest, number = "", "", 0
-    while True:
-        raw = stream.read(_CHUNK)
-        try:
-            text = rest + decoder.decode(raw, final=not raw)
-        except UnicodeDecodeError as error:
-            good = rest + error.object[: error.start].decode(codec, "ignore")
-            where = at_line(path, number + good.count(end or "\n") + 1)
-            raise _undecodable(error.object[error.start :], None, codec, where=where) from None
-        if not end and ("\n" in text or "\r" in text[:-1]):
-            end = "\r" if "\r" in text[:-1] and "\n" not in text else "\n"
-        *lines, rest = text.split(end or "\n")
-        for line in lines:
-            number += 1
-            yield number, line.removesuffix("\r")
-        if not raw:
-            if rest:
-                yield number + 1, rest.removesuffix("\r")
-            return
-
-
-def _undecodable(raw: bytes, place: int | None, codec: str, *, where: str) -> InputDataError:
+def _undecodable(raw: bytes, index: int | None, codec: str, *, where: str) -> InputDataError:
     """Say what the bytes are not, and which encoding they may be; ``place`` is where in the line they are wrong."""
-    wrong = raw[place or 0]
-    at = f"byte {place + 1} of the line is 0x{wrong:02x}" if place is not None else f"byte 0x{wrong:02x}"
+    wrong = raw[index or 0]
+    at = f"byte {index + 1} of the line is 0x{wrong:02x}" if index is not None else f"byte 0x{wrong:02x}"
     line = raw.partition(b"\n")[0].rstrip(b"\r")
     likely = [name for name in _LIKELY if name != codec and b"\0" not in line and _decodes(line, name)]
     readings = " and ".join(f"as {name.upper()} {line.decode(name)[:20]!r}" for name in likely)

@@ -1,4 +1,4 @@
-"""Segments → vectors: the vocabulary's own, and BERT's for those outside it (paper: E(s_i))."""
+"""Segments → vectors: the vocabulary's where it has the word, else BERT's (paper: E(s_i))."""
 
 from __future__ import annotations
 
@@ -6,56 +6,36 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.assets.resolve import EncoderFolder, encoder_vocabulary, find_encoder
+from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.statistics import EmbedStatistics, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment, isolated_vectors
-from ssmi.pipeline.features.segmentation import frequent_words
-from ssmi.pipeline.features.segments import (
-    ALIGNMENT_FILE,
-    BERT_BOUNDARIES_FILE,
-    BERT_SEGMENTS_FILE,
-    SEGMENTS_FILE,
-    VECTORS_FILE,
-)
+from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.vocabulary import Vocabulary, normalised, open_vocabulary
-from ssmi.pipeline.stages.stage import Stage, StageContext, code_digest, part_sizes, parts_of, require_train, splits_in
+from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
+from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, save_alignment
+from ssmi.pipeline.lexicon.segment_vectors import BERT_BOUNDARIES_FILE, BERT_SEGMENTS_FILE, SEGMENTS_FILE, VECTORS_FILE
+from ssmi.pipeline.lexicon.segmenter import frequent_words
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_inputs, encoder_of, open_encoder
+from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
 
-MOST_UNKNOWN, MOST_UNKNOWN_UNSAID = 0.5, 0.05
-"""Shares of the Chinese characters of a data set: with more unknown to it an encoder is refused, or it is said."""
-WORDS_PER_TASK = 256
-ENCODING_CODE = (
-    "contract/encoder_types.py",
-    "contract/encoder_vocabulary.py",
-    "features/encoder.py",
-    "features/oov.py",
-    "features/tokens.py",
-    "features/windows.py",
-    "stages/embed.py",
-)
-"""The files that decide what a vector in the scratch folder is."""
-
-
-@dataclass(frozen=True)
-class _WordsTask:
-    encoder: Path
-    digest: str
-    words: tuple[str, ...]
-    target: Path
+MOST_UNKNOWN, MOST_UNKNOWN_UNREPORTED = 0.5, 0.05
+"""Shares of a data set's Chinese characters: with more unknown to it an encoder is refused, or this is reported."""
 
 
 @dataclass(frozen=True)
@@ -67,18 +47,6 @@ class _PartTask:
     wanted: Path
 
 
-def encoder_of(context: StageContext) -> EncoderFolder:
-    """The encoder that params.yaml names, fetched when it is listed and not yet here."""
-    encoder = context.params.encoder
-    return find_encoder(encoder.name, revision=encoder.revision, root=context.root, reporter=context.reporter)
-
-
-def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The encoder."""
-    found = encoder_of(context)
-    return {f"encoder/{Path(found.name).name}": found.digest}
-
-
 def work(context: StageContext, folder: Path) -> StageReport:
     """Give every distinct segment a vector and say how good the bridge between the two spaces is."""
     params = context.params.embed
@@ -87,49 +55,59 @@ def work(context: StageContext, folder: Path) -> StageReport:
     counts = _count_segments(context)
     _check_characters(counts, encoder_of(context), context)
     rows = _distinct_rows(counts, vocabulary)
-    n_met, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
+    n_in_dataset, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
     if params.context == "isolated":
-        rows += _precomputed_rows(params.precompute_words, vocabulary, met={row["segment"] for row in rows})
+        rows += _precomputed_rows(params.precompute_words, vocabulary, in_dataset={row["segment"] for row in rows})
     tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
     oov = [row["segment"] for row in rows if not row["boundary_id"]]
     vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
-    statistics: dict[str, Any] = {
-        "distinct_segments": n_met,
-        "oov_segments": n_outside,
-        "precomputed_segments": len(rows) - n_met,
-        "encoder_digest": encoder_of(context).digest,
-    }
+    fit_quality = None
+    oov_rows = [row["segment_id"] for row in rows if not row["boundary_id"]]
     if params.space == "aligned":
-        fit_on = _fit_words(counts["train"], vocabulary, context)
-        bert = _bert_vectors([*oov, *fit_on], context)
-        fit = partial(fit_alignment, bert[len(oov) :], ridge=params.ridge, seed=params.seed)
-        targets = vocabulary.vectors[[vocabulary[word] for word in fit_on]]
-        alignment = run_single_threaded(fit, targets)
-        aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
-        vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
-        alignment.save(folder / ALIGNMENT_FILE)
-        statistics["alignment"] = describe(alignment)
+        alignment, vectors[oov_rows] = _aligned_vectors(oov, counts["train"], vocabulary, context)
+        save_alignment(alignment, folder / ALIGNMENT_FILE)
+        fit_quality = alignment_fit(alignment)
     else:
-        own = _bert_vectors(oov, context)
-        bert = np.zeros((len(rows), own.shape[1]), dtype=np.float32)
-        bert[[row["segment_id"] for row in rows if not row["boundary_id"]]] = normalised(own)
+        oov_vectors = _bert_vectors(oov, context)
+        bert = np.zeros((len(rows), oov_vectors.shape[1]), dtype=np.float32)
+        bert[oov_rows] = normalised(oov_vectors)
         np.save(folder / BERT_SEGMENTS_FILE, bert, allow_pickle=False)
-        boundaries = normalised(isolated(list(vocabulary.words), context, label="embed boundaries"))
-        none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
-        np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
+        _save_boundaries(folder, vocabulary, context)
     np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
-    return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics)
+    statistics = EmbedStatistics(
+        distinct_segments=n_in_dataset,
+        oov_segments=n_outside,
+        precomputed_segments=len(rows) - n_in_dataset,
+        encoder_digest=encoder_of(context).digest,
+        alignment=fit_quality,
+    )
+    return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics.to_json())
+
+
+def _aligned_vectors(
+    oov: Sequence[str], train: Counter[str], vocabulary: Vocabulary, context: StageContext
+) -> tuple[Alignment, FloatMatrix]:
+    """Fit the map to the vocabulary's space; return it with the vectors of ``oov`` there. Shape: (oov, d)."""
+    params = context.params.embed
+    fit_on = _fit_words(train, vocabulary, context)
+    bert = _bert_vectors([*oov, *fit_on], context)
+    fit = partial(fit_alignment, bert[len(oov) :], ridge=params.ridge, seed=params.seed)
+    targets = vocabulary.vectors[[vocabulary[word] for word in fit_on]]
+    alignment = run_single_threaded(fit, targets)
+    return alignment, run_single_threaded(alignment.apply, bert[: len(oov)])
+
+
+def _save_boundaries(folder: Path, vocabulary: Vocabulary, context: StageContext) -> None:
+    """Write BERT's unit vectors of all boundaries; row 0, no boundary, is zero."""
+    boundaries = normalised(encode_words(list(vocabulary.words), context, label="embed boundaries"))
+    none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
+    np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
 
 
 def _count_segments(context: StageContext) -> dict[str, Counter[str]]:
     parts = parts_of(context.folder("segment"))
-    done = context.executor.map(
-        count_part,
-        [path for _, _, path in parts],
-        sizes=part_sizes(parts),
-        label="count segments",
-        unit="sentences",
-        reporter=context.reporter,
+    done = context.map_tasks(
+        count_part, [path for _, _, path in parts], sizes=part_sizes(parts), label="count segments"
     )
     counts: dict[str, Counter[str]] = {split: Counter() for split in tables.SPLITS}
     for (split, _, _), count in zip(parts, done, strict=True):
@@ -143,29 +121,30 @@ def count_part(path: Path) -> Counter[str]:
     return Counter(segment for row in column.to_pylist() for segment in row)
 
 
-def _check_characters(counts: Mapping[str, Counter[str]], found: EncoderFolder, context: StageContext) -> None:
-    """Refuse an encoder to which most Chinese characters of the data set are unknown, and tell of one that lacks many.
+def _check_characters(counts: Mapping[str, Counter[str]], encoder: EncoderFolder, context: StageContext) -> None:
+    """Refuse an encoder to which most Chinese characters of the data set are unknown; report one that lacks many.
 
     Raises InputDataError.
     """
-    tokens = CharacterTokens(encoder_vocabulary(found.path))
-    met: Counter[str] = Counter()
+    tokens = CharacterTokens(encoder_vocabulary(encoder.path))
+    counted: Counter[str] = Counter()
     for segments in counts.values():
         for segment, n in segments.items():
             for character in segment:
                 if "\u4e00" <= character <= "\u9fff":
-                    met[character] += n
-    unknown = Counter({character: n for character, n in met.items() if not tokens.knows(character)})
-    share = unknown.total() / max(1, met.total())
-    if share <= MOST_UNKNOWN_UNSAID:
+                    counted[character] += n
+    unknown = Counter({character: n for character, n in counted.items() if not tokens.knows(character)})
+    share = unknown.total() / max(1, counted.total())
+    if share <= MOST_UNKNOWN_UNREPORTED:
         return
     examples = "".join(character for character, _ in unknown.most_common(10))
-    said = (
-        f"{found.name}: {share:.0%} of the Chinese characters of {context.dataset} are unknown to it ({examples} first)"
+    message = (
+        f"{encoder.name}: {share:.0%} of the Chinese characters of {context.dataset} are unknown to it"
+        f" ({examples} first)"
     )
     if share > MOST_UNKNOWN:
-        raise InputDataError(said, next_step="name an encoder for Chinese with encoder.name")
-    context.reporter.note(f"{said}; ssmi-cli data check lists them")
+        raise InputDataError(message, next_step="name an encoder for Chinese with encoder.name")
+    context.reporter.note(f"{message}; ssmi-cli data check lists them")
 
 
 def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -> list[dict[str, Any]]:
@@ -183,29 +162,30 @@ def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -
     ]
 
 
-def _precomputed_rows(n: int, vocabulary: Vocabulary, *, met: Set[str]) -> list[dict[str, Any]]:
-    """Rows of frequent words that the data set has no occurrence of."""
-    words = frequent_words(n, unless=lambda word: word in met or word in vocabulary)
+def _precomputed_rows(n: int, vocabulary: Vocabulary, *, in_dataset: Set[str]) -> list[dict[str, Any]]:
+    """Rows of frequent words that do not occur in the data set."""
+    words = frequent_words(n, unless=lambda word: word in in_dataset or word in vocabulary)
     none = dict.fromkeys((f"n_{split}" for split in tables.SPLITS), 0)
     return [
-        {"segment_id": index, "segment": word, "boundary_id": 0, **none} for index, word in enumerate(words, len(met))
+        {"segment_id": index, "segment": word, "boundary_id": 0, **none}
+        for index, word in enumerate(words, len(in_dataset))
     ]
 
 
 def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContext) -> list[str]:
-    """In-vocabulary words to fit the map on: the most frequent segments of train, then the vocabulary's own order.
+    """In-vocabulary words to fit the map on: the most frequent segments of train, then the vocabulary's order.
 
     In sentence context only words that train holds can be embedded, so only those.
     """
     params = context.params.embed
-    n_own = len(vocabulary) - _n_extra_words(context)
+    n_listed = len(vocabulary) - _n_extra_words(context)
     seen = sorted(
-        (word for word in train if 0 < vocabulary.get(word, 0) <= n_own),
+        (word for word in train if 0 < vocabulary.get(word, 0) <= n_listed),
         key=lambda word: (-train[word], vocabulary[word]),
     )
     if params.context == "isolated":
         known = set(seen)
-        ahead = min(params.fit_words + len(seen), n_own)
+        ahead = min(params.fit_words + len(seen), n_listed)
         seen += [word for word in vocabulary.words[:ahead] if word not in known]
     words = seen[: params.fit_words]
     if len(words) < 20:
@@ -218,59 +198,19 @@ def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContex
 
 def _n_extra_words(context: StageContext) -> int:
     """Words at the vocabulary's end whose vectors were mapped from BERT's: a map is not fitted on what a map made."""
-    statistics = manifests.load(context.folder("vocab")).report.statistics
-    return int(statistics.get("extra_words", {}).get("added", 0))
+    extra = VocabStatistics.of(manifests.load(context.folder("vocab"))).extra_words
+    return 0 if extra is None else extra.added
 
 
 def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
     if context.params.embed.context == "isolated":
-        return isolated(words, context, label="embed")
+        return encode_words(words, context, label="embed")
     return _in_sentences(words, context)
-
-
-def isolated(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
-    """Mean last-layer state of each word's characters, the word alone. Shape: (words, width).
-
-    Done in chunks whose files are named by the digest of all that they depend on (the encoder, the code that runs it,
-    the words), so an interrupted run goes on where it was.
-    """
-    found = encoder_of(context)
-    encoding = code_digest(ENCODING_CODE)
-    order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
-    tasks = []
-    for start in range(0, len(order), WORDS_PER_TASK):
-        chunk = tuple(words[index] for index in order[start : start + WORDS_PER_TASK])
-        key = "\n".join((found.digest, encoding, *chunk)).encode("utf-8", "surrogatepass")
-        name = hashlib.sha256(key).hexdigest()
-        tasks.append(_WordsTask(found.path, found.digest, chunk, context.scratch() / "embed" / f"{name}.npy"))
-    done = context.executor.map(
-        embed_words,
-        tasks,
-        sizes=[len(task.words) for task in tasks],
-        label=label,
-        unit="words",
-        reporter=context.reporter,
-    )
-    matrices = [np.load(path, allow_pickle=False) for path in done]
-    result: FloatMatrix = np.empty((len(words), matrices[0].shape[1] if matrices else 0), dtype=np.float32)
-    if matrices:
-        result[order] = np.concatenate(matrices)
-    return result
-
-
-def embed_words(task: _WordsTask) -> Path:
-    """Embed one chunk of words unless its file is already there."""
-    if not task.target.exists():
-        task.target.parent.mkdir(parents=True, exist_ok=True)
-        vectors = isolated_vectors(task.words, open_encoder(task.encoder, task.digest).states)
-        with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
-            np.save(stream, vectors, allow_pickle=False)
-    return task.target
 
 
 def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
     """Mean over all occurrences of the mean last-layer state of each word in its sentences. Shape: (words, width)."""
-    found = encoder_of(context)
+    encoder = encoder_of(context)
     scratch = context.scratch() / "embed"
     scratch.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
@@ -279,14 +219,18 @@ def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
         temporary.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
     parts = parts_of(context.folder("segment"))
     tasks = [
-        _PartTask(found.path, found.digest, tables.part_path(context.folder("prepare"), split, number), path, wanted)
+        _PartTask(
+            encoder=encoder.path,
+            digest=encoder.digest,
+            sentences=tables.part_path(context.folder("prepare"), split, number),
+            segments=path,
+            wanted=wanted,
+        )
         for split, number, path in parts
     ]
     sums: DoubleMatrix | None = None
     counts = np.zeros(len(words), dtype=np.int64)
-    for indices, part_sums, part_counts in context.executor.map(
-        embed_part, tasks, sizes=part_sizes(parts), label="embed", unit="sentences", reporter=context.reporter
-    ):
+    for indices, part_sums, part_counts in context.map_tasks(embed_part, tasks, sizes=part_sizes(parts), label="embed"):
         if sums is None:
             sums = np.zeros((len(words), part_sums.shape[1]))
         sums[indices] += part_sums
@@ -302,39 +246,22 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
     encoder = open_encoder(task.encoder, task.digest)
     sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["characters"])
     segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
-    found = SpanMeanAccumulator({word: index for index, word in enumerate(words)})
+    occurrences = SpanMeanAccumulator({word: index for index, word in enumerate(words)})
     for start in range(0, len(sentences), 32):
         characters = [row["characters"] for row in sentences[start : start + 32]]
         for row, states in zip(segments[start : start + 32], encoder.states(characters), strict=True):
-            found.add(states, segments=row["segments"], starts=row["segment_starts"])
-    indices = np.array(sorted(found.sums), dtype=np.int64)
-    stacked = np.stack([found.sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
-    return indices, stacked, np.array([found.counts[index] for index in indices], dtype=np.int64)
-
-
-@lru_cache(maxsize=1)
-def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Any:
-    """The frozen encoder, or its first ``layers``, opened once a process; ``digest`` tells versions apart."""
-    from ssmi.pipeline.features.encoder import FrozenEncoder
-
-    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
-
-
-def describe(alignment: Alignment) -> dict[str, float | int]:
-    """How well a map fits, for a manifest."""
-    return {
-        "fitted_words": alignment.n_fitted,
-        "held_out_words": alignment.n_held_out,
-        "held_out_cosine": round(alignment.held_out_cosine, 4),
-        "shuffled_cosine": round(alignment.shuffled_cosine, 4),
-    }
+            occurrences.add(states, segments=row["segments"], starts=row["segment_starts"])
+    indices = np.array(sorted(occurrences.sums), dtype=np.int64)
+    stacked = np.stack([occurrences.sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
+    return indices, stacked, np.array([occurrences.counts[index] for index in indices], dtype=np.int64)
 
 
 STAGE = Stage(
     name="embed",
+    version=1,
     summary="segments → vectors, BERT's for those outside the vocabulary",
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
-    external_inputs=external_inputs,
+    external_inputs=encoder_inputs,
     work=work,
 )

@@ -17,8 +17,9 @@ from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
 from ssmi.pipeline.features.blanks import seen_stretches
-from ssmi.pipeline.features.pmi import PAIRS_FILE, Match, PairWeights, count_events, read_weights, score_pairs
-from ssmi.pipeline.features.vocabulary import open_vocabulary
+from ssmi.pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
+from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE, read_weights
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 
@@ -39,7 +40,7 @@ class _LocalTask:
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The unlabelled texts, by place in the list and file name."""
+    """The unlabelled texts, by index in the list and file name."""
     return {f"unlabelled/{index}/{path.name}": digest_file(path) for index, path in enumerate(_unlabelled(context))}
 
 
@@ -61,11 +62,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         for split, number, path in parts
     ]
     sizes = part_sizes(parts)
-    done = list(
-        context.executor.map(
-            local_part, tasks, sizes=sizes, label="local boundaries", unit="sentences", reporter=context.reporter
-        )
-    )
+    done = list(context.map_tasks(local_part, tasks, sizes=sizes, label="local boundaries"))
     return StageReport(
         rows_in=sum(sizes),
         rows_out=sum(sizes),
@@ -82,7 +79,7 @@ def _unlabelled(context: StageContext) -> list[Path]:
     paths = [Path(os.path.normpath(context.root / name)) for name in context.params.pmi.unlabelled]
     for path in paths:
         if not path.is_file():
-            raise MissingResourceError(f"{path}: no such text", next_step="mend pmi.unlabelled in params.yaml")
+            raise MissingResourceError(f"{path}: no such text", next_step="fix pmi.unlabelled in params.yaml")
     return paths
 
 
@@ -95,9 +92,7 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
     # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.
     sizes = [*part_sizes(train), *(max(1, path.stat().st_size // 128) for path in texts)]
     total: Counter[tuple[str, int]] = Counter()
-    for events in context.executor.map(
-        count_source, tasks, sizes=sizes, label="count matches", unit="sentences", reporter=context.reporter
-    ):
+    for events in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
         total.update(events)
     characters, boundaries = zip(*total, strict=True) if total else ((), ())
     return pl.DataFrame(
@@ -137,14 +132,14 @@ def local_part(task: _LocalTask) -> tuple[int, int]:
     weights = open_weights(task.pairs)
     rows: list[dict[str, Any]] = []
     for sentence in tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"]):
-        found: list[Match] = trie.sentence_matches(sentence["characters"])
+        matches: list[Match] = trie.sentence_matches(sentence["characters"])
         rows.append(
             {
                 "sentence_id": sentence["sentence_id"],
-                "match_starts": [start for start, _, _ in found],
-                "match_ends": [end for _, end, _ in found],
-                "match_ids": [boundary for _, _, boundary in found],
-                "local_ids": weights.local_boundaries(sentence["characters"], found),
+                "match_starts": [start for start, _, _ in matches],
+                "match_ends": [end for _, end, _ in matches],
+                "match_ids": [boundary for _, _, boundary in matches],
+                "local_ids": weights.local_boundaries(sentence["characters"], matches),
             }
         )
     tables.write_rows(task.target, schema.MATCHES, rows)
@@ -160,6 +155,7 @@ def open_weights(pairs: Path) -> PairWeights:
 
 STAGE = Stage(
     name="pmi",
+    version=1,
     summary="match events counted on train; each character's local boundary",
     sections=("pmi",),
     upstream=("vocab", "prepare"),

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssmi.pipeline.assets.resolve import DatasetFiles, find_dataset
+from ssmi.pipeline.assets.datasets import DatasetFiles, find_dataset
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.manifest import StageReport, digest_file
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.label_groups import LabelGroups
+from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.params import PrepareParams
+from ssmi.pipeline.contract.statistics import PrepareStatistics
 from ssmi.pipeline.features.blanks import seen_sentences
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.registry import files_of
@@ -20,14 +23,21 @@ from ssmi.pipeline.stages.stage import Stage, StageContext
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The raw files and ``dataset.yaml``, by split and file name, so that no path of a machine gets into a manifest."""
+    """The raw files and ``dataset.yaml``, by split and file name, so that no path of a machine gets into a manifest.
+
+    Also the groups of labels, which a listed data set has without a ``dataset.yaml``.
+    """
     files = _find(context)
-    found = {
+    inputs = {
         f"raw/{split}/{file.name}": digest_file(file)
         for split, path in sorted(files.splits.items())
         for file in files_of(path)
     }
-    return found if files.description is None else {**found, "raw/dataset.yaml": digest_file(files.description)}
+    if files.description is not None:
+        inputs["raw/dataset.yaml"] = digest_file(files.description)
+    if files.label_groups:
+        inputs["label_groups"] = digest_json({name: list(each) for name, each in files.label_groups.items()})
+    return inputs
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -39,22 +49,32 @@ def work(context: StageContext, folder: Path) -> StageReport:
     for split, sentences, report in _splits(files, params):
         written[split] = _write_split(folder, split, sentences, context=context)
         reports[report.path] = report
-    for note in (*files.notes, *_told(list(reports.values()))):
+    _check_groups(files.label_groups, reports.values())
+    for note in (*files.notes, *_notes(list(reports.values()))):
         context.reporter.note(f"prepare: {note}")
     return StageReport(
         rows_in=sum(report.n_sentences for report in reports.values()),
         rows_out=sum(written.values()),
         skipped=_total(report.skipped for report in reports.values()),
-        statistics={
-            "licence": files.licence,
-            "schemes": {report.path.name: report.scheme for report in reports.values()},
-            "repairs": _total(report.repairs for report in reports.values()),
-            "sentences": written,
-            "characters": sum(report.n_characters for report in reports.values()),
-            "entities": sum(report.n_entities for report in reports.values()),
-            "dev_cut_from_train": "dev" not in files.splits and "dev" in written,
-        },
+        statistics=PrepareStatistics(
+            licence=files.licence,
+            schemes={report.path.name: report.scheme for report in reports.values()},
+            repairs=_total(report.repairs for report in reports.values()),
+            sentences=written,
+            characters=sum(report.n_characters for report in reports.values()),
+            entities=sum(report.n_entities for report in reports.values()),
+            dev_cut_from_train="dev" not in files.splits and "dev" in written,
+            label_groups=files.label_groups,
+        ).to_json(),
     )
+
+
+def _check_groups(groups: LabelGroups, reports: Iterable[ReadReport]) -> None:
+    """Refuse a group with the name of an entity type: tables of scores could not tell them apart."""
+    for name in sorted(groups.keys() & {label for report in reports for label in report.types}):
+        raise InputDataError(
+            f"label_groups.{name}: {name} is also an entity type", next_step="choose another name in dataset.yaml"
+        )
 
 
 def _find(context: StageContext) -> DatasetFiles:
@@ -76,8 +96,8 @@ def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, I
                 yield split, sentences, report
 
 
-def _told(reports: Sequence[ReadReport]) -> Iterator[str]:
-    """What a person should know of the files that were read."""
+def _notes(reports: Sequence[ReadReport]) -> Iterator[str]:
+    """What a user should know about the files that were read."""
     for report in reports:
         yield from (f"{report.path.name}: {note}" for note in report.notes)
         if summary := report.summary():
@@ -141,6 +161,7 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 STAGE = Stage(
     name="prepare",
+    version=1,
     summary="raw files → sentences with gold entities",
     sections=("prepare",),
     upstream=(),

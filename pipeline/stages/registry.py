@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.tables import SPLITS
 from ssmi.pipeline.stages.stage import Stage, StageContext, is_current, require_train, run
 
-STAGE_NAMES = ("vocab", "prepare", "segment", "embed", "selection", "pmi", "shards")
+STAGE_NAMES = tuple(PER_DATASET)
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,18 @@ def get_stage(name: str) -> Stage:
 
 def affected(sections: Iterable[str]) -> frozenset[str]:
     """The stages that read one of these sections of params.yaml, and all that read what those leave."""
-    changed, found = set(sections), set[str]()
+    changed, stages = set(sections), set[str]()
     for name in STAGE_NAMES:
         stage = get_stage(name)
-        if changed.intersection(stage.sections) or found.intersection(stage.upstream):
-            found.add(name)
-    return frozenset(found)
+        if changed.intersection(stage.sections) or stages.intersection(stage.upstream):
+            stages.add(name)
+    return frozenset(stages)
 
 
 def stages_of(context: StageContext) -> list[Stage]:
-    """The stages that a build of this context is about, in order: all of them, or its variant's own."""
-    own = STAGE_NAMES if context.variant is None else context.variant.stages
-    return [get_stage(name) for name in STAGE_NAMES if name in own]
+    """The stages that are built for this context, in order: all of them, or those of its variant."""
+    names = STAGE_NAMES if context.variant is None else context.variant.stages
+    return [get_stage(name) for name in STAGE_NAMES if name in names]
 
 
 def build(context: StageContext, *, force: bool) -> Iterator[Built]:

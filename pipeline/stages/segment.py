@@ -11,12 +11,10 @@ from typing import Any
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
-from ssmi.pipeline.features.segmentation import open_segmenter, segment_sentence
-from ssmi.pipeline.features.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
+from ssmi.pipeline.features.segmentation import segment_sentence
+from ssmi.pipeline.lexicon.segmenter import open_segmenter
+from ssmi.pipeline.lexicon.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
-
-COMPARED_SENTENCES = 1000
-"""When the slow engine is only the yardstick, so many sentences of each part are compared."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +31,6 @@ class _Task:
 class _Done:
     n_sentences: int
     n_segments: int
-    n_compared: int
-    n_differing: int
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
@@ -44,39 +40,31 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Segment every part with the chosen engine and count on how many sentences its twin differs."""
+    """Segment every part with the chosen engine."""
     params = context.params.segment
     parts = parts_of(context.folder("prepare"))
     user_dict = _user_dict(context)
     digest = digest_file(user_dict) if user_dict is not None and user_dict.is_file() else ""
-    # Opened here first, so that a dictionary that cannot be used is told of before any work.
+    # Opened here first, so that an unusable dictionary is reported before any work.
     open_segmenter(params.engine, hmm=params.hmm, user_dict=user_dict, digest=digest)
     tasks = [
         _Task(path, tables.part_path(folder, split, number), params.engine, params.hmm, user_dict, digest)
         for split, number, path in parts
     ]
-    done = list(
-        context.executor.map(
-            segment_part, tasks, sizes=part_sizes(parts), label="segment", unit="sentences", reporter=context.reporter
-        )
-    )
-    n_compared = sum(part.n_compared for part in done)
-    n_differing = sum(part.n_differing for part in done)
-    told = {} if user_dict is None else {"user_dictionary": _told(context, user_dict)}
+    done = list(context.map_tasks(segment_part, tasks, sizes=part_sizes(parts), label="segment"))
+    dictionary = {} if user_dict is None else {"user_dictionary": _dictionary_statistics(context, user_dict)}
     return StageReport(
         rows_in=sum(part.n_sentences for part in done),
         rows_out=sum(part.n_sentences for part in done),
         statistics={
             "segments": sum(part.n_segments for part in done),
-            "engines_compared_sentences": n_compared,
-            "engines_differing_sentences": n_differing,
-            **told,
+            **dictionary,
         },
     )
 
 
-def _told(context: StageContext, path: Path) -> dict[str, Any]:
-    """What is odd in a user dictionary, as facts; also said."""
+def _dictionary_statistics(context: StageContext, path: Path) -> dict[str, Any]:
+    """What is odd in a user dictionary: reported to the user, and returned for the manifest."""
     words = read_user_dictionary(path)
     never = [f"{at_line(path.name, one.line)} {one.word!r} ({one.never})" for one in words if one.never]
     again = [f"{at_line(path.name, one.line)} {one.word!r} (again on line {last})" for one, last in repeated(words)]
@@ -95,18 +83,12 @@ def _told(context: StageContext, path: Path) -> dict[str, Any]:
 def segment_part(task: _Task) -> _Done:
     """Segment one part."""
     cut = open_segmenter(task.engine, hmm=task.hmm, user_dict=task.user_dict, digest=task.user_dict_digest)
-    twin = open_segmenter("rjieba" if task.engine == "jieba" else "jieba", hmm=task.hmm, user_dict=None)
-    sentences = tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"])
-    n_compared = 0 if task.user_dict else len(sentences)
-    if task.engine == "rjieba":
-        n_compared = min(n_compared, COMPARED_SENTENCES)
-    rows, differing = [], 0
-    for index, sentence in enumerate(sentences):
+    rows = []
+    for sentence in tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"]):
         segments, starts = segment_sentence(sentence["characters"], cut)
-        differing += index < n_compared and starts != segment_sentence(sentence["characters"], twin)[1]
         rows.append({"sentence_id": sentence["sentence_id"], "segments": segments, "segment_starts": starts})
     tables.write_rows(task.target, schema.SEGMENTS, rows)
-    return _Done(len(rows), sum(len(row["segments"]) for row in rows), n_compared, differing)
+    return _Done(n_sentences=len(rows), n_segments=sum(len(row["segments"]) for row in rows))
 
 
 def _user_dict(context: StageContext) -> Path | None:
@@ -116,6 +98,7 @@ def _user_dict(context: StageContext) -> Path | None:
 
 STAGE = Stage(
     name="segment",
+    version=1,
     summary="sentences → word segments",
     sections=("segment",),
     upstream=("prepare",),

@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ssmi.pipeline.assets.resolve import EncoderFolder, encoder_vocabulary
+from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.artifacts import SELECTIONS_FILE
+from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.params import ShardsParams
+from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
 from ssmi.pipeline.features.assemble import boundaries_named, shard_row
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.vocabulary import open_vocabulary
-from ssmi.pipeline.stages.embed import encoder_of, external_inputs, open_encoder
-from ssmi.pipeline.stages.selection import SELECTIONS_FILE
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 BOUNDARIES_FILE = "boundaries.parquet"
@@ -51,39 +53,35 @@ class _Task:
 def work(context: StageContext, folder: Path) -> StageReport:
     """Write the shards of every split and the tables that go with them."""
     params = context.params.shards
-    found = encoder_of(context)
-    shape = found.shape
-    _check_layers(params, shape.n_layers, encoder=found.name)
+    encoder = encoder_of(context)
+    shape = encoder.shape
+    _check_layers(params, shape.n_layers, encoder=encoder.name)
     max_window = min(params.max_window or shape.max_window, shape.max_window)
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
     parts = parts_of(context.folder("prepare"))
     sizes = part_sizes(parts)
-    tasks = _tasks(context, folder, parts, found=found, labels=labels, max_window=max_window)
-    written = list(
-        context.executor.map(
-            write_part, tasks, sizes=sizes, label="shards", unit="sentences", reporter=context.reporter
-        )
-    )
+    tasks = _tasks(context, folder, parts, encoder=encoder, labels=labels, max_window=max_window)
+    written = list(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
     named = {boundary for part_named, _ in written for boundary in part_named}
     width = _write_boundaries(context, folder, named)
     labels.save(folder / LABELS_FILE)
-    statistics: dict[str, Any] = {
-        "vocabulary_digest": context.digest("vocab"),
-        "embed_digest": _inputs(context, "selection")["artifacts/embed"],
-        "user_dict_digest": _user_dict_digest(context),
-        "encoder_digest": found.digest,
-        "boundaries": len(named),
-        "boundary_width": width,
-        "max_window": max_window,
-        "n_tokens": shape.n_tokens,
-        "encoder_width": shape.width,
-        "windowed_sentences": sum(n_windowed for _, n_windowed in written),
-        "feature_parameters": _feature_parameters(context),
-    }
-    if params.hidden:
-        statistics["hidden_width"] = shape.width
-        statistics["hidden_layers"] = params.hidden_layers or shape.n_layers
-    return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics)
+    statistics = ShardsStatistics(
+        vocabulary_digest=context.digest("vocab"),
+        embed_digest=_inputs(context, "selection")["artifacts/embed"],
+        user_dict_digest=_user_dict_digest(context),
+        encoder_digest=encoder.digest,
+        encoder_width=shape.width,
+        n_tokens=shape.n_tokens,
+        max_window=max_window,
+        windowed_sentences=sum(n_windowed for _, n_windowed in written),
+        boundaries=len(named),
+        boundary_width=width,
+        hidden_width=shape.width if params.hidden else None,
+        hidden_layers=(params.hidden_layers or shape.n_layers) if params.hidden else None,
+        label_groups=PrepareStatistics.of(manifests.load(context.folder("prepare"))).label_groups,
+        feature_parameters=_feature_parameters(context),
+    )
+    return StageReport(rows_in=sum(sizes), rows_out=sum(sizes), statistics=statistics.to_json())
 
 
 def _tasks(
@@ -91,7 +89,7 @@ def _tasks(
     folder: Path,
     parts: Sequence[tuple[str, int, Path]],
     *,
-    found: EncoderFolder,
+    encoder: EncoderFolder,
     labels: LabelSet,
     max_window: int,
 ) -> list[_Task]:
@@ -105,8 +103,8 @@ def _tasks(
             target=tables.part_path(folder, split, number),
             selections=context.folder("selection") / SELECTIONS_FILE,
             selections_digest=context.digest("selection"),
-            encoder=found.path,
-            encoder_digest=found.digest,
+            encoder=encoder.path,
+            encoder_digest=encoder.digest,
             scheme=labels.scheme,
             entity_types=labels.entity_types,
             max_window=max_window,
@@ -133,12 +131,12 @@ def _check_layers(params: ShardsParams, n_layers: int, *, encoder: str) -> None:
         )
 
 
-def _feature_parameters(context: StageContext) -> dict[str, Any]:
+def _feature_parameters(context: StageContext) -> FeatureParameters:
     """The parameter sections of every stage before this one, so that a trainer can tell what it trains on."""
-    found: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for name in STAGE.upstream:
-        found.update(manifests.load(context.folder(name)).parameters)
-    return dict(sorted(found.items()))
+        parameters.update(manifests.load(context.folder(name)).parameters)
+    return FeatureParameters.model_validate(parameters)
 
 
 def _inputs(context: StageContext, stage: str) -> Mapping[str, str]:
@@ -146,9 +144,9 @@ def _inputs(context: StageContext, stage: str) -> Mapping[str, str]:
 
 
 def _user_dict_digest(context: StageContext) -> str | None:
-    """The segmenter's user dictionary, to which text met on line is held."""
-    found = (digest for name, digest in _inputs(context, "segment").items() if name.startswith("user_dict/"))
-    return next(found, None)
+    """The digest of the segmenter's user dictionary; on line the dictionary must be the same."""
+    digests = (digest for name, digest in _inputs(context, "segment").items() if name.startswith("user_dict/"))
+    return next(digests, None)
 
 
 def _entity_types(context: StageContext) -> set[str]:
@@ -216,9 +214,9 @@ def _write_hidden(task: _Task, sentences: list[list[str]], *, n_characters: int)
         offset = 0
         for start in range(0, len(sentences), SENTENCES_PER_ENCODER_BATCH):
             batch = sentences[start : start + SENTENCES_PER_ENCODER_BATCH]
-            for found in encoder.states(batch, max_window=task.max_window):
-                states[offset : offset + len(found)] = found
-                offset += len(found)
+            for matrix in encoder.states(batch, max_window=task.max_window):
+                states[offset : offset + len(matrix)] = matrix
+                offset += len(matrix)
         states.flush()
 
 
@@ -239,9 +237,10 @@ def open_selections(path: Path, digest: str) -> pa.Table:
 
 STAGE = Stage(
     name="shards",
+    version=1,
     summary="all features → the shards that the trainer reads",
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
-    external_inputs=external_inputs,
+    external_inputs=encoder_inputs,
     work=work,
 )

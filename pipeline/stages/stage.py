@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
-from ssmi.pipeline.contract.artifacts import SHARED_STAGES, ArtifactPaths
+from ssmi.pipeline.contract.artifacts import PER_DATASET, ArtifactPaths
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
 from ssmi.pipeline.contract.params import Params, check_dataset_name
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.executor import Executor
+from ssmi.pipeline.executor import Executor, Result, Task
 
 
 @dataclass(frozen=True)
@@ -62,12 +61,38 @@ class StageContext:
         """A folder outside every output where long work can be taken up again."""
         return self.paths.scratch
 
+    def map_tasks(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        sizes: Sequence[int],
+        label: str,
+        unit: str = "sentences",
+    ) -> Iterator[Result]:
+        """Run a module-level function over tasks with this context's executor and reporter.
+
+        Args:
+            function: Takes one task; it may run in another process.
+            tasks: Paths and small values, never tables or matrices.
+            sizes: How many units of progress each task is.
+            label: What progress is reported as.
+            unit: What is counted.
+
+        Returns:
+            The results, in the order of ``tasks``.
+        """
+        return self.executor.map(function, tasks, sizes=sizes, label=label, unit=unit, reporter=self.reporter)
+
 
 @dataclass(frozen=True)
 class Stage:
     """A step of the pipeline; ``name`` is also its dvc.yaml key, CLI verb, params section and artifacts folder."""
 
     name: str
+    version: int
+    """Of what it computes: raised when the same parameters and inputs would come to give another output, and then the
+    stage is built again. ``tests/pipeline/stages/test_versions.py`` fails where that is forgotten."""
     summary: str
     sections: tuple[str, ...]
     """Sections of params.yaml it depends on."""
@@ -83,7 +108,7 @@ class Stage:
     @property
     def per_dataset(self) -> bool:
         """Whether every data set has its own output."""
-        return self.name not in SHARED_STAGES
+        return PER_DATASET[self.name]
 
 
 def expected(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
@@ -95,16 +120,14 @@ def expected(stage: Stage, context: StageContext) -> tuple[dict[str, object], di
 
 
 def is_current(stage: Stage, context: StageContext) -> bool:
-    """Whether the stage's folder was made from these parameters, these inputs and this code, and is intact."""
+    """Whether the stage's folder was made from these parameters and inputs by this version, and is intact."""
     folder = context.folder(stage.name)
     try:
-        found = manifests.load(folder)
+        manifest = manifests.load(folder)
     except SsmiError:
         return False
-    parameters, inputs = expected(stage, context)
-    stamp = _stamp_path(stage, context)
-    same_code = not stamp.exists() or stamp.read_text(encoding="utf-8") == code_digest()
-    return same_code and found.parameters == parameters and found.inputs == inputs and manifests.intact(found, folder)
+    made_from = (manifest.version, manifest.parameters, manifest.inputs)
+    return made_from == (stage.version, *expected(stage, context)) and manifests.intact(manifest, folder)
 
 
 def run(stage: Stage, context: StageContext) -> Manifest:
@@ -124,35 +147,10 @@ def run(stage: Stage, context: StageContext) -> Manifest:
             inputs=dict(sorted(inputs.items())),
             report=report,
             files=manifests.describe_files(fresh),
+            version=stage.version,
         )
         manifests.save(manifest, fresh)
-    stamp = _stamp_path(stage, context)
-    stamp.parent.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(code_digest(), encoding="utf-8")
     return manifest
-
-
-def _stamp_path(stage: Stage, context: StageContext) -> Path:
-    """The file that says which code built a folder.
-
-    It lies beside the artifacts, not in them, so that an edit that changes no output does not make DVC run everything
-    downstream.
-    """
-    name = stage.name if not stage.per_dataset else f"{stage.name}@{context.dataset}"
-    stamps = context.paths.private / "stamps"
-    return (stamps / context.variant.name if context.variant else stamps) / name
-
-
-def code_digest(names: Sequence[str] = ()) -> str:
-    """Digest of the pipeline's own source: the files named, relative to it, or all of them.
-
-    Any change of the whole makes every stage worth running again.
-    """
-    package = Path(__file__).resolve().parent.parent
-    digest = hashlib.sha256()
-    for path in sorted(package / name for name in names) or sorted(package.rglob("*.py")):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
 
 
 def parts_of(folder: Path) -> list[tuple[str, int, Path]]:

@@ -7,21 +7,21 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ssmi.pipeline.assets.resolve import VectorsFile, find_vectors
+from ssmi.pipeline.assets.vectors import VectorsFile, find_vectors
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
+from ssmi.pipeline.contract.statistics import ExtraWords, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
 from ssmi.pipeline.features.oov import fit_alignment
-from ssmi.pipeline.features.vocabulary_builder import VocabularyBuilder
-from ssmi.pipeline.features.word_vectors import VectorReader, open_vectors
-from ssmi.pipeline.stages.embed import describe, encoder_of, isolated
+from ssmi.pipeline.lexicon.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
+from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.lexicon.word_vectors import VectorReader, open_vectors
+from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_of
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 NAMED_LINES = 10
-"""So many lines of the extra words that do not join are named; all are counted."""
+"""Of the extra words that do not join, how many a message names; all are counted."""
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
@@ -29,8 +29,8 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
     These are here and not among ``sections`` because without extra words nothing depends on them.
     """
-    found = _find(context)
-    inputs = {f"vectors/{Path(found.name).name}": found.sha256}
+    vectors = _find(context)
+    inputs = {f"vectors/{Path(vectors.name).name}": vectors.sha256}
     extra = _extra_words(context)
     if extra is not None and extra.is_file():
         encoder, embed = encoder_of(context), context.params.embed
@@ -43,50 +43,48 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 def work(context: StageContext, folder: Path) -> StageReport:
     """Keep the words that can be boundaries, as they are read, and index them."""
     params = context.params.vocab
-    found = _find(context)
-    context.reporter.note(f"vocab: reading {found.name}")
+    vectors = _find(context)
+    context.reporter.note(f"vocab: reading {vectors.name}")
     with VocabularyBuilder(folder, max_word_len=params.max_word_len, max_words=params.max_words) as builder:
-        with open_vectors(found.path, encoding=params.encoding) as reader:
+        with open_vectors(vectors.path, encoding=params.encoding) as reader:
             for words, matrix in reader.blocks():
                 builder.add(words, matrix)
                 if builder.full:
                     break
         if not builder.words:
             raise InputDataError(
-                f"{found.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
+                f"{vectors.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
                 next_step="choose Chinese word vectors (vocab.vectors)",
             )
-        statistics = _facts(reader, licence=found.licence)
-        context.reporter.note(_said(reader))
-        if params.extra_words is not None:
-            statistics["extra_words"] = _add_extra_words(context, builder)
+        context.reporter.note(_summary(reader))
+        extra = None if params.extra_words is None else _add_extra_words(context, builder)
         n_words = builder.finish()
-    extra = statistics.get("extra_words", {})
     skipped = builder.dropped + reader.dropped
-    skipped += Counter({f"extra word: {reason}": count for reason, count in extra.get("left_out", {}).items()})
+    if extra is not None:
+        skipped += Counter({f"extra word: {reason}": count for reason, count in extra.left_out.items()})
     return StageReport(
-        rows_in=reader.n_rows + extra.get("listed", 0),
+        rows_in=reader.n_rows + (extra.listed if extra is not None else 0),
         rows_out=n_words,
         skipped=dict(sorted(skipped.items())),
-        statistics=statistics,
+        statistics=_statistics(reader, licence=vectors.licence, extra=extra).to_json(),
     )
 
 
-def _facts(reader: VectorReader, *, licence: str) -> dict[str, Any]:
+def _statistics(reader: VectorReader, *, licence: str, extra: ExtraWords | None) -> VocabStatistics:
     """What was read, for the manifest."""
-    facts: dict[str, Any] = {
-        "width": reader.width,
-        "format": reader.format,
-        "container": reader.file.container,
-        "encoding": reader.encoding,
-        "rows_in_header": reader.n_in_header,
-        "read_to_the_end": _all_read(reader),
-        "repairs": dict(sorted((+reader.repairs).items())),
-        "licence": licence,
-    }
-    if reader.file.member:
-        facts |= {"member": reader.file.member, "members_passed_over": len(reader.file.passed_over)}
-    return facts
+    return VocabStatistics(
+        width=reader.width,
+        format=reader.format,
+        container=reader.file.container,
+        encoding=reader.encoding,
+        rows_in_header=reader.n_in_header,
+        read_to_the_end=_all_read(reader),
+        repairs=dict(sorted((+reader.repairs).items())),
+        licence=licence,
+        member=reader.file.member or None,
+        members_passed_over=len(reader.file.passed_over),
+        extra_words=extra,
+    )
 
 
 def _all_read(reader: VectorReader) -> bool:
@@ -94,8 +92,8 @@ def _all_read(reader: VectorReader) -> bool:
     return reader.ended or reader.n_rows == reader.n_in_header
 
 
-def _said(reader: VectorReader) -> str:
-    """What was read, as one line."""
+def _summary(reader: VectorReader) -> str:
+    """What was read, as one line for the user."""
     packed = f" in {reader.file.container}" if reader.file.container else ""
     member = f" ({reader.file.member})" if reader.file.member else ""
     repairs = "".join(f", {count:,} {reason}" for reason, count in sorted((+reader.repairs).items()))
@@ -109,31 +107,33 @@ def _said(reader: VectorReader) -> str:
     )
 
 
-def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> dict[str, Any]:
-    """Let the words of the list join, with ids after all others; tells of those that do not.
+def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> ExtraWords:
+    """Let the words of the list join, with ids after all others; report those that do not.
 
     Their vectors are mapped from BERT's by the map of segments outside the vocabulary, fitted on the vocabulary's first
-    words: here there is no data set whose words could come first.
+    words: there is no data set here whose words could come first.
     """
     path = _extra_words(context)
     assert path is not None
     listed = read_extra_words(path)
     joining, left_out = sorted_out(listed, builder)
-    facts: dict[str, Any] = {
-        "listed": len(listed),
-        "added": len(joining),
-        "left_out": dict(sorted(Counter(one.reason for one in left_out).items())),
-    }
+    digest = fit_quality = None
     if joining:
         params = context.params.embed
         fit_on = words_to_fit_on(builder, params.fit_words)
-        states = isolated([*joining, *fit_on], context, label="embed extra words")
+        states = encode_words([*joining, *fit_on], context, label="embed extra words")
         fit = partial(fit_alignment, states[len(joining) :], ridge=params.ridge, seed=params.seed)
         alignment = run_single_threaded(fit, builder.vectors(len(fit_on)))
         builder.add_beyond(joining, run_single_threaded(alignment.apply, states[: len(joining)]))
-        facts |= {"encoder_digest": encoder_of(context).digest, "alignment": describe(alignment)}
+        digest, fit_quality = encoder_of(context).digest, alignment_fit(alignment)
     context.reporter.note(f"vocab: {len(joining):,} of {len(listed):,} extra words join{_named(path, left_out)}")
-    return facts
+    return ExtraWords(
+        listed=len(listed),
+        added=len(joining),
+        left_out=dict(sorted(Counter(one.reason for one in left_out).items())),
+        encoder_digest=digest,
+        alignment=fit_quality,
+    )
 
 
 def _named(path: Path, left_out: list[LeftOut]) -> str:
@@ -153,6 +153,7 @@ def _find(context: StageContext) -> VectorsFile:
 
 STAGE = Stage(
     name="vocab",
+    version=1,
     summary="word vectors → vocabulary, trie, character index",
     sections=("vocab",),
     upstream=(),

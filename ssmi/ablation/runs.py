@@ -28,7 +28,7 @@ from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.executor import Executor
 from ssmi.pipeline.stages import registry
 from ssmi.pipeline.stages.stage import StageContext, Variant, is_current
-from ssmi.project import Project
+from ssmi.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Row:
 class Ablation:
     """Where and from which parameters the rows of one table are made."""
 
-    project: Project
+    workspace: Workspace
     dataset: str
     params: Params
     _opened: dict[Path, Shards] = field(default_factory=dict, repr=False)
@@ -70,8 +70,8 @@ class Ablation:
 
     @property
     def folder(self) -> Path:
-        """Holds the table, the runs, and features of its own."""
-        return self.project.paths.ablation(self.dataset)
+        """Holds the table, the runs, and the features that some of them need."""
+        return self.workspace.paths.ablation(self.dataset)
 
     @property
     def runs(self) -> Path:
@@ -88,25 +88,25 @@ class Ablation:
 
     def others(self, rows: Mapping[str, Row]) -> list[OtherSettings]:
         """The finished runs of other settings, of all configurations."""
-        found: list[OtherSettings] = []
+        others: list[OtherSettings] = []
         for name, configuration in CONFIGURATIONS.items():
             row = rows.get(name)
             if row is not None:
                 present, now = row.settings, row.describe()
             else:  # its features are not those of the parameters, so no run is
                 present, now = "", settings.describe(configuration.apply(self.params), {})
-            found += settings.others(self.runs, configuration=name, present=present, now=now)
-        return found
+            others += settings.others(self.runs, configuration=name, present=present, now=now)
+        return others
 
     def build_features(self, executor: Executor) -> None:
         """Build the stages of the parameters that are not current, as ``features build`` does."""
-        context = StageContext(self.project.root, self.dataset, self.params, executor, self.project.reporter)
+        context = StageContext(self.workspace.root, self.dataset, self.params, executor, self.workspace.reporter)
         built = list(registry.build(context, force=False))
         if any(one.ran for one in built):
-            plain = self.project.params()
+            plain = self.workspace.params()
             sections = {section for one in built for section in one.stage.sections}
             overridden = any(self.params.section(name) != plain.section(name) for name in sections)
-            dvc.record(self.project, self.dataset, [one.stage.name for one in built], overridden=overridden)
+            dvc.record(self.workspace, self.dataset, [one.stage.name for one in built], overridden=overridden)
 
     def prepare(self, configuration: Configuration, executor: Executor, *, build: bool) -> Row | None:
         """A row whose shards are there; without ``build``, None if they would have to be built first."""
@@ -125,13 +125,14 @@ class Ablation:
         """Where the configuration's features are built: apart are the stages that its changes reach, and only those."""
         sections = {path.partition(".")[0] for path in configuration.changes}
         stages = registry.affected(sections) if configuration.changes_features else frozenset[str]()
-        variant = Variant(configuration.name, self.folder / "features" / configuration.name, stages)
+        features = self.workspace.paths.ablation_features(self.dataset, configuration.name)
+        variant = Variant(configuration.name, features, stages)
         return StageContext(
-            self.project.root,
+            self.workspace.root,
             self.dataset,
             configuration.apply(self.params),
             executor,
-            self.project.reporter,
+            self.workspace.reporter,
             variant if stages else None,
         )
 
@@ -143,7 +144,7 @@ class Ablation:
         with (folder / HISTORY).open(encoding="utf-8", newline="") as stream:
             dev_f1 = [float(line["dev_f1"]) for line in csv.DictReader(stream)]
         metrics: Mapping[str, Mapping[str, object]] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        counted = {split: own for split in metrics if (own := counts.read(folder, split)) is not None}
+        counted = {split: one for split in metrics if (one := counts.read(folder, split)) is not None}
         return Run(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, row: Row, seed: int) -> list[str]:
@@ -158,14 +159,14 @@ class Ablation:
     def train(self, row: Row, seed: int, *, count: str) -> None:
         """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""
         folder, params = self.run_folder(row, seed), row.seeded(seed)
-        encoder = training.check(self.project, params, shards=row.shards.folder, dataset=self.dataset)
+        encoder = training.check(self.workspace, params, shards=row.shards.folder, dataset=self.dataset)
         resume, state = self._standing(row, seed)
-        self.project.reporter.note(f"{count} {row.configuration.name}, seed {seed}{state}")
+        self.workspace.reporter.note(f"{count} {row.configuration.name}, seed {seed}{state}")
         if not resume:
             states.remove(folder)
         settings.write(folder.parent, row.describe())
         training.train(
-            self.project, shards=row.shards.folder, encoder=encoder, run=folder, params=params, resume=resume
+            self.workspace, shards=row.shards.folder, encoder=encoder, run=folder, params=params, resume=resume
         )
 
     def _standing(self, row: Row, seed: int) -> tuple[bool, str]:

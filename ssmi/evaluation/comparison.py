@@ -14,12 +14,17 @@ from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts
 from ssmi.model.runs.checkpoint import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, FACTS, METRICS, SHARDS, require_checkpoint
+from ssmi.model.runs.files import CHECKPOINT, FACTS, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.predict.run_features import nearest_project
+from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.runs import nearest_project, note_if_unfinished
+
+__all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Comparison:
     """Of the intervals: 0.95."""
     overall: Difference
     by_type: Mapping[str, Difference]
-    """Each entity type by name, then Weibo's ``named`` and ``nominal`` where types are so marked."""
+    """Each entity type by name, then each group of types that the data set's record declares."""
 
     def to_json(self) -> dict[str, Any]:
         """For machines: ratios from -1 to 1."""
@@ -75,7 +80,7 @@ def compare_runs(
     systems = [_system(Path(folder), split, root=root, device=device, reporter=reporter) for folder in (run, base)]
     system, other = systems
     _check_sentences(system.counted, other.counted, split, names=(str(run), str(base)))
-    found = compare(system, other, n_resamples=n_resamples)
+    by_type = compare(system, other, label_groups=_label_groups(Path(run)), n_resamples=n_resamples)
     return Comparison(
         split,
         len(system.counted.sentences),
@@ -83,8 +88,8 @@ def compare_runs(
         tuple(other.runs),
         n_resamples,
         LEVEL,
-        found.pop(ALL),
-        found,
+        by_type.pop(ALL),
+        by_type,
     )
 
 
@@ -112,6 +117,12 @@ def runs_in(folder: Path) -> dict[int, Path]:
     return _by_seed(folder, runs)
 
 
+def _label_groups(folder: Path) -> LabelGroups:
+    """Of the shards that the runs of a folder were trained on."""
+    run = next(iter(runs_in(folder).values()))
+    return ShardsStatistics.of(manifests.load(run / CHECKPOINT / SHARDS)).label_groups
+
+
 def _by_seed(folder: Path, runs: list[Path]) -> dict[int, Path]:
     facts = {path: checkpoints.read_metadata(path / CHECKPOINT) for path in runs}
     first = facts[runs[0]].fingerprint
@@ -124,7 +135,7 @@ def _by_seed(folder: Path, runs: list[Path]) -> dict[int, Path]:
                 f" (differing: {', '.join(differing) or 'nothing'})",
                 next_step="name run folders, or a folder with the runs of one system",
             )
-    return dict(sorted((_seed(own), path) for path, own in facts.items()))
+    return dict(sorted((_seed(one), path) for path, one in facts.items()))
 
 
 def _seed(facts: CheckpointMetadata) -> int:
@@ -132,13 +143,12 @@ def _seed(facts: CheckpointMetadata) -> int:
 
 
 def _system(folder: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> System:
-    found = runs_in(folder)
-    for run in found.values():
-        if not (run / METRICS).is_file():
-            reporter.note(f"{run}: an unfinished run (no {METRICS}); these are its best weights so far")
+    folders = runs_in(folder)
+    for run in folders.values():
+        note_if_unfinished(run, reporter)
     runs = {
         seed: counts.read(run, split) or _score(run, split, root=root, device=device, reporter=reporter)
-        for seed, run in found.items()
+        for seed, run in folders.items()
     }
     first, *others = runs.values()
     for other in others:
@@ -156,22 +166,22 @@ def _score(run: Path, split: str, *, root: Path | None, device: str, reporter: R
 def _shards_of(run: Path, root: Path) -> Path:
     """The shards that a run was trained on; where those are gone, its data set's, which the checkpoint is held to."""
     dataset = manifests.load(run / CHECKPOINT / SHARDS).dataset or ""
-    own = root / "artifacts" / "shards" / dataset
-    apart = (root / "artifacts" / "ablate" / dataset / "features").glob(f"*/shards/{dataset}")
+    paths = ArtifactPaths(root)
+    built = paths.shards(dataset)
     wanted = checkpoints.read_metadata(run / CHECKPOINT).shards
-    for folder in (own, *sorted(apart)):
+    for folder in (built, *paths.ablation_shards(dataset)):
         path = folder / manifests.MANIFEST_NAME
         if path.is_file() and manifests.digest_file(path) == wanted:
             return folder
-    return own
+    return built
 
 
 def _check_sentences(one: Counted, other: Counted, split: str, *, names: tuple[str, str]) -> None:
-    place = first_difference(one, other)
-    if place is not None:
+    index = first_difference(one, other)
+    if index is not None:
         sizes = f"{len(one.sentences):,} and {len(other.sentences):,} sentences"
         raise StaleArtifactError(
-            f"{names[0]} and {names[1]} were scored on different sentences of {split}: number {place + 1} is not the "
+            f"{names[0]} and {names[1]} were scored on different sentences of {split}: number {index + 1} is not the "
             f"same in text and gold entities ({sizes})",
             next_step="compare runs on one data set, prepared alike",
         )

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from threadpoolctl import ThreadpoolController
 
-from ssmi.pipeline.assets.encoders import encoder_digest, encoder_vocabulary
+from ssmi.pipeline.assets.encoder_files import encoder_digest
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import EmbedParams, SelectionParams
-from ssmi.pipeline.features.candidates import CandidateSelector
-from ssmi.pipeline.features.oov import LinearMap, isolated_vectors
-from ssmi.pipeline.features.segments import ALIGNMENT_FILE, open_segment_vectors
+from ssmi.pipeline.contract.statistics import EmbedStatistics
+from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
+from ssmi.pipeline.features.oov import isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised, open_vocabulary
+from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised
+from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, open_alignment
+from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
 
 Source = Literal["vocabulary", "stored", "encoder"]
@@ -28,28 +32,86 @@ Source = Literal["vocabulary", "stored", "encoder"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A word that holds the character."""
+    """A word that holds the character.
+
+    Attributes:
+        rank: From 1, by cosine; ties by boundary id.
+        word: The word.
+        cosine: From -1 to 1, with the segment.
+        best: Whether it is the best boundary.
+        in_set: Whether the boundary set holds it.
+        negative: Whether it is one of the negatives.
+
+    """
 
     rank: int
-    """From 1, by cosine; ties by boundary id."""
     word: str
     cosine: float
     best: bool
     in_set: bool
     negative: bool
 
+    @property
+    def chosen(self) -> bool:
+        """Whether the features use it at all."""
+        return self.best or self.in_set or self.negative
+
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All candidates, the nearest first."""
+    """All candidates of a character in a segment, the nearest first.
+
+    Attributes:
+        character: The character.
+        segment: The segment that it stands in.
+        source: Where the segment's vector comes from.
+        alone: The vector was made of the segment alone, where the features take it from whole sentences.
+        params: How boundaries are chosen.
+        candidates: Every word of the vocabulary that holds the character.
+
+    """
 
     character: str
     segment: str
     source: Source
     alone: bool
-    """The vector was made of the segment alone, where the features take it from whole sentences."""
     params: SelectionParams
     candidates: tuple[Candidate, ...]
+
+    @property
+    def n_over_threshold(self) -> int:
+        """Candidates that the boundary set may take."""
+        return sum(one.cosine > self.params.threshold for one in self.candidates)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not here as it is in the features, a sentence each."""
+        notes = []
+        if self.alone:
+            notes.append("the vector is of the segment alone; the features take the mean over its sentences")
+        if self.params.scope == "sentence":
+            notes.append(
+                "selection.scope is sentence: there, only words found over the character in the sentence count"
+            )
+        if self.params.choice == "random":
+            notes.append("selection.choice is random: best and set are drawn, not the nearest")
+        return notes
+
+    def nearest(self, n: int) -> list[Candidate]:
+        """The ``n`` nearest candidates and all that are chosen; all candidates for 0."""
+        return [one for one in self.candidates if not n or one.rank <= n or one.chosen]
+
+    def to_json(self, shown: Sequence[Candidate]) -> dict[str, Any]:
+        """What ``ssmi-cli explain --json`` prints, with these of the candidates."""
+        return {
+            "character": self.character,
+            "segment": self.segment,
+            "vector": self.source,
+            "threshold": self.params.threshold,
+            "n_candidates": len(self.candidates),
+            "candidates": [{**asdict(one), "cosine": round(one.cosine, 6)} for one in shown],
+            "notes": self.notes,
+        }
 
 
 def explain(
@@ -101,7 +163,7 @@ def _check_question(character: str, segment: str) -> None:
         raise ParameterError(f"{character!r}: not one character", next_step="ssmi-cli explain 言 --segment 语言学")
     if any(unicodedata.category(one) in ("Cc", "Cs") for one in segment):
         raise ParameterError(
-            f"{segment!r}: holds control characters, or bytes that are no UTF-8", next_step="mend --segment"
+            f"{segment!r}: holds control characters, or bytes that are not UTF-8", next_step="fix --segment"
         )
     if character not in segment:
         raise ParameterError(
@@ -120,7 +182,9 @@ def _ranked(
 ) -> tuple[Candidate, ...]:
     # One thread, as the features are computed: the very same figures.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
-        chosen, cosines = CandidateSelector(vocabulary, outside, params).answer((character, segment, None))
+        chosen, cosines = CandidateSelector(vocabulary, outside, params).answer(
+            SelectionQuery(character, segment, None)
+        )
     ids = vocabulary.boundaries_of(character)
     if params.exclude_segment and segment in vocabulary:
         ids = ids[ids != vocabulary[segment]]
@@ -140,18 +204,18 @@ def _ranked(
 
 def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path, encoder: Path) -> FloatArray:
     """The vector of a segment that is neither a word nor stored, as the embed stage makes it of a segment alone."""
-    found, wanted = encoder_digest(encoder), built.report.statistics.get("encoder_digest")
-    if found != wanted:
+    digest, expected = encoder_digest(encoder), EmbedStatistics.of(built).encoder_digest
+    if digest != expected:
         raise StaleArtifactError(
-            f"{encoder} is another encoder ({found[:12]}) than {embed} was built with ({str(wanted)[:12]})",
+            f"{encoder} is another encoder ({digest[:12]}) than {embed} was built with ({expected[:12]})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
-    from ssmi.pipeline.features.encoder import FrozenEncoder
+    from ssmi.pipeline.encoder import FrozenEncoder
 
     states = FrozenEncoder(encoder, CharacterTokens(encoder_vocabulary(encoder))).states
     vector = isolated_vectors([segment], states)
     mapped = (
-        LinearMap.open(embed / ALIGNMENT_FILE).apply(vector) if made_with.space == "aligned" else normalised(vector)
+        open_alignment(embed / ALIGNMENT_FILE).apply(vector) if made_with.space == "aligned" else normalised(vector)
     )
-    own: FloatArray = mapped[0]
-    return own
+    row: FloatArray = mapped[0]
+    return row

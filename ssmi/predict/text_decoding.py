@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.encodings import text_encoding
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line
+from ssmi.pipeline.readers.decoding import GZIP_MAGIC, NEED_A_MARK, BadBytes, byte_order_mark, decoded_lines
 
 Errors = Literal["strict", "replace"]
 Advance = Callable[[int], None]
@@ -23,16 +24,6 @@ Line = tuple[int, str]
 UTF8 = "utf-8"
 HEAD = 1 << 12
 """Bytes that are looked at before anything is read."""
-_MARKS = (
-    (b"\xff\xfe\x00\x00", "utf-32-le"),
-    (b"\x00\x00\xfe\xff", "utf-32-be"),
-    (b"\xef\xbb\xbf", UTF8),
-    (b"\xff\xfe", "utf-16-le"),
-    (b"\xfe\xff", "utf-16-be"),
-)
-"""Byte order marks, the longer before those that they begin with."""
-_NEED_A_MARK = ("utf-16", "utf-32")
-_GZIP = b"\x1f\x8b"
 _NOT_TEXT = (
     (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", "save its text as UTF-8, or its table as .csv"),
     (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", "save its text as UTF-8, or its table as .csv"),
@@ -75,7 +66,7 @@ class Source:
         self.name = name
         self._advance = advance
         self._stream = _peekable(stream)
-        if self._stream.peek(HEAD)[:2] == _GZIP:
+        if self._stream.peek(HEAD)[:2] == GZIP_MAGIC:
             self._stream = gzip.GzipFile(fileobj=_Told(self._stream, advance))  # type: ignore[call-overload]  # it reads
             self._advance = None
         try:
@@ -87,14 +78,14 @@ class Source:
         self._refuse_what_is_no_text()
 
     def _choose(self, said: str | None) -> str:
-        mark, marked = next(((mark, own) for mark, own in _MARKS if self.head.startswith(mark)), (b"", None))
+        mark, marked = byte_order_mark(self.head)
         said = None if said is None else check_encoding(said)
-        if said in _NEED_A_MARK and marked is None:
+        if said in NEED_A_MARK and marked is None:
             raise InputDataError(
                 f"{self.name}: no byte order mark, so it does not say which {said}",
                 next_step=f"--encoding {said}-le (as Windows writes it) or {said}-be",
             )
-        if marked and said and said != marked and not (said in _NEED_A_MARK and marked.startswith(said)):
+        if marked and said and said != marked and not (said in NEED_A_MARK and marked.startswith(said)):
             raise InputDataError(
                 f"{self.name}: begins with the byte order mark of {marked}, not {said}",
                 next_step=f"leave --encoding out, or name {marked}",
@@ -119,43 +110,25 @@ class Source:
 
     def lines(self, errors: Errors = "strict") -> Iterator[Line]:
         """Its lines. Raises InputDataError with ``file:line`` and the byte's offset where it is not in its encoding."""
-        offset = 0
-        for number, raw in enumerate(self._raw_lines(), start=1):
-            start = len(self._mark) if number == 1 else 0
-            try:
-                line = raw[start:].decode(self.encoding, errors)
-            except UnicodeDecodeError as error:
-                place = start + error.start
-                raise InputDataError(
-                    f"{at_line(self.name, number)}: byte {offset + place} (0x{raw[place]:02x}) is not"
-                    f" {self.encoding.upper()}: {error.reason}",
-                    next_step="say which it is with --encoding (gb18030, utf-16 ...), convert the file to UTF-8,"
-                    " or go on with --errors replace (U+FFFD in its place)",
-                ) from None
-            offset += len(raw)
-            if self._advance is not None:
-                self._advance(len(raw))
-            if line or not start:  # a file of nothing but a byte order mark has no line
-                yield number, line
-
-    def _raw_lines(self) -> Iterator[bytes]:
-        end = "\n".encode(self.encoding)
-        behind = len(end) - 1 - end.index(b"\n")
-        raw = b""
         try:
-            while more := self._stream.readline():
-                raw += more
-                if behind and more.endswith(b"\n") and len(raw) % len(end) == 1:
-                    raw += self._stream.read(behind)
-                if len(end) == 1 or (len(raw) % len(end) == 0 and raw.endswith(end)):
-                    yield raw
-                    raw = b""
+            for number, line, n_bytes in decoded_lines(
+                self._stream, codec=self.encoding, mark=self._mark, errors=errors, refuse=self._undecodable
+            ):
+                if self._advance is not None:
+                    self._advance(n_bytes)
+                yield number, line
         except (OSError, EOFError, zlib.error) as error:
             if not isinstance(self._stream, gzip.GzipFile):
                 raise
             raise _broken_gzip(self.name, error) from None
-        if raw:
-            yield raw
+
+    def _undecodable(self, bad: BadBytes) -> InputDataError:
+        return InputDataError(
+            f"{at_line(self.name, bad.number)}: byte {bad.offset} (0x{bad.raw[bad.index]:02x}) is not"
+            f" {self.encoding.upper()}: {bad.reason}",
+            next_step="say which it is with --encoding (gb18030, utf-16 ...), convert the file to UTF-8,"
+            " or go on with --errors replace (U+FFFD in its place)",
+        )
 
 
 class _Told:

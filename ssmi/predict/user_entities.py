@@ -1,4 +1,4 @@
-"""Entities that a person names beforehand: words with their labels, laid over what a tagger finds."""
+"""Entities that a user names beforehand: words with their labels, merged with what a tagger finds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.predict.entity import Source
 
 Mode = Literal["add", "force"]
-"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found there."""
+"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found."""
 Words = Mapping[str, str | tuple[str, Mode]]
 """Word → label, or label and mode."""
 
@@ -29,7 +29,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
-class OwnEntity:
+class UserEntity:
     """A word, as the tagger sees it, that is an entity wherever it stands."""
 
     word: str
@@ -48,8 +48,8 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An entity to give out."""
+class MergedEntity:
+    """An entity of the output, of the tagger or of the user."""
 
     span: Span
     score: float
@@ -57,15 +57,15 @@ class Found:
 
 
 @dataclass(frozen=True)
-class OwnEntities:
+class UserEntities:
     """All of a file or a mapping; may be pickled and compared."""
 
-    entities: tuple[OwnEntity, ...] = ()
+    entities: tuple[UserEntity, ...] = ()
     notes: tuple[str, ...] = ()
     """What a person should know of the file."""
 
     @classmethod
-    def read(cls, given: str | Path | Words) -> OwnEntities:
+    def read(cls, given: str | Path | Words) -> UserEntities:
         """Read a file of UTF-8, or take a mapping.
 
         A line is a word, a tab, a label and, perhaps, a tab and a mode; without a tab blanks separate them, and the
@@ -76,7 +76,7 @@ class OwnEntities:
         not of this form and for a word with two labels or modes.
         """
         rows = _of_mapping(given) if isinstance(given, Mapping) else _of_file(Path(given))
-        known: dict[str, OwnEntity] = {}
+        known: dict[str, UserEntity] = {}
         notes = []
         for one in rows:
             first = known.setdefault(one.word, one)
@@ -99,7 +99,7 @@ class OwnEntities:
             for one in self.entities
             if len(one.word) > longest
         ]
-        foreign: dict[str, OwnEntity] = {}
+        foreign: dict[str, UserEntity] = {}
         for one in self.entities:
             if one.label not in entity_types:
                 foreign.setdefault(one.label, one)
@@ -114,7 +114,7 @@ class OwnEntities:
         """The labels, in the order in which they come."""
         return tuple(dict.fromkeys(one.label for one in self.entities))
 
-    def get(self, word: str) -> OwnEntity | None:
+    def get(self, word: str) -> UserEntity | None:
         """The entity that a word is, blanks aside."""
         return next((one for one in self.entities if one.word == _as_seen(word)), None)
 
@@ -122,13 +122,15 @@ class OwnEntities:
         """Every occurrence in what is seen of a text, by (start, end), that cuts no Latin word and no number."""
         if not self.entities:
             return []
-        found = self._trie.matches(_SURROGATE.sub("\ufffd", text))
-        if not found:
+        occurrences = self._trie.matches(_SURROGATE.sub("\ufffd", text))
+        if not occurrences:
             return []
         kinds = edges(text)
-        own = ((start, end, self.entities[number - 1]) for start, end, number in found)
+        named = ((start, end, self.entities[number - 1]) for start, end, number in occurrences)
         return [
-            Match(Span(start, end, one.label), one.mode) for start, end, one in own if not cuts_word(start, end, kinds)
+            Match(Span(start, end, one.label), one.mode)
+            for start, end, one in named
+            if not cuts_word(start, end, kinds)
         ]
 
     @cached_property
@@ -139,8 +141,10 @@ class OwnEntities:
         return (type(self), (self.entities, self.notes))
 
 
-def lay_over(tagged: Sequence[TaggedSpan], own: Sequence[Match], *, n_characters: int, min_score: float) -> list[Found]:
-    """What a tagger found, as far as it is ``min_score`` probable, with a person's own entities; none overlap.
+def merge_entities(
+    tagged: Sequence[TaggedSpan], named: Sequence[Match], *, n_characters: int, min_score: float
+) -> list[MergedEntity]:
+    """What a tagger found, as far as it is ``min_score`` probable, with the user's entities; none overlap.
 
     Forced ones come first and replace all that they touch; then those to add, where nothing else is. Of either kind
     longer ones come before shorter, then left before right. Their score is what the tagger says of the very same span
@@ -148,16 +152,16 @@ def lay_over(tagged: Sequence[TaggedSpan], own: Sequence[Match], *, n_characters
     """
     asked = {one.span: one.probability for one in tagged if one.asked}
     taken = bytearray(n_characters)
-    forced = _laid([match.span for match in own if match.mode == "force"], taken)
+    forced = _laid([match.span for match in named if match.mode == "force"], taken)
     of_model = [
-        Found(one.span, one.probability, "model")
+        MergedEntity(one.span, one.probability, "model")
         for one in tagged
         if not one.asked and one.probability >= min_score and not any(taken[one.span.start : one.span.end])
     ]
     for one in of_model:
         _take(one.span, taken)
-    added = _laid([match.span for match in own if match.mode == "add"], taken)
-    of_file = [Found(span, asked.get(span, 0.0), "file") for span in (*forced, *added)]
+    added = _laid([match.span for match in named if match.mode == "add"], taken)
+    of_file = [MergedEntity(span, asked.get(span, 0.0), "file") for span in (*forced, *added)]
     return sorted((*of_model, *of_file), key=lambda one: one.span)
 
 
@@ -175,7 +179,7 @@ def _take(span: Span, taken: bytearray) -> None:
     taken[span.start : span.end] = b"\x01" * (span.end - span.start)
 
 
-def _of_mapping(words: Words) -> Iterator[OwnEntity]:
+def _of_mapping(words: Words) -> Iterator[UserEntity]:
     for word, value in words.items():
         given = (value, "add") if isinstance(value, str) else value
         if not isinstance(word, str) or not (
@@ -192,7 +196,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
         raise InputDataError(error.message, next_step="save it as UTF-8") from error
 
 
-def _of_file(path: Path) -> Iterator[OwnEntity]:
+def _of_file(path: Path) -> Iterator[UserEntity]:
     for number, line in _lines(path):
         # an indented word may begin with #; an indented comment has a blank after it
         if line.strip() and not (line.startswith("#") or line.lstrip().startswith("# ")):
@@ -211,7 +215,7 @@ def _fields(line: str, *, where: str) -> tuple[str, str, str]:
     return fields[0], fields[1], fields[2] if len(fields) == 3 else "add"
 
 
-def _entity(word: str, label: str, mode: str, *, where: str) -> OwnEntity:
+def _entity(word: str, label: str, mode: str, *, where: str) -> UserEntity:
     seen = _as_seen(word)
     if not seen:
         raise InputDataError(f"{where}: no word, or no label", next_step=FORM)
@@ -219,7 +223,7 @@ def _entity(word: str, label: str, mode: str, *, where: str) -> OwnEntity:
         raise InputDataError(f"{where}: the label {label!r} is empty or holds a blank", next_step=FORM)
     for known in MODES:
         if mode == known:
-            return OwnEntity(seen, label, known, where)
+            return UserEntity(seen, label, known, where)
     raise InputDataError(f"{where}: unknown mode {mode!r}: {nearest(mode, MODES)}", next_step=FORM)
 
 

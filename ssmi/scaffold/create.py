@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from shlex import quote
 
+from ssmi.dvc_file import write_pipeline
 from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
 from ssmi.pipeline.contract.artifacts import PARAMS_NAME
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
@@ -19,7 +20,6 @@ from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.project import Project
-from ssmi.scaffold.pipeline_file import write_pipeline
 from ssmi.scaffold.version_control import init_dvc
 
 KEPT = ".git"

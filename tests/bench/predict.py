@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from ssmi import Tagger
-from ssmi.cli.predict import uncollected
+from ssmi.loading import garbage_collection_paused
 from ssmi.model import hardware
 from ssmi.model.inference import side_by_side
 from ssmi.pipeline.contract.progress import Silent
@@ -79,7 +79,7 @@ def main() -> None:
     options = reader.parse_args()
     texts = [text for path in options.files for text in _texts(path)]
     start = time.perf_counter()
-    with uncollected():
+    with garbage_collection_paused():
         hardware.set_threads(options.threads)  # for the encoder alone too
         tagger = Tagger.open(options.run, device=options.device, reporter=Silent())
     print(

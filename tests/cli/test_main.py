@@ -183,7 +183,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         lambda p: (p.root / "encoder" / "model.safetensors").write_bytes(b"\x00" * 99),
         BUILD,
         5,
-        ["no usable weights", "encoder.name"],
+        ["no usable safetensors weights", "encoder.name"],
     ),
     "encoder with another vocabulary": (_short_vocabulary, BUILD, 3, ["are unknown to it", "encoder.name"]),
     "data set by path": (_nothing, [*BUILD, "--dataset", "/tmp/raw"], 2, ["'/tmp/raw': not a plain name", "data/NAME"]),

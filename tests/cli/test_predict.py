@@ -23,7 +23,6 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from ssmi.cli.live import Reading
-from ssmi.cli.predict import Progress
 from ssmi.pipeline.readers import read_sentences
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
@@ -160,24 +159,6 @@ def test_tables_and_arrays_are_known_by_their_name(predict: Any, tmp_path: Path)
     outcome = predict(table, "--encoding", "gb18030")
     assert outcome.code == 3 and "'id', 'content'" in outcome.stderr and "--field" in outcome.stderr
     assert predict(table, "--encoding", "klingon").code == 2
-
-
-def test_progress_follows_what_is_tagged_not_what_is_read() -> None:
-    done: list[int] = []
-    progress = Progress(done.append)
-    progress.read(600)
-    progress.found(200)  # one long line, three bytes a character
-    for _ in range(4):
-        progress.tagged(50)
-    assert done == [150] * 4
-    for n_bytes, n_characters in ((7, 2), (2, 0), (1, 0), (31, 10)):
-        progress.read(n_bytes)
-        progress.found(n_characters)
-    progress.tagged(5)
-    progress.tagged(7)
-    progress.read(1)
-    progress.finish()
-    assert sum(done) == 600 + 7 + 2 + 1 + 31 + 1
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         rows[0]["entities"] = [{"start": 0, "end": 4, "label": "ORG"}]
         tables.write_rows(tables.part_path(folder, "train", 0), schema.SENTENCES, rows)
         report = manifest.StageReport(rows_in=0, rows_out=0)
-        manifest.save(manifest.Manifest("prepare", dataset, {}, {}, report, manifest.describe_files(folder)), folder)
+        files = manifest.describe_files(folder)
+        manifest.save(manifest.Manifest("prepare", dataset, {}, {}, report, files, version=1), folder)
     return root
 
 

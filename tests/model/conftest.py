@@ -18,6 +18,7 @@ from ssmi.pipeline.contract import params as parameters
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
+from ssmi.pipeline.contract.statistics import FeatureParameters, ShardsStatistics
 
 CHARACTERS = "王张李刘陈在北京上海广州深圳大学工作学习和的是了我他她们去来看见，。人民公园"
 VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS)
@@ -158,16 +159,28 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
         labels.save(folder / "labels.json")
-        facts = {
-            "vocabulary_digest": "vocabulary-a",
-            "encoder_digest": "encoder-a",
-            "encoder_width": 32,
-            "max_window": MAX_WINDOW,
-            "n_tokens": len(VOCABULARY),
-        }
-        facts |= {"hidden_width": WIDTH} if hidden else {}
-        report = StageReport(0, 0, statistics={**facts, **(statistics or {})})
-        manifests.save(Manifest("shards", "tiny", {}, {}, report, manifests.describe_files(folder)), folder)
+        defaults = parameters.Params()
+        facts = ShardsStatistics(
+            vocabulary_digest="vocabulary-a",
+            embed_digest="embed-a",
+            user_dict_digest=None,
+            encoder_digest="encoder-a",
+            encoder_width=WIDTH,
+            n_tokens=len(VOCABULARY),
+            max_window=MAX_WINDOW,
+            windowed_sentences=0,
+            boundaries=len(ids),
+            boundary_width=BOUNDARY_WIDTH,
+            hidden_width=WIDTH if hidden else None,
+            hidden_layers=2 if hidden else None,
+            label_groups={},
+            feature_parameters=FeatureParameters(
+                **{name: getattr(defaults, name) for name in FeatureParameters.model_fields}
+            ),
+        )
+        report = StageReport(0, 0, statistics={**facts.to_json(), **(statistics or {})})
+        files = manifests.describe_files(folder)
+        manifests.save(Manifest("shards", "tiny", {}, {}, report, files, version=1), folder)
         return folder
 
     return write

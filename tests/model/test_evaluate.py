@@ -16,8 +16,11 @@ from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.contract.statistics import FeatureParameters
 
+FEATURES = {name: Params().section(name) for name in FeatureParameters.model_fields}
 Make = Callable[..., Any]
 
 
@@ -81,8 +84,8 @@ def test_unseen_boundaries_take_their_pretrained_vector(
         ({"statistics": {"vocabulary_digest": "vocabulary-b"}}, "vocabulary vocabulary-a here, vocabulary-b there"),
         ({"statistics": {"encoder_digest": "encoder-b"}}, "encoder encoder-a here, encoder-b there"),
         (
-            {"statistics": {"feature_parameters": {"selection": {"choice": "random"}}}},
-            r"trained on other features .*selection\.choice is None here, random there",
+            {"statistics": {"feature_parameters": {**FEATURES, "selection": {"choice": "random"}}}},
+            r"trained on other features .*selection\.choice is cosine here, random there",
         ),
         ({"entity_types": ("LOC", "ORG", "PER")}, "labels BMES LOC,PER here, BMES LOC,ORG,PER there"),
     ],

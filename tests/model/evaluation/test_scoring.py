@@ -12,15 +12,19 @@ from seqeval.scheme import IOB2, IOBES
 
 from ssmi.model.evaluation.scoring import Counts, Scores
 from ssmi.model.evaluation.scoring import score as score_spans
+from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme, spans_to_tags, strict_spans
 
 TYPES = ("GPE.NAM", "ORG", "PER")
 
 
-def score(gold: list[list[Span]], predicted_tags: list[list[str]], *, scheme: TagScheme) -> Scores:
+def score(
+    gold: list[list[Span]], predicted_tags: list[list[str]], *, scheme: TagScheme, groups: LabelGroups = NO_GROUPS
+) -> Scores:
     """Tags as a path has them, read as ``model.decoding`` reads them."""
     read = [strict_spans(tags, scheme=scheme) for tags in predicted_tags]
-    return score_spans(gold, [spans for spans, _ in read], ill_formed=sum(pieces for _, pieces in read))
+    ill_formed = sum(pieces for _, pieces in read)
+    return score_spans(gold, [spans for spans, _ in read], groups=groups, ill_formed=ill_formed)
 
 
 def test_by_hand() -> None:
@@ -40,10 +44,17 @@ def test_by_hand() -> None:
     assert body["f1"] == scores.overall.f1 and body["span"]["correct"] == 2 and body["by_type"]["ORG"]["predicted"] == 2
 
 
-def test_named_and_nominal_mentions() -> None:
+def test_groups_of_types_are_scored_together() -> None:
     gold = [[Span(0, 1, "PER.NAM"), Span(1, 2, "PER.NOM"), Span(2, 3, "LOC.NAM")]]
-    scores = score(gold, [["S-PER.NAM", "S-PER.NAM", "O"]], scheme="BMES")
-    assert scores.by_group == {"named": Counts(2, 2, 1), "nominal": Counts(1, 0, 0)}
+    groups = {"named": ("*.NAM",), "nominal": ("*.NOM",), "people": ("PER.*", "NAME"), "none": ("X",)}
+    scores = score(gold, [["S-PER.NAM", "S-PER.NAM", "O"]], scheme="BMES", groups=groups)
+    assert scores.by_group == {
+        "named": Counts(2, 2, 1),
+        "nominal": Counts(1, 0, 0),
+        "people": Counts(2, 2, 1),
+        "none": Counts(0, 0, 0),
+    }
+    assert list(scores.to_json()["by_group"]) == sorted(groups)
 
 
 def test_nothing_to_find_and_nothing_found_is_zero_not_an_error() -> None:

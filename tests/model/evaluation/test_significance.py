@@ -112,9 +112,10 @@ def test_a_seed_by_itself_tells_less_than_its_sentences() -> None:
     assert (found.low, found.gain, found.high) == (-1.0, -0.5, 0.0)
 
 
-def test_named_and_nominal() -> None:
+def test_groups_of_types() -> None:
+    label_groups = {"named": ("*.NAM",), "nominal": ("*.NOM",)}
     run = counted({"PER.NAM": (1, 1, 1), "LOC.NAM": (1, 0, 0), "PER.NOM": (2, 2, 0)})
-    assert groups([System({1: run})]) == {
+    assert groups([System({1: run})], label_groups=label_groups) == {
         ALL: ["LOC.NAM", "PER.NAM", "PER.NOM"],
         "LOC.NAM": ["LOC.NAM"],
         "PER.NAM": ["PER.NAM"],
@@ -122,7 +123,7 @@ def test_named_and_nominal() -> None:
         "named": ["LOC.NAM", "PER.NAM"],
         "nominal": ["PER.NOM"],
     }
-    found = compare(System({1: run}), System({1: run}), n_resamples=100)
+    found = compare(System({1: run}), System({1: run}), label_groups=label_groups, n_resamples=100)
     assert (found["named"].f1, found["nominal"].f1) == (pytest.approx(2 / 3), 0.0)
 
 

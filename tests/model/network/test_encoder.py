@@ -122,7 +122,7 @@ def test_a_description_rebuilds_the_network_without_saying_where_it_was(
         ("no folder", MissingResourceError, "config.json: not there"),
         ("no vocabulary", MissingResourceError, "neither vocab.txt nor tokenizer.json"),
         ("no weights", MissingResourceError, "no usable safetensors weights"),
-        ("broken weights", MissingResourceError, "no usable safetensors weights"),
+        ("broken weights", StaleArtifactError, "no usable safetensors weights"),
         ("a weight too few", StaleArtifactError, "1 weights are missing, encoder.layer.1.output.dense.weight"),
         ("more tokens than embeddings", InputDataError, r"vocab_size \d+, but its vocabulary holds \d+ tokens"),
         ("no [SEP]", StaleArtifactError, r"no '\[SEP\]'"),

@@ -91,7 +91,7 @@ def test_a_network_on_it_starts_where_it_is_and_learns(
         boundaries=opened.boundaries,
         encoder=encoder,
         hidden_width=None,
-        n_tokens=opened.n_tokens,
+        n_tokens=opened.statistics.n_tokens,
     )
     batch = _batch(shards, [9, 5, 4, 0])
     torch.testing.assert_close(network.encode(batch).states, encoder(batch).states, atol=1e-5, rtol=1e-5)

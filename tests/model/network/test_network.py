@@ -29,8 +29,8 @@ def _network(opened: Shards, encoder_folder: Path, params: Any) -> Network:
         labels=opened.labels,
         boundaries=opened.boundaries,
         encoder=encoder,
-        hidden_width=opened.hidden_width,
-        n_tokens=opened.n_tokens,
+        hidden_width=opened.statistics.hidden_width,
+        n_tokens=opened.statistics.n_tokens,
     )
     return network.eval()
 
@@ -256,8 +256,8 @@ def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
             labels=opened.labels,
             boundaries=opened.boundaries,
             encoder=None,
-            hidden_width=opened.hidden_width,
-            n_tokens=opened.n_tokens,
+            hidden_width=opened.statistics.hidden_width,
+            n_tokens=opened.statistics.n_tokens,
         )
 
 

@@ -24,7 +24,7 @@ def network(shards: Path, encoder_folder: Path, make_params: Callable[..., Any])
         boundaries=opened.boundaries,
         encoder=encoders.load(encoder_folder),
         hidden_width=None,
-        n_tokens=opened.n_tokens,
+        n_tokens=opened.statistics.n_tokens,
     )
 
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from ssmi.pipeline.assets.encoders import encoder_files
+from ssmi.pipeline.assets.encoder_files import encoder_files
 from ssmi.pipeline.assets.resolve import encoder_at_hand, find_encoder
 from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.encoder import FrozenEncoder
+from ssmi.pipeline.encoder import FrozenEncoder
 from ssmi.pipeline.features.tokens import CharacterTokens
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(chr(0x4E00 + index) for index in range(20))]

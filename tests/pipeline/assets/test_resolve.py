@@ -107,7 +107,7 @@ def test_a_name_cannot_climb_out_of_the_data_folder(project, listener, tmp_path,
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
     with pytest.raises(MissingResourceError):
         find_dataset("..", root=tmp_path / "sets", reporter=listener)
-    with pytest.raises(MissingResourceError, match="not known"):
+    with pytest.raises(MissingResourceError, match="unknown, and not a folder"):
         find_dataset("../secret", root=tmp_path / "sets" / "none", reporter=listener)
 
 

@@ -20,6 +20,9 @@ CONFIG: dict[str, Any] = {
     "pad_token_id": 0,
 }
 
+NOTHING: dict[str, list[Any]] = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+"""What transformers reports where all weights fit."""
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -35,7 +38,7 @@ def _write(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"model_type": None}, "names no model_type"),
+        ({"model_type": None}, "has no model_type"),
         ({"model_type": "gpt2"}, "'gpt2' is none of the types"),
         ({"model_type": ["bert"]}, "is none of the types"),
         ({"auto_map": {"AutoModel": "modeling.Own"}}, "auto_map asks for code"),
@@ -95,7 +98,7 @@ def test_more_embeddings_than_tokens_are_fine_and_fewer_are_not(folder: Path) ->
 
 def test_no_place_for_a_character(folder: Path) -> None:
     _write(folder, max_position_embeddings=2)
-    with pytest.raises(InputDataError, match="leaves no place"):
+    with pytest.raises(InputDataError, match="leaves no position"):
         encoder_shape(folder)
 
 
@@ -121,7 +124,7 @@ def test_fewer_layers() -> None:
     ],
 )
 def test_what_may_be_left_out(name: str, tmp_path: Path) -> None:
-    check_loaded(tmp_path, missing=[], unexpected=[name], mismatched=[], layers=2)
+    check_loaded(tmp_path, {**NOTHING, "unexpected_keys": [name]}, layers=2)
 
 
 @pytest.mark.parametrize(
@@ -134,11 +137,8 @@ def test_what_may_be_left_out(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_may_not(name: str, tmp_path: Path) -> None:
-    for names in ({"unexpected": [name]}, {"missing": [name]}, {"mismatched": [(name, (1,), (2,))]}):
-        kinds: dict[str, Any] = {"missing": [], "unexpected": [], "mismatched": [], **names}
+    for names in ({"unexpected_keys": [name]}, {"missing_keys": [name]}, {"mismatched_keys": [(name, (1,), (2,))]}):
         with pytest.raises(StaleArtifactError, match=f"1 weights .*{name} first"):
-            check_loaded(tmp_path, **kinds, layers=2)
+            check_loaded(tmp_path, {**NOTHING, **names}, layers=2)
     with pytest.raises(StaleArtifactError):
-        check_loaded(
-            tmp_path, missing=[], unexpected=["encoder.layer.3.output.dense.weight"], mismatched=[], layers=None
-        )
+        check_loaded(tmp_path, {**NOTHING, "unexpected_keys": ["encoder.layer.3.output.dense.weight"]}, layers=None)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from safetensors.numpy import save_file
 
-from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.features.oov import LinearMap, SpanMeanAccumulator, fit_alignment, isolated_vectors
+from ssmi.pipeline.features.oov import SpanMeanAccumulator, fit_alignment, isolated_vectors
 from ssmi.pipeline.features.vocabulary import normalised
 
 Doubles = npt.NDArray[np.float64]
@@ -119,30 +116,6 @@ def test_a_row_has_the_same_bits_alone_and_among_others(rng: np.random.Generator
         assert alignment.apply(states[row : row + 1]).tobytes() == together[row].tobytes()
         assert normalised(states[row : row + 1]).tobytes() == normalised(states)[row].tobytes()
     assert alignment.apply(states[:33]).tobytes() == together[:33].tobytes()
-
-
-def test_a_saved_map_is_the_same_map_in_the_same_bytes(rng: np.random.Generator, tmp_path: Path) -> None:
-    sources, targets = rng.normal(size=(60, 5)).astype(np.float32), rng.normal(size=(60, 4)).astype(np.float32)
-    alignment = fit_alignment(sources, targets, ridge=1.0, seed=1)
-    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    alignment.save(first)
-    opened = LinearMap.open(first)
-    assert opened.apply(sources).tobytes() == alignment.apply(sources).tobytes()
-    opened.save(second)
-    assert first.read_bytes() == second.read_bytes()
-
-
-@pytest.mark.parametrize("content", [b"", b"no map", None])
-def test_a_file_that_is_no_map_is_refused(tmp_path: Path, content: bytes | None) -> None:
-    path = tmp_path / "alignment.safetensors"
-    if content is None:
-        save_file({"other": np.zeros(3)}, path)
-    else:
-        path.write_bytes(content)
-    with pytest.raises(StaleArtifactError, match="not a map between"):
-        LinearMap.open(path)
-    with pytest.raises(StaleArtifactError, match=r"missing\.safetensors"):
-        LinearMap.open(tmp_path / "missing.safetensors")
 
 
 def test_means_of_segments_alone_and_over_their_occurrences() -> None:

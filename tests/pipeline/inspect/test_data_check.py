@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.inspect.data_check import DataCheck, Finding, Overlap, check_dataset
+from ssmi.pipeline.inspect.data_check import check_dataset
+from ssmi.pipeline.inspect.data_findings import DataCheck, Finding, Overlap, SegmenterMatch
 from ssmi.pipeline.readers.options import ReadOptions
 
 Write = Callable[[str, str], Path]
@@ -204,3 +205,13 @@ def test_figures_of_the_published_files(name: str) -> None:
             "orphan-continuation": Finding(2, [62392, 64414]),
             "unclosed-entity": Finding(2, [62390, 64412]),
         }
+
+
+def test_two_segmenters_are_compared_on_the_first_thousand_sentences(write: Write) -> None:
+    train = write("train.txt", "[人|A]\n" * 2 + "中国人。\n" * 1100)
+    assert check(train=train).splits["train"].segmenters is None
+    whole, halves = (lambda text: [text]), (lambda text: [text[:1], text[1:]])
+    found = check_dataset(
+        {"train": train}, known_characters=lambda _: True, max_characters=9, find_words=None, segmenters=(whole, halves)
+    )
+    assert found.splits["train"].segmenters == SegmenterMatch(compared_sentences=1000, differing_sentences=998)

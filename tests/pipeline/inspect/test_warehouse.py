@@ -50,7 +50,7 @@ SEGMENT_COUNTS = {
 
 def _finish(folder: Path) -> None:
     report = manifest.StageReport(rows_in=0, rows_out=0)
-    made = manifest.Manifest(folder.name, None, {}, {}, report, manifest.describe_files(folder))
+    made = manifest.Manifest(folder.name, None, {}, {}, report, manifest.describe_files(folder), version=1)
     manifest.save(made, folder)
 
 
@@ -350,7 +350,7 @@ def test_tables_of_another_version_and_broken_ones_are_stale(tmp_path: Path) -> 
     folder = tmp_path / "artifacts"
     build(folder, stages=["prepare", "segment"])
     path = folder / "prepare" / "tiny" / manifest.MANIFEST_NAME
-    path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 0'))
+    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 0'))
     with pytest.raises(StaleArtifactError, match="schema version 0"):
         answer(folder, "FROM sentences")
     for part in (folder / "segment" / "tiny").rglob("*.parquet"):

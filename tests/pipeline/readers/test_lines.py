@@ -99,7 +99,7 @@ def test_an_encoding_is_never_guessed_but_named(write: Write, codec: str, named:
 @pytest.mark.parametrize("before", [1, 30_000])
 def test_bytes_that_are_not_of_the_encoding_said_are_placed(write: Write, before: int) -> None:
     path = write("京 O\n".encode("gb18030") * before + b"\xff O\n" + "京 O\n".encode("gb18030") * 9)
-    with pytest.raises(InputDataError, match=f":{before + 1}: not GB18030 \\(byte 0xff\\)"):
+    with pytest.raises(InputDataError, match=f":{before + 1}: not GB18030 \\(byte 1 of the line is 0xff\\)"):
         lines(path, "gb18030")
     with pytest.raises(InputDataError, match=f":{before + 1}: not GB18030"):
         read_text(path, encoding="gb18030")

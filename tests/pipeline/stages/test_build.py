@@ -15,10 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssmi.pipeline.contract import schema
+from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
 EVERYTHING = set(STAGE_NAMES)
-FOLDERS = {name: Path("vocab") if name == "vocab" else Path(name) / "tiny" for name in STAGE_NAMES}
+FOLDERS = {name: Path(name) / "tiny" if PER_DATASET[name] else Path(name) for name in STAGE_NAMES}
 SCHEMAS: dict[str, pa.Schema] = {
     r"vocab/words\.parquet": schema.VOCABULARY,
     r"vocab/characters\.parquet": schema.CHARACTER_INDEX,
@@ -75,7 +76,7 @@ def test_a_manifest_says_what_came_in_and_went_out(built_once: Any, stage: str) 
     files = {name for name in built_once.artifacts(*FOLDERS[stage].parts) if "." in name} - {"manifest.json"}
     assert set(manifest["files"]) == files
     assert manifest["schema_version"] == schema.SCHEMA_VERSION
-    assert (manifest["stage"], manifest["dataset"]) == (stage, None if stage == "vocab" else "tiny")
+    assert (manifest["stage"], manifest["dataset"]) == (stage, "tiny" if PER_DATASET[stage] else None)
     assert set(manifest["parameters"]) == set(get_stage(stage).sections)
     assert {f"artifacts/{name}" for name in get_stage(stage).upstream} <= set(manifest["inputs"])
     assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in manifest["inputs"].values())
@@ -167,10 +168,15 @@ def test_a_damaged_output_is_made_again_and_nothing_else(project: Any, stage: st
     assert project.artifacts() == before
 
 
-def test_other_code_runs_a_stage_again(project: Any) -> None:
-    (project.root / ".ssmi" / "stamps" / "pmi@tiny").write_text("another version", encoding="utf-8")
-    assert project.build().built == {"pmi"}
-    assert project.build().built == set()
+@pytest.mark.parametrize("stage", STAGE_NAMES)
+def test_a_folder_of_another_version_of_a_stage_is_made_again(project: Any, stage: str) -> None:
+    before = project.artifacts()
+    path = project.root / "artifacts" / FOLDERS[stage] / "manifest.json"
+    manifest = _manifest(project, stage)
+    assert manifest["version"] == get_stage(stage).version
+    path.write_text(json.dumps({**manifest, "version": manifest["version"] - 1}), encoding="utf-8")
+    assert project.build().built == {stage}
+    assert project.artifacts() == before
 
 
 def test_a_changed_raw_file_is_seen(project: Any) -> None:

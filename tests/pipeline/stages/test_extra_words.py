@@ -11,9 +11,9 @@ import pytest
 
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.features.oov import fit_alignment, isolated_vectors
-from ssmi.pipeline.features.trie import Trie
-from ssmi.pipeline.features.vocabulary import open_vocabulary
-from ssmi.pipeline.stages.embed import open_encoder
+from ssmi.pipeline.lexicon.trie import open_trie
+from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.stages.encoding import open_encoder
 
 LISTED = "\ufeff# mine\n只有测试集见过\n\n上海人民\nabc\n疫苗\n上海人民\n单\n  测试集见  \n"
 """Lines 2, 4 and 9 join; 疫苗 has a vector."""
@@ -70,14 +70,14 @@ def test_the_manifest_tells_what_they_came_from(extended: Any, built_once: Any) 
     report = made["report"]
     assert report["rows_in"] == report["rows_out"] + sum(report["skipped"].values())
     assert set(made["inputs"]) - set(plain["inputs"]) == {"extra_words/own.txt", "encoder/encoder", "embed"}
-    assert "extra_words" not in plain["report"]["statistics"]
+    assert plain["report"]["statistics"]["extra_words"] is None
 
 
 def test_the_trie_and_the_selection_find_them(extended: Any) -> None:
     folder = extended.root / "artifacts"
     vocabulary = open_vocabulary(folder / "vocab", digest="extended")
     number = vocabulary["只有测试集见过"]
-    assert (0, 7, number) in Trie.open(folder / "vocab" / "trie.bin").matches("只有测试集见过这个")
+    assert (0, 7, number) in open_trie(folder / "vocab" / "trie.bin").matches("只有测试集见过这个")
     assert number in vocabulary.boundaries_of("过").tolist()
     answers = tables.read_rows(folder / "selection" / "tiny" / "selections.parquet", schema.SELECTIONS)
     offered = {n for one in answers for n in [*one["set_ids"], *one["negative_ids"], one["best_id"]]}

@@ -28,8 +28,11 @@ def test_what_was_read_is_told_and_recorded(fresh_project: Any) -> None:
     assert report["statistics"] == {
         "container": "bzip2",
         "encoding": "gb18030",
+        "extra_words": None,
         "format": "word2vec text",
         "licence": report["statistics"]["licence"],
+        "member": None,
+        "members_passed_over": 0,
         "read_to_the_end": True,
         "repairs": {"header counts other rows": 1, "words with blanks": 2},
         "rows_in_header": 2,

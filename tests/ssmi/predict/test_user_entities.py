@@ -12,14 +12,14 @@ import ssmi
 from ssmi.model.inference import TaggedSpan
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.predict.user_entities import Match, OwnEntities, lay_over
+from ssmi.predict.user_entities import Match, UserEntities, merge_entities
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 
 
-def written(path: Path, text: str) -> OwnEntities:
+def written(path: Path, text: str) -> UserEntities:
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    return OwnEntities.read(path)
+    return UserEntities.read(path)
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     found = own.get("南\u3000北高架")
     assert found is not None and found.label == "LOC" and own.get("高架") is None
     assert pickle.loads(pickle.dumps(own)) == own  # noqa: S301 - of our own making
-    assert OwnEntities.read({"云 计算": "PRO", "b": ("ORG", "force")}).entities[0].word == "云计算"
+    assert UserEntities.read({"云 计算": "PRO", "b": ("ORG", "force")}).entities[0].word == "云计算"
 
 
 @pytest.mark.parametrize(
@@ -67,24 +67,24 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, complaint: str
 @pytest.mark.parametrize("entities", [{"甲": None}, {1: "PER"}, {"甲": ("PER",)}, {"甲": ["PER", "add"]}])
 def test_a_mapping_of_other_things_is_refused(entities: Any) -> None:
     with pytest.raises(TypeError, match=r"entities\[.*a label, or a label and a mode"):
-        OwnEntities.read(entities)
+        UserEntities.read(entities)
 
 
 def test_what_is_not_utf8_is_to_be_saved_so(tmp_path: Path) -> None:
     (tmp_path / "own.tsv").write_bytes("云计算\tPRO\n".encode("gb18030"))
     with pytest.raises(InputDataError) as caught:
-        OwnEntities.read(tmp_path / "own.tsv")
+        UserEntities.read(tmp_path / "own.tsv")
     assert caught.value.next_step == "save it as UTF-8"
 
 
 def test_comments_may_be_indented(tmp_path: Path) -> None:
     (tmp_path / "own.tsv").write_text("  # d x\n云\tPRO\n", encoding="utf-8")
-    assert OwnEntities.read(tmp_path / "own.tsv").labels == ("PRO",)
+    assert UserEntities.read(tmp_path / "own.tsv").labels == ("PRO",)
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match="no such file"):
-        OwnEntities.read(tmp_path / "none.tsv")
+        UserEntities.read(tmp_path / "none.tsv")
 
 
 def test_what_a_person_should_know_is_noted(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_what_a_person_should_know_is_noted(tmp_path: Path) -> None:
 
 
 def test_matches_cut_no_word_and_no_number() -> None:
-    own = OwnEntities.read({"Apple": "A", "App": "A", "5": "N", "北京": "L", "北京大学": "O"})
+    own = UserEntities.read({"Apple": "A", "App": "A", "5": "N", "北京": "L", "北京大学": "O"})
     found = [(match.span.start, match.span.end) for match in own.matches("Apple Apples 在北京大学 5 3.5\ud800")]
     assert found == [(0, 5), (14, 16), (14, 18), (19, 20)]
 
@@ -119,7 +119,7 @@ def laid(tagged: str, own: list[tuple[int, int, str]], min_score: float = 0.0) -
     asked = [TaggedSpan(Span(start, end, "x"), 0.25, asked=True) for start, end, _ in own]
     matches = [Match(Span(start, end, "x"), "force" if mode == "f" else "add") for start, end, mode in own]
     shown = ["."] * len(tagged)
-    for one in lay_over([*spans, *asked], matches, n_characters=len(tagged), min_score=min_score):
+    for one in merge_entities([*spans, *asked], matches, n_characters=len(tagged), min_score=min_score):
         assert (one.source, one.score) == (("file", 0.25) if one.span.label == "x" else ("model", 0.5))
         shown[one.span.start : one.span.end] = one.span.label * (one.span.end - one.span.start)
     return "".join(shown)

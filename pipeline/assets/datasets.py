@@ -1,0 +1,152 @@
+"""From the name of a data set to its files on this machine.
+
+A data set is looked for in ``$SSMI_DATA/<name>/`` and ``<root>/data/<name>/`` first, so that a user's own copy is never
+fetched again; then in the registry; then as a folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ssmi.pipeline.assets import cache, sources
+from ssmi.pipeline.assets.folders import DataFolder, open_folder
+from ssmi.pipeline.assets.names import OWN_LICENCE, is_plain, path_below
+from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.readers.registry import endings
+
+Origin = Literal["SSMI_DATA", "folder", "embedded", "fetched"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetFiles:
+    """The raw files of a data set by split; one without ``train`` can be prepared and scored, not trained on."""
+
+    name: str
+    splits: Mapping[str, Path]
+    origin: Origin
+    licence: str
+    options: ReadOptions = DEFAULT
+    """How the files are read."""
+    label_groups: LabelGroups = field(default_factory=dict)
+    """Entity types that are also scored together, as ``dataset.yaml`` or else the list of assets declares them."""
+    description: Path | None = None
+    """The ``dataset.yaml`` that says so, where there is one."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about the folder: files under unusual names, files that are not read."""
+
+
+def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registry = ASSETS) -> DatasetFiles:
+    """Find the files of a data set; fetch them into the cache where no folder of the user has them.
+
+    Args:
+        name: Looked up in ``$SSMI_DATA/<name>/``, ``<root>/data/<name>/`` and the registry, then as a folder.
+        root: The project's folder.
+        reporter: Told of downloads.
+        registry: The named assets.
+
+    Returns:
+        The file of each split, and how the files are read.
+
+    Raises:
+        MissingResourceError: The name is unknown (the message suggests the nearest known one), the folder has no file
+            of any split, or the set cannot or may not be fetched.
+        InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
+    """
+    asset = known(name, "dataset", registry)
+    licence = asset.licence if asset else OWN_LICENCE
+    groups = asset.label_groups if asset else NO_GROUPS
+    for folder, origin in user_copies(name, root):
+        if folder.is_dir():
+            return _files(name, folder, origin, licence, groups)
+    if asset is not None:
+        return _registered_dataset(asset, reporter)
+    folder = path_below(root, name)
+    if folder.is_dir():
+        return _files(folder.resolve().name, folder, "folder", licence)
+    folder_name = name if is_plain(name) else "NAME"
+    raise MissingResourceError(
+        f"data set {name!r}: unknown, and not a folder; {nearest(name, names('dataset', registry))}",
+        next_step=f"to add a data set put train.bmes (one character and its tag a line; dev and test beside it) into "
+        f"$SSMI_DATA/{folder_name}/ or data/{folder_name}/",
+    )
+
+
+def user_data_folders(root: Path) -> dict[Path, Origin]:
+    """The folders that hold a user's own data sets, in the order in which they are searched.
+
+    Raises:
+        MissingResourceError: ``SSMI_DATA`` names no folder.
+    """
+    named = os.environ.get("SSMI_DATA")
+    parents: dict[Path, Origin] = {root / "data": "folder"}
+    if not named:
+        return parents
+    folder = path_below(Path(), named)
+    if not folder.is_dir():
+        raise MissingResourceError(f"SSMI_DATA={named}: no such folder", next_step="fix or unset SSMI_DATA")
+    return {folder: "SSMI_DATA", **parents}
+
+
+def user_copies(name: str, root: Path) -> list[tuple[Path, Origin]]:
+    """Where a user's copy of a data set may be; empty for a name that is a path, which could lead out of there."""
+    if not is_plain(name):
+        return []
+    return [(parent / name, origin) for parent, origin in user_data_folders(root).items()]
+
+
+def usable(folder: Path) -> tuple[bool, str]:
+    """Check whether a data set's folder can be read.
+
+    Returns:
+        Whether it can, and the folder or what is wrong with it.
+    """
+    try:
+        _with_splits(folder)
+    except (InputDataError, MissingResourceError) as error:
+        return False, error.message
+    return True, str(folder)
+
+
+def _files(
+    name: str, folder: Path, origin: Origin, licence: str, listed_groups: LabelGroups = NO_GROUPS
+) -> DatasetFiles:
+    data = _with_splits(folder)
+    groups = listed_groups if data.label_groups is None else data.label_groups
+    return DatasetFiles(name, data.splits, origin, licence, data.options, groups, data.description, data.notes)
+
+
+def _with_splits(folder: Path) -> DataFolder:
+    data = open_folder(folder)
+    if not data.splits:
+        present = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
+        raise MissingResourceError(
+            f"{folder}: no train, dev or test file (found: {present})",
+            next_step=f"name it train.bmes (or {' '.join(endings())}; .gz too), dev and test alike, or say which it is "
+            "in dataset.yaml beside it: `splits: {train: NAME}`",
+        )
+    return data
+
+
+def _registered_dataset(asset: Asset, reporter: Reporter) -> DatasetFiles:
+    if asset.embedded is not None:
+        return _files(asset.name, asset.embedded, "embedded", asset.licence)
+    if not asset.files:
+        raise MissingResourceError(
+            f"data set {asset.name}: never fetched ({asset.source}; {asset.licence})", next_step=asset.by_hand
+        )
+
+    def fetch(fresh: Path) -> None:
+        for file in asset.files:
+            sources.fetch_url(asset, file, fresh / file.name, reporter=reporter)
+
+    folder = cache.obtain("dataset", asset.name, asset.recipe, fetch, reporter=reporter)
+    splits = {file.split: folder / file.name for file in asset.files}
+    return DatasetFiles(asset.name, splits, "fetched", asset.licence, label_groups=asset.label_groups)

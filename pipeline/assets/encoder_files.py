@@ -1,0 +1,74 @@
+"""The files of an encoder folder and their common digest. What they say is read by ``pipeline.contract``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ssmi.pipeline.assets.cache import remembered_digest
+from ssmi.pipeline.contract.encoder_types import CONFIG, read_config
+from ssmi.pipeline.contract.encoder_vocabulary import VOCABULARIES, vocabulary_file
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.manifest import digest_json
+
+SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
+INDEX = ".index.json"
+"""Appended to the name of a weight file: the index of weights that are kept in several files."""
+
+
+def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False) -> None:
+    """Raise MissingResourceError naming what an encoder folder lacks, InputDataError for a type that is not read.
+
+    name: what the person called it. pickled: ``pytorch_model.bin`` does for weights, because it will be converted.
+    """
+    lacking = [] if (folder / CONFIG).is_file() else [CONFIG]
+    if not weight_files(folder) and not (pickled and weight_files(folder, PICKLE)):
+        lacking.append(SAFETENSORS)
+    if not lacking:
+        vocabulary_file(folder)
+    elif not any((folder / one).is_file() for one in VOCABULARIES):
+        lacking.append(" or ".join(VOCABULARIES))
+    if lacking:
+        raise MissingResourceError(
+            f"{name or folder}: not an encoder: it lacks {', '.join(lacking)}",
+            next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt",
+        )
+    read_config(folder)
+
+
+def encoder_digest(folder: Path) -> str:
+    """One sha256 for config.json, all weights and the vocabulary in use: what features computed with it depend on."""
+    return digest_json({path.name: remembered_digest(path) for path in encoder_files(folder)})
+
+
+def encoder_files(folder: Path) -> list[Path]:
+    """The files that ``encoder_digest`` covers, which are all that features need of an encoder."""
+    return [folder / CONFIG, *weight_files(folder), vocabulary_file(folder)]
+
+
+def weight_files(folder: Path, name: str = SAFETENSORS) -> list[Path]:
+    """The file of weights, or the index and the parts that it names; empty where they are not whole.
+
+    Raises:
+        InputDataError: For an index that is damaged or names files elsewhere.
+    """
+    if (folder / name).is_file():
+        return [folder / name]
+    index = folder / f"{name}{INDEX}"
+    if not index.is_file():
+        return []
+    parts = [folder / part for part in sorted(set(part_names(index).values()))]
+    return [index, *parts] if all(part.is_file() for part in parts) else []
+
+
+def part_names(index: Path) -> dict[str, str]:
+    """Weight → the file that holds it, of weights kept in several."""
+    try:
+        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        parts = {str(weight): str(part) for weight, part in names.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputDataError(f"{index}: does not name weight files", next_step="fetch the encoder again") from error
+    strange = next((part for part in parts.values() if part != Path(part).name or part in ("", ".", "..")), None)
+    if strange is not None:
+        raise InputDataError(f"{index}: names {strange!r}, which is not a file beside it", next_step="do not use it")
+    return parts

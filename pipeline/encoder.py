@@ -1,0 +1,155 @@
+"""A frozen encoder for features: characters → states. The pipeline's only importer of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import transformers
+from safetensors import SafetensorError
+from transformers.utils import logging as transformers_logging
+
+from ssmi.pipeline.contract.encoder_types import (
+    SPECIAL_TOKENS,
+    check_loaded,
+    encoder_shape,
+    read_config,
+    type_of,
+    unusable_weights,
+    with_layers,
+)
+from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.windows import window_starts
+
+FloatMatrix = npt.NDArray[np.float32]
+
+MIN_TOKENS = 16
+LENGTH_STEP = 8
+SHORT = 6
+"""A text's vector must not depend on what else is in its batch, to the last bit, and matrix kernels round differently
+for very few tokens and for other lengths. So smaller batches are filled up with blank rows (measured: from 16 tokens
+on, every batch gives the same), and a window is padded to a multiple of ``LENGTH_STEP`` that follows from its
+length alone, never to the longest of its batch. Nearly all segments have up to ``SHORT`` tokens and are padded to that:
+8 took half as long again, and each at its very length would take a sentence with three new segments through the
+encoder three times, 20 ms each."""
+
+MAX_TOKENS = 1 << 9
+"""Tokens in one pass: enough for the matrix kernels (more were no faster), few enough that every thread gets an even
+share and that a hundred thousand characters at once take no more memory than a batch of sentences."""
+
+
+class FrozenEncoder:
+    """An encoder in float32 without dropout or gradients. One CPU thread computes a pass: the same bits everywhere.
+
+    ``width`` is the size of a state, ``max_window`` the most characters it takes at once.
+    """
+
+    def __init__(self, folder: Path, tokens: CharacterTokens, *, layers: int | None = None, threads: int = 1) -> None:
+        """``layers``: open only the first ``layers``, whose output the states then are; None takes all.
+
+        ``threads``: passes that are computed at once.
+        """
+        shape = encoder_shape(folder)
+        transformers_logging.disable_progress_bar()
+        transformers_logging.set_verbosity_error()
+        self._model = _load(folder, layers=layers).eval()
+        self._tokens = tokens
+        self._threads = threads
+        self.width = shape.width
+        self.max_window = shape.max_window
+
+    def states(self, texts: Sequence[Sequence[str]], *, max_window: int | None = None) -> list[FloatMatrix]:
+        """States of each text's characters, [CLS] and [SEP] left out. Shape of each: (characters, width).
+
+        Longer texts than ``max_window`` go through in windows.
+        """
+        limit = min(max_window or self.max_window, self.max_window)
+        windows: list[Sequence[str]] = []
+        owners: list[int] = []
+        for owner, characters in enumerate(texts):
+            starts = window_starts(characters, max_window=limit)
+            for start, end in zip(starts, [*starts[1:], len(characters)], strict=True):
+                windows.append(characters[start:end])
+                owners.append(owner)
+        pieces: list[list[FloatMatrix]] = [[] for _ in texts]
+        for owner, states in zip(owners, self._encode(windows), strict=True):
+            pieces[owner].append(states)
+        return [np.concatenate(window_states) for window_states in pieces]
+
+    def _encode(self, windows: Sequence[Sequence[str]]) -> list[FloatMatrix]:
+        vocabulary = self._tokens.vocabulary
+        rows = [[vocabulary[CLS], *self._tokens.ids(window), vocabulary[SEP]] for window in windows]
+        of_length: dict[int, list[int]] = {}
+        for index, row in enumerate(rows):
+            of_length.setdefault(min(_padded(len(row)), self.max_window + SPECIAL_TOKENS), []).append(index)
+        passes = [
+            (length, indices[start : start + step])
+            for length, indices in of_length.items()
+            for step in (max(1, MAX_TOKENS // length),)
+            for start in range(0, len(indices), step)
+        ]
+        states: list[FloatMatrix] = [np.empty((0, self.width), dtype=np.float32)] * len(rows)
+
+        def compute(length: int, indices: Sequence[int]) -> None:
+            matrices = self._encode_rows([rows[index] for index in indices], length=length)
+            for index, matrix in zip(indices, matrices, strict=True):
+                states[index] = matrix
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            if self._threads == 1 or len(passes) == 1:
+                for one in passes:
+                    compute(*one)
+            else:
+                with ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    list(pool.map(lambda one: compute(*one), passes))
+        finally:
+            torch.set_num_threads(before)
+        return states
+
+    def _encode_rows(self, rows: Sequence[Sequence[int]], *, length: int) -> list[FloatMatrix]:
+        """States of rows of token ids, all padded to ``length``."""
+        ids = torch.full((max(-(-MIN_TOKENS // length), len(rows)), length), self._tokens.vocabulary[PAD])
+        mask = torch.zeros_like(ids)
+        mask[:, 0] = 1
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = torch.tensor(row)
+            mask[index, : len(row)] = 1
+        with torch.inference_mode():
+            output = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
+        return [output[index, 1 : len(row) - 1].copy() for index, row in enumerate(rows)]
+
+
+def _padded(n_tokens: int) -> int:
+    return SHORT if n_tokens <= SHORT else -(-n_tokens // LENGTH_STEP) * LENGTH_STEP
+
+
+def _load(folder: Path, *, layers: int | None) -> Any:
+    """The model of its type with all its weights and nothing else.
+
+    Raises StaleArtifactError for weights that are not those of config.json.
+    """
+    body = read_config(folder)
+    kind = type_of(body)
+    model_class = getattr(transformers, kind.model_class)  # its module is imported only now
+    try:
+        model, info = model_class.from_pretrained(
+            folder,
+            config=model_class.config_class.from_dict(body if layers is None else with_layers(body, layers)),
+            dtype=torch.float32,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **kind.model_arguments,
+        )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise unusable_weights(folder, error) from error
+    check_loaded(folder, info, layers=layers)
+    return model

@@ -1,0 +1,37 @@
+"""The file of the map from BERT's space to the vocabulary's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.features.oov import LinearMap
+
+ALIGNMENT_FILE = "alignment.safetensors"
+"""Written with ``embed.space: aligned``, for segments that first occur on line."""
+
+_ARRAYS = ("weights", "mean", "scale", "offset")
+
+
+def save_alignment(alignment: LinearMap, path: Path) -> None:
+    """Write the map's four arrays as safetensors; equal maps give equal bytes."""
+    path.write_bytes(save({name: np.ascontiguousarray(getattr(alignment, name)) for name in _ARRAYS}))
+
+
+def open_alignment(path: Path) -> LinearMap:
+    """Read what ``save_alignment`` wrote.
+
+    Raises:
+        StaleArtifactError: The file is missing or holds other arrays.
+    """
+    try:
+        return LinearMap(**load_file(path))
+    except (OSError, SafetensorError, TypeError) as error:
+        raise StaleArtifactError(
+            f"{path}: not a map between BERT's space and the vocabulary's ({error})",
+            next_step="build the features again with this version",
+        ) from error

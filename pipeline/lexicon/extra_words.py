@@ -1,0 +1,95 @@
+"""The user's words that the vector file lacks: their list, and which of them join the vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, at_line
+from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
+
+FEWEST_TO_FIT = 20
+_LONGEST_LIST = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraWord:
+    """A word and its line."""
+
+    word: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A line of the list that does not join, and why."""
+
+    word: str
+    line: int
+    reason: str
+
+
+def read_extra_words(path: Path) -> list[ExtraWord]:
+    """Read a list of words: one a line, in UTF-8; blank lines and lines that begin with # are skipped.
+
+    Raises:
+        MissingResourceError: There is no such file.
+        InputDataError: The file is not UTF-8 (with the line) or too long.
+    """
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: no such list of words", next_step="fix vocab.extra_words in params.yaml")
+    if path.stat().st_size > _LONGEST_LIST:
+        raise InputDataError(
+            f"{path}: over {_LONGEST_LIST >> 20} MiB, too long for a list of words", next_step="name another"
+        )
+    words = []
+    for line, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
+        try:
+            word = raw.decode("utf-8").removeprefix("\ufeff").strip()
+        except UnicodeDecodeError as error:
+            raise InputDataError(f"{at_line(path, line)}: not UTF-8", next_step="save the list as UTF-8") from error
+        if word and not word.startswith("#"):
+            words.append(ExtraWord(word, line))
+    return words
+
+
+def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[list[str], list[LeftOut]]:
+    """Divide the listed words into those that join the vocabulary and those that do not.
+
+    Args:
+        words: In the list's order.
+        builder: The vocabulary so far.
+
+    Returns:
+        The words that join, in the list's order, and the lines left out: words that cannot be boundaries, that have a
+        vector, or that are listed twice.
+    """
+    joining: dict[str, None] = {}
+    left_out = []
+    for one in words:
+        reason = builder.why_not(one.word)
+        if not reason and one.word in builder.words:
+            reason = "has a vector"
+        if not reason and one.word in joining:
+            reason = "duplicate"
+        if reason:
+            left_out.append(LeftOut(one.word, one.line, reason))
+        else:
+            joining[one.word] = None
+    return list(joining), left_out
+
+
+def words_to_fit_on(builder: VocabularyBuilder, n: int) -> list[str]:
+    """The vocabulary's first ``n`` words, which have vectors of both kinds.
+
+    Raises:
+        SsmiError: They are too few to fit a map on.
+    """
+    words = list(builder.words)[:n]
+    if len(words) < FEWEST_TO_FIT:
+        raise SsmiError(
+            f"vocab.extra_words: the vocabulary holds {len(words)} words; a map needs {FEWEST_TO_FIT}",
+            next_step="name vectors of more words, or set vocab.extra_words to null",
+        )
+    return words

@@ -1,0 +1,159 @@
+"""A jieba user dictionary, read strictly: jieba itself takes a line that it does not understand as one long word."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+
+WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
+NAMED_LINES = 20
+
+_LINE = re.compile(r"(?P<word>\S+)(?: (?P<count>[0-9]+))?(?: (?P<tag>[a-z]+))?")
+_FIELDS = re.compile(r".+?[,，;；|、]\s*[0-9]+\s*([,，;；|、]\s*[A-Za-z]+\s*)?")
+_FOUND = re.compile(r"[\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]+")
+"""What jieba's precise mode takes as one block (its ``re_han_default``): a word with anything else is cut in it."""
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+
+
+@dataclass(frozen=True, slots=True)
+class UserWord:
+    """A line of the dictionary."""
+
+    line: int
+    word: str
+    count: int | None
+    tag: str | None
+
+    @property
+    def never(self) -> str:
+        """Why no text can match it; empty for one that a text can."""
+        if self.count == 0:
+            return "count 0 tells jieba never to cut it out"
+        if _FOUND.fullmatch(self.word):
+            return ""
+        first = next(character for character in self.word if not _FOUND.fullmatch(character))
+        return f"jieba cuts at {first!r}"
+
+    def __str__(self) -> str:
+        """The line as jieba reads it."""
+        return " ".join(str(field) for field in (self.word, self.count, self.tag) if field is not None)
+
+
+def read_user_dictionary(path: Path) -> list[UserWord]:
+    """Read a jieba user dictionary in UTF-8, or in UTF-16 with its byte order mark; blank lines are skipped.
+
+    Returns:
+        Its lines, in order.
+
+    Raises:
+        MissingResourceError: There is no such file.
+        InputDataError: Lines are not ``word [count] [tag]`` (each is named), or the file has another encoding.
+    """
+    if not path.is_file():
+        raise MissingResourceError(f"{path}: no such user dictionary", next_step="fix segment.user_dict in params.yaml")
+    words: list[UserWord] = []
+    wrong: list[str] = []
+    for number, line in enumerate(_text(path).split("\n"), start=1):
+        line = line.rstrip("\r \t")
+        if not line.strip():
+            continue
+        match = _LINE.fullmatch(line)
+        why = _why_not(line, parsed=match is not None)
+        if match is None or why:
+            wrong.append(f"{at_line(path, number)}: {line[:40]!r}: {why}")
+        else:
+            count = match["count"]
+            words.append(UserWord(number, match["word"], None if count is None else int(count), match["tag"]))
+    if wrong:
+        more = f"; and {len(wrong) - NAMED_LINES} more lines" if len(wrong) > NAMED_LINES else ""
+        raise InputDataError("; ".join(wrong[:NAMED_LINES]) + more, next_step=WRITE)
+    return words
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
+    try:
+        return data[len(mark) :].decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: len(mark) + error.start].count(b"\n") + 1
+        raise InputDataError(
+            f"{at_line(path, line)}: not UTF-8, which user dictionaries are in", next_step="save it as UTF-8"
+        ) from error
+
+
+def _why_not(line: str, *, parsed: bool) -> str:
+    """What is wrong with a line; empty for a good one."""
+    if parsed:
+        return "its fields are not separated by blanks" if _FIELDS.fullmatch(line) else ""
+    if "\t" in line:
+        return "a tab, where a blank is wanted"
+    if "\u3000" in line or "\xa0" in line:
+        return "a full-width or no-break space, where a blank is wanted"
+    if line.startswith(" ") or "  " in line:
+        return "more than one blank between fields, or one before the word"
+    fields = line.split(" ")
+    if len(fields) == 3 and re.fullmatch(r"[a-zA-Z]+", fields[1]) and fields[2].isdigit():
+        return "the tag stands before the count"
+    if len(fields) == 2 and fields[0].isdigit():
+        return "the count stands before the word"
+    if len(fields) > 1 and fields[1].lstrip("-+").replace(".", "", 1).isdigit() and not fields[1].isdigit():
+        return "the count is not a whole number"
+    return "a blank inside the word, or a field that is neither count nor tag"
+
+
+def repeated(words: Iterable[UserWord]) -> list[tuple[UserWord, int]]:
+    """Lines whose word stands on a later line again, with that line: of several the last counts."""
+    last: dict[str, int] = {}
+    lines = list(words)
+    for one in lines:
+        last[one.word] = one.line
+    return [(one, last[one.word]) for one in lines if last[one.word] != one.line]
+
+
+@dataclass(frozen=True, slots=True)
+class LineUse:
+    """How often the segmenter cut a word of the dictionary out of a data set."""
+
+    line: int
+    word: str
+    segments: int
+    sentences: int
+    note: str
+    """Why it never matches, where that is known."""
+
+
+def count_uses(
+    words: Sequence[UserWord],
+    sentences: Iterable[Sequence[str]],
+    *,
+    segment: Callable[[Sequence[str]], Sequence[str]],
+) -> list[LineUse]:
+    """Count how often the segmenter cuts each word of the dictionary out of sentences.
+
+    Args:
+        words: The dictionary.
+        sentences: The characters of each.
+        segment: Characters → segments.
+
+    Returns:
+        One entry a line of the dictionary, in its order.
+    """
+    wanted = {one.word for one in words}
+    n_segments: Counter[str] = Counter()
+    n_sentences: Counter[str] = Counter()
+    for characters in sentences:
+        used = [piece for piece in segment(characters) if piece in wanted]
+        n_segments.update(used)
+        n_sentences.update(set(used))
+    again = {one.line: f"line {line} gives it again" for one, line in repeated(words)}
+    return [
+        LineUse(one.line, one.word, n_segments[one.word], n_sentences[one.word], again.get(one.line, one.never))
+        for one in words
+    ]

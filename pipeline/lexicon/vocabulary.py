@@ -1,0 +1,53 @@
+"""The files of the vocabulary, opened."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.features.vocabulary import Vocabulary
+from ssmi.pipeline.lexicon.trie import open_trie
+
+WORDS_FILE = "words.parquet"
+VECTORS_FILE = "vectors.npy"
+TRIE_FILE = "trie.bin"
+CHARACTERS_FILE = "characters.parquet"
+CHARACTER_BOUNDARIES_FILE = "character_boundaries.npy"
+
+
+def open_vocabulary(folder: Path, *, digest: str) -> Vocabulary:
+    """Open the vocabulary once a process; its vectors are memory-mapped.
+
+    Args:
+        folder: What the vocab stage wrote.
+        digest: Of its manifest, to tell versions of one folder apart.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        MissingResourceError: A table does not exist.
+        StaleArtifactError: A file is damaged or of another version.
+    """
+    return _open(folder, digest)
+
+
+@lru_cache(maxsize=2)
+def _open(folder: Path, digest: str) -> Vocabulary:
+    words = tables.read_table(folder / WORDS_FILE, schema.VOCABULARY)["word"].to_pylist()
+    stretches = tables.read_table(folder / CHARACTERS_FILE, schema.CHARACTER_INDEX).to_pydict()
+    return Vocabulary(
+        words=words,
+        # as plain arrays: every view of numpy's memmap class costs a Python call
+        vectors=np.asarray(np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)),
+        trie=open_trie(folder / TRIE_FILE),
+        _ids={word: index for index, word in enumerate(words, start=1)},
+        _stretches={
+            character: (start, end)
+            for character, start, end in zip(stretches["character"], stretches["start"], stretches["end"], strict=True)
+        },
+        _boundaries=np.asarray(np.load(folder / CHARACTER_BOUNDARIES_FILE, mmap_mode="r", allow_pickle=False)),
+    )

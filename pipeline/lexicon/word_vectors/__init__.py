@@ -1,0 +1,73 @@
+"""Word-vector files → blocks of words with their vectors, read one by one and never held whole.
+
+Recognised by their first bytes, not their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``, saved
+gensim KeyedVectors; text and word2vec binary also packed (gzip, bzip2, xz, zip, tar). One file here a format. What real
+files get wrong is repaired where the meaning is clear, dropped where it is not, and counted; what cannot be trusted is
+refused with its line or byte. Duplicates are left in: the vocabulary decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.lexicon.word_vectors import fasttext, gensim_kv
+from ssmi.pipeline.lexicon.word_vectors.binary import BinaryReader
+from ssmi.pipeline.lexicon.word_vectors.reading import DAMAGE, FORMATS, Block, VectorReader
+from ssmi.pipeline.lexicon.word_vectors.sniffing import Format, format_of, holds_vectors
+from ssmi.pipeline.lexicon.word_vectors.text import TextReader
+from ssmi.pipeline.lexicon.word_vectors.unpacking import Unpacked, unpacked
+
+__all__ = ["Block", "VectorReader", "open_vectors"]
+
+
+@contextmanager
+def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReader]:
+    """Open a vector file of any known format and container; read its ``blocks``, all of them or the first few.
+
+    Args:
+        path: The file.
+        encoding: Of its words; a byte order mark of UTF-8 has precedence.
+
+    Yields:
+        The reader.
+
+    Raises:
+        InputDataError: The file is none of the formats, truncated or damaged, over 1 % of its rows differ from the
+            others, or its words are not of the encoding. The message names the line or the byte. Raised here, while
+            blocks are read, and when the ``with`` ends.
+    """
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(unpacked(path, plausible=holds_vectors))
+            reader = _reader(file, encoding)
+        except FileNotFoundError as error:
+            raise InputDataError(f"{path}: no such file", next_step=f"name {FORMATS}") from error
+        except DAMAGE as error:
+            raise InputDataError(f"{path}: truncated or damaged ({error})", next_step="fetch it again") from error
+        yield reader
+        reader.judge()
+
+
+def _reader(file: Unpacked, encoding: str) -> VectorReader:
+    format_name = format_of(file.peek())
+    if format_name is None:
+        raise InputDataError(f"{file.shown}: no vectors ({_what_instead(file.peek())})", next_step=f"name {FORMATS}")
+    kinds: dict[Format, type[VectorReader]] = {
+        "text": TextReader,
+        "binary": BinaryReader,
+        "pickle": gensim_kv.KeyedVectorsReader,
+        "fasttext": fasttext.FastTextReader,
+    }
+    return kinds[format_name](file, encoding=encoding)
+
+
+def _what_instead(start: bytes) -> str:
+    if not start:
+        return "it is empty"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16, of which nothing is read: save it as UTF-8"
+    control = next((at for at, byte in enumerate(start) if byte < 9 or 13 < byte < 32), None)
+    return "just blanks" if control is None else f"control character at byte {control}"

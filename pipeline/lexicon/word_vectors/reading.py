@@ -1,0 +1,122 @@
+"""What readers of vector files share: the facts they gather, the words they decode, and when a file is refused."""
+
+from __future__ import annotations
+
+import lzma
+import tarfile
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.lexicon.word_vectors.unpacking import Unpacked
+
+Matrix = npt.NDArray[np.float32]
+Block = tuple[list[str], Matrix]
+"""Words and their vectors, shape (words, d)."""
+
+ROWS_AT_ONCE = 1024
+FORMATS = (
+    "word2vec text or binary or fastText .vec (.gz, .bz2, .xz, .zip, .tar too), fastText .bin or a saved gensim "
+    "KeyedVectors (.kv)"
+)
+DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
+"""What the libraries raise for containers that are cut, damaged or packed in a way they do not know."""
+
+_MOST_WRONG = 0.01
+_FEW = 10
+_HOPELESS_FROM = 8 * ROWS_AT_ONCE
+
+
+class VectorReader(ABC):
+    """A vector file that is being read. The counts are those of the rows read so far."""
+
+    format: str
+
+    def __init__(self, file: Unpacked, *, encoding: str) -> None:
+        self.file = file
+        self.encoding = encoding
+        self.width = 0
+        self.n_rows = 0
+        """Rows read, dropped ones too."""
+        self.n_in_header: int | None = None
+        """Rows that the file says it has."""
+        self.ended = False
+        """Whether all were read."""
+        self.repairs: Counter[str] = Counter()
+        """What was repaired, by reason; empty for a clean file."""
+        self.dropped: Counter[str] = Counter()
+        """Rows that are not in the blocks, by reason."""
+        self._wrong_at = ""
+        self._bad_at = ""
+        self._n_foreign = self._n_utf8 = 0
+
+    def blocks(self) -> Iterator[Block]:
+        """Every row in the file's order, a block at a time. May be left at any time."""
+        try:
+            for block in self._blocks():
+                if self.n_rows >= _HOPELESS_FROM:  # a large file is not read to its end to be refused
+                    self._judge(most=0.5)
+                yield block
+        except DAMAGE as error:
+            raise self.file.damaged(error) from error
+        self.ended = True
+
+    @abstractmethod
+    def _blocks(self) -> Iterator[Block]: ...
+
+    def judge(self) -> None:
+        """Refuse the file when too many of the rows read are wrong or their words are of another encoding."""
+        self._judge(most=_MOST_WRONG)
+
+    def _judge(self, *, most: float) -> None:
+        n_wrong = sum(self.dropped.values())
+        if n_wrong > most * self.n_rows:
+            raise InputDataError(
+                f"{self._wrong_at}: not {self.width} numbers; {n_wrong} of {self.n_rows} rows are wrong",
+                next_step="fix or fetch the file again; words and numbers are separated by spaces",
+            )
+        n_bad = self.repairs["bad bytes"]
+        if n_bad > most * self.n_rows and (n_bad >= _FEW or 2 * n_bad > self.n_rows):
+            another = "gb18030 (GBK)" if self.encoding.lower() in ("utf-8", "utf8") else "utf-8"
+            raise InputDataError(
+                f"{self._bad_at}: the word is not {self.encoding}, as {n_bad} of {self.n_rows} words are not",
+                next_step=f"name the file's encoding, for example -S vocab.encoding={another.split()[0]}"
+                + (", which reads GBK too" if "GBK" in another else ""),
+            )
+        if self._n_foreign >= _FEW and self._n_utf8 == self._n_foreign:
+            raise InputDataError(
+                f"{self.file.shown}: every word is UTF-8, vocab.encoding says {self.encoding}",
+                next_step="-S vocab.encoding=utf-8",
+            )
+
+    def drop(self, reason: str, *, at: str) -> None:
+        """Count a row that cannot be used."""
+        self.dropped[reason] += 1
+        self._wrong_at = self._wrong_at or at
+
+    def decoded(self, word: bytes, *, at: str) -> str:
+        """The word; bytes that are not text become U+FFFD, and are counted."""
+        try:
+            text = word.decode(self.encoding)
+        except UnicodeDecodeError:
+            self.repairs["bad bytes"] += 1
+            self._bad_at = self._bad_at or at
+            return word.decode(self.encoding, "replace")
+        if self.encoding != "utf-8" and not word.isascii():
+            self._n_foreign += 1
+            self._n_utf8 += _is_utf8(word)
+        return text
+
+
+def _is_utf8(word: bytes) -> bool:
+    try:
+        word.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

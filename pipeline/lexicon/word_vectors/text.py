@@ -1,0 +1,117 @@
+"""word2vec text, with its header or without, and fastText ``.vec``, which is the same."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+
+import numpy as np
+
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.lexicon.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Block, Matrix, VectorReader
+from ssmi.pipeline.lexicon.word_vectors.sniffing import BOM, header_of, is_number, trailing_numbers
+
+_LONGEST_LINE = 1 << 20
+_HEAD = 10
+"""Rows that are asked for their width."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    text: bytes
+
+
+class TextReader(VectorReader):
+    """A row a line: the word, which may hold blanks, then the numbers."""
+
+    format = "word2vec text"
+
+    def _blocks(self) -> Iterator[Block]:
+        lines = self._lines()
+        first = next(lines, _Line(1, b""))
+        header = header_of(first.text)
+        if first.text.startswith(BOM):
+            self.repairs["byte order mark"] += 1
+            self.encoding = "utf-8"
+            first = _Line(1, first.text.removeprefix(BOM))
+        rows = (line for line in (lines if header else chain([first], lines)) if line.text.strip())
+        head = list(islice(rows, _HEAD))
+        self.width = self._agreed_width(head, header)
+        self.n_in_header = header[0] if header else None
+        if header is None:
+            self.repairs["header missing"] += 1
+        elif header[1] != self.width:
+            self.repairs["header names another width"] += 1
+        words: list[str] = []
+        numbers: list[list[float]] = []
+        for line in chain(head, rows):
+            self.n_rows += 1
+            row = self._row(line)
+            if row is not None:
+                words.append(row[0])
+                numbers.append(row[1])
+                if len(words) == ROWS_AT_ONCE:
+                    yield words, _matrix(numbers)
+                    words, numbers = [], []
+        if header is not None and header[0] != self.n_rows:
+            self.repairs["header counts other rows"] += 1
+        if words:
+            yield words, _matrix(numbers)
+
+    def _lines(self) -> Iterator[_Line]:
+        number = 0
+        while line := self.file.stream.readline(_LONGEST_LINE):
+            number += 1
+            if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
+                raise InputDataError(f"{self._at(number)}: over {_LONGEST_LINE} bytes", next_step=f"name {FORMATS}")
+            yield _Line(number, line)
+
+    def _at(self, number: int) -> str:
+        return at_line(self.file.shown, number)
+
+    def _agreed_width(self, head: list[_Line], header: tuple[int, int] | None) -> int:
+        """The header's width if some of the first rows have it or there is one row only, else that of most rows."""
+        if not head:
+            raise InputDataError(f"{self.file.shown}: holds no vectors", next_step=f"name {FORMATS}")
+        widths = [trailing_numbers(line.text.split()) for line in head]
+        if not any(widths):
+            raise InputDataError(f"{self._at(head[0].number)}: no word with its numbers", next_step=f"name {FORMATS}")
+        counts = Counter(width for width in widths if width)
+        named = header[1] if header is not None else 0
+        if named and (len(head) == 1 or counts[named] > 1 or counts[named] == max(counts.values())):
+            return named
+        return counts.most_common(1)[0][0]
+
+    def _row(self, line: _Line) -> tuple[str, list[float]] | None:
+        """Split at the first blank, or before the vector where a word holds blanks; wide spaces belong to words."""
+        word, _, rest = line.text.partition(b" ")
+        values = rest.split()
+        if len(values) != self.width:
+            word, values = self._with_blanks(line.text)
+        reason = "wrong width" if not values else "" if word else "empty word"
+        if not reason:
+            try:
+                return self.decoded(word, at=self._at(line.number)), list(map(float, values))
+            except ValueError:
+                reason = "not a number"
+        self.drop(reason, at=self._at(line.number))
+        return None
+
+    def _with_blanks(self, line: bytes) -> tuple[bytes, list[bytes]]:
+        """A word that holds blanks, or ends with a tab, and its values; none where the row has another width."""
+        word, *values = line.rsplit(None, self.width)
+        _, blank, last = word.rpartition(b" ")
+        # a number too many does not belong to the word, but "iPhone 4" is one
+        if len(values) < self.width or (blank and is_number(last) and not last.isdigit()):
+            return word, []
+        if blank and is_number(values[0]):
+            self.repairs["words with blanks"] += 1
+        return word, values
+
+
+def _matrix(numbers: list[list[float]]) -> Matrix:
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which the vocabulary drops
+        return np.array(numbers, dtype=np.float64).astype(np.float32)

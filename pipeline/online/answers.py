@@ -1,0 +1,112 @@
+"""The selection of each character of segmented sentences; equal queries are computed once and remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from cachetools import LRUCache
+
+from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
+from ssmi.pipeline.features.segment_vectors import SegmentVectors
+from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary
+from ssmi.pipeline.online.costs import CostCounter
+from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
+from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
+from ssmi.pipeline.online.segmenting import Segmented
+
+Answer = dict[str, Any]
+"""best_id, best_cosine, set_ids and negative_ids, as ``schema.SELECTIONS`` describes them."""
+
+
+class SelectionAnswers:
+    """Answers the query of each character, from the cache where it can."""
+
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        stored: SegmentVectors,
+        embedder: SegmentEmbedder,
+        params: SelectionParams,
+        *,
+        costs: CostCounter,
+        max_answers: int,
+    ) -> None:
+        """Start with an empty cache of at most ``max_answers`` answers (about 1 KB each)."""
+        self._vocabulary = vocabulary
+        self._stored = stored
+        self._embedder = embedder
+        self._params = params
+        self._costs = costs
+        self._remembered: LRUCache[SelectionQuery, Answer] = LRUCache(max_answers)
+
+    def select(self, sentences: Sequence[Segmented]) -> list[list[Answer]]:
+        """One answer a character of each sentence; every new segment is embedded alone."""
+        queries = self._queries(sentences)
+        answers = self._answer(set(chain.from_iterable(queries)))
+        return [[answers[query] for query in in_sentence] for in_sentence in queries]
+
+    def select_in_context(self, sentences: Sequence[Segmented]) -> list[list[Answer]]:
+        """The same where new segments are embedded in their sentence: their answers hold for that sentence only."""
+        queries = self._queries(sentences)
+        new = [list(dict.fromkeys(filter(self._embedder.is_new, one.segments))) for one in sentences]
+        shared = self._answer(
+            {
+                query
+                for in_sentence, segments in zip(queries, new, strict=True)
+                for query in in_sentence
+                if query.segment not in segments
+            }
+        )
+        in_context: list[dict[SelectionQuery, Answer]] = [{} for _ in sentences]
+        with_new = [index for index, segments in enumerate(new) if segments]
+        embedded = self._embedder.embed_in_sentences(
+            [sentences[index] for index in with_new], [new[index] for index in with_new]
+        )
+        for index, vectors in zip(with_new, embedded, strict=True):
+            in_context[index] = self._compute({query for query in queries[index] if query.segment in vectors}, vectors)
+        return [
+            [answers.get(query) or shared[query] for query in in_sentence]
+            for in_sentence, answers in zip(queries, in_context, strict=True)
+        ]
+
+    def _queries(self, sentences: Sequence[Segmented]) -> list[list[SelectionQuery]]:
+        return [
+            queries_of(one.characters, one.segments, one.starts, vocabulary=self._vocabulary, scope=self._params.scope)
+            for one in sentences
+        ]
+
+    def _answer(self, queries: set[SelectionQuery]) -> dict[SelectionQuery, Answer]:
+        """Answers that hold for any sentence, remembered or new."""
+        answers: dict[SelectionQuery, Answer] = {}
+        missing: list[SelectionQuery] = []
+        for query in queries:
+            remembered = self._remembered.get(query)
+            if remembered is None:
+                missing.append(query)
+            else:
+                answers[query] = remembered
+        computed = self._compute(missing, self._embedder.embed_alone({query.segment for query in missing}))
+        for query, answer in computed.items():
+            if len(query.segment) <= LONGEST_REMEMBERED:
+                self._remembered[query] = answer
+        return answers | computed
+
+    def _compute(
+        self, queries: Iterable[SelectionQuery], fresh: Mapping[str, FloatArray]
+    ) -> dict[SelectionQuery, Answer]:
+        selector = CandidateSelector(self._vocabulary, OnlineOovVectors(fresh, self._stored), self._params)
+        answers: dict[SelectionQuery, Answer] = {}
+        # Queries of one character are adjacent, so they share its candidates' vectors.
+        for query in sorted(queries, key=lambda query: query.order):
+            selection, _ = selector.answer(query)
+            answers[query] = {
+                "best_id": selection.best_id,
+                "best_cosine": selection.best_cosine,
+                "set_ids": list(selection.set_ids),
+                "negative_ids": list(selection.negative_ids),
+            }
+        self._costs.add(answered=len(answers))
+        return answers

@@ -1,0 +1,99 @@
+"""Vectors of segments that have none yet: outside the vocabulary, and not stored with the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from cachetools import LRUCache
+
+from ssmi.pipeline.features.oov import LinearMap, SpanMeanAccumulator, isolated_vectors
+from ssmi.pipeline.features.segment_vectors import SegmentVectors
+from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, Vocabulary, normalised
+from ssmi.pipeline.online.costs import CostCounter
+from ssmi.pipeline.online.encoders import SENTENCES_AT_ONCE, OnlineEncoders
+from ssmi.pipeline.online.segmenting import Segmented
+
+SEGMENTS_AT_ONCE = 1024
+LONGEST_REMEMBERED = 64
+"""Code points. A longer segment (a base64 block, a line of one letter) hardly comes twice and would fill the cache."""
+
+
+class SegmentEmbedder:
+    """Embeds new segments in the space that segments outside the vocabulary are compared in."""
+
+    def __init__(
+        self,
+        encoders: OnlineEncoders,
+        vocabulary: Vocabulary,
+        stored: SegmentVectors | None,
+        alignment: LinearMap | None,
+        *,
+        costs: CostCounter,
+        max_vectors: int,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            encoders: Opened when a segment first needs one.
+            vocabulary: Its words are never new.
+            stored: The segments that have a vector; None treats all as new.
+            alignment: The map to the vocabulary's space; None compares in BERT's space.
+            costs: Told of every segment embedded.
+            max_vectors: How many vectors are remembered.
+        """
+        self._encoders = encoders
+        self._vocabulary = vocabulary
+        self._stored = stored
+        self._alignment = alignment
+        self._costs = costs
+        self._remembered: LRUCache[str, FloatArray] = LRUCache(max_vectors)
+
+    def is_new(self, segment: str) -> bool:
+        """Whether a segment is outside the vocabulary and has no stored vector."""
+        return segment not in self._vocabulary and (self._stored is None or segment not in self._stored)
+
+    def embed_alone(self, segments: Iterable[str]) -> dict[str, FloatArray]:
+        """Vectors of the new ones among segments, each embedded without its sentence. Shape of each: (d,)."""
+        vectors: dict[str, FloatArray] = {}
+        missing: list[str] = []
+        for segment in segments:
+            if self.is_new(segment):
+                remembered = self._remembered.get(segment)
+                if remembered is None:
+                    missing.append(segment)
+                else:
+                    vectors[segment] = remembered
+        missing.sort(key=lambda segment: (len(segment), segment))
+        for start in range(0, len(missing), SEGMENTS_AT_ONCE):
+            batch = missing[start : start + SEGMENTS_AT_ONCE]
+            matrix = self._in_space(isolated_vectors(batch, self._encoders.whole.states))
+            self._costs.add(embedded=len(batch), encoder_calls=1)
+            for segment, vector in zip(batch, matrix, strict=True):
+                vectors[segment] = vector
+                if len(segment) <= LONGEST_REMEMBERED:
+                    self._remembered[segment] = vector
+        return vectors
+
+    def embed_in_sentences(
+        self, sentences: Sequence[Segmented], segments: Sequence[Sequence[str]]
+    ) -> Iterator[dict[str, FloatArray]]:
+        """For each sentence, vectors of the given segments of it: means over their occurrences in that sentence."""
+        for start in range(0, len(sentences), SENTENCES_AT_ONCE):
+            batch = sentences[start : start + SENTENCES_AT_ONCE]
+            all_states = self._encoders.whole.states([sentence.characters for sentence in batch])
+            self._costs.add(encoder_calls=1)
+            for sentence, wanted, states in zip(
+                batch, segments[start : start + SENTENCES_AT_ONCE], all_states, strict=True
+            ):
+                yield self._in_sentence(wanted, states, sentence)
+
+    def _in_sentence(self, segments: Sequence[str], states: FloatMatrix, sentence: Segmented) -> dict[str, FloatArray]:
+        occurrences = SpanMeanAccumulator({segment: index for index, segment in enumerate(segments)})
+        occurrences.add(states, segments=sentence.segments, starts=sentence.starts)
+        means = [occurrences.sums[index] / occurrences.counts[index] for index in range(len(segments))]
+        self._costs.add(embedded=len(segments))
+        return dict(zip(segments, self._in_space(np.stack(means).astype(np.float32)), strict=True))
+
+    def _in_space(self, states: FloatMatrix) -> FloatMatrix:
+        return normalised(states) if self._alignment is None else self._alignment.apply(states)

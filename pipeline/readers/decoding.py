@@ -1,0 +1,136 @@
+r"""Bytes → lines of any encoding: the one implementation, for files of data sets and for texts to be tagged alike.
+
+A line ends at ``\n`` (or at ``\r``, where the caller says so) and nowhere else: U+0085, U+2028 and their like are
+characters of the text. Nothing here opens a file, chooses an encoding or words an error: callers do.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, NamedTuple
+
+GZIP_MAGIC = b"\x1f\x8b"
+NEED_A_MARK = ("utf-16", "utf-32")
+"""Encodings that do not say their byte order: Python would take the machine's, or stop."""
+
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CHUNK = 1 << 16
+
+
+class Line(NamedTuple):
+    """One line of a stream."""
+
+    number: int
+    """From 1."""
+    text: str
+    """With its line end."""
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class BadBytes:
+    """Where a line is not of its encoding."""
+
+    number: int
+    """Of the line, from 1."""
+    raw: bytes
+    """The whole line."""
+    index: int
+    """Of the first wrong byte in ``raw``."""
+    offset: int
+    """Of that byte in the stream."""
+    reason: str
+
+
+def byte_order_mark(head: bytes) -> tuple[bytes, str | None]:
+    """The byte order mark that a stream begins with, and the encoding that it names; ``(b"", None)`` without one."""
+    return next(((mark, codec) for mark, codec in _MARKS if head.startswith(mark)), (b"", None))
+
+
+def decoded_lines(
+    stream: BinaryIO,
+    *,
+    codec: str,
+    mark: bytes = b"",
+    end: Literal["\n", "\r"] = "\n",
+    errors: Literal["strict", "replace"] = "strict",
+    refuse: Callable[[BadBytes], Exception],
+) -> Iterator[Line]:
+    """Decode a stream line by line, in constant memory but for the longest line.
+
+    Args:
+        stream: At its start.
+        codec: An encoding that ``contract.encodings.text_encoding`` allows, with its byte order.
+        mark: The byte order mark, which is left out.
+        end: What ends a line.
+        errors: ``replace`` puts U+FFFD where bytes are not of the encoding.
+        refuse: Makes the exception for bytes that are not of the encoding.
+
+    Yields:
+        The lines. A stream of nothing but a byte order mark has none.
+    """
+    offset = 0
+    for number, raw in enumerate(_raw_lines(stream, end.encode(codec)), start=1):
+        start = len(mark) if number == 1 else 0
+        try:
+            text = raw[start:].decode(codec, errors)
+        except UnicodeDecodeError as error:
+            index = start + error.start
+            raise refuse(BadBytes(number, raw, index, offset + index, error.reason)) from None
+        offset += len(raw)
+        if text or not start:
+            yield Line(number, text, len(raw))
+
+
+def _raw_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
+    """Lines as bytes, with their ends. Line feeds are read as they come, so that a pipe's line is not held back."""
+    if end == b"\n":
+        yield from stream
+    elif b"\n" in end:
+        yield from _wide_lines(stream, end)
+    else:
+        yield from _split(stream, end)
+
+
+def _wide_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
+    """Lines of UTF-16 or UTF-32, where the byte of a line feed is also a part of other characters."""
+    width = len(end)
+    n_after = width - 1 - end.index(b"\n")
+    pieces: list[bytes] = []  # joined once: other characters may hold many bytes of line feeds
+    length = 0
+    while piece := stream.readline():
+        if n_after and piece.endswith(b"\n") and (length + len(piece)) % width == 1:
+            piece += stream.read(n_after)
+        pieces.append(piece)
+        length += len(piece)
+        if length % width == 0 and b"".join(pieces[-width:]).endswith(end):
+            yield b"".join(pieces)
+            pieces, length = [], 0
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
+    """Lines with any other end, cut at whole characters only."""
+    buffer, searched = b"", 0
+    while chunk := stream.read(_CHUNK):
+        buffer += chunk
+        start = 0
+        while (at := buffer.find(end, searched)) >= 0:
+            searched = at + 1
+            if (at - start) % len(end) == 0:
+                searched = at + len(end)
+                yield buffer[start:searched]
+                start = searched
+        buffer = buffer[start:]
+        searched = max(0, len(buffer) - len(end) + 1)
+    if buffer:
+        yield buffer

@@ -1,0 +1,228 @@
+"""Data sets, vectors and encoders: what there is, fetching it, checking a data set, converting a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ssmi.pipeline.assets import registry, resolve
+from ssmi.pipeline.assets.folders import read_mapping
+from ssmi.pipeline.assets.registry import Kind
+from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.params import SegmentParams
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.lexicon.user_dictionary import LineUse, count_uses, read_user_dictionary
+from ssmi.pipeline.readers import ReadReport, read_sentences
+from ssmi.pipeline.readers.options import ReadOptions, options_from
+from ssmi.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ssmi.pipeline.contract.labels import TagScheme
+    from ssmi.pipeline.inspect.data_findings import DataCheck
+
+__all__ = [
+    "AssetStatus",
+    "DataCheck",
+    "DatasetReport",
+    "Fetched",
+    "LineUse",
+    "ReadReport",
+    "check",
+    "convert_file",
+    "dataset_names",
+    "fetch",
+    "list_assets",
+]
+
+list_assets = resolve.list_assets
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An asset that is on this machine.
+
+    Attributes:
+        kind: What it is.
+        files: A data set's files by split; of vectors and encoders the one path, under the kind's name.
+
+    """
+
+    kind: Kind
+    files: Mapping[str, Path]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReport:
+    """What was seen when a data set was read from start to end.
+
+    Attributes:
+        files: Its files, where they were found, how they are read.
+        encoder: The encoder whose characters and longest window it was held to.
+        check: Counts, duplicates, repairs and the like.
+        user_dictionary: How often each line of ``segment.user_dict`` matched; None without one.
+
+    """
+
+    files: DatasetFiles
+    encoder: EncoderFolder
+    check: DataCheck
+    user_dictionary: tuple[LineUse, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``ssmi-cli data check --json`` prints; some values are paths."""
+        return {
+            **asdict(self.check),
+            "encoder": {"name": self.encoder.name, **asdict(self.encoder.shape)},
+            "notes": list(self.files.notes),
+            "user_dictionary": None if self.user_dictionary is None else [asdict(one) for one in self.user_dictionary],
+        }
+
+
+def dataset_names(root: Path) -> set[str]:
+    """The data sets that have a name: the listed ones, and folders in ``SSMI_DATA`` and the project's ``data``."""
+    names = set(registry.names("dataset"))
+    parents = [Path(named).expanduser()] if (named := os.environ.get("SSMI_DATA")) else []
+    for parent in (*parents, root / "data"):
+        if parent.is_dir():
+            names |= {folder.name for folder in parent.iterdir() if folder.is_dir() and folder.name[0] != "."}
+    return names
+
+
+def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Reporter | None = None) -> Fetched:
+    """Bring a listed data set, vectors or encoder, or a model of the hub, into the cache, checksums checked.
+
+    Args:
+        name: A listed name; any other is taken for an encoder.
+        root: The project, whose own copies come first; any folder without one.
+        revision: The revision of a hub model.
+        reporter: Told of progress; None for silence.
+
+    Raises:
+        MissingResourceError: It cannot or may not be fetched.
+
+    """
+    reporter = reporter or Silent()
+    kind: Kind = next((asset.kind for asset in list_assets(root=root) if asset.name == name), "encoder")
+    if kind == "dataset":
+        return Fetched(kind, resolve.find_dataset(name, root=root, reporter=reporter).splits)
+    if kind == "vectors":
+        return Fetched(kind, {kind: resolve.find_vectors(name, root=root, reporter=reporter).path})
+    return Fetched(kind, {kind: resolve.find_encoder(name, revision=revision, root=root, reporter=reporter).path})
+
+
+def check(workspace: Workspace, dataset: str | None, *, encoding: str | None, offsets: str | None) -> DatasetReport:
+    """Read a data set from start to end; see ``Project.check_data``."""
+    from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+    from ssmi.pipeline.features.tokens import CharacterTokens
+    from ssmi.pipeline.inspect.data_check import check_dataset
+    from ssmi.pipeline.lexicon.segmenter import open_both_segmenters
+
+    params = workspace.params()
+    files = resolve.find_dataset(dataset or params.datasets[0], root=workspace.root, reporter=workspace.reporter)
+    given = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
+    options = _options({**files.options.model_dump(exclude_unset=True), **given})
+    named = params.encoder
+    encoder = resolve.find_encoder(
+        named.name, revision=named.revision, root=workspace.root, reporter=workspace.reporter
+    )
+    checked = check_dataset(
+        files.splits,
+        known_characters=CharacterTokens(encoder_vocabulary(encoder.path)).knows,
+        max_characters=encoder.shape.max_window,
+        find_words=_word_finder(workspace),
+        segmenters=open_both_segmenters(hmm=params.segment.hmm),
+        options=options,
+    )
+    uses = _count_dictionary_uses(workspace, params.segment, files.splits.values())
+    return DatasetReport(files, encoder, checked, uses)
+
+
+def convert_file(
+    source: Path,
+    target: Path,
+    *,
+    to: str,
+    scheme: TagScheme = "BIO",
+    input_format: str | None = None,
+    encoding: str | None = None,
+    offsets: str | None = None,
+    tag_map: Path | Mapping[str, str] | None = None,
+    labels: Iterable[str] | None = None,
+    reporter: Reporter | None = None,
+) -> ReadReport:
+    """Read a file of any known format and write its sentences in another, whole or not at all.
+
+    Args:
+        source: A file, or a folder or pair of brat's.
+        target: The file to write.
+        to: Its format.
+        scheme: Of the tags that it holds, where it holds tags.
+        input_format: Of ``source``; None takes it from its name or its first lines.
+        encoding: Of ``source``; None takes its byte order mark's, else UTF-8.
+        offsets: ``auto``, ``code-points`` or ``utf-16``.
+        tag_map: The types to keep and their names, or a YAML or JSON file that holds them.
+        labels: The names of tags that are numbers.
+        reporter: Told of progress; None for silence.
+
+    Returns:
+        How the source was read: what was repaired and left out.
+
+    Raises:
+        ParameterError: Something here is not known.
+        MissingResourceError: There is no source, or no folder for the target.
+        InputDataError: The source breaks its format, with ``file:line``.
+
+    """
+    from ssmi.pipeline.writers import convert
+
+    given = {
+        "format": input_format,
+        "encoding": encoding,
+        "offsets": offsets,
+        "tag_map": read_mapping(tag_map) if isinstance(tag_map, Path) else tag_map,
+        "labels": None if labels is None else list(labels),
+    }
+    options = _options({key: value for key, value in given.items() if value is not None})
+    with (reporter or Silent()).task("convert", total=0, unit="sentences") as advance:
+        return convert(source, target, to=to, scheme=scheme, options=options, advance=advance)
+
+
+def _options(given: Mapping[str, Any]) -> ReadOptions:
+    return options_from(given, source="options", refusal=ParameterError)
+
+
+def _word_finder(workspace: Workspace) -> Callable[[str], Iterable[tuple[int, int]]] | None:
+    """What finds (start, end) of every vocabulary word in a text; None where no vocabulary is built."""
+    folder = workspace.paths.vocabulary
+    if not (folder / manifests.MANIFEST_NAME).is_file():
+        workspace.reporter.note("no vocabulary built yet: match rates are left out (ssmi-cli features vocab)")
+        return None
+    from ssmi.pipeline.lexicon.trie import open_trie
+    from ssmi.pipeline.lexicon.vocabulary import TRIE_FILE
+
+    trie = open_trie(folder / TRIE_FILE)
+    return lambda text: [(start, end) for start, end, _ in trie.matches(text)]
+
+
+def _count_dictionary_uses(
+    workspace: Workspace, params: SegmentParams, files: Iterable[Path]
+) -> tuple[LineUse, ...] | None:
+    """How often each line of ``segment.user_dict`` matched in all files together; None where there is none."""
+    if params.user_dict is None:
+        return None
+    from ssmi.pipeline.features.segmentation import segment_sentence
+    from ssmi.pipeline.lexicon.segmenter import open_segmenter
+
+    path = workspace.root / params.user_dict
+    cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=path)
+    workspace.reporter.note(f"counting how often each line of {params.user_dict} matches")
+    sentences = (sentence.characters for file in files for sentence in read_sentences(file)[0])
+    uses = count_uses(
+        read_user_dictionary(path), sentences, segment=lambda characters: segment_sentence(characters, cut)[0]
+    )
+    return tuple(uses)

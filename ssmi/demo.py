@@ -1,0 +1,81 @@
+"""The demonstration: ``dvc repro`` on the default data set, and what it came to.
+
+What was built is also kept as an experiment of DVC: another processor builds other bytes than dvc.lock was committed
+with, so the commit is no way back to them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ssmi import dvc
+from ssmi.model.evaluation.scoring import Scores
+from ssmi.model.runs.files import METRICS
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.workspace import Workspace
+
+EXPERIMENT = "demo"
+"""Name of the experiment that keeps what was built."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the demonstration built.
+
+    Attributes:
+        dataset: The data set.
+        sentences: Their number by split.
+        n_segments: Distinct word segments.
+        n_oov_segments: Those of them outside the vocabulary.
+        n_boundaries: Boundary words.
+        scores: By split.
+        kept: Whether the experiment ``demo`` brings it back.
+
+    """
+
+    dataset: str
+    sentences: Mapping[str, int]
+    n_segments: int
+    n_oov_segments: int
+    n_boundaries: int
+    scores: Mapping[str, Scores]
+    kept: bool
+
+
+def run_demo(workspace: Workspace) -> DemoResult:
+    """Run ``dvc repro``, its output on the screen, and keep what it built as an experiment.
+
+    Raises:
+        SsmiError: It did not finish.
+
+    """
+    dataset = workspace.dataset(None)
+    workspace.reporter.note(f"dvc repro: raw text → features → a tagger for {dataset!r}; a few minutes on two cores")
+    if dvc.run_dvc(workspace.root, ["repro"], quiet=False):
+        raise SsmiError("dvc repro did not finish", next_step="read its message above; `ssmi-cli doctor` helps")
+    try:
+        kept = dvc.save_experiment(workspace.root, EXPERIMENT)
+    except (SsmiError, OSError) as error:  # without git, say; what was built is there all the same
+        workspace.reporter.note(f"not kept as an experiment: {error}")
+        kept = False
+    return _result(workspace, dataset, kept=kept)
+
+
+def _result(workspace: Workspace, dataset: str, *, kept: bool) -> DemoResult:
+    prepare, embed, shards = (
+        manifests.load(workspace.paths.stage(stage, dataset)).report.statistics
+        for stage in ("prepare", "embed", "shards")
+    )
+    metrics = json.loads((workspace.paths.run(dataset) / METRICS).read_text(encoding="utf-8"))
+    return DemoResult(
+        dataset,
+        prepare["sentences"],
+        embed["distinct_segments"],
+        embed["oov_segments"],
+        shards["boundaries"],
+        {split: Scores.from_json(body) for split, body in metrics.items()},
+        kept,
+    )

@@ -1,0 +1,146 @@
+"""dvc.yaml, written from the stages themselves: their versions, what they read, their parameters and outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
+from ssmi.model.runs.revision import REVISION
+from ssmi.pipeline.contract.artifacts import PER_DATASET
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
+from ssmi.workspace import Workspace
+
+NAME = "dvc.yaml"
+TRAIN = "train"
+DATA = "data"
+"""Folder of a project with the raw files of its own data sets."""
+_HEADER = """\
+The stages are written by `ssmi-cli dvc write`; run it again after an upgrade of the program. `--stage-version` is the
+version of what a stage computes: DVC runs a stage again when it is another. Keys and stages of your own stay."""
+_VERSION = re.compile(r"--stage-version (\d+)")
+
+Entry = dict[str, Any]
+
+
+def write_pipeline(root: Path) -> Path:
+    """Write the stages of this program into a project's dvc.yaml.
+
+    What else stands in the file, stages of other names among it, stays as it is. Needs the installed package alone.
+
+    Args:
+        root: The project's folder, with its params.yaml.
+
+    Returns:
+        The file.
+
+    Raises:
+        ParameterError: params.yaml or a dvc.yaml that is there cannot be read.
+
+    """
+    path = root / NAME
+    document = _read(path)
+    if not document:
+        document.yaml_set_start_comment(_HEADER)
+    stages = document.setdefault("stages", {})
+    stages.update(pipeline_stages(root))
+    with path.open("w", encoding="utf-8") as stream:
+        _yaml().dump(document, stream)
+    return path
+
+
+def outdated(root: Path) -> list[str]:
+    """Name the stages that ``write_pipeline`` would change, in order. Raises as it does."""
+    stages = _read(root / NAME).get("stages") or {}
+    return [name for name, entry in pipeline_stages(root).items() if stages.get(name) != entry]
+
+
+def of_other_versions(root: Path, names: Iterable[str]) -> list[str]:
+    """Name those stages of a project's dvc.yaml that it runs in another version than this program has."""
+    stages = _read(root / NAME).get("stages") or {}
+    versions = {name: _VERSION.search(str((stages.get(name) or {}).get("cmd", ""))) for name in names}
+    return [name for name, version in versions.items() if version and int(version[1]) != version_of(name)]
+
+
+def version_of(name: str) -> int:
+    """The version of a stage, ``train`` among them. Raises ParameterError for an unknown name."""
+    return REVISION if name == TRAIN else get_stage(name).version
+
+
+def check_version(name: str, version: int | None) -> None:
+    """Refuse to run a stage for a dvc.yaml that names another version of it; None names none.
+
+    Raises:
+        StaleArtifactError: DVC would record the output under a version that did not make it.
+
+    """
+    if version is not None and version != version_of(name):
+        raise StaleArtifactError(
+            f"{NAME} asks for version {version} of {name}, this program has {version_of(name)}",
+            next_step="ssmi-cli dvc write, then run it again",
+        )
+
+
+def pipeline_stages(root: Path) -> dict[str, Entry]:
+    """Name of each stage → its entry in a project's dvc.yaml. Raises ParameterError for a wrong params.yaml."""
+    has_raw_files = any((root / DATA / name).is_dir() for name in Workspace(root).params().datasets)
+    stages = {name: _stage(name, raw_files=has_raw_files and name == "prepare") for name in STAGE_NAMES}
+    return {**stages, TRAIN: _train()}
+
+
+def _stage(name: str, *, raw_files: bool) -> Entry:
+    stage = get_stage(name)
+    entry: Entry = {"desc": stage.summary}
+    item = ""
+    if stage.per_dataset:
+        entry["matrix"] = {"dataset": "${datasets}"}
+        item = " ${item}"  # DVC makes `--dataset NAME` of it, the name quoted for the shell
+    entry["cmd"] = f"ssmi-cli features {name} --stage-version {stage.version}{item}"
+    if deps := [*map(_output, stage.upstream), *([DATA] if raw_files else [])]:
+        entry["deps"] = deps
+    return {**entry, "params": [*stage.sections, *stage.watched], "outs": [_output(name)]}
+
+
+def _train() -> Entry:
+    run = f"artifacts/{TRAIN}/${{item.dataset}}"
+    return {
+        "desc": "train a tagger on the shards; dev picks the epoch, test is read once",
+        "matrix": {"dataset": "${datasets}"},
+        "cmd": f"ssmi-cli train --stage-version {REVISION} ${{item}}",
+        "deps": [_output("shards")],
+        "params": ["encoder", "model", "train"],
+        "outs": [f"{run}/{CHECKPOINT}", f"{run}/{COUNTS}", {f"{run}/{METRICS}": {"cache": False}}],
+        "metrics": [{f"{run}/{HEADLINE}": {"cache": False}}],
+        "plots": [{f"{run}/{HISTORY}": {"cache": False, "x": "epoch", "y": "dev_f1"}}],
+    }
+
+
+def _output(stage: str) -> str:
+    return f"artifacts/{stage}/${{item.dataset}}" if PER_DATASET[stage] else f"artifacts/{stage}"
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    yaml.width = 120
+    return yaml
+
+
+def _read(path: Path) -> Any:
+    """The file, with its comments; an empty document where there is none."""
+    yaml = _yaml()
+    try:
+        document = yaml.load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (YAMLError, ValueError) as error:
+        raise ParameterError(f"{path}: not YAML ({' '.join(str(error).split())})", next_step="correct it") from None
+    if document is None:
+        document = yaml.map()
+    if not isinstance(document, Mapping) or not isinstance(document.get("stages") or {}, Mapping):
+        raise ParameterError(f"{path}: holds no stages", next_step="move it away, then ssmi-cli dvc write")
+    return document

@@ -1,0 +1,158 @@
+"""Scores of a run on a split of a data set or on a labelled file, with how reliable its probabilities are.
+
+Whatever can be refused is refused before torch is imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ssmi.loading import garbage_collection_paused
+from ssmi.model.evaluation.calibration import Calibration
+from ssmi.model.evaluation.scoring import Counts, Scores
+from ssmi.pipeline.assets.folders import options_beside
+from ssmi.pipeline.assets.resolve import DatasetFiles, find_dataset
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.readers.options import ReadOptions, options_from
+from ssmi.runs import nearest_project, run_and_dataset
+from ssmi.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ssmi.evaluation.labelled_files import FileScores
+
+__all__ = ["Calibration", "Counts", "Evaluation", "Scores", "evaluate_file", "evaluate_split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a run came to on a split or a file.
+
+    Attributes:
+        title: The split, or the file's name.
+        scores: Precision, recall and F1, ratios from 0 to 1, with their counts.
+        calibration: How probabilities and precision go together.
+        file: How the file was read and what the run does not know in it; None where shards were scored.
+
+    """
+
+    title: str
+    scores: Scores
+    calibration: Calibration
+    file: FileScores | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``ssmi-cli evaluate --json`` prints under the title."""
+        if self.file is not None:
+            return self.file.to_json()
+        return {**self.scores.to_json(), "calibration": self.calibration.to_json()}
+
+
+def evaluate_split(
+    workspace: Workspace, *, run: Path | None, dataset: str | None, split: str, device: str
+) -> Evaluation:
+    """Score a run on a split of a data set's shards; see ``Project.evaluate``.
+
+    With both ``run`` and ``dataset``, where there are no shards that the run can read, the split's own file is tagged.
+    """
+    folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
+    shards = workspace.paths.shards(name)
+    from ssmi.model.evaluate import tag_split, why_unfit
+
+    why_not = why_unfit(run=folder, shards=shards) if run is not None and dataset is not None else ""
+    if why_not:
+        files = find_dataset(name, root=workspace.root, reporter=workspace.reporter)
+        file = _file_of(files, split, why_not=why_not)
+        workspace.reporter.note(f"{why_not}; {file} is tagged as `predict` does")
+        tagged_file = _tag_file(
+            folder,
+            file,
+            files.options,
+            project=_features_of(folder, workspace),
+            device=device,
+            reporter=workspace.reporter,
+        )
+        return replace(tagged_file, title=split)
+    tagged = tag_split(
+        run=folder, shards=shards, split=split, device=device, reporter=workspace.reporter, probabilities=True
+    )
+    return Evaluation(split, tagged.scores, tagged.calibration)
+
+
+def evaluate_file(
+    run: Path,
+    file: Path,
+    *,
+    project: Path | None,
+    encoding: str | None = None,
+    offsets: str | None = None,
+    device: str = "auto",
+    reporter: Reporter | None = None,
+) -> Evaluation:
+    """Score a run on a labelled file of any format that ``prepare`` reads, tagged as ``predict`` does.
+
+    Args:
+        run: The run folder, or a packed one.
+        file: The file, or a folder of brat's.
+        project: The project whose features the run reads; None for the nearest above the run.
+        encoding: Of the file; None as a ``dataset.yaml`` beside it says, else UTF-8.
+        offsets: ``auto``, ``code-points`` or ``utf-16``; None as a ``dataset.yaml`` beside it says.
+        device: Where to compute.
+        reporter: Told of progress, and of what was repaired or left out; None for silence.
+
+    Raises:
+        ParameterError: An encoding or a unit of offsets that is not known.
+        MissingResourceError: The run or the file is not there.
+        InputDataError: The file breaks its format, with ``file:line``.
+
+    """
+    given = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
+    beside = options_beside(file).model_dump(exclude_unset=True)
+    options = options_from({**beside, **given}, source="evaluate", refusal=ParameterError)
+    return _tag_file(run, file, options, project=project, device=device, reporter=reporter or Silent())
+
+
+def _file_of(files: DatasetFiles, split: str, *, why_not: str) -> Path:
+    if split not in files.splits:
+        raise MissingResourceError(
+            f"{why_not}; nor has the data set a {split} file",
+            next_step=f"choose --split {' or '.join(files.splits)}, or ssmi-cli features build --dataset {files.name}",
+        )
+    return files.splits[split]
+
+
+def _features_of(run: Path, workspace: Workspace) -> Path:
+    """The project that a run was trained in where it lies in one, else the one at hand."""
+    try:
+        return nearest_project(run)
+    except MissingResourceError:
+        return workspace.root
+
+
+def _tag_file(
+    run: Path, file: Path, options: ReadOptions, *, project: Path | None, device: str, reporter: Reporter
+) -> Evaluation:
+    with garbage_collection_paused():
+        from ssmi.evaluation.labelled_files import score_file
+        from ssmi.predict.tagger import Tagger
+
+        tagger = Tagger.open(run, project=project, device=device, threads=0, reporter=reporter)
+    scored = score_file(tagger, file, options=options, reporter=reporter)
+    _note_reading(file, scored, reporter)
+    return Evaluation(file.name, scored.scores, scored.calibration, scored)
+
+
+def _note_reading(file: Path, scored: FileScores, reporter: Reporter) -> None:
+    """Say what the reader says of the file, what it repaired or left out, and which types the run does not know."""
+    report = scored.report
+    for text in report.notes:
+        reporter.note(f"{file.name}: {text}")
+    for what, counts in (("repaired", report.repairs), ("left out", report.skipped)):
+        for reason, n in counts.items():
+            lines = ", ".join(map(str, report.first_lines.get(reason, [])))
+            reporter.note(f"{file.name}: {what}: {reason}, {n:,} times (lines {lines}{' ...' if n > 5 else ''})")
+    if scored.unknown_types:
+        types = ", ".join(f"{label} ({n:,})" for label, n in scored.unknown_types.items())
+        reporter.note(f"{file.name}: entities of types that the run does not know count as missed: {types}")

@@ -1,0 +1,58 @@
+"""Asking about a character in a project: its features as they are built, its parameters, its encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssmi.explain.explanation import Candidate, Explanation, Source, explain
+from ssmi.pipeline.assets.resolve import find_encoder
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ssmi.predict.user_entities import UserEntity
+
+__all__ = ["Candidate", "Explanation", "Source", "explain_character", "find_user_entity"]
+
+_SECTIONS = ("selection", "encoder", "datasets")
+"""Of params.yaml, those that may be overridden; the rest is in the features as built."""
+
+
+def explain_character(
+    workspace: Workspace, character: str, segment: str, *, dataset: str | None, overrides: Iterable[str]
+) -> Explanation:
+    """Rank all words that hold a character; see ``Project.explain``."""
+    overrides = tuple(overrides)
+    params = workspace.params(overrides)
+    if unread := [text for text in overrides if text.partition(".")[0].strip() not in _SECTIONS]:
+        raise ParameterError(
+            f"-S {unread[0]}: explain reads selection.* alone; the rest is in the features as built",
+            next_step="build the features with it, then ask again",
+        )
+
+    def encoder() -> Path:
+        named = params.encoder
+        return find_encoder(named.name, revision=named.revision, root=workspace.root, reporter=workspace.reporter).path
+
+    return explain(
+        character,
+        segment,
+        vocab=workspace.paths.vocabulary,
+        embed=workspace.paths.stage("embed", dataset or params.datasets[0]),
+        params=params.selection,
+        find_encoder=encoder,
+    )
+
+
+def find_user_entity(segment: str, file: Path) -> UserEntity | None:
+    """The entity that a segment is in a file of words and labels, as ``predict --entities`` reads it.
+
+    Raises:
+        InputDataError: A line of the file is wrong, with ``file:line``.
+
+    """
+    from ssmi.predict.user_entities import UserEntities  # with torch
+
+    return UserEntities.read(file).get(segment)

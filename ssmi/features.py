@@ -1,0 +1,94 @@
+"""Building features: every stage of a data set that is not current, or one stage, in this process or on workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ssmi import dvc
+from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.executor import open_executor
+from ssmi.pipeline.stages.registry import build as build_stages
+from ssmi.pipeline.stages.registry import get_stage
+from ssmi.pipeline.stages.stage import StageContext, run
+from ssmi.workspace import Workspace
+
+State = Literal["built", "current"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageState:
+    """What became of one stage.
+
+    Attributes:
+        name: The stage.
+        state: ``built`` just now, or ``current`` and left as it was.
+        folder: Its output.
+
+    """
+
+    name: str
+    state: State
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureBuild:
+    """What became of a data set's stages.
+
+    Attributes:
+        dataset: The data set.
+        stages: One item a stage, in the order in which they run.
+
+    """
+
+    dataset: str
+    stages: tuple[StageState, ...]
+
+
+def build(
+    workspace: Workspace,
+    dataset: str | None,
+    *,
+    workers: int,
+    scheduler: str | None,
+    overrides: Iterable[str],
+    force: bool,
+) -> FeatureBuild:
+    """Run every stage that is not current, and tell DVC; see ``Project.build_features``."""
+    overrides = tuple(overrides)
+    with _context(workspace, dataset, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+        built = list(build_stages(context, force=force))
+        stages = tuple(
+            StageState(one.stage.name, "built" if one.ran else "current", context.folder(one.stage.name))
+            for one in built
+        )
+    dvc.record(workspace, context.dataset, [one.name for one in stages], overridden=bool(overrides))
+    return FeatureBuild(context.dataset, stages)
+
+
+def run_stage(
+    workspace: Workspace,
+    name: str,
+    dataset: str | None,
+    *,
+    workers: int,
+    scheduler: str | None,
+    overrides: Iterable[str],
+) -> StageReport:
+    """Run one stage whether it is current or not, as ``dvc repro`` asks for; see ``Project.run_stage``."""
+    with _context(workspace, dataset, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+        return run(get_stage(name), context).report
+
+
+@contextmanager
+def _context(
+    workspace: Workspace, dataset: str | None, *, workers: int, scheduler: str | None, overrides: Iterable[str]
+) -> Iterator[StageContext]:
+    params = workspace.params(overrides)
+    name = dataset or params.datasets[0]
+    with open_executor(workers=workers, scheduler=scheduler) as executor:
+        yield StageContext(workspace.root, name, params, executor, workspace.reporter)

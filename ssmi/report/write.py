@@ -1,0 +1,61 @@
+"""Writing the report of a run of a project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssmi.pipeline.contract.tables import writing
+from ssmi.runs import run_and_dataset
+from ssmi.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ssmi.report.build import ErrorCounts
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """A page that was written.
+
+    Attributes:
+        path: The file.
+        split: What was tagged.
+        f1: Of all types together, from 0 to 1.
+        errors: How many of each kind; as a str a line for people.
+
+    """
+
+    path: Path
+    split: str
+    f1: float
+    errors: ErrorCounts
+
+
+def write_report(
+    workspace: Workspace, dataset: str | None, *, run: Path | None, split: str, out: Path | None, device: str
+) -> ReportResult:
+    """Write one HTML page about a run; see ``Project.report``."""
+    folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
+    target = out or folder / f"report-{split}.html"
+    from ssmi.report.build import build  # with torch: a run that is not there is refused before
+
+    page = build(
+        run=folder,
+        title=f"{name}, {split}",
+        run_name=_name_of(folder, workspace.root),
+        paths=workspace.paths,
+        dataset=name,
+        split=split,
+        device=device,
+        reporter=workspace.reporter,
+    )
+    with writing(target) as temporary:
+        temporary.write_text(page.html, encoding="utf-8", newline="\n")
+    return ReportResult(target, split, page.f1, page.errors)
+
+
+def _name_of(run: Path, root: Path) -> str:
+    """A run's folder below the project; elsewhere its last name alone, because a page travels and paths do not."""
+    whole = run.resolve()
+    return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name

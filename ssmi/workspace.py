@@ -1,0 +1,67 @@
+"""The ground that everything stands on: the folder with params.yaml, its artifacts, and who is told of progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.artifacts import PARAMS_NAME, ArtifactPaths
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.progress import Reporter, Silent
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A project folder without the verbs: what the modules of the application take.
+
+    Attributes:
+        root: The folder that holds params.yaml, absolute.
+        reporter: Told of progress and notes; silent by default.
+
+    """
+
+    root: Path
+    reporter: Reporter = field(default_factory=Silent)
+
+    @property
+    def paths(self) -> ArtifactPaths:
+        """Where everything lies."""
+        return ArtifactPaths(self.root)
+
+    def params(self, overrides: Iterable[str] = (), *, device: str | None = None) -> Params:
+        """params.yaml with changes.
+
+        Args:
+            overrides: ``section.key=value``, the later ones over the earlier.
+            device: A value for ``train.device`` over all of them.
+
+        Raises:
+            ParameterError: Naming every mistake at once.
+
+        """
+        more = () if device is None else (f"train.device={device}",)
+        return parameters.load(self.paths.params, overrides=(*overrides, *more))
+
+    def dataset(self, name: str | None) -> str:
+        """The data set meant by ``name``: for None the first that params.yaml lists."""
+        return name or self.params().datasets[0]
+
+
+def find_root(start: Path, *, upward: bool = True) -> Path:
+    """The nearest folder with params.yaml: ``start``, or with ``upward`` one above it.
+
+    Raises:
+        MissingResourceError: There is none.
+
+    """
+    start = start.resolve()
+    for folder in [start, *start.parents] if upward else [start]:
+        if (folder / PARAMS_NAME).is_file():
+            return folder
+    raise MissingResourceError(
+        f"no {PARAMS_NAME} in {start}{' or above it' if upward else ''}",
+        next_step="run inside a project folder, or pass --project FOLDER",
+    )

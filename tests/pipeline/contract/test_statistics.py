@@ -1,0 +1,46 @@
+"""The typed statistics of a manifest: read back as written; those of another version are refused by name."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.artifacts import ArtifactPaths
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics, VocabStatistics
+
+OF_STAGE = {
+    "vocab": VocabStatistics,
+    "prepare": PrepareStatistics,
+    "embed": EmbedStatistics,
+    "shards": ShardsStatistics,
+}
+
+
+@pytest.mark.parametrize("stage", OF_STAGE)
+def test_what_a_stage_wrote_reads_back(built_once: Any, stage: str) -> None:
+    manifest = manifests.load(ArtifactPaths(built_once.root).stage(stage, "tiny"))
+    assert OF_STAGE[stage].of(manifest).to_json() == manifest.report.statistics
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"max_window": ...}, "max_window: Field required"),
+        ({"max_width": 3}, "max_width: Extra inputs"),
+        ({"max_window": "long"}, "max_window: .*integer"),
+        ({"feature_parameters": {}}, r"feature_parameters\.encoder: Field required"),
+    ],
+)
+def test_those_of_another_version_are_refused_by_name(project: Any, change: dict[str, Any], complaint: str) -> None:
+    folder = ArtifactPaths(project.root).shards("tiny")
+    body = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    changed = {**body["report"]["statistics"], **change}
+    body["report"]["statistics"] = {key: value for key, value in changed.items() if value is not ...}
+    (folder / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=complaint) as caught:
+        ShardsStatistics.of(manifests.load(folder))
+    assert "shards of tiny" in caught.value.message and "build the features again" in caught.value.next_step

@@ -1,0 +1,75 @@
+"""Opening the segmenters: user dictionaries, jieba's cache, and what happens without rjieba."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+from ssmi.pipeline.features.segmentation import segment_sentence
+from ssmi.pipeline.lexicon.segmenter import open_both_segmenters, open_segmenter
+
+
+@pytest.fixture
+def fresh_segmenters() -> Iterator[None]:
+    yield
+    open_segmenter.cache_clear()
+
+
+@pytest.mark.usefixtures("fresh_segmenters")
+def test_a_user_dictionary_adds_words_to_its_own_segmenter_only(tmp_path: Path) -> None:
+    user_dict = tmp_path / "user.txt"
+    user_dict.write_text("陈思远先生 1000 n\n", encoding="utf-8")
+    text = list("陈思远先生来到北京")
+    taught = open_segmenter("jieba", hmm=True, user_dict=user_dict)
+    assert segment_sentence(text, taught)[0] == ["陈思远先生", "来到", "北京"]
+    assert "陈思远先生" not in segment_sentence(text, open_segmenter("jieba", hmm=True, user_dict=None))[0]
+
+
+@pytest.mark.usefixtures("fresh_segmenters")
+def test_user_dictionaries_that_cannot_be_used(tmp_path: Path) -> None:
+    user_dict = tmp_path / "user.txt"
+    with pytest.raises(MissingResourceError, match=r"user\.txt"):
+        open_segmenter("jieba", hmm=True, user_dict=user_dict)
+    user_dict.write_bytes("云计算\n".encode("gb18030"))
+    with pytest.raises(InputDataError, match=r"user\.txt:1: not UTF-8"):
+        open_segmenter("jieba", hmm=True, user_dict=user_dict)
+    with pytest.raises(ParameterError, match=r"segment\.user_dict.*rjieba"):
+        open_segmenter("rjieba", hmm=True, user_dict=user_dict)
+
+
+def test_jieba_says_nothing_and_leaves_nothing_in_the_shared_temporary_folder(tmp_path: Path) -> None:
+    shared, home = tmp_path / "shared", tmp_path / "home"
+    shared.mkdir()
+    home.mkdir()
+    program = (
+        "from ssmi.pipeline.features.segmentation import segment_sentence\n"
+        "from ssmi.pipeline.lexicon.segmenter import open_segmenter\n"
+        "cut = open_segmenter('jieba', hmm=True, user_dict=None)\n"
+        "assert segment_sentence(list('来到北京'), cut)[0] == ['来到', '北京']\n"
+    )
+    environment = os.environ | {name: str(shared) for name in ("TMPDIR", "TEMP", "TMP")}
+    environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home)}
+    # bytecode compilation of jieba's old regular expressions warns once; that is not jieba speaking
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    root = Path(__file__).parents[3]
+    for _ in range(2):  # without a cache, then with it
+        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert list(shared.iterdir()) == []
+    assert list(home.rglob("jieba.cache"))
+
+
+@pytest.mark.usefixtures("fresh_segmenters")
+def test_both_segmenters_or_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = open_both_segmenters(hmm=True)
+    assert pair is not None
+    assert [segment_sentence(list("来到北京"), cut)[0] for cut in pair] == [["来到", "北京"]] * 2
+    open_segmenter.cache_clear()
+    monkeypatch.setitem(sys.modules, "rjieba", None)  # as where it is not installed
+    assert open_both_segmenters(hmm=True) is None

@@ -1,0 +1,98 @@
+"""User dictionaries: every line is a word that jieba can find, or is named with what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.segmentation import segment_sentence
+from ssmi.pipeline.lexicon.segmenter import open_segmenter
+from ssmi.pipeline.lexicon.user_dictionary import UserWord, count_uses, read_user_dictionary, repeated
+
+GOOD = "云计算平台 99999 n\n欧台怠杆 500\n\n韩玉鉴赏 nz\r\n八一双鹿  \nAI+教育 3\n"
+
+
+def _write(folder: Path, body: str | bytes) -> Path:
+    path = folder / "words.txt"
+    path.write_bytes(body.encode() if isinstance(body, str) else body)
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lines_are_word_count_tag(encoding: str, tmp_path) -> None:
+    assert read_user_dictionary(_write(tmp_path, GOOD.encode(encoding))) == [
+        UserWord(1, "云计算平台", 99999, "n"),
+        UserWord(2, "欧台怠杆", 500, None),
+        UserWord(4, "韩玉鉴赏", None, "nz"),
+        UserWord(5, "八一双鹿", None, None),
+        UserWord(6, "AI+教育", 3, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("云计算平台,99999,n", "not separated by blanks"),
+        ("云计算平台，99999", "not separated by blanks"),
+        ("云计算平台\t99999", "a tab"),
+        ("云计算平台\u300099999", "a full-width"),
+        ("云计算平台  99999", "more than one blank"),
+        (" 云计算平台", "more than one blank"),
+        ("南北高架 nz 5", "tag stands before the count"),
+        ("500 南北高架", "count stands before the word"),
+        ("南北高架 1.5", "not a whole number"),
+        ("南北高架 -3 n", "not a whole number"),
+        ("Edu Trust认证 2000", "a blank inside the word"),
+        ("南北高架 5 名词", "a blank inside the word, or a field that is neither count nor tag"),
+        ("# 我的词", "a blank inside"),
+    ],
+)
+def test_a_line_of_another_form_is_named(line: str, why: str, tmp_path) -> None:
+    path = _write(tmp_path, f"好词一二 5\n{line}\n云服务器 5\n{line}\n")
+    with pytest.raises(InputDataError, match=why) as raised:
+        read_user_dictionary(path)
+    assert f"{path}:2: " in raised.value.message and f"{path}:4: " in raised.value.message
+    assert f"{path}:1: " not in raised.value.message and "word [count] [tag]" in raised.value.next_step
+
+
+def test_of_very_many_the_first_are_named_and_the_rest_counted(tmp_path) -> None:
+    with pytest.raises(InputDataError, match=r"words\.txt:20: .*; and 480 more lines"):
+        read_user_dictionary(_write(tmp_path, "甲,1\n" * 500))
+
+
+def test_another_encoding_is_refused_with_its_line(tmp_path) -> None:
+    path = _write(tmp_path, b"ab 1\n" + "云计算 5\n".encode("gb18030"))
+    with pytest.raises(InputDataError, match=r"words\.txt:2: not UTF-8"):
+        read_user_dictionary(path)
+
+
+def test_what_is_said_never_to_match_does_not_and_the_rest_is_found(tmp_path) -> None:
+    """Words of two letters of each kind; jieba chooses the count of those without one so that they are found."""
+    letters = "央視a1·，《Ａ𠮷-+#.é"
+    words = [f"{left}{right}" for left in letters for right in letters]
+    path = _write(tmp_path, "\n".join(words))
+    known = read_user_dictionary(path)
+    assert [one.word for one in known] == words
+    cut = open_segmenter("jieba", hmm=False, user_dict=path)
+    found = {one.word: one.word in segment_sentence(["。", *one.word, "。"], cut)[0] for one in known}
+    assert not any(found[one.word] for one in known if one.never)
+    assert all(found[one.word] for one in known if not one.never)
+    assert 0 < sum(found.values()) < len(found)
+
+
+def test_uses_are_counted_by_line(tmp_path) -> None:
+    path = _write(tmp_path, "南都高枕 1000000\n音·乐\n欧台怠杆 1000000\n南都高枕 2000000\n云计 0\n")
+    words = read_user_dictionary(path)
+    assert [(one.line, last) for one, last in repeated(words)] == [(1, 4)]
+    cut = open_segmenter("jieba", hmm=True, user_dict=path)
+    texts = ["南都高枕和南都高枕", "在南都高枕", "音·乐"]
+    uses = count_uses(words, map(list, texts), segment=lambda characters: segment_sentence(characters, cut)[0])
+    assert [(use.line, use.segments, use.sentences, use.note) for use in uses] == [
+        (1, 3, 2, "line 4 gives it again"),
+        (2, 0, 0, "jieba cuts at '·'"),
+        (3, 0, 0, ""),
+        (4, 3, 2, ""),
+        (5, 0, 0, "count 0 tells jieba never to cut it out"),
+    ]

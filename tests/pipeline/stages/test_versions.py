@@ -1,0 +1,278 @@
+"""What every stage writes, as git holds it: another output needs another ``Stage.version``.
+
+Two tiny projects are built, one as params.yaml says and one with the switches thrown. What is the same on every
+processor (words, ids, counts, texts) is compared by digest, floats by a few sums with a tolerance. `make golden` writes
+the file anew, and refuses where a version was forgotten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.artifacts import ArtifactPaths
+from ssmi.pipeline.features.oov import ENCODING_VERSION
+from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "stages.json"
+SAMPLE = Path(__file__).parents[3] / "pipeline" / "readers" / "sample"
+SWITCHED = (
+    "vocab.extra_words=extra.txt",
+    "vocab.max_words=400",
+    "prepare.sentences_per_part=25",
+    "segment.engine=rjieba",
+    "embed.context=sentence",
+    "embed.space=bert",
+    "selection.scope=sentence",
+    "selection.exclude_segment=true",
+    "pmi.estimator=paper",
+    "shards.tag_scheme=BIO",
+    "shards.hidden=true",
+    "shards.max_window=20",
+)
+RANDOM = ("selection.choice=random", "shards.tag_scheme=BIOES", "segment.hmm=false")
+VARIANTS: Mapping[str, tuple[str, ...]] = {"defaults": (), "switched": SWITCHED, "random": RANDOM}
+FROM_FLOATS = {"selection/cosines.parquet"}
+"""Counts that another processor may shift from one bin to the next."""
+ENCODING = "encoding"
+"""Not a stage: the vectors of words that lie in the scratch folder."""
+
+Output = dict[str, dict[str, Any]]
+"""File → digest of what is exact in it, and sums of each of its float columns."""
+
+
+# --- what a stage wrote ---------------------------------------------------------------------------------------------
+
+
+def _sums(values: np.ndarray[Any, np.dtype[Any]]) -> list[float]:
+    """Their number, and sums that no swap and no change of sign leaves alone."""
+    flat = values.astype(np.float64).ravel()
+    weights = np.cos(np.arange(flat.size))
+    return [flat.size, float(np.abs(flat).sum()), float((flat * weights).sum())]
+
+
+def _column(column: pa.ChunkedArray) -> list[float] | None:
+    """Sums of a column of floats, or of lists of floats; None for any other."""
+    flat = column.combine_chunks()
+    while pa.types.is_list(flat.type) or pa.types.is_fixed_size_list(flat.type):
+        flat = flat.flatten()
+    return _sums(flat.drop_null().to_numpy(zero_copy_only=False)) if pa.types.is_floating(flat.type) else None
+
+
+def _table(path: Path, *, exact: bool) -> dict[str, Any]:
+    table = pq.read_table(path)
+    found: dict[str, Any] = {"floats": {}}
+    kept: dict[str, Any] = {"schema": str(table.schema.remove_metadata())}
+    for name in table.column_names:
+        sums = _column(table[name])
+        if sums is not None:
+            found["floats"][name] = sums
+        elif exact:
+            kept[name] = table[name].to_pylist()
+        else:
+            found["floats"][name] = [float(sum(table[name].to_pylist()))]
+    return {**found, "exact": _digest(kept)}
+
+
+def _array(path: Path) -> dict[str, Any]:
+    array = np.load(path)
+    kind = [str(array.dtype), list(array.shape)]
+    if np.issubdtype(array.dtype, np.floating):
+        return {"floats": {"values": _sums(array)}, "exact": _digest(kind)}
+    return {"floats": {}, "exact": _digest([*kind, array.tolist()])}
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    """The report alone: parameters are compared by the build itself, and digests of floats differ by processor."""
+    floats: dict[str, list[float]] = {}
+
+    def without_floats(value: Any, name: str) -> Any:
+        if isinstance(value, float):
+            floats[name] = [value]
+            return None
+        if isinstance(value, dict):
+            left = {key: each for key, each in value.items() if not key.endswith(("_digest", "feature_parameters"))}
+            return {key: without_floats(each, f"{name}.{key}") for key, each in left.items()}
+        return value
+
+    exact = without_floats(json.loads(path.read_text(encoding="utf-8"))["report"], "report")
+    return {"floats": floats, "exact": _digest(exact)}
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=True, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _file(path: Path, *, exact: bool) -> dict[str, Any]:
+    if path.name == "manifest.json":
+        return _manifest(path)
+    if path.suffix == ".parquet":
+        return _table(path, exact=exact)
+    if path.suffix == ".npy":
+        return _array(path)
+    if path.suffix == ".safetensors":
+        from safetensors.numpy import load_file
+
+        tensors = load_file(path)
+        kinds = {name: [str(tensor.dtype), list(tensor.shape)] for name, tensor in tensors.items()}
+        return {"floats": {name: _sums(tensor) for name, tensor in tensors.items()}, "exact": _digest(kinds)}
+    return {"floats": {}, "exact": hashlib.sha256(path.read_bytes()).hexdigest()[:32]}
+
+
+def _output(folder: Path, stage: str) -> Output:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    names = [path.relative_to(folder).as_posix() for path in paths]
+    return {
+        name: _file(path, exact=f"{stage}/{name}" not in FROM_FLOATS) for name, path in zip(names, paths, strict=True)
+    }
+
+
+def _encoding(project: Any) -> Output:
+    """The scratch files together: their names depend on the encoder's bytes."""
+    arrays = [np.load(path) for path in sorted((project.root / ".ssmi" / "scratch" / "embed").glob("*.npy"))]
+    squares = np.sort(np.concatenate([np.square(array.astype(np.float64)).sum(axis=1) for array in arrays]))
+    return {"vectors": {"floats": {"squares": _sums(squares)}, "exact": _digest([len(squares), arrays[0].shape[1]])}}
+
+
+def _given(project: Any, overrides: tuple[str, ...]) -> str:
+    """Digest of what the tiny project is: raw files, word vectors and the parameters of features."""
+    files = [*sorted((project.root / "data").rglob("*.*")), project.root / "vectors.txt", project.root / "extra.txt"]
+    params = parameters.load(project.root / "params.yaml", overrides=overrides)
+    sections = {name: params.section(name) for name in ("encoder", *STAGE_NAMES)}
+    return _digest([*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files), sections])
+
+
+# --- golden and now -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: Any) -> dict[str, Any]:
+    """What this program writes, in the form of the golden file."""
+    found: dict[str, Any] = {
+        "versions": {**{name: get_stage(name).version for name in STAGE_NAMES}, ENCODING: ENCODING_VERSION},
+        "sample": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(SAMPLE.iterdir())},
+        "variants": {},
+    }
+    for variant, overrides in VARIANTS.items():
+        project = copy_project(pristine_project, tmp_path_factory.mktemp(variant))
+        (project.root / "extra.txt").write_text("只有测试集见过\n上海人民\n", encoding="utf-8")
+        project.build(*(word for override in overrides for word in ("-S", override)))
+        paths = ArtifactPaths(project.root)
+        outputs = {name: _output(paths.stage(name, "tiny"), name) for name in STAGE_NAMES}
+        given = _given(project, overrides)
+        found["variants"][variant] = {"given": given, "outputs": {**outputs, ENCODING: _encoding(project)}}
+    return found
+
+
+def _is_same(golden: Output, found: Output) -> bool:
+    """Floats may differ as they do between processors."""
+    if golden.keys() != found.keys():
+        return False
+    return all(
+        golden[name]["exact"] == found[name]["exact"]
+        and golden[name]["floats"].keys() == found[name]["floats"].keys()
+        and all(
+            found[name]["floats"][column] == pytest.approx(sums, rel=1e-3, abs=2e-2)
+            for column, sums in golden[name]["floats"].items()
+        )
+        for name in golden
+    )
+
+
+def _upstream(stage: str) -> set[str]:
+    """All stages before a stage whose output it reads, or what it reads follows from."""
+    direct = () if stage == ENCODING else get_stage(stage).upstream
+    return {*direct, *(name for each in direct for name in _upstream(each))}
+
+
+def forgotten(golden: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Stage → its files that are others, for those of the same version in which nothing that they read changed.
+
+    What only follows from an earlier stage is not named: that stage's new version builds it again.
+    """
+    changed: dict[str, set[str]] = {}
+    for variant, then in golden["variants"].items():
+        own = found["variants"].get(variant)
+        if own is None or own["given"] != then["given"]:
+            continue
+        for stage, output in own["outputs"].items():
+            before = then["outputs"][stage]
+            names = {name for name in output.keys() | before.keys() if not _is_same(*_only(name, before, output))}
+            if names:
+                changed.setdefault(stage, set()).update(names)
+    if golden["sample"] != found["sample"]:
+        changed.setdefault("prepare", set()).add("pipeline/readers/sample")
+    return {
+        stage: sorted(names)
+        for stage, names in changed.items()
+        if golden["versions"][stage] == found["versions"][stage] and not _upstream(stage) & changed.keys()
+    }
+
+
+def _only(name: str, *outputs: Output) -> Iterator[Output]:
+    return ({key: each for key, each in output.items() if key == name} for output in outputs)
+
+
+def _complaint(stages: Mapping[str, list[str]]) -> str:
+    lines = []
+    for stage, names in stages.items():
+        version = "ENCODING_VERSION beside isolated_vectors"
+        if stage != ENCODING:
+            version = f"STAGE.version in pipeline/stages/{stage}.py"
+        lines.append(f"{stage}: {', '.join(names)} came out otherwise: raise {version}, then make golden")
+    return "\n".join(lines)
+
+
+def test_another_output_has_another_version(now: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    golden = json.loads(GOLDEN.read_text(encoding="utf-8")) if GOLDEN.is_file() else None
+    if golden is not None and (stages := forgotten(golden, now)):
+        pytest.fail(_complaint(stages), pytrace=False)
+    if request.config.getoption("--write-golden"):
+        GOLDEN.write_text(json.dumps(now, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        return
+    assert golden is not None, "no golden stages: git holds them"
+    assert golden["versions"] == now["versions"], "a version was raised: make golden"
+    for variant, own in now["variants"].items():
+        assert golden["variants"][variant]["given"] == own["given"], "the tiny project is another: make golden"
+        for stage, output in own["outputs"].items():
+            assert _is_same(golden["variants"][variant]["outputs"][stage], output), f"{stage}: make golden"
+
+
+def _with_other_output(now: dict[str, Any], *stages: str) -> dict[str, Any]:
+    other: dict[str, Any] = json.loads(json.dumps(now))
+    for stage in stages:
+        other["variants"]["switched"]["outputs"][stage]["new.txt"] = {"exact": "x", "floats": {}}
+    return other
+
+
+def test_a_forgotten_version_is_named_where_the_change_began(now: dict[str, Any]) -> None:
+    assert forgotten(now, now) == {}
+    assert forgotten(now, _with_other_output(now, "pmi", "shards")) == {"pmi": ["new.txt"]}
+    both = {"embed": ["new.txt"], ENCODING: ["new.txt"]}
+    assert forgotten(now, _with_other_output(now, ENCODING, "embed", "selection")) == both
+    raised = _with_other_output(now, "embed", "selection", "shards")
+    raised["versions"]["embed"] += 1
+    assert forgotten(now, raised) == {}
+    sample = {**now, "sample": {**now["sample"], "train.txt": "another"}}
+    assert forgotten(now, sample) == {"prepare": ["pipeline/readers/sample"]}
+    assert "raise STAGE.version in pipeline/stages/pmi.py, then make golden" in _complaint({"pmi": ["pairs.parquet"]})
+
+
+def test_floats_of_another_processor_are_the_same_and_other_floats_are_not(now: dict[str, Any]) -> None:
+    def moved(by: float) -> dict[str, Any]:
+        other: dict[str, Any] = json.loads(json.dumps(now))
+        floats = other["variants"]["defaults"]["outputs"]["embed"]["vectors.npy"]["floats"]
+        floats["values"] = [value * (1 + by) for value in floats["values"]]
+        return other
+
+    assert forgotten(now, moved(1e-5)) == {}
+    assert forgotten(now, moved(1e-2)) == {"embed": ["vectors.npy"]}

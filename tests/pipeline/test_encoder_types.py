@@ -1,0 +1,178 @@
+"""The frozen encoder beside transformers' own class, for every type; wrong weights are refused where opened."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from ssmi.pipeline.contract.encoder_types import TYPES, encoder_shape
+from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.encoder import FrozenEncoder
+from ssmi.pipeline.features.tokens import CharacterTokens
+
+CHARACTERS = [chr(0x4E00 + index) for index in range(60)]
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS]
+POSITIONS = 40
+Write = Callable[..., Any]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "encoder"
+
+
+def _opened(folder: Path, **options: Any) -> FrozenEncoder:
+    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), **options)
+
+
+def _texts(longest: int) -> list[list[str]]:
+    rng = random.Random(longest)
+    return [rng.choices(CHARACTERS, k=length) for length in (longest, 1, 7, 20)]
+
+
+@torch.inference_mode()
+def _own_states(own: Any, folder: Path, text: list[str], **options: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
+    model = own.from_pretrained(folder, dtype=torch.float32, **options).eval()
+    ids = torch.tensor([[2, *(VOCABULARY.index(character) for character in text), 3]])
+    states: np.ndarray[Any, np.dtype[np.float32]] = model(input_ids=ids).last_hidden_state[0, 1:-1].numpy()
+    return states
+
+
+def test_every_type_is_tested(encoder_type: str) -> None:
+    assert encoder_type in TYPES and len(TYPES) == 8
+
+
+def test_states_are_those_of_the_types_own_class(folder: Path, encoder_type: str, write_typed_encoder: Write) -> None:
+    own = write_typed_encoder(folder, encoder_type, VOCABULARY, positions=POSITIONS)
+    encoder = _opened(folder)
+    after_padding = encoder_type in ("roberta", "xlm-roberta")
+    assert encoder.max_window == POSITIONS - 2 - after_padding
+    texts = _texts(encoder.max_window)
+    for text, states in zip(texts, encoder.states(texts), strict=True):
+        np.testing.assert_allclose(states, _own_states(own, folder, text), atol=1e-5)
+        (alone,) = encoder.states([text])
+        np.testing.assert_allclose(states, alone, atol=1e-5)
+
+
+def test_the_first_layers_alone(folder: Path, encoder_type: str, write_typed_encoder: Write) -> None:
+    own = write_typed_encoder(folder, encoder_type, VOCABULARY)
+    text = _texts(12)[0]
+    (states,) = _opened(folder, layers=2).states([text])
+    layers = {"num_hidden_layers": 2}
+    if encoder_type == "modernbert":
+        layers["layer_types"] = json.loads((folder / "config.json").read_text())["layer_types"][:2]
+    np.testing.assert_allclose(states, _own_states(own, folder, text, **layers), atol=1e-5)
+    assert np.abs(states - _opened(folder).states([text])[0]).max() > 0.01
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_any_precision_become_float32(folder: Path, dtype: torch.dtype, write_typed_encoder: Write) -> None:
+    own = write_typed_encoder(folder, "ernie", VOCABULARY)
+    weights = folder / "model.safetensors"
+    save_file({name: tensor.to(dtype) for name, tensor in load_file(weights).items()}, weights)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "dtype": str(dtype).removeprefix("torch.")}))
+    text = _texts(12)[0]
+    (states,) = _opened(folder).states([text])
+    assert states.dtype == np.float32
+    np.testing.assert_allclose(states, _own_states(own, folder, text), atol=1e-5)
+
+
+def test_weights_in_several_files(folder: Path, write_typed_encoder: Write) -> None:
+    own = write_typed_encoder(folder, "bert", VOCABULARY)
+    text = _texts(12)[0]
+    expected = _own_states(own, folder, text)
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    places = {name: f"model-0000{1 + index % 2}-of-00002.safetensors" for index, name in enumerate(sorted(tensors))}
+    for file in set(places.values()):
+        save_file({name: tensors[name] for name, place in places.items() if place == file}, folder / file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    np.testing.assert_allclose(_opened(folder).states([text])[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        "cls.predictions.bias",
+        "pooler.dense.weight",
+        "lm_head.dense.weight",
+        "classifier.weight",
+        "qa_outputs.bias",
+        "embeddings.position_ids",
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "bert."])
+def test_heads_of_other_tasks_do_no_harm(folder: Path, beside: str, prefix: str, write_typed_encoder: Write) -> None:
+    own = write_typed_encoder(folder, "bert", VOCABULARY)
+    text = _texts(12)[0]
+    expected = _own_states(own, folder, text)
+    weights = folder / "model.safetensors"
+    tensors = {f"{prefix}{name}": tensor for name, tensor in load_file(weights).items()}
+    head = beside if beside.startswith(("cls", "lm_head", "classifier", "qa_outputs")) else prefix + beside
+    tensors.setdefault(head, torch.ones(2, 2))
+    save_file(tensors, weights)
+    np.testing.assert_allclose(_opened(folder).states([text])[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        ("missing", "1 weights are missing, encoder.layer.1.output.dense.weight first"),
+        ("unexpected", "1 weights have no place in a model of this type, embeddings.task_type_embeddings.weight first"),
+        ("one more layer", "have no place in a model of this type"),
+        ("another shape", "no usable safetensors weights|another shape"),
+        ("another type", "are missing|have no place"),
+    ],
+)
+def test_weights_that_are_not_the_models_are_refused(
+    folder: Path, wrong: str, complaint: str, write_typed_encoder: Write
+) -> None:
+    write_typed_encoder(folder, "bert", VOCABULARY)
+    weights, path = folder / "model.safetensors", folder / "config.json"
+    tensors, config = load_file(weights), json.loads(path.read_text())
+    if wrong == "missing":
+        del tensors["encoder.layer.1.output.dense.weight"]
+    elif wrong == "unexpected":
+        tensors["embeddings.task_type_embeddings.weight"] = torch.ones(3, 32)
+    elif wrong == "one more layer":
+        config["num_hidden_layers"] = 2
+    elif wrong == "another shape":
+        config["intermediate_size"] = 64
+    else:
+        config["model_type"] = "deberta-v2"
+    save_file(tensors, weights)
+    path.write_text(json.dumps(config))
+    with pytest.raises(StaleArtifactError, match=complaint):
+        _opened(folder)
+
+
+def test_a_roberta_read_as_a_bert_is_another_encoder(folder: Path, write_typed_encoder: Write) -> None:
+    """The weights fit into either: only the type tells that the positions are counted otherwise."""
+    write_typed_encoder(folder, "roberta", VOCABULARY)
+    text = _texts(12)[0]
+    (states,) = _opened(folder).states([text])
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "bert"}))
+    assert np.abs(_opened(folder).states([text])[0] - states).max() > 0.1
+    assert encoder_shape(folder).type == "bert"
+
+
+def test_sinusoids_that_a_roformer_does_not_bring_are_computed(folder: Path, write_typed_encoder: Write) -> None:
+    own = write_typed_encoder(folder, "roformer", VOCABULARY)
+    text = _texts(12)[0]
+    expected = _own_states(own, folder, text)
+    weights = folder / "model.safetensors"
+    tensors = load_file(weights)
+    del tensors["encoder.embed_positions.weight"]
+    save_file(tensors, weights)
+    np.testing.assert_allclose(_opened(folder).states([text])[0], expected, atol=1e-5)

@@ -1,0 +1,23 @@
+"""Records tagged in their order, and how progress is told of."""
+
+from __future__ import annotations
+
+from ssmi.predict.records import Progress
+
+
+def test_progress_follows_what_is_tagged_not_what_is_read() -> None:
+    done: list[int] = []
+    progress = Progress(done.append)
+    progress.read(600)
+    progress.found(200)  # one long line, three bytes a character
+    for _ in range(4):
+        progress.tagged(50)
+    assert done == [150] * 4
+    for n_bytes, n_characters in ((7, 2), (2, 0), (1, 0), (31, 10)):
+        progress.read(n_bytes)
+        progress.found(n_characters)
+    progress.tagged(5)
+    progress.tagged(7)
+    progress.read(1)
+    progress.finish()
+    assert sum(done) == 600 + 7 + 2 + 1 + 31 + 1
