@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,6 +37,12 @@ TAGGING = (
 )
 
 Gold = tuple[tuple[str, ...], tuple[Span, ...]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take Ctrl-C's signal even where whoever started the tests ignores it: the programs they start inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
