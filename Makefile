@@ -39,7 +39,7 @@ bench-predict: env
 
 # The documentation as a site in site/: strict, and without a network.
 docs: env
-	HF_HUB_OFFLINE=1 $(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 HF_HUB_OFFLINE=1 $(BIN)/mkdocs build --strict
 
 check: env
 	$(BIN)/ruff format --check .

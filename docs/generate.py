@@ -39,16 +39,16 @@ def on_page_markdown(markdown: str, **_: object) -> str:
 
 def tree() -> str:
     """Every folder of the code with what it is for, then a table of each folder's modules."""
-    lines, tables = [], []
+    folders, tables = "| folder | what |\n|---|---|\n", []
     for folder in _packages():
         where = folder.relative_to(ROOT)
-        lines.append(f"{'  ' * (len(where.parts) - 1)}{where.name}/".ljust(26) + _first_sentence(folder / "__init__.py"))
+        indent = "&emsp;&emsp;" * (len(where.parts) - 1)
+        folders += f"| {indent}`{where.name}/` | {_cell(_first_sentence(folder / '__init__.py'))} |\n"
         modules = [path for path in sorted(folder.glob("*.py")) if path.name != "__init__.py"]
         if modules:
             rows = "\n".join(f"| `{path.name}` | {_cell(_first_sentence(path))} |" for path in modules)
             tables.append(f"### {where}/\n\n| file | what |\n|---|---|\n{rows}\n")
-    folders = "\n".join(line.replace("`", "") for line in lines)
-    return f"```text\n{folders}\n```\n\n## The files\n\n" + "\n".join(tables)
+    return f"{folders}\n## The files\n\n" + "\n".join(tables)
 
 
 def _packages() -> Iterator[Path]:
@@ -65,8 +65,7 @@ def _first_sentence(path: Path) -> str:
     """The first sentence of a module's docstring, with Markdown's single backticks."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     paragraph = " ".join(docstring.partition("\n\n")[0].split())
-    sentence = re.split(r"(?<=[.:])\s+(?=[A-Z])", paragraph, maxsplit=1)[0]
-    return sentence.replace("``", "`").removesuffix(" ::")
+    return re.split(r"(?<=\.)\s+(?=[A-Z`])", paragraph, maxsplit=1)[0].replace("``", "`")
 
 
 # --- import contracts -----------------------------------------------------------------------------------------------
@@ -102,11 +101,13 @@ def _names(names: object) -> str:
 
 def commands() -> str:
     """Every command of ``ssmi-cli`` with its usage, help and options."""
-    import click
-
     from ssmi.cli.main import cli
 
-    return "\n".join(_command(cli, click.Context(cli, info_name="ssmi-cli"), depth=2))
+    return "\n".join(_command(cli, _context(cli, "ssmi-cli"), depth=2))
+
+
+def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
+    return command.context_class(command, info_name=name, parent=parent, **command.context_settings)
 
 
 def _command(command: click.Command, context: click.Context, *, depth: int) -> Iterator[str]:
@@ -123,7 +124,7 @@ def _command(command: click.Command, context: click.Context, *, depth: int) -> I
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
             assert inner is not None
-            yield from _command(inner, click.Context(inner, info_name=name, parent=context), depth=depth + 1)
+            yield from _command(inner, _context(inner, name, context), depth=depth + 1)
 
 
 def _paragraphs(text: str) -> str:
@@ -202,7 +203,8 @@ def python() -> str:
     """A mkdocstrings block for every public name of ``ssmi``."""
     import ssmi
 
-    return "\n".join(f"::: {ssmi._HOMES[name]}.{name}\n" for name in sorted(ssmi.__all__, key=str.lower))
+    values = [getattr(ssmi, name) for name in sorted(ssmi.__all__, key=str.lower)]
+    return "\n".join(f"::: {value.__module__}.{value.__qualname__}\n" for value in values)
 
 
 def _file(name: str) -> Callable[[], str]:
