@@ -11,12 +11,13 @@ import ast
 import inspect
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import click
+    import pyarrow as pa
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("ssmi", "cli", "pipeline", "model")
@@ -87,13 +88,12 @@ def _contract(entry: Mapping[str, object]) -> str:
             text += "From the top down; a layer imports only from layers below it:\n\n"
             text += "".join(f"1. {_names(str(layer).replace('|', ' ').split())}\n" for layer in values)
         else:
-            text += f"- {key.replace('_', ' ')}: {_names(map(str, values))}\n"
+            text += f"- {key.replace('_', ' ')}: {_names(values)}\n"
     return text
 
 
-def _names(names: object) -> str:
-    assert not isinstance(names, str)
-    return ", ".join(f"`{name}`" for name in names)  # type: ignore[attr-defined]
+def _names(names: Iterable[object]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _paragraphs(text: str) -> str:
         if paragraph.startswith("\b\n"):
             done.append("```text\n" + paragraph.removeprefix("\b\n") + "\n```")
         else:
-            done.append(_escape(" ".join(paragraph.split())))
+            done.append(_inline(" ".join(paragraph.split())))
     return "\n\n".join(done)
 
 
@@ -165,16 +165,19 @@ def tables() -> str:
     body = ast.parse(source).body
     text = f"Schema version {schema.SCHEMA_VERSION}.\n"
     for statement, after in zip(body, body[1:], strict=False):
-        if not isinstance(statement, ast.Assign) or not isinstance(after, ast.Expr):
-            continue
-        name = ast.unparse(statement.targets[0])
-        lines = source.splitlines()[statement.lineno - 1 : statement.end_lineno]
-        where = ast.literal_eval(after.value)
-        text += f"\n## {name}\n\n{_escape(' '.join(where.split())).replace('``', '`')}\n\n"
-        text += "| column | type | what |\n|---|---|---|\n"
-        for field in getattr(schema, name):
-            comment = next((line.partition("# ")[2] for line in lines if f'"{field.name}"' in line), "")
-            text += f"| `{field.name}` | `{_arrow(str(field.type))}` | {_cell(comment)} |\n"
+        if isinstance(statement, ast.Assign) and isinstance(after, ast.Expr):
+            name = ast.unparse(statement.targets[0])
+            columns, about = getattr(schema, name), ast.literal_eval(after.value)
+            lines = source.splitlines()[statement.lineno - 1 : statement.end_lineno]
+            text += _table(name, columns, about=about, lines=lines)
+    return text + _table("BOUNDARIES", schema.boundaries(100), about=schema.boundaries.__doc__ or "", lines=[])
+
+
+def _table(name: str, columns: pa.Schema, *, about: str, lines: Sequence[str]) -> str:
+    text = f"\n## {name.lower()}\n\n{_inline(' '.join(about.split()))}\n\n| column | type | what |\n|---|---|---|\n"
+    for field in columns:
+        comment = next((line.partition("# ")[2] for line in lines if f'"{field.name}"' in line), "")
+        text += f"| `{field.name}` | `{_arrow(str(field.type))}` | {_cell(comment)} |\n"
     return text
 
 
@@ -216,11 +219,14 @@ def _escape(text: str) -> str:
     return text.replace("<", "&lt;").replace("*", r"\*").replace("_", r"\_")
 
 
-def _cell(text: str) -> str:
-    """Text in a cell of a table; what stands between backticks stays as it is."""
+def _inline(text: str) -> str:
+    """Text in which only backticks mean anything; what stands between them stays as it is."""
     parts = re.split(r"(``?[^`]+``?)", text)
-    whole = "".join(part.replace("``", "`") if part.startswith("`") else _escape(part) for part in parts)
-    return whole.replace("|", r"\|")
+    return "".join(part.replace("``", "`") if part.startswith("`") else _escape(part) for part in parts)
+
+
+def _cell(text: str) -> str:
+    return _inline(text).replace("|", r"\|")
 
 
 PIECES: Mapping[str, Callable[[], str]] = {
