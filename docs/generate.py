@@ -1,8 +1,8 @@
 """An mkdocs hook that fills pages from the code, so that they cannot be stale.
 
-A page asks for a piece with a line ``<!-- generated: NAME -->``. The pieces: the tree of the repository from docstrings,
-import contracts from pyproject.toml, commands from click, parameters from their schema, tables from the contract's
-schemas, exit codes from the errors, Python names from ``ssmi.__all__``, and files of the repository's top.
+A page asks for a piece with a line ``<!-- generated: NAME -->``. The pieces: the tree of the repository from
+docstrings, import contracts from pyproject.toml, commands from click, parameters from their schema, tables from the
+contract's schemas, exit codes from the errors, Python names from ``ssmi.__all__``, and files of the repository's top.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import inspect
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -164,7 +165,7 @@ def tables() -> str:
     source = inspect.getsource(schema)
     body = ast.parse(source).body
     text = f"Schema version {schema.SCHEMA_VERSION}.\n"
-    for statement, after in zip(body, body[1:], strict=False):
+    for statement, after in pairwise(body):
         if isinstance(statement, ast.Assign) and isinstance(after, ast.Expr):
             name = ast.unparse(statement.targets[0])
             columns, about = getattr(schema, name), ast.literal_eval(after.value)
