@@ -102,7 +102,7 @@ def mentions() -> Iterator[Command]:
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
             for match in _INLINE.finditer(line):
                 for command in _split(match[1], where=f"{page.relative_to(REPOSITORY)}:{number}", runs=False):
-                    if not any(word.isupper() or word.startswith("--") for word in command.words[1:2]):
+                    if not command.words[1].startswith("--") and not any(map(str.isupper, command.words[1:3])):
                         yield command
 
 
