@@ -42,8 +42,10 @@ def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: 
         assert name in get_stage(name).sections
 
 
-def test_the_readme_says_what_dvc_yaml_says(stages: dict[str, dict[str, Any]], repository: Path) -> None:
-    table = re.findall(r"^\| `(\w+)` \| (.*?) \| .* \|$", (repository / "README.md").read_text("utf-8"), re.M)
+def test_the_guide_says_what_dvc_yaml_says(stages: dict[str, dict[str, Any]], repository: Path) -> None:
+    table = re.findall(
+        r"^\| `(\w+)` \| (.*?) \| .* \|$", (repository / "docs" / "guides" / "features.md").read_text("utf-8"), re.M
+    )
     assert [row for row in table if row[0] in stages] == [(name, entry["desc"]) for name, entry in stages.items()]
 
 
