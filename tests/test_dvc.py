@@ -199,7 +199,7 @@ def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_o
     outcome = project.process("demo")
     assert outcome.code == 0, outcome.stderr
     (back,) = re.findall(r"^  (dvc exp apply demo && dvc repro) ", outcome.stdout, re.M)
-    page = (repository / "docs" / "experiments-with-dvc.md").read_text(encoding="utf-8")
+    page = (repository / "docs" / "guides" / "dvc.md").read_text(encoding="utf-8")
     shown = "".join(re.findall(r"^```sh$(.*?)^```$", page, re.M | re.S))
     assert back in shown and "checkout" not in shown
     before, params, lock = _contents(project), (project.root / "params.yaml").read_bytes(), _lock(project)
