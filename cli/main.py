@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": ("ssmi.cli.explain", "Show the boundaries nearest to a character in a segment."),
     "export": ("ssmi.cli.export", "Pack a trained run into one folder for other machines."),
     "features": ("ssmi.cli.features", "Build features: raw text to Parquet shards."),
+    "init": ("ssmi.cli.init", "Make a project folder for your own data."),
     "predict": ("ssmi.cli.predict", "Find the entities of any text."),
     "report": ("ssmi.cli.report", "Write one page about a run: scores, and every error with its features."),
     "stats": ("ssmi.cli.stats", "Query features: named reports or SQL."),

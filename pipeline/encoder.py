@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import transformers
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from ssmi.pipeline.contract.encoder_types import (
@@ -138,11 +138,11 @@ def _load(folder: Path, *, layers: int | None) -> Any:
     """
     body = read_config(folder)
     kind = type_of(body)
-    config = type(AutoConfig.for_model(kind.name)).from_dict(body if layers is None else with_layers(body, layers))
+    model_class = getattr(transformers, kind.model_class)  # its module is imported only now
     try:
-        model, info = AutoModel.from_pretrained(
+        model, info = model_class.from_pretrained(
             folder,
-            config=config,
+            config=model_class.config_class.from_dict(body if layers is None else with_layers(body, layers)),
             dtype=torch.float32,
             local_files_only=True,
             use_safetensors=True,

@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 from threadpoolctl import threadpool_limits
 
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
+from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.progress import Reporter
 
 Task = TypeVar("Task")
@@ -148,7 +149,8 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
     if scheduler is None and workers <= 0:
         yield Serial()
         return
-    from distributed import Client, LocalCluster
+    with needs("cluster", f"--scheduler {scheduler}" if scheduler else f"--workers {workers}"):
+        from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:

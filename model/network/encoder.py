@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging as _untyped_logging
 
 from ssmi.model.data.batches import Batch
@@ -30,6 +30,9 @@ from ssmi.pipeline.contract.encoder_types import (
 )
 from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, check_specials, read_vocabulary, vocabulary_file
 from ssmi.pipeline.contract.errors import ParameterError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 transformers_logging: Any = _untyped_logging
 
@@ -134,16 +137,18 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
             f"model.encoder_layers: {layers}, but {folder} has {shape.n_layers}",
             next_step=f"at most -S model.encoder_layers={shape.n_layers}",
         )
-    found = read_config(folder)
+    body = read_config(folder)
     try:
         with _quiet():
-            bert, info = AutoModel.from_pretrained(
+            model_class = _model_class(body)
+            bert, info = model_class.from_pretrained(
                 folder,
-                config=_config(with_layers(found, layers or shape.n_layers)),
+                config=model_class.config_class.from_dict(with_layers(body, layers or shape.n_layers)),
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
-                **_ways(found),
+                dtype=torch.float32,
+                **type_of(body).model_arguments,
             )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise unusable_weights(folder, error) from error
@@ -154,19 +159,17 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
 def blank(folder: Path) -> Encoder:
     """The same network with random weights, from what ``Encoder.describe`` wrote."""
     shape, specials = encoder_shape(folder), _specials(folder)
-    found = read_config(folder)
+    body = read_config(folder)
+    model_class, arguments = _model_class(body), type_of(body).model_arguments
     with _quiet():
-        bert = AutoModel.from_config(_config(found), **_ways(found))
+        config = model_class.config_class.from_dict(body, attn_implementation=arguments.pop("attn_implementation"))
+        bert = model_class(config, **arguments)
     return Encoder(bert, shape=shape, specials=specials, folder=folder).to(torch.float32)
 
 
-def _config(found: dict[str, Any]) -> Any:
-    return type(AutoConfig.for_model(found["model_type"])).from_dict(found)
-
-
-def _ways(found: dict[str, Any]) -> dict[str, Any]:
-    """How a model of this type is made: float32, the attention that it has, without a pooler."""
-    return {"dtype": torch.float32, **type_of(found).model_arguments}
+def _model_class(body: dict[str, Any]) -> Any:
+    """The class of a configuration's type; transformers imports its module only now."""
+    return getattr(transformers, type_of(body).model_class)
 
 
 def _specials(folder: Path) -> Specials:

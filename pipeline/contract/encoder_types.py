@@ -28,6 +28,8 @@ class EncoderType:
     """What sets a ``model_type`` of transformers apart from the others."""
 
     name: str
+    model_class: str
+    """The class of transformers that runs it, taken by name: its Auto classes import more than that one needs."""
     positions_after_padding: int | None = None
     """Positions are counted from the one after pad_token_id, so that fewer can be used: the id that the type has where
     its config names none. None: positions are counted from 0."""
@@ -45,18 +47,18 @@ class EncoderType:
 
 _TYPES = (
     # max_position_embeddings rows of learned positions, from 0 (BertEmbeddings, ErnieEmbeddings, ElectraEmbeddings).
-    EncoderType("bert"),
-    EncoderType("ernie"),
-    EncoderType("electra", pooler=False),
+    EncoderType("bert", "BertModel"),
+    EncoderType("ernie", "ErnieModel"),
+    EncoderType("electra", "ElectraModel", pooler=False),
     # Rows up to padding_idx are never used: 514 rows are 512 positions (RobertaEmbeddings, create_position_ids_...).
-    EncoderType("roberta", positions_after_padding=1),
-    EncoderType("xlm-roberta", positions_after_padding=1),
+    EncoderType("roberta", "RobertaModel", positions_after_padding=1),
+    EncoderType("xlm-roberta", "XLMRobertaModel", positions_after_padding=1),
     # A table of max_position_embeddings sinusoids, rotated in (RoFormerSinusoidalPositionalEmbedding).
-    EncoderType("roformer", sdpa=False, pooler=False),
+    EncoderType("roformer", "RoFormerModel", sdpa=False, pooler=False),
     # Relative positions; max_position_embeddings is the longest input that was trained (DebertaV2Embeddings).
-    EncoderType("deberta-v2", sdpa=False, pooler=False),
+    EncoderType("deberta-v2", "DebertaV2Model", sdpa=False, pooler=False),
     # Rotary positions, two layers of three local; max_position_embeddings as trained (ModernBertConfig).
-    EncoderType("modernbert", pooler=False),
+    EncoderType("modernbert", "ModernBertModel", pooler=False),
 )
 TYPES: Mapping[str, EncoderType] = {one.name: one for one in _TYPES}
 

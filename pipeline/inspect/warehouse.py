@@ -17,11 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import duckdb
-
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError, nearest
+from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.tables import SPLITS
+
+with needs("stats", "SQL over the artifacts (stats and report)"):
+    import duckdb
 
 VIEWS: dict[str, str] = {
     "sentences": "prepare/{dataset}/{split}/part-*.parquet",

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.lexicon.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
 
 _HEADER = struct.Struct("<2i12id")
@@ -38,7 +39,8 @@ class FastTextReader(VectorReader):
                 f"{self.file.shown}: a fastText .bin, packed ({self.file.container})", next_step="unpack it and name it"
             )
         self._check()
-        from gensim.models.fasttext import load_facebook_vectors  # slow to import, and only these files need it
+        with needs("vectors", f"{self.file.shown}: a fastText .bin"):
+            from gensim.models.fasttext import load_facebook_vectors  # slow to import, and only these files need it
 
         try:
             with _quiet("gensim", "smart_open"):
