@@ -10,8 +10,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: env
 	$(BIN)/ssmi-cli demo
 
+# Each process takes whole files, so that the fixtures of a file are made once; a process needs up to 3 GB.
+TEST_PROCESSES ?= 2
 test: check
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not heavy"
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile -m "not heavy"
 
 # Minutes of work on real data: needs SSMI_DATA.
 test-heavy: env
@@ -53,7 +55,7 @@ env: .venv/installed
 	@echo "creating the environment in .venv (a few minutes: torch, transformers, dask, dvc ...)"
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,docs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	@touch $@
 
 clean:
