@@ -24,6 +24,7 @@ COMMANDS = {
     "explain": ("ssmi.cli.explain", "Show the boundaries nearest to a character in a segment."),
     "export": ("ssmi.cli.export", "Pack a trained run into one folder for other machines."),
     "features": ("ssmi.cli.features", "Build features: raw text to Parquet shards."),
+    "params": ("ssmi.cli.params", "Explain the parameters: type, default, meaning, present value."),
     "predict": ("ssmi.cli.predict", "Find the entities of any text."),
     "report": ("ssmi.cli.report", "Write one page about a run: scores, and every error with its features."),
     "stats": ("ssmi.cli.stats", "Query features: named reports or SQL."),
