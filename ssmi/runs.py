@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssmi.model.runs.files import CHECKPOINT, SHARDS
+from ssmi.model.runs.files import CHECKPOINT, SHARDS, require_checkpoint
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError
 
@@ -12,6 +12,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError
 def trained_on(run: Path) -> str | None:
     """The data set whose shards a run was trained on; None where it does not say."""
     try:
+        require_checkpoint(run)  # first: an old run's manifest would be refused with another next step
         return manifest.load(run / CHECKPOINT / SHARDS).dataset
     except MissingResourceError:
         return None

@@ -52,11 +52,6 @@ class Counts:
             "correct": self.correct,
         }
 
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Counts:
-        """Undo ``to_json``; KeyError without the counts."""
-        return cls(int(body["gold"]), int(body["predicted"]), int(body["correct"]))
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -89,18 +84,6 @@ class Scores:
             "ill_formed": self.ill_formed,
             "n_sentences": self.n_sentences,
         }
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Scores:
-        """Undo ``to_json``; KeyError or TypeError for anything else."""
-        return cls(
-            Counts.from_json(body),
-            {name: Counts.from_json(counts) for name, counts in body["by_type"].items()},
-            {name: Counts.from_json(counts) for name, counts in body["by_group"].items()},
-            Counts.from_json(body["span"]),
-            int(body["ill_formed"]),
-            int(body["n_sentences"]),
-        )
 
 
 def score(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], *, ill_formed: int = 0) -> Scores:

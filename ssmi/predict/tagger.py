@@ -248,7 +248,7 @@ class Tagger:
                 return here.features.rows_of_segmented([sentences[place] for place in places])
 
             lengths = np.array([len(one.characters) for one in sentences])
-            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, asked=asked)
+            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, extra_spans=asked)
         for piece, found, matches in zip(full, tagged, own, strict=True):
             piece.add(lay_over(found, matches, n_characters=len(piece.text), min_score=min_score))
 

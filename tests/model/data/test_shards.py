@@ -126,17 +126,17 @@ def test_rows_of_follows_any_order_and_extension_keeps_what_is_there() -> None:
         both.rows_of(np.array([10, 31]), source="here")
 
 
-def test_a_growing_table_gives_strangers_the_next_rows_and_can_forget_them() -> None:
+def test_an_index_gives_new_boundaries_the_next_rows_until_it_is_reset() -> None:
     growing = ExpandableIndex(BoundaryTable(np.array([30, 10]), np.zeros((2, 1), np.float32)))
     assert growing.lacks(np.array([10, 7, 900, 30])).tolist() == [7, 900]
     for _ in range(2):
-        assert [growing.admit(np.array([900, 7])), growing.admit(np.array([8]))] == [3, 5]
-        assert growing.n_strangers == 3
+        assert [growing.add(np.array([900, 7])), growing.add(np.array([8]))] == [3, 5]
+        assert growing.n_new == 3
         asked = np.array([0, 8, 7, 900, 30, 10])
         assert growing.rows_of(asked, source="here").tolist() == [0, 5, 4, 3, 1, 2]
         assert growing.lacks(asked[1:]).size == 0
-        growing.forget()
-        assert growing.n_strangers == 0 and growing.lacks(asked[1:]).tolist() == [8, 7, 900]
+        growing.reset()
+        assert growing.n_new == 0 and growing.lacks(asked[1:]).tolist() == [8, 7, 900]
     with pytest.raises(StaleArtifactError, match="here: names boundary 900"):
         growing.rows_of(np.array([10, 900]), source="here")
 
@@ -144,7 +144,7 @@ def test_a_growing_table_gives_strangers_the_next_rows_and_can_forget_them() -> 
 def test_places_in_segments(tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences})
     opened = open_shards(folder)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(places=True))
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(segment_positions=True))
     rows = [row for part in tables.list_parts(folder, "train") for row in tables.read_rows(part, schema.SHARDS)]
     expected = []
     for row in rows:
@@ -152,12 +152,16 @@ def test_places_in_segments(tmp_path: Path, write_shards: Callable[..., Any], se
         for start, end in zip(starts, [*starts[1:], n_characters], strict=True):
             inner = ["inner"] * (end - start - 2)
             expected += ["alone"] if end - start == 1 else ["first", *inner, "last"]
-    assert split.places is not None
-    assert [SEGMENT_POSITIONS[place] for place in split.places] == expected
+    assert split.segment_positions is not None
+    assert [SEGMENT_POSITIONS[place] for place in split.segment_positions] == expected
     assert set(expected) == set(SEGMENT_POSITIONS[1:])
-    online = split_of(rows, boundaries=opened.boundaries, wanted=RequiredFeatures(places=True))
-    assert online.places is not None and online.places.tolist() == split.places.tolist()
-    assert read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures()).places is None
+    online = split_of(rows, boundaries=opened.boundaries, wanted=RequiredFeatures(segment_positions=True))
+    assert (
+        online.segment_positions is not None and online.segment_positions.tolist() == split.segment_positions.tolist()
+    )
+    assert (
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures()).segment_positions is None
+    )
 
 
 @pytest.mark.parametrize("starts", [[], [1], [0, 900]])
@@ -171,4 +175,4 @@ def test_segments_that_do_not_tile_their_sentence(
     tables.write_rows(path, schema.SHARDS, rows)
     opened = open_shards(folder)
     with pytest.raises(StaleArtifactError, match="segments that do not tile"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(places=True))
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(segment_positions=True))
