@@ -63,7 +63,9 @@ def test_losses_are_golden_and_the_same_run_to_run(project: Path, request: pytes
     # Another processor adds up in another order.
     unchanged = found == pytest.approx(golden["losses"], rel=1e-3, abs=1e-3)
     if request.config.getoption("--write-golden"):
-        assert unchanged or golden["revision"] < REVISION, "other losses: raise REVISION in model/provenance.py first"
+        assert unchanged or golden["revision"] < REVISION, (
+            "other losses: raise REVISION in model/runs/fingerprint.py first"
+        )
         body = {"revision": REVISION, "losses": found}
         GOLDEN.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     else:

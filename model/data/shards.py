@@ -159,7 +159,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     Args:
         shards: The opened folder.
         split: ``train``, ``dev`` or ``test``.
-        boundaries: Gives the embedding rows: the shards' own, or a checkpoint's.
+        boundaries: Gives the embedding rows: those of the shards, or of a checkpoint.
         wanted: What the network reads; the other columns stay on disk.
 
     Returns:

@@ -37,14 +37,15 @@ class Mistake:
 
     @property
     def end(self) -> int:
-        """One behind the last character of all its entities."""
+        """One after the last character of all its entities."""
         return max(span.end for span in (*self.gold, *self.predicted))
 
 
 def find_mistakes(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Mistake]:
     """The mistakes of one sentence in its order; exact matches are none."""
-    own_gold, own_predicted = set(gold), set(predicted)
-    sides = [(span, True) for span in own_gold - own_predicted] + [(span, False) for span in own_predicted - own_gold]
+    gold_spans, predicted_spans = set(gold), set(predicted)
+    sides = [(span, True) for span in gold_spans - predicted_spans]
+    sides += [(span, False) for span in predicted_spans - gold_spans]
     groups: list[list[tuple[Span, bool]]] = []
     end = 0
     for span, is_gold in sorted(sides):
@@ -72,12 +73,12 @@ def _mistake(group: Sequence[tuple[Span, bool]]) -> Mistake:
 def confusion(sentences: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> Counter[tuple[str | None, str | None]]:
     """(gold type, predicted type) → how many entities, over (gold, predicted) of each sentence.
 
-    Entities are compared where their characters are the very same; None stands for no such entity on that side. So
-    the counts of a gold type over all columns add up to the gold entities of the type, and likewise for predictions.
+    Entities are compared where they have the same characters; None stands for no such entity on that side. So the
+    counts of a gold type over all columns add up to the gold entities of the type, and likewise for predictions.
     """
     counts: Counter[tuple[str | None, str | None]] = Counter()
     for gold, predicted in sentences:
         of_gold = {(span.start, span.end): span.label for span in gold}
         of_predicted = {(span.start, span.end): span.label for span in predicted}
-        counts.update((of_gold.get(place), of_predicted.get(place)) for place in of_gold.keys() | of_predicted.keys())
+        counts.update((of_gold.get(edges), of_predicted.get(edges)) for edges in of_gold.keys() | of_predicted.keys())
     return counts

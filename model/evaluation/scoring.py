@@ -55,7 +55,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Everything that is said about one split."""
+    """All scores of one split."""
 
     overall: Counts
     by_type: dict[str, Counts]
@@ -65,7 +65,7 @@ class Scores:
     spans: Counts
     """Span F: the type does not matter."""
     ill_formed: int
-    """Predicted pieces that are no entity."""
+    """Predicted pieces that are not an entity."""
     n_sentences: int
 
     @property
@@ -93,7 +93,7 @@ def score(gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]], *
     """
     by_type = add(count_sentence(*pair) for pair in zip(gold, predicted, strict=True))
     overall = total(by_type.values())
-    correct = sum(len(_places(own) & _places(guessed)) for own, guessed in zip(gold, predicted, strict=True))
+    correct = sum(len(_edges(true) & _edges(guess)) for true, guess in zip(gold, predicted, strict=True))
     return Scores(
         overall,
         by_type,
@@ -127,7 +127,7 @@ def add(sentences: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
     }
 
 
-def _places(spans: Iterable[Span]) -> set[tuple[int, int]]:
+def _edges(spans: Iterable[Span]) -> set[tuple[int, int]]:
     return {(span.start, span.end) for span in spans}
 
 

@@ -115,7 +115,6 @@ class Encoder(nn.Module):
         if inputs is None:
             output = self.bert(input_ids=token_ids, attention_mask=attended)
         else:
-            # functional.embedding, not indexing: its backward adds up rows much faster than that of an index.
             fused = functional.embedding(char_of_cell, inputs.flatten(0, 1))
             embeddings = torch.where(holds_char[..., None], fused, self.embed(token_ids))
             output = self.bert(inputs_embeds=embeddings, attention_mask=attended)
