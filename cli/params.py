@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,7 +24,7 @@ def params(session: Session, name: str | None, as_json: bool) -> None:
     from ssmi.parameters import describe
 
     rows = describe(name)
-    values = None if session.project_folder is None else session.params().model_dump(mode="json")
+    values = _present_values(session)
     present = [
         None if values is None else (values[row.section][row.key] if row.section else values[row.key]) for row in rows
     ]
@@ -43,6 +43,19 @@ def params(session: Session, name: str | None, as_json: bool) -> None:
         return
     for row, value in zip(rows, present, strict=True):
         click.echo(_entry(row, value=value, in_project=values is not None))
+
+
+def _present_values(session: Session) -> dict[str, Any] | None:
+    """What params.yaml says, by section; None outside a project and where the file has mistakes, which are told."""
+    from ssmi.pipeline.contract.errors import ParameterError
+
+    if session.project_folder is None:
+        return None
+    try:
+        return session.params().model_dump(mode="json")
+    except ParameterError as error:  # the one who has to correct it needs the help more than anybody
+        session.reporter.note(f"{error.message}; the defaults are shown")
+        return None
 
 
 def _entry(row: ParameterHelp, *, value: object, in_project: bool) -> str:

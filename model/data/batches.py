@@ -105,6 +105,7 @@ def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) ->
     shuffled = random.permutation(np.flatnonzero(lengths))
     pool = batch_size * _POOL
     batches: list[Ids] = []
+    # Sorted within a pool and not over the whole split, where every epoch would have the same batches.
     for start in range(0, len(shuffled), pool):
         rows = shuffled[start : start + pool]
         batches.extend(_cut(rows[np.argsort(lengths[rows], kind="stable")], lengths, batch_size=batch_size))

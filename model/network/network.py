@@ -217,6 +217,7 @@ class Network(nn.Module):
             "best": batch.best_rows if reads.best else None,
             "local": batch.local_rows if reads.local else None,
             "sets": batch.set_rows if reads.sets else None,
+            # Only the loss reads them, and they are about half of all rows: without it they are not looked up.
             "negatives": batch.negative_rows if reads.sets and negatives else None,
         }
         read = {name: tensor for name, tensor in rows.items() if tensor is not None}
@@ -324,6 +325,7 @@ def build(
         inputs=encoder.input_width if encoder is not None and params.encoder == "finetune" else width,
         boundary=boundary.width if boundary is not None else 0,
     )
+    # Parts draw their weights in the order of these lines: in another order the same seed gives other losses.
     return Network(
         params=params,
         encoder=encoder if params.encoder == "finetune" else None,

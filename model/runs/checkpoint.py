@@ -128,6 +128,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = shards.boundaries
     if _BOUNDARY_IDS in tensors:
+        # The trained boundaries come first, so that their rows stay those that the weights were saved with.
         boundaries = _trained_boundaries(tensors).extended_by(shards.boundaries)
         vectors = torch.from_numpy(boundaries.vectors)
         tensors[_BOUNDARY_VECTORS] = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))

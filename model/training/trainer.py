@@ -243,7 +243,7 @@ class Trainer:
         """
         settings, workers = self._context.params.train, self._context.workers
         with hardware.autocast(workers.device, settings.precision):
-            losses: Tensor = self._module(batch)
+            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
         self._optimizer.zero_grad()
         # DistributedDataParallel averages the processes' gradients: times their number, that is the gradient of the
         # whole batch's mean loss, however unevenly its sentences are shared out.
@@ -331,6 +331,7 @@ def _batches(split: Split, settings: TrainParams, epoch: int) -> list[Ids]:
 
 def _steps_of_epochs(split: Split, settings: TrainParams) -> list[int]:
     """The number of steps of each epoch; ``max_steps`` cuts the last one short."""
+    # Counted, not divided: which sentences share a batch changes from epoch to epoch, and long ones take more batches.
     counts = [len(_batches(split, settings, epoch)) for epoch in range(1, settings.epochs + 1)]
     if settings.max_steps is None:
         return counts

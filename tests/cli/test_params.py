@@ -44,6 +44,13 @@ def test_without_a_project_the_defaults_are_shown(
     assert {row["name"].partition(".")[0] for row in rows} == {"selection"} and "value" not in rows[0]
 
 
+def test_a_file_with_mistakes_is_told_and_the_help_is_there_all_the_same(fresh_project: Any) -> None:
+    fresh_project.set("model", fusion="nowhere")
+    outcome = fresh_project.ssmi("params", "model.fusion")
+    assert outcome.code == 0 and outcome.stdout.startswith("model.fusion: input\n")
+    assert "model.fusion: input should be 'none', 'input' or 'output'; the defaults are shown" in outcome.stderr
+
+
 def test_an_unknown_name_comes_with_the_nearest_one(fresh_project: Any) -> None:
     outcome = fresh_project.ssmi("params", "model.fuson")
     assert outcome.code == 2 and "model.fusion" in outcome.stderr

@@ -99,10 +99,12 @@ def _forward(
     length, batch, n_tags = emissions.shape
     factors, maxima = predecessors.factors(transitions.between)
     rows = predecessors.rows(factors)
+    # Allocated once and filled in place: the backward pass needs every step, and stacking a list would copy them all.
     weights = emissions.new_empty(length, batch, len(rows))
     totals = emissions.new_empty(length, batch, n_tags)
     scores = transitions.start + emissions[0]
     for step in range(1, length):
+        # The maximum of each group of tags, subtracted before exp and added back after log.
         best = (scores[:, None] + predecessors.outside).amax(2)
         torch.exp(scores[:, predecessors.row_tag] - best[:, predecessors.row_group], out=weights[step])
         torch.matmul(weights[step], rows, out=totals[step])
