@@ -42,6 +42,13 @@ def parameters(
     return [_item(f"{one}=") for one in _beginning(_values(), name)]
 
 
+def parameter_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Sections of params.yaml, and every ``section.key``."""
+    from ssmi.pipeline.contract.params import Params
+
+    return _beginning({*Params.model_fields, *_values()}, incomplete)
+
+
 def runs(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[click.shell_completion.CompletionItem]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "export": ("ssmi.cli.export", "Pack a trained run into one folder for other machines."),
     "features": ("ssmi.cli.features", "Build features: raw text to Parquet shards."),
     "init": ("ssmi.cli.init", "Make a project folder for your own data."),
+    "params": ("ssmi.cli.params", "Explain the parameters: type, default, meaning, present value."),
     "predict": ("ssmi.cli.predict", "Find the entities of any text."),
     "report": ("ssmi.cli.report", "Write one page about a run: scores, and every error with its features."),
     "stats": ("ssmi.cli.stats", "Query features: named reports or SQL."),

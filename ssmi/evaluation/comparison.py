@@ -14,7 +14,7 @@ from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts
 from ssmi.model.runs.checkpoint import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, FACTS, SHARDS, require_checkpoint
+from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.artifacts import ArtifactPaths
@@ -103,8 +103,8 @@ def runs_in(folder: Path) -> dict[int, Path]:
         require_checkpoint(folder)
         return {_seed(checkpoints.read_metadata(folder / CHECKPOINT)): folder}
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
-    runs = [path for path in inner if (path / CHECKPOINT / FACTS).is_file()]
-    settings = [path for path in inner if path not in runs and any(path.glob(f"*/{CHECKPOINT}/{FACTS}"))]
+    runs = [path for path in inner if (path / CHECKPOINT / METADATA).is_file()]
+    settings = [path for path in inner if path not in runs and any(path.glob(f"*/{CHECKPOINT}/{METADATA}"))]
     if not runs and len(settings) == 1:
         return runs_in(settings[0])
     if not runs and settings:

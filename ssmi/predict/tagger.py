@@ -258,7 +258,7 @@ class Tagger:
                 return here.features.rows_of_segmented([sentences[index] for index in indices])
 
             lengths = np.array([len(one.characters) for one in sentences])
-            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, asked=asked)
+            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, extra_spans=asked)
         for piece, spans, matches in zip(full, tagged, named, strict=True):
             piece.add(merge_entities(spans, matches, n_characters=len(piece.text), min_score=min_score))
 

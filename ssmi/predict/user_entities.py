@@ -150,13 +150,13 @@ def merge_entities(
     longer ones come before shorter, then left before right. Their score is what the tagger says of the very same span
     and type, 0 where it does not know the type; ``min_score`` is not for them.
     """
-    asked = {one.span: one.probability for one in tagged if one.asked}
+    asked = {one.span: one.probability for one in tagged if one.extra}
     taken = bytearray(n_characters)
     forced = _laid([match.span for match in named if match.mode == "force"], taken)
     of_model = [
         MergedEntity(one.span, one.probability, "model")
         for one in tagged
-        if not one.asked and one.probability >= min_score and not any(taken[one.span.start : one.span.end])
+        if not one.extra and one.probability >= min_score and not any(taken[one.span.start : one.span.end])
     ]
     for one in of_model:
         _take(one.span, taken)
