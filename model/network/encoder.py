@@ -197,7 +197,7 @@ def _model_class(body: dict[str, Any]) -> Any:
 
 def _specials(folder: Path) -> Specials:
     ids = read_vocabulary(folder).ids
-    check_specials(ids)
+    check_specials(ids, folder=folder)
     return Specials(ids[CLS], ids[SEP], ids[PAD])
 
 

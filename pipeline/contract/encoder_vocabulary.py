@@ -103,7 +103,7 @@ def read_vocabulary(folder: Path) -> EncoderVocabulary:
     return EncoderVocabulary(ids, size)
 
 
-def check_specials(ids: Mapping[str, int]) -> None:
+def check_specials(ids: Mapping[str, int], *, folder: Path | None = None) -> None:
     """Refuse a vocabulary that lacks a special token.
 
     Raises:
@@ -112,7 +112,8 @@ def check_specials(ids: Mapping[str, int]) -> None:
     missing = [token for token in (CLS, SEP, PAD, UNK) if token not in ids]
     if missing:
         raise StaleArtifactError(
-            f"the encoder's vocabulary has no {', '.join(missing)}", next_step="choose a BERT-like encoder"
+            f"{'' if folder is None else f'{folder}: '}the encoder's vocabulary has no {', '.join(missing)}",
+            next_step="choose a BERT-like encoder",
         )
 
 

@@ -140,5 +140,5 @@ def test_a_type_that_is_not_read_is_refused_before_any_conversion(folder: Path, 
 def test_an_index_that_names_files_elsewhere_is_refused(part: str, folder: Path, tmp_path: Path, listener: Any) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": part}}))
-    with pytest.raises(InputDataError, match="no file beside it"):
+    with pytest.raises(InputDataError, match="not a file beside it"):
         find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)

