@@ -125,7 +125,7 @@ def test_a_description_rebuilds_the_network_without_saying_where_it_was(
         ("broken weights", StaleArtifactError, "no usable safetensors weights"),
         ("a weight too few", StaleArtifactError, "1 weights are missing, encoder.layer.1.output.dense.weight"),
         ("more tokens than embeddings", InputDataError, r"vocab_size \d+, but its vocabulary holds \d+ tokens"),
-        ("no [SEP]", StaleArtifactError, r"no '\[SEP\]'"),
+        ("no [SEP]", StaleArtifactError, r"has no \[SEP\]"),
         ("another type", InputDataError, "'gpt2' is none of the types"),
         ("no JSON", InputDataError, "not JSON"),
     ],
