@@ -5,13 +5,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-heavy field golden bench bench-predict check env clean
+.PHONY: demo docs test test-heavy field golden bench bench-predict check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
 
+# Each process takes whole files, so that the fixtures of a file are made once; a process needs up to 3 GB.
+TEST_PROCESSES ?= 2
 test: check
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -m "not heavy"
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile -m "not heavy"
 
 # Minutes of work on real data: needs SSMI_DATA.
 test-heavy: env
@@ -37,6 +39,10 @@ FILES ?= README.md
 bench-predict: env
 	$(BIN)/python -m tests.bench.predict --run $(RUN) $(FILES)
 
+# The documentation as a site in site/: strict, and without a network.
+docs: env
+	NO_MKDOCS_2_WARNING=1 HF_HUB_OFFLINE=1 $(BIN)/mkdocs build --strict
+
 check: env
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -49,7 +55,7 @@ env: .venv/installed
 	@echo "creating the environment in .venv (a few minutes: torch, transformers, dask, dvc ...)"
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	@touch $@
 
 clean:

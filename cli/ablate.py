@@ -55,7 +55,7 @@ def ablate(
     if list_only:
         _list(only, as_json=as_json)
         return
-    from ssmi.ablation.table import cells, note, other_cells
+    from ssmi.ablation.render import cells, note, other_cells
     from ssmi.cli.main import INTERRUPTED
     from ssmi.cli.tables import print_table
     from ssmi.training import Interrupted
@@ -68,10 +68,10 @@ def ablate(
         context.exit(INTERRUPTED)
     table = result.table
     if as_json and table:
-        click.echo(json.dumps(table, ensure_ascii=False, indent=1))
+        click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=1))
     elif table:
         print_table(*cells(table))
-        if table["other_settings"]:
+        if table.other_settings:
             click.echo("other settings")
             print_table(*other_cells(table))
         click.echo(f"{note(table)}\n{result.folder}")

@@ -87,11 +87,11 @@ def verdict(comparison: Comparison) -> str:
     """What the interval says, in words."""
     difference = comparison.overall
     if difference.told_apart:
-        said = (
+        text = (
             f"The interval does not hold 0: RUN is {'better' if difference.gain > 0 else 'worse'} on these sentences."
         )
     else:
-        said = "The interval holds 0: not told apart."
+        text = "The interval holds 0: not told apart."
     if max(len(comparison.seeds), len(comparison.base_seeds)) == 1:
-        said += " One seed each: what other seeds would give is not in it."
-    return said
+        text += " One seed each: what other seeds would give is not in it."
+    return text

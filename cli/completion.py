@@ -42,6 +42,13 @@ def parameters(
     return [_item(f"{one}=") for one in _beginning(_values(), name)]
 
 
+def parameter_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Sections of params.yaml, and every ``section.key``."""
+    from ssmi.pipeline.contract.params import Params
+
+    return _beginning({*Params.model_fields, *_values()}, incomplete)
+
+
 def runs(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[click.shell_completion.CompletionItem]:
@@ -52,6 +59,12 @@ def runs(
 def devices(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """The kinds; which there are only torch knows, and it takes seconds to say so."""
     return _beginning(("auto", "cpu", "cuda", "cuda:0", "cuda:1"), incomplete)
+
+
+def encodings(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Those that Chinese text is usually in."""
+    names = ("utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-le", "utf-16-be")
+    return [name for name in names if name.startswith(incomplete.lower())]
 
 
 def _session(context: click.Context) -> Session:

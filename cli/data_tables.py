@@ -77,11 +77,11 @@ def _findings(check: DataCheck, notes: Sequence[str]) -> list[Table]:
         for kind, reasons in (("repaired", split.repairs), ("left out", split.skipped))
         for reason, finding in reasons.items()
     ]
-    told: list[Row] = [("", note) for note in notes]
-    told += [(name, note) for name, split in check.splits.items() for note in split.notes]
+    all_notes: list[Row] = [("", note) for note in notes]
+    all_notes += [(name, note) for name, split in check.splits.items() for note in split.notes]
     return [
         Table("Repaired or left out", ("split", "what", "reason", "count", "first lines"), findings),
-        Table("Notes", ("split", "note"), told),
+        Table("Notes", ("split", "note"), all_notes),
     ]
 
 

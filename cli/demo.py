@@ -31,7 +31,7 @@ def _summary(result: DemoResult, *, where: str) -> str:
     counts = result.sentences
     sentences = ", ".join(f"{counts[split]:,} {split}" for split in ("train", "dev", "test") if split in counts)
     scores = "   ".join(
-        f"{split} F1 {100 * one.overall.f1:.2f} (P {100 * one.overall.precision:.2f}, R {100 * one.overall.recall:.2f})"
+        f"{split} F1 {100 * one.f1:.2f} (P {100 * one.precision:.2f}, R {100 * one.recall:.2f})"
         for split, one in result.scores.items()
     )
     shell = quote(result.dataset)

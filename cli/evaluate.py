@@ -64,9 +64,9 @@ def evaluate(
             reporter=session.reporter,
         )
     if picture is not None:
-        from ssmi.evaluation.calibration_plot import plot
+        from ssmi.charts.reliability import plot_reliability
 
-        plot(result.calibration, picture)
+        plot_reliability(result.calibration, picture)
     if as_json:
         click.echo(json.dumps({result.title: result.to_json()}, ensure_ascii=False, indent=1))
     else:

@@ -63,9 +63,9 @@ def explain(
     explanation = session.project.explain(character, segment, dataset=dataset, overrides=overrides)
     shown = explanation.nearest(top)
     if picture is not None:
-        from ssmi.explain.plot import plot
+        from ssmi.explain.plot import plot_candidates
 
-        plot(explanation, shown, picture)
+        plot_candidates(explanation, shown, picture)
     from ssmi.cli.streams import utf8_stdout
 
     utf8_stdout()

@@ -1,4 +1,4 @@
-"""``ssmi-cli``: a group whose commands are imported only when called, and the one place where errors become words."""
+"""``ssmi-cli``: commands that are imported only when called, and the one place where errors become messages."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ COMMANDS = {
     "explain": ("ssmi.cli.explain", "Show the boundaries nearest to a character in a segment."),
     "export": ("ssmi.cli.export", "Pack a trained run into one folder for other machines."),
     "features": ("ssmi.cli.features", "Build features: raw text to Parquet shards."),
+    "init": ("ssmi.cli.init", "Make a project folder for your own data."),
+    "params": ("ssmi.cli.params", "Explain the parameters: type, default, meaning, present value."),
     "predict": ("ssmi.cli.predict", "Find the entities of any text."),
     "report": ("ssmi.cli.report", "Write one page about a run: scores, and every error with its features."),
     "stats": ("ssmi.cli.stats", "Query features: named reports or SQL."),
@@ -124,7 +126,7 @@ def _explain(error: Exception) -> int:
     if isinstance(error, OSError) and error.errno in _NOT_OURS:
         place = f"{_named(error.filename)}: " if error.filename else ""
         return _fail(
-            f"error: {place}{error.strerror}\n  next: make room, mend its permissions, or name another place", 1
+            f"error: {place}{error.strerror}\n  next: make room, fix its permissions, or name another place", 1
         )
     return _fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
 

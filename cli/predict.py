@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
+from ssmi.cli import completion
 from ssmi.cli.options import dataset_option, device_option, run_option
 from ssmi.cli.session import Session
+from ssmi.cli.streams import open_output
 
 if TYPE_CHECKING:
-    from ssmi.cli.progress import Bars, Lines
     from ssmi.predict.reading import Kind
     from ssmi.predict.text_decoding import Errors
 
 STDIN = "-"
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
-ENCODINGS = ("utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-le", "utf-16-be")
-"""Those that a person may well want, for completion."""
-Write = Callable[[str], object]
 _NOT_TYPED = {
     "files": "FILES",
     "kind": "--input",
@@ -46,10 +43,6 @@ def _encoding(context: click.Context, parameter: click.Parameter, value: str | N
     return check_encoding(value)
 
 
-def _complete_encoding(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    return [name for name in ENCODINGS if name.startswith(incomplete.lower())]
-
-
 @click.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @run_option
@@ -64,7 +57,7 @@ def _complete_encoding(context: click.Context, parameter: click.Parameter, incom
     "--encoding",
     metavar="NAME",
     callback=_encoding,
-    shell_complete=_complete_encoding,
+    shell_complete=completion.encodings,
     help="Of FILES, e.g. gb18030.  [default: what a byte order mark says, else utf-8]",
 )
 @click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
@@ -143,7 +136,7 @@ def predict(
         files, stdin=sys.stdin.buffer, kind=kind, text_field=text_field, encoding=encoding, errors=errors
     )
     with (
-        _output(out, session.reporter) as write,
+        open_output(out, session.reporter) as write,
         session.reporter.task("predict", total=source.n_bytes, unit="bytes") as advance,
     ):
         tagged = tag_records(tagger, source, batch_characters=batch_chars, min_score=min_score, advance=advance)
@@ -162,25 +155,3 @@ def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) 
         raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
     if out is not None and out.exists() and any(path.exists() and path.samefile(out) for path in files):
         raise click.UsageError(f"--out {out}: one of the FILES, which would be lost; name another")
-
-
-@contextmanager
-def _output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
-    """What writes a piece: to a file that appears when all is done, or to stdout at once."""
-    if out is None:
-        from ssmi.cli.streams import utf8_stdout
-
-        stdout = utf8_stdout()  # a progress bar puts its own in its place
-
-        def write(piece: str) -> None:
-            if stdout.isatty():
-                reporter.make_room()
-            stdout.write(piece)
-            stdout.flush()
-
-        yield write
-        return
-    from ssmi.pipeline.contract.tables import writing
-
-    with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
-        yield stream.write

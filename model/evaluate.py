@@ -14,7 +14,7 @@ from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.decoding import decode
 from ssmi.model.network.network import Network, check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs.files import CHECKPOINT
+from ssmi.model.runs.files import CHECKPOINT, require_checkpoint
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
@@ -25,17 +25,18 @@ from ssmi.pipeline.contract.progress import Reporter
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """What a network finds in a split; one item a sentence, in the split's order."""
+    """A network's predictions on a split; one item a sentence, in the split's order."""
 
     spans: Sequence[Sequence[Span]]
     probabilities: Sequence[Sequence[float]] | None
-    """Of each span, where they were asked for."""
+    """Of each span, from 0 to 1; None where they were not wanted."""
     ill_formed: int
+    """Pieces of the tag paths that are not an entity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """What a run makes of a split; gold and predictions have one item a sentence, in the split's order."""
+    """A run's predictions on a split beside the gold; both have one item a sentence, in the split's order."""
 
     gold: Sequence[Sequence[Span]]
     predicted: Predicted
@@ -54,25 +55,45 @@ class Tagged:
 
     @property
     def calibration(self) -> Calibration:
-        """How far the probabilities are to be believed; of a split that was tagged with them."""
+        """How far the probabilities can be trusted; only of a split that was tagged with them."""
         assert self.predicted.probabilities is not None
         sentences = zip(self.gold, self.predicted.spans, self.predicted.probabilities, strict=True)
         return calibrate(guess for sentence in sentences for guess in guesses(*sentence))
 
 
 def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Reporter) -> Scores:
-    """Reload a run's checkpoint and score it on a split of any shards of the same labels, vocabulary and encoder.
+    """Load a run's checkpoint and score it on a split.
 
-    Raises StaleArtifactError when they differ, InputDataError when the split is empty.
+    Args:
+        run: The run folder.
+        shards: Any shards of the same labels, vocabulary, encoder and feature parameters.
+        split: Its name.
+        device: As ``hardware.choose_device`` takes it.
+        reporter: Told of progress.
+
+    Returns:
+        The scores, from 0 to 1, with their counts.
+
+    Raises:
+        MissingResourceError: There is no run, or there are no shards.
+        StaleArtifactError: They do not belong together, or are of another version.
+        InputDataError: The split is empty.
+
     """
     return tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter).scores
 
 
 def why_unfit(*, run: Path, shards: Path) -> str:
-    """Why a run cannot be looked at on some shards: there are none, or they are of another kind; empty where it can.
+    """Why a run cannot be scored on some shards.
 
-    Raises StaleArtifactError for shards or a checkpoint that are not whole.
+    Returns:
+        The reason: there are no shards, or others than the run's; empty where it can be scored.
+
+    Raises:
+        StaleArtifactError: The shards or the checkpoint are not whole, or of another version.
+
     """
+    require_checkpoint(run)
     if not (shards / manifests.MANIFEST_NAME).is_file():
         return f"{shards}: no shards"
     opened = open_shards(shards)
@@ -87,7 +108,8 @@ def why_unfit(*, run: Path, shards: Path) -> str:
 def tag_split(
     *, run: Path, shards: Path, split: str, device: str, reporter: Reporter, probabilities: bool = False
 ) -> Tagged:
-    """Reload a run's checkpoint and tag a split, with each entity's probability if asked; raises as ``evaluate``."""
+    """Load a run's checkpoint and tag a split, as ``evaluate`` does; ``probabilities``: of each entity too."""
+    require_checkpoint(run)  # first: what an old run needs is not what its old shards need
     opened = open_shards(shards)
     checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)
     params = checkpoint.params
@@ -114,7 +136,7 @@ def tag_split(
         checkpoint.labels,
         opened.statistics.label_groups,
         params,
-        checkpoint.facts.best_epoch,
+        checkpoint.metadata.best_epoch,
     )
 
 
@@ -128,11 +150,25 @@ def predict(
     title: str,
     probabilities: bool = False,
 ) -> Predicted:
-    """The entities of every sentence, found where the network is; leaves the network in evaluation mode."""
+    """The entities of every sentence of a split.
+
+    Args:
+        network: On the device to compute on; it is left in evaluation mode.
+        split: What to tag.
+        labels: Of the network's tags.
+        precision: As ``hardware.autocast`` takes it.
+        reporter: Told of the characters that are done.
+        title: Of the task that it shows.
+        probabilities: Whether each entity's probability is wanted, which takes two more passes of the CRF.
+
+    Returns:
+        The entities, in the split's order.
+
+    """
     network.eval()
     device = network.tags.weight.device
     spans: list[list[Span]] = [[] for _ in range(len(split))]
-    probable: list[list[float]] = [[] for _ in range(len(split))]
+    scores: list[list[float]] = [[] for _ in range(len(split))]
     ill_formed = 0
     with reporter.task(title, total=len(split.token_ids), unit="characters") as advance:
         for rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
@@ -141,10 +177,10 @@ def predict(
             decoded = decode(
                 network, batch, labels=labels, precision=precision, kinds=kinds, probabilities=probabilities
             )
-            for place, row in enumerate(rows.tolist()):
-                spans[row] = decoded.spans[place]
+            for index, row in enumerate(rows.tolist()):
+                spans[row] = decoded.spans[index]
                 if decoded.probabilities is not None:
-                    probable[row] = decoded.probabilities[place]
+                    scores[row] = decoded.probabilities[index]
             ill_formed += decoded.ill_formed
             advance(decoded.n_characters)
-    return Predicted(spans, probable if probabilities else None, ill_formed)
+    return Predicted(spans, scores if probabilities else None, ill_formed)

@@ -1,4 +1,4 @@
-"""Where and how torch computes: device, threads, precision. Set on purpose, never left to chance."""
+"""Where and how torch computes: device, threads, precision."""
 
 from __future__ import annotations
 
@@ -21,16 +21,25 @@ _DEVICES = "one of auto, cpu, cuda, cuda:0 ... (train.device, or --device)"
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` takes a GPU where there is one.
+    """The device of a name.
 
-    Raises ParameterError for a name that torch does not know, MissingResourceError for a GPU that is not there.
+    Args:
+        name: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` takes a GPU where there is one.
+
+    Returns:
+        The device.
+
+    Raises:
+        ParameterError: torch has no device of this name, or it is not supported here.
+        MissingResourceError: The GPU is not there.
+
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ParameterError(f"device {name!r}: torch knows none of this name", next_step=_DEVICES) from error
+        raise ParameterError(f"device {name!r}: torch has no such device", next_step=_DEVICES) from error
     if device.type not in ("cpu", "cuda"):
         raise ParameterError(f"device {name!r}: not supported", next_step=_DEVICES)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -49,10 +58,10 @@ def set_threads(count: int) -> int:
 
 @contextmanager
 def turn_on(threads: int) -> Iterator[None]:
-    """A turn of this thread's (``contract.turns``) in which torch uses so many CPU threads; then as many as before.
+    """A turn of this thread (``contract.turns``) in which torch uses ``threads`` CPU threads; then as many as before.
 
-    torch's number is asked for within the turn alone: a thread that asks for the first time takes the process's, and
-    outside it may be one that another tagger set for a moment.
+    torch's number is read within the turn alone: a thread that reads it for the first time takes the process's, and
+    outside a turn that may be one that another tagger set for a moment.
     """
     with turn():
         before = torch.get_num_threads()
@@ -78,25 +87,25 @@ def physical_cores() -> int:
 
 
 def give_back_memory() -> None:
-    """Give the system what freed tensors of the CPU leave behind: glibc keeps it, more from batch to batch."""
+    """Return the memory of freed CPU tensors to the system: glibc keeps it, and more from batch to batch."""
     if _trim is not None:
         _trim(0)
 
 
-def precision(device: torch.device, asked: str) -> str:
-    """``bf16`` or ``fp32``, whichever is asked for.
+def precision(device: torch.device, setting: str) -> str:
+    """``bf16`` or ``fp32``: what ``train.precision`` comes to on a device.
 
     ``auto`` takes bfloat16 where matrix units multiply it: without them a training step took 1.34 times the CPU time
     of float32 (12 layers of width 384, AVX-512 with its bf16 instructions).
     """
-    if asked != "auto":
-        return asked
+    if setting != "auto":
+        return setting
     return "bf16" if _multiplies_bf16(device) else "fp32"
 
 
-def autocast(device: torch.device, asked: str) -> torch.autocast:
-    """The context for a forward pass in the precision that was asked for, parameters in float32."""
-    return torch.autocast(device_type=device.type, dtype=torch.bfloat16, enabled=precision(device, asked) == "bf16")
+def autocast(device: torch.device, setting: str) -> torch.autocast:
+    """The context for a forward pass in the precision of ``train.precision``; parameters stay in float32."""
+    return torch.autocast(device_type=device.type, dtype=torch.bfloat16, enabled=precision(device, setting) == "bf16")
 
 
 @lru_cache(maxsize=4)

@@ -1,4 +1,4 @@
-"""Entities with their probabilities, from feature rows that were made on line."""
+"""Entities with their probabilities, from feature rows of text."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ from ssmi.model.runs.checkpoint import Checkpoint
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.progress import Advance
 
-MOST_STRANGERS = 100_000
-"""Boundaries that training never met and that are kept in the table; with more, the next call starts again from the
-trained ones."""
+MAX_NEW_BOUNDARIES = 100_000
+"""Boundaries outside training that the table keeps; beyond that the next call starts again from the trained ones."""
 TAGGING_BATCH = 24
 """Texts at once; small, so that there is work for every thread."""
 TRIM_EVERY = 1 << 16
 """Characters after which freed memory is given back: in between it grows by some hundred megabytes."""
 
 Item = TypeVar("Item")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 Row = Mapping[str, Any]
 Vectors = Callable[[Ids], FloatMatrix]
 """Boundary ids → their pre-trained vectors."""
@@ -44,25 +43,32 @@ class TaggedSpan:
 
     span: Span
     probability: float
-    asked: bool = False
-    """It was asked about, and is no entity of the best tag sequence unless it stands there a second time."""
+    extra: bool = False
+    """It is one of ``extra_spans``, and not an entity of the best tag sequence unless it is listed a second time."""
 
 
 class SpanTagger:
-    """A checkpoint's network at work on rows of ``schema.SHARDS`` without gold; for any number of threads.
+    """A checkpoint's network on rows of ``schema.SHARDS`` without gold; for any number of threads.
 
-    Its table grows and is shared, so they take turns. The same rows get the same scores to the bit from whichever
-    thread, for torch uses ``threads`` in each of them.
+    Threads take turns, because they share a boundary table that grows. The same rows get the same scores, to the bit,
+    in any of them, because torch uses ``threads`` in each.
     """
 
     def __init__(
         self, checkpoint: Checkpoint, *, vectors: Vectors, device: str = "auto", threads: int | None = None
     ) -> None:
-        """``vectors`` gives those of boundaries that training never met.
+        """Move the network to its device.
 
-        threads: of the CPU while it tags, 0 for one a physical core; None takes torch's number of now.
+        Args:
+            checkpoint: The network and its parameters.
+            vectors: Gives the vectors of boundaries that were not in training.
+            device: As ``hardware.choose_device`` takes it.
+            threads: CPU threads while it tags, 0 for one a physical core; None takes torch's present number.
 
-        Raises ParameterError or MissingResourceError for a device that is not there.
+        Raises:
+            ParameterError: The device has no such name.
+            MissingResourceError: The device is not there.
+
         """
         self._device = hardware.choose_device(device)
         self.threads = hardware.physical_cores() if threads == 0 else threads or torch.get_num_threads()
@@ -81,25 +87,32 @@ class SpanTagger:
         *,
         hidden: Sequence[npt.NDArray[np.float16]] | None = None,
         advance: Advance | None = None,
-        asked: Sequence[Sequence[Span]] | None = None,
+        extra_spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[list[TaggedSpan]]:
-        """The entities of each text, in order.
+        """The entities of texts.
 
-        lengths: characters of each text. Shape: (n_texts,)
-        rows_of: the rows of some of the texts, asked for batch by batch, of this thread, while others are tagged.
-        hidden: the encoder's states of each text, where ``wanted`` says so.
-        advance: told of the characters of every batch that is done; other threads wait meanwhile.
-        asked: spans of each text whose probabilities are wanted too; they come after its entities.
+        On a CPU batches are tagged side by side, each on one thread, because little of what follows the encoder gets
+        faster with more. Where there are fewer batches than threads, they go one after the other on all threads: with
+        some threads each they would change BLAS's number, which is the process's, under one another, and sums would
+        be rounded differently.
 
-        On a CPU batches are tagged side by side, each on one thread, for little of what follows the encoder is worth
-        sharing out. Where there are fewer than threads each has all of them in its turn: with some threads each they
-        would set BLAS's number, which is the process's, under one another, and sums would come out otherwise.
+        Args:
+            lengths: Characters of each text. Shape: (n_texts,)
+            rows_of: Gives the rows of some of the texts; called batch by batch, in this thread, while others are
+                tagged.
+            hidden: The encoder's states of each text, where ``wanted`` has them. Shape of each: (length, hidden_width)
+            advance: Told of the characters of every batch that is done; other threads wait meanwhile.
+            extra_spans: Spans of each text whose probabilities are wanted too.
+
+        Returns:
+            The entities of each text in its order, then its extra spans.
+
         """
         with self.turn():
-            return self._tag_all(lengths, rows_of, hidden, advance, asked)
+            return self._tag_all(lengths, rows_of, hidden, advance, extra_spans)
 
     def turn(self) -> AbstractContextManager[None]:
-        """A turn of the calling thread's, with ``threads`` for torch: what ``tag`` takes, to be held for longer."""
+        """A turn of the calling thread, with ``threads`` for torch; ``tag`` takes one, callers may hold it longer."""
         return hardware.turn_on(self.threads)
 
     def _tag_all(
@@ -108,43 +121,43 @@ class SpanTagger:
         rows_of: Callable[[Sequence[int]], Sequence[Row]],
         hidden: Sequence[npt.NDArray[np.float16]] | None,
         advance: Advance | None,
-        asked: Sequence[Sequence[Span]] | None,
+        extra_spans: Sequence[Sequence[Span]] | None,
     ) -> list[list[TaggedSpan]]:
-        if self._boundaries.n_strangers > MOST_STRANGERS:
-            self._boundaries.forget()
+        if self._boundaries.n_new > MAX_NEW_BOUNDARIES:
+            self._boundaries.reset()
         # The longest first: what is left at the end, when not all threads have work, is short.
         batches = [batch.tolist() for batch in evaluation_batches(lengths, batch_size=TAGGING_BATCH)[::-1]]
         splits = (
-            (self._split(rows_of(batch), batch, hidden), [asked[place] if asked else () for place in batch])
+            (self._split(rows_of(batch), batch, hidden), [extra_spans[index] if extra_spans else () for index in batch])
             for batch in batches
         )
         if len(batches) < self.threads or self.threads == 1 or self._device.type != "cpu":
             tagged: Iterable[list[list[TaggedSpan]]] = map(self._tag, splits)
         else:
             tagged = side_by_side(self._tag, splits, n_items=len(batches), threads=self.threads)
-        found: list[list[TaggedSpan]] = [[] for _ in lengths]
+        spans_of_texts: list[list[TaggedSpan]] = [[] for _ in lengths]
         for batch, spans in zip(batches, tagged, strict=True):
-            for place, own in zip(batch, spans, strict=True):
-                found[place] = own
+            for index, spans_of_text in zip(batch, spans, strict=True):
+                spans_of_texts[index] = spans_of_text
             if advance is not None:
                 advance(int(lengths[batch].sum()))
         self._since_trim += int(lengths.sum())
         if self._since_trim > TRIM_EVERY:
             hardware.give_back_memory()
             self._since_trim = 0
-        return found
+        return spans_of_texts
 
     def _split(
         self, rows: Sequence[Row], batch: Sequence[int], hidden: Sequence[npt.NDArray[np.float16]] | None
     ) -> Split:
-        """The rows of a batch, whose boundaries the network then knows."""
-        self._meet(rows)
-        states = None if hidden is None else [hidden[place] for place in batch]
+        """The rows of a batch, whose boundaries the network then has."""
+        self._add_boundaries(rows)
+        states = None if hidden is None else [hidden[index] for index in batch]
         return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states)
 
-    def _tag(self, given: tuple[Split, Sequence[Sequence[Span]]]) -> list[list[TaggedSpan]]:
-        """The entities of each row of a batch, and what was asked about it."""
-        split, asked = given
+    def _tag(self, batch: tuple[Split, Sequence[Sequence[Span]]]) -> list[list[TaggedSpan]]:
+        """The entities of each row of a batch, then its extra spans."""
+        split, extra_spans = batch
         n_rows = len(split.lengths)
         decoded = decode(
             self.network,
@@ -153,38 +166,48 @@ class SpanTagger:
             precision=self._precision,
             kinds=[split.kinds_of(row) for row in range(n_rows)],
             probabilities=True,
-            asked=asked,
+            extra_spans=extra_spans,
         )
         assert decoded.probabilities is not None
         return [
             [
-                TaggedSpan(span, score, index >= len(own))
-                for index, (span, score) in enumerate(zip((*own, *more), scores, strict=True))
+                TaggedSpan(span, score, extra=index >= len(entities))
+                for index, (span, score) in enumerate(zip((*entities, *extra), scores, strict=True))
             ]
-            for own, more, scores in zip(decoded.spans, asked, decoded.probabilities, strict=True)
+            for entities, extra, scores in zip(decoded.spans, extra_spans, decoded.probabilities, strict=True)
         ]
 
     @torch.inference_mode()
-    def _meet(self, rows: Sequence[Row]) -> None:
-        """Make room in the table for boundaries that it does not hold yet."""
+    def _add_boundaries(self, rows: Sequence[Row]) -> None:
+        """Add the vectors of boundaries that the table does not hold yet."""
         if self.network.boundary is None:
             return
         ids: set[int] = set()
         for row in rows:
             ids.update(row["best_ids"], row["local_ids"], chain.from_iterable(row["set_ids"]))
         ids.discard(0)
-        met = np.fromiter(ids, dtype=np.int64, count=len(ids))
-        strangers = self._boundaries.lacks(met)
-        if not strangers.size:
+        new = self._boundaries.lacks(np.fromiter(ids, dtype=np.int64, count=len(ids)))
+        if not new.size:
             return
-        start = self._boundaries.admit(strangers)
-        self.network.boundary.put(start, torch.from_numpy(self._vectors(strangers)))
+        start = self._boundaries.add(new)
+        self.network.boundary.set_rows(start, torch.from_numpy(self._vectors(new)))
 
 
 def side_by_side(
-    work: Callable[[Item], Found], items: Iterable[Item], *, n_items: int, threads: int
-) -> Iterator[Found]:
-    """``map`` on so many threads, shared out evenly; items are made in the calling thread."""
+    work: Callable[[Item], Result], items: Iterable[Item], *, n_items: int, threads: int
+) -> Iterator[Result]:
+    """``map`` on several threads.
+
+    Args:
+        work: What is done with each item.
+        items: Made in the calling thread, while earlier ones are worked on.
+        n_items: How many there are.
+        threads: CPU threads for all of them together; each worker's torch gets an equal share.
+
+    Yields:
+        The results, in the order of the items.
+
+    """
     n_workers = min(n_items, threads)
     pool = ThreadPoolExecutor(
         n_workers, thread_name_prefix="tag", initializer=torch.set_num_threads, initargs=(threads // n_workers,)

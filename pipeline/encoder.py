@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+import transformers
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
 from ssmi.pipeline.contract.encoder_types import (
@@ -34,8 +34,8 @@ LENGTH_STEP = 8
 SHORT = 6
 """A text's vector must not depend on what else is in its batch, to the last bit, and matrix kernels round differently
 for very few tokens and for other lengths. So smaller batches are filled up with blank rows (measured: from 16 tokens
-on, every batch gives the same), and a window is padded to a multiple of ``LENGTH_STEP`` that follows from its own
-length, never to the longest of its neighbours. Nearly all segments have up to ``SHORT`` tokens and are padded to that:
+on, every batch gives the same), and a window is padded to a multiple of ``LENGTH_STEP`` that follows from its
+length alone, never to the longest of its batch. Nearly all segments have up to ``SHORT`` tokens and are padded to that:
 8 took half as long again, and each at its very length would take a sentence with three new segments through the
 encoder three times, 20 ms each."""
 
@@ -51,7 +51,7 @@ class FrozenEncoder:
     """
 
     def __init__(self, folder: Path, tokens: CharacterTokens, *, layers: int | None = None, threads: int = 1) -> None:
-        """``layers``: open only the first so many, whose output the states then are; None takes all.
+        """``layers``: open only the first ``layers``, whose output the states then are; None takes all.
 
         ``threads``: passes that are computed at once.
         """
@@ -80,7 +80,7 @@ class FrozenEncoder:
         pieces: list[list[FloatMatrix]] = [[] for _ in texts]
         for owner, states in zip(owners, self._encode(windows), strict=True):
             pieces[owner].append(states)
-        return [np.concatenate(own) for own in pieces]
+        return [np.concatenate(window_states) for window_states in pieces]
 
     def _encode(self, windows: Sequence[Sequence[str]]) -> list[FloatMatrix]:
         vocabulary = self._tokens.vocabulary
@@ -97,9 +97,9 @@ class FrozenEncoder:
         states: list[FloatMatrix] = [np.empty((0, self.width), dtype=np.float32)] * len(rows)
 
         def compute(length: int, indices: Sequence[int]) -> None:
-            found = self._encode_rows([rows[index] for index in indices], length=length)
-            for index, own in zip(indices, found, strict=True):
-                states[index] = own
+            matrices = self._encode_rows([rows[index] for index in indices], length=length)
+            for index, matrix in zip(indices, matrices, strict=True):
+                states[index] = matrix
 
         before = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -138,11 +138,11 @@ def _load(folder: Path, *, layers: int | None) -> Any:
     """
     body = read_config(folder)
     kind = type_of(body)
-    config = type(AutoConfig.for_model(kind.name)).from_dict(body if layers is None else with_layers(body, layers))
+    model_class = getattr(transformers, kind.model_class)  # its module is imported only now
     try:
-        model, info = AutoModel.from_pretrained(
+        model, info = model_class.from_pretrained(
             folder,
-            config=config,
+            config=model_class.config_class.from_dict(body if layers is None else with_layers(body, layers)),
             dtype=torch.float32,
             local_files_only=True,
             use_safetensors=True,

@@ -19,6 +19,7 @@ from typing import Any, Protocol, TypeVar
 from threadpoolctl import threadpool_limits
 
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
+from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.progress import Reporter
 
 Task = TypeVar("Task")
@@ -133,14 +134,23 @@ def _without_interrupts() -> Iterator[None]:
 
 @contextlib.contextmanager
 def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator[Executor]:
-    """Serial by default; ``workers`` local processes; or the cluster at ``scheduler`` (``tcp://host:port``).
+    """Open what runs the tasks, and close it when the block ends.
 
-    Raises MissingResourceError when the scheduler cannot be reached.
+    Args:
+        workers: Local worker processes; 0 runs everything in this process.
+        scheduler: The address of a Dask scheduler (``tcp://host:port``) to use instead.
+
+    Yields:
+        The executor.
+
+    Raises:
+        MissingResourceError: The scheduler does not answer or has no worker.
     """
     if scheduler is None and workers <= 0:
         yield Serial()
         return
-    from distributed import Client, LocalCluster
+    with needs("cluster", f"--scheduler {scheduler}" if scheduler else f"--workers {workers}"):
+        from distributed import Client, LocalCluster
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:

@@ -25,8 +25,19 @@ if TYPE_CHECKING:
     from ssmi.predict.entity import Entity
     from ssmi.predict.tagger import Tagger, open_run
     from ssmi.project import Project, open_project
+    from ssmi.scaffold import init_project
 
-__all__ = ["Entity", "Project", "Tagger", "compare_runs", "convert", "open_project", "open_run", "score_file"]
+__all__ = [
+    "Entity",
+    "Project",
+    "Tagger",
+    "compare_runs",
+    "convert",
+    "init_project",
+    "open_project",
+    "open_run",
+    "score_file",
+]
 
 _HOMES = {
     "Entity": "ssmi.predict.entity",
@@ -34,6 +45,7 @@ _HOMES = {
     "Tagger": "ssmi.predict.tagger",
     "compare_runs": "ssmi.evaluation.comparison",
     "convert": "ssmi.pipeline.writers",
+    "init_project": "ssmi.scaffold",
     "open_project": "ssmi.project",
     "open_run": "ssmi.predict.tagger",
     "score_file": "ssmi.evaluation.labelled_files",

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ssmi import dvc
-from ssmi.model.evaluation.scoring import Scores
+from ssmi.model.evaluation.scoring import Counts
 from ssmi.model.runs.files import METRICS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics
 from ssmi.workspace import Workspace
 
 EXPERIMENT = "demo"
@@ -31,7 +32,7 @@ class DemoResult:
         n_segments: Distinct word segments.
         n_oov_segments: Those of them outside the vocabulary.
         n_boundaries: Boundary words.
-        scores: By split.
+        scores: Entities of all types, by split.
         kept: Whether the experiment ``demo`` brings it back.
 
     """
@@ -41,7 +42,7 @@ class DemoResult:
     n_segments: int
     n_oov_segments: int
     n_boundaries: int
-    scores: Mapping[str, Scores]
+    scores: Mapping[str, Counts]
     kept: bool
 
 
@@ -66,16 +67,16 @@ def run_demo(workspace: Workspace) -> DemoResult:
 
 def _result(workspace: Workspace, dataset: str, *, kept: bool) -> DemoResult:
     prepare, embed, shards = (
-        manifests.load(workspace.paths.stage(stage, dataset)).report.statistics
-        for stage in ("prepare", "embed", "shards")
+        manifests.load(workspace.paths.stage(stage, dataset)) for stage in ("prepare", "embed", "shards")
     )
+    segments = EmbedStatistics.of(embed)
     metrics = json.loads((workspace.paths.run(dataset) / METRICS).read_text(encoding="utf-8"))
     return DemoResult(
         dataset,
-        prepare["sentences"],
-        embed["distinct_segments"],
-        embed["oov_segments"],
-        shards["boundaries"],
-        {split: Scores.from_json(body) for split, body in metrics.items()},
+        PrepareStatistics.of(prepare).sentences,
+        segments.distinct_segments,
+        segments.oov_segments,
+        ShardsStatistics.of(shards).boundaries,
+        {split: Counts(body["gold"], body["predicted"], body["correct"]) for split, body in metrics.items()},
         kept,
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ssmi.dvc_file import of_other_versions
+from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.workspace import Workspace
@@ -24,7 +25,10 @@ def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool, more: Mapping[
     """Run DVC in the project; returns its exit code, its output kept from the screen when ``quiet``.
 
     more: additions to the environment.
+    Raises MissingResourceError where DVC is not installed.
     """
+    if not extras.installed("dvc"):
+        raise extras.missing("dvc", f"dvc {arguments[0]}")
     _allow_without_git(root)
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(
@@ -75,7 +79,9 @@ def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overrid
     """Tell DVC, where there is one, of stages that were built or found current; say so when it cannot know of them."""
     if not tracks(workspace.root):
         return
-    if dataset not in workspace.params().datasets:
+    if not extras.installed("dvc"):
+        workspace.reporter.note("not recorded in dvc.lock: DVC is not installed (pip install 'ssmi[dvc]')")
+    elif dataset not in workspace.params().datasets:
         workspace.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
     elif overridden:
         workspace.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")

@@ -51,6 +51,7 @@ def run_and_dataset(workspace: Workspace, *, run: Path | None, dataset: str | No
 def trained_on(run: Path) -> str | None:
     """The data set whose shards a run was trained on; None where it does not say."""
     try:
+        require_checkpoint(run)  # first: an old run's manifest would be refused with another next step
         return manifest.load(run / CHECKPOINT / SHARDS).dataset
     except MissingResourceError:
         return None

@@ -7,10 +7,12 @@ import hashlib
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,12 @@ TAGGING = (
 )
 
 Gold = tuple[tuple[str, ...], tuple[Span, ...]]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Take Ctrl-C's signal even where whoever started the tests ignores it: the programs they start inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -389,3 +397,63 @@ def write_typed_encoder() -> Callable[..., Any]:
         return model_class
 
     return write
+
+
+# --- pages of the report ------------------------------------------------------------------------------------------
+
+
+class PageReader(HTMLParser):
+    """The page as a browser splits it: tags with their attributes, and the text of the data element."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.data = ""
+        self.text = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == ("script", {"id": "data", "type": "application/json"}):
+            self.data += data
+        elif self.tags and self.tags[-1][0] not in ("script", "style"):
+            self.text += data
+
+
+@pytest.fixture(scope="session")
+def read_page() -> Callable[[str], PageReader]:
+    """Split a page as a browser does."""
+    return PageReader
+
+
+@pytest.fixture(scope="session")
+def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Open a page at an address with a hash; give the document after its script ran. Skips without a browser."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        assert "CI" not in os.environ, ".ci/run brings a browser"
+        pytest.skip("no chromium, chromium-browser or google-chrome on PATH")
+    profile = tmp_path_factory.mktemp("profile")
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+
+    def call(file: Path, hash_: str = "", *arguments: str) -> str:
+        options = ["--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}", *root]
+        done = subprocess.run(
+            [
+                browser,
+                *options,
+                "--virtual-time-budget=3000",
+                *(arguments or ("--dump-dom",)),
+                f"{file.as_uri()}{hash_}",
+            ],
+            capture_output=True,
+            timeout=1200,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr.decode(errors="replace")
+        return done.stdout.decode("utf-8")
+
+    return call

@@ -42,8 +42,10 @@ def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: 
         assert name in get_stage(name).sections
 
 
-def test_the_readme_says_what_dvc_yaml_says(stages: dict[str, dict[str, Any]], repository: Path) -> None:
-    table = re.findall(r"^\| `(\w+)` \| (.*?) \| .* \|$", (repository / "README.md").read_text("utf-8"), re.M)
+def test_the_guide_says_what_dvc_yaml_says(stages: dict[str, dict[str, Any]], repository: Path) -> None:
+    table = re.findall(
+        r"^\| `(\w+)` \| (.*?) \| .* \|$", (repository / "docs" / "guides" / "features.md").read_text("utf-8"), re.M
+    )
     assert [row for row in table if row[0] in stages] == [(name, entry["desc"]) for name, entry in stages.items()]
 
 
@@ -197,7 +199,7 @@ def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_o
     outcome = project.process("demo")
     assert outcome.code == 0, outcome.stderr
     (back,) = re.findall(r"^  (dvc exp apply demo && dvc repro) ", outcome.stdout, re.M)
-    page = (repository / "docs" / "experiments-with-dvc.md").read_text(encoding="utf-8")
+    page = (repository / "docs" / "guides" / "dvc.md").read_text(encoding="utf-8")
     shown = "".join(re.findall(r"^```sh$(.*?)^```$", page, re.M | re.S))
     assert back in shown and "checkout" not in shown
     before, params, lock = _contents(project), (project.root / "params.yaml").read_bytes(), _lock(project)

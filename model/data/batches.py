@@ -27,17 +27,21 @@ _POOL = 50
 class Windows:
     """The pieces in which sentences go through the encoder: [CLS], a window's characters, [SEP], padding.
 
-    sources: each cell's character, as ``sentence * length + position`` in the batch; -1 where a cell holds none.
-        Shape: (n_windows, size)
-    lengths: characters of each window. Shape: (n_windows,)
-    sentences: whose window it is, rising. Shape: (n_windows,)
-    places: each character's cell, as ``window * size + cell``; 0 for padding. Shape: (batch, length)
+    Characters and cells are flat indices into batch and windows, so that one gather leads from one to the other.
+
+    Attributes:
+        char_of_cell: Each cell's character, as ``sentence * length + position`` in the batch; -1 where a cell holds
+            none. Shape: (n_windows, size)
+        lengths: Characters of each window. Shape: (n_windows,)
+        sentences: The sentence of each window, rising. Shape: (n_windows,)
+        cell_of_char: Each character's cell, as ``window * size + cell``; 0 for padding. Shape: (batch, length)
+
     """
 
-    sources: Tensor
+    char_of_cell: Tensor
     lengths: Tensor
     sentences: Tensor
-    places: Tensor
+    cell_of_char: Tensor
 
     def to(self, device: torch.device) -> Windows:
         """The same on a device."""
@@ -46,15 +50,21 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sentences, padded on the right.
+    """Sentences, padded on the right. Features that the network does not read are None.
 
-    rows: the sentences' places in the split. Shape: (batch,)
-    token_ids, tag_ids: int64, padded with 0. Shape: (batch, length)
-    mask: bool, True on characters. Shape: (batch, length)
-    best_rows, local_rows: embedding rows, 0 for none and for padding, where wanted. Shape: (batch, length)
-    set_rows, negative_rows: likewise. Shape: (batch, length, largest set of the split)
-    places: where each character stands in its segment, 0 for padding, where wanted. Shape: (batch, length)
-    hidden: stored states as float32, or None. Shape: (batch, length, hidden_width)
+    Attributes:
+        rows: The sentences' indices in the split. Shape: (batch,)
+        token_ids: int64, padded with 0. Shape: (batch, length)
+        tag_ids: int64, padded with 0. Shape: (batch, length)
+        mask: bool, True on characters. Shape: (batch, length)
+        windows: How the sentences go through the encoder.
+        best_rows: Embedding rows of S_m, 0 for none and for padding. Shape: (batch, length)
+        local_rows: Likewise of the local boundary. Shape: (batch, length)
+        set_rows: Likewise of S_s. Shape: (batch, length, largest set of the split)
+        negative_rows: Likewise of the negatives. Shape: (batch, length, most negatives of the split)
+        segment_positions: Where each character stands in its segment, 0 for padding. Shape: (batch, length)
+        hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
+
     """
 
     rows: Ids
@@ -66,7 +76,7 @@ class Batch:
     local_rows: Tensor | None = None
     set_rows: Tensor | None = None
     negative_rows: Tensor | None = None
-    places: Tensor | None = None
+    segment_positions: Tensor | None = None
     hidden: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
@@ -77,25 +87,39 @@ class Batch:
 
 
 def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
-    """Every non-empty sentence once, in batches of like length and random order; depends on nothing else."""
+    """The batches of an epoch: every non-empty sentence once, beside others of similar length, in random order.
+
+    They follow from the arguments alone, so that a resumed run goes on with the very batches that were left.
+
+    Args:
+        lengths: Characters of each sentence. Shape: (n_sentences,)
+        batch_size: Sentences in a batch.
+        seed: ``train.seed``.
+        epoch: From 1.
+
+    Returns:
+        The sentences of each batch. Shape of each: (at most batch_size,)
+
+    """
     random = np.random.default_rng([seed, epoch])
     shuffled = random.permutation(np.flatnonzero(lengths))
     pool = batch_size * _POOL
     batches: list[Ids] = []
+    # Sorted within a pool and not over the whole split, where every epoch would have the same batches.
     for start in range(0, len(shuffled), pool):
         rows = shuffled[start : start + pool]
         batches.extend(_cut(rows[np.argsort(lengths[rows], kind="stable")], lengths, batch_size=batch_size))
-    return [batches[place] for place in random.permutation(len(batches))]
+    return [batches[index] for index in random.permutation(len(batches))]
 
 
 def evaluation_batches(lengths: Ids, *, batch_size: int) -> list[Ids]:
-    """Every non-empty sentence once, shortest first."""
+    """Every non-empty sentence once, shortest first: neighbours then need little padding."""
     rows = np.argsort(lengths, kind="stable")
     return list(_cut(rows[lengths[rows] > 0], lengths, batch_size=batch_size))
 
 
 def _cut(rows: Ids, lengths: Ids, *, batch_size: int) -> Iterable[Ids]:
-    """Cut rows, sorted by length, so that no batch outgrows ``batch_size`` or MAX_PADDED_CHARACTERS."""
+    """Cut rows, sorted by length, so that no batch exceeds ``batch_size`` or MAX_PADDED_CHARACTERS."""
     start = 0
     for end, length in enumerate(lengths[rows].tolist()):
         n_rows = end - start
@@ -107,7 +131,16 @@ def _cut(rows: Ids, lengths: Ids, *, batch_size: int) -> Iterable[Ids]:
 
 
 def collate(split: Split, rows: Ids) -> Batch:
-    """Gather sentences, none of them empty, into padded tensors."""
+    """Gather sentences into padded tensors, on the CPU.
+
+    Args:
+        split: Where they are.
+        rows: Their indices in it; none of them is empty. Shape: (batch,)
+
+    Returns:
+        The batch.
+
+    """
     lengths = split.lengths[rows]
     positions = np.arange(lengths.max())
     mask = positions < lengths[:, None]
@@ -131,7 +164,7 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.local_rows),
         rows_of(split.set_rows),
         rows_of(split.negative_rows),
-        rows_of(split.places),
+        rows_of(split.segment_positions),
         None if split.hidden is None else split.hidden.gather(rows, lengths=lengths),
     )
 
@@ -143,28 +176,29 @@ def prefetch(split: Split, batches: Iterable[Ids], *, device: torch.device) -> G
         return collate(split, rows).to(device)
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="collate") as thread:
-        coming: Future[Batch] | None = None
+        current: Future[Batch] | None = None
         for rows in batches:
-            following = thread.submit(gather, rows)
-            if coming is not None:
-                yield coming.result()
-            coming = following
-        if coming is not None:
-            yield coming.result()
+            following = thread.submit(gather, rows)  # before the current one is handed out, or nothing is gained
+            if current is not None:
+                yield current.result()
+            current = following
+        if current is not None:
+            yield current.result()
 
 
 def _windows(split: Split, rows: Ids, lengths: Ids) -> Windows:
+    """The windows of some sentences, made without a loop over them."""
     counts = split.window_offsets[rows + 1] - split.window_offsets[rows]
-    owners = np.repeat(np.arange(len(rows)), counts)
-    lasts = np.cumsum(counts) - 1
-    starts = split.window_starts[
-        np.arange(counts.sum()) + np.repeat(split.window_offsets[rows] - (lasts + 1 - counts), counts)
-    ].astype(np.int64)
-    ends = np.append(starts[1:], 0)
-    ends[lasts] = lengths
-    inside = np.arange(-1, (ends - starts).max() + 1)
-    holds = (inside >= 0) & (inside < (ends - starts)[:, None])
-    sources = np.where(holds, (owners * lengths.max() + starts)[:, None] + inside, -1)
-    places = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
-    places.ravel()[sources[holds]] = np.flatnonzero(holds)
-    return Windows(*map(torch.from_numpy, (sources, ends - starts, owners, places)))
+    sentences = np.repeat(np.arange(len(rows)), counts)
+    last_windows = np.cumsum(counts) - 1
+    # window_starts holds the windows of all sentences, end to end: pick those of these rows, in their order.
+    picked = np.arange(counts.sum()) + np.repeat(split.window_offsets[rows] - (last_windows + 1 - counts), counts)
+    starts = split.window_starts[picked].astype(np.int64)
+    ends = np.append(starts[1:], 0)  # a window ends where the next one of its sentence begins, the last at its end
+    ends[last_windows] = lengths
+    position = np.arange(-1, (ends - starts).max() + 1)  # in the window: -1 is [CLS]'s cell, the length [SEP]'s
+    holds = (position >= 0) & (position < (ends - starts)[:, None])
+    char_of_cell = np.where(holds, (sentences * lengths.max() + starts)[:, None] + position, -1)
+    cell_of_char = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)
+    cell_of_char.ravel()[char_of_cell[holds]] = np.flatnonzero(holds)
+    return Windows(*map(torch.from_numpy, (char_of_cell, ends - starts, sentences, cell_of_char)))

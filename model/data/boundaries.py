@@ -1,4 +1,4 @@
-"""The pre-trained vectors of the boundaries that a shard folder names, and their places in the embedding."""
+"""The pre-trained vectors of the boundaries that a shard folder names, and their rows in the embedding."""
 
 from __future__ import annotations
 
@@ -25,109 +25,116 @@ NO_BOUNDARY = 0
 
 @dataclass(frozen=True)
 class BoundaryTable:
-    """Boundary ids (global, of the vocabulary) with their vectors; ``ids[r]`` owns row ``r + 1`` of the embedding.
+    """Boundary ids, which are global in the vocabulary, with their vectors.
 
-    ids: unique. Shape: (n_boundaries,)
-    vectors: as pre-trained. Shape: (n_boundaries, boundary_width)
+    A shard folder names a small part of the vocabulary, and the network holds a vector for those alone. ``ids[r]`` has
+    row ``r + 1`` of its embedding, since row 0 stands for "no boundary".
+
+    Attributes:
+        ids: Unique and above 0. Shape: (n_boundaries,)
+        vectors: As pre-trained. Shape: (n_boundaries, boundary_width)
+
     """
 
     ids: Ids
     vectors: FloatMatrix
 
     @cached_property
-    def places(self) -> Rows:
+    def row_of_id(self) -> Rows:
         """The embedding row of each boundary id, -1 for those it lacks; 0 for id 0. Shape: (largest id + 1,)."""
-        places = np.full(int(self.ids.max(initial=0)) + 1, -1, dtype=np.int32)
-        places[NO_BOUNDARY] = 0
-        places[self.ids] = np.arange(1, len(self.ids) + 1)
-        return places
+        row_of_id = np.full(int(self.ids.max(initial=0)) + 1, -1, dtype=np.int32)
+        row_of_id[NO_BOUNDARY] = 0
+        row_of_id[self.ids] = np.arange(1, len(self.ids) + 1)
+        return row_of_id
 
     def rows_of(self, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
         """Embedding rows of boundary ids; row 0 for id 0. Shape as ``ids``.
 
-        Raises StaleArtifactError, naming ``source``, for an id that the table lacks.
+        Raises:
+            StaleArtifactError: The table lacks an id; ``source`` names where it comes from.
+
         """
-        return _rows_of(self.places, ids, source=source)
+        return _rows_of(self.row_of_id, ids, source=source)
 
     def lacks(self, ids: Ids) -> Ids:
         """Those of ``ids`` that it does not hold."""
-        return ids[_find(self.places, ids) <= 0]
+        return ids[_find(self.row_of_id, ids) <= 0]
 
     def extended_by(self, other: BoundaryTable) -> BoundaryTable:
         """The same rows, then those boundaries of ``other`` that it lacks, with ``other``'s vectors."""
-        new = _find(self.places, other.ids) <= 0
+        new = _find(self.row_of_id, other.ids) <= 0
         return BoundaryTable(
             np.concatenate((self.ids, other.ids[new])), np.concatenate((self.vectors, other.vectors[new]))
         )
 
 
 class ExpandableIndex:
-    """Rows for the boundaries that text brings: those of a table, then strangers in the order in which they come.
+    """Rows for the boundaries of text: those of a table, then new ones in the order in which they come.
 
-    What a call costs depends on what it asks for, not on how large the table is.
+    A call takes time for the ids that it is given, not for the size of the table.
     """
 
     def __init__(self, table: BoundaryTable) -> None:
-        self._places = table.places.copy()
+        self._row_of_id = table.row_of_id.copy()
         self._n_rows = self._first = len(table.ids) + 1
-        self._strangers: list[Ids] = []
+        self._new_ids: list[Ids] = []
 
     @property
-    def n_strangers(self) -> int:
-        """How many were admitted."""
+    def n_new(self) -> int:
+        """How many were added to the table's."""
         return self._n_rows - self._first
 
     def rows_of(self, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
         """As of ``BoundaryTable``."""
-        return _rows_of(self._places, ids, source=source)
+        return _rows_of(self._row_of_id, ids, source=source)
 
     def lacks(self, ids: Ids) -> Ids:
         """Those of ``ids`` that it does not hold."""
-        return ids[_find(self._places, ids) <= 0]
+        return ids[_find(self._row_of_id, ids) <= 0]
 
-    def admit(self, ids: Ids) -> int:
-        """Give ids that it lacks, unique and above 0, the next rows; returns the first of them."""
+    def add(self, ids: Ids) -> int:
+        """Give the next rows to ids that it lacks, unique and above 0; returns the first of these rows."""
         largest = int(ids.max(initial=0))
-        if largest >= len(self._places):
-            more = max(largest + 1, 2 * len(self._places)) - len(self._places)
-            self._places = np.concatenate((self._places, np.full(more, -1, dtype=np.int32)))
+        if largest >= len(self._row_of_id):
+            more = max(largest + 1, 2 * len(self._row_of_id)) - len(self._row_of_id)
+            self._row_of_id = np.concatenate((self._row_of_id, np.full(more, -1, dtype=np.int32)))
         start = self._n_rows
         self._n_rows += len(ids)
-        self._places[ids] = np.arange(start, self._n_rows)
-        self._strangers.append(ids)
+        self._row_of_id[ids] = np.arange(start, self._n_rows)
+        self._new_ids.append(ids)
         return start
 
-    def forget(self) -> None:
-        """Lack all strangers again."""
-        for ids in self._strangers:
-            self._places[ids] = -1
-        self._strangers = []
+    def reset(self) -> None:
+        """Go back to the table's boundaries; the rows of all others are given out anew."""
+        for ids in self._new_ids:
+            self._row_of_id[ids] = -1
+        self._new_ids = []
         self._n_rows = self._first
 
 
-class Rowed(Protocol):
-    """Whatever gives boundaries their embedding rows."""
+class RowLookup(Protocol):
+    """What gives boundaries their embedding rows: a table, or an index that grows."""
 
     def rows_of(self, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
         """As of ``BoundaryTable``."""
         ...
 
 
-def _find(places: Rows, ids: npt.NDArray[np.integer]) -> Rows:
+def _find(row_of_id: Rows, ids: npt.NDArray[np.integer]) -> Rows:
     """The rows of ids, -1 for those that have none."""
-    inside = (ids >= 0) & (ids < len(places))
-    return np.where(inside, places[np.where(inside, ids, NO_BOUNDARY)], np.int32(-1))
+    inside = (ids >= 0) & (ids < len(row_of_id))
+    return np.where(inside, row_of_id[np.where(inside, ids, NO_BOUNDARY)], np.int32(-1))
 
 
-def _rows_of(places: Rows, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
-    found = _find(places, ids)
-    strangers = ids[found < 0]
-    if strangers.size:
+def _rows_of(row_of_id: Rows, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
+    rows = _find(row_of_id, ids)
+    unknown = ids[rows < 0]
+    if unknown.size:
         raise StaleArtifactError(
-            f"{source}: names boundary {strangers[0]}, which boundaries.parquet lacks",
+            f"{source}: names boundary {unknown[0]}, which boundaries.parquet lacks",
             next_step="build the shards again",
         )
-    return found
+    return rows
 
 
 def read_table(path: Path) -> BoundaryTable:
@@ -145,12 +152,12 @@ def _width(path: Path) -> int:
     try:
         kind = pq.read_schema(path).field("vector").type
     except FileNotFoundError as error:
-        raise MissingResourceError(f"{path}: not there", next_step="build the features first") from error
+        raise MissingResourceError(f"{path}: missing", next_step="build the features first") from error
     except (OSError, KeyError, pa.ArrowInvalid) as error:
         raise StaleArtifactError(
             f"{path}: not a boundary table ({error})", next_step="build the shards again"
         ) from error
     if not pa.types.is_fixed_size_list(kind):
-        raise StaleArtifactError(f"{path}: vectors of no fixed width", next_step="build the shards again")
+        raise StaleArtifactError(f"{path}: its vectors have no fixed width", next_step="build the shards again")
     width: int = kind.list_size
     return width

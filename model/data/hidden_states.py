@@ -23,9 +23,11 @@ BUILD_THEM = "build them with -S shards.hidden=true"
 class HiddenStates:
     """The frozen encoder's last layer, on disk.
 
-    parts: one array a part, float16. Shape of each: (characters, hidden_width)
-    part: which part holds a sentence. Shape: (n_sentences,)
-    start: the sentence's first row in its part. Shape: (n_sentences,)
+    Attributes:
+        parts: One array a part, float16. Shape of each: (n_characters, hidden_width)
+        part: The part that holds a sentence. Shape: (n_sentences,)
+        start: The sentence's first row in its part. Shape: (n_sentences,)
+
     """
 
     parts: Sequence[npt.NDArray[np.float16]]
@@ -33,7 +35,7 @@ class HiddenStates:
     start: Ids
 
     def of(self, row: int, *, length: int) -> npt.NDArray[np.float16]:
-        """Return one sentence's states. Shape: (length, hidden_width)."""
+        """One sentence's states. Shape: (length, hidden_width)."""
         start = self.start[row]
         states: npt.NDArray[np.float16] = self.parts[self.part[row]][start : start + length]
         return states
@@ -53,8 +55,16 @@ def read_hidden(
 ) -> HiddenStates:
     """Map the states that stand beside a split's parts.
 
-    parts: the tables in ``paths``, with ``token_ids`` and ``hidden_start``. width: as the shards' manifest says, None
-    where it says that there are none. Raises StaleArtifactError for states that are missing or of another shape.
+    Args:
+        paths: The files of the parts.
+        parts: The tables in them, with the columns ``token_ids`` and ``hidden_start``.
+        width: Of a state, as the shards' manifest says; None where none are stored.
+        folder: Of the shards.
+        split: Names the split in errors.
+
+    Raises:
+        StaleArtifactError: States are missing or have another shape.
+
     """
     if width is None:
         raise StaleArtifactError(f"{folder}: no hidden states are stored", next_step=BUILD_THEM)
@@ -76,8 +86,8 @@ def read_hidden(
 
 
 def _map(file: Path, *, empty: bool) -> npt.NDArray[np.float16]:
-    """The file's array, as a plain one: slices of ``numpy.memmap`` cost more. Copy on write, and nothing writes."""
+    """The file's array, as a plain one: slices of ``numpy.memmap`` take longer. Copy on write, and nothing writes."""
     try:
         return np.asarray(np.load(file, mmap_mode=None if empty else "c", allow_pickle=False))
     except (OSError, ValueError) as error:
-        raise StaleArtifactError(f"{file}: no hidden states ({error})", next_step=BUILD_THEM) from error
+        raise StaleArtifactError(f"{file}: no readable hidden states ({error})", next_step=BUILD_THEM) from error

@@ -1,4 +1,4 @@
-"""Segments and windows tile their sentence: where each character stands in its segment, and windows that do not fit."""
+"""Where each character stands in its segment, and the check that segments and windows cover their sentence."""
 
 from __future__ import annotations
 
@@ -11,35 +11,53 @@ from ssmi.model.data.boundaries import Ids, Rows
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 SEGMENT_POSITIONS = ("padding", "first", "inner", "last", "alone")
-"""Where a character may stand in its segment; the first is no character's."""
+"""Where a character may stand in its segment; the first is for padding."""
 REBUILD = "build the shards again"
 
 
-def places(offsets: Ids, start_offsets: Ids, starts: Any, *, source: str) -> Rows:
-    """Where each character stands in its segment, as an index of ``SEGMENT_POSITIONS``.
+def segment_positions(offsets: Ids, start_offsets: Ids, starts: Any, *, source: str) -> Rows:
+    """Where each character stands in its segment.
 
-    offsets: where each sentence's characters begin. Shape: (n_sentences + 1,)
-    start_offsets: likewise, of its segments. starts: each segment's first character, counted within the sentence.
-        Shape: (n_segments,)
-    Returns shape: (n_characters,). Raises StaleArtifactError, naming ``source``, for segments that leave a gap.
+    Args:
+        offsets: Where each sentence's characters begin. Shape: (n_sentences + 1,)
+        start_offsets: Where each sentence's segments begin in ``starts``. Shape: (n_sentences + 1,)
+        starts: Each segment's first character, counted within its sentence. Shape: (n_segments,)
+        source: Names the split in errors.
+
+    Returns:
+        An index of ``SEGMENT_POSITIONS`` for each character. Shape: (n_characters,)
+
+    Raises:
+        StaleArtifactError: A sentence does not begin with a segment.
+
     """
-    filled = offsets[:-1][np.diff(offsets) > 0]
+    first_of_sentence = offsets[:-1][np.diff(offsets) > 0]
     begins = np.zeros(offsets[-1], dtype=bool)
-    owners = np.repeat(offsets[:-1], np.diff(start_offsets))
+    sentence_starts = np.repeat(offsets[:-1], np.diff(start_offsets))
     try:
-        begins[owners + np.asarray(starts, dtype=np.int64)] = True
-    except IndexError:
+        begins[sentence_starts + np.asarray(starts, dtype=np.int64)] = True
+    except IndexError:  # a start after the last character: refused below like any other that does not fit
         begins[:] = False
-    if not begins[filled].all():
+    if not begins[first_of_sentence].all():
         raise StaleArtifactError(f"{source}: segments that do not tile their sentence", next_step=REBUILD)
+    # A segment ends where the next one begins, in this sentence or in the next.
     ends = np.append(begins[1:], True)[: len(begins)]
     return np.select([begins & ends, begins, ends], [4, 1, 3], default=2).astype(np.int32)
 
 
 def check_windows(offsets: Ids, window_offsets: Ids, starts: npt.NDArray[np.int32], *, limit: int, source: str) -> None:
-    """Windows must tile their sentence: from 0 on, rising, none longer than ``limit``.
+    """Refuse windows that do not cover their sentence: from 0 on, rising, none longer than ``limit`` characters.
 
-    Shapes as of ``places``. Raises StaleArtifactError, naming ``source``.
+    Args:
+        offsets: Where each sentence's characters begin. Shape: (n_sentences + 1,)
+        window_offsets: Where each sentence's windows begin in ``starts``. Shape: (n_sentences + 1,)
+        starts: Each window's first character, counted within its sentence. Shape: (n_windows,)
+        limit: Characters of the longest window allowed.
+        source: Names the split in errors.
+
+    Raises:
+        StaleArtifactError: They do not.
+
     """
     if len(offsets) == 1:
         return

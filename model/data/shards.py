@@ -1,8 +1,8 @@
 """Open a shard folder: its labels, its digests, and its sentences as flat arrays with offsets.
 
-Characters and tags cost 7 bytes a character, boundaries 4 for each kind and for each place in the sets (MSRA with best
-boundaries alone, 50,000 of them: open in 2 s, 250 MB at the peak of reading);
-stored hidden states stay on disk, memory-mapped.
+Characters and tags take 7 bytes a character, boundaries 4 for each kind and for each slot of the sets (MSRA with best
+boundaries alone, 50,000 of them: opened in 2 s, 250 MB at the peak of reading). Stored hidden states stay on disk,
+memory-mapped.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ssmi.model.data.boundaries import NO_BOUNDARY, BoundaryTable, Ids, Rowed, Rows, read_table
+from ssmi.model.data.boundaries import NO_BOUNDARY, BoundaryTable, Ids, RowLookup, Rows, read_table
 from ssmi.model.data.hidden_states import HiddenStates, read_hidden
-from ssmi.model.data.segment_positions import REBUILD, check_windows, places
+from ssmi.model.data.segment_positions import REBUILD, check_windows, segment_positions
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
@@ -41,7 +41,7 @@ class RequiredFeatures:
     local: bool = False
     sets: bool = False
     """The boundary sets and their negatives."""
-    places: bool = False
+    segment_positions: bool = False
     """Where each character stands in its segment."""
     hidden: bool = False
 
@@ -61,16 +61,26 @@ class Shards:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The sentences of a split, end to end; sentence ``i`` owns ``[offsets[i], offsets[i + 1])`` of the flat arrays.
+    """The sentences of a split, end to end; sentence ``i`` has ``[offsets[i], offsets[i + 1])`` of the flat arrays.
 
-    offsets: Shape: (n_sentences + 1,)
-    token_ids, tag_ids: Shape: (n_characters,)
-    best_rows, local_rows: embedding rows of S_m and of the local boundary, 0 for none. Shape: (n_characters,)
-    set_rows, negative_rows: likewise of S_s and of the negatives, padded with 0. Shape: (n_characters, largest set)
-    places: where each character stands in its segment, one of ``SEGMENT_POSITIONS``. Shape: (n_characters,)
-    kinds: what each character is to an edge of an entity, as ``words.edges`` says. Shape: (n_characters,)
-    window_offsets, window_starts: likewise, where each sentence's windows begin (counted within the sentence).
-    gold: the entities of each sentence.
+    Flat, because a batch is then gathered by one index into each array, with no loop over its sentences.
+
+    Attributes:
+        offsets: Where each sentence's characters begin. Shape: (n_sentences + 1,)
+        token_ids: Of the encoder's vocabulary. Shape: (n_characters,)
+        tag_ids: Indices of the label set's tags. Shape: (n_characters,)
+        best_rows: Embedding rows of S_m, 0 for none. Shape: (n_characters,)
+        local_rows: Likewise of the local boundary. Shape: (n_characters,)
+        set_rows: Likewise of S_s, padded with 0. Shape: (n_characters, largest set)
+        negative_rows: Likewise of the negatives. Shape: (n_characters, most negatives)
+        segment_positions: Where each character stands in its segment, an index of ``SEGMENT_POSITIONS``. Shape:
+            (n_characters,)
+        kinds: What each character is to an edge of an entity, as ``words.edges`` says. Shape: (n_characters,)
+        window_offsets: Where each sentence's windows begin in ``window_starts``. Shape: (n_sentences + 1,)
+        window_starts: Each window's first character, counted within its sentence. Shape: (n_windows,)
+        gold: The entities of each sentence.
+        hidden: The frozen encoder's states.
+
     """
 
     offsets: Ids
@@ -80,7 +90,7 @@ class Split:
     local_rows: Rows | None
     set_rows: Rows | None
     negative_rows: Rows | None
-    places: Rows | None
+    segment_positions: Rows | None
     kinds: npt.NDArray[np.uint8]
     window_offsets: Ids
     window_starts: npt.NDArray[np.int32]
@@ -101,10 +111,18 @@ class Split:
 
 
 def open_shards(folder: Path) -> Shards:
-    """Open a shard folder.
+    """Open a shard folder; its sentences stay on disk.
 
-    Raises MissingResourceError when it was not built, StaleArtifactError when something in it is of another version or
-    a part is missing or too much.
+    Args:
+        folder: The shard folder.
+
+    Returns:
+        Its labels, boundaries and digests.
+
+    Raises:
+        MissingResourceError: It was not built.
+        StaleArtifactError: Another version built it, or its files are not those that its manifest names.
+
     """
     manifest = manifests.load(folder)
     manifests.check_parts(manifest, folder)
@@ -118,10 +136,20 @@ def open_shards(folder: Path) -> Shards:
 
 
 def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
-    """Read a split; one that has no parts is empty.
+    """Read a split.
 
-    ``boundaries`` gives the embedding rows. Raises StaleArtifactError when hidden states are wanted and none are
-    stored, or when a part is not what shards hold.
+    Args:
+        shards: The opened folder.
+        split: ``train``, ``dev`` or ``test``.
+        boundaries: Gives the embedding rows: those of the shards, or of a checkpoint.
+        wanted: What the network reads; the other columns stay on disk.
+
+    Returns:
+        The split; empty where it has no parts.
+
+    Raises:
+        StaleArtifactError: Hidden states are wanted and not stored, or a part is not what shards hold.
+
     """
     paths = tables.list_parts(shards.folder, split)
     names = _columns(wanted)
@@ -142,7 +170,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         whole.rows("local_ids") if wanted.local else None,
         whole.rows_of_sets("set_ids") if wanted.sets else None,
         whole.rows_of_sets("negative_ids") if wanted.sets else None,
-        places(offsets, *whole.flat("segment_starts"), source=source) if wanted.places else None,
+        segment_positions(offsets, *whole.flat("segment_starts"), source=source) if wanted.segment_positions else None,
         _kinds(offsets, whole.of_characters("characters"), source=source),
         window_offsets,
         window_starts.to_numpy(),
@@ -160,13 +188,13 @@ def characters_of(shards: Path, split: str) -> list[list[str]]:
 
 
 def _columns(wanted: RequiredFeatures) -> list[str]:
-    """The columns to read; what is not wanted stays on disk."""
+    """The columns to read."""
     return [
         *_COLUMNS,
         *(("best_ids",) if wanted.best else ()),
         *(("local_ids",) if wanted.local else ()),
         *(("set_ids", "negative_ids") if wanted.sets else ()),
-        *(("segment_starts",) if wanted.places else ()),
+        *(("segment_starts",) if wanted.segment_positions else ()),
     ]
 
 
@@ -191,9 +219,9 @@ class _Whole:
         return np.concatenate(([0], np.cumsum(lengths))), lists.flatten()
 
     def of_characters(self, name: str) -> Any:
-        """The flat values of a column with one a character; StaleArtifactError where it has more or fewer."""
-        own_offsets, values = self.flat(name)
-        if not np.array_equal(own_offsets, self.offsets):
+        """The flat values of a column with one value a character; StaleArtifactError where it has more or fewer."""
+        offsets, values = self.flat(name)
+        if not np.array_equal(offsets, self.offsets):
             raise StaleArtifactError(f"{self.source}: {name} and token_ids differ in length", next_step=REBUILD)
         return values
 
@@ -209,7 +237,7 @@ class _Whole:
 
 
 def _padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
-    """Sets that stand end to end, ``counts`` long, side by side. Shape: (n_sets, largest set)."""
+    """Sets that stand end to end, ``counts`` long, as the rows of a matrix. Shape: (n_sets, largest set)."""
     square = np.full((len(counts), int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
     square[np.arange(square.shape[1]) < counts[:, None]] = rows
     return square
@@ -218,14 +246,24 @@ def _padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
 def split_of(
     rows: Sequence[Mapping[str, Any]],
     *,
-    boundaries: Rowed,
+    boundaries: RowLookup,
     wanted: RequiredFeatures,
     hidden: Sequence[npt.NDArray[np.float16]] | None = None,
 ) -> Split:
     """Rows made on line as a split without gold; its tags mean nothing.
 
-    rows: the columns of ``schema.SHARDS`` that are wanted, without negatives, which only training reads.
-    hidden: the encoder's states of each row, where wanted.
+    Args:
+        rows: The columns of ``schema.SHARDS`` that are wanted, without negatives, which only training reads.
+        boundaries: Gives the embedding rows.
+        wanted: What the network reads.
+        hidden: The encoder's states of each row, where wanted. Shape of each: (n_characters, hidden_width)
+
+    Returns:
+        The split, in the order of the rows.
+
+    Raises:
+        StaleArtifactError: A boundary has no embedding row.
+
     """
     offsets = _offsets([len(row["token_ids"]) for row in rows])
     n_characters = int(offsets[-1])
@@ -238,8 +276,8 @@ def split_of(
 
     set_rows = None
     if wanted.sets:
-        sets = [own for row in rows for own in row["set_ids"]]
-        counts = np.array([len(own) for own in sets], dtype=np.int64)
+        sets = [members for row in rows for members in row["set_ids"]]
+        counts = np.array([len(members) for members in sets], dtype=np.int64)
         values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
         set_rows = _padded(counts, boundaries.rows_of(values, source="set_ids"))
     states = None
@@ -254,8 +292,10 @@ def split_of(
         rows_of("local_ids") if wanted.local else None,
         set_rows,
         None,
-        places(offsets, _offsets([len(row["segment_starts"]) for row in rows]), flat("segment_starts"), source="rows")
-        if wanted.places
+        segment_positions(
+            offsets, _offsets([len(row["segment_starts"]) for row in rows]), flat("segment_starts"), source="rows"
+        )
+        if wanted.segment_positions
         else None,
         np.frombuffer(b"".join(edges("".join(one[:1] for one in row["characters"])) for row in rows), dtype=np.uint8),
         _offsets([len(row["window_starts"]) for row in rows]),

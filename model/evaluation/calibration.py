@@ -1,12 +1,13 @@
-"""Whether probabilities can be taken at their word: of entities that are 80 % sure, 80 % should be right.
+"""Whether probabilities can be trusted: of entities with a probability of 80 %, 80 % should be right.
 
-About predicted entities: a probability is that of exactly this entity, and it is right where it is gold as it stands.
+It is about predicted entities: a probability is that of exactly this entity, and it is right where it is gold as it
+stands.
 Ten bins of equal width over [0, 1] (Guo et al. 2017), each with its lower end, the last with 1 as well:
 
     ECE   = sum over bins of (entities in it / all) * |precision in it - mean probability in it|
     Brier = mean of (probability - 1 if right, 0 if not) squared
 
-Both are 0 at best. Entities that were missed are not in it: recall is told by the scores.
+Both are 0 at best. Missed entities have no probability and are not in it; recall is among the scores.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Calibration:
             "precision": self.precision,
             "ece": self.ece,
             "brier": self.brier,
-            "bins": [own.to_json() for own in self.bins],
+            "bins": [one.to_json() for one in self.bins],
         }
 
 
@@ -77,20 +78,33 @@ def guesses(gold: Iterable[Span], predicted: Sequence[Span], probabilities: Sequ
     return [(probability, span in right) for span, probability in zip(predicted, probabilities, strict=True)]
 
 
-def calibrate(found: Iterable[Guess]) -> Calibration:
-    """Measure all predicted entities together. Raises ValueError for a probability outside [0, 1]."""
-    pairs = np.array(list(found), dtype=np.float64).reshape(-1, 2)
+def calibrate(predictions: Iterable[Guess]) -> Calibration:
+    """Measure all predicted entities together.
+
+    Args:
+        predictions: Of all sentences.
+
+    Returns:
+        Probabilities and shares from 0 to 1.
+
+    Raises:
+        ValueError: A probability is outside [0, 1].
+
+    """
+    pairs = np.array(list(predictions), dtype=np.float64).reshape(-1, 2)
     probable, right = pairs[:, 0], pairs[:, 1]
     if not ((probable >= 0) & (probable <= 1)).all():
         raise ValueError("a probability outside [0, 1]")
-    edges = [place / BINS for place in range(BINS + 1)]
-    places = np.clip(np.searchsorted(edges, probable, side="right") - 1, 0, BINS - 1)
+    edges = [index / BINS for index in range(BINS + 1)]
+    # Not floor(probability * BINS), which rounding may carry over the edge of a bin.
+    bin_of_each = np.clip(np.searchsorted(edges, probable, side="right") - 1, 0, BINS - 1)
     bins = []
-    for place in range(BINS):
-        own = places == place
-        bins.append(Bin(edges[place], edges[place + 1], int(own.sum()), _mean(probable[own]), _mean(right[own])))
+    for index in range(BINS):
+        members = bin_of_each == index
+        mean, share = _mean(probable[members]), _mean(right[members])
+        bins.append(Bin(edges[index], edges[index + 1], int(members.sum()), mean, share))
     n = len(pairs)
-    gaps = (own.n * abs(own.precision - own.mean_probability) for own in bins)
+    gaps = (one.n * abs(one.precision - one.mean_probability) for one in bins)
     return Calibration(
         n, _mean(probable), _mean(right), sum(gaps) / n if n else 0.0, _mean((probable - right) ** 2), bins
     )

@@ -1,7 +1,7 @@
-"""What each sentence of a split adds to the scores: all that a comparison of two runs needs.
+"""What each sentence of a split adds to the scores: all that is needed to compare two runs.
 
 A sentence is named by a digest of its characters and its gold entities, so that runs on different features, encoders
-or label sets of one data set are known to be of the same sentences, and those on others are not taken for them.
+or label sets of one data set are known to be of the same sentences, and runs on different ones are told apart.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def count(
     characters: Iterable[Sequence[str]], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]
 ) -> Counted:
     """Count sentence by sentence; all three have one item a sentence, else ValueError."""
-    named = [name_of(text, own) for text, own in zip(characters, gold, strict=True)]
+    named = [name_of(text, entities) for text, entities in zip(characters, gold, strict=True)]
     return Counted(named, [count_sentence(*pair) for pair in zip(gold, predicted, strict=True)])
 
 

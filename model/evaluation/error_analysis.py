@@ -1,7 +1,7 @@
 """What a tagger got wrong: every gold and predicted entity that does not match exactly, in exactly one class.
 
 Neither gold nor predicted entities overlap among themselves, so those that share a character form small groups, and a
-group of both sides is one mistake:
+group of both sides is one error:
 
 * ``type``: the same characters, another type
 * ``span``: overlapping, not the same characters; the types may agree or not
@@ -18,15 +18,15 @@ from typing import Literal
 
 from ssmi.pipeline.contract.labels import Span
 
-MistakeKind = Literal["type", "span", "missed", "spurious"]
-KINDS: tuple[MistakeKind, ...] = ("type", "span", "missed", "spurious")
+ErrorKind = Literal["type", "span", "missed", "spurious"]
+KINDS: tuple[ErrorKind, ...] = ("type", "span", "missed", "spurious")
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
-    """One mistake: all gold and predicted entities that it is about, in order; one side is empty for a lone one."""
+class SpanError:
+    """One error: all gold and predicted entities that it is about, in order. Missed and spurious ones have one side."""
 
-    kind: MistakeKind
+    kind: ErrorKind
     gold: tuple[Span, ...]
     predicted: tuple[Span, ...]
 
@@ -37,14 +37,15 @@ class Mistake:
 
     @property
     def end(self) -> int:
-        """One behind the last character of all its entities."""
+        """One after the last character of all its entities."""
         return max(span.end for span in (*self.gold, *self.predicted))
 
 
-def find_mistakes(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Mistake]:
-    """The mistakes of one sentence in its order; exact matches are none."""
-    own_gold, own_predicted = set(gold), set(predicted)
-    sides = [(span, True) for span in own_gold - own_predicted] + [(span, False) for span in own_predicted - own_gold]
+def find_span_errors(gold: Iterable[Span], predicted: Iterable[Span]) -> list[SpanError]:
+    """Return the errors of one sentence in the order of its text; exact matches are not errors."""
+    gold_spans, predicted_spans = set(gold), set(predicted)
+    sides = [(span, True) for span in gold_spans - predicted_spans]
+    sides += [(span, False) for span in predicted_spans - gold_spans]
     groups: list[list[tuple[Span, bool]]] = []
     end = 0
     for span, is_gold in sorted(sides):
@@ -53,31 +54,31 @@ def find_mistakes(gold: Iterable[Span], predicted: Iterable[Span]) -> list[Mista
         else:
             groups.append([(span, is_gold)])
         end = max(end, span.end)
-    return [_mistake(group) for group in groups]
+    return [_span_error(group) for group in groups]
 
 
-def _mistake(group: Sequence[tuple[Span, bool]]) -> Mistake:
+def _span_error(group: Sequence[tuple[Span, bool]]) -> SpanError:
     gold = tuple(span for span, is_gold in group if is_gold)
     predicted = tuple(span for span, is_gold in group if not is_gold)
-    kind: MistakeKind = "span"
+    kind: ErrorKind = "span"
     if not predicted:
         kind = "missed"
     elif not gold:
         kind = "spurious"
     elif {(span.start, span.end) for span in gold} == {(span.start, span.end) for span in predicted}:
         kind = "type"
-    return Mistake(kind, gold, predicted)
+    return SpanError(kind, gold, predicted)
 
 
 def confusion(sentences: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> Counter[tuple[str | None, str | None]]:
     """(gold type, predicted type) → how many entities, over (gold, predicted) of each sentence.
 
-    Entities are compared where their characters are the very same; None stands for no such entity on that side. So
+    Entities are compared where they have exactly the same characters; None stands for no such entity on that side. So
     the counts of a gold type over all columns add up to the gold entities of the type, and likewise for predictions.
     """
     counts: Counter[tuple[str | None, str | None]] = Counter()
     for gold, predicted in sentences:
         of_gold = {(span.start, span.end): span.label for span in gold}
         of_predicted = {(span.start, span.end): span.label for span in predicted}
-        counts.update((of_gold.get(place), of_predicted.get(place)) for place in of_gold.keys() | of_predicted.keys())
+        counts.update((of_gold.get(ends), of_predicted.get(ends)) for ends in of_gold.keys() | of_predicted.keys())
     return counts

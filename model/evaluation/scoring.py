@@ -50,15 +50,10 @@ class Counts:
             "correct": self.correct,
         }
 
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Counts:
-        """Undo ``to_json``; KeyError without the counts."""
-        return cls(int(body["gold"]), int(body["predicted"]), int(body["correct"]))
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Everything that is said about one split."""
+    """All scores of one split."""
 
     overall: Counts
     by_type: dict[str, Counts]
@@ -68,7 +63,7 @@ class Scores:
     spans: Counts
     """Span F: the type does not matter."""
     ill_formed: int
-    """Predicted pieces that are no entity."""
+    """Predicted pieces that are not an entity."""
     n_sentences: int
 
     @property
@@ -87,18 +82,6 @@ class Scores:
             "ill_formed": self.ill_formed,
             "n_sentences": self.n_sentences,
         }
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Scores:
-        """Undo ``to_json``; KeyError or TypeError for anything else."""
-        return cls(
-            Counts.from_json(body),
-            {name: Counts.from_json(counts) for name, counts in body["by_type"].items()},
-            {name: Counts.from_json(counts) for name, counts in body["by_group"].items()},
-            Counts.from_json(body["span"]),
-            int(body["ill_formed"]),
-            int(body["n_sentences"]),
-        )
 
 
 def score(
@@ -122,7 +105,7 @@ def score(
     """
     by_type = add(count_sentence(*pair) for pair in zip(gold, predicted, strict=True))
     overall = total(by_type.values())
-    correct = sum(len(_places(own) & _places(guessed)) for own, guessed in zip(gold, predicted, strict=True))
+    correct = sum(len(_edges(true) & _edges(guess)) for true, guess in zip(gold, predicted, strict=True))
     return Scores(
         overall,
         by_type,
@@ -156,7 +139,7 @@ def add(sentences: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
     }
 
 
-def _places(spans: Iterable[Span]) -> set[tuple[int, int]]:
+def _edges(spans: Iterable[Span]) -> set[tuple[int, int]]:
     return {(span.start, span.end) for span in spans}
 
 

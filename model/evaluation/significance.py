@@ -34,7 +34,7 @@ Figures = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A network's runs on one split, by seed. All are of the same sentences, else ValueError; there is at least one."""
+    """A network's runs on one split, by seed: at least one, all of the same sentences, else ValueError."""
 
     runs: Mapping[int, Counted]
 
@@ -89,8 +89,11 @@ class Difference:
 class Sampled:
     """A system's F1 on resamples.
 
-    f1: of each seed and group. Shape: (n_seeds, n_groups)
-    resampled: likewise on each resample. Shape: (n_resamples, n_seeds, n_groups)
+    Attributes:
+        seeds: Of its runs, in the order of the arrays.
+        f1: Of each seed and group. Shape: (n_seeds, n_groups)
+        resampled: Likewise on each resample. Shape: (n_resamples, n_seeds, n_groups)
+
     """
 
     seeds: tuple[int, ...]
@@ -99,12 +102,12 @@ class Sampled:
 
 
 def first_difference(one: Counted, other: Counted) -> int | None:
-    """The place of the first sentence that is not the same in both; None where all are."""
+    """The index of the first sentence that is not the same in both; None where all are."""
     pairs = zip(one.sentences, other.sentences, strict=False)
-    found = next((place for place, (mine, theirs) in enumerate(pairs) if mine != theirs), None)
-    if found is None and len(one.sentences) != len(other.sentences):
+    differing = next((index for index, (mine, theirs) in enumerate(pairs) if mine != theirs), None)
+    if differing is None and len(one.sentences) != len(other.sentences):
         return min(len(one.sentences), len(other.sentences))
-    return found
+    return differing
 
 
 def groups(systems: Sequence[System], *, label_groups: LabelGroups = NO_GROUPS) -> dict[str, list[str]]:
@@ -138,16 +141,15 @@ def sample(
         # Whole numbers in float64 add up exactly, in whatever order a library takes them.
         times = _times(random.integers(0, n_sentences, size=(n, n_sentences)), n_sentences)
         resampled[start : start + n] = _f1(times @ correct, times @ size)
-    found, first = [], 0
+    samples, first = [], 0
     for system in systems:
         n_seeds = len(system.runs)
-        own = slice(first * n_groups, (first + n_seeds) * n_groups)
+        columns_of = slice(first * n_groups, (first + n_seeds) * n_groups)
+        f1, of_resamples = whole[columns_of], resampled[:, columns_of]
         shape = (n_seeds, n_groups)
-        found.append(
-            Sampled(tuple(system.runs), whole[own].reshape(shape), resampled[:, own].reshape(n_resamples, *shape))
-        )
+        samples.append(Sampled(tuple(system.runs), f1.reshape(shape), of_resamples.reshape(n_resamples, *shape)))
         first += n_seeds
-    return found
+    return samples
 
 
 def differences(system: Sampled, base: Sampled, *, level: float = LEVEL, seed: int = SEED) -> list[Difference]:
@@ -157,8 +159,8 @@ def differences(system: Sampled, base: Sampled, *, level: float = LEVEL, seed: i
         np.random.default_rng((seed, role)).integers(0, len(one.seeds), size=(n_resamples, len(one.seeds)))
         for role, one in enumerate((system, base), start=1)
     ]
-    if sorted(system.seeds) == sorted(base.seeds):
-        order = [base.seeds.index(own) for own in system.seeds]
+    if sorted(system.seeds) == sorted(base.seeds):  # paired: a seed is drawn for both or for neither
+        order = [base.seeds.index(seed_of_system) for seed_of_system in system.seeds]
         draws[1] = np.array(order)[draws[0]]
     means = [
         np.take_along_axis(one.resampled, draw[:, :, None], axis=1).mean(1)
@@ -169,7 +171,7 @@ def differences(system: Sampled, base: Sampled, *, level: float = LEVEL, seed: i
     f1, base_f1 = system.f1.mean(0), base.f1.mean(0)
     other_sign = (gains * np.sign(f1 - base_f1) <= 0).mean(0)
     figures = zip(*(values.tolist() for values in (f1, base_f1, low, high, other_sign)), strict=True)
-    return [Difference(*own) for own in figures]
+    return [Difference(*of_group) for of_group in figures]
 
 
 def compare(

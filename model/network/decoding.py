@@ -16,15 +16,20 @@ from ssmi.pipeline.contract.words import whole_words
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """What a network finds in a batch; one item a sentence, in the batch's order."""
+    """The entities of a batch; one item a sentence, in the batch's order.
+
+    Attributes:
+        spans: At the edges of whole words.
+        probabilities: Of each span, then of each extra one: how probable exactly this entity is over all tag sequences,
+            from 0 to 1. None where they were not wanted.
+        ill_formed: Pieces of the tag paths that are not an entity.
+        n_characters: Of all sentences.
+
+    """
 
     spans: list[list[Span]]
-    """At the edges of whole words."""
     probabilities: list[list[float]] | None
-    """Of each span, then of each that was asked about: how probable exactly this entity is over all tag sequences. None
-    where they were not asked for."""
     ill_formed: int
-    """Pieces of the paths that are no entity."""
     n_characters: int
 
 
@@ -37,28 +42,39 @@ def decode(
     precision: str,
     kinds: Sequence[Sequence[int]],
     probabilities: bool,
-    asked: Sequence[Sequence[Span]] | None = None,
+    extra_spans: Sequence[Sequence[Span]] | None = None,
 ) -> Decoded:
-    """The entities of the best tag path of each sentence; ``probabilities`` costs a forward and a backward pass more.
+    """The entities of the best tag path of each sentence.
 
-    kinds: what ``words.edges`` says of each sentence. asked: spans of each whose probabilities are wanted too.
+    Args:
+        network: In evaluation mode.
+        batch: On the network's device.
+        labels: Of the network's tags.
+        precision: As ``hardware.autocast`` takes it.
+        kinds: What ``words.edges`` says of each sentence.
+        probabilities: Whether they are wanted; they take a forward and a backward pass of the CRF more.
+        extra_spans: Spans of each sentence whose probabilities are wanted too.
 
-    The batch lies where the network does.
+    Returns:
+        The entities, and probabilities where wanted.
+
     """
     with hardware.autocast(network.tags.weight.device, precision):
         emissions = network.emissions(batch)
     paths = network.crf.decode(emissions, mask=batch.mask)
     read = [entities_of(path, edges, labels=labels) for path, edges in zip(paths, kinds, strict=True)]
-    spans = [own for own, _ in read]
-    found = None
+    spans = [entities for entities, _ in read]
+    scores = None
     if probabilities:
-        wanted = spans if asked is None else [[*own, *more] for own, more in zip(spans, asked, strict=True)]
-        found = network.crf.span_probabilities(emissions, mask=batch.mask, spans=wanted)
-    return Decoded(spans, found, sum(pieces for _, pieces in read), sum(map(len, paths)))
+        scored = spans
+        if extra_spans is not None:
+            scored = [[*entities, *extra] for entities, extra in zip(spans, extra_spans, strict=True)]
+        scores = network.crf.span_probabilities(emissions, mask=batch.mask, spans=scored)
+    return Decoded(spans, scores, sum(ill_formed for _, ill_formed in read), sum(map(len, paths)))
 
 
 def entities_of(path: Sequence[int], kinds: Sequence[int], *, labels: LabelSet) -> tuple[list[Span], int]:
-    """The entities of a sentence's tag ids, at the edges of whole words, and how many pieces of the path are none."""
+    """The entities of a sentence's tag ids, at the edges of whole words, and the number of ill-formed pieces."""
     names = labels.tags
     spans, ill_formed = strict_spans([names[tag_id] for tag_id in path], scheme=labels.scheme)
     return whole_words(spans, kinds), ill_formed

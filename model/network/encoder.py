@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging as _untyped_logging
 
 from ssmi.model.data.batches import Batch
@@ -31,6 +31,9 @@ from ssmi.pipeline.contract.encoder_types import (
 from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, check_specials, read_vocabulary, vocabulary_file
 from ssmi.pipeline.contract.errors import ParameterError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 transformers_logging: Any = _untyped_logging
 
 
@@ -44,10 +47,12 @@ class Specials:
 
 
 class Encoded(NamedTuple):
-    """What an encoder says of a batch.
+    """A batch's states.
 
-    states: O_B, zero on padding. Shape: (batch, length, width)
-    sentences: e_s, the [CLS] state, averaged over the windows of a longer sentence. Shape: (batch, width)
+    Attributes:
+        states: O_B, zero on padding. Shape: (batch, length, width)
+        sentences: e_s, the [CLS] state, averaged over the windows of a longer sentence. Shape: (batch, width)
+
     """
 
     states: Tensor
@@ -55,9 +60,14 @@ class Encoded(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """An encoder of any type that is read, whose output is one state a character, however long the sentence.
+    """An encoder of any supported type whose output is one state a character, however long the sentence.
 
-    ``width`` is that of a state, ``input_width`` that of E_c: an ELECTRA may embed in fewer dimensions.
+    Attributes:
+        width: Of a state.
+        input_width: Of E_c: an ELECTRA may embed in fewer dimensions.
+        max_window: Most characters that it reads at once.
+        vocabulary_size: Token ids are below it.
+
     """
 
     def __init__(self, bert: PreTrainedModel, *, shape: EncoderShape, specials: Specials, folder: Path) -> None:
@@ -69,7 +79,7 @@ class Encoder(nn.Module):
         self.max_window = shape.max_window
         self.vocabulary_size = int(bert.config.vocab_size)
         for name, parameter in bert.named_parameters():
-            if name == COMPUTED:  # loading makes it look trainable
+            if name == COMPUTED:  # a table that the type computes; loading makes it look trainable
                 parameter.requires_grad_(False)
         self.input_width = self._words.embedding_dim
 
@@ -86,29 +96,36 @@ class Encoder(nn.Module):
         return words
 
     def forward(self, batch: Batch, *, inputs: Tensor | None = None) -> Encoded:
-        """Last-layer states of the characters and of the sentences.
+        """Run the encoder over the windows and join their states.
 
-        inputs: embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, input_width)
+        Args:
+            batch: On the device of the encoder.
+            inputs: Embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, input_width)
+
+        Returns:
+            Last-layer states of the characters, (batch, length, width), and of the sentences, (batch, width).
+
         """
-        sources, lengths = batch.windows.sources, batch.windows.lengths[:, None]
-        numbers = torch.arange(sources.shape[1], device=sources.device)
-        attended = (numbers <= lengths + 1).long()  # not bool: DeBERTa subtracts it
-        holds = sources >= 0
-        places = sources.clamp(min=0)
-        specials = torch.where(numbers == lengths + 1, self.specials.sep, self.specials.pad)
+        windows = batch.windows
+        lengths = windows.lengths[:, None]
+        position = torch.arange(windows.char_of_cell.shape[1], device=lengths.device)
+        attended = (position <= lengths + 1).long()  # not bool: DeBERTa subtracts it
+        holds_char = windows.char_of_cell >= 0
+        char_of_cell = windows.char_of_cell.clamp(min=0)  # any character will do where `where` takes the other side
+        specials = torch.where(position == lengths + 1, self.specials.sep, self.specials.pad)
         specials[:, 0] = self.specials.cls
-        token_ids = torch.where(holds, batch.token_ids.view(-1)[places], specials)
+        token_ids = torch.where(holds_char, batch.token_ids.view(-1)[char_of_cell], specials)
         if inputs is None:
             output = self.bert(input_ids=token_ids, attention_mask=attended)
         else:
-            fused = functional.embedding(places, inputs.flatten(0, 1))
-            embeddings = torch.where(holds[..., None], fused, self.embed(token_ids))
+            fused = functional.embedding(char_of_cell, inputs.flatten(0, 1))
+            embeddings = torch.where(holds_char[..., None], fused, self.embed(token_ids))
             output = self.bert(inputs_embeds=embeddings, attention_mask=attended)
         cells = output.last_hidden_state
-        states = functional.embedding(batch.windows.places, cells.flatten(0, 1)) * batch.mask[..., None]
-        owners = batch.windows.sentences
-        summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, owners, cells[:, 0])
-        return Encoded(states, summed / torch.bincount(owners, minlength=len(batch.mask))[:, None])
+        states = functional.embedding(windows.cell_of_char, cells.flatten(0, 1)) * batch.mask[..., None]
+        # A sentence of several windows has as many [CLS] states: e_s is their mean.
+        summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, windows.sentences, cells[:, 0])
+        return Encoded(states, summed / torch.bincount(windows.sentences, minlength=len(batch.mask))[:, None])
 
     def describe(self, folder: Path) -> None:
         """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""
@@ -123,10 +140,19 @@ class Encoder(nn.Module):
 def load(folder: Path, *, layers: int | None = None) -> Encoder:
     """Load an encoder folder in float32, whatever precision it is stored in; dropout as its configuration says.
 
-    layers: take the first so many and leave the rest; None takes all.
-    Raises MissingResourceError when files are missing, InputDataError for a folder that is not what is read,
-    StaleArtifactError when its weights are not those of its configuration, ParameterError when there are not so many
-    layers.
+    Args:
+        folder: With configuration, vocabulary and safetensors weights.
+        layers: Number of first layers to load; None loads all.
+
+    Returns:
+        The encoder, on the CPU, in training mode as transformers leaves it.
+
+    Raises:
+        MissingResourceError: Files are missing.
+        InputDataError: It is not an encoder of a supported type.
+        StaleArtifactError: Its weights are not those of its configuration.
+        ParameterError: It has fewer layers.
+
     """
     shape, specials = encoder_shape(folder), _specials(folder)
     if layers is not None and layers > shape.n_layers:
@@ -134,16 +160,18 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
             f"model.encoder_layers: {layers}, but {folder} has {shape.n_layers}",
             next_step=f"at most -S model.encoder_layers={shape.n_layers}",
         )
-    found = read_config(folder)
+    body = read_config(folder)
     try:
         with _quiet():
-            bert, info = AutoModel.from_pretrained(
+            model_class = _model_class(body)
+            bert, info = model_class.from_pretrained(
                 folder,
-                config=_config(with_layers(found, layers or shape.n_layers)),
+                config=model_class.config_class.from_dict(with_layers(body, layers or shape.n_layers)),
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
-                **_ways(found),
+                dtype=torch.float32,
+                **type_of(body).model_arguments,
             )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise unusable_weights(folder, error) from error
@@ -154,19 +182,17 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
 def blank(folder: Path) -> Encoder:
     """The same network with random weights, from what ``Encoder.describe`` wrote."""
     shape, specials = encoder_shape(folder), _specials(folder)
-    found = read_config(folder)
+    body = read_config(folder)
+    model_class, arguments = _model_class(body), type_of(body).model_arguments
     with _quiet():
-        bert = AutoModel.from_config(_config(found), **_ways(found))
+        config = model_class.config_class.from_dict(body, attn_implementation=arguments.pop("attn_implementation"))
+        bert = model_class(config, **arguments)
     return Encoder(bert, shape=shape, specials=specials, folder=folder).to(torch.float32)
 
 
-def _config(found: dict[str, Any]) -> Any:
-    return type(AutoConfig.for_model(found["model_type"])).from_dict(found)
-
-
-def _ways(found: dict[str, Any]) -> dict[str, Any]:
-    """How a model of this type is made: float32, the attention that it has, without a pooler."""
-    return {"dtype": torch.float32, **type_of(found).model_arguments}
+def _model_class(body: dict[str, Any]) -> Any:
+    """The class of a configuration's type; transformers imports its module only now."""
+    return getattr(transformers, type_of(body).model_class)
 
 
 def _specials(folder: Path) -> Specials:
@@ -177,7 +203,7 @@ def _specials(folder: Path) -> Specials:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers' bars and log lines off the person's screen; what matters is raised as an error."""
+    """Keep transformers' bars and log lines off the screen; what matters is raised as an error."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -1,6 +1,6 @@
-"""The SSMI network and every part of it that can be left out. Assembly only; the bricks are in ``layers``.
+"""The SSMI network and every part of it that can be left out. Assembly only; the parts are in ``layers``.
 
-The way of a batch (method: "Model Architecture" of the paper; every line but the first and the last is a switch)::
+A batch goes through (method: "Model Architecture" of the paper; every line but the first and the last is a switch)::
 
     O_B, e_s = encoder(P[E_c ⊕ E_Sm])   encoder, fusion: input, segment_positions
     H1  = CAN(O_B)                      can; fusion: output: CAN(P[O_B ⊕ E_Sm])
@@ -41,11 +41,11 @@ from ssmi.pipeline.contract.params import ModelParams
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """What the network makes of a batch.
+class _Output:
+    """What the CRF and the loss read.
 
     emissions: a score for each tag, float32. Shape: (batch, length, n_tags)
-    global_losses: Shape: (batch,); None where there are none, or nobody asked.
+    global_losses: Shape: (batch,); None without global enhancement, and where no loss is wanted.
     """
 
     emissions: Tensor
@@ -73,9 +73,10 @@ _MASKS = {"set_mask": "sets", "negative_mask": "negatives"}
 
 
 class Network(nn.Module):
-    """Parts, already built, in their order; None leaves one out.
+    """The parts, already built, in the order in which a batch goes through them; None leaves one out.
 
-    encoder: None with ``characters`` (learned embeddings), or with neither, for states that the batches bring.
+    Without an encoder the states come from ``characters``, which are learned embeddings, or, without those too, from
+    the batch, which then brings the frozen encoder's.
     """
 
     def __init__(
@@ -114,22 +115,38 @@ class Network(nn.Module):
         self.crf = crf
 
     def forward(self, batch: Batch) -> Tensor:
-        """Each sentence's loss: its tags' negative log-likelihood + λ · its global loss. Shape: (batch,)."""
-        view = self._view(batch, with_losses=True)
-        losses: Tensor = self.crf(view.emissions, batch.tag_ids, mask=batch.mask)
-        if view.global_losses is not None:
-            losses = losses + self.params.gmi_weight * view.global_losses
+        """The losses that training minimises.
+
+        Args:
+            batch: On the network's device.
+
+        Returns:
+            The negative log-likelihood of each sentence's tags + λ · its global loss. Shape: (batch,)
+
+        """
+        output = self._run(batch, with_losses=True)
+        losses: Tensor = self.crf(output.emissions, batch.tag_ids, mask=batch.mask)
+        if output.global_losses is not None:
+            losses = losses + self.params.gmi_weight * output.global_losses
         return losses
 
     def emissions(self, batch: Batch) -> Tensor:
-        """A score for each tag, in float32 even under autocast. Shape: (batch, length, n_tags)."""
-        return self._view(batch, with_losses=False).emissions
+        """The scores that the CRF decodes.
+
+        Args:
+            batch: On the network's device.
+
+        Returns:
+            A score for each tag, in float32 even under autocast. Shape: (batch, length, n_tags)
+
+        """
+        return self._run(batch, with_losses=False).emissions
 
     def encode(self, batch: Batch) -> Encoded:
         """O_B and the sentence vectors alone."""
         return self._encode(batch, self._embed(batch, negatives=False))
 
-    def _view(self, batch: Batch, *, with_losses: bool) -> _View:
+    def _run(self, batch: Batch, *, with_losses: bool) -> _Output:
         embedded = self._embed(batch, negatives=with_losses)
         encoded = self._encode(batch, embedded)
         enhanced = self._enhance_locally(encoded.states, batch, embedded)
@@ -139,8 +156,9 @@ class Network(nn.Module):
         if self.biaffine is not None:
             states = torch.cat((states, self.biaffine(enhanced, encoded.states)), dim=-1)
         states = self.dropout(states)
+        # The CRF sums emissions over a whole sentence: in bfloat16 what tells two paths apart would be rounded away.
         with torch.autocast(device_type=states.device.type, enabled=False):
-            return _View(self.tags(states.float()), global_losses)
+            return _Output(self.tags(states.float()), global_losses)
 
     def _encode(self, batch: Batch, embedded: _Embedded) -> Encoded:
         """O_B and the sentence vectors."""
@@ -188,7 +206,7 @@ class Network(nn.Module):
 
     def _fuse(self, characters: Tensor, batch: Batch, embedded: _Embedded) -> Tensor:
         assert self.fusion is not None and embedded.best is not None
-        fused: Tensor = self.fusion(characters, embedded.best, batch.places)
+        fused: Tensor = self.fusion(characters, embedded.best, batch.segment_positions)
         return fused
 
     def _embed(self, batch: Batch, *, negatives: bool) -> _Embedded:
@@ -199,37 +217,41 @@ class Network(nn.Module):
             "best": batch.best_rows if reads.best else None,
             "local": batch.local_rows if reads.local else None,
             "sets": batch.set_rows if reads.sets else None,
+            # Only the loss reads them, and they are about half of all rows: without it they are not looked up.
             "negatives": batch.negative_rows if reads.sets and negatives else None,
         }
-        given = {name: own for name, own in rows.items() if own is not None}
+        read = {name: tensor for name, tensor in rows.items() if tensor is not None}
         if self.training and self.params.boundary_dropout:
+            # Drawn once a character: best, local and set hint at the same word, and one left over would give it away.
             kept = torch.rand(batch.mask.shape, device=batch.mask.device) >= self.params.boundary_dropout
-            given = {name: own * kept.view(*kept.shape, *[1] * (own.ndim - 2)) for name, own in given.items()}
-        vectors = dict(zip(given, self.boundary(list(given.values())), strict=True))
-        masks = {mask: given[name] > 0 for mask, name in _MASKS.items() if name in given}
+            read = {name: tensor * kept.view(*kept.shape, *[1] * (tensor.ndim - 2)) for name, tensor in read.items()}
+        vectors = dict(zip(read, self.boundary(list(read.values())), strict=True))
+        masks = {mask: read[name] > 0 for mask, name in _MASKS.items() if name in read}
         return _Embedded(**vectors, **masks)
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers it is made of, trained or not."""
+        """Its parameters, counted as numbers, trained or not."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 
 def wanted(params: ModelParams) -> RequiredFeatures:
-    """What a network of these parameters reads of the shards."""
+    """The features that a network of these parameters reads of the shards."""
     return RequiredFeatures(
         best=params.fusion != "none",
         local=params.lmi,
         sets=params.gmi != "none",
-        places=params.fusion != "none" and params.segment_positions,
+        segment_positions=params.fusion != "none" and params.segment_positions,
         hidden=params.encoder == "frozen",
     )
 
 
 def check_parameters(params: ModelParams) -> None:
-    """Refuse switches that exclude each other, before there are any shards.
+    """Refuse switches that exclude each other; needs no shards.
 
-    Raises ParameterError for frozen states with fusion ``input`` and for layers of an encoder that is not run.
+    Raises:
+        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run.
+
     """
     if params.encoder != "finetune" and params.encoder_layers is not None:
         raise ParameterError(
@@ -246,7 +268,10 @@ def check_parameters(params: ModelParams) -> None:
 def check_buildable(params: ModelParams, shards: Shards) -> None:
     """Refuse what cannot be built, before anything heavy is loaded.
 
-    Raises ParameterError as ``check_parameters`` does, StaleArtifactError for shards without the states that are read.
+    Raises:
+        ParameterError: As ``check_parameters``.
+        StaleArtifactError: The shards lack the hidden states that are read.
+
     """
     check_parameters(params)
     if params.encoder == "frozen" and shards.statistics.hidden_width is None:
@@ -265,10 +290,22 @@ def build(
     hidden_width: int | None,
     n_tokens: int,
 ) -> Network:
-    """Assemble; new parts are initialised from torch's global generator.
+    """Assemble a network. Its new parts are initialised from torch's global random generator, in a fixed order.
 
-    encoder: needed for ``finetune``; hidden_width: for ``frozen``; n_tokens: for ``none``. Raises
-    MissingResourceError for the first two.
+    Args:
+        params: Which parts it has, and their widths.
+        labels: Its tags.
+        boundaries: The vectors that its boundary embedding starts from.
+        encoder: The loaded encoder; needed for ``encoder: finetune``.
+        hidden_width: Of the stored states; needed for ``encoder: frozen``.
+        n_tokens: Size of the vocabulary of token ids; read for ``encoder: none``.
+
+    Returns:
+        The network, on the CPU.
+
+    Raises:
+        MissingResourceError: The encoder or the width of its states is needed and None.
+
     """
     width = {
         "finetune": encoder.width if encoder is not None else None,
@@ -288,6 +325,7 @@ def build(
         inputs=encoder.input_width if encoder is not None and params.encoder == "finetune" else width,
         boundary=boundary.width if boundary is not None else 0,
     )
+    # Parts draw their weights in the order of these lines: in another order the same seed gives other losses.
     return Network(
         params=params,
         encoder=encoder if params.encoder == "finetune" else None,
@@ -312,11 +350,11 @@ def build(
 
 @dataclass(frozen=True, slots=True)
 class _Widths:
-    """The size of a state at each place of the network's way."""
+    """The width of a state after each part of the network."""
 
     encoder: int
     inputs: int
-    """Of E_c, which an encoder may widen."""
+    """Of E_c; an encoder may map it to a wider state."""
     boundary: int
     local: int
     """Of H1 ⊕ E_l."""

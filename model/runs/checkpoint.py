@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
 from typing import Any
@@ -25,8 +25,9 @@ from ssmi.model.data.boundaries import BoundaryTable
 from ssmi.model.data.shards import Shards
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.network import Network, build, check_buildable
-from ssmi.model.runs import weights
-from ssmi.model.runs.files import FACTS, SHARDS, require_checkpoint
+from ssmi.model.runs import json_files, weights
+from ssmi.model.runs.files import CHECKPOINT_FORMAT, METADATA, SHARDS, require_checkpoint
+from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import params as parameters
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
@@ -36,7 +37,6 @@ from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.tables import replacing_folder
 
-FORMAT = 2
 _WEIGHTS, _PARAMS, _LABELS, _ENCODER = "model.safetensors", "params.json", "labels.json", "encoder"
 _FILES = "files.json"
 _FEATURES = ("segment", "embed", "selection", "pmi")
@@ -44,8 +44,7 @@ _FEATURES = ("segment", "embed", "selection", "pmi")
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointMetadata:
+class CheckpointMetadata(JsonBody):
     """``checkpoint.json``: what the network was made from."""
 
     shards: str
@@ -55,9 +54,9 @@ class CheckpointMetadata:
     n_parameters: int
     best_epoch: int
     """The epoch whose weights these are; 0 for those of a run stopped in its first."""
-    fingerprint: Mapping[str, Any]
-    """As ``provenance.fingerprint`` says."""
-    format: int = FORMAT
+    fingerprint: dict[str, Any]
+    """As ``fingerprint.fingerprint_of`` says."""
+    format: int = CHECKPOINT_FORMAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ class Checkpoint:
     labels: LabelSet
     boundaries: BoundaryTable
     """Rows of the network's boundary embedding."""
-    facts: CheckpointMetadata
+    metadata: CheckpointMetadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +76,22 @@ class Run:
     """A checkpoint without any shards: for text."""
 
     checkpoint: Checkpoint
-    """Its boundaries are those that training met."""
+    """Its boundaries are those that were in training."""
     shards: Manifest
     """Of the shards that it was trained on."""
 
 
-def save(folder: Path, *, network: Network, params: Params, shards: Shards, facts: CheckpointMetadata) -> None:
-    """Write the folder whole or not at all."""
+def save(folder: Path, *, network: Network, params: Params, shards: Shards, metadata: CheckpointMetadata) -> None:
+    """Write the folder whole or not at all.
+
+    Args:
+        folder: ``RUN/checkpoint``; what is there is replaced.
+        network: Its weights are saved, and its encoder's configuration.
+        params: With numbers where learning rates were ``auto``.
+        shards: What it was trained on.
+        metadata: What ``read_metadata`` is to give back.
+
+    """
     tensors = dict(network.state_dict())
     if network.boundary is not None:
         tensors[_BOUNDARY_IDS] = torch.from_numpy(shards.boundaries.ids)
@@ -95,23 +103,33 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, fact
         copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / SHARDS / manifests.MANIFEST_NAME)
         if network.encoder is not None:
             network.encoder.describe(fresh / _ENCODER)
-        _write_json(fresh / FACTS, asdict(facts))
+        json_files.write(fresh / METADATA, metadata, sort_keys=True)
         _write_json(fresh / _FILES, _digests(fresh))
 
 
 def load(folder: Path, *, shards: Shards) -> Checkpoint:
-    """Load for use on ``shards``: boundaries that training never met take those shards' pre-trained vectors.
+    """Load for use on shards; boundaries that were not in training take the shards' pre-trained vectors.
 
-    Raises MissingResourceError when there is no checkpoint, StaleArtifactError when the shards' labels, vocabulary,
-    encoder or feature parameters are not the checkpoint's or hold no hidden states where it reads them.
+    Args:
+        folder: ``RUN/checkpoint``.
+        shards: Those of training or others of the same labels, vocabulary, encoder and feature parameters.
+
+    Returns:
+        The checkpoint; its boundaries are those of training, then those of the shards.
+
+    Raises:
+        MissingResourceError: There is no checkpoint.
+        StaleArtifactError: It is not whole, of another version, or not for these shards; names every difference.
+
     """
-    facts = read_metadata(folder)
+    metadata = read_metadata(folder)
     _check_files(folder)
     labels, params = _read_labels(folder / _LABELS), read_params(folder)
     check_fit(folder, shards)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = shards.boundaries
     if _BOUNDARY_IDS in tensors:
+        # The trained boundaries come first, so that their rows stay those that the weights were saved with.
         boundaries = _trained_boundaries(tensors).extended_by(shards.boundaries)
         vectors = torch.from_numpy(boundaries.vectors)
         tensors[_BOUNDARY_VECTORS] = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))
@@ -124,12 +142,12 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
         hidden_width=shards.statistics.hidden_width,
         n_tokens=shards.statistics.n_tokens,
     )
-    return Checkpoint(network, params, labels, boundaries, facts)
+    return Checkpoint(network, params, labels, boundaries, metadata)
 
 
 def check_fit(folder: Path, shards: Shards) -> None:
     """Refuse shards that ``load`` would refuse; reads no weights."""
-    check(folder, read_metadata(folder), _read_labels(folder / _LABELS), shards)
+    _check_match(folder, read_metadata(folder), _read_labels(folder / _LABELS), shards)
     _check_features(folder, shards)
     check_buildable(read_params(folder).model, shards)
 
@@ -137,13 +155,22 @@ def check_fit(folder: Path, shards: Shards) -> None:
 def load_alone(folder: Path) -> Run:
     """Load for use on text, without any shards.
 
-    Raises MissingResourceError when there is no checkpoint, StaleArtifactError when it is not whole.
+    Args:
+        folder: ``RUN/checkpoint``.
+
+    Returns:
+        The checkpoint, with the boundaries that were in training, and the manifest of its shards.
+
+    Raises:
+        MissingResourceError: There is no checkpoint.
+        StaleArtifactError: It is not whole, or of another version.
+
     """
-    facts = read_metadata(folder)
+    metadata = read_metadata(folder)
     _check_files(folder)
     shards = manifests.load(folder / SHARDS)
-    if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != facts.shards:
-        raise _broken(folder / SHARDS, ValueError(f"not the manifest {facts.shards[:12]} that {FACTS} names"))
+    if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != metadata.shards:
+        raise _broken(folder / SHARDS, ValueError(f"not the manifest {metadata.shards[:12]} that {METADATA} names"))
     labels, params = _read_labels(folder / _LABELS), read_params(folder)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
@@ -159,7 +186,7 @@ def load_alone(folder: Path) -> Run:
         hidden_width=made_with.hidden_width,
         n_tokens=made_with.n_tokens,
     )
-    return Run(Checkpoint(network, params, labels, boundaries, facts), shards)
+    return Run(Checkpoint(network, params, labels, boundaries, metadata), shards)
 
 
 def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
@@ -199,14 +226,14 @@ def restore(folder: Path, network: Network) -> None:
     network.load_state_dict(tensors)
 
 
-def check(folder: Path, facts: CheckpointMetadata, labels: LabelSet, shards: Shards) -> None:
+def _check_match(folder: Path, metadata: CheckpointMetadata, labels: LabelSet, shards: Shards) -> None:
     """Refuse shards of another label set, vocabulary or encoder, naming every difference."""
     pairs = {
         "labels": (_describe(labels), _describe(shards.labels)),
-        "vocabulary": (facts.vocabulary_digest, shards.statistics.vocabulary_digest),
-        "encoder": (facts.encoder_digest, shards.statistics.encoder_digest),
+        "vocabulary": (metadata.vocabulary_digest, shards.statistics.vocabulary_digest),
+        "encoder": (metadata.encoder_digest, shards.statistics.encoder_digest),
     }
-    problems = [f"{what} {own} here, {other} there" for what, (own, other) in pairs.items() if own != other]
+    problems = [f"{what} {here} here, {there} there" for what, (here, there) in pairs.items() if here != there]
     if problems:
         raise StaleArtifactError(
             f"{folder} and {shards.folder} do not belong together: {'; '.join(problems)}",
@@ -215,7 +242,7 @@ def check(folder: Path, facts: CheckpointMetadata, labels: LabelSet, shards: Sha
 
 
 def _check_features(folder: Path, shards: Shards) -> None:
-    """Refuse shards whose features were made with other parameters: the network never saw the like."""
+    """Refuse shards whose features were made with other parameters: the network was trained on different ones."""
     then, now = (_feature_parameters(manifests.load(path)) for path in (folder / SHARDS, shards.folder))
     if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
         then["shards.hidden_layers"] = now["shards.hidden_layers"]  # nothing of it is read, or check_buildable says so
@@ -235,8 +262,8 @@ def _feature_parameters(shards: Manifest) -> dict[str, Any]:
     """``section.key`` → value of all that decides what a sentence's row holds, the split into sentences left out."""
     made_with = ShardsStatistics.of(shards)
     sections = made_with.feature_parameters.to_json()
-    found = {f"{name}.{key}": value for name in _FEATURES for key, value in sections[name].items()}
-    return {**found, "shards.hidden_layers": made_with.hidden_layers}
+    values = {f"{name}.{key}": value for name in _FEATURES for key, value in sections[name].items()}
+    return {**values, "shards.hidden_layers": made_with.hidden_layers}
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -247,11 +274,11 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _check_files(folder: Path) -> None:
     """Raise StaleArtifactError, with both digests, for files that are not those that were saved."""
-    saved, found = _read_json(folder / _FILES), _digests(folder)
+    saved, present = _read_json(folder / _FILES), _digests(folder)
     problems = [
-        f"{folder / name} is {found.get(name, 'missing')[:12]}, {str(saved.get(name, 'no such file'))[:12]} was saved"
-        for name in sorted(saved.keys() | found.keys())
-        if saved.get(name) != found.get(name)
+        f"{folder / name} is {present.get(name, 'missing')[:12]}, {str(saved.get(name, 'no such file'))[:12]} was saved"
+        for name in sorted(saved.keys() | present.keys())
+        if saved.get(name) != present.get(name)
     ]
     if problems:
         raise StaleArtifactError(
@@ -269,17 +296,27 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError) as error:
         raise _broken(path, error) from error
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
-        raise _broken(path, ValueError("weights that are no finite numbers"))
+        raise _broken(path, ValueError("weights that are not finite numbers"))
     return tensors
 
 
 def read_metadata(folder: Path) -> CheckpointMetadata:
-    """What a checkpoint was made from. Raises MissingResourceError without one, StaleArtifactError for another form."""
-    path = folder / FACTS
-    body = _read_json(path)
-    if body.get("format") != FORMAT or set(body) != set(CheckpointMetadata.__dataclass_fields__):
-        raise _broken(path, ValueError(f"format {body.get('format')}, this program writes {FORMAT}"))
-    return CheckpointMetadata(**body)
+    """What a checkpoint was made from.
+
+    Args:
+        folder: ``RUN/checkpoint``.
+
+    Raises:
+        MissingResourceError: There is none.
+        StaleArtifactError: It is damaged, or another version wrote it.
+
+    """
+    require_checkpoint(folder.parent)
+    path = folder / METADATA
+    try:
+        return json_files.read(path, CheckpointMetadata)
+    except (OSError, ValueError) as error:
+        raise _broken(path, error) from error
 
 
 def digest(folder: Path) -> str:
@@ -292,7 +329,8 @@ def digest(folder: Path) -> str:
 
 
 def read_params(folder: Path) -> Params:
-    """The parameters of a checkpoint's run. Raises MissingResourceError without, ParameterError for unknown keys."""
+    """The parameters of a checkpoint's run, with the errors of ``read_metadata``; ParameterError for unknown keys."""
+    require_checkpoint(folder.parent)
     return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
 
 
@@ -307,7 +345,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(body, dict):
-            raise ValueError("no object")
+            raise ValueError("not an object")
     except FileNotFoundError as error:
         require_checkpoint(path.parent.parent)
         raise _broken(path, error) from error
@@ -322,6 +360,4 @@ def _write_json(path: Path, body: Mapping[str, Any]) -> None:
 
 def _broken(path: Path, error: Exception) -> SsmiError:
     first_line = str(error).strip().partition("\n")[0]
-    return StaleArtifactError(
-        f"{path}: damaged, or not of this version ({first_line})", next_step="train again, or bring the run over whole"
-    )
+    return StaleArtifactError(f"{path}: damaged ({first_line})", next_step="train again, or bring the run over whole")

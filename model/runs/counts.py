@@ -21,8 +21,8 @@ def write(path: Path, counted: Counted) -> None:
         {
             "sentence": sentence,
             "counts": [
-                {"label": label, "gold": own.gold, "predicted": own.predicted, "correct": own.correct}
-                for label, own in sorted(counts.items())
+                {"label": label, "gold": of_type.gold, "predicted": of_type.predicted, "correct": of_type.correct}
+                for label, of_type in sorted(counts.items())
             ],
         }
         for sentence, counts in zip(counted.sentences, counted.counts, strict=True)
@@ -39,7 +39,7 @@ def read(run: Path, split: str) -> Counted | None:
     return Counted(
         [row["sentence"] for row in rows],
         [
-            {own["label"]: Counts(own["gold"], own["predicted"], own["correct"]) for own in row["counts"]}
+            {entry["label"]: Counts(entry["gold"], entry["predicted"], entry["correct"]) for entry in row["counts"]}
             for row in rows
         ],
     )

@@ -1,13 +1,16 @@
-"""What a run folder holds. Light: whoever only looks for a file loads no torch."""
+"""What a run folder holds, and of which version it is. Light: looking for a file loads no torch."""
 
+import json
 from pathlib import Path
 
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
 CHECKPOINT = "checkpoint"
 """Folder of the best epoch's weights and of all that they need."""
-FACTS = "checkpoint.json"
-"""File in it that says what the network was made from."""
+METADATA = "checkpoint.json"
+"""File in it that says what the network was made from, and its ``format``."""
+CHECKPOINT_FORMAT = 3
+"""One more whenever this version cannot read what an earlier one wrote. Version 0.1 wrote 2."""
 SHARDS = "shards"
 """Folder in it with the manifest of the shards that it was trained on."""
 COUNTS = "counts"
@@ -20,10 +23,29 @@ METRICS = "metrics.json"
 
 
 def require_checkpoint(run: Path) -> None:
-    """Raise MissingResourceError where a run folder is not there or holds no checkpoint."""
+    """Refuse a run folder that cannot be used, before anything heavy is imported.
+
+    Args:
+        run: The run folder.
+
+    Raises:
+        MissingResourceError: It is not there, or holds no checkpoint.
+        StaleArtifactError: Another version of ssmi wrote its checkpoint.
+
+    """
     if not run.is_dir():
         raise MissingResourceError(
             f"{run}: no such folder, so no checkpoint", next_step="ssmi-cli train, or name a run that is there"
         )
-    if not (run / CHECKPOINT / FACTS).is_file():
+    path = run / CHECKPOINT / METADATA
+    if not path.is_file():
         raise MissingResourceError(f"{run / CHECKPOINT}: no checkpoint", next_step="ssmi-cli train")
+    try:
+        written = json.loads(path.read_text(encoding="utf-8"))["format"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # damaged: whoever reads the whole file says how
+    if written != CHECKPOINT_FORMAT:
+        raise StaleArtifactError(
+            f"{run}: a run of another version of ssmi (format {written}, this version reads {CHECKPOINT_FORMAT})",
+            next_step="build the features and train again with this version, or tag with the version that trained it",
+        )

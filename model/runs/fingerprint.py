@@ -1,4 +1,4 @@
-"""What a run is made from: two runs of which this is the same have the same figures, but for rounding."""
+"""What a run is made from: two runs with the same fingerprint have the same scores, but for rounding."""
 
 from __future__ import annotations
 
@@ -20,9 +20,16 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
 
 
 def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
-    """``section.key`` → value, the digests of the shards and of the encoder that they were built with, the code.
+    """What a run of these parameters on these shards is made from.
 
-    ``train.precision`` and the learning rates are what ``auto`` comes to, on this machine and for this encoder.
+    Args:
+        params: Of the run.
+        shards: What it is trained on.
+
+    Returns:
+        ``section.key`` → value, with the numbers that ``auto`` comes to on this machine and for this encoder; the
+        digests of the shards and of their encoder; the revision of the code.
+
     """
     resolved = learning_rates.resolve(params, encoder_width=shards.statistics.encoder_width)
     values = {
@@ -45,13 +52,13 @@ SEED = "train.seed"
 """The one thing in which the runs of one setting differ."""
 
 
-def settings_of(made: Mapping[str, Any]) -> dict[str, Any]:
-    """What all seeds of one setting are made from."""
-    return {name: value for name, value in made.items() if name != SEED}
+def settings_of(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """A fingerprint without the seed: what all runs of one setting are made from."""
+    return {name: value for name, value in fingerprint.items() if name != SEED}
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, run: str) -> list[str]:
-    """A line for each thing that a run, called ``run``, was not made from what it would be made from now."""
+    """A line for each entry that is not the same now as it was; ``run`` names the run of then."""
     return [
         f"{name} is {short(then.get(name))} in {run}, {short(now.get(name))} now"
         for name in sorted(now.keys() | then.keys())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.pipeline.contract.tables import writing
@@ -20,15 +19,6 @@ class EpochRecord:
     train_loss: float
     """Mean loss of a sentence, with dropout, while it was trained on."""
     dev: Scores
-
-    def to_json(self) -> dict[str, Any]:
-        """The form that a run's state holds."""
-        return {"epoch": self.epoch, "train_loss": self.train_loss, "dev": self.dev.to_json()}
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> EpochRecord:
-        """Undo ``to_json``; KeyError or TypeError for anything else."""
-        return cls(int(body["epoch"]), float(body["train_loss"]), Scores.from_json(body["dev"]))
 
 
 def best(history: Sequence[EpochRecord]) -> EpochRecord:

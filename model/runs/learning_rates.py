@@ -1,7 +1,7 @@
 """Learning rates that follow the encoder: what ``train.lr_*: auto`` comes to.
 
-A rate that tunes a small encoder within a few epochs destroys a large one, and the other way round a large one's rate
-leaves a small one untrained. The width of the encoder tells which row of ``SIZES`` is meant.
+A rate that tunes a small encoder within a few epochs destroys a large one, and the rate of a large one leaves a small
+one untrained. The encoder's width selects the row of ``SIZES``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The state of an unfinished run: everything that training needs to go on as if it had never stopped.
 
-``state/state.json`` says where the run stands and of what parameters and shards it is, and names the file with the
-weights, AdamW's moments and the random generators. That file is written first, under a name not in use, so there is a
-whole state on disk at every moment, whatever happens to the process.
+``state/state.json`` says how far the run has got and of what parameters and shards it is, and names the file with the
+weights, AdamW's moments and the random generators. That file is written first, under a name that is not in use, so that
+a whole state is on disk at every moment, whatever happens to the process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -22,43 +22,67 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from ssmi.model.data.shards import Shards
-from ssmi.model.runs import fingerprint, weights
+from ssmi.model.runs import fingerprint, json_files, weights
 from ssmi.model.runs.history import EpochRecord
+from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.params import Params
 from ssmi.pipeline.contract.tables import writing
 
 STATE = "state"
-FORMAT = 1
-_FACTS = "state.json"
-_FILES = ("a.safetensors", "b.safetensors")
-_WEIGHT, _MOMENTS, _GENERATOR = "weight:", ("exp_avg", "exp_avg_sq", "step"), "generator:"
+FORMAT = 2
+"""One more whenever this version cannot go on from what an earlier one wrote. Version 0.1 wrote 1."""
+_JSON = "state.json"
+_TensorFile = Literal["a.safetensors", "b.safetensors"]
+_FILES: tuple[_TensorFile, ...] = get_args(_TensorFile)
+_WEIGHT, _OPTIMIZER, _GENERATOR = "weight:", "optimizer:", "generator:"
 
 
 @dataclass(frozen=True, slots=True)
 class TrainState:
-    """Where a run stands. What comes next follows from it, for batches depend only on seed and epoch."""
+    """How far a run has got. What comes next follows from it, for batches depend only on seed and epoch."""
 
     epoch: int = 1
-    """The epoch under way; behind the last one when only the test is left."""
+    """The current epoch; after the last one when only the test is left."""
     step: int = 0
-    """Its steps that are done."""
+    """Steps of it that are done."""
     loss: float = 0.0
-    """Sum of its sentences' losses so far."""
+    """Sum of the losses of its sentences so far."""
     history: tuple[EpochRecord, ...] = ()
     """The epochs before it."""
 
 
-@dataclass(frozen=True, slots=True)
-class SavedState:
-    """A state as found on disk."""
+class _StateFile(JsonBody):
+    """``state.json``."""
 
-    folder: Path
-    position: TrainState
+    format: int
+    file: _TensorFile
+    epoch: int
+    step: int
     steps: int
     """Of the whole run so far."""
+    loss: float
+    history: tuple[EpochRecord, ...]
+    fingerprint: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedState:
+    """A state as it is on disk.
+
+    Attributes:
+        folder: ``RUN/state``.
+        state: How far the run has got.
+        steps: Steps of the whole run so far.
+        fingerprint: What the run is made from, as ``fingerprint.fingerprint_of`` says.
+        file: The file with its tensors.
+
+    """
+
+    folder: Path
+    state: TrainState
+    steps: int
     fingerprint: Mapping[str, Any]
-    """``section.key`` → value, and the digests."""
     file: Path
 
     def differences(self, params: Params, shards: Shards) -> list[str]:
@@ -67,7 +91,12 @@ class SavedState:
         return fingerprint.differences(self.fingerprint, now, run="the unfinished run")
 
     def check(self, params: Params, shards: Shards) -> None:
-        """Raise StaleArtifactError, naming every difference, unless it is of these parameters and shards."""
+        """Refuse to go on with other parameters or shards.
+
+        Raises:
+            StaleArtifactError: Naming every difference.
+
+        """
         differing = self.differences(params, shards)
         if differing:
             raise StaleArtifactError(
@@ -76,22 +105,33 @@ class SavedState:
             )
 
     def restore(self, network: nn.Module, optimizer: AdamW, schedule: LambdaLR, *, rank: int) -> None:
-        """Put everything back. Raises StaleArtifactError when the file is not what this program's network needs.
+        """Put weights, moments, learning rates and random generators back.
 
-        A process that the state does not know, for there were fewer, keeps its own random generators.
+        A process that the state does not know, because there were fewer, keeps its own random generators.
+
+        Args:
+            network: On its device.
+            optimizer: Of the network's parameters, in the same groups as when the state was saved.
+            schedule: Of the optimizer.
+            rank: Of this process.
+
+        Raises:
+            StaleArtifactError: The file is not what the network needs.
+
         """
         device = next(network.parameters()).device
         try:
             tensors = load_file(self.file)
-            network.load_state_dict(_below(_WEIGHT, tensors))
-            _restore_moments(network, optimizer, tensors)
-            generators = _below(f"{_GENERATOR}{rank}:", tensors)
+            network.load_state_dict(_under(_WEIGHT, tensors))
+            _restore_optimizer(optimizer, _under(_OPTIMIZER, tensors))
+            generators = _under(f"{_GENERATOR}{rank}:", tensors)
             if "cpu" in generators:
                 torch.set_rng_state(generators["cpu"])
             if device.type == "cuda" and "cuda" in generators:
                 torch.cuda.set_rng_state(generators["cuda"], device)
         except (OSError, SafetensorError, RuntimeError, ValueError) as error:
             raise _broken(self.file, error) from error
+        # A schedule's state is its step alone, and the rates follow from that: its lambdas cannot be saved.
         schedule.load_state_dict({**schedule.state_dict(), "last_epoch": self.steps})
         for group, rate, factor in zip(optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
             group["lr"] = rate * factor(self.steps)
@@ -106,7 +146,7 @@ def generator_states(device: torch.device) -> dict[str, Tensor]:
 def save(
     run: Path,
     *,
-    position: TrainState,
+    state: TrainState,
     network: nn.Module,
     optimizer: AdamW,
     schedule: LambdaLR,
@@ -116,82 +156,105 @@ def save(
 ) -> None:
     """Write ``run/state``; until the last byte is there, the state before stays whole.
 
-    generators: by name, of every process in order.
+    Args:
+        run: The run folder.
+        state: How far the run has got.
+        network: Its weights are saved.
+        optimizer: Its moments are saved.
+        schedule: Its step is saved.
+        generators: By name, the states of every process, by rank.
+        params: With numbers where learning rates were ``auto``.
+        shards: What it is trained on.
+
     """
     folder = run / STATE
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"{_WEIGHT}{name}": tensor for name, tensor in network.state_dict().items()}
-    for name, parameter in network.named_parameters():
-        for kind, value in optimizer.state.get(parameter, {}).items():
-            tensors[f"{kind}:{name}"] = value
+    # torch.distributed.checkpoint.state_dict would name moments by parameter, but it gives a parameter that has had no
+    # gradient yet moments of one step, and then a resumed run is not the same to the bit.
+    for index, moments in optimizer.state_dict()["state"].items():
+        tensors |= {f"{_OPTIMIZER}{index}:{kind}": value for kind, value in moments.items()}
     for name, states in generators.items():
-        for rank, state in enumerate(states):
-            tensors[f"{_GENERATOR}{rank}:{name}"] = state
-    name = next(name for name in _FILES if name != _named_file(folder))
-    with writing(folder / name) as temporary:
+        tensors |= {f"{_GENERATOR}{rank}:{name}": generator for rank, generator in enumerate(states)}
+    file = next(name for name in _FILES if name != _file_in_use(folder))
+    with writing(folder / file) as temporary:
         weights.write(tensors, temporary)
-    facts = {
-        "format": FORMAT,
-        "file": name,
-        "epoch": position.epoch,
-        "step": position.step,
-        "steps": schedule.last_epoch,
-        "loss": position.loss,
-        "history": [record.to_json() for record in position.history],
-        "fingerprint": fingerprint.fingerprint_of(params, shards=shards),
-    }
-    with writing(folder / _FACTS) as temporary:
-        temporary.write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    _sweep(folder, keep={name, _FACTS})
+    body = _StateFile(
+        format=FORMAT,
+        file=file,
+        epoch=state.epoch,
+        step=state.step,
+        steps=schedule.last_epoch,
+        loss=state.loss,
+        history=state.history,
+        fingerprint=fingerprint.fingerprint_of(params, shards=shards),
+    )
+    with writing(folder / _JSON) as temporary:
+        json_files.write(temporary, body)
+    _remove_others(folder, keep={file, _JSON})
 
 
 def find(run: Path) -> SavedState | None:
-    """The state in a run folder, None where there is none; StaleArtifactError when it cannot be read."""
+    """The state in a run folder.
+
+    Args:
+        run: The run folder.
+
+    Returns:
+        The state; None where there is none.
+
+    Raises:
+        StaleArtifactError: It is damaged, or another version wrote it.
+
+    """
     folder = run / STATE
-    path = folder / _FACTS
+    path = folder / _JSON
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts["format"] != FORMAT or facts["file"] not in _FILES:
-            raise ValueError(f"format {facts['format']}, this program writes {FORMAT}")
-        history = tuple(EpochRecord.from_json(record) for record in facts["history"])
-        position = TrainState(int(facts["epoch"]), int(facts["step"]), float(facts["loss"]), history)
-        return SavedState(folder, position, int(facts["steps"]), dict(facts["fingerprint"]), folder / facts["file"])
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(body, dict) and body.get("format") != FORMAT:
+            raise StaleArtifactError(
+                f"{run}: an unfinished run of another version of ssmi "
+                f"({_JSON}: format {body.get('format')}, this version reads {FORMAT})",
+                next_step="train again with this version, without --resume",
+            )
+        saved = json_files.read(path, _StateFile)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise _broken(path, error) from error
+    state = TrainState(saved.epoch, saved.step, saved.loss, saved.history)
+    return SavedState(folder, state, saved.steps, saved.fingerprint, folder / saved.file)
 
 
 def remove(run: Path) -> None:
-    """Forget the state of a run that has finished."""
-    (run / STATE / _FACTS).unlink(missing_ok=True)  # first: without it there is no state, whatever else remains
+    """Remove the state of a run that has finished."""
+    (run / STATE / _JSON).unlink(missing_ok=True)  # first: without it there is no state, whatever else remains
     shutil.rmtree(run / STATE, ignore_errors=True)
 
 
-def _restore_moments(network: nn.Module, optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
-    order = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    names = {parameter: name for name, parameter in network.named_parameters()}
-    state: dict[int, dict[str, Tensor]] = {}
-    for index, parameter in enumerate(order):
-        keys = {kind: f"{kind}:{names[parameter]}" for kind in _MOMENTS}
-        found = {kind: tensors[key].clone() for kind, key in keys.items() if key in tensors}
-        if found:
-            state[index] = found
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+def _restore_optimizer(optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
+    """Put the moments back. A parameter that had none when they were saved has none afterwards."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, _, kind = name.partition(":")
+        # A copy: the file's tensors may be views of its memory map, and AdamW writes into its own.
+        moments.setdefault(int(index), {})[kind] = tensor.clone()
+    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def _named_file(folder: Path) -> str | None:
+def _file_in_use(folder: Path) -> str | None:
     try:
-        return str(json.loads((folder / _FACTS).read_text(encoding="utf-8"))["file"])
+        return str(json.loads((folder / _JSON).read_text(encoding="utf-8"))["file"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _sweep(folder: Path, *, keep: Iterable[str]) -> None:
+def _remove_others(folder: Path, *, keep: Iterable[str]) -> None:
     """Remove the state before, and what a killed process left half written."""
     for path in folder.iterdir():
         if path.name not in keep:
@@ -200,4 +263,4 @@ def _sweep(folder: Path, *, keep: Iterable[str]) -> None:
 
 def _broken(path: Path, error: Exception) -> SsmiError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return StaleArtifactError(f"{path}: not of this version ({reason})", next_step="train anew without --resume")
+    return StaleArtifactError(f"{path}: damaged ({reason})", next_step="train anew without --resume")

@@ -1,8 +1,8 @@
 """Training in several processes, one a GPU, started by torchrun; torch's DistributedDataParallel does the work.
 
 Every process holds the whole network and the whole shards, and takes its rows of every batch. The gradient that they
-agree on is that of the whole batch, so a run means the same in any number of processes. The first process alone scores,
-writes and talks. All of them see one run folder. Without torchrun everything here is the plain thing itself.
+agree on is that of the whole batch, so that a run means the same in any number of processes. The first process alone
+scores, writes and reports. All of them see one run folder. Without torchrun nothing is exchanged.
 """
 
 from __future__ import annotations
@@ -24,66 +24,84 @@ from ssmi.model.data.boundaries import Ids
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
 
-_PATIENCE = timedelta(hours=12)
+_TIMEOUT = timedelta(hours=12)
 """How long a process waits for another: longer than scoring and writing ever take, which the first does alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessGroup:
-    """One process among those that train together."""
+class WorkerGroup:
+    """The processes that train together, as one of them sees them.
+
+    Attributes:
+        rank: The number of this process, from 0.
+        world_size: How many processes there are.
+        local_world_size: How many of them run on this machine.
+        device: Where this process computes.
+
+    """
 
     rank: int
-    """From 0."""
-    world: int
-    """How many there are."""
-    local_world: int
-    """How many of them share this machine."""
+    world_size: int
+    local_world_size: int
     device: torch.device
 
     @property
     def is_main(self) -> bool:
-        """Whether this one scores, writes and talks."""
+        """Whether this process scores, writes and reports."""
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network as it is called in training: afterwards every process holds the first one's weights."""
-        if self.world == 1:
+        """The module to call in training. Wrapping gives every process the first one's weights."""
+        if self.world_size == 1:
             return network
         return DistributedDataParallel(network)
 
     def shard(self, rows: Ids) -> tuple[Ids, float]:
-        """Its own rows of a batch, and the weight of their losses: 0 where it only keeps the others company."""
-        own = rows[self.rank :: self.world]
-        return (own, 1.0) if len(own) else (rows[:1], 0.0)
+        """The rows of a batch that this process computes.
+
+        Args:
+            rows: All rows of the batch. Shape: (batch,)
+
+        Returns:
+            This process's rows, and the weight of their losses. A process without rows gets the first one with weight
+            0: DistributedDataParallel waits until every process has had a backward pass.
+
+        """
+        share = rows[self.rank :: self.world_size]
+        return (share, 1.0) if len(share) else (rows[:1], 0.0)
 
     def all_reduce(self, *numbers: float) -> list[float]:
         """Each number, summed over the processes."""
-        if self.world == 1:
+        if self.world_size == 1:
             return list(numbers)
         sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         dist.all_reduce(sums)
         return [float(number) for number in sums.tolist()]
 
     def broadcast(self, text: str) -> str:
-        """The first process's text, in every process."""
-        if self.world == 1:
+        """The first process's text, in every process.
+
+        Bytes are sent, not objects: ``torch.distributed.broadcast_object_list`` pickles, and nothing here opens a
+        pickle, not even one of our own processes.
+        """
+        if self.world_size == 1:
             return text
-        letters = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
-        size = torch.tensor([len(letters)], device=self.device)
+        encoded = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
+        size = torch.tensor([len(encoded)], device=self.device)
         dist.broadcast(size, src=0)
         if not self.is_main:
-            letters = torch.empty(int(size), dtype=torch.uint8, device=self.device)
-        dist.broadcast(letters, src=0)
-        return bytes(letters.tolist()).decode()
+            encoded = torch.empty(int(size), dtype=torch.uint8, device=self.device)
+        dist.broadcast(encoded, src=0)
+        return bytes(encoded.tolist()).decode()
 
-    def gather(self, own: Tensor) -> list[Tensor]:
-        """Every process's tensor, of one shape, in their order."""
-        if self.world == 1:
-            return [own]
-        own = own.to(self.device)
-        found = [torch.empty_like(own) for _ in range(self.world)]
-        dist.all_gather(found, own)
-        return [tensor.cpu() for tensor in found]
+    def gather(self, tensor: Tensor) -> list[Tensor]:
+        """The tensors of all processes, which have one shape, by rank and on the CPU."""
+        if self.world_size == 1:
+            return [tensor]
+        tensor = tensor.to(self.device)
+        gathered = [torch.empty_like(tensor) for _ in range(self.world_size)]
+        dist.all_gather(gathered, tensor)
+        return [one.cpu() for one in gathered]
 
 
 def is_alone() -> bool:
@@ -92,65 +110,78 @@ def is_alone() -> bool:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that talks, asked before or after training."""
+    """Whether this process is the one that writes and reports; may be asked before and after training."""
     return is_alone() or _number("RANK", 0) == 0
 
 
 @contextmanager
-def join(device: str) -> Iterator[ProcessGroup]:
-    """Join the processes that torchrun started; alone without it.
+def join(device: str) -> Iterator[WorkerGroup]:
+    """Join the processes that torchrun started; without torchrun a group of one.
 
-    device: as ``hardware.choose_device`` takes it; with several processes every one gets a GPU of its own.
     The processes stay joined until they end: another training in them goes on with the same group.
-    Raises what choose_device raises, ParameterError for one GPU named for all, SsmiError for half a torchrun and for
-    another kind of device than that of the training before.
+
+    Args:
+        device: As ``hardware.choose_device`` takes it. With several processes each gets a GPU of its own.
+
+    Yields:
+        The group.
+
+    Raises:
+        ParameterError: The device has no such name, or one GPU is named for several processes.
+        MissingResourceError: There are not enough GPUs.
+        SsmiError: Only some of torchrun's variables are set, or an earlier training in these processes used another
+            kind of device.
+
     """
-    world, local_world = _number("WORLD_SIZE", 1), _number("LOCAL_WORLD_SIZE", 1)
-    if world == 1:
-        yield ProcessGroup(0, 1, 1, hardware.choose_device(device))
+    world_size, local_world_size = _number("WORLD_SIZE", 1), _number("LOCAL_WORLD_SIZE", 1)
+    if world_size == 1:
+        yield WorkerGroup(rank=0, world_size=1, local_world_size=1, device=hardware.choose_device(device))
         return
     missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
         raise SsmiError(
-            f"WORLD_SIZE is {world}, but {', '.join(missing)} not set",
+            f"WORLD_SIZE is {world_size}, but {', '.join(missing)} not set",
             next_step="start with torchrun, or unset WORLD_SIZE",
         )
-    chosen = _own_device(device, local_rank=_number("LOCAL_RANK", 0), local_world=local_world)
+    chosen = _local_device(device, local_rank=_number("LOCAL_RANK", 0), local_world_size=local_world_size)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    _meet("nccl" if chosen.type == "cuda" else "gloo")
+    _initialise("nccl" if chosen.type == "cuda" else "gloo")
     try:
-        yield ProcessGroup(_number("RANK", 0), world, local_world, chosen)
+        yield WorkerGroup(
+            rank=_number("RANK", 0), world_size=world_size, local_world_size=local_world_size, device=chosen
+        )
     except Interrupted:
         dist.barrier()
         raise
-    # Not after an error: nobody may wait for processes that are gone; torchrun ends the others.
+    # Not after an error: nobody may wait for processes that are gone. torchrun ends the others.
     dist.barrier()
 
 
-def _meet(backend: str) -> None:
-    """Find the others, once for all trainings of this process."""
+def _initialise(backend: str) -> None:
+    """Connect to the other processes, once for all trainings of this process."""
     if not dist.is_initialized():
-        dist.init_process_group(backend, timeout=_PATIENCE)
+        dist.init_process_group(backend, timeout=_TIMEOUT)
         atexit.register(dist.destroy_process_group)
     elif dist.get_backend() != backend:
         raise SsmiError(
-            f"these processes are joined by {dist.get_backend()}, this training needs {backend}",
-            next_step="start processes of their own for it",
+            f"these processes are connected by {dist.get_backend()}, this training needs {backend}",
+            next_step="start new processes for it",
         )
 
 
-def _own_device(name: str, *, local_rank: int, local_world: int) -> torch.device:
+def _local_device(name: str, *, local_rank: int, local_world_size: int) -> torch.device:
     chosen = hardware.choose_device(name)
-    if chosen.type == "cpu" or (":" in name and local_world == 1):
+    if chosen.type == "cpu" or (":" in name and local_world_size == 1):
         return chosen
     if ":" in name:
         raise ParameterError(
-            f"train.device: {name} is one GPU, but {local_world} processes run here", next_step="-S train.device=auto"
+            f"train.device: {name} is one GPU, but {local_world_size} processes run here",
+            next_step="-S train.device=auto",
         )
-    if torch.cuda.device_count() < local_world:
+    if torch.cuda.device_count() < local_world_size:
         raise MissingResourceError(
-            f"{local_world} processes run here, but torch sees {torch.cuda.device_count()} GPUs",
+            f"{local_world_size} processes run here, but torch sees {torch.cuda.device_count()} GPUs",
             next_step="one process a GPU (torchrun --nproc-per-node), or -S train.device=cpu",
         )
     return torch.device("cuda", local_rank)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while something must not be torn: noted at once, obeyed where the work can be taken up again."""
+"""Ctrl-C and SIGTERM in training: noted at once, obeyed at the next step, where the run can be resumed from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop and did, with all that it needs to go on on disk; ``message`` says where."""
+    """Training was asked to stop and did; everything needed to resume is on disk. ``message`` says where it stands."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -23,14 +23,14 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Stopped(Exception):
-    """Raised by a watched reporter's advance once a stop was asked for."""
+    """Raised by a watched reporter's ``advance`` after a signal."""
 
 
 class Interrupts:
     """While open, the first signal only sets ``seen``; a second one interrupts at once, as Python does.
 
-    In a thread other than the main one, where Python allows no handlers, and for signals that are ignored (``nohup``)
-    it changes nothing.
+    It changes nothing in a thread other than the main one, where Python allows no handlers, and for signals that are
+    ignored (``nohup``).
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        """Take over."""
+        """Install the handlers."""
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
@@ -48,7 +48,7 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Put the handlers from before back."""
+        """Put the previous handlers back."""
         for number, handler in self._before.items():
             # None: a handler that Python did not install and cannot put back.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
@@ -59,7 +59,7 @@ class Interrupts:
         self.seen = True
 
     def watch(self, reporter: Reporter) -> Reporter:
-        """The same reporter, whose every ``advance`` raises Stopped once a stop was asked for."""
+        """The same reporter, whose ``advance`` raises Stopped after a signal: scoring has no steps to stop at."""
         return _Watched(reporter, self)
 
 

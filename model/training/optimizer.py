@@ -1,4 +1,4 @@
-"""AdamW with a learning rate for each kind of part, and its course over the steps."""
+"""AdamW with a learning rate for each kind of part, and how the rates change over the steps."""
 
 from __future__ import annotations
 
@@ -10,24 +10,34 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ssmi.pipeline.contract.params import TrainParams
 
-# Fusion's characters' half starts as the identity behind or before a pre-trained BERT: it is tuned at BERT's pace.
+# The fusion's map of characters starts as the identity before or after a pre-trained encoder: at the rate of new parts
+# it would leave that at once and take the encoder's input with it, so it is tuned at the encoder's rate.
 _PRETRAINED = ("encoder.", "fusion.characters.")
 _CRF = "crf."
 _BOUNDARIES = "boundary."
 
 
 def build_optimizer(network: nn.Module, params: TrainParams) -> AdamW:
-    """Groups by learning rate (encoder, boundary vectors, CRF, all else); weight decay on matrices only, and neither on
-    the CRF nor on the boundary vectors, of which a step meets but a few.
+    """AdamW over all parameters that are trained.
 
-    params: with numbers for rates, as ``rates.resolve`` gives them.
+    Groups differ in their learning rate (encoder, boundary vectors, CRF, everything else) and in weight decay, which
+    only matrices get.
+
+    Args:
+        network: On its device.
+        params: With numbers for rates, as ``learning_rates.resolve`` gives them.
+
+    Returns:
+        The optimizer; its groups are in the order in which the network first names their parameters.
+
     """
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     tuned = any(name.startswith("encoder.") for name, _ in network.named_parameters())
     for name, parameter in network.named_parameters():
         if not parameter.requires_grad:
             continue
-        # Biases and layer norms have one dimension.
+        # Biases and layer norms have one dimension. The CRF's transitions are scores, not weights of a sum. A step
+        # uses few of the boundary vectors, and decay would shrink the others at every one.
         decayed = parameter.ndim > 1 and not name.startswith((_CRF, _BOUNDARIES))
         key = (_rate(name, params, tuned=tuned), params.weight_decay if decayed else 0.0)
         groups.setdefault(key, []).append(parameter)
@@ -46,12 +56,23 @@ def _rate(name: str, params: TrainParams, *, tuned: bool) -> float:
 
 
 def build_schedule(optimizer: AdamW, *, total: int, warmup: float) -> LambdaLR:
-    """Rise linearly over the first ``warmup`` share of ``total`` steps, then fall linearly; no step gets rate 0."""
-    rising = int(total * warmup)
+    """A linear rise, then a linear fall; no step gets rate 0.
+
+    Args:
+        optimizer: Its groups' rates are the peaks.
+        total: Steps of the whole run.
+        warmup: Share of them in which the rate rises.
+
+    Returns:
+        The schedule, to be stepped after every step of the optimizer.
+
+    """
+    n_rising = int(total * warmup)
 
     def factor(step: int) -> float:
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        return max(0.0, (total - step) / max(1, total - rising))
+        # One is added on either side, or the first step would be lost to rate 0.
+        if step < n_rising:
+            return (step + 1) / (n_rising + 1)
+        return max(0.0, (total - step) / max(1, total - n_rising))
 
     return LambdaLR(optimizer, factor)

@@ -60,26 +60,41 @@ class TrainResult:
 def train(
     *, shards: Path, encoder: Path | None, run: Path, params: Params, reporter: Reporter, resume: bool = False
 ) -> TrainResult:
-    """Train, pick, test, and write ``run``; what a finished run left there stays until the first epoch is done.
+    """Train, choose the best epoch, score test, and write the run folder.
 
-    Started by torchrun, every process calls this alike and gets the same result; the first one writes.
+    What a finished run left in the folder stays until the first epoch is done. Started by torchrun, every process calls
+    this alike and gets the same result; the first one writes.
 
-    encoder: the BERT folder that the shards were built with; read only with ``model.encoder: finetune``.
-    resume: go on with the unfinished run in ``run``.
-    Raises ParameterError, MissingResourceError or StaleArtifactError for what does not fit together or cannot be
-    resumed, InputDataError for shards without train or dev sentences, DivergedError when the loss stops being a number,
-    ``interrupts.Interrupted`` (a KeyboardInterrupt) after Ctrl-C or SIGTERM, when everything is saved.
+    Args:
+        shards: The shard folder to train on.
+        encoder: The encoder folder that the shards were built with; read only with ``model.encoder: finetune``.
+        run: The run folder.
+        params: All parameters; those of features are those of the shards.
+        reporter: Told of progress and notes.
+        resume: Whether to go on with the unfinished run in ``run``.
+
+    Returns:
+        The scores of the best epoch, and how the training went.
+
+    Raises:
+        ParameterError: Parameters that exclude each other, or nothing to resume.
+        MissingResourceError: Shards, an encoder, a device or the run to resume is not there.
+        StaleArtifactError: Shards, encoder and state do not belong together, or are of another version.
+        InputDataError: The shards have no train or dev sentences, or no entity.
+        DivergedError: The loss is not a finite number any more.
+        Interrupted: After Ctrl-C or SIGTERM, with everything saved. It is a KeyboardInterrupt.
+
     """
     opened = open_shards(shards)
     check_buildable(params.model, opened)
-    with distributed.join(params.train.device) as processes:
-        reporter = reporter if processes.is_main else Silent()
-        unfinished = _find(run, opened, params) if resume else None
+    with distributed.join(params.train.device) as workers:
+        reporter = reporter if workers.is_main else Silent()
+        saved = _find_saved(run, opened, params) if resume else None
         if not resume:
-            _say_what_is_replaced(run, reporter)
+            _note_what_is_replaced(run, reporter)
         reporter.note(learning_rates.describe(params, encoder_width=opened.statistics.encoder_width))
         params = learning_rates.resolve(params, encoder_width=opened.statistics.encoder_width)
-        hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // processes.local_world))
+        hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
         torch.manual_seed(params.train.seed)
         with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
             data = {}
@@ -89,25 +104,26 @@ def train(
             network = _assemble(
                 opened, encoder, params, largest_token_id=max(int(s.token_ids.max()) for s in data.values())
             )
-        if not processes.is_main:
-            torch.manual_seed(params.train.seed + processes.rank)  # one network, but dropout of its own
+        if not workers.is_main:
+            # One network in all processes, built above from one seed, but different dropout in each.
+            torch.manual_seed(params.train.seed + workers.rank)
         with Interrupts() as interrupts:
-            job = TrainContext(opened, params, run, reporter, processes, interrupts)
-            trainer = Trainer(network.to(processes.device), data["train"], job)
-            if unfinished is not None:
-                trainer.resume(unfinished)
+            context = TrainContext(opened, params, run, reporter, workers, interrupts)
+            trainer = Trainer(network.to(workers.device), data["train"], context)
+            if saved is not None:
+                trainer.resume(saved)
             history = trainer.fit(data["dev"])
             best = histories.best(history)
-            found = {"dev": (data["dev"], trainer.best_spans)}
+            tagged = {"dev": (data["dev"], trainer.best_spans)}
             if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
                 _score_best(trainer, network, data["dev"], "dev", run)
-                found["dev"] = (data["dev"], trainer.spans)
+                tagged["dev"] = (data["dev"], trainer.spans)
             test = None
             if params.train.test and len(split := _read(opened, "test", params)):
                 test = _score_best(trainer, network, split, "test", run)
-                found["test"] = (split, trainer.spans)
-            if processes.is_main:
-                _write_counts(run, shards, found)
+                tagged["test"] = (split, trainer.spans)
+            if workers.is_main:
+                _write_counts(run, shards, tagged)
                 _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
@@ -119,16 +135,15 @@ def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run
     return trainer.score(split, name)
 
 
-def _write_counts(run: Path, shards: Path, found: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]]) -> None:
-    """Keep the counts of every sentence, all splits or none; ``found``: by split, what its sentences are tagged as."""
+def _write_counts(run: Path, shards: Path, tagged: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]]) -> None:
+    """Keep the counts of every sentence, of all splits or of none; ``tagged``: each split and its predictions."""
     with replacing_folder(run / COUNTS) as fresh:
-        for name, (split, spans) in found.items():
-            assessed = count(characters_of(shards, name), split.gold, spans)
-            counts.write(fresh / f"{name}.parquet", assessed)
+        for name, (split, spans) in tagged.items():
+            counts.write(fresh / f"{name}.parquet", count(characters_of(shards, name), split.gold, spans))
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
-    """Write the scores, the mark of a finished run last."""
+    """Write the scores. metrics.json comes last: it marks a finished run."""
     metrics = {"dev": dev.to_json()} | ({"test": test.to_json()} if test else {})
     headline = {split: {name: scores[name] for name in _HEADLINES} for split, scores in metrics.items()}
     for name, body in ((HEADLINE, headline), (METRICS, metrics)):
@@ -137,29 +152,29 @@ def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
     states.remove(run)
 
 
-def _find(run: Path, shards: Shards, params: Params) -> SavedState:
-    """The run to resume, checked."""
-    found = states.find(run)
-    if found is not None:
-        found.check(params, shards)
-        return found
+def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:
+    """The state to resume from, checked."""
+    saved = states.find(run)
+    if saved is not None:
+        saved.check(params, shards)
+        return saved
     if (run / METRICS).is_file():
         raise ParameterError(f"{run}: finished already, nothing to resume", next_step="train anew without --resume")
     raise MissingResourceError(f"{run}: no unfinished run", next_step="train without --resume")
 
 
-def _say_what_is_replaced(run: Path, reporter: Reporter) -> None:
+def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
     try:
-        found = states.find(run)
+        saved = states.find(run)
     except StaleArtifactError:
-        reporter.note(f"{run}: an unfinished run of another version is replaced")
+        reporter.note(f"{run}: an unfinished run of another version, or a damaged one, is replaced")
         return
-    if found is None and (run / METRICS).is_file():
+    if saved is None and (run / METRICS).is_file():
         reporter.note(f"{run}: a finished run, replaced once the first epoch is done (--run keeps it)")
-    if found is not None:
-        epochs, position = found.fingerprint.get("train.epochs"), found.position
+    if saved is not None:
+        epochs, state = saved.fingerprint.get("train.epochs"), saved.state
         reporter.note(
-            f"{run}: an unfinished run ({len(position.history)} of {epochs} epochs done) is replaced; "
+            f"{run}: an unfinished run ({len(state.history)} of {epochs} epochs done) is replaced; "
             "--resume would have gone on with it"
         )
 

@@ -1,12 +1,11 @@
-"""The loop: steps, epochs, and a run folder that at every moment holds a run that can be used and gone on with.
+"""The loop: steps and epochs, and a run folder that at every moment can be used and resumed.
 
 At the end of an epoch the state is written first, then what a person reads: the checkpoint, if the epoch is the best so
-far, and history.csv. Whatever is cut off behind the state is written again when the run goes on.
+far, and history.csv. If the process ends in between, resuming writes the rest.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import time
@@ -16,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
@@ -33,7 +33,7 @@ from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
 from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
-from ssmi.model.training.distributed import ProcessGroup
+from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupted, Interrupts, Stopped
 from ssmi.model.training.optimizer import build_optimizer, build_schedule
 from ssmi.pipeline.contract.errors import DivergedError, StaleArtifactError
@@ -48,173 +48,215 @@ class Timing:
 
     seconds: float = 0.0
     waiting_seconds: float = 0.0
-    """For batches that were not gathered, or not on the device, in time."""
+    """Part of them: waiting for batches that were not gathered, or not on the device, in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainContext:
-    """Where, on what and with whom a run trains."""
+    """What a training works with, beside the network.
+
+    Attributes:
+        shards: What it trains on.
+        params: With numbers where learning rates were ``auto``.
+        run: The run folder.
+        reporter: Told of progress; silent in all processes but the first.
+        workers: The processes that train together.
+        interrupts: Ctrl-C and SIGTERM.
+
+    """
 
     shards: Shards
     params: Params
     run: Path
     reporter: Reporter
-    processes: ProcessGroup
+    workers: WorkerGroup
     interrupts: Interrupts
 
 
-class Trainer:
-    """A run under way.
+_SCORES = TypeAdapter(Scores)
+"""Between processes, as text."""
 
-    network: on its device already.
-    step_losses: the mean loss of each step that this process saw; timing: of the same steps.
-    spans: what was predicted when a split was last scored, in the first process.
-    best_epoch, best_spans: the best epoch that this process saw (0: none), and what it predicted on dev.
+
+class Trainer:
+    """A run in progress.
+
+    Attributes:
+        step_losses: The mean loss of each step that this process computed.
+        timing: Of the same steps.
+        spans: The predictions of the last call of ``score``, in the first process.
+        best_epoch: The best epoch since the run was started or resumed; 0 for none.
+        best_spans: Its predictions on dev.
+
     """
 
-    def __init__(self, network: Network, train_split: Split, job: TrainContext) -> None:
-        settings = job.params.train
-        self._job = job
+    def __init__(self, network: Network, train_split: Split, context: TrainContext) -> None:
+        """``network``: on its device already, for the optimizer takes its parameters."""
+        settings = context.params.train
+        self._context = context
         self._network = network
         self._split = train_split
-        self._plan = _plan(train_split, settings)
-        self._called = job.processes.wrap(network)
+        self._steps_of_epochs = _steps_of_epochs(train_split, settings)
+        self._module = context.workers.wrap(network)
         self._optimizer = build_optimizer(network, settings)
-        self._schedule = build_schedule(self._optimizer, total=sum(self._plan), warmup=settings.warmup)
+        self._schedule = build_schedule(self._optimizer, total=sum(self._steps_of_epochs), warmup=settings.warmup)
         self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        self._position = TrainState()
+        self._state = TrainState()
         self.step_losses: list[float] = []
         self.timing = Timing()
         self.spans: Sequence[Sequence[Span]] = ()
         self.best_epoch = 0
         self.best_spans: Sequence[Sequence[Span]] = ()
 
-    def resume(self, unfinished: SavedState) -> None:
-        """Go on from a state, already checked.
+    def resume(self, saved: SavedState) -> None:
+        """Go on from a state that was checked already.
 
-        Raises StaleArtifactError or MissingResourceError when it or the checkpoint that goes with it is not whole.
+        Raises:
+            StaleArtifactError: The state, or the checkpoint that goes with it, is not whole.
+            MissingResourceError: There is no checkpoint.
+
         """
-        processes = self._job.processes
-        unfinished.restore(self._network, self._optimizer, self._schedule, rank=processes.rank)
-        self._position = position = unfinished.position
-        self._job.reporter.note(f"going on {self._where()}")
-        if not position.history or not processes.is_main:
+        workers = self._context.workers
+        saved.restore(self._network, self._optimizer, self._schedule, rank=workers.rank)
+        self._state = state = saved.state
+        self._context.reporter.note(f"going on {self._where()}")
+        if not state.history or not workers.is_main:
             return
-        if position.step == 0:
-            self._publish()  # the process may have ended between the state and what is shown of it
-        best = histories.best(position.history)
-        folder = self._job.run / CHECKPOINT
-        facts = checkpoints.read_metadata(folder)
-        if (facts.best_epoch, facts.shards) != (best.epoch, self._job.shards.digest):
+        if state.step == 0:
+            self._publish()  # the process may have ended after the state was written and before the rest was
+        best = histories.best(state.history)
+        folder = self._context.run / CHECKPOINT
+        metadata = checkpoints.read_metadata(folder)
+        if (metadata.best_epoch, metadata.shards) != (best.epoch, self._context.shards.digest):
             raise StaleArtifactError(
-                f"{folder}: of epoch {facts.best_epoch} of some run, not of epoch {best.epoch} of the unfinished one",
+                f"{folder}: of epoch {metadata.best_epoch} of another run, not of epoch {best.epoch} of the unfinished "
+                "one",
                 next_step="train anew without --resume",
             )
 
     def fit(self, dev_split: Split) -> Sequence[EpochRecord]:
-        """All epochs that are left, or as many as ``train.patience`` allows. Raises Interrupted.
+        """Train all epochs that are left, or as many as ``train.patience`` allows.
 
-        The best one's checkpoint is on disk afterwards.
+        The checkpoint of the best epoch is on disk afterwards.
+
+        Args:
+            dev_split: Scored after each epoch.
+
+        Returns:
+            All epochs of the run, those before it was resumed too.
+
+        Raises:
+            Interrupted: After Ctrl-C or SIGTERM, with everything saved.
+            DivergedError: A loss or gradient is not a finite number.
+
         """
-        for epoch in range(self._position.epoch, len(self._plan) + 1):
+        for epoch in range(self._state.epoch, len(self._steps_of_epochs) + 1):
             if self._out_of_patience():
                 break
             loss = self._epoch(epoch)
             dev = self.score(dev_split, "dev")
             record = EpochRecord(epoch, loss, dev)
-            self._position = TrainState(epoch + 1, history=(*self._position.history, record))
-            if histories.best(self._position.history) == record:
+            self._state = TrainState(epoch + 1, history=(*self._state.history, record))
+            if histories.best(self._state.history) == record:
                 self.best_epoch, self.best_spans = epoch, self.spans
             self._save_state()
-            if self._job.processes.is_main:
+            if self._context.workers.is_main:
                 self._publish()
-            self._job.reporter.note(f"epoch {epoch}: loss {loss:.4f}, dev F1 {100 * dev.overall.f1:.2f}")
-        return self._position.history
+            self._context.reporter.note(f"epoch {epoch}: loss {loss:.4f}, dev F1 {100 * dev.overall.f1:.2f}")
+        return self._state.history
 
     def _out_of_patience(self) -> bool:
         """Whether the last ``train.patience`` epochs brought no better dev F1; says so."""
-        patience, history = self._job.params.train.patience, self._position.history
-        if patience is None or self._position.step or not history:
+        patience, history = self._context.params.train.patience, self._state.history
+        if patience is None or self._state.step or not history:
             return False
         best = histories.best(history)
         if history[-1].epoch - best.epoch < patience:
             return False
-        self._job.reporter.note(
-            f"stopped after epoch {history[-1].epoch} of {len(self._plan)}: no better dev F1 than epoch {best.epoch}'s "
-            f"in {patience} epoch{'s' if patience > 1 else ''} (train.patience)"
+        self._context.reporter.note(
+            f"stopped after epoch {history[-1].epoch} of {len(self._steps_of_epochs)}: no better dev F1 than epoch "
+            f"{best.epoch}'s in {patience} epoch{'s' if patience > 1 else ''} (train.patience)"
         )
         return True
 
     def score(self, split: Split, title: str) -> Scores:
-        """Score the network as it is, in the first process, for all of them. Raises Interrupted."""
-        job = self._job
+        """Score the network as it is.
+
+        The first process scores and tells the others, so that all decide alike which epoch is the best.
+
+        Raises:
+            Interrupted: After Ctrl-C or SIGTERM, with everything saved.
+
+        """
+        context = self._context
         answer = ""
-        if job.processes.is_main:
+        if context.workers.is_main:
             try:
                 predicted = predict(
                     self._network,
                     split,
-                    labels=job.shards.labels,
-                    precision=job.params.train.precision,
-                    reporter=job.interrupts.watch(job.reporter),
+                    labels=context.shards.labels,
+                    precision=context.params.train.precision,
+                    reporter=context.interrupts.watch(context.reporter),
                     title=title,
                 )
                 self.spans = predicted.spans
                 scores = score(
                     split.gold,
                     predicted.spans,
-                    groups=job.shards.statistics.label_groups,
+                    groups=context.shards.statistics.label_groups,
                     ill_formed=predicted.ill_formed,
                 )
-                answer = json.dumps(scores.to_json())
+                answer = _SCORES.dump_json(scores).decode()
             except Stopped:
                 pass
-        answer = job.processes.broadcast(answer)
+        answer = context.workers.broadcast(answer)
         if not answer:
             raise self._interrupted()
-        return Scores.from_json(json.loads(answer))
+        return _SCORES.validate_json(answer)
 
     def _epoch(self, epoch: int) -> float:
-        """Train on every sentence once, or on those that the position leaves; returns the epoch's mean loss."""
-        split, start = self._split, self._position.step
-        batches = _batches(split, self._job.params.train, epoch)[: self._plan[epoch - 1]]
+        """Train on every sentence once, or on those that the state leaves; returns the epoch's mean loss."""
+        split, start = self._split, self._state.step
+        batches = _batches(split, self._context.params.train, epoch)[: self._steps_of_epochs[epoch - 1]]
         characters = [int(split.lengths[rows].sum()) for rows in batches]
-        self._called.train()
+        self._module.train()
         began = time.perf_counter()
-        title = f"epoch {epoch}/{len(self._plan)}"
-        shares = [self._job.processes.shard(rows) for rows in batches[start:]]
-        coming = prefetch(split, [own for own, _ in shares], device=self._job.processes.device)
+        title = f"epoch {epoch}/{len(self._steps_of_epochs)}"
+        shares = [self._context.workers.shard(rows) for rows in batches[start:]]
+        prefetched = prefetch(split, [share for share, _ in shares], device=self._context.workers.device)
         with (
-            closing(coming),
-            self._job.reporter.task(title, total=sum(characters), unit="characters") as advance,
+            closing(prefetched),  # its thread ends with it, also after an error
+            self._context.reporter.task(title, total=sum(characters), unit="characters") as advance,
         ):
             advance(sum(characters[:start]))
             for step, (rows, (_, weight)) in enumerate(zip(batches[start:], shares, strict=True), start=start + 1):
-                asked = time.perf_counter()
-                batch = next(coming)
-                self.timing.waiting_seconds += time.perf_counter() - asked
+                waiting_since = time.perf_counter()
+                batch = next(prefetched)
+                self.timing.waiting_seconds += time.perf_counter() - waiting_since
                 loss, stop = self._step(epoch, step, batch, n_rows=len(rows), weight=weight)
-                self._position = replace(self._position, step=step, loss=self._position.loss + loss)
+                self._state = replace(self._state, step=step, loss=self._state.loss + loss)
                 self.step_losses.append(loss / len(rows))
                 advance(characters[step - 1])
                 if stop:
                     raise self._interrupted()
         self.timing.seconds += time.perf_counter() - began
-        return self._position.loss / sum(map(len, batches))
+        return self._state.loss / sum(map(len, batches))
 
     def _step(self, epoch: int, step: int, batch: Batch, *, n_rows: int, weight: float) -> tuple[float, bool]:
         """One update with this process's share of a batch of ``n_rows`` sentences; ``weight``: as ``shard`` says.
 
-        Returns the sum of the whole batch's losses, and whether any process was asked to stop.
+        Returns the sum of the whole batch's losses, and whether any process got a signal to stop.
         """
-        settings, processes = self._job.params.train, self._job.processes
-        with hardware.autocast(processes.device, settings.precision):
-            losses: Tensor = self._called(batch)
+        settings, workers = self._context.params.train, self._context.workers
+        with hardware.autocast(workers.device, settings.precision):
+            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
         self._optimizer.zero_grad()
-        # Processes average their gradients: times their number, that is the gradient of the whole batch's mean loss.
-        (losses.sum() * (weight * processes.world / n_rows)).backward()
+        # DistributedDataParallel averages the processes' gradients: times their number, that is the gradient of the
+        # whole batch's mean loss, however unevenly its sentences are shared out.
+        (losses.sum() * (weight * workers.world_size / n_rows)).backward()
         norm = float(clip_grad_norm_(self._trained, settings.clip))
-        loss, stop = processes.all_reduce(weight * float(losses.detach().sum()), self._job.interrupts.seen)
+        # One exchange for both: all processes stop after the same step, whichever of them got the signal.
+        loss, stop = workers.all_reduce(weight * float(losses.detach().sum()), self._context.interrupts.seen)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"epoch {epoch}, step {step}: loss {loss / n_rows}, gradient norm {norm}",
@@ -225,41 +267,44 @@ class Trainer:
         return loss, bool(stop)
 
     def _interrupted(self) -> Interrupted:
-        """Save what is needed to go on, and to use what there is; returns what to raise."""
-        run, position = self._job.run, self._position
+        """Save what is needed to resume the run, and to use it as it is; returns what to raise."""
+        run, state = self._context.run, self._state
         self._save_state()
-        # A finished run in this place stays whole until this one has an epoch to show.
-        if self._job.processes.is_main and not position.history and not (run / METRICS).exists():
+        # A finished run in this folder stays whole until this one has finished an epoch.
+        if self._context.workers.is_main and not state.history and not (run / METRICS).exists():
             self._save_checkpoint(epoch=0)
             histories.write(run / HISTORY, [])
         return Interrupted(f"stopped {self._where()}; {run} holds all that is needed to go on")
 
     def _where(self) -> str:
-        epoch, step = self._position.epoch, self._position.step
-        if epoch > len(self._plan):
-            return "behind the last epoch, before the test"
-        return f"in epoch {epoch} of {len(self._plan)}, after step {step} of {self._plan[epoch - 1]}"
+        epoch, step = self._state.epoch, self._state.step
+        if epoch > len(self._steps_of_epochs):
+            return "after the last epoch, before the test"
+        return (
+            f"in epoch {epoch} of {len(self._steps_of_epochs)}, after step {step} of {self._steps_of_epochs[epoch - 1]}"
+        )
 
     def _save_state(self) -> None:
-        job = self._job
+        context = self._context
         generators = {
-            name: job.processes.gather(state) for name, state in states.generator_states(job.processes.device).items()
+            name: context.workers.gather(generator)
+            for name, generator in states.generator_states(context.workers.device).items()
         }
-        if job.processes.is_main:
+        if context.workers.is_main:
             states.save(
-                job.run,
-                position=self._position,
+                context.run,
+                state=self._state,
                 network=self._network,
                 optimizer=self._optimizer,
                 schedule=self._schedule,
                 generators=generators,
-                params=job.params,
-                shards=job.shards,
+                params=context.params,
+                shards=context.shards,
             )
 
     def _publish(self) -> None:
-        """Show in the run folder what the state holds; the metrics of a run before are not this run's."""
-        run, history = self._job.run, self._position.history
+        """Write what a person reads of the last epoch; metrics of an earlier run in this folder go."""
+        run, history = self._context.run, self._state.history
         for name in (METRICS, HEADLINE):
             (run / name).unlink(missing_ok=True)
         shutil.rmtree(run / COUNTS, ignore_errors=True)
@@ -268,8 +313,8 @@ class Trainer:
         histories.write(run / HISTORY, history)
 
     def _save_checkpoint(self, *, epoch: int) -> None:
-        shards, params = self._job.shards, self._job.params
-        facts = checkpoints.CheckpointMetadata(
+        shards, params = self._context.shards, self._context.params
+        metadata = checkpoints.CheckpointMetadata(
             shards=shards.digest,
             vocabulary_digest=shards.statistics.vocabulary_digest,
             encoder_digest=shards.statistics.encoder_digest,
@@ -278,11 +323,11 @@ class Trainer:
             fingerprint=fingerprint_of(params, shards=shards),
         )
         checkpoints.save(
-            self._job.run / CHECKPOINT,
+            self._context.run / CHECKPOINT,
             network=self._network,
             params=params,
             shards=shards,
-            facts=facts,
+            metadata=metadata,
         )
 
 
@@ -290,8 +335,9 @@ def _batches(split: Split, settings: TrainParams, epoch: int) -> list[Ids]:
     return training_batches(split.lengths, batch_size=settings.batch_size, seed=settings.seed, epoch=epoch)
 
 
-def _plan(split: Split, settings: TrainParams) -> list[int]:
-    """The steps of each epoch; those behind ``max_steps`` are cut off."""
+def _steps_of_epochs(split: Split, settings: TrainParams) -> list[int]:
+    """The number of steps of each epoch; ``max_steps`` cuts the last one short."""
+    # Counted, not divided: which sentences share a batch changes from epoch to epoch, and long ones take more batches.
     counts = [len(_batches(split, settings, epoch)) for epoch in range(1, settings.epochs + 1)]
     if settings.max_steps is None:
         return counts

@@ -46,19 +46,31 @@ def cached(kind: str, name: str, recipe: str) -> Path | None:
 
 
 def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, reporter: Reporter) -> Path:
-    """Find the folder of an entry, made by ``make(empty folder)`` when it is missing, damaged or of another recipe.
+    """Find an entry of the cache, or make it where it is missing, damaged or of another recipe.
 
-    Two processes never make the same entry twice: the second waits and finds it. Raises whatever ``make`` raises, with
-    the cache unchanged, and SsmiError when the cache folder cannot be written.
+    Two processes never make the same entry twice: the second waits and finds it.
+
+    Args:
+        kind: The folder of its kind.
+        name: Of the entry.
+        recipe: A digest of all that the entry is made from.
+        make: Fills an empty folder. What it raises is raised here, with the cache unchanged.
+        reporter: Told when the entry is made again or another process is waited for.
+
+    Returns:
+        The entry's folder.
+
+    Raises:
+        SsmiError: The cache folder cannot be written.
     """
-    found = cached(kind, name, recipe)
-    if found is not None:
-        return found
+    entry = cached(kind, name, recipe)
+    if entry is not None:
+        return entry
     folder = cache_root() / kind / name
     with _usable_cache(), _lock(f"{kind}-{name}", reporter):
-        found = cached(kind, name, recipe)
-        if found is not None:
-            return found
+        entry = cached(kind, name, recipe)
+        if entry is not None:
+            return entry
         if folder.exists():
             reporter.note(f"{name}: the cached copy is damaged or of another version; it is made again")
         with replacing_folder(folder) as fresh:

@@ -21,10 +21,20 @@ VERSION = 1
 
 
 def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:
-    """The folder itself, or, where its weights are ``pytorch_model.bin`` alone, its converted copy in the cache.
+    """Convert weights that are ``pytorch_model.bin`` alone, once, into the cache.
 
-    The copy is found again by the content of the folder, wherever that lies. Raises InputDataError for weights that are
-    more than tensors, and whatever ``encoder_shape`` raises, before anything is converted.
+    The copy is keyed by the content of the folder, not by its path.
+
+    Args:
+        folder: The encoder.
+        name: What messages call it.
+        reporter: Told of the conversion.
+
+    Returns:
+        The folder itself where it has safetensors, else the converted copy.
+
+    Raises:
+        InputDataError: The weights are more than tensors, or the folder is not that of a supported encoder.
     """
     pickles = [] if weight_files(folder) else weight_files(folder, PICKLE)
     if not pickles:
@@ -52,21 +62,22 @@ def _convert(pickles: list[Path], fresh: Path) -> None:
     renamed = {path.name: f"model-{number:05}.safetensors" for number, path in enumerate(parts, start=1)}
     for path in parts:
         _convert_file(path, fresh / renamed[path.name])
-    places = {weight: renamed[part] for weight, part in sorted(part_names(index).items())}
-    (fresh / f"{SAFETENSORS}{INDEX}").write_text(json.dumps({"metadata": {}, "weight_map": places}), encoding="utf-8")
+    weight_map = {weight: renamed[part] for weight, part in sorted(part_names(index).items())}
+    index_body = json.dumps({"metadata": {}, "weight_map": weight_map})
+    (fresh / f"{SAFETENSORS}{INDEX}").write_text(index_body, encoding="utf-8")
 
 
 def _convert_file(path: Path, target: Path) -> None:
     from safetensors.torch import save_file
 
     tensors: dict[str, Any] = {}
-    met: set[int] = set()
+    written: set[int] = set()
     for name, tensor in _tensors(path).items():
-        own, memory = tensor.detach().contiguous(), tensor.untyped_storage()
-        if memory.data_ptr() in met or own.nbytes != memory.nbytes():
-            own = own.clone()  # tied weights, or a part of a larger tensor: safetensors does not write shared memory
-        met.add(memory.data_ptr())
-        tensors[name] = own
+        whole, memory = tensor.detach().contiguous(), tensor.untyped_storage()
+        if memory.data_ptr() in written or whole.nbytes != memory.nbytes():
+            whole = whole.clone()  # tied, or a part of a larger tensor: safetensors writes no shared memory
+        written.add(memory.data_ptr())
+        tensors[name] = whole
     save_file(tensors, target, metadata={"format": "pt"})
 
 
@@ -75,8 +86,8 @@ def _tensors(path: Path) -> Mapping[str, Any]:
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of pickles that it then refuses, or reads all the same
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            warnings.simplefilter("ignore")  # about pickles that are refused below, or read all the same
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler may raise anything over bytes that are not what they should be
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         reason = next((line for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0])
@@ -84,11 +95,11 @@ def _tensors(path: Path) -> Mapping[str, Any]:
             f"{path}: not tensors alone, which is all that is read of a pickle ({reason[:200]})",
             next_step="fetch it again, or have its owner convert it to model.safetensors",
         ) from error
-    if not isinstance(found, Mapping) or not found:
+    if not isinstance(loaded, Mapping) or not loaded:
         raise InputDataError(f"{path}: holds no named weights", next_step="fetch the encoder again")
-    others = [str(name) for name, value in found.items() if not isinstance(value, torch.Tensor)]
+    others = [str(name) for name, value in loaded.items() if not isinstance(value, torch.Tensor)]
     if others:
         raise InputDataError(
             f"{path}: not a model's weights: {others[0]!r} is not a tensor", next_step="fetch the encoder again"
         )
-    return {str(name): value for name, value in found.items()}
+    return {str(name): value for name, value in loaded.items()}

@@ -40,7 +40,7 @@ class DatasetFiles:
     description: Path | None = None
     """The ``dataset.yaml`` that says so, where there is one."""
     notes: tuple[str, ...] = ()
-    """What a person should know of the folder: files under unusual names, files that are not read."""
+    """What a user should know about the folder: files under unusual names, files that are not read."""
 
 
 def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registry = ASSETS) -> DatasetFiles:
@@ -59,7 +59,6 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
         MissingResourceError: The name is unknown (the message suggests the nearest known one), the folder has no file
             of any split, or the set cannot or may not be fetched.
         InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
-
     """
     asset = known(name, "dataset", registry)
     licence = asset.licence if asset else OWN_LICENCE
@@ -85,7 +84,6 @@ def user_data_folders(root: Path) -> dict[Path, Origin]:
 
     Raises:
         MissingResourceError: ``SSMI_DATA`` names no folder.
-
     """
     named = os.environ.get("SSMI_DATA")
     parents: dict[Path, Origin] = {root / "data": "folder"}
@@ -109,7 +107,6 @@ def usable(folder: Path) -> tuple[bool, str]:
 
     Returns:
         Whether it can, and the folder or what is wrong with it.
-
     """
     try:
         _with_splits(folder)

@@ -1,7 +1,7 @@
 """Cut a character-level Chinese BERT out of multilingual-e5-small, stored in 4-bit blocks (``E5S1``).
 
 The model is an ordinary BERT with a SentencePiece vocabulary of 250,002 pieces. Kept are the pieces of one character
-(the plain piece first, else the one behind the word-start mark U+2581) of CJK, Latin, Greek, Cyrillic, kana,
+(the plain piece first, else the one after the word-start mark U+2581) of CJK, Latin, Greek, Cyrillic, kana,
 punctuation and common symbols. Full-width forms and other compatibility characters share the embedding of the piece
 that spells their NFKC form, a few dashes and dots that of their ASCII twin.
 
@@ -47,7 +47,7 @@ _PIECES = (
     (0x2100, 0x214F), (0x2190, 0x22FF), (0x25A0, 0x26FF), (0x3001, 0x303F), (0x3040, 0x312F), (0x3400, 0x4DBF),
     (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF),
 )  # fmt: skip
-"""Code points whose own piece is kept: Latin, Greek, Cyrillic, punctuation, symbols, kana, CJK."""
+"""Code points whose piece is kept: Latin, Greek, Cyrillic, punctuation, symbols, kana, CJK."""
 
 _TWINS = (
     (0x2100, 0x218F), (0x2460, 0x249B), (0x3001, 0x303F), (0xFE30, 0xFE6B), (0xFF01, 0xFFEE),
@@ -111,7 +111,8 @@ class _Source:
 def convert(source: Path, target: Path, *, reporter: Reporter) -> None:
     """Write config.json, model.safetensors (float16, BertModel's names, no pooler) and vocab.txt into ``target``.
 
-    Raises InputDataError when the file is not the layout above, with the byte or the tensor at fault.
+    Raises:
+        InputDataError: The file is not the layout above, with the byte or the tensor at fault.
     """
     with source.open("rb") as stream:
         try:

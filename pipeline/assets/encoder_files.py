@@ -13,7 +13,7 @@ from ssmi.pipeline.contract.manifest import digest_json
 
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
-"""Behind a name of weights: the file that names the parts of weights kept in several."""
+"""Appended to the name of a weight file: the index of weights that are kept in several files."""
 
 
 def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False) -> None:
@@ -30,7 +30,7 @@ def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False)
         lacking.append(" or ".join(VOCABULARIES))
     if lacking:
         raise MissingResourceError(
-            f"{name or folder}: no encoder, it lacks {', '.join(lacking)}",
+            f"{name or folder}: not an encoder: it lacks {', '.join(lacking)}",
             next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt",
         )
     read_config(folder)
@@ -49,7 +49,8 @@ def encoder_files(folder: Path) -> list[Path]:
 def weight_files(folder: Path, name: str = SAFETENSORS) -> list[Path]:
     """The file of weights, or the index and the parts that it names; empty where they are not whole.
 
-    Raises InputDataError for an index that is damaged or names files elsewhere.
+    Raises:
+        InputDataError: For an index that is damaged or names files elsewhere.
     """
     if (folder / name).is_file():
         return [folder / name]
@@ -66,8 +67,8 @@ def part_names(index: Path) -> dict[str, str]:
         names = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         parts = {str(weight): str(part) for weight, part in names.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputDataError(f"{index}: names no files of weights", next_step="fetch the encoder again") from error
+        raise InputDataError(f"{index}: does not name weight files", next_step="fetch the encoder again") from error
     strange = next((part for part in parts.values() if part != Path(part).name or part in ("", ".", "..")), None)
     if strange is not None:
-        raise InputDataError(f"{index}: names {strange!r}, which is no file beside it", next_step="do not use it")
+        raise InputDataError(f"{index}: names {strange!r}, which is not a file beside it", next_step="do not use it")
     return parts

@@ -53,7 +53,6 @@ def find_encoder(
         MissingResourceError: The folder does not exist or lacks config, weights or vocabulary, or the hub does not give
             the model.
         InputDataError: The encoder's type is not supported, or its files do not fit together.
-
     """
     asset = known(name, "encoder", registry)
     folder = path_below(root, name)

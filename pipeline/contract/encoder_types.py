@@ -28,6 +28,8 @@ class EncoderType:
     """What sets a ``model_type`` of transformers apart from the others."""
 
     name: str
+    model_class: str
+    """The class of transformers that runs it, taken by name: its Auto classes import more than that one needs."""
     positions_after_padding: int | None = None
     """Positions are counted from the one after pad_token_id, so that fewer can be used: the id that the type has where
     its config names none. None: positions are counted from 0."""
@@ -45,18 +47,18 @@ class EncoderType:
 
 _TYPES = (
     # max_position_embeddings rows of learned positions, from 0 (BertEmbeddings, ErnieEmbeddings, ElectraEmbeddings).
-    EncoderType("bert"),
-    EncoderType("ernie"),
-    EncoderType("electra", pooler=False),
+    EncoderType("bert", "BertModel"),
+    EncoderType("ernie", "ErnieModel"),
+    EncoderType("electra", "ElectraModel", pooler=False),
     # Rows up to padding_idx are never used: 514 rows are 512 positions (RobertaEmbeddings, create_position_ids_...).
-    EncoderType("roberta", positions_after_padding=1),
-    EncoderType("xlm-roberta", positions_after_padding=1),
+    EncoderType("roberta", "RobertaModel", positions_after_padding=1),
+    EncoderType("xlm-roberta", "XLMRobertaModel", positions_after_padding=1),
     # A table of max_position_embeddings sinusoids, rotated in (RoFormerSinusoidalPositionalEmbedding).
-    EncoderType("roformer", sdpa=False, pooler=False),
+    EncoderType("roformer", "RoFormerModel", sdpa=False, pooler=False),
     # Relative positions; max_position_embeddings is the longest input that was trained (DebertaV2Embeddings).
-    EncoderType("deberta-v2", sdpa=False, pooler=False),
+    EncoderType("deberta-v2", "DebertaV2Model", sdpa=False, pooler=False),
     # Rotary positions, two layers of three local; max_position_embeddings as trained (ModernBertConfig).
-    EncoderType("modernbert", pooler=False),
+    EncoderType("modernbert", "ModernBertModel", pooler=False),
 )
 TYPES: Mapping[str, EncoderType] = {one.name: one for one in _TYPES}
 
@@ -109,8 +111,10 @@ class EncoderShape:
 def read_config(folder: Path) -> dict[str, Any]:
     """config.json of an encoder of a type that is read.
 
-    Raises MissingResourceError where there is none, InputDataError when it is damaged, without a type, of a type that
-    is not read, or asks for code of its own.
+    Raises:
+        MissingResourceError: There is none.
+        InputDataError: It is damaged, without a type, of a type that is not read, or asks for code that comes with
+            it.
     """
     path = folder / CONFIG
     try:
@@ -131,7 +135,7 @@ def _refused(config: Mapping[str, Any]) -> str:
     """Why an encoder with this config is not read; empty where it is."""
     kind = config.get("model_type")
     if kind is None:
-        return "names no model_type, so nobody can tell how its weights are to be read"
+        return "has no model_type, which says how its weights are to be read"
     if not isinstance(kind, str) or kind not in TYPES:
         return f"model_type {kind!r} is none of the types that are read"
     if config.get("auto_map"):
@@ -179,14 +183,14 @@ def encoder_shape(folder: Path) -> EncoderShape:
         positions -= padding + 1
     if positions <= SPECIAL_TOKENS:
         raise InputDataError(
-            f"{path}: max_position_embeddings {config['max_position_embeddings']} leaves no place for a character",
+            f"{path}: max_position_embeddings {config['max_position_embeddings']} leaves no position for a character",
             next_step=ANOTHER_ENCODER,
         )
     return EncoderShape(kind.name, n_layers, width, positions, vocabulary.size)
 
 
 def with_layers(config: Mapping[str, Any], n_layers: int) -> dict[str, Any]:
-    """The same config with the first so many layers only."""
+    """The same config with the first ``n_layers`` layers only."""
     changed = {**config, "num_hidden_layers": n_layers}
     if isinstance(config.get("layer_types"), list):  # modernbert: a kind of attention a layer
         changed["layer_types"] = config["layer_types"][:n_layers]
@@ -212,7 +216,6 @@ def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int
 
     Raises:
         StaleArtifactError: Weights are missing, have another shape, or belong to another type of model.
-
     """
     lacking = sorted(name for name in info["missing_keys"] if not _HARMLESS.fullmatch(name))
     strange = sorted(
@@ -222,7 +225,7 @@ def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int
     for names, problem in (
         (lacking, "are missing"),
         (others, "have another shape than config.json says"),
-        (strange, "have no place in a model of this type"),
+        (strange, "do not belong to a model of this type"),
     ):
         if names:
             raise StaleArtifactError(

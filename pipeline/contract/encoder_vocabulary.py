@@ -2,7 +2,7 @@
 
 vocab.txt, a token a line; else tokenizer.json of a WordPiece, Unigram or BPE model; else a byte-level BPE's vocab.json.
 The special tokens go under BERT's names. A piece that begins with the mark of a word's start (U+2581) stands for the
-characters behind it where these have no piece of their own, and so does a byte-level piece that begins with a blank.
+characters after it where these have no other piece, and so does a byte-level piece that begins with a blank.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class EncoderVocabulary:
 def vocabulary_file(folder: Path) -> Path:
     """The file that the vocabulary is read from.
 
-    Raises MissingResourceError where there is none, with the reason where there is a sentencepiece model alone.
+    Raises:
+        MissingResourceError: There is none, with the reason where there is a sentencepiece model alone.
     """
     for name in VOCABULARIES:
         if (folder / name).is_file():
@@ -67,8 +68,9 @@ def encoder_vocabulary(folder: Path) -> dict[str, int]:
 def read_vocabulary(folder: Path) -> EncoderVocabulary:
     """Read an encoder's vocabulary as a map of characters.
 
-    Raises MissingResourceError without a file, InputDataError when it holds no vocabulary or cannot give a Chinese
-    character one id.
+    Raises:
+        MissingResourceError: Without a file.
+        InputDataError: It holds no vocabulary or cannot give a Chinese character one id.
     """
     path = vocabulary_file(folder)
     try:
@@ -106,7 +108,6 @@ def check_specials(ids: Mapping[str, int]) -> None:
 
     Raises:
         StaleArtifactError: One of [CLS], [SEP], [PAD] and [UNK] is missing under every known name.
-
     """
     missing = [token for token in (CLS, SEP, PAD, UNK) if token not in ids]
     if missing:
@@ -116,7 +117,7 @@ def check_specials(ids: Mapping[str, int]) -> None:
 
 
 def _entries(body: Mapping[str, Any], path: Path) -> tuple[dict[str, int], dict[str, int]]:
-    """The model's own tokens, and those added to them."""
+    """The model's tokens, and those added to them."""
     model = body.get("model")
     entries = model.get("vocab") if isinstance(model, dict) else None
     try:
@@ -148,7 +149,7 @@ def _holds_byte_level(part: Any) -> bool:
 
 
 def _of_bytes(tokens: Mapping[str, int], *, special: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Pieces that are whole characters, as text; and those behind a blank, without it. Parts of characters go."""
+    """Pieces of whole characters, as text; and those after a blank, without the blank."""
     letters = _byte_letters()
     kept = set(special)
     whole: dict[str, int] = {token: number for token, number in tokens.items() if token in kept}
@@ -170,15 +171,15 @@ def _byte_letters() -> dict[str, int]:
     """Letter → byte, of GPT-2's alphabet of visible letters for all bytes."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in visible]
-    return {chr(byte): byte for byte in visible} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
+    return {chr(byte): byte for byte in visible} | {chr(256 + index): byte for index, byte in enumerate(hidden)}
 
 
 def _with_known_names(tokens: dict[str, int]) -> dict[str, int]:
-    """The special tokens under BERT's names instead of their own."""
+    """The special tokens under BERT's names."""
     for known, others in _OTHER_NAMES.items():
-        own = next((name for name in others if name in tokens), None)
-        if known not in tokens and own is not None:
-            tokens[known] = tokens.pop(own)
+        present = next((name for name in others if name in tokens), None)
+        if known not in tokens and present is not None:
+            tokens[known] = tokens.pop(present)
     return tokens
 
 
@@ -187,7 +188,7 @@ def _check_characters(path: Path, ids: Mapping[str, int], *, byte_level: bool) -
     if byte_level and known < FEWEST_WHOLE_CHARACTERS:
         raise InputDataError(
             f"{path}: byte-level pieces, and only {known} of them are a whole Chinese character: "
-            "of all others one character is several tokens, so it has no state of its own",
+            "of all others one character is several tokens, so it has no single state",
             next_step="name an encoder whose vocabulary holds Chinese characters whole",
         )
     if not known:

@@ -15,11 +15,11 @@ def text_encoding(name: str) -> str | None:
     raw_unicode_escape, idna, punycode) and EBCDIC, whose line end is another byte.
     """
     try:
-        found = codecs.lookup(name).name.removesuffix("-sig")
-        if found.startswith(("utf-16", "utf-32")):
-            return found
-        plain = "\n".encode(found) == b"\n"  # unlike codecs.lookup this refuses codecs of bytes
-        read = _ESCAPES.decode(found, "replace")
+        codec = codecs.lookup(name).name.removesuffix("-sig")
+        if codec.startswith(("utf-16", "utf-32")):
+            return codec
+        plain = "\n".encode(codec) == b"\n"  # unlike codecs.lookup this refuses codecs of bytes
+        read = _ESCAPES.decode(codec, "replace")
     except (LookupError, UnicodeError, ValueError):
         return None
-    return found if plain and read.endswith("\n") and len(read) == len(_ESCAPES) else None
+    return codec if plain and read.endswith("\n") and len(read) == len(_ESCAPES) else None

@@ -1,7 +1,7 @@
-"""Every error a person can meet: what happened, where, what to do next, and the exit code.
+"""Every error a user can get: what happened, where, what to do next, and the exit code.
 
-SsmiError                 1  anything of ours that has no better place
-├── DivergedError         1  a training whose loss is no number any more
+SsmiError                 1  any other error of this program
+├── DivergedError         1  a training whose loss is not a number
 ├── ParameterError        2  params.yaml or a ``-S section.key=value`` is wrong
 ├── InputDataError        3  a raw file is not what it should be (names file and line)
 ├── MissingResourceError  4  a data set, vectors or an encoder is not there
@@ -35,7 +35,7 @@ class SsmiError(Exception):
 
 
 class DivergedError(SsmiError):
-    """A training's loss or gradient is no number any more: this run has failed, others need not."""
+    """A training's loss or gradient is not a number: this run failed, others may not."""
 
 
 class ParameterError(SsmiError):

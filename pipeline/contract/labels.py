@@ -5,7 +5,7 @@ BIO: B I; BMES: B M E S; BIOES: B I E S.
 
 One rule for ill-formed sequences, by purpose:
 * *gold* tags of a raw file are repaired (``repair_spans``): a stray continuation opens an entity, an entity that
-  nobody closes ends where its type ends. Nothing an annotator marked is lost, and every repair is counted.
+  is never closed ends where its type ends. Nothing an annotator marked is lost, and every repair is counted.
 * *predicted* tags are read strictly (``strict_spans``): only B (M|I)* E or S of one type counts (BIO: B I*).
 """
 
@@ -71,7 +71,7 @@ def spans_to_tags(spans: Iterable[Span], *, n_characters: int, scheme: TagScheme
 def repair_spans(tags: Sequence[str]) -> list[Span]:
     """Read gold tags of any scheme leniently; nothing that is marked is lost.
 
-    A continuation (M, I, E) without an open entity of its type opens one; an open entity that nobody closes ends
+    A continuation (M, I, E) without an open entity of its type opens one; an open entity that is never closed ends
     where its type ends. Readers count these, by the rules of the file's scheme.
     """
     spans: list[Span] = []
@@ -94,8 +94,8 @@ def repair_spans(tags: Sequence[str]) -> list[Span]:
 def strict_spans(tags: Sequence[str], *, scheme: TagScheme) -> tuple[list[Span], int]:
     """Read predicted tags strictly; returns the well-formed spans and the number of ill-formed pieces.
 
-    BMES/BIOES: B (M|I)* E, or S, all of one type. BIO: B I* of one type. An entity that nobody closes is one
-    ill-formed piece, and so is each run of continuations that nobody opened; neither yields a span.
+    BMES/BIOES: B (M|I)* E, or S, all of one type. BIO: B I* of one type. An entity that is never closed is one
+    ill-formed piece, and so is each run of continuations without an opening; neither yields a span.
     """
     spans: list[Span] = []
     ill_formed = 0
@@ -130,7 +130,7 @@ def strict_spans(tags: Sequence[str], *, scheme: TagScheme) -> tuple[list[Span],
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """The tags a shard folder uses; a tag's id is its place in ``tags`` and ``O`` is 0."""
+    """The tags a shard folder uses; a tag's id is its index in ``tags`` and ``O`` is 0."""
 
     scheme: TagScheme
     entity_types: tuple[str, ...]

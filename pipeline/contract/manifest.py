@@ -37,7 +37,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True, config=_EXACT)
 class StageReport:
-    """What a stage function tells of its own work."""
+    """What a stage function reports about its work."""
 
     rows_in: int
     rows_out: int
@@ -112,7 +112,9 @@ def save(manifest: Manifest, folder: Path) -> None:
 def load(folder: Path) -> Manifest:
     """Read a stage folder's manifest.
 
-    Raises MissingResourceError when the stage was not built and StaleArtifactError when another version built it.
+    Raises:
+        MissingResourceError: The stage was not built.
+        StaleArtifactError: Another version built it.
     """
     path = folder / MANIFEST_NAME
     try:
@@ -143,7 +145,7 @@ def mistakes(error: ValidationError) -> str:
 
 
 def build_hint(folder: Path) -> str:
-    """The command that makes a stage folder, guessed from its place ``artifacts/<stage>[/<dataset>]``."""
+    """The command that makes a stage folder, guessed from its path ``artifacts/<stage>[/<dataset>]``."""
     if folder.parent.name == ARTIFACTS:
         return "ssmi-cli features build --dataset NAME"
     if folder.parent.parent.name == ARTIFACTS:
@@ -154,15 +156,18 @@ def build_hint(folder: Path) -> str:
 def check_parts(manifest: Manifest, folder: Path) -> None:
     """Refuse a folder whose tables are not those that its manifest names, by name and number of rows.
 
-    Footers alone are read; ``intact`` compares every byte. Raises StaleArtifactError naming each difference.
+    Footers alone are read; ``intact`` compares every byte.
+
+    Raises:
+        StaleArtifactError: Naming each difference.
     """
     named = {name: entry.rows for name, entry in manifest.files.items() if entry.rows is not None}
-    present = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
-    problems = [f"{name} is missing" for name in sorted(named.keys() - present.keys())]
-    problems += [f"{name} is not one of its files" for name in sorted(present.keys() - named.keys())]
-    for name in sorted(named.keys() & present.keys()):
+    paths = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
+    problems = [f"{name} is missing" for name in sorted(named.keys() - paths.keys())]
+    problems += [f"{name} is not one of its files" for name in sorted(paths.keys() - named.keys())]
+    for name in sorted(named.keys() & paths.keys()):
         try:
-            rows = pq.read_metadata(present[name]).num_rows
+            rows = pq.read_metadata(paths[name]).num_rows
         except (OSError, pa.ArrowInvalid):
             problems.append(f"{name} is not a Parquet table")
             continue
@@ -176,8 +181,8 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
 
 def intact(manifest: Manifest, folder: Path) -> bool:
     """Whether every file is there, unchanged, and nothing was added."""
-    present = _files(folder)
-    return present.keys() == manifest.files.keys() and all(
+    paths = _files(folder)
+    return paths.keys() == manifest.files.keys() and all(
         path.stat().st_size == manifest.files[name].n_bytes and digest_file(path) == manifest.files[name].sha256
-        for name, path in present.items()
+        for name, path in paths.items()
     )

@@ -1,4 +1,4 @@
-"""How long work tells of itself, without knowing whether a terminal, a log or nobody listens."""
+"""How long work reports progress, whether a terminal, a log or nothing shows it."""
 
 from __future__ import annotations
 

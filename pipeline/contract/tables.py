@@ -90,17 +90,17 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 def read_table(path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a whole table, refusing one whose columns are not the contract's."""
     try:
-        found = pq.read_schema(path)
+        stored = pq.read_schema(path)
     except FileNotFoundError as error:
         raise MissingResourceError(f"{path}: not there", next_step="build the features first") from error
     except (OSError, pa.ArrowInvalid) as error:
         raise StaleArtifactError(
             f"{path}: not a Parquet table ({error})", next_step="build the features again"
         ) from error
-    if not found.remove_metadata().equals(schema):
+    if not stored.remove_metadata().equals(schema):
         differing = sorted(
-            set(found.names) ^ set(schema.names)
-            or {name for name in schema.names if found.field(name).type != schema.field(name).type}
+            set(stored.names) ^ set(schema.names)
+            or {name for name in schema.names if stored.field(name).type != schema.field(name).type}
         )
         raise StaleArtifactError(
             f"{path}: columns of another schema version (differing: {', '.join(differing) or 'their order'})",

@@ -1,7 +1,7 @@
 """One computation at a time in a process.
 
-A tagger remembers what it met, and torch's and BLAS's numbers of threads belong to the whole process, as does what
-transformers changes while it opens weights. So whatever uses them on line does so in a turn of its own.
+A tagger caches what it computed, and torch's and BLAS's numbers of threads belong to the whole process, as does what
+transformers changes while it opens weights. So whatever uses them on line takes a turn first.
 """
 
 from __future__ import annotations

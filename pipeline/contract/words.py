@@ -28,14 +28,14 @@ _WORD_OR_BLANK = re.compile(rf"(?:[\d{_LETTERS}]|(?<=\d)[.,:/](?=\d))+|\s")
 
 def edges(text: str) -> bytes:
     """FREE, JOINED or BLANK for each character of a sentence."""
-    found = bytearray(len(text))
+    kinds = bytearray(len(text))
     for match in _WORD_OR_BLANK.finditer(text):
         start, end = match.span()
         if text[start].isspace():
-            found[start] = BLANK
+            kinds[start] = BLANK
         else:
-            found[start + 1 : end] = bytes([JOINED]) * (end - start - 1)
-    return bytes(found)
+            kinds[start + 1 : end] = bytes([JOINED]) * (end - start - 1)
+    return bytes(kinds)
 
 
 def cuts_word(start: int, end: int, kinds: Sequence[int]) -> bool:
@@ -52,10 +52,10 @@ def whole_words(spans: Sequence[Span], kinds: Sequence[int]) -> list[Span]:
     """
     moved = [[span.start, span.end] for span in spans]
     cut = {
-        _word_around(place, kinds)
+        _word_around(position, kinds)
         for span in spans
-        for place in (span.start, span.end)
-        if place < len(kinds) and kinds[place] == JOINED
+        for position in (span.start, span.end)
+        if position < len(kinds) and kinds[position] == JOINED
     }
     for word in sorted(cut):
         held = {index: n for index, span in enumerate(spans) if (n := _overlap(span, word)) > 0}
@@ -69,9 +69,9 @@ def whole_words(spans: Sequence[Span], kinds: Sequence[int]) -> list[Span]:
     ]
 
 
-def _word_around(place: int, kinds: Sequence[int]) -> tuple[int, int]:
+def _word_around(position: int, kinds: Sequence[int]) -> tuple[int, int]:
     """The word in which the character at ``place`` is JOINED to the one before."""
-    start, end = place - 1, place + 1
+    start, end = position - 1, position + 1
     while kinds[start] == JOINED:
         start -= 1
     while end < len(kinds) and kinds[end] == JOINED:

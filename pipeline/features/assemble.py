@@ -1,4 +1,4 @@
-"""The shard row of a sentence, put together from what the stages found. Off line and on line make it here."""
+"""The shard row of a sentence, put together from what the stages computed. Made here both off line and on line."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ r"""Which characters of a text are seen: blanks that separate no words, and mark
 * A **blank line** (two line ends or more, with nothing but blanks and marks between them) and U+2029 end a sentence.
 
 So "Apple Inc", "Apple\u00a0 Inc" and "Apple\nInc" are seen alike, and so are "陈思远", "陈 思 远" and "\u3000陈思\n远".
-``seen_stretches`` of what was seen finds it as it is. Off line and on line use these functions, so that a network reads
+``seen_stretches`` of what is seen changes nothing. Off line and on line use these functions, so that a network reads
 a text as it learned to read sentences.
 """
 
@@ -52,38 +52,38 @@ class Stretch:
     """What is seen of a text, or of a part of it that a blank line ends."""
 
     text: str
-    places: Sequence[int]
-    """Where each of its characters stands in the text as given, ascending."""
+    positions: Sequence[int]
+    """The position of each of its characters in the text as given, ascending."""
 
     def given(self, start: int, end: int) -> tuple[int, int]:
         """The stretch of the text as given, end not included, whose first and last characters are these."""
-        return self.places[start], self.places[end - 1] + 1
+        return self.positions[start], self.positions[end - 1] + 1
 
 
 def seen_stretches(text: str) -> list[Stretch]:
     """What is seen of a text, cut at blank lines; none is empty, so there is none of a text of nothing but blanks."""
     if _RUN.search(text) is None:
         return [Stretch(text, range(len(text)))] if text else []
-    found: list[Stretch] = []
+    stretches: list[Stretch] = []
     pieces: list[str] = []
-    places = array("q")
+    positions = array("q")
     done = 0
     for run in _RUN.finditer(text):
         start, end = run.span()
         pieces.append(text[done:start])
-        places.extend(range(done, start))
+        positions.extend(range(done, start))
         done = end
-        if places and _ends_sentence(run[0]):
-            found.append(Stretch("".join(pieces), places))
-            pieces, places = [], array("q")
-        elif places and end < len(text) and _separates(text, start, end):
+        if positions and _ends_sentence(run[0]):
+            stretches.append(Stretch("".join(pieces), positions))
+            pieces, positions = [], array("q")
+        elif positions and end < len(text) and _separates(text, start, end):
             pieces.append(" ")
-            places.append(next(place for place in range(start, end) if text[place].isspace()))
+            positions.append(next(position for position in range(start, end) if text[position].isspace()))
     pieces.append(text[done:])
-    places.extend(range(done, len(text)))
-    if places:
-        found.append(Stretch("".join(pieces), places))
-    return found
+    positions.extend(range(done, len(text)))
+    if positions:
+        stretches.append(Stretch("".join(pieces), positions))
+    return stretches
 
 
 def _ends_sentence(run: str) -> bool:
@@ -103,25 +103,31 @@ def _separates(text: str, start: int, end: int) -> bool:
 
 
 def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterator[Sentence]:
-    """Labelled sentences as raw text of theirs would be seen, so that features are made of the very same characters.
+    """Turn labelled sentences into what is seen of them, so that features are made of the same characters as on line.
 
-    A sentence is cut at its blank lines. Gold entities move along and lose the blanks at their edges; those of
-    nothing but blanks or across a blank line are left out, and so are sentences of nothing but blanks. ``report``,
-    which the reader fills, counts all of it, and what is yielded in place of what was read.
+    A sentence is cut at its blank lines. Gold entities move along and lose the blanks at their edges; those of nothing
+    but blanks or across a blank line are left out, and so are sentences of nothing but blanks.
+
+    Args:
+        sentences: As they were read.
+        report: The reader's; what changes is counted in it, and its totals become those of what is yielded.
+
+    Yields:
+        The sentences as they are seen.
     """
     for sentence in sentences:
         if _RUN.search(sentence.text) is None:
             yield sentence
             continue
-        found = list(_seen(sentence, report))
-        if not found:
+        parts = list(_seen(sentence, report))
+        if not parts:
             report.skip(NOTHING_BUT_BLANKS, sentence.line)
-        elif sum(len(one.characters) for one in found) < len(sentence.characters):
+        elif sum(len(one.characters) for one in parts) < len(sentence.characters):
             report.repair(LEFT_OUT, sentence.line)
-        report.n_sentences += len(found) - 1
-        report.n_characters += sum(len(one.characters) for one in found) - len(sentence.characters)
-        report.n_entities += sum(len(one.entities) for one in found) - len(sentence.entities)
-        yield from found
+        report.n_sentences += len(parts) - 1
+        report.n_characters += sum(len(one.characters) for one in parts) - len(sentence.characters)
+        report.n_entities += sum(len(one.entities) for one in parts) - len(sentence.entities)
+        yield from parts
 
 
 def _seen(sentence: Sentence, report: ReadReport) -> Iterator[Sentence]:
@@ -137,10 +143,10 @@ def _seen(sentence: Sentence, report: ReadReport) -> Iterator[Sentence]:
             report.repair(BLANK_AT_EDGE, sentence.line)
         entities.append(trimmed)
     for stretch in seen_stretches(sentence.text):
-        first, last = stretch.places[0], stretch.places[-1]
-        own = tuple(
-            Span(bisect_left(stretch.places, one.start), bisect_left(stretch.places, one.end), one.label)
+        first, last = stretch.positions[0], stretch.positions[-1]
+        inside = tuple(
+            Span(bisect_left(stretch.positions, one.start), bisect_left(stretch.positions, one.end), one.label)
             for one in entities
             if first <= one.start and one.end <= last + 1
         )
-        yield Sentence(tuple(stretch.text), own, sentence.line)
+        yield Sentence(tuple(stretch.text), inside, sentence.line)

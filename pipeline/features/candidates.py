@@ -1,4 +1,4 @@
-"""The query each character asks of the vocabulary, and its answer (paper: W(c_i), S_k, S_m, S_s).
+"""The selection query of each character, and its answer (paper: W(c_i), S_k, S_m, S_s).
 
 In vocabulary scope the answer depends on the pair (character, segment) alone, so equal queries are answered once.
 """
@@ -6,7 +6,7 @@ In vocabulary scope the answer depends on the pair (character, segment) alone, s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,27 +16,48 @@ from ssmi.pipeline.features.segmentation import segment_of_each
 from ssmi.pipeline.features.similarity import Selection, cosines_with, select, select_at_random
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
 
-SelectionQuery = tuple[str, str, tuple[int, ...] | None]
-"""(character, segment, candidates); candidates None in vocabulary scope: all boundaries of the character."""
+
+class SelectionQuery(NamedTuple):
+    """What a selection depends on."""
+
+    character: str
+    segment: str
+    """The segment around the character."""
+    candidates: tuple[int, ...] | None
+    """Boundary ids, ascending; None in vocabulary scope: all boundaries of the character."""
+
+    @property
+    def order(self) -> tuple[str, str, tuple[int, ...]]:
+        """Sorts queries so that those of one character are adjacent and share its candidates' vectors."""
+        return self.character, self.segment, self.candidates or ()
 
 
 def queries_of(
     characters: Sequence[str], segments: Sequence[str], starts: Sequence[int], *, vocabulary: Vocabulary, scope: str
 ) -> list[SelectionQuery]:
-    """The query each character of a sentence asks, in the sentence's order.
+    """Make the selection query of each character of a sentence.
 
-    ``scope`` vocabulary: every word that holds the character; sentence: only those the trie finds over its position.
+    Args:
+        characters: One code point each.
+        segments: They tile the sentence.
+        starts: Each segment's first character.
+        vocabulary: Its trie finds the candidates in sentence scope.
+        scope: ``vocabulary`` takes every word that holds the character, ``sentence`` only those that match over its
+            position.
+
+    Returns:
+        One query a character, in the sentence's order.
     """
     around = segment_of_each(segments, starts, n_characters=len(characters))
     if scope == "vocabulary":
-        return [(character, segment, None) for character, segment in zip(characters, around, strict=True)]
+        return [SelectionQuery(character, segment, None) for character, segment in zip(characters, around, strict=True)]
     over: list[set[int]] = [set() for _ in characters]
     for start, end, boundary in vocabulary.trie.sentence_matches(characters):
         for position in range(start, end):
             over[position].add(boundary)
     return [
-        (character, segment, tuple(sorted(found)))
-        for character, segment, found in zip(characters, around, over, strict=True)
+        SelectionQuery(character, segment, tuple(sorted(ids)))
+        for character, segment, ids in zip(characters, around, over, strict=True)
     ]
 
 
@@ -54,7 +75,7 @@ class OovVectors(Protocol):
 
 
 class CandidateSelector:
-    """Answers queries; those of one character in a row share its candidates' gathered vectors."""
+    """Answers selection queries; adjacent ones of one character share its candidates' gathered vectors."""
 
     def __init__(self, vocabulary: Vocabulary, outside: OovVectors, params: SelectionParams) -> None:
         self._vocabulary = vocabulary
@@ -66,13 +87,13 @@ class CandidateSelector:
     def answer(self, query: SelectionQuery) -> tuple[Selection, npt.NDArray[np.float32]]:
         """The selection and the cosines of all candidates it was made from. Shape: (candidates,)."""
         character, segment, candidates = query
-        own_id = self._vocabulary.get(segment, 0)
-        space = self._outside.boundaries if not own_id else None
-        vector = self._vocabulary.vectors[own_id] if own_id else self._outside.of(segment)
+        segment_id = self._vocabulary.get(segment, 0)
+        space = self._outside.boundaries if not segment_id else None
+        vector = self._vocabulary.vectors[segment_id] if segment_id else self._outside.of(segment)
         ids = self._candidates(character, candidates)
         cosines = cosines_with(self._vectors_of(ids, query, space=space), vector)
-        if self._params.exclude_segment and own_id:
-            others = ids != own_id
+        if self._params.exclude_segment and segment_id:
+            others = ids != segment_id
             ids, cosines = ids[others], cosines[others]
         if self._params.choice == "random":
             return select_at_random(ids, cosines, character=character, segment=segment, params=self._params), cosines
@@ -84,7 +105,7 @@ class CandidateSelector:
         return np.asarray(candidates, dtype=np.int32)
 
     def _vectors_of(self, ids: IntArray, query: SelectionQuery, *, space: FloatMatrix | None) -> FloatMatrix:
-        """Vectors of the candidates in ``space``, None for the vocabulary's own. Shape: (candidates, d or width)."""
+        """Vectors of the candidates in ``space``, None for the vocabulary's. Shape: (candidates, d or width)."""
         character, _, candidates = query
         matrix = self._vocabulary.vectors if space is None else space
         if candidates is not None:

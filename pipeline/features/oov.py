@@ -65,8 +65,8 @@ class LinearMap:
     def apply(self, states: FloatMatrix) -> FloatMatrix:
         """Map BERT vectors (n, width) to unit vectors (n, d); a zero row stays zero.
 
-        One vector-matrix product a row: a row's bits do not depend on the others, so a segment met on line gets the
-        very vector that it has off line.
+        One vector-matrix product a row: a row's bits do not depend on the others, so a segment on line gets the
+        same vector as off line.
         """
         mapped = np.zeros((len(states), len(self.offset)), dtype=np.float32)
         for row in np.flatnonzero(states.any(axis=1)):
@@ -85,10 +85,19 @@ class Alignment(LinearMap):
 
 
 def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, seed: int) -> Alignment:
-    """Ridge regression from BERT vectors (n, width) to unit word vectors (n, d), a tenth of the rows held out.
+    """Fit a ridge regression from BERT vectors to word vectors on nine tenths of the rows, and test it on the rest.
 
-    The penalty is ``ridge`` on standardised source dimensions in the units of the mean squared error's Gram matrix
+    The penalty is ``ridge`` on standardised source dimensions, in the units of the mean squared error's Gram matrix
     (per fitted row). The shuffled control fits the same rows with their targets permuted.
+
+    Args:
+        sources: BERT vectors. Shape: (n, width)
+        targets: Unit word vectors. Shape: (n, d)
+        ridge: The penalty.
+        seed: Of the split and of the control.
+
+    Returns:
+        The map, with its mean cosine on held-out rows and that of the control.
     """
     n = len(sources)
     rng = np.random.default_rng(seed)
@@ -120,6 +129,6 @@ def _ridge(x: DoubleMatrix, y: DoubleMatrix, *, ridge: float) -> tuple[DoubleMat
     return np.linalg.solve(gram, x.T @ (y - offset)), offset
 
 
-def _mean_cosine(found: DoubleMatrix, true: DoubleMatrix) -> float:
-    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(true, axis=1)
-    return float(np.mean((found * true).sum(axis=1) / np.where(lengths == 0, 1, lengths)))
+def _mean_cosine(predicted: DoubleMatrix, true: DoubleMatrix) -> float:
+    lengths = np.linalg.norm(predicted, axis=1) * np.linalg.norm(true, axis=1)
+    return float(np.mean((predicted * true).sum(axis=1) / np.where(lengths == 0, 1, lengths)))

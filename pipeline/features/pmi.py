@@ -1,6 +1,6 @@
 """Pointwise mutual information of characters and boundaries, and the local boundary (paper: Local Mutual Maximization).
 
-A match event is one (position, boundary) pair: the trie found boundary b over a position that holds character c. With
+A match event is one (position, boundary) pair: boundary b matches over a position that holds character c. With
 A = events of (c, b), C = events of c with another boundary, B = events of b with another character, N = all events:
 
 * ``joint``   log(A N / ((A + B) (A + C))), the definition p(b, c) / (p(b) p(c));
@@ -26,9 +26,15 @@ Match = tuple[int, int, int]
 
 
 def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> Counter[tuple[str, int]]:
-    """Events of each (character, boundary) over sentences given as (characters, matches).
+    """Count the match events of each (character, boundary) pair.
 
     A word that overlaps itself (哈哈 in 哈哈哈) is one event at a position that it covers twice.
+
+    Args:
+        sentences: The characters and matches of each.
+
+    Returns:
+        (character, boundary id) → events.
     """
     events: Counter[tuple[str, int]] = Counter()
     for characters, matches in sentences:
@@ -38,9 +44,14 @@ def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> 
 
 
 def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -> pl.DataFrame:
-    """PMI and weight of every pair; sorted by (character, boundary_id).
+    """Compute the PMI and the weight of every (character, boundary) pair.
 
-    ``events`` has columns character, boundary_id, n_events (A), each pair once.
+    Args:
+        events: Columns character, boundary_id and n_events (A); each pair once.
+        estimator: ``joint`` or ``paper``; see the module.
+
+    Returns:
+        Columns character, boundary_id, n_events, pmi (natural logarithm) and weight, sorted by pair.
     """
     import polars as pl  # slow to import, and on line nothing is counted
 

@@ -12,22 +12,28 @@ Cut = Callable[[str], Iterable[str]]
 
 LONGEST_PIECE = 2048
 """Code points given to an engine at once. On a long run of single characters jieba's time grows with the square of its
-length (100,000 of them: a minute and a half); longer texts are cut behind marks, over which no engine's word reaches,
-and inside a run only where it has no mark for so long."""
+length (100,000 of them: a minute and a half); longer texts are cut after marks, across which no engine joins characters
+into a word, and elsewhere only where a run of that length has no mark."""
 
 
 def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], list[int]]:
-    """Segments of a sentence and the position of each one's first character.
+    """Cut a sentence into segments that tile it.
 
-    The segments tile the sentence; ``characters`` are one code point each.
+    Args:
+        characters: One code point each.
+        cut: Text → its words, in order.
 
-    Raises InputDataError when the engine loses or changes text, which no engine should, and StaleArtifactError for
-    tokens of several code points, which older versions prepared.
+    Returns:
+        The segments, and the position of each one's first character.
+
+    Raises:
+        InputDataError: The segmenter lost or changed text.
+        StaleArtifactError: A token holds several code points, which older versions prepared.
     """
     text = "".join(characters)
     if len(text) != len(characters):
         raise StaleArtifactError(
-            f"the sentence {text[:40]!r} holds tokens of several characters: an older version prepared it",
+            f"the sentence {text[:40]!r} holds tokens of several characters: prepared by an older version",
             next_step="ssmi-cli features build --force",
         )
     words = [word for piece in _pieces(text) for word in cut(piece) if word]

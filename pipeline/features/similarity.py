@@ -21,7 +21,7 @@ HISTOGRAM_BINS = 100
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is chosen for one (character, segment): ids are boundary ids, cosines those of the same place."""
+    """What is chosen for one (character, segment): ids are boundary ids, cosines are in the same order."""
 
     best_id: int
     best_cosine: float | None
@@ -38,17 +38,25 @@ def cosines_with(vectors: FloatMatrix, segment: FloatArray) -> FloatArray:
     """Cosines of unit candidate vectors (candidates, d) with one unit segment vector (d,). Shape: (candidates,).
 
     One matrix-vector product a pair, not a product a batch: its bits then never depend on what else is computed, so a
-    sentence met on line gets the very figures that the shards hold.
+    sentence on line gets exactly the figures that the shards hold.
     """
     cosines: FloatArray = vectors @ segment
     return np.minimum(np.maximum(cosines, -1.0, out=cosines), 1.0, out=cosines)
 
 
 def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
-    """Choose best, set and negatives. ``candidate_ids`` ascending; ties go to the lower id.
+    """Choose the best boundary, the boundary set and the negatives of a character.
 
-    Best: the highest cosine. Set: those over the threshold, best first, at most ``max_set``. Negatives: the
-    ``n_negatives`` lowest that are not in the set, lowest first.
+    The best has the highest cosine. The set holds those over the threshold, best first, at most ``max_set``. The
+    negatives are the ``n_negatives`` lowest outside the set, lowest first. Ties go to the lower id.
+
+    Args:
+        candidate_ids: Boundary ids, ascending. Shape: (candidates,)
+        cosines: With the segment. Shape: (candidates,)
+        params: Threshold and sizes.
+
+    Returns:
+        The choice; ``NOTHING`` without candidates.
     """
     if not len(candidate_ids):
         return NOTHING
@@ -61,7 +69,7 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
 
 
 def _ends(values: FloatArray, *, n_highest: int, n_lowest: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Places of the largest values, largest first, and of the smallest, smallest first; equal ones by place.
+    """Indices of the largest values, largest first, and of the smallest, smallest first; equal ones by index.
 
     Only the ends are sorted: of a thousand candidates a selection reads two dozen. At least one is asked for at either
     end. Shapes: (min(n_highest, n),), (min(n_lowest, n),)
@@ -79,7 +87,7 @@ def _ends(values: FloatArray, *, n_highest: int, n_lowest: int) -> tuple[npt.NDA
 def select_at_random(
     candidate_ids: IntArray, cosines: FloatArray, *, character: str, segment: str, params: SelectionParams
 ) -> Selection:
-    """The ablation -Cosine: best and set drawn at random, from a seed of their own for each (character, segment)."""
+    """The ablation -Cosine: best and set drawn at random, seeded for each (character, segment)."""
     if not len(candidate_ids):
         return NOTHING
     key = hashlib.blake2b(f"{params.seed}\0{character}\0{segment}".encode("utf-8", "surrogatepass"), digest_size=8)

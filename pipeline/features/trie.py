@@ -1,4 +1,4 @@
-"""Every vocabulary word inside a text. The automaton is daachorse's; nothing else imports it."""
+"""Every vocabulary word inside a text. The automaton is daachorse's, which only this module imports."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import daachorse
 
 
 class Trie:
-    """Character-wise double-array automaton over the vocabulary; boundary id = place in ``words`` + 1."""
+    """Character-wise double-array automaton over the vocabulary; boundary id = index in ``words`` + 1."""
 
     def __init__(self, automaton: daachorse.CharwiseDoubleArrayAhoCorasick) -> None:
         self._automaton = automaton
 
     @classmethod
     def build(cls, words: Sequence[str]) -> Trie:
-        """Build from distinct words in boundary-id order, each of which is looked at once."""
+        """Build from distinct words in boundary-id order; each is read once."""
         return cls(daachorse.CharwiseDoubleArrayAhoCorasick(cast(list[str], words)))
 
     @classmethod
@@ -25,7 +25,7 @@ class Trie:
         return cls(daachorse.CharwiseDoubleArrayAhoCorasick.deserialize(data))
 
     def to_bytes(self) -> bytes:
-        """The automaton in daachorse's own serialization."""
+        """The automaton in daachorse's serialization."""
         return bytes(self._automaton.serialize())
 
     def matches(self, text: str) -> list[tuple[int, int, int]]:

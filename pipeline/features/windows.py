@@ -9,10 +9,16 @@ _MARKS = (frozenset("。！？!?…\n"), frozenset("；;：:"), frozenset("，,�
 
 
 def window_starts(characters: Sequence[str], *, max_window: int) -> list[int]:
-    """First positions of the windows that tile the sentence, each at most ``max_window`` characters.
+    """Cut a sentence into windows that the encoder can take.
 
-    A window ends behind the last of the best marks in its second half; without a mark it is full. An empty sentence
-    has one window at 0.
+    A window ends after the last of the best marks in its second half; without a mark it is full.
+
+    Args:
+        characters: One code point each.
+        max_window: The most characters of a window.
+
+    Returns:
+        The first position of each window; the windows tile the sentence. An empty sentence has one window at 0.
     """
     starts = [0]
     while len(characters) - starts[-1] > max_window:

@@ -1,4 +1,4 @@
-"""What a person should know of a data set before training on it: counts, broken tags, duplicates, leaks, coverage."""
+"""What to know about a data set before training on it: counts, broken tags, duplicates, leaks, coverage."""
 
 from __future__ import annotations
 
@@ -60,7 +60,6 @@ def check_dataset(
 
     Raises:
         InputDataError: As ``read_sentences`` raises it.
-
     """
     order = {name: rank for rank, name in enumerate(SPLITS)}
     checks: dict[str, SplitCheck] = {}
@@ -73,17 +72,17 @@ def check_dataset(
             find_words=find_words,
             segmenters=segmenters,
         )
-        met = {other: [0, 0] for other in variants}
+        counts_with = {other: [0, 0] for other in variants}
         sentences, report = read_sentences(splits[name], options=options)
         for sentence in seen_sentences(sentences, report):
             tally.add(sentence)
-            for other, counts in met.items():
+            for other, counts in counts_with.items():
                 known = variants[other].get(sentence.text)
                 counts[0] += known is not None
                 counts[1] += known is not None and sentence.entities not in known
         checks[name] = tally.result(report)
         variants[name] = tally.variants
-        overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in met.items()]
+        overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in counts_with.items()]
     unseen, rare = _train_gaps(checks)
     alike = types_alike(label for check in checks.values() for label in check.entities)
     return DataCheck(checks, overlaps, unseen, rare, alike)

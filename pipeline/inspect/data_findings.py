@@ -9,7 +9,7 @@ from ssmi.pipeline.contract.labels import TagScheme
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How often something was met, and the first lines of the raw file on which it was."""
+    """How often something occurs, and the first lines of the raw file on which it does."""
 
     count: int = 0
     first_lines: list[int] = field(default_factory=list)

@@ -3,7 +3,7 @@
 The only importer of duckdb. Views are made when a warehouse is opened, over absolute paths, in a database that lives
 in memory; the same statements are what ``shell_script`` prints for a plain DuckDB shell.
 
-Free SQL only reads, and only the views. DuckDB's own fence (``allowed_paths``) is not enough for that: version 2
+Free SQL only reads, and only the views. DuckDB's fence (``allowed_paths``) is not enough for that: version 2
 takes ``WITH x AS (COPY … TO 'an allowed file')`` for a SELECT, and so overwrites what it may read. Hence a look
 at the parsed statement before it runs.
 """
@@ -17,11 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import duckdb
-
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError, nearest
+from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.tables import SPLITS
+
+with needs("stats", "SQL over the artifacts (stats and report)"):
+    import duckdb
 
 VIEWS: dict[str, str] = {
     "sentences": "prepare/{dataset}/{split}/part-*.parquet",
@@ -67,11 +69,11 @@ class Result:
 
 def list_reports() -> dict[str, Report]:
     """Every named report by name, in alphabetical order."""
-    found = {}
+    reports = {}
     for path in sorted(QUERIES.glob("*.sql")):
         sql = path.read_text(encoding="utf-8")
-        found[path.stem] = Report(path.stem, sql.partition("\n")[0].removeprefix("--").strip(), sql)
-    return found
+        reports[path.stem] = Report(path.stem, sql.partition("\n")[0].removeprefix("--").strip(), sql)
+    return reports
 
 
 def find_report(name: str) -> Report:
@@ -93,11 +95,20 @@ class Warehouse:
     """View → why it is not there."""
 
     def run(self, sql: str, *, limit: int | None = None) -> Result:
-        """Answer one SELECT (or SHOW, DESCRIBE, SUMMARIZE); ``limit`` cuts the rows, and the rest is counted.
+        """Answer one SELECT (or SHOW, DESCRIBE, SUMMARIZE).
 
-        Raises MissingResourceError when a view's stage is not built, StaleArtifactError when another version built
-        it, ParameterError when the statement would do more than read the views, and SsmiError with DuckDB's own
-        words (candidate names included) when it cannot be answered.
+        Args:
+            sql: The statement.
+            limit: The most rows that are returned; the others are counted.
+
+        Returns:
+            Columns, types and rows.
+
+        Raises:
+            MissingResourceError: The stage of a view was not built.
+            StaleArtifactError: Another version built it.
+            ParameterError: The statement would do more than read the views.
+            SsmiError: DuckDB cannot answer it; the message is DuckDB's, with its suggestions of names.
         """
         try:
             self.views_of(sql)
@@ -170,9 +181,11 @@ def connect(artifacts: Path, dataset: str) -> Warehouse:
 
 
 def shell_script(artifacts: Path, dataset: str, report: str) -> str:
-    """A report as a plain DuckDB shell runs it: the views it reads, then the query.
+    """Write a report as a script for a plain DuckDB shell: the views that it reads, then the query.
 
-    Raises ParameterError for an unknown report, MissingResourceError when a stage it reads is not built.
+    Raises:
+        ParameterError: There is no such report.
+        MissingResourceError: A stage that it reads was not built.
     """
     query = find_report(report).sql
     with connect(artifacts, dataset) as warehouse:
@@ -182,20 +195,20 @@ def shell_script(artifacts: Path, dataset: str, report: str) -> str:
 
 def _locate(artifacts: Path, dataset: str, pattern: str) -> list[tuple[str, str, list[Path]]]:
     """(split, DuckDB pattern, files) of each split that is there; the split is empty for a table without splits."""
-    found = []
+    sources = []
     for split in SPLITS if "{split}" in pattern else ("",):
         path = artifacts / pattern.format(dataset=dataset, split=split)
         if files := sorted(path.parent.glob(path.name)):
             # DuckDB takes *, ? and [ in any part of a path for wildcards: those of the folder are bracketed.
             folder = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path.parent.as_posix())
-            found.append((split, f"{folder}/{path.name}", files))
-    return found
+            sources.append((split, f"{folder}/{path.name}", files))
+    return sources
 
 
 def _create_view(name: str, parts: list[tuple[str, str, list[Path]]]) -> str:
     selects = [
         f"SELECT {f'{_literal(split)} AS split, ' if split else ''}*"
-        # Folders above the project may look like key=value: they are no columns of ours.
+        # Folders above the project may look like key=value: they are not columns.
         f" FROM read_parquet({_literal(pattern)}, hive_partitioning = false)"
         for split, pattern, _ in parts
     ]
@@ -236,10 +249,10 @@ def _refuse_effects(parsed: Any) -> None:
 
 
 def _tables_of(parsed: Any) -> set[str]:
-    """The tables a parsed statement names, its own WITH names left out."""
+    """The tables a parsed statement names, the names of its WITH clauses left out."""
     nodes = list(_walk(parsed))
-    own = {entry["key"].lower() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
-    return {node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE"} - own
+    with_names = {entry["key"].lower() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
+    return {node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE"} - with_names
 
 
 def _walk(tree: Any) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.features.oov import LinearMap
 
 ALIGNMENT_FILE = "alignment.safetensors"
-"""Written with ``embed.space: aligned``, for segments that are first met on line."""
+"""Written with ``embed.space: aligned``, for segments that first occur on line."""
 
 _ARRAYS = ("weights", "mean", "scale", "offset")
 
@@ -27,7 +27,6 @@ def open_alignment(path: Path) -> LinearMap:
 
     Raises:
         StaleArtifactError: The file is missing or holds other arrays.
-
     """
     try:
         return LinearMap(**load_file(path))

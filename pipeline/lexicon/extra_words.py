@@ -1,4 +1,4 @@
-"""Words of one's own that the vector file lacks: a list of them, and which join the vocabulary."""
+"""The user's words that the vector file lacks: their list, and which of them join the vocabulary."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST_LIST = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class ExtraWord:
-    """A word and the line it stands on."""
+    """A word and its line."""
 
     word: str
     line: int
@@ -31,15 +31,17 @@ class LeftOut:
 
 
 def read_extra_words(path: Path) -> list[ExtraWord]:
-    """A word a line, in UTF-8; blank lines and lines that begin with # are passed over.
+    """Read a list of words: one a line, in UTF-8; blank lines and lines that begin with # are skipped.
 
-    Raises MissingResourceError when there is no such file and InputDataError, with the line, for other encodings.
+    Raises:
+        MissingResourceError: There is no such file.
+        InputDataError: The file is not UTF-8 (with the line) or too long.
     """
     if not path.is_file():
         raise MissingResourceError(f"{path}: no such list of words", next_step="fix vocab.extra_words in params.yaml")
     if path.stat().st_size > _LONGEST_LIST:
         raise InputDataError(
-            f"{path}: over {_LONGEST_LIST >> 20} MiB, which no list of one's own words has", next_step="name another"
+            f"{path}: over {_LONGEST_LIST >> 20} MiB, too long for a list of words", next_step="name another"
         )
     words = []
     for line, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
@@ -53,7 +55,16 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
 
 
 def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[list[str], list[LeftOut]]:
-    """Those that join, in the list's order, and those that do not: no boundary can be they, or they are there."""
+    """Divide the listed words into those that join the vocabulary and those that do not.
+
+    Args:
+        words: In the list's order.
+        builder: The vocabulary so far.
+
+    Returns:
+        The words that join, in the list's order, and the lines left out: words that cannot be boundaries, that have a
+        vector, or that are listed twice.
+    """
     joining: dict[str, None] = {}
     left_out = []
     for one in words:
@@ -72,7 +83,8 @@ def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[
 def words_to_fit_on(builder: VocabularyBuilder, n: int) -> list[str]:
     """The vocabulary's first ``n`` words, which have vectors of both kinds.
 
-    Raises SsmiError when they are too few to fit a map on.
+    Raises:
+        SsmiError: They are too few to fit a map on.
     """
     words = list(builder.words)[:n]
     if len(words) < FEWEST_TO_FIT:

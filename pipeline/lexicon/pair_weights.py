@@ -11,7 +11,7 @@ PAIRS_FILE = "pairs.parquet"
 
 
 def read_weights(pairs: Path) -> PairWeights:
-    """The weights of ``pairs.parquet``."""
+    """Read the weights of the pairs that the pmi stage scored."""
     table = tables.read_table(pairs, schema.PMI_PAIRS, columns=["character", "boundary_id", "weight"]).to_pydict()
     keys = zip(table["character"], table["boundary_id"], strict=True)
     return PairWeights(dict(zip(keys, table["weight"], strict=True)))

@@ -21,7 +21,15 @@ BERT_BOUNDARIES_FILE = "boundaries_bert.npy"
 
 @lru_cache(maxsize=1)
 def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
-    """Open what the embed stage wrote, once a process; ``digest`` (of its manifest) tells versions apart."""
+    """Open the vectors of segments once a process; they are memory-mapped.
+
+    Args:
+        folder: What the embed stage wrote.
+        digest: Of its manifest, to tell versions of one folder apart.
+
+    Returns:
+        The vectors, by segment.
+    """
     segments = tables.read_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=["segment"])
 
     def mapped(name: str) -> FloatMatrix:

@@ -18,9 +18,21 @@ from ssmi.pipeline.lexicon.user_dictionary import read_user_dictionary
 
 @lru_cache(maxsize=4)
 def open_segmenter(engine: str, *, hmm: bool, user_dict: Path | None, digest: str = "") -> Cut:
-    """A function text → words in precise mode, opened once a process; ``digest`` tells dictionaries of one path apart.
+    """Open a segmenter in precise mode, once a process.
 
-    Raises ParameterError for a user dictionary with an engine that cannot read it, else as ``read_user_dictionary``.
+    Args:
+        engine: ``jieba`` or ``rjieba``.
+        hmm: Whether words outside its dictionary are guessed.
+        user_dict: A dictionary of the user's words; jieba only.
+        digest: Of the dictionary, to tell versions of one path apart.
+
+    Returns:
+        A function text → words.
+
+    Raises:
+        ParameterError: rjieba reads no user dictionary.
+        MissingResourceError: There is no such dictionary.
+        InputDataError: The dictionary has lines that jieba would misread.
     """
     if engine == "jieba":
         return _jieba(hmm=hmm, user_dict=user_dict)
@@ -67,9 +79,14 @@ def open_both_segmenters(*, hmm: bool) -> tuple[Cut, Cut] | None:
 
 
 def frequent_words(n: int, *, unless: Callable[[str], bool]) -> list[str]:
-    """The ``n`` most frequent words, single characters among them, of jieba's dictionary, which is rjieba's too.
+    """The most frequent words of jieba's dictionary, which is rjieba's too; single characters are among them.
 
-    ``unless`` leaves out what it is true of; of equal counts the lower code points come first.
+    Args:
+        n: How many.
+        unless: Words for which it is true are left out.
+
+    Returns:
+        The most frequent first; of equal counts the lower code points first.
     """
     return list(islice((word for word in _dictionary() if not unless(word)), n))
 

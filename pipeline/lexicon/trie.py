@@ -18,7 +18,6 @@ def open_trie(path: Path) -> Trie:
 
     Raises:
         StaleArtifactError: The file is missing, damaged or of another version of the library.
-
     """
     try:
         return Trie.from_bytes(path.read_bytes())

@@ -46,10 +46,14 @@ class UserWord:
 
 
 def read_user_dictionary(path: Path) -> list[UserWord]:
-    """The lines of a user dictionary, blank ones left out; of UTF-8, or of UTF-16 with its byte order mark.
+    """Read a jieba user dictionary in UTF-8, or in UTF-16 with its byte order mark; blank lines are skipped.
 
-    Raises MissingResourceError when there is no such file and InputDataError, naming each line, for those that are not
-    ``word [count] [tag]`` and for other encodings.
+    Returns:
+        Its lines, in order.
+
+    Raises:
+        MissingResourceError: There is no such file.
+        InputDataError: Lines are not ``word [count] [tag]`` (each is named), or the file has another encoding.
     """
     if not path.is_file():
         raise MissingResourceError(f"{path}: no such user dictionary", next_step="fix segment.user_dict in params.yaml")
@@ -59,13 +63,13 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
         line = line.rstrip("\r \t")
         if not line.strip():
             continue
-        found = _LINE.fullmatch(line)
-        why = _why_not(line, parsed=found is not None)
-        if found is None or why:
+        match = _LINE.fullmatch(line)
+        why = _why_not(line, parsed=match is not None)
+        if match is None or why:
             wrong.append(f"{at_line(path, number)}: {line[:40]!r}: {why}")
         else:
-            count = found["count"]
-            words.append(UserWord(number, found["word"], None if count is None else int(count), found["tag"]))
+            count = match["count"]
+            words.append(UserWord(number, match["word"], None if count is None else int(count), match["tag"]))
     if wrong:
         more = f"; and {len(wrong) - NAMED_LINES} more lines" if len(wrong) > NAMED_LINES else ""
         raise InputDataError("; ".join(wrong[:NAMED_LINES]) + more, next_step=WRITE)
@@ -100,8 +104,8 @@ def _why_not(line: str, *, parsed: bool) -> str:
     if len(fields) == 2 and fields[0].isdigit():
         return "the count stands before the word"
     if len(fields) > 1 and fields[1].lstrip("-+").replace(".", "", 1).isdigit() and not fields[1].isdigit():
-        return "the count is no whole number"
-    return "a blank inside the word, or a field that is no count and no tag"
+        return "the count is not a whole number"
+    return "a blank inside the word, or a field that is neither count nor tag"
 
 
 def repeated(words: Iterable[UserWord]) -> list[tuple[UserWord, int]]:
@@ -131,14 +135,23 @@ def count_uses(
     *,
     segment: Callable[[Sequence[str]], Sequence[str]],
 ) -> list[LineUse]:
-    """Segment every sentence (its characters) and count the segments that are a word of the dictionary, by line."""
+    """Count how often the segmenter cuts each word of the dictionary out of sentences.
+
+    Args:
+        words: The dictionary.
+        sentences: The characters of each.
+        segment: Characters → segments.
+
+    Returns:
+        One entry a line of the dictionary, in its order.
+    """
     wanted = {one.word for one in words}
     n_segments: Counter[str] = Counter()
     n_sentences: Counter[str] = Counter()
     for characters in sentences:
-        found = [piece for piece in segment(characters) if piece in wanted]
-        n_segments.update(found)
-        n_sentences.update(set(found))
+        used = [piece for piece in segment(characters) if piece in wanted]
+        n_segments.update(used)
+        n_sentences.update(set(used))
     again = {one.line: f"line {line} gives it again" for one, line in repeated(words)}
     return [
         LineUse(one.line, one.word, n_segments[one.word], n_sentences[one.word], again.get(one.line, one.never))

@@ -19,7 +19,19 @@ CHARACTER_BOUNDARIES_FILE = "character_boundaries.npy"
 
 
 def open_vocabulary(folder: Path, *, digest: str) -> Vocabulary:
-    """Open the vocabulary of ``folder`` once a process; ``digest`` (of its manifest) tells versions apart."""
+    """Open the vocabulary once a process; its vectors are memory-mapped.
+
+    Args:
+        folder: What the vocab stage wrote.
+        digest: Of its manifest, to tell versions of one folder apart.
+
+    Returns:
+        The vocabulary.
+
+    Raises:
+        MissingResourceError: A table does not exist.
+        StaleArtifactError: A file is damaged or of another version.
+    """
     return _open(folder, digest)
 
 
@@ -29,7 +41,7 @@ def _open(folder: Path, digest: str) -> Vocabulary:
     stretches = tables.read_table(folder / CHARACTERS_FILE, schema.CHARACTER_INDEX).to_pydict()
     return Vocabulary(
         words=words,
-        # as plain arrays: every view of a memory map of numpy's own class costs a Python call
+        # as plain arrays: every view of numpy's memmap class costs a Python call
         vectors=np.asarray(np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)),
         trie=open_trie(folder / TRIE_FILE),
         _ids={word: index for index, word in enumerate(words, start=1)},

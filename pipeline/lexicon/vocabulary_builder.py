@@ -147,10 +147,10 @@ def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.i
     pairs |= np.repeat(np.arange(1, len(words) + 1, dtype=np.uint64), lengths)
     pairs.sort()
     pairs = pairs[_is_first(pairs)]  # a character that a word holds twice counts once
-    own = (pairs >> np.uint64(32)).astype(np.uint32)
-    starts = np.flatnonzero(_is_first(own))
+    codes = (pairs >> np.uint64(32)).astype(np.uint32)
+    starts = np.flatnonzero(_is_first(codes))
     offsets = np.append(starts, len(pairs)).astype(np.int64)
-    return [chr(code) for code in own[starts]], offsets, (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32)
+    return [chr(code) for code in codes[starts]], offsets, (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32)
 
 
 def _is_first(sorted_values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
@@ -175,9 +175,9 @@ class _Strings(Sequence[str]):
     @overload
     def __getitem__(self, place: slice) -> list[str]: ...
 
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        found = self._column[place]
-        return list(found.to_pylist()) if isinstance(place, slice) else str(found.as_py())
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        value = self._column[index]
+        return list(value.to_pylist()) if isinstance(index, slice) else str(value.as_py())
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _STRINGS_AT_ONCE):
@@ -203,9 +203,9 @@ class _GrowingArray:
         """Rows already written. Shape: (at most n, width)."""
         self._stream.seek(self._start + start * self._width * 4)
         n = max(0, min(n, self._n_rows - start))
-        found = np.frombuffer(self._stream.read(n * self._width * 4), dtype="<f4").reshape(n, self._width)
+        rows = np.frombuffer(self._stream.read(n * self._width * 4), dtype="<f4").reshape(n, self._width)
         self._stream.seek(0, 2)
-        return found
+        return rows
 
     def finish(self) -> None:
         """Write the number of rows, for which numpy leaves room in the header."""

@@ -57,7 +57,7 @@ class SelectionAnswers:
                 query
                 for in_sentence, segments in zip(queries, new, strict=True)
                 for query in in_sentence
-                if query[1] not in segments
+                if query.segment not in segments
             }
         )
         in_context: list[dict[SelectionQuery, Answer]] = [{} for _ in sentences]
@@ -66,7 +66,7 @@ class SelectionAnswers:
             [sentences[index] for index in with_new], [new[index] for index in with_new]
         )
         for index, vectors in zip(with_new, embedded, strict=True):
-            in_context[index] = self._compute({query for query in queries[index] if query[1] in vectors}, vectors)
+            in_context[index] = self._compute({query for query in queries[index] if query.segment in vectors}, vectors)
         return [
             [answers.get(query) or shared[query] for query in in_sentence]
             for in_sentence, answers in zip(queries, in_context, strict=True)
@@ -88,9 +88,9 @@ class SelectionAnswers:
                 missing.append(query)
             else:
                 answers[query] = remembered
-        computed = self._compute(missing, self._embedder.embed_alone({segment for _, segment, _ in missing}))
+        computed = self._compute(missing, self._embedder.embed_alone({query.segment for query in missing}))
         for query, answer in computed.items():
-            if len(query[1]) <= LONGEST_REMEMBERED:
+            if len(query.segment) <= LONGEST_REMEMBERED:
                 self._remembered[query] = answer
         return answers | computed
 
@@ -100,7 +100,7 @@ class SelectionAnswers:
         selector = CandidateSelector(self._vocabulary, OnlineOovVectors(fresh, self._stored), self._params)
         answers: dict[SelectionQuery, Answer] = {}
         # Queries of one character are adjacent, so they share its candidates' vectors.
-        for query in sorted(queries, key=lambda query: (query[0], query[1], query[2] or ())):
+        for query in sorted(queries, key=lambda query: query.order):
             selection, _ = selector.answer(query)
             answers[query] = {
                 "best_id": selection.best_id,

@@ -41,7 +41,6 @@ class SegmentEmbedder:
             alignment: The map to the vocabulary's space; None compares in BERT's space.
             costs: Told of every segment embedded.
             max_vectors: How many vectors are remembered.
-
         """
         self._encoders = encoders
         self._vocabulary = vocabulary

@@ -31,7 +31,6 @@ class OnlineEncoders:
             tokens: Its vocabulary.
             hidden_layers: How many layers ``hidden_states`` runs; None where the shards hold no states.
             max_window: The most characters that ``hidden_states`` encodes at once.
-
         """
         self._folder = folder
         self._tokens = tokens

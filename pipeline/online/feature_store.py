@@ -1,4 +1,4 @@
-"""The files that text met on line is turned into rows with, and the proof that they are those of the shards."""
+"""The files that turn text into rows on line, and the check that the shards were built from them."""
 
 from __future__ import annotations
 
@@ -41,16 +41,17 @@ class FeatureStore:
     def files(self) -> dict[str, Path]:
         """Every file that is read, by its name in a pack.
 
-        Raises MissingResourceError when a folder was not built or holds no encoder.
+        Raises:
+            MissingResourceError: A folder was not built or holds no encoder.
         """
         check_encoder_folder(self.encoder)
-        found = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
+        files = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
         for room, folder in (("vocab", self.vocab), ("embed", self.embed), ("pmi", self.pmi)):
             names = [PAIRS_FILE] if room == "pmi" else list(manifests.load(folder).files)
-            found |= {f"{room}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
+            files |= {f"{room}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
         if self.user_dict is not None:
-            found[USER_DICT] = self.user_dict
-        return dict(sorted(found.items()))
+            files[USER_DICT] = self.user_dict
+        return dict(sorted(files.items()))
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class FeatureSpec:
     """What the shards say about how their rows were made."""
 
     params: Params
-    """Sections ``segment``, ``embed`` and ``selection`` are those of the shards; the others mean nothing here."""
+    """Sections ``segment``, ``embed`` and ``selection`` are those of the shards; the others have their defaults."""
     max_window: int
     hidden_layers: int | None
     """Of the encoder, whose states the shards hold; None where they hold none."""
@@ -68,10 +69,19 @@ class FeatureSpec:
 
 
 def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
-    """Hold the folders to the manifest of the shards that a tagger was trained on.
+    """Check that the folders are those that the shards of a tagger were built from.
 
-    Raises MissingResourceError for what is not there and StaleArtifactError, naming both sides of every difference,
-    for a folder of another build and for a file that is not what its manifest says.
+    Args:
+        folders: The files of the features.
+        shards: The manifest of the shards.
+
+    Returns:
+        How the rows of the shards were made.
+
+    Raises:
+        MissingResourceError: A folder or file does not exist.
+        StaleArtifactError: A folder is of another build, or a file is not what its manifest says. The message names
+            both digests of every difference.
     """
     made_with = ShardsStatistics.of(shards)
     needed = {
@@ -81,11 +91,11 @@ def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
         "encoder": (folders.encoder, made_with.encoder_digest),
         "user dictionary": (folders.user_dict, made_with.user_dict_digest),
     }
-    found = _digests(folders)
+    digests = _digests(folders)
     problems = [
-        f"{what} {path or 'none'} is {_brief(found[what])}, the shards were built with {_brief(wanted)}"
+        f"{what} {path or 'none'} is {_brief(digests[what])}, the shards were built with {_brief(wanted)}"
         for what, (path, wanted) in needed.items()
-        if found[what] != wanted
+        if digests[what] != wanted
     ]
     problems = problems or _damaged(folders)
     if problems:
@@ -145,9 +155,9 @@ def _damaged(folders: FeatureStore) -> list[str]:
             if not path.is_file():
                 problems.append(f"{path} is missing")
                 continue
-            found = remembered_digest(path)
-            if found != entries[name].sha256:
-                problems.append(f"{path} is {_brief(found)}, its manifest says {_brief(entries[name].sha256)}")
+            digest = remembered_digest(path)
+            if digest != entries[name].sha256:
+                problems.append(f"{path} is {_brief(digest)}, its manifest says {_brief(entries[name].sha256)}")
     return problems
 
 

@@ -63,7 +63,6 @@ class OnlineFeatures:
         Raises:
             MissingResourceError: A folder or file does not exist.
             StaleArtifactError: A folder is of another build, or a file is not what its manifest says.
-
         """
         spec = check(folders, shards)
         segment = spec.params.segment
@@ -109,7 +108,6 @@ class OnlineFeatures:
             Rows with the keys ``characters, token_ids, best_ids, best_cosines, set_ids, negative_ids, local_ids,
             segment_starts, window_starts``, as ``schema.SHARDS`` describes them. An empty text has an empty row with
             one window at 0. Rows share the lists of equal answers: do not change them.
-
         """
         return self.rows_of_characters([list(text) for text in texts])
 

@@ -1,4 +1,4 @@
-"""Vectors of segments outside the vocabulary on line: just made ones before the data set's stored ones."""
+"""Vectors of segments outside the vocabulary on line: those just computed, then those stored with the data set."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix
 
 @dataclass(frozen=True)
 class OnlineOovVectors:
-    """What an ``CandidateSelector`` asks for a segment's vector."""
+    """Where a ``CandidateSelector`` gets a segment's vector."""
 
     fresh: Mapping[str, FloatArray]
     stored: SegmentVectors
 
     @property
     def boundaries(self) -> FloatMatrix | None:
-        """The boundaries' vectors where they are not the vocabulary's own."""
+        """The boundaries' vectors where they are not the vocabulary's."""
         return self.stored.boundaries
 
     def of(self, segment: str) -> FloatArray:

@@ -30,7 +30,6 @@ def segment_characters(characters: Sequence[str], cut: Cut) -> Segmented:
 
     Returns:
         The characters as the features see them, with segments that tile them.
-
     """
     replaced = without_surrogates(characters)
     return Segmented(replaced, *segment_sentence(replaced, cut))

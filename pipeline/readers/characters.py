@@ -103,7 +103,7 @@ def in_characters(
     Every token of several characters is counted as a repair. Between two Latin words or numbers side by side, at least
     one of them of several characters, stands one U+0020, as in the text that they were cut from, counted too; inside an
     entity it belongs to it. ``writes_blanks``: the file has tokens for its blanks, so none is added. A piece of a word
-    as BERT's tokenizers write it (``##er`` behind ``dock``) is joined to it without its marks, counted too.
+    as BERT's tokenizers write it (``##er`` after ``dock``) is joined to it without its marks, counted too.
 
     ``line`` is where the first token stands, ``step`` how many lines further each next one does (1 or 0).
     """
@@ -111,7 +111,7 @@ def in_characters(
     if len(text) == len(tokens):
         return Sentence(tuple(tokens), tuple(spans), line)
     pieces: list[str] = []
-    lengths: list[int] = []  # of the tokens' own characters
+    lengths: list[int] = []  # of the tokens' characters
     before = ""
     for index, token in enumerate(tokens):
         if token.startswith("##") and _meet(before, token[2:]):

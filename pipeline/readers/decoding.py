@@ -13,7 +13,7 @@ from typing import BinaryIO, Literal, NamedTuple
 
 GZIP_MAGIC = b"\x1f\x8b"
 NEED_A_MARK = ("utf-16", "utf-32")
-"""Encodings that do not say their byte order: Python would take its own machine's, or stop."""
+"""Encodings that do not say their byte order: Python would take the machine's, or stop."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -76,7 +76,6 @@ def decoded_lines(
 
     Yields:
         The lines. A stream of nothing but a byte order mark has none.
-
     """
     offset = 0
     for number, raw in enumerate(_raw_lines(stream, end.encode(codec)), start=1):
@@ -105,20 +104,22 @@ def _wide_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
     """Lines of UTF-16 or UTF-32, where the byte of a line feed is also a part of other characters."""
     width = len(end)
     n_after = width - 1 - end.index(b"\n")
-    raw = b""
-    while more := stream.readline():
-        raw += more
-        if n_after and more.endswith(b"\n") and len(raw) % width == 1:
-            raw += stream.read(n_after)
-        if len(raw) % width == 0 and raw.endswith(end):
-            yield raw
-            raw = b""
-    if raw:
-        yield raw
+    pieces: list[bytes] = []  # joined once: other characters may hold many bytes of line feeds
+    length = 0
+    while piece := stream.readline():
+        if n_after and piece.endswith(b"\n") and (length + len(piece)) % width == 1:
+            piece += stream.read(n_after)
+        pieces.append(piece)
+        length += len(piece)
+        if length % width == 0 and b"".join(pieces[-width:]).endswith(end):
+            yield b"".join(pieces)
+            pieces, length = [], 0
+    if pieces:
+        yield b"".join(pieces)
 
 
 def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """Lines that end at anything else, found at whole characters only."""
+    """Lines with any other end, cut at whole characters only."""
     buffer, searched = b"", 0
     while chunk := stream.read(_CHUNK):
         buffer += chunk

@@ -26,7 +26,8 @@ def text_field(given: Any, *, name: str, where: str) -> str:
 def raw_span(start: Any, end: Any, label: Any, *, quoted: Any = None, where: str) -> RawSpan:
     """An entity whose offsets are whole numbers and whose type is a string, nothing else checked.
 
-    Raises InputDataError beginning with ``where``.
+    Raises:
+        InputDataError: Beginning with ``where``.
     """
     shown = show([start, end, label])
     if type(start) is not int or type(end) is not int or not isinstance(label, str):

@@ -22,7 +22,7 @@ BLANK_LINE = "blank-line"
 _PIECE = 1 << 18
 """Characters that are decoded together; more only where one value is longer."""
 _LONGEST_WORD = 16
-"""No token of JSON that is no string is longer, so an error further from the end is none of a text cut short."""
+"""Only strings are longer among JSON's tokens, so an error further from the end is not that of a text cut short."""
 _ARRAY = re.compile(r"\[\s*(?:[{\]]|$)")
 _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -34,7 +34,7 @@ class Value:
 
     body: Any
     number: int
-    """Its line, from 1; in an array its place there, from 1."""
+    """Its line, from 1; in an array its index there, from 1."""
     where: str
     """For messages: ``file:line``, in an array with the row beside it."""
     in_array: bool = False
@@ -45,10 +45,11 @@ def json_values(
 ) -> Generator[Value, None, None]:
     """Yield the values of a file of JSON lines or of one JSON array; blank lines are counted in ``report``.
 
-    The first characters that are no blanks tell which it is. Memory holds one line, or one value of the array with a
+    The first characters that are not blanks tell which it is. Memory holds one line, or one value of the array with a
     piece of text around it, however the array is written.
 
-    Raises InputDataError with ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
+    Raises:
+        InputDataError: With ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
     """
     if begins_an_array(path, encoding=encoding):
         with closing(text_pieces(path, encoding=encoding)) as pieces:
@@ -79,7 +80,7 @@ def first_value(path: Path, *, encoding: str | None = None) -> Any:
 
 
 def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
-    """Whether the first characters that are no blanks open an array, of objects or of nothing."""
+    """Whether the first characters that are not blanks open an array, of objects or of nothing."""
     head = ""
     try:
         with closing(text_pieces(path, encoding=encoding)) as pieces:
@@ -87,7 +88,7 @@ def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
                 head = (head + piece).lstrip()
                 if len(head.replace(" ", "")) > _LONGEST_WORD:
                     break
-    except InputDataError:  # told with its place by whoever reads the file
+    except InputDataError:  # reported with its line by whoever reads the file
         return False
     return _ARRAY.match(head) is not None
 
@@ -149,16 +150,16 @@ class _Array:
             return body
 
     def _expect(self, marks: str) -> str:
-        found = self._peek()
-        if not found or found not in marks:
+        character = self._peek()
+        if not character or character not in marks:
             wanted = " or ".join(map(repr, marks))
-            what = f"{found!r} stands" if found else "the file ends"
+            what = f"{character!r} stands" if character else "the file ends"
             raise not_json(at_line(self._path, self._line_here()), f"{what} where {wanted} is expected")
         self._place += 1
-        return found
+        return character
 
     def _peek(self) -> str:
-        """The next character that is no blank, or nothing at the end of the file."""
+        """The next character that is not a blank, or nothing at the end of the file."""
         while True:
             blank = _BLANK.match(self._buffer, self._place)
             self._place = blank.end() if blank else self._place
@@ -166,7 +167,7 @@ class _Array:
                 return self._buffer[self._place : self._place + 1]
 
     def _more(self, n_characters: int) -> bool:
-        """Take at least so many characters more, where there are; False at the end of the file."""
+        """Read at least ``n`` characters more, where there are; False at the end of the file."""
         if self._ended:
             return False
         self._line, self._counted = self._line_here(), 0

@@ -21,20 +21,23 @@ _BOM = "\ufeff"
 _LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
 _RARE_NUL = 10
-"""A NUL byte in so many is no UTF-8 text: UTF-16 has one in every second where letters are ASCII."""
+"""With more than one NUL byte in so many it is not UTF-8 text: in UTF-16 every second byte of ASCII letters is one."""
 
 
 def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
-    r"""Yield ``(1-based number, line)`` without line ends, in constant memory.
+    r"""Yield ``(number, line)`` from 1, without line ends, in constant memory.
 
-    Lines end at ``\n`` alone, less one ``\r`` before it: U+0085, U+2028 and their like are characters of the text. A
-    file whose beginning has ``\r`` and no ``\n`` is one of ``\r`` line ends. Gzip is told by its first bytes, whatever
-    the name. A byte order mark is dropped; that of UTF-8, UTF-16 or UTF-32 names the encoding, else it is
-    ``encoding``, else UTF-8: no other is ever guessed.
+    A line ends at ``\n``, less one ``\r`` before it; U+0085, U+2028 and their like are characters of the text. A file
+    whose beginning has ``\r`` and no ``\n`` has ``\r`` line ends. Gzip is recognised by its first bytes.
 
-    Raises MissingResourceError when the file is not there and InputDataError (``file:line``) for bytes that are not
-    of the encoding, UTF-16 without its mark (known by its NUL bytes, or said without its byte order) and a broken gzip
-    file.
+    Args:
+        path: The file.
+        encoding: Of a file without a byte order mark; None is UTF-8. It is never guessed.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: With ``file:line``: bytes are not of the encoding, UTF-16 has neither its mark nor a byte order,
+            or the gzip data is broken.
     """
     with _opened(path) as (stream, reached):
         head = _head(stream)
@@ -54,9 +57,16 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
 
 
 def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
-    r"""The whole of a file that can only be read as one; ``\r\n`` and lone ``\r`` become ``\n`` unless ``keep_ends``.
+    r"""Read the whole of a file that can only be read as one.
 
-    Raises what ``numbered_lines`` raises, and InputDataError for more than ``LARGEST_WHOLE`` bytes.
+    Args:
+        path: The file.
+        encoding: As for ``numbered_lines``.
+        keep_ends: Leave ``\r\n`` and lone ``\r`` as they are; else they become ``\n``.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: As ``numbered_lines`` raises it, and for more than ``LARGEST_WHOLE`` bytes.
     """
     with _opened(path) as (stream, _):
         head = _head(stream)
@@ -105,7 +115,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, list[int]]]:
     try:
         with path.open("rb") as plain:
             packed = plain.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        # buffered, because gzip's own readline is several times slower
+        # buffered, because gzip's readline is several times slower
         with io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb") as stream:
             yield stream, reached
     except FileNotFoundError as error:
@@ -122,7 +132,7 @@ def _head(stream: BinaryIO) -> bytes:
     try:
         head = stream.read(_CHUNK)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        head = b""  # met again while lines are read, with its line
+        head = b""  # raised again while lines are read, with its line
     stream.seek(0)
     return head
 
@@ -140,10 +150,10 @@ def _codec(head: bytes, said: str | None, path: Path) -> str:
     return codec
 
 
-def _undecodable(raw: bytes, place: int | None, codec: str, *, where: str) -> InputDataError:
+def _undecodable(raw: bytes, index: int | None, codec: str, *, where: str) -> InputDataError:
     """Say what the bytes are not, and which encoding they may be; ``place`` is where in the line they are wrong."""
-    wrong = raw[place or 0]
-    at = f"byte {place + 1} of the line is 0x{wrong:02x}" if place is not None else f"byte 0x{wrong:02x}"
+    wrong = raw[index or 0]
+    at = f"byte {index + 1} of the line is 0x{wrong:02x}" if index is not None else f"byte 0x{wrong:02x}"
     line = raw.partition(b"\n")[0].rstrip(b"\r")
     likely = [name for name in _LIKELY if name != codec and b"\0" not in line and _decodes(line, name)]
     readings = " and ".join(f"as {name.upper()} {line.decode(name)[:20]!r}" for name in likely)

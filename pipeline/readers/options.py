@@ -55,7 +55,7 @@ class ReadOptions(BaseModel):
     labels: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """The names of tags that are written as numbers, in their order."""
     tag_map: Mapping[str, Name] | None = None
-    """Type or part-of-speech tag as it is written → entity type; a tag that is not named is no entity."""
+    """Type or part-of-speech tag as it is written → entity type; a tag that is not named is not an entity."""
 
 
 DEFAULT = ReadOptions()
@@ -69,10 +69,19 @@ def options_from(
     others: Iterable[str] = (),
     refusal: type[SsmiError] = InputDataError,
 ) -> ReadOptions:
-    """Check what a person gave; ``source`` names it in errors, ``others`` are keys that its reader took out before.
+    """Check the options that a user gave.
 
-    Raises ``refusal`` (ParameterError for what was given on the command line) naming every mistake at once, as
-    ``key: what is wrong``.
+    Args:
+        tree: Key → value.
+        source: What errors call them.
+        others: Keys that belong to another reader.
+        refusal: The error to raise; ParameterError for the command line.
+
+    Returns:
+        The options.
+
+    Raises:
+        InputDataError: Or ``refusal``: every mistake at once, as ``key: what is wrong``.
     """
     try:
         return ReadOptions.model_validate(tree)

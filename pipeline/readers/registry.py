@@ -44,12 +44,12 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    """Endings that settle the matter (a ``.gz`` behind them is ignored)."""
+    """Endings that decide (``.gz`` after them is ignored)."""
     recognises: Callable[[list[str]], bool]
     """Whether the first lines that are neither blank nor begin with ``#`` look like it; asked in this order."""
     read: Callable[[Path, ReadOptions, ReadReport], Iterator[Sentence]]
     endings: tuple[str, ...] = ()
-    """Other endings under which such files come, which settle nothing."""
+    """Other endings under which such files come, which do not decide."""
     files: Callable[[Path], list[Path]] | None = None
     """Of a format that may be a folder: the files that are read for a path, none if it is not of this format."""
     maps_types: bool = False
@@ -123,22 +123,31 @@ def format_named(name: str, *, source: str) -> Format:
 
 def files_of(path: Path) -> list[Path]:
     """The files that are read for a path: those of a folder's format, else the path itself."""
-    found = (entry.files(path) for entry in FORMATS if entry.files is not None)
-    return next(filter(None, found), None) or [path]
+    of_folder = (entry.files(path) for entry in FORMATS if entry.files is not None)
+    return next(filter(None, of_folder), None) or [path]
 
 
 def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Iterator[Sentence], ReadReport]:
-    """Read a raw file of any known format, told by ``options``, its ending, else by its first lines.
+    """Read a raw file of any known format.
 
-    Returns the sentences, which stream in constant memory, and a report that is complete when they are exhausted.
+    The format is what ``options`` say, else what the ending says, else what the first lines look like.
 
-    Raises MissingResourceError when the file is not there and InputDataError for an unknown format; while iterating,
-    InputDataError with ``file:line`` where the file breaks its format, and when it holds no sentence.
+    Args:
+        path: The file, or a folder of a format that has folders.
+        options: How the file is read.
+
+    Returns:
+        The sentences, which stream in constant memory, and a report that is complete when they are exhausted.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: The format is unknown. While iterating, with ``file:line``: the file breaks its format, or holds
+            no sentence.
     """
-    found = _format_of(path, options)
-    report = ReadReport(path, found.name)
-    sentences = found.read(path, options, report)
-    if options.tag_map is not None and not found.maps_types:
+    file_format = _format_of(path, options)
+    report = ReadReport(path, file_format.name)
+    sentences = file_format.read(path, options, report)
+    if options.tag_map is not None and not file_format.maps_types:
         sentences = _mapped(sentences, options.tag_map, report)
     return _counted(sentences, report), report
 
@@ -159,19 +168,19 @@ def _format_of(path: Path, options: ReadOptions) -> Format:
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]
     by_suffix = (entry for entry in FORMATS if suffixes and suffixes[-1] in entry.suffixes)
-    found = next(by_suffix, None) or next(entry for entry in FORMATS if entry.recognises(head))
-    return _json_format(path, options) if found.name == "jsonl" else found
+    by_lines = next(by_suffix, None) or next(entry for entry in FORMATS if entry.recognises(head))
+    return _json_format(path, options) if by_lines.name == "jsonl" else by_lines
 
 
 def _json_format(path: Path, options: ReadOptions) -> Format:
     row = first_value(path, encoding=options.encoding)
-    found = [name for name, looks_like in JSON_FORMATS.items() if isinstance(row, dict) and looks_like(row)]
-    if len(found) > 1:
+    candidates = [name for name, looks_like in JSON_FORMATS.items() if isinstance(row, dict) and looks_like(row)]
+    if len(candidates) > 1:
         raise InputDataError(
-            f"{path}: the first row may be one of {' or of '.join(found)}",
-            next_step=f"write `format: {found[0]}` (or what it is) into dataset.yaml beside the file",
+            f"{path}: the first row may be one of {' or of '.join(candidates)}",
+            next_step=f"write `format: {candidates[0]}` (or what it is) into dataset.yaml beside the file",
         )
-    return format_named(found[0] if found else "jsonl", source=str(path))
+    return format_named(candidates[0] if candidates else "jsonl", source=str(path))
 
 
 def _mapped(sentences: Iterator[Sentence], tag_map: Mapping[str, str], report: ReadReport) -> Iterator[Sentence]:

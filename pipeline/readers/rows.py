@@ -45,11 +45,12 @@ def read_rows(
 
     Of entities that overlap or nest the longer stays (of equals the earlier); the others are counted as skipped, and so
     are rows without characters and what ``LOST_KEYS`` names. Text is taken as it is, line breaks included. Tokens of
-    several characters are cut into characters. ``labels``: the file's own names of tags that are numbers, where the
+    several characters are cut into characters. ``labels``: the file's names of tags that are numbers, where the
     options give none.
 
-    Raises InputDataError with the row's place for rows that are not such objects, different entities under two keys,
-    offsets outside the text and entities that quote another text than stands there.
+    Raises:
+        InputDataError: With the row's number for rows that are not such objects, different entities under two keys,
+            offsets outside the text and entities that quote another text than stands there.
     """
     with closing(_objects(rows, None)) as objects:
         first = next(objects, None)

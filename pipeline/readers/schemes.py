@@ -31,7 +31,7 @@ _SPELT = {
     "outside": "o and 0 are read as O",
     "case": "roles in small letters are read as capitals (b-ORG as B-ORG)",
     "separator": "another sign between role and type is read as a dash (B_ORG as B-ORG)",
-    "suffix": "roles behind the type are read as before it (ORG-B as B-ORG)",
+    "suffix": "roles after the type are read as before it (ORG-B as B-ORG)",
 }
 
 
@@ -48,16 +48,16 @@ class Notation:
 
 @lru_cache(maxsize=4096)
 def plain_tag(tag: str) -> tuple[str, Spelling] | None:
-    """A tag as ``O`` or ``<role>-<type>``, and how it was spelt; None for what is no tag."""
+    """A tag as ``O`` or ``<role>-<type>``, and how it was spelt; None for what is not a tag."""
     if tag == OUTSIDE:
         return OUTSIDE, ""
     if tag in ("o", "0"):
         return OUTSIDE, "outside"
-    if found := _ROLE_FIRST.fullmatch(tag):
-        role, separator, label = found.groups()
+    if match := _ROLE_FIRST.fullmatch(tag):
+        role, separator, label = match.groups()
         return f"{role.upper()}-{label}", "separator" if separator != "-" else "" if role.isupper() else "case"
-    if found := _ROLE_LAST.fullmatch(tag):
-        return f"{found[2]}-{found[1]}", "suffix"
+    if match := _ROLE_LAST.fullmatch(tag):
+        return f"{match[2]}-{match[1]}", "suffix"
     return None
 
 
@@ -108,7 +108,8 @@ class TagCensus:
         else BIO. BILOU is BIOES with other letters. A file in which entities begin with I-, and with B- only where one
         of the same type stands before them, is IOB1.
 
-        Raises InputDataError for mixtures, naming the first line of each party, and for numbers in place of names.
+        Raises:
+            InputDataError: For mixtures, naming the first line of each party, and for numbers instead of names.
         """
         self._check_spellings()
         counts: Counter[str] = Counter()
@@ -154,7 +155,7 @@ class TagCensus:
                 counts[other], lines[other] = counts.pop(role), lines.pop(role)
 
     def _read(self, tag: str, line: int) -> str:
-        """A tag met for the first time, as it should be."""
+        """Read a tag that occurs for the first time; return it as ``<role>-<type>``."""
         where = at_line(self._path, line)
         if tag.isdecimal() and (self._labels is not None or tag != "0"):
             return self._named(tag, line, where)
@@ -168,10 +169,10 @@ class TagCensus:
                 f"{where}: {tag[:40]!r} is several tags in one",
                 next_step="write nested entities as JSON lines with offsets (the longer of two stays), or one tag each",
             )
-        found = plain_tag(tag)
-        if found is None:
+        read = plain_tag(tag)
+        if read is None:
             raise self._no_tag(tag, where)
-        plain, spelling = found
+        plain, spelling = read
         if tag != OUTSIDE:
             self._spelt.setdefault(spelling, (tag, line))
         return plain
@@ -184,10 +185,10 @@ class TagCensus:
                 f"{where}: tag {tag}, but `labels` names {len(self._labels)} (0 to {len(self._labels) - 1})",
                 next_step="name every tag in dataset.yaml, in the order of their numbers",
             )
-        found = plain_tag(self._labels[int(tag)])
-        if found is None:
+        read = plain_tag(self._labels[int(tag)])
+        if read is None:
             raise self._no_tag(self._labels[int(tag)], where)
-        return found[0]
+        return read[0]
 
     def _no_tag(self, tag: str, where: str) -> InputDataError:
         if len(tag.rstrip(_SEPARATORS)) == 1 and tag[0] in _ROLES:

@@ -37,20 +37,20 @@ class ReadReport:
     format: str
     """Name of the format in the registry."""
     scheme: TagScheme | None = None
-    """The tag scheme found, or None where the file gives spans and no tags."""
+    """The tag scheme, or None where the file gives spans and no tags."""
     n_sentences: int = 0
     n_characters: int = 0
     n_entities: int = 0
     types: set[str] = field(default_factory=set)
-    """Entity types met."""
+    """Entity types that occur."""
     repairs: dict[str, int] = field(default_factory=dict)
-    """Reason → how often something ill-formed was put right."""
+    """Reason → how often something ill-formed was repaired."""
     skipped: dict[str, int] = field(default_factory=dict)
     """Reason → how much was left out."""
     first_lines: dict[str, list[int]] = field(default_factory=dict)
-    """Reason (of either kind) → the first few lines of the raw file on which it was met."""
+    """Reason (of either kind) → the first few lines of the raw file on which it occurs."""
     notes: list[str] = field(default_factory=list)
-    """Decisions about the whole file that a person should know of."""
+    """Decisions about the whole file that a user should know about."""
 
     def repair(self, reason: str, line: int) -> None:
         """Count one repair."""

@@ -44,7 +44,7 @@ class Marked(NamedTuple):
     text: str
     spans: Sequence[RawSpan]
     where: str = ""
-    """What errors call the place; left out, ``file:line`` of the file that is read."""
+    """What errors call the location; by default ``file:line`` of the file that is read."""
 
 
 def marked_sentences(
@@ -54,21 +54,24 @@ def marked_sentences(
 
     ``read`` is called once or twice, each time to start anew, with the report that it should count in.
 
-    Raises InputDataError as ``OffsetCensus`` and ``checked_spans`` do.
+    Raises:
+        InputDataError: As ``OffsetCensus`` and ``checked_spans`` do.
     """
     unit: Unit = "code-points"
     if options.offsets == "auto":
         census = OffsetCensus()
-        with suppress(InputDataError):  # met again below, after the sentences before it
+        with suppress(InputDataError):  # raised again below, after the sentences before it
             for marked in read(ReadReport(path, report.format)):
                 census.add(marked.text, marked.spans, where=marked.where or at_line(path, marked.line))
         unit = census.unit(report)
     else:
         unit = options.offsets
-    for line, text, spans, where in read(report):
-        found = checked_spans(spans, text=text, unit=unit, where=where or at_line(path, line), line=line, report=report)
+    for line, text, marked_spans, where in read(report):
+        spans = checked_spans(
+            marked_spans, text=text, unit=unit, where=where or at_line(path, line), line=line, report=report
+        )
         if text:
-            yield Sentence(tuple(text), found, line)
+            yield Sentence(tuple(text), spans, line)
         else:
             report.skip(EMPTY_TEXT, line)
 
@@ -76,24 +79,24 @@ def marked_sentences(
 class OffsetCensus:
     """Finds out whether the offsets of a file count code points or UTF-16 units (JavaScript's and Java's).
 
-    The two differ only behind characters beyond U+FFFF, emoji for example, so nearly all texts say nothing.
+    The two differ only after a character beyond U+FFFF, an emoji for example, so most texts do not tell.
     """
 
     def __init__(self) -> None:
-        self._points = ""  # the first place at which only code points agree with the quoted text
+        self._points = ""  # the first location where only code points agree with the quoted text
         self._units = ""  # the same of UTF-16 units
-        self._inside = ""  # the first place at which an entity lies inside the text only if UTF-16 units are counted
+        self._inside = ""  # the first location where an entity lies inside the text only if UTF-16 units are counted
         self._whole = False  # some entity would begin or end inside a character if UTF-16 units were counted
-        self._open = ""  # the first place at which either may be meant
+        self._open = ""  # the first location where either may be meant
 
     def add(self, text: str, spans: Iterable[RawSpan], *, where: str) -> None:
         """Look at one text and its entities."""
         if not text or max(text) <= _LAST_OF_PLANE_0:
             return
-        places = _utf16_places(text)
+        code_point_of = _utf16_places(text)
         for span in spans:
             points = text[span.start : span.end] if 0 <= span.start < span.end <= len(text) else None
-            begin, end = places.get(span.start), places.get(span.end)
+            begin, end = code_point_of.get(span.start), code_point_of.get(span.end)
             units = text[begin:end] if begin is not None and end is not None and begin < end else None
             if begin == span.start and end == span.end:
                 continue  # nothing beyond U+FFFF before its end
@@ -112,7 +115,8 @@ class OffsetCensus:
     def unit(self, report: ReadReport) -> Unit:
         """What the offsets count, with a note in ``report`` wherever that is not plain.
 
-        Raises InputDataError when quoted texts say both.
+        Raises:
+            InputDataError: Quoted texts say both.
         """
         if self._units and self._points:
             raise InputDataError(
@@ -147,11 +151,12 @@ def checked_spans(
 ) -> tuple[Span, ...]:
     """The entities of one text in code points, sorted; of those that overlap the longer stays, the others are counted.
 
-    Raises InputDataError (beginning with ``where``) for empty or outside stretches, offsets inside a character, a
-    quoted text that does not stand there, and types that cannot be.
+    Raises:
+        InputDataError: Beginning with ``where``, for empty or outside stretches, offsets inside a character, a
+            quoted text that does not stand there, and types that cannot be.
     """
-    places = _utf16_places(text) if unit == "utf-16" and text and max(text) > _LAST_OF_PLANE_0 else None
-    spans = [_checked(item, text=text, unit=unit, places=places, where=where) for item in items]
+    code_point_of = _utf16_places(text) if unit == "utf-16" and text and max(text) > _LAST_OF_PLANE_0 else None
+    spans = [_checked(item, text=text, unit=unit, code_point_of=code_point_of, where=where) for item in items]
     return without_overlaps(spans, line=line, report=report)
 
 
@@ -160,8 +165,8 @@ def without_overlaps(spans: Iterable[Span], *, line: int, report: ReadReport) ->
     kept: list[Span] = []
     # sorted() is stable, so of two entities on one stretch the one written first stays
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
-        place = bisect_left(kept, span.end, key=lambda other: other.start)  # the last that starts before its end
-        if place and kept[place - 1].end > span.start:
+        index = bisect_left(kept, span.end, key=lambda other: other.start)  # the last that starts before its end
+        if index and kept[index - 1].end > span.start:
             report.skip(OVERLAPPING_ENTITY, line)
         else:
             insort(kept, span)
@@ -178,26 +183,26 @@ def check_label(label: str, *, where: str) -> None:
     )
 
 
-def _checked(item: RawSpan, *, text: str, unit: Unit, places: dict[int, int] | None, where: str) -> Span:
+def _checked(item: RawSpan, *, text: str, unit: Unit, code_point_of: dict[int, int] | None, where: str) -> Span:
     shown = f"entity {item.shown or [item.start, item.end, item.label]}"
     start, end = item.start, item.end
     if start >= end:
         raise _wrong(f"{where}: {shown} starts where it ends or later")
-    length = len(text) + (sum(mark > _LAST_OF_PLANE_0 for mark in text) if places is not None else 0)
+    length = len(text) + (sum(mark > _LAST_OF_PLANE_0 for mark in text) if code_point_of is not None else 0)
     if start < 0 or end > length:
         counted = "UTF-16 units" if unit == "utf-16" else "code points"
         raise _wrong(
             f"{where}: {shown} lies outside the text of {length} {counted}{_other_unit(text, start, end, unit)}"
         )
-    if places is not None:
-        if start not in places or end not in places:
+    if code_point_of is not None:
+        if start not in code_point_of or end not in code_point_of:
             raise _wrong(f"{where}: {shown} begins or ends inside a character, if offsets count UTF-16 units")
-        start, end = places[start], places[end]
-    found = text[start:end]
+        start, end = code_point_of[start], code_point_of[end]
+    text_there = text[start:end]
     for quoted in item.quoted:
-        if quoted != found:
+        if quoted != text_there:
             raise _wrong(
-                f"{where}: {shown} quotes {quoted!r}: the text holds {found!r} there "
+                f"{where}: {shown} quotes {quoted!r}: the text holds {text_there!r} there "
                 f"({'UTF-16 units' if unit == 'utf-16' else 'code points'} count){_why(text, start, end, quoted)}"
             )
     check_label(item.label, where=where)
@@ -205,7 +210,7 @@ def _checked(item: RawSpan, *, text: str, unit: Unit, places: dict[int, int] | N
 
 
 def _utf16_places(text: str) -> dict[int, int]:
-    """UTF-16 offset → code-point offset, for every place between two characters and both ends."""
+    """UTF-16 offset → code-point offset, at every border of a character."""
     lengths = (2 if mark > _LAST_OF_PLANE_0 else 1 for mark in text)
     return {units: points for points, units in enumerate(accumulate(lengths, initial=0))}
 
@@ -227,7 +232,7 @@ def _why(text: str, start: int, end: int, quoted: str) -> str:
 
 
 def _short(where: str, report: ReadReport) -> str:
-    """A place without its folder: notes go where no path of a machine may."""
+    """A location without its folder: notes must not hold a path of this machine."""
     return where.removeprefix(f"{report.path.parent}/")
 
 

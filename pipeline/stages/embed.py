@@ -1,4 +1,4 @@
-"""Segments → vectors: the vocabulary's own, and BERT's for those outside it (paper: E(s_i))."""
+"""Segments → vectors: the vocabulary's where it has the word, else BERT's (paper: E(s_i))."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.statistics import EmbedStatistics, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.oov import SpanMeanAccumulator, fit_alignment
+from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
 from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, save_alignment
@@ -34,8 +34,8 @@ from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
 
-MOST_UNKNOWN, MOST_UNKNOWN_UNSAID = 0.5, 0.05
-"""Shares of the Chinese characters of a data set: with more unknown to it an encoder is refused, or it is said."""
+MOST_UNKNOWN, MOST_UNKNOWN_UNREPORTED = 0.5, 0.05
+"""Shares of a data set's Chinese characters: with more unknown to it an encoder is refused, or this is reported."""
 
 
 @dataclass(frozen=True)
@@ -55,40 +55,53 @@ def work(context: StageContext, folder: Path) -> StageReport:
     counts = _count_segments(context)
     _check_characters(counts, encoder_of(context), context)
     rows = _distinct_rows(counts, vocabulary)
-    n_met, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
+    n_in_dataset, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
     if params.context == "isolated":
-        rows += _precomputed_rows(params.precompute_words, vocabulary, met={row["segment"] for row in rows})
+        rows += _precomputed_rows(params.precompute_words, vocabulary, in_dataset={row["segment"] for row in rows})
     tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
     oov = [row["segment"] for row in rows if not row["boundary_id"]]
     vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
     fit_quality = None
+    oov_rows = [row["segment_id"] for row in rows if not row["boundary_id"]]
     if params.space == "aligned":
-        fit_on = _fit_words(counts["train"], vocabulary, context)
-        bert = _bert_vectors([*oov, *fit_on], context)
-        fit = partial(fit_alignment, bert[len(oov) :], ridge=params.ridge, seed=params.seed)
-        targets = vocabulary.vectors[[vocabulary[word] for word in fit_on]]
-        alignment = run_single_threaded(fit, targets)
-        aligned = run_single_threaded(alignment.apply, bert[: len(oov)])
-        vectors[[row["segment_id"] for row in rows if not row["boundary_id"]]] = aligned
+        alignment, vectors[oov_rows] = _aligned_vectors(oov, counts["train"], vocabulary, context)
         save_alignment(alignment, folder / ALIGNMENT_FILE)
         fit_quality = alignment_fit(alignment)
     else:
-        own = _bert_vectors(oov, context)
-        bert = np.zeros((len(rows), own.shape[1]), dtype=np.float32)
-        bert[[row["segment_id"] for row in rows if not row["boundary_id"]]] = normalised(own)
+        oov_vectors = _bert_vectors(oov, context)
+        bert = np.zeros((len(rows), oov_vectors.shape[1]), dtype=np.float32)
+        bert[oov_rows] = normalised(oov_vectors)
         np.save(folder / BERT_SEGMENTS_FILE, bert, allow_pickle=False)
-        boundaries = normalised(encode_words(list(vocabulary.words), context, label="embed boundaries"))
-        none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
-        np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
+        _save_boundaries(folder, vocabulary, context)
     np.save(folder / VECTORS_FILE, vectors, allow_pickle=False)
     statistics = EmbedStatistics(
-        distinct_segments=n_met,
+        distinct_segments=n_in_dataset,
         oov_segments=n_outside,
-        precomputed_segments=len(rows) - n_met,
+        precomputed_segments=len(rows) - n_in_dataset,
         encoder_digest=encoder_of(context).digest,
         alignment=fit_quality,
     )
     return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics.to_json())
+
+
+def _aligned_vectors(
+    oov: Sequence[str], train: Counter[str], vocabulary: Vocabulary, context: StageContext
+) -> tuple[Alignment, FloatMatrix]:
+    """Fit the map to the vocabulary's space; return it with the vectors of ``oov`` there. Shape: (oov, d)."""
+    params = context.params.embed
+    fit_on = _fit_words(train, vocabulary, context)
+    bert = _bert_vectors([*oov, *fit_on], context)
+    fit = partial(fit_alignment, bert[len(oov) :], ridge=params.ridge, seed=params.seed)
+    targets = vocabulary.vectors[[vocabulary[word] for word in fit_on]]
+    alignment = run_single_threaded(fit, targets)
+    return alignment, run_single_threaded(alignment.apply, bert[: len(oov)])
+
+
+def _save_boundaries(folder: Path, vocabulary: Vocabulary, context: StageContext) -> None:
+    """Write BERT's unit vectors of all boundaries; row 0, no boundary, is zero."""
+    boundaries = normalised(encode_words(list(vocabulary.words), context, label="embed boundaries"))
+    none = np.zeros((1, boundaries.shape[1]), dtype=np.float32)
+    np.save(folder / BERT_BOUNDARIES_FILE, np.vstack([none, boundaries]), allow_pickle=False)
 
 
 def _count_segments(context: StageContext) -> dict[str, Counter[str]]:
@@ -108,29 +121,30 @@ def count_part(path: Path) -> Counter[str]:
     return Counter(segment for row in column.to_pylist() for segment in row)
 
 
-def _check_characters(counts: Mapping[str, Counter[str]], found: EncoderFolder, context: StageContext) -> None:
-    """Refuse an encoder to which most Chinese characters of the data set are unknown, and tell of one that lacks many.
+def _check_characters(counts: Mapping[str, Counter[str]], encoder: EncoderFolder, context: StageContext) -> None:
+    """Refuse an encoder to which most Chinese characters of the data set are unknown; report one that lacks many.
 
     Raises InputDataError.
     """
-    tokens = CharacterTokens(encoder_vocabulary(found.path))
-    met: Counter[str] = Counter()
+    tokens = CharacterTokens(encoder_vocabulary(encoder.path))
+    counted: Counter[str] = Counter()
     for segments in counts.values():
         for segment, n in segments.items():
             for character in segment:
                 if "\u4e00" <= character <= "\u9fff":
-                    met[character] += n
-    unknown = Counter({character: n for character, n in met.items() if not tokens.knows(character)})
-    share = unknown.total() / max(1, met.total())
-    if share <= MOST_UNKNOWN_UNSAID:
+                    counted[character] += n
+    unknown = Counter({character: n for character, n in counted.items() if not tokens.knows(character)})
+    share = unknown.total() / max(1, counted.total())
+    if share <= MOST_UNKNOWN_UNREPORTED:
         return
     examples = "".join(character for character, _ in unknown.most_common(10))
-    said = (
-        f"{found.name}: {share:.0%} of the Chinese characters of {context.dataset} are unknown to it ({examples} first)"
+    message = (
+        f"{encoder.name}: {share:.0%} of the Chinese characters of {context.dataset} are unknown to it"
+        f" ({examples} first)"
     )
     if share > MOST_UNKNOWN:
-        raise InputDataError(said, next_step="name an encoder for Chinese with encoder.name")
-    context.reporter.note(f"{said}; ssmi-cli data check lists them")
+        raise InputDataError(message, next_step="name an encoder for Chinese with encoder.name")
+    context.reporter.note(f"{message}; ssmi-cli data check lists them")
 
 
 def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -> list[dict[str, Any]]:
@@ -148,29 +162,30 @@ def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -
     ]
 
 
-def _precomputed_rows(n: int, vocabulary: Vocabulary, *, met: Set[str]) -> list[dict[str, Any]]:
-    """Rows of frequent words that the data set has no occurrence of."""
-    words = frequent_words(n, unless=lambda word: word in met or word in vocabulary)
+def _precomputed_rows(n: int, vocabulary: Vocabulary, *, in_dataset: Set[str]) -> list[dict[str, Any]]:
+    """Rows of frequent words that do not occur in the data set."""
+    words = frequent_words(n, unless=lambda word: word in in_dataset or word in vocabulary)
     none = dict.fromkeys((f"n_{split}" for split in tables.SPLITS), 0)
     return [
-        {"segment_id": index, "segment": word, "boundary_id": 0, **none} for index, word in enumerate(words, len(met))
+        {"segment_id": index, "segment": word, "boundary_id": 0, **none}
+        for index, word in enumerate(words, len(in_dataset))
     ]
 
 
 def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContext) -> list[str]:
-    """In-vocabulary words to fit the map on: the most frequent segments of train, then the vocabulary's own order.
+    """In-vocabulary words to fit the map on: the most frequent segments of train, then the vocabulary's order.
 
     In sentence context only words that train holds can be embedded, so only those.
     """
     params = context.params.embed
-    n_own = len(vocabulary) - _n_extra_words(context)
+    n_listed = len(vocabulary) - _n_extra_words(context)
     seen = sorted(
-        (word for word in train if 0 < vocabulary.get(word, 0) <= n_own),
+        (word for word in train if 0 < vocabulary.get(word, 0) <= n_listed),
         key=lambda word: (-train[word], vocabulary[word]),
     )
     if params.context == "isolated":
         known = set(seen)
-        ahead = min(params.fit_words + len(seen), n_own)
+        ahead = min(params.fit_words + len(seen), n_listed)
         seen += [word for word in vocabulary.words[:ahead] if word not in known]
     words = seen[: params.fit_words]
     if len(words) < 20:
@@ -195,7 +210,7 @@ def _bert_vectors(words: Sequence[str], context: StageContext) -> FloatMatrix:
 
 def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
     """Mean over all occurrences of the mean last-layer state of each word in its sentences. Shape: (words, width)."""
-    found = encoder_of(context)
+    encoder = encoder_of(context)
     scratch = context.scratch() / "embed"
     scratch.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
@@ -204,7 +219,13 @@ def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
         temporary.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
     parts = parts_of(context.folder("segment"))
     tasks = [
-        _PartTask(found.path, found.digest, tables.part_path(context.folder("prepare"), split, number), path, wanted)
+        _PartTask(
+            encoder=encoder.path,
+            digest=encoder.digest,
+            sentences=tables.part_path(context.folder("prepare"), split, number),
+            segments=path,
+            wanted=wanted,
+        )
         for split, number, path in parts
     ]
     sums: DoubleMatrix | None = None
@@ -225,14 +246,14 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
     encoder = open_encoder(task.encoder, task.digest)
     sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["characters"])
     segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
-    found = SpanMeanAccumulator({word: index for index, word in enumerate(words)})
+    occurrences = SpanMeanAccumulator({word: index for index, word in enumerate(words)})
     for start in range(0, len(sentences), 32):
         characters = [row["characters"] for row in sentences[start : start + 32]]
         for row, states in zip(segments[start : start + 32], encoder.states(characters), strict=True):
-            found.add(states, segments=row["segments"], starts=row["segment_starts"])
-    indices = np.array(sorted(found.sums), dtype=np.int64)
-    stacked = np.stack([found.sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
-    return indices, stacked, np.array([found.counts[index] for index in indices], dtype=np.int64)
+            occurrences.add(states, segments=row["segments"], starts=row["segment_starts"])
+    indices = np.array(sorted(occurrences.sums), dtype=np.int64)
+    stacked = np.stack([occurrences.sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
+    return indices, stacked, np.array([occurrences.counts[index] for index in indices], dtype=np.int64)
 
 
 STAGE = Stage(

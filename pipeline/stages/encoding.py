@@ -42,7 +42,6 @@ def encoder_of(context: StageContext) -> EncoderFolder:
     Raises:
         MissingResourceError: There is no encoder of that name.
         InputDataError: Its type is not supported.
-
     """
     params = context.params.encoder
     return find_encoder(params.name, revision=params.revision, root=context.root, reporter=context.reporter)
@@ -75,7 +74,6 @@ def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Fro
 
     Returns:
         The encoder, in float32.
-
     """
     from ssmi.pipeline.encoder import FrozenEncoder  # loads torch and transformers
 
@@ -95,7 +93,6 @@ def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> 
 
     Returns:
         One vector a word, in the order of ``words``. Shape: (words, width).
-
     """
     encoder = encoder_of(context)
     order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))

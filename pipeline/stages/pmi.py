@@ -40,7 +40,7 @@ class _LocalTask:
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The unlabelled texts, by place in the list and file name."""
+    """The unlabelled texts, by index in the list and file name."""
     return {f"unlabelled/{index}/{path.name}": digest_file(path) for index, path in enumerate(_unlabelled(context))}
 
 
@@ -79,7 +79,7 @@ def _unlabelled(context: StageContext) -> list[Path]:
     paths = [Path(os.path.normpath(context.root / name)) for name in context.params.pmi.unlabelled]
     for path in paths:
         if not path.is_file():
-            raise MissingResourceError(f"{path}: no such text", next_step="mend pmi.unlabelled in params.yaml")
+            raise MissingResourceError(f"{path}: no such text", next_step="fix pmi.unlabelled in params.yaml")
     return paths
 
 
@@ -132,14 +132,14 @@ def local_part(task: _LocalTask) -> tuple[int, int]:
     weights = open_weights(task.pairs)
     rows: list[dict[str, Any]] = []
     for sentence in tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"]):
-        found: list[Match] = trie.sentence_matches(sentence["characters"])
+        matches: list[Match] = trie.sentence_matches(sentence["characters"])
         rows.append(
             {
                 "sentence_id": sentence["sentence_id"],
-                "match_starts": [start for start, _, _ in found],
-                "match_ends": [end for _, end, _ in found],
-                "match_ids": [boundary for _, _, boundary in found],
-                "local_ids": weights.local_boundaries(sentence["characters"], found),
+                "match_starts": [start for start, _, _ in matches],
+                "match_ends": [end for _, end, _ in matches],
+                "match_ids": [boundary for _, _, boundary in matches],
+                "local_ids": weights.local_boundaries(sentence["characters"], matches),
             }
         )
     tables.write_rows(task.target, schema.MATCHES, rows)

@@ -28,16 +28,16 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
     Also the groups of labels, which a listed data set has without a ``dataset.yaml``.
     """
     files = _find(context)
-    found = {
+    inputs = {
         f"raw/{split}/{file.name}": digest_file(file)
         for split, path in sorted(files.splits.items())
         for file in files_of(path)
     }
     if files.description is not None:
-        found["raw/dataset.yaml"] = digest_file(files.description)
+        inputs["raw/dataset.yaml"] = digest_file(files.description)
     if files.label_groups:
-        found["label_groups"] = digest_json({name: list(each) for name, each in files.label_groups.items()})
-    return found
+        inputs["label_groups"] = digest_json({name: list(each) for name, each in files.label_groups.items()})
+    return inputs
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -50,7 +50,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         written[split] = _write_split(folder, split, sentences, context=context)
         reports[report.path] = report
     _check_groups(files.label_groups, reports.values())
-    for note in (*files.notes, *_told(list(reports.values()))):
+    for note in (*files.notes, *_notes(list(reports.values()))):
         context.reporter.note(f"prepare: {note}")
     return StageReport(
         rows_in=sum(report.n_sentences for report in reports.values()),
@@ -96,8 +96,8 @@ def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, I
                 yield split, sentences, report
 
 
-def _told(reports: Sequence[ReadReport]) -> Iterator[str]:
-    """What a person should know of the files that were read."""
+def _notes(reports: Sequence[ReadReport]) -> Iterator[str]:
+    """What a user should know about the files that were read."""
     for report in reports:
         yield from (f"{report.path.name}: {note}" for note in report.notes)
         if summary := report.summary():

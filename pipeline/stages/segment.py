@@ -45,26 +45,26 @@ def work(context: StageContext, folder: Path) -> StageReport:
     parts = parts_of(context.folder("prepare"))
     user_dict = _user_dict(context)
     digest = digest_file(user_dict) if user_dict is not None and user_dict.is_file() else ""
-    # Opened here first, so that a dictionary that cannot be used is told of before any work.
+    # Opened here first, so that an unusable dictionary is reported before any work.
     open_segmenter(params.engine, hmm=params.hmm, user_dict=user_dict, digest=digest)
     tasks = [
         _Task(path, tables.part_path(folder, split, number), params.engine, params.hmm, user_dict, digest)
         for split, number, path in parts
     ]
     done = list(context.map_tasks(segment_part, tasks, sizes=part_sizes(parts), label="segment"))
-    told = {} if user_dict is None else {"user_dictionary": _told(context, user_dict)}
+    dictionary = {} if user_dict is None else {"user_dictionary": _dictionary_statistics(context, user_dict)}
     return StageReport(
         rows_in=sum(part.n_sentences for part in done),
         rows_out=sum(part.n_sentences for part in done),
         statistics={
             "segments": sum(part.n_segments for part in done),
-            **told,
+            **dictionary,
         },
     )
 
 
-def _told(context: StageContext, path: Path) -> dict[str, Any]:
-    """What is odd in a user dictionary, as facts; also said."""
+def _dictionary_statistics(context: StageContext, path: Path) -> dict[str, Any]:
+    """What is odd in a user dictionary: reported to the user, and returned for the manifest."""
     words = read_user_dictionary(path)
     never = [f"{at_line(path.name, one.line)} {one.word!r} ({one.never})" for one in words if one.never]
     again = [f"{at_line(path.name, one.line)} {one.word!r} (again on line {last})" for one, last in repeated(words)]

@@ -21,7 +21,7 @@ from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 COSINES_FILE = "cosines.parquet"
-QUESTIONS_PER_TASK = 2048
+QUERIES_PER_TASK = 2048
 
 
 @dataclass(frozen=True)
@@ -52,14 +52,14 @@ def work(context: StageContext, folder: Path) -> StageReport:
     """Collect the distinct queries, answer them grouped by character, and number them for every sentence."""
     parts = parts_of(context.folder("segment"))
     part_tasks = [_part_task(context, split, number, path) for split, number, path in parts]
-    queries = _distinct_questions(context, parts, part_tasks)
+    queries = _distinct_queries(context, parts, part_tasks)
     counts = _answer(context, folder, queries)
     id_of = {query: index for index, query in enumerate(queries)}
     n_sentences = n_characters = 0
     with context.reporter.task("number selections", total=sum(part_sizes(parts)), unit="sentences") as advance:
         for (split, number, _), task in zip(parts, part_tasks, strict=True):
             rows = []
-            for index, asked in questions_of_part(task):
+            for index, asked in queries_of_part(task):
                 rows.append({"sentence_id": index, "selection_ids": [id_of[query] for query in asked]})
                 n_characters += len(asked)
             tables.write_rows(tables.part_path(folder, split, number), schema.SELECTION_IDS, rows)
@@ -82,22 +82,22 @@ def _part_task(context: StageContext, split: str, number: int, segments: Path) -
     )
 
 
-def _distinct_questions(
+def _distinct_queries(
     context: StageContext, parts: list[tuple[str, int, Path]], tasks: list[_PartTask]
 ) -> list[SelectionQuery]:
-    """All distinct queries, sorted, so that those of one character stand together."""
+    """All distinct queries, sorted, so that those of one character are adjacent."""
     distinct: set[SelectionQuery] = set()
-    for found in context.map_tasks(distinct_of_part, tasks, sizes=part_sizes(parts), label="collect selections"):
-        distinct |= found
-    return sorted(distinct, key=lambda query: (query[0], query[1], query[2] or ()))
+    for of_part in context.map_tasks(distinct_of_part, tasks, sizes=part_sizes(parts), label="collect selections"):
+        distinct |= of_part
+    return sorted(distinct, key=lambda query: query.order)
 
 
 def distinct_of_part(task: _PartTask) -> set[SelectionQuery]:
     """The distinct queries of one part."""
-    return {query for _, asked in questions_of_part(task) for query in asked}
+    return {query for _, asked in queries_of_part(task) for query in asked}
 
 
-def questions_of_part(task: _PartTask) -> list[tuple[int, list[SelectionQuery]]]:
+def queries_of_part(task: _PartTask) -> list[tuple[int, list[SelectionQuery]]]:
     """(sentence id, the query of each character) for every sentence of one part."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
     sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["sentence_id", "characters"])
@@ -116,14 +116,14 @@ def questions_of_part(task: _PartTask) -> list[tuple[int, list[SelectionQuery]]]
 def _answer(context: StageContext, folder: Path, queries: list[SelectionQuery]) -> dict[str, int]:
     tasks = [
         _SelectTask(
-            queries=queries[start : start + QUESTIONS_PER_TASK],
+            queries=queries[start : start + QUERIES_PER_TASK],
             vocabulary=context.folder("vocab"),
             vocabulary_digest=context.digest("vocab"),
             embed=context.folder("embed"),
             embed_digest=context.digest("embed"),
             params=context.params.selection,
         )
-        for start in range(0, len(queries), QUESTIONS_PER_TASK)
+        for start in range(0, len(queries), QUERIES_PER_TASK)
     ]
     rows: list[dict[str, Any]] = []
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)

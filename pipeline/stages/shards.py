@@ -53,14 +53,14 @@ class _Task:
 def work(context: StageContext, folder: Path) -> StageReport:
     """Write the shards of every split and the tables that go with them."""
     params = context.params.shards
-    found = encoder_of(context)
-    shape = found.shape
-    _check_layers(params, shape.n_layers, encoder=found.name)
+    encoder = encoder_of(context)
+    shape = encoder.shape
+    _check_layers(params, shape.n_layers, encoder=encoder.name)
     max_window = min(params.max_window or shape.max_window, shape.max_window)
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
     parts = parts_of(context.folder("prepare"))
     sizes = part_sizes(parts)
-    tasks = _tasks(context, folder, parts, found=found, labels=labels, max_window=max_window)
+    tasks = _tasks(context, folder, parts, encoder=encoder, labels=labels, max_window=max_window)
     written = list(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
     named = {boundary for part_named, _ in written for boundary in part_named}
     width = _write_boundaries(context, folder, named)
@@ -69,7 +69,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         vocabulary_digest=context.digest("vocab"),
         embed_digest=_inputs(context, "selection")["artifacts/embed"],
         user_dict_digest=_user_dict_digest(context),
-        encoder_digest=found.digest,
+        encoder_digest=encoder.digest,
         encoder_width=shape.width,
         n_tokens=shape.n_tokens,
         max_window=max_window,
@@ -89,7 +89,7 @@ def _tasks(
     folder: Path,
     parts: Sequence[tuple[str, int, Path]],
     *,
-    found: EncoderFolder,
+    encoder: EncoderFolder,
     labels: LabelSet,
     max_window: int,
 ) -> list[_Task]:
@@ -103,8 +103,8 @@ def _tasks(
             target=tables.part_path(folder, split, number),
             selections=context.folder("selection") / SELECTIONS_FILE,
             selections_digest=context.digest("selection"),
-            encoder=found.path,
-            encoder_digest=found.digest,
+            encoder=encoder.path,
+            encoder_digest=encoder.digest,
             scheme=labels.scheme,
             entity_types=labels.entity_types,
             max_window=max_window,
@@ -133,10 +133,10 @@ def _check_layers(params: ShardsParams, n_layers: int, *, encoder: str) -> None:
 
 def _feature_parameters(context: StageContext) -> FeatureParameters:
     """The parameter sections of every stage before this one, so that a trainer can tell what it trains on."""
-    sections: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
     for name in STAGE.upstream:
-        sections.update(manifests.load(context.folder(name)).parameters)
-    return FeatureParameters.model_validate(sections)
+        parameters.update(manifests.load(context.folder(name)).parameters)
+    return FeatureParameters.model_validate(parameters)
 
 
 def _inputs(context: StageContext, stage: str) -> Mapping[str, str]:
@@ -144,9 +144,9 @@ def _inputs(context: StageContext, stage: str) -> Mapping[str, str]:
 
 
 def _user_dict_digest(context: StageContext) -> str | None:
-    """The segmenter's user dictionary, to which text met on line is held."""
-    found = (digest for name, digest in _inputs(context, "segment").items() if name.startswith("user_dict/"))
-    return next(found, None)
+    """The digest of the segmenter's user dictionary; on line the dictionary must be the same."""
+    digests = (digest for name, digest in _inputs(context, "segment").items() if name.startswith("user_dict/"))
+    return next(digests, None)
 
 
 def _entity_types(context: StageContext) -> set[str]:
@@ -214,9 +214,9 @@ def _write_hidden(task: _Task, sentences: list[list[str]], *, n_characters: int)
         offset = 0
         for start in range(0, len(sentences), SENTENCES_PER_ENCODER_BATCH):
             batch = sentences[start : start + SENTENCES_PER_ENCODER_BATCH]
-            for found in encoder.states(batch, max_window=task.max_window):
-                states[offset : offset + len(found)] = found
-                offset += len(found)
+            for matrix in encoder.states(batch, max_window=task.max_window):
+                states[offset : offset + len(matrix)] = matrix
+                offset += len(matrix)
         states.flush()
 
 

@@ -81,7 +81,6 @@ class StageContext:
 
         Returns:
             The results, in the order of ``tasks``.
-
         """
         return self.executor.map(function, tasks, sizes=sizes, label=label, unit=unit, reporter=self.reporter)
 

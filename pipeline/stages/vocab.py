@@ -21,7 +21,7 @@ from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_o
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 NAMED_LINES = 10
-"""So many lines of the extra words that do not join are named; all are counted."""
+"""Of the extra words that do not join, how many a message names; all are counted."""
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
@@ -29,8 +29,8 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
     These are here and not among ``sections`` because without extra words nothing depends on them.
     """
-    found = _find(context)
-    inputs = {f"vectors/{Path(found.name).name}": found.sha256}
+    vectors = _find(context)
+    inputs = {f"vectors/{Path(vectors.name).name}": vectors.sha256}
     extra = _extra_words(context)
     if extra is not None and extra.is_file():
         encoder, embed = encoder_of(context), context.params.embed
@@ -43,20 +43,20 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 def work(context: StageContext, folder: Path) -> StageReport:
     """Keep the words that can be boundaries, as they are read, and index them."""
     params = context.params.vocab
-    found = _find(context)
-    context.reporter.note(f"vocab: reading {found.name}")
+    vectors = _find(context)
+    context.reporter.note(f"vocab: reading {vectors.name}")
     with VocabularyBuilder(folder, max_word_len=params.max_word_len, max_words=params.max_words) as builder:
-        with open_vectors(found.path, encoding=params.encoding) as reader:
+        with open_vectors(vectors.path, encoding=params.encoding) as reader:
             for words, matrix in reader.blocks():
                 builder.add(words, matrix)
                 if builder.full:
                     break
         if not builder.words:
             raise InputDataError(
-                f"{found.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
+                f"{vectors.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
                 next_step="choose Chinese word vectors (vocab.vectors)",
             )
-        context.reporter.note(_said(reader))
+        context.reporter.note(_summary(reader))
         extra = None if params.extra_words is None else _add_extra_words(context, builder)
         n_words = builder.finish()
     skipped = builder.dropped + reader.dropped
@@ -66,7 +66,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         rows_in=reader.n_rows + (extra.listed if extra is not None else 0),
         rows_out=n_words,
         skipped=dict(sorted(skipped.items())),
-        statistics=_statistics(reader, licence=found.licence, extra=extra).to_json(),
+        statistics=_statistics(reader, licence=vectors.licence, extra=extra).to_json(),
     )
 
 
@@ -92,8 +92,8 @@ def _all_read(reader: VectorReader) -> bool:
     return reader.ended or reader.n_rows == reader.n_in_header
 
 
-def _said(reader: VectorReader) -> str:
-    """What was read, as one line."""
+def _summary(reader: VectorReader) -> str:
+    """What was read, as one line for the user."""
     packed = f" in {reader.file.container}" if reader.file.container else ""
     member = f" ({reader.file.member})" if reader.file.member else ""
     repairs = "".join(f", {count:,} {reason}" for reason, count in sorted((+reader.repairs).items()))
@@ -108,10 +108,10 @@ def _said(reader: VectorReader) -> str:
 
 
 def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> ExtraWords:
-    """Let the words of the list join, with ids after all others; tells of those that do not.
+    """Let the words of the list join, with ids after all others; report those that do not.
 
     Their vectors are mapped from BERT's by the map of segments outside the vocabulary, fitted on the vocabulary's first
-    words: here there is no data set whose words could come first.
+    words: there is no data set here whose words could come first.
     """
     path = _extra_words(context)
     assert path is not None

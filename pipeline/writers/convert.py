@@ -15,7 +15,7 @@ from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.writers.formats import FORMATS, Row, Style
 
 _STEP = 100
-"""Sentences of which ``advance`` is told at once."""
+"""Sentences between two calls of ``advance``."""
 
 
 def convert(
@@ -27,14 +27,23 @@ def convert(
     options: ReadOptions = DEFAULT,
     advance: Advance | None = None,
 ) -> ReadReport:
-    """Read ``source`` in whatever format it is and write its sentences to ``target``, whole or not at all.
+    """Read a file of any format and write its sentences in another, whole or not at all.
 
-    ``to`` names the format of the target, ``scheme`` how it writes tags where it writes tags; ``options`` say how the
-    source is read; ``advance`` is told of sentences as they are written. Returns the report of the reading: what was
-    repaired and what was left out.
+    Args:
+        source: The file that is read.
+        target: The file that is written.
+        to: The target's format.
+        scheme: How the target writes tags, in formats that have tags.
+        options: How the source is read.
+        advance: Called with the number of sentences written since the last call.
 
-    Raises ParameterError for an unknown format or scheme, MissingResourceError when there is no source or no folder for
-    the target, InputDataError with ``file:line`` for what cannot be read or what the target's format cannot hold.
+    Returns:
+        The report of the reading: what was repaired and what was left out.
+
+    Raises:
+        ParameterError: The format or scheme is unknown.
+        MissingResourceError: The source, or the folder of the target, does not exist.
+        InputDataError: With ``file:line``: something cannot be read, or the target's format cannot hold it.
     """
     source, target = Path(source), Path(target)
     write = FORMATS.get(to)
@@ -45,7 +54,7 @@ def convert(
             f"scheme {scheme!r} is not written; {nearest(scheme, ROLES)}", next_step="name one of these"
         )
     if not target.parent.is_dir():
-        raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another place")
+        raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another folder")
     if target.is_dir():
         raise InputDataError(f"{target}: a folder", next_step="name a file")
     if target.exists() and any(path.exists() and path.samefile(target) for path in files_of(source)):

@@ -1,6 +1,6 @@
 """Texts with their entities in the formats that people exchange, a piece of output at a time.
 
-Offsets are half-open and count code points. What a format cannot say is refused with the row's place, never changed.
+Offsets are half-open and count code points. What a format cannot say is refused with the row's number, never changed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Row:
     text: str
     entities: Sequence[Span]
     details: Sequence[Mapping[str, Any]] | None = None
-    """Of each entity what is known besides, ``score`` for example, where a tagger found it."""
+    """Of each entity what is known besides, ``score`` for example, from a tagger."""
     score: float | None = None
     """Of the whole row, by which Label Studio can sort."""
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -51,31 +51,32 @@ class Style:
 def jsonl(rows: Iterable[Row], style: Style) -> Iterator[str]:
     """One object a line: the text, the fields that it came with, ``entities``."""
     for row in rows:
-        found = [
+        entities = [
             {"start": one.start, "end": one.end, "label": one.label, "text": row.text[one.start : one.end], **details}
             for one, details in _detailed(row)
         ]
-        yield _json({TEXT_FIELD: row.text, **row.fields, "entities": found}) + "\n"
+        yield _json({TEXT_FIELD: row.text, **row.fields, "entities": entities}) + "\n"
 
 
 def doccano(rows: Iterable[Row], style: Style) -> Iterator[str]:
     """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
     for row in rows:
-        found = [[one.start, one.end, one.label] for one in row.entities]
-        yield _json({TEXT_FIELD: row.text, **row.fields, "label": found}) + "\n"
+        spans = [[one.start, one.end, one.label] for one in row.entities]
+        yield _json({TEXT_FIELD: row.text, **row.fields, "label": spans}) + "\n"
 
 
 def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
-    """A character, a tab, its tag; a blank line behind each text. Blank characters and tabs stand as they are.
+    """A character, a tab, its tag; a blank line after each text. Blank characters and tabs stand as they are.
 
-    Raises InputDataError for a line end inside a text and for a type that cannot stand in a tag.
+    Raises:
+        InputDataError: For a line end inside a text and for a type that cannot stand in a tag.
     """
     first = True
     for row in rows:
-        found = _LINE_END.search(row.text)
-        if found is not None:
+        line_end = _LINE_END.search(row.text)
+        if line_end is not None:
             raise InputDataError(
-                f"{row.where}: character {found.start() + 1} of the text is a line end, which rows of characters "
+                f"{row.where}: character {line_end.start() + 1} of the text is a line end, which rows of characters "
                 "cannot hold",
                 next_step="write jsonl, doccano, label-studio, cluener, w2ner, csv or bracket, which can",
             )
@@ -89,7 +90,7 @@ def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
 def label_studio(rows: Iterable[Row], style: Style) -> Iterator[str]:
     """Label Studio's array of tasks, for a ``<Labels name="label" toName="text">``.
 
-    What a tagger found are predictions, what people marked are annotations.
+    Entities of a tagger become predictions, those of people annotations.
     """
     yield "["
     for number, row in enumerate(rows):
@@ -107,7 +108,7 @@ def label_studio(rows: Iterable[Row], style: Style) -> Iterator[str]:
 
 
 def cluener(rows: Iterable[Row], style: Style) -> Iterator[str]:
-    """CLUENER's rows: type → mention → places of its first and last character."""
+    """CLUENER's rows: type → mention → positions of its first and last character."""
     for row in rows:
         types: dict[str, dict[str, list[list[int]]]] = {}
         for one in row.entities:
@@ -117,11 +118,11 @@ def cluener(rows: Iterable[Row], style: Style) -> Iterator[str]:
 
 
 def w2ner(rows: Iterable[Row], style: Style) -> Iterator[str]:
-    """W2NER's array: ``sentence`` holds the characters, ``ner`` the places of each entity's."""
+    """W2NER's array: ``sentence`` holds the characters, ``ner`` the positions of each entity's."""
     yield "["
     for number, row in enumerate(rows):
-        found = [{"index": list(range(one.start, one.end)), "type": one.label} for one in row.entities]
-        yield ("," if number else "") + "\n" + _json({**row.fields, "sentence": list(row.text), "ner": found})
+        entities = [{"index": list(range(one.start, one.end)), "type": one.label} for one in row.entities]
+        yield ("," if number else "") + "\n" + _json({**row.fields, "sentence": list(row.text), "ner": entities})
     yield "\n]\n"
 
 
@@ -134,7 +135,8 @@ def bracket(rows: Iterable[Row], style: Style) -> Iterator[str]:
 def csv_table(rows: Iterable[Row], style: Style) -> Iterator[str]:
     """A row a character: the number of its sentence, the character, its tag.
 
-    Raises InputDataError for a type that cannot stand in a tag.
+    Raises:
+        InputDataError: For a type that cannot stand in a tag.
     """
     yield "sentence_id,token,tag\n"
     for number, row in enumerate(rows, start=1):

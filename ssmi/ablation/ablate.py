@@ -11,8 +11,9 @@ from pathlib import Path
 
 from ssmi.ablation import settings
 from ssmi.ablation.plot import plot_curves, plot_scores
+from ssmi.ablation.render import markdown
 from ssmi.ablation.runs import Ablation, Row
-from ssmi.ablation.table import Run, Setting, Table, make_table, markdown
+from ssmi.ablation.table import Run, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration, choose
 from ssmi.model.network.network import check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError
@@ -131,7 +132,7 @@ def _write(
         if plot(table, ablation.folder / name):
             figures[title] = name
     texts = {
-        "table.json": json.dumps(table, ensure_ascii=False, indent=1) + "\n",
+        "table.json": json.dumps(table.to_json(), ensure_ascii=False, indent=1) + "\n",
         "table.md": markdown(table, figures=figures),
     }
     for name, text in texts.items():

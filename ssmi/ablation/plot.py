@@ -4,75 +4,92 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
-
-from ssmi.ablation.table import Table, scored_splits
+from ssmi.ablation.table import Table, TableRow
+from ssmi.charts.intervals import Interval, IntervalChart
+from ssmi.charts.lines import Line, LineChart
+from ssmi.charts.rendering import save_chart
+from ssmi.charts.style import Colour
 from ssmi.configurations import CURVES
-from ssmi.plotting import drawing
 
-_PLAIN, _SSMI, _BASELINE = "#56728f", "#0072b2", "#d55e00"
-_CURVES: Sequence[tuple[str, str]] = (
-    ("#0072b2", "o"),
-    ("#e69f00", "s"),
-    ("#009e73", "^"),
-    ("#cc79a7", "D"),
-    ("#5b5b5b", "v"),
+_HIGHLIGHTED = {"ssmi": Colour.BLUE, "bert-crf": Colour.ORANGE}
+_LOOKS: Sequence[tuple[Colour, str]] = (
+    (Colour.BLUE, "o"),
+    (Colour.AMBER, "s"),
+    (Colour.GREEN, "^"),
+    (Colour.PINK, "D"),
+    (Colour.SOFT, "v"),
 )
-"""Colour (Okabe and Ito's, told apart by all eyes) and marker of each row of CURVES."""
+"""Colour and marker of each row of CURVES."""
 
 
 def plot_scores(table: Table, path: Path) -> bool:
-    """F1 of every row with its standard deviation, and every run as a dot: of test, of dev where there is no test.
+    """Write F1 of every row with its standard deviation, and every run as a dot.
 
-    Points rather than bars: rows lie within a point or two, and bars that do not start at zero would lie.
+    Args:
+        table: The ablation table.
+        path: The .svg or .png to write. The scores are those of test, or of dev where the table has no test.
+
+    Returns:
+        True: there is always a picture.
     """
-    rows = table["rows"]
-    split = scored_splits(rows[0])[-1]
-    with drawing(path, height=1.4 + 0.34 * len(rows)) as axes:
-        for place, row in enumerate(rows):
-            colour = {"ssmi": _SSMI, "bert-crf": _BASELINE}.get(row["configuration"], _PLAIN)
-            figure = row[split]["f1"]
-            single = [100 * run[split]["f1"] for run in row["runs"]]
-            axes.plot(single, [place] * len(single), "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0)
-            axes.errorbar(
-                100 * figure["mean"], place, xerr=100 * (figure["std"] or 0.0), fmt="D", color=colour, capsize=3
-            )
-            if row["configuration"] in ("ssmi", "bert-crf"):
-                axes.axvline(100 * figure["mean"], color=colour, linewidth=0.8, linestyle=":")
-        axes.set_yticks(range(len(rows)), [row["title"] for row in rows])
-        axes.invert_yaxis()
-        axes.grid(axis="x", alpha=0.3)
-        axes.set_xlabel(f"{split} F1 (%): mean and standard deviation; dots are seeds")
-        axes.set_title(table["dataset"])
+    split = table.rows[0].scored_splits[-1]
+    intervals = [_interval(row, split) for row in table.rows]
+    x_label = f"{split} F1 (%): mean and standard deviation; dots are seeds"
+    save_chart(IntervalChart(f"{split} F1 by row", intervals, x_label=x_label, title=table.setting.dataset), path)
     return True
 
 
 def plot_curves(table: Table, path: Path) -> bool:
-    """Dev F1 against epochs for the rows of the paper's Figure 3; False and no file where none of them was run."""
-    rows = {row["configuration"]: row for row in table["rows"] if row["configuration"] in CURVES}
+    """Write dev F1 over epochs for the rows of the paper's Figure 3.
+
+    Args:
+        table: The ablation table.
+        path: The .svg or .png to write; removed where the table has none of these rows.
+
+    Returns:
+        Whether there is a picture.
+    """
+    rows = {row.configuration: row for row in table.rows if row.configuration in CURVES}
     if not rows:
         path.unlink(missing_ok=True)
         return False
-    with drawing(path, height=4.2) as axes:
-        for name, (colour, marker) in zip(CURVES, _CURVES, strict=True):
-            if name in rows:
-                _curve(axes, rows[name], colour=colour, marker=marker)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(alpha=0.3)
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("dev F1 (%): mean; band: lowest to highest seed")
-        axes.set_title(table["dataset"])
-        axes.legend(frameon=False)
+    lines = [
+        _line(rows[name], colour=colour, marker=marker)
+        for name, (colour, marker) in zip(CURVES, _LOOKS, strict=True)
+        if name in rows
+    ]
+    chart = LineChart(
+        "dev F1 by epoch",
+        lines,
+        x_label="epoch",
+        y_label="dev F1 (%): mean; band: all seeds",
+        title=table.setting.dataset,
+        size=(7.0, 4.2),
+    )
+    save_chart(chart, path)
     return True
 
 
-def _curve(axes: Axes, row: dict[str, Any], *, colour: str, marker: str) -> None:
-    by_epoch = list(zip(*(run["dev_f1_by_epoch"] for run in row["runs"]), strict=True))
-    epochs = range(1, len(by_epoch) + 1)
-    means = [100 * sum(values) / len(values) for values in by_epoch]
-    axes.plot(epochs, means, color=colour, marker=marker, markersize=4, label=row["title"])
-    lowest, highest = ([100 * choose(values) for values in by_epoch] for choose in (min, max))
-    axes.fill_between(epochs, lowest, highest, color=colour, alpha=0.15, linewidth=0)
+def _interval(row: TableRow, split: str) -> Interval:
+    name, f1 = row.configuration, row.figures[split]["f1"]
+    return Interval(
+        row.title,
+        mean=100 * f1.mean,
+        deviation=100 * (f1.std or 0.0),
+        values=[100 * run.figures(split)["f1"] for run in row.runs],
+        colour=_HIGHLIGHTED.get(name, Colour.STEEL),
+        has_guide=name in _HIGHLIGHTED,
+    )
+
+
+def _line(row: TableRow, *, colour: Colour, marker: str) -> Line:
+    by_epoch = [[100 * value for value in values] for values in zip(*(run.dev_f1 for run in row.runs), strict=True)]
+    return Line(
+        row.title,
+        xs=range(1, len(by_epoch) + 1),
+        values=[sum(values) / len(values) for values in by_epoch],
+        colour=colour,
+        marker=marker,
+        band=([min(values) for values in by_epoch], [max(values) for values in by_epoch]),
+    )

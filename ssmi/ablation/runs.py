@@ -70,7 +70,7 @@ class Ablation:
 
     @property
     def folder(self) -> Path:
-        """Holds the table, the runs, and features of its own."""
+        """Holds the table, the runs, and the features that some of them need."""
         return self.workspace.paths.ablation(self.dataset)
 
     @property
@@ -88,15 +88,15 @@ class Ablation:
 
     def others(self, rows: Mapping[str, Row]) -> list[OtherSettings]:
         """The finished runs of other settings, of all configurations."""
-        found: list[OtherSettings] = []
+        others: list[OtherSettings] = []
         for name, configuration in CONFIGURATIONS.items():
             row = rows.get(name)
             if row is not None:
                 present, now = row.settings, row.describe()
             else:  # its features are not those of the parameters, so no run is
                 present, now = "", settings.describe(configuration.apply(self.params), {})
-            found += settings.others(self.runs, configuration=name, present=present, now=now)
-        return found
+            others += settings.others(self.runs, configuration=name, present=present, now=now)
+        return others
 
     def build_features(self, executor: Executor) -> None:
         """Build the stages of the parameters that are not current, as ``features build`` does."""
@@ -144,7 +144,7 @@ class Ablation:
         with (folder / HISTORY).open(encoding="utf-8", newline="") as stream:
             dev_f1 = [float(line["dev_f1"]) for line in csv.DictReader(stream)]
         metrics: Mapping[str, Mapping[str, object]] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        counted = {split: own for split in metrics if (own := counts.read(folder, split)) is not None}
+        counted = {split: one for split in metrics if (one := counts.read(folder, split)) is not None}
         return Run(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, row: Row, seed: int) -> list[str]:

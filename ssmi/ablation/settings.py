@@ -93,8 +93,8 @@ def others(runs: Path, *, configuration: str, present: str, now: Json) -> Iterat
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             differs = [f"{PARAMS} cannot be read"]
         if metrics:
-            splits = [split for split in ("dev", "test") if all(split in own for own in metrics.values())]
-            f1 = {split: statistics.fmean(own[split]["f1"] for own in metrics.values()) for split in splits}
+            splits = [split for split in ("dev", "test") if all(split in of_run for of_run in metrics.values())]
+            f1 = {split: statistics.fmean(of_run[split]["f1"] for of_run in metrics.values()) for split in splits}
             yield OtherSettings(configuration, path.parent.name, differs, list(metrics), f1)
 
 
@@ -111,7 +111,7 @@ def _differs(then: Json, now: Json) -> list[str]:
     Without shards there is nothing to be made from now: then the features alone are looked at.
     """
     features = [
-        {f"{section}.{key}": value for section, own in side["features"].items() for key, value in own.items()}
+        {f"{section}.{key}": value for section, values in side["features"].items() for key, value in values.items()}
         for side in (then, now)
     ]
     sides = [dict(side["fingerprint"]) if now["fingerprint"] else {} for side in (then, now)]
@@ -120,9 +120,9 @@ def _differs(then: Json, now: Json) -> list[str]:
             for name in _SHARDS:
                 side.pop(name, None)
     before, after = ({**feature, **side} for feature, side in zip(features, sides, strict=True))
-    found = [
+    differing = [
         f"{name} {short(before.get(name))} (now {short(after.get(name))})"
         for name in sorted(before.keys() | after.keys())
         if before.get(name) != after.get(name)
     ]
-    return found or ["its features are not built"]
+    return differing or ["its features are not built"]

@@ -14,7 +14,7 @@ from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts
 from ssmi.model.runs.checkpoint import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, FACTS, SHARDS, require_checkpoint
+from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.artifacts import ArtifactPaths
@@ -80,7 +80,7 @@ def compare_runs(
     systems = [_system(Path(folder), split, root=root, device=device, reporter=reporter) for folder in (run, base)]
     system, other = systems
     _check_sentences(system.counted, other.counted, split, names=(str(run), str(base)))
-    found = compare(system, other, label_groups=_label_groups(Path(run)), n_resamples=n_resamples)
+    by_type = compare(system, other, label_groups=_label_groups(Path(run)), n_resamples=n_resamples)
     return Comparison(
         split,
         len(system.counted.sentences),
@@ -88,8 +88,8 @@ def compare_runs(
         tuple(other.runs),
         n_resamples,
         LEVEL,
-        found.pop(ALL),
-        found,
+        by_type.pop(ALL),
+        by_type,
     )
 
 
@@ -103,8 +103,8 @@ def runs_in(folder: Path) -> dict[int, Path]:
         require_checkpoint(folder)
         return {_seed(checkpoints.read_metadata(folder / CHECKPOINT)): folder}
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
-    runs = [path for path in inner if (path / CHECKPOINT / FACTS).is_file()]
-    settings = [path for path in inner if path not in runs and any(path.glob(f"*/{CHECKPOINT}/{FACTS}"))]
+    runs = [path for path in inner if (path / CHECKPOINT / METADATA).is_file()]
+    settings = [path for path in inner if path not in runs and any(path.glob(f"*/{CHECKPOINT}/{METADATA}"))]
     if not runs and len(settings) == 1:
         return runs_in(settings[0])
     if not runs and settings:
@@ -135,7 +135,7 @@ def _by_seed(folder: Path, runs: list[Path]) -> dict[int, Path]:
                 f" (differing: {', '.join(differing) or 'nothing'})",
                 next_step="name run folders, or a folder with the runs of one system",
             )
-    return dict(sorted((_seed(own), path) for path, own in facts.items()))
+    return dict(sorted((_seed(one), path) for path, one in facts.items()))
 
 
 def _seed(facts: CheckpointMetadata) -> int:
@@ -143,12 +143,12 @@ def _seed(facts: CheckpointMetadata) -> int:
 
 
 def _system(folder: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> System:
-    found = runs_in(folder)
-    for run in found.values():
+    folders = runs_in(folder)
+    for run in folders.values():
         note_if_unfinished(run, reporter)
     runs = {
         seed: counts.read(run, split) or _score(run, split, root=root, device=device, reporter=reporter)
-        for seed, run in found.items()
+        for seed, run in folders.items()
     }
     first, *others = runs.values()
     for other in others:
@@ -177,11 +177,11 @@ def _shards_of(run: Path, root: Path) -> Path:
 
 
 def _check_sentences(one: Counted, other: Counted, split: str, *, names: tuple[str, str]) -> None:
-    place = first_difference(one, other)
-    if place is not None:
+    index = first_difference(one, other)
+    if index is not None:
         sizes = f"{len(one.sentences):,} and {len(other.sentences):,} sentences"
         raise StaleArtifactError(
-            f"{names[0]} and {names[1]} were scored on different sentences of {split}: number {place + 1} is not the "
+            f"{names[0]} and {names[1]} were scored on different sentences of {split}: number {index + 1} is not the "
             f"same in text and gold entities ({sizes})",
             next_step="compare runs on one data set, prepared alike",
         )

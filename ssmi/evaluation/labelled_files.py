@@ -1,4 +1,4 @@
-"""Scores of a tagger on any labelled file: gold entities as the readers give them, found ones as in any text."""
+"""Scores of a tagger on any labelled file: gold entities as the readers give them, predicted ones as in any text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FileScores:
 def score_file(
     tagger: Tagger, path: str | Path, *, options: ReadOptions = DEFAULT, reporter: Reporter | None = None
 ) -> FileScores:
-    """Tag the sentences of a labelled file, of any format that ``prepare`` reads, and compare with its own entities.
+    """Tag the sentences of a labelled file, of any format that ``prepare`` reads, and compare with its gold entities.
 
     A sentence is tagged as its characters joined, and its entities are those that shards would hold (without blanks at
     their edges). options: what the file does not say of itself.
@@ -65,15 +65,15 @@ def score_file(
     guessed: list[Guess] = []
     with reporter.task(f"evaluate {Path(path).name}", total=0, unit="characters") as advance:
         for entities in tagger.stream(texts(), advance=advance):
-            own = waiting.popleft()
-            found = [Span(one.start, one.end, one.label) for one in entities]
-            guessed += guesses(own, found, [one.score for one in entities])
-            gold.append(own)
-            predicted.append(found)
+            spans = waiting.popleft()
+            tagged = [Span(one.start, one.end, one.label) for one in entities]
+            guessed += guesses(spans, tagged, [one.score for one in entities])
+            gold.append(spans)
+            predicted.append(tagged)
     scores = score(gold, predicted, groups=tagger.label_groups)
     return FileScores(scores, calibrate(guessed), _unknown(gold, tagger.labels.entity_types), report)
 
 
 def _unknown(gold: Sequence[Sequence[Span]], known: Sequence[str]) -> dict[str, int]:
-    counts = Counter(span.label for own in gold for span in own if span.label not in known)
+    counts = Counter(span.label for spans in gold for span in spans if span.label not in known)
     return dict(sorted(counts.items()))

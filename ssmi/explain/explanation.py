@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifa
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.params import EmbedParams, SelectionParams
 from ssmi.pipeline.contract.statistics import EmbedStatistics
-from ssmi.pipeline.features.candidates import CandidateSelector
+from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
 from ssmi.pipeline.features.oov import isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised
@@ -182,7 +182,9 @@ def _ranked(
 ) -> tuple[Candidate, ...]:
     # One thread, as the features are computed: the very same figures.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
-        chosen, cosines = CandidateSelector(vocabulary, outside, params).answer((character, segment, None))
+        chosen, cosines = CandidateSelector(vocabulary, outside, params).answer(
+            SelectionQuery(character, segment, None)
+        )
     ids = vocabulary.boundaries_of(character)
     if params.exclude_segment and segment in vocabulary:
         ids = ids[ids != vocabulary[segment]]
@@ -202,10 +204,10 @@ def _ranked(
 
 def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path, encoder: Path) -> FloatArray:
     """The vector of a segment that is neither a word nor stored, as the embed stage makes it of a segment alone."""
-    found, wanted = encoder_digest(encoder), EmbedStatistics.of(built).encoder_digest
-    if found != wanted:
+    digest, expected = encoder_digest(encoder), EmbedStatistics.of(built).encoder_digest
+    if digest != expected:
         raise StaleArtifactError(
-            f"{encoder} is another encoder ({found[:12]}) than {embed} was built with ({wanted[:12]})",
+            f"{encoder} is another encoder ({digest[:12]}) than {embed} was built with ({expected[:12]})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
     from ssmi.pipeline.encoder import FrozenEncoder

@@ -29,7 +29,7 @@ class Origin:
     labels: LabelSet
     version: str
     sources: bool = False
-    """Whether rows say of each entity if the run found it or it is a person's own; JSONL alone does."""
+    """Whether rows say of each entity whether the run found it or the user named it; JSONL alone does."""
 
 
 def jsonl(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
@@ -43,7 +43,7 @@ def doccano(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 
 
 def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
-    """A character, a tab, its tag; a blank line behind each text. Blank characters and tabs stand as they are.
+    """A character, a tab, its tag; a blank line after each text. Blank characters and tabs stand as they are.
 
     Tags are of the run's scheme. A line end inside a text is written as U+FFFD.
     """
@@ -72,8 +72,8 @@ def _rows(tagged: Iterable[Tagged], *, sources: bool = False) -> Iterator[format
     for record, entities in tagged:
         spans = [Span(one.start, one.end, one.label) for one in entities]
         details = [{"score": _score(one), **({"source": one.source} if sources else {})} for one in entities]
-        found = [_score(one) for one in entities if one.source == "model"]
-        yield formats.Row(record.text, spans, details, min(found, default=None), record.fields)
+        scores = [_score(one) for one in entities if one.source == "model"]
+        yield formats.Row(record.text, spans, details, min(scores, default=None), record.fields)
 
 
 def _score(entity: Entity) -> float:

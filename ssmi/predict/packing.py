@@ -69,9 +69,9 @@ def check(run: Path) -> None:
         path = run / name
         if name.startswith(f"{FEATURES}/") and path.is_file():
             continue
-        found = remembered_digest(path) if path.is_file() else "missing"
-        if found != packed:
-            problems.append(f"{path} is {found[:_SHORT]}, {packed[:_SHORT]} was packed")
+        digest = remembered_digest(path) if path.is_file() else "missing"
+        if digest != packed:
+            problems.append(f"{path} is {digest[:_SHORT]}, {packed[:_SHORT]} was packed")
     if problems:
         raise StaleArtifactError(f"not the run that was packed: {'; '.join(problems)}", next_step=BRING_AGAIN)
 

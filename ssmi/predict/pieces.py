@@ -9,7 +9,7 @@ from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
 from ssmi.pipeline.features.blanks import Stretch, seen_stretches
 from ssmi.pipeline.features.windows import window_starts
 from ssmi.predict.entity import Entity
-from ssmi.predict.user_entities import Found
+from ssmi.predict.user_entities import MergedEntity
 
 
 @dataclass(slots=True)
@@ -36,9 +36,9 @@ class Piece:
         """What the network reads; empty only where nothing of the text is seen."""
         return self.seen.text
 
-    def add(self, found: Iterable[Found]) -> None:
-        """Give its text the entities that were found in this piece, at their places in the text as given."""
-        for one in found:
+    def add(self, merged: Iterable[MergedEntity]) -> None:
+        """Give its text the entities of this piece, at their positions in the text as given."""
+        for one in merged:
             start, end = self.seen.given(one.span.start, one.span.end)
             self.of.entities.append(Entity(start, end, one.span.label, self.of.text[start:end], one.score, one.source))
 
@@ -48,8 +48,8 @@ def cut(text: Text) -> Iterator[Piece]:
     windows = _windows(text.text)
     start, held = 0, next(windows, Stretch("", ()))
     for following in windows:
-        yield Piece(text, held, following.places[0] - start)
-        start, held = following.places[0], following
+        yield Piece(text, held, following.positions[0] - start)
+        start, held = following.positions[0], following
     yield Piece(text, held, len(text.text) - start)
 
 
@@ -57,4 +57,4 @@ def _windows(text: str) -> Iterator[Stretch]:
     for seen in seen_stretches(text):
         starts = window_starts(seen.text, max_window=MAX_PADDED_CHARACTERS)
         for start, end in zip(starts, [*starts[1:], len(seen.text)], strict=True):
-            yield Stretch(seen.text[start:end], seen.places[start:end])
+            yield Stretch(seen.text[start:end], seen.positions[start:end])

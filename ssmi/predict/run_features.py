@@ -44,11 +44,11 @@ def feature_folders(
     """
     if is_packed(run):
         return FeatureStore.packed(run / FEATURES)
-    found = project_folders(run, shards, params, project=project, reporter=reporter)
+    current = project_folders(run, shards, params, project=project, reporter=reporter)
     kept = pins.find(run)
-    if kept is None or belong(found, shards):
-        return found
-    return replace(FeatureStore.packed(kept), encoder=found.encoder)
+    if kept is None or belong(current, shards):
+        return current
+    return replace(FeatureStore.packed(kept), encoder=current.encoder)
 
 
 def project_folders(

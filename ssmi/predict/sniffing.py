@@ -62,15 +62,15 @@ def _json_option(head: str, *, whole: bool) -> str:
     if isinstance(_parsed(first), dict) and (rest.lstrip()[:1] == "{" or not rest.strip()):
         return "jsonl"
     try:
-        found, end = json.JSONDecoder().raw_decode(head)
+        value, end = json.JSONDecoder().raw_decode(head)
     except json.JSONDecodeError as error:
         cut_off = not whole and (error.pos >= len(head) - 1 or error.msg.startswith("Unterminated string"))
         return "json" if cut_off and '"' in head else ""
     except RecursionError:
         return "json"
-    if head[end:].strip()[:1] == "{" and isinstance(found, dict):
+    if head[end:].strip()[:1] == "{" and isinstance(value, dict):
         return "jsonl"
-    holds_text = isinstance(found, dict) or (isinstance(found, list) and any(isinstance(x, (str, dict)) for x in found))
+    holds_text = isinstance(value, dict) or (isinstance(value, list) and any(isinstance(x, (str, dict)) for x in value))
     return "json" if holds_text and not head[end:].strip() else ""
 
 

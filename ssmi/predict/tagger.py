@@ -1,4 +1,4 @@
-"""A trained run, opened for use on text: the only place besides the command line that knows both halves."""
+"""A trained run, opened for use on text: where both halves meet."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ssmi.predict.packing import BRING_AGAIN
 from ssmi.predict.packing import check as check_pack
 from ssmi.predict.pieces import Piece, Text, cut
 from ssmi.predict.run_features import feature_folders, is_packed
-from ssmi.predict.user_entities import UserEntities, Words, lay_over
+from ssmi.predict.user_entities import UserEntities, Words, merge_entities
 from ssmi.runs import nearest_project
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
@@ -66,9 +66,9 @@ class Tagger:
     and refused if the run was trained anew in between. A copy is the tagger itself, for using it changes nothing.
     """
 
-    def __init__(self, source: _Source, own: UserEntities, opened: _Opened | None = None) -> None:
+    def __init__(self, source: _Source, user_entities: UserEntities, opened: _Opened | None = None) -> None:
         self._source = source
-        self._own = own
+        self._user_entities = user_entities
         self._opened = opened
 
     @classmethod
@@ -90,7 +90,7 @@ class Tagger:
         threads: how many torch uses on the CPU while it tags, and no longer: 0 for one a physical core, None for as
             many as torch is set to now.
         entities: a file of words and labels, or a mapping, that are entities wherever they stand; see
-            ``UserEntities.read`` and ``lay_over``.
+            ``UserEntities.read`` and ``merge_entities``.
         Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
         not those that the run was trained on, ParameterError for a device or number of threads that cannot be,
             InputDataError for such a file that is not as it should be.
@@ -129,14 +129,14 @@ class Tagger:
             threads,
             checkpoints.digest(folder / CHECKPOINT),
         )
-        own = UserEntities() if entities is None else UserEntities.read(entities)
-        for note in own.notes_for(spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
+        named = UserEntities() if entities is None else UserEntities.read(entities)
+        for note in named.notes_for(spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
             (reporter or Silent()).note(note)
         groups = ShardsStatistics.of(trained.shards).label_groups
-        return cls(source, own, _Opened(features, spans, groups, os.getpid()))
+        return cls(source, named, _Opened(features, spans, groups, os.getpid()))
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self._source, self._own))
+        return (type(self), (self._source, self._user_entities))
 
     def __copy__(self) -> Tagger:
         return self
@@ -217,7 +217,7 @@ class Tagger:
     @property
     def user_entities(self) -> UserEntities:
         """Those that it was opened with."""
-        return self._own
+        return self._user_entities
 
     @property
     def network(self) -> Network:
@@ -245,31 +245,31 @@ class Tagger:
         if not full:
             return
         here = self._here()
-        own = [self._own.matches(piece.text) for piece in full]
+        named = [self._user_entities.matches(piece.text) for piece in full]
         types = here.spans.labels.entity_types
-        asked = [[match.span for match in matches if match.span.label in types] for matches in own]
+        asked = [[match.span for match in matches if match.span.label in types] for matches in named]
         with here.spans.turn():
             sentences = here.features.segment([list(piece.text) for piece in full])
             hidden = None
             if here.spans.wanted.hidden:
                 hidden = here.features.hidden_states([one.characters for one in sentences])
 
-            def rows_of(places: Sequence[int]) -> Sequence[Row]:
-                return here.features.rows_of_segmented([sentences[place] for place in places])
+            def rows_of(indices: Sequence[int]) -> Sequence[Row]:
+                return here.features.rows_of_segmented([sentences[index] for index in indices])
 
             lengths = np.array([len(one.characters) for one in sentences])
-            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, asked=asked)
-        for piece, found, matches in zip(full, tagged, own, strict=True):
-            piece.add(lay_over(found, matches, n_characters=len(piece.text), min_score=min_score))
+            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, extra_spans=asked)
+        for piece, spans, matches in zip(full, tagged, named, strict=True):
+            piece.add(merge_entities(spans, matches, n_characters=len(piece.text), min_score=min_score))
 
 
 @lru_cache(maxsize=1)
 def _open_again(source: _Source) -> _Opened:
     """Open what was opened in another process: once, however often its tagger is sent."""
-    found = checkpoints.digest(source.run / CHECKPOINT)
-    if found != source.checkpoint:
+    digest = checkpoints.digest(source.run / CHECKPOINT)
+    if digest != source.checkpoint:
         raise StaleArtifactError(
-            f"{source.run}: checkpoint {found[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
+            f"{source.run}: checkpoint {digest[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
             next_step="the run was trained anew in between: open it again with ssmi.open_run",
         )
     tagger = Tagger.open(source.run, project=source.project, device=source.device, threads=source.threads)

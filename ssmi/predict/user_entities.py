@@ -1,4 +1,4 @@
-"""Entities that a person names beforehand: words with their labels, laid over what a tagger finds."""
+"""Entities that a user names beforehand: words with their labels, merged with what a tagger finds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.predict.entity import Source
 
 Mode = Literal["add", "force"]
-"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found there."""
+"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found."""
 Words = Mapping[str, str | tuple[str, Mode]]
 """Word → label, or label and mode."""
 
@@ -48,8 +48,8 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """An entity to give out."""
+class MergedEntity:
+    """An entity of the output, of the tagger or of the user."""
 
     span: Span
     score: float
@@ -122,13 +122,15 @@ class UserEntities:
         """Every occurrence in what is seen of a text, by (start, end), that cuts no Latin word and no number."""
         if not self.entities:
             return []
-        found = self._trie.matches(_SURROGATE.sub("\ufffd", text))
-        if not found:
+        occurrences = self._trie.matches(_SURROGATE.sub("\ufffd", text))
+        if not occurrences:
             return []
         kinds = edges(text)
-        own = ((start, end, self.entities[number - 1]) for start, end, number in found)
+        named = ((start, end, self.entities[number - 1]) for start, end, number in occurrences)
         return [
-            Match(Span(start, end, one.label), one.mode) for start, end, one in own if not cuts_word(start, end, kinds)
+            Match(Span(start, end, one.label), one.mode)
+            for start, end, one in named
+            if not cuts_word(start, end, kinds)
         ]
 
     @cached_property
@@ -139,25 +141,27 @@ class UserEntities:
         return (type(self), (self.entities, self.notes))
 
 
-def lay_over(tagged: Sequence[TaggedSpan], own: Sequence[Match], *, n_characters: int, min_score: float) -> list[Found]:
-    """What a tagger found, as far as it is ``min_score`` probable, with a person's own entities; none overlap.
+def merge_entities(
+    tagged: Sequence[TaggedSpan], named: Sequence[Match], *, n_characters: int, min_score: float
+) -> list[MergedEntity]:
+    """What a tagger found, as far as it is ``min_score`` probable, with the user's entities; none overlap.
 
     Forced ones come first and replace all that they touch; then those to add, where nothing else is. Of either kind
     longer ones come before shorter, then left before right. Their score is what the tagger says of the very same span
     and type, 0 where it does not know the type; ``min_score`` is not for them.
     """
-    asked = {one.span: one.probability for one in tagged if one.asked}
+    asked = {one.span: one.probability for one in tagged if one.extra}
     taken = bytearray(n_characters)
-    forced = _laid([match.span for match in own if match.mode == "force"], taken)
+    forced = _laid([match.span for match in named if match.mode == "force"], taken)
     of_model = [
-        Found(one.span, one.probability, "model")
+        MergedEntity(one.span, one.probability, "model")
         for one in tagged
-        if not one.asked and one.probability >= min_score and not any(taken[one.span.start : one.span.end])
+        if not one.extra and one.probability >= min_score and not any(taken[one.span.start : one.span.end])
     ]
     for one in of_model:
         _take(one.span, taken)
-    added = _laid([match.span for match in own if match.mode == "add"], taken)
-    of_file = [Found(span, asked.get(span, 0.0), "file") for span in (*forced, *added)]
+    added = _laid([match.span for match in named if match.mode == "add"], taken)
+    of_file = [MergedEntity(span, asked.get(span, 0.0), "file") for span in (*forced, *added)]
     return sorted((*of_model, *of_file), key=lambda one: one.span)
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from typing import Any
 
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluate import Tagged, tag_split
@@ -17,13 +15,14 @@ from ssmi.model.runs.files import METRICS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.statistics import ShardsStatistics
-from ssmi.report import error_list, features, page, sections
-
-Sentences = Sequence[Sequence[Span]]
-_HISTORY = ("epoch", "train_loss", "dev_precision", "dev_recall", "dev_f1")
+from ssmi.report import content, figures
+from ssmi.report.content import KIND_NAMES, Fact, PageContent
+from ssmi.report.error_list import list_errors
+from ssmi.report.features import FeatureStatistics, query_features, recall_by_type
+from ssmi.report.figures import Epoch
+from ssmi.report.page import render
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,6 @@ class ErrorCounts:
         by_kind: Kind (``type``, ``span``, ``missed``, ``spurious``) → number of errors.
         n_with_errors: Sentences with at least one.
         n_sentences: All sentences.
-
     """
 
     by_kind: Mapping[str, int]
@@ -48,7 +46,7 @@ class ErrorCounts:
 
     def __str__(self) -> str:
         """In one line."""
-        kinds = ", ".join(f"{self.by_kind[kind]:,} {sections.KIND_NAMES[kind]}" for kind in KINDS)
+        kinds = ", ".join(f"{self.by_kind[kind]:,} {KIND_NAMES[kind]}" for kind in KINDS)
         return f"{self.total:,} errors in {self.n_with_errors:,} of {self.n_sentences:,} sentences: {kinds}"
 
 
@@ -58,10 +56,11 @@ class Page:
 
     html: str
     f1: float
+    """Of the split, from 0 to 1."""
     errors: ErrorCounts
 
 
-def compose(
+def build(
     *,
     run: Path,
     title: str,
@@ -72,87 +71,99 @@ def compose(
     device: str,
     reporter: Reporter,
 ) -> Page:
-    """Tag the split and put everything on a page; the same artifacts and tags give the same bytes.
+    """Tag a split with a run and make the page about it.
 
-    Raises as ``model.evaluate.tag_split`` does, and StaleArtifactError for a history.csv of another form.
+    Args:
+        run: The run's folder.
+        title: The page's title.
+        run_name: How the page names the run; a path of this machine should not be in it.
+        paths: Where the project's artifacts lie.
+        dataset: The data set's name.
+        split: train, dev or test.
+        device: auto, cpu or cuda.
+        reporter: Told how far the tagging is.
+
+    Returns:
+        The page and its main figures. The same artifacts and tags give the same bytes.
+
+    Raises:
+        MissingResourceError: The run has no checkpoint, or the shards are not built.
+        StaleArtifactError: The run does not belong to the shards, or history.csv is of another version.
     """
     shards = paths.shards(dataset)
     tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter, probabilities=True)
-    scores, predicted = tagged.scores, tagged.predicted.spans
-    errors = error_list.list_errors(
+    predicted = tagged.predicted.spans
+    errors = list_errors(
         shards=shards, split=split, labels=tagged.labels.entity_types, gold=tagged.gold, predicted=predicted
     )
     history = read_history(run / "history.csv")
-    counts = ErrorCounts(errors.counts, errors.n_sentences, scores.n_sentences)
-    html = {
-        "facts": _facts(tagged, run=run, run_name=run_name, n_sentences=scores.n_sentences, n_epochs=len(history)),
-        "tiles": sections.tiles(scores, errors.counts),
-        "scores": sections.scores_by_type(scores),
-        "calibration": sections.calibration(tagged.calibration),
-        "epochs": sections.epochs(history, best_epoch=tagged.best_epoch, split=split),
-        "confusion": sections.confusion_table(confusion(zip(tagged.gold, predicted, strict=True))),
-        **_about_features(tagged, predicted, paths=paths, dataset=dataset, split=split),
-        "note": _cut_note(counts.total, len(errors.document["errors"])),
-    }
+    manifest = manifests.load(shards)
+    features = query_features(paths=paths, dataset=dataset, split=split, shards=manifest)
+    threshold = ShardsStatistics.of(manifest).feature_parameters.selection.threshold
     reads = wanted(tagged.params.model)
-    data = {
-        **errors.document,
-        "kinds": {kind: sections.KIND_NAMES[kind] for kind in KINDS},
-        "reads": {"best": reads.best, "set": reads.sets, "local": reads.local},
-    }
-    return Page(page.fill(title=title, html=html, data=data), scores.overall.f1, counts)
+    page = PageContent(
+        title=title,
+        facts=_facts(tagged, run=run, run_name=run_name, n_epochs=len(history)),
+        scores=tagged.scores,
+        calibration=figures.calibration_panel(tagged.calibration),
+        bins=[each for each in tagged.calibration.bins if each.n],
+        epochs=figures.epochs_panel(history, best_epoch=tagged.best_epoch, split=split),
+        confusion=content.confusion_table(confusion(zip(tagged.gold, predicted, strict=True))),
+        features=[
+            figures.cosines_panel(features, threshold=threshold),
+            figures.candidates_panel(features, split=split),
+        ],
+        unknown=_unknown(features, tagged, characters=characters_of(shards, split)),
+        errors=errors,
+        reads=content.FeaturesRead(best=reads.best, set=reads.sets, local=reads.local),
+    )
+    by_kind = {str(kind): n for kind, n in errors.counts.items()}
+    counts = ErrorCounts(by_kind, errors.n_sentences, tagged.scores.n_sentences)
+    return Page(render(page), tagged.scores.overall.f1, counts)
 
 
-def read_history(path: Path) -> list[dict[str, float]]:
-    """The lines of history.csv; none where there is no file. Raises StaleArtifactError for another kind of file."""
+def read_history(path: Path) -> list[Epoch]:
+    """Read history.csv; a file that does not exist has no epochs.
+
+    Raises:
+        StaleArtifactError: The file is not a history of this version.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return [{name: float(row[name]) for name in _HISTORY} for row in csv.DictReader(stream)]
+            return [_epoch(row) for row in csv.DictReader(stream)]
     except FileNotFoundError:
         return []
     except (KeyError, TypeError, ValueError) as error:
         raise StaleArtifactError(
-            f"{path}: no history of this version ({error})", next_step="train again, or take the file away"
+            f"{path}: not a history of this version ({error})", next_step="train again, or remove the file"
         ) from error
 
 
-def _facts(tagged: Tagged, *, run: Path, run_name: str, n_sentences: int, n_epochs: int) -> str:
+def _epoch(row: dict[str, str]) -> Epoch:
+    scores = (float(row[name]) for name in ("train_loss", "dev_precision", "dev_recall", "dev_f1"))
+    return Epoch(int(row["epoch"]), *scores)
+
+
+def _facts(tagged: Tagged, *, run: Path, run_name: str, n_epochs: int) -> list[Fact]:
     params = tagged.params
     facts = [
-        ("run", run_name),
-        ("weights of epoch", f"{tagged.best_epoch} of {n_epochs}" if n_epochs else str(tagged.best_epoch)),
-        ("sentences", f"{n_sentences:,}"),
-        ("encoder", f"{Path(params.encoder.name).name}, {params.model.encoder}"),
-        ("boundary fused at", params.model.fusion),
-        ("seed", str(params.train.seed)),
+        Fact("run", run_name),
+        Fact("weights of epoch", f"{tagged.best_epoch} of {n_epochs}" if n_epochs else str(tagged.best_epoch)),
+        Fact("sentences", f"{tagged.scores.n_sentences:,}"),
+        Fact("encoder", f"{Path(params.encoder.name).name}, {params.model.encoder}"),
+        Fact("boundary fused at", params.model.fusion),
+        Fact("seed", str(params.train.seed)),
     ]
     if not (run / METRICS).is_file():
-        facts.append(("state", "unfinished run: its best weights so far"))
-    return '<p class="facts">' + "".join(f"<span>{k} <b>{escape(v)}</b></span>" for k, v in facts) + "</p>"
+        facts.append(Fact("state", "unfinished run: its best weights so far"))
+    return facts
 
 
-def _about_features(
-    tagged: Tagged, predicted: Sentences, *, paths: ArtifactPaths, dataset: str, split: str
-) -> dict[str, str]:
-    shards = paths.shards(dataset)
-    manifest = manifests.load(shards)
-    asked = features.ask(paths=paths, dataset=dataset, split=split, shards=manifest)
-    characters = characters_of(shards, split)
-
-    def recall(answer: features.Answer) -> Mapping[str, Any]:
-        members = {(label, text) for label, text in answer.rows}
-        return features.recall_by(members, characters=characters, gold=tagged.gold, predicted=predicted)
-
-    return {
-        "features": sections.cosines(
-            asked.cosines, asked.best, threshold=ShardsStatistics.of(manifest).feature_parameters.selection.threshold
-        )
-        + sections.candidates(asked.candidates, split=split),
-        "unknown": sections.unknown_by_type(
-            recall(asked.known), asked.known.why_not or asked.seen.why_not, recall(asked.seen), asked.segments
-        ),
-    }
-
-
-def _cut_note(n_errors: int, n_shown: int) -> str:
-    return "" if n_shown == n_errors else f" Of {n_errors:,} errors the first {n_shown:,} are listed here."
+def _unknown(
+    features: FeatureStatistics, tagged: Tagged, *, characters: Sequence[Sequence[str]]
+) -> content.UnknownEntities:
+    in_vocabulary, in_train = (
+        recall_by_type(set(known.rows), characters=characters, gold=tagged.gold, predicted=tagged.predicted.spans)
+        for known in (features.in_vocabulary, features.in_train)
+    )
+    return content.unknown_entities(features, in_vocabulary=in_vocabulary, in_train=in_train)

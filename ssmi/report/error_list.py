@@ -1,41 +1,87 @@
-"""The error list: each mistake with its sentence and what the features said there, as the page's script reads it."""
+"""The errors with their sentences and features, in the form that the page's script reads."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ssmi.model.evaluation.error_analysis import KINDS, Mistake, find_mistakes
+from ssmi.model.evaluation.error_analysis import KINDS, ErrorKind, SpanError, find_span_errors
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.labels import Span
 
 MAX_ERRORS = 5_000
-"""More would make a page that opens slowly; the first are kept, in the split's order, and the page says so."""
+"""With more, the page would open slowly: the first are kept, in the order of the split, and the page says so."""
 MARGIN = 2
-"""Characters before and after a mistake whose features are shown."""
-MAX_ROWS = 60
-"""Characters of one mistake whose features are shown."""
+"""Characters before and after an error whose features are shown."""
+MAX_CHARACTERS = 60
+"""Characters of one error whose features are shown."""
 _COLUMNS = ("sentence_id", "characters", "best_ids", "best_cosines", "set_ids", "local_ids", "segment_starts")
 
-Json = dict[str, Any]
+Entity = tuple[int, int, int]
+"""Start, end, and index of the label."""
+
+
+class CharacterFeatures(NamedTuple):
+    """The features of one character; words are texts, empty for none."""
+
+    position: int
+    segment: str
+    best: str
+    cosine: float | None
+    boundary_set: list[str]
+    local: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSentence:
+    """A sentence with an error in it."""
+
+    id: int
+    text: list[str]
+    """Its characters."""
+    gold: list[Entity]
+    predicted: list[Entity]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedError:
+    """An error as the page lists it."""
+
+    kind: ErrorKind
+    sentence: int
+    """Index in the list's sentences."""
+    start: int
+    end: int
+    gold: list[int]
+    """Indices in the sentence's gold entities."""
+    predicted: list[int]
+    """Indices in the sentence's predicted entities."""
+    rows: list[CharacterFeatures]
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorList:
-    """What the page says of mistakes."""
+    """The errors of a split."""
 
-    counts: dict[str, int]
-    """Kind → how many; all of them, shown or not."""
+    counts: Mapping[ErrorKind, int]
+    """Of all errors, listed or not."""
     n_sentences: int
-    """Sentences with a mistake."""
-    document: Json
-    """``labels``, ``sentences`` and ``errors``: see ``list_errors``."""
+    """Sentences with an error."""
+    labels: Sequence[str]
+    sentences: Sequence[ListedSentence]
+    errors: Sequence[ListedError]
+
+    @property
+    def n_errors(self) -> int:
+        """All errors, listed or not."""
+        return sum(self.counts.values())
 
 
 def list_errors(
@@ -45,89 +91,108 @@ def list_errors(
     labels: Sequence[str],
     gold: Sequence[Sequence[Span]],
     predicted: Sequence[Sequence[Span]],
-    most: int = MAX_ERRORS,
+    limit: int = MAX_ERRORS,
 ) -> ErrorList:
-    """Every mistake, and the first ``most`` as a document that names labels and sentences by their places in it.
+    """Find every error, and list the first ones with the features around them.
 
-    An error: ``kind, sentence, start, end``, the places of its entities among the sentence's ``gold`` and
-    ``predicted``, and ``rows``: [position, segment, best, cosine, set, local], words being texts, empty for none.
+    Args:
+        shards: The folder of the shards that were tagged.
+        split: train, dev or test.
+        labels: The names of all entity types.
+        gold: Each sentence's gold entities, in the order of the split.
+        predicted: Each sentence's predicted entities.
+        limit: How many errors to list at most.
+
+    Returns:
+        The counts of all errors, and the list.
     """
-    found = [find_mistakes(own, guessed) for own, guessed in zip(gold, predicted, strict=True)]
-    counts: dict[str, int] = {kind: sum(mistake.kind == kind for own in found for mistake in own) for kind in KINDS}
-    shown: dict[int, list[Mistake]] = {}
-    left = most
-    for row, mistakes in enumerate(found):
-        if mistakes[:left]:
-            shown[row] = mistakes[:left]
-            left -= len(shown[row])
-    features = _features(shards, split, list(shown))
-    words = _words(shards, features)
-    place = {label: index for index, label in enumerate(labels)}
-    document: Json = {"labels": list(labels), "sentences": [], "errors": []}
-    for (row, mistakes), own_features in zip(shown.items(), features, strict=True):
-        sides = {"gold": sorted(gold[row]), "predicted": sorted(predicted[row])}
-        document["errors"] += [
-            _error(mistake, len(document["sentences"]), sides, own_features, words) for mistake in mistakes
-        ]
-        document["sentences"].append(
-            {
-                "id": own_features["sentence_id"],
-                "text": own_features["characters"],
-                **{
-                    side: [[span.start, span.end, place[span.label]] for span in spans] for side, spans in sides.items()
-                },
-            }
+    errors = [find_span_errors(*spans) for spans in zip(gold, predicted, strict=True)]
+    counted = Counter(error.kind for of_sentence in errors for error in of_sentence)
+    shown = _first(errors, limit)
+    features = _read_features(shards, split, list(shown))
+    words = _read_words(shards, features)
+    label_ids = {label: index for index, label in enumerate(labels)}
+
+    def entities(spans: Iterable[Span]) -> list[Entity]:
+        return [(span.start, span.end, label_ids[span.label]) for span in spans]
+
+    sentences: list[ListedSentence] = []
+    listed: list[ListedError] = []
+    for (index, of_sentence), row in zip(shown.items(), features, strict=True):
+        sorted_gold, sorted_predicted = sorted(gold[index]), sorted(predicted[index])
+        for error in of_sentence:
+            listed.append(
+                ListedError(
+                    error.kind,
+                    sentence=len(sentences),
+                    start=error.start,
+                    end=error.end,
+                    gold=[sorted_gold.index(span) for span in error.gold],
+                    predicted=[sorted_predicted.index(span) for span in error.predicted],
+                    rows=_features_around(error, row, words),
+                )
+            )
+        sentences.append(
+            ListedSentence(row["sentence_id"], row["characters"], entities(sorted_gold), entities(sorted_predicted))
         )
-    return ErrorList(counts, sum(map(bool, found)), document)
+    return ErrorList(
+        counts={kind: counted[kind] for kind in KINDS},
+        n_sentences=sum(map(bool, errors)),
+        labels=labels,
+        sentences=sentences,
+        errors=listed,
+    )
 
 
-def _error(mistake: Mistake, sentence: int, sides: dict[str, list[Span]], row: Json, words: dict[int, str]) -> Json:
-    first = max(0, mistake.start - MARGIN)
-    last = min(len(row["characters"]), mistake.end + MARGIN, first + MAX_ROWS)
-    return {
-        "kind": mistake.kind,
-        "sentence": sentence,
-        "start": mistake.start,
-        "end": mistake.end,
-        "gold": [sides["gold"].index(span) for span in mistake.gold],
-        "predicted": [sides["predicted"].index(span) for span in mistake.predicted],
-        "rows": [_said_of(position, row, words) for position in range(first, last)],
-    }
+def _first(errors: Sequence[Sequence[SpanError]], limit: int) -> dict[int, Sequence[SpanError]]:
+    """Index of the sentence → its errors, as far as the first ``limit`` errors go."""
+    shown: dict[int, Sequence[SpanError]] = {}
+    for index, of_sentence in enumerate(errors):
+        if of_sentence[:limit]:
+            shown[index] = of_sentence[:limit]
+            limit -= len(shown[index])
+    return shown
 
 
-def _said_of(position: int, row: Json, words: dict[int, str]) -> list[Any]:
+def _features_around(error: SpanError, row: Mapping[str, Any], words: Mapping[int, str]) -> list[CharacterFeatures]:
+    first = max(0, error.start - MARGIN)
+    last = min(len(row["characters"]), error.end + MARGIN, first + MAX_CHARACTERS)
+    return [_features_of(position, row, words) for position in range(first, last)]
+
+
+def _features_of(position: int, row: Mapping[str, Any], words: Mapping[int, str]) -> CharacterFeatures:
     starts = row["segment_starts"]
     segment = bisect_right(starts, position) - 1
     end = starts[segment + 1] if segment + 1 < len(starts) else len(row["characters"])
     best = row["best_ids"][position]
-    return [
+    return CharacterFeatures(
         position,
-        "".join(row["characters"][starts[segment] : end]),
-        words[best],
-        round(float(row["best_cosines"][position]), 3) if best else None,
-        [words[index] for index in row["set_ids"][position]],
-        words[row["local_ids"][position]],
-    ]
+        segment="".join(row["characters"][starts[segment] : end]),
+        best=words[best],
+        cosine=round(float(row["best_cosines"][position]), 3) if best else None,
+        boundary_set=[words[index] for index in row["set_ids"][position]],
+        local=words[row["local_ids"][position]],
+    )
 
 
-def _features(shards: Path, split: str, rows: Sequence[int]) -> list[Json]:
-    """The columns of ``rows`` (places in the split) as plain rows; of a part only those are unpacked."""
-    found: list[Json] = []
+def _read_features(shards: Path, split: str, indices: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows of the sentences at ``indices`` of the split; only these are unpacked."""
+    rows: list[dict[str, Any]] = []
     first = 0
     for path in tables.list_parts(shards, split):
         part = tables.read_table(path, schema.SHARDS, columns=_COLUMNS)
-        own = [row - first for row in rows if first <= row < first + len(part)]
-        found += part.take(pa.array(own, type=pa.int64())).to_pylist()
+        in_part = [index - first for index in indices if first <= index < first + len(part)]
+        rows += part.take(pa.array(in_part, type=pa.int64())).to_pylist()
         first += len(part)
-    return found
+    return rows
 
 
-def _words(shards: Path, features: Sequence[Json]) -> dict[int, str]:
-    """Boundary id → word, of the boundaries that the features name; empty for 0."""
-    wanted = {index for row in features for name in ("best_ids", "local_ids") for index in row[name]}
-    wanted |= {index for row in features for own in row["set_ids"] for index in own}
+def _read_words(shards: Path, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+    """Boundary id → word, of the boundaries in ``rows``; empty for 0."""
+    needed = {index for row in rows for name in ("best_ids", "local_ids") for index in row[name]}
+    needed |= {index for row in rows for set_ids in row["set_ids"] for index in set_ids}
     path = shards / "boundaries.parquet"
     width = pq.read_schema(path).field("vector").type.list_size
     table = tables.read_table(path, schema.boundaries(width), columns=["boundary_id", "word"])
     pairs = zip(table["boundary_id"].to_pylist(), table["word"].to_pylist(), strict=True)
-    return {0: "", **{index: word for index, word in pairs if index in wanted}}
+    return {0: "", **{index: word for index, word in pairs if index in needed}}

@@ -1,4 +1,4 @@
-"""What the page says of features: cosines, candidates, and entities that the vocabulary or train does not know."""
+"""Statistics of the features: cosines, candidates, and entities that the vocabulary or train does not hold."""
 
 from __future__ import annotations
 
@@ -35,97 +35,143 @@ FROM selections WHERE best_id <> 0 GROUP BY bin ORDER BY bin
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Rows, or the sentence that says why there are none."""
+class QueryResult:
+    """The rows of a query, or the sentence that says why there are none."""
 
     rows: Sequence[tuple[Any, ...]] = ()
-    why_not: str = ""
+    why_omitted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class FeatureFacts:
-    """What was asked of the artifacts.
+class FeatureStatistics:
+    """What the stages' artifacts say about the features of a split.
 
-    cosines, best: (bin, count) of all candidates and of the best, over the distinct queries of all splits
-    candidates: (floor of log2, -1 for none; positions) of the split
-    segments: (occurrences, of them outside the vocabulary) in the split
-    known: (label, text) of the split's gold entities whose text is a vocabulary word
-    seen: (label, text) of train's gold entities
+    Attributes:
+        cosines: (bin, count) of all candidates, over the distinct queries of all splits.
+        best: (bin, count) of the best candidates, over the same queries.
+        candidates: (floor of log2 of the number of candidates, or -1 for none; positions) of the split.
+        segments: (occurrences, of them outside the vocabulary) in the split.
+        in_vocabulary: (label, text) of the split's gold entities whose text is a word of the vocabulary.
+        in_train: (label, text) of train's gold entities.
     """
 
-    cosines: Answer
-    best: Answer
-    candidates: Answer
-    segments: Answer
-    known: Answer
-    seen: Answer
+    cosines: QueryResult
+    best: QueryResult
+    candidates: QueryResult
+    segments: QueryResult
+    in_vocabulary: QueryResult
+    in_train: QueryResult
 
 
-def ask(*, paths: ArtifactPaths, dataset: str, split: str, shards: Manifest) -> FeatureFacts:
-    """Ask the stage folders that the shards were built from; others, or none, give a reason instead of rows."""
-    known = f"SELECT label, text FROM ({_MENTIONS.format(split=split)}) JOIN vocabulary ON word = text"
-    occurrences = (
+def query_features(*, paths: ArtifactPaths, dataset: str, split: str, shards: Manifest) -> FeatureStatistics:
+    """Query the stage folders that the shards were built from.
+
+    Args:
+        paths: Where the project's artifacts lie.
+        dataset: The data set's name.
+        split: train, dev or test.
+        shards: The manifest of the shards that the run was scored on.
+
+    Returns:
+        The statistics. A stage that is not built, or was built again since the shards, gives a reason for each
+        statistic that needs it.
+    """
+    in_vocabulary = f"SELECT label, text FROM ({_MENTIONS.format(split=split)}) JOIN vocabulary ON word = text"
+    segments = (
         f"SELECT sum(n_{split})::BIGINT, coalesce(sum(n_{split}) FILTER (boundary_id = 0), 0)::BIGINT"
         " FROM distinct_segments"
     )
     with warehouse.connect(paths.folder, dataset) as opened:
 
-        def answer(sql: str) -> Answer:
-            return _answer(opened, sql, paths=paths, dataset=dataset, shards=shards)
+        def run(sql: str) -> QueryResult:
+            return _run(opened, sql, paths=paths, dataset=dataset, shards=shards)
 
-        return FeatureFacts(
-            cosines=answer(_COSINES),
-            best=answer(_BEST),
-            candidates=answer(_CANDIDATES.format(split=split)),
-            segments=answer(occurrences),
-            known=answer(known),
-            seen=answer(_MENTIONS.format(split="train")),
+        return FeatureStatistics(
+            cosines=run(_COSINES),
+            best=run(_BEST),
+            candidates=run(_CANDIDATES.format(split=split)),
+            segments=run(segments),
+            in_vocabulary=run(in_vocabulary),
+            in_train=run(_MENTIONS.format(split="train")),
         )
 
 
-def _answer(opened: warehouse.Warehouse, sql: str, *, paths: ArtifactPaths, dataset: str, shards: Manifest) -> Answer:
+def _run(opened: warehouse.Warehouse, sql: str, *, paths: ArtifactPaths, dataset: str, shards: Manifest) -> QueryResult:
     build = f"`ssmi-cli features build --dataset {quote(dataset)}`"
     try:
         views = opened.views_of(sql)
     except SsmiError:
-        # What it says may name folders of this machine, which a page that is sent around should not.
-        return Answer(why_not=f"Not shown: not every stage that this is about is built here; {build} builds them.")
+        # Its message may name folders of this machine, and the page may be sent to others.
+        return QueryResult(why_omitted=f"Not shown: not every stage that this needs is built; {build} builds them.")
     stages = {warehouse.VIEWS[view].partition("/")[0] for view in views} - {"shards"}
     for stage in sorted(stages):
         manifest = paths.stage(stage, dataset) / manifests.MANIFEST_NAME
         if manifests.digest_file(manifest) != shards.inputs.get(f"artifacts/{stage}"):
-            return Answer(
-                why_not=f"Not shown: the stage {stage} was built anew since the shards; {build} brings them together."
+            return QueryResult(
+                why_omitted=f"Not shown: the stage {stage} was built again since the shards; {build} rebuilds them."
             )
-    return Answer(opened.run(sql).rows)
+    return QueryResult(opened.run(sql).rows)
 
 
 @dataclass(slots=True)
-class Found:
-    """Entities of some kind, and how many of them the tagger found."""
+class Recall:
+    """Gold entities of some kind, and how many of them were predicted."""
 
     n: int = 0
     correct: int = 0
 
+    @property
+    def ratio(self) -> float | None:
+        """From 0 to 1; None without an entity."""
+        return self.correct / self.n if self.n else None
+
     def add(self, *, correct: bool) -> None:
-        """Count one."""
+        """Count one entity."""
         self.n += 1
         self.correct += correct
 
 
-def recall_by(
-    members: set[tuple[str, str]],
+@dataclass(slots=True)
+class SplitRecall:
+    """The gold entities of one type, divided into those that are known and those that are not."""
+
+    known: Recall
+    unknown: Recall
+
+    @property
+    def n(self) -> int:
+        """All entities of the type."""
+        return self.known.n + self.unknown.n
+
+    @property
+    def unknown_share(self) -> float:
+        """The share of those that are not known, from 0 to 1."""
+        return self.unknown.n / (self.n or 1)
+
+
+def recall_by_type(
+    known: set[tuple[str, str]],
     *,
     characters: Sequence[Sequence[str]],
     gold: Sequence[Sequence[Span]],
     predicted: Sequence[Sequence[Span]],
-) -> dict[str, tuple[Found, Found]]:
-    """Type → gold entities whose (type, text) is in ``members``, and those whose is not."""
-    counts: dict[str, tuple[Found, Found]] = {}
-    for own, guessed, text in zip(gold, predicted, characters, strict=True):
-        right = set(guessed)
-        for span in own:
-            inside, outside = counts.setdefault(span.label, (Found(), Found()))
-            is_in = (span.label, "".join(text[span.start : span.end])) in members
-            (inside if is_in else outside).add(correct=span in right)
-    return dict(sorted(counts.items()))
+) -> dict[str, SplitRecall]:
+    """Count recall apart for entities that are known and those that are not.
+
+    Args:
+        known: (type, text) of the entities that count as known.
+        characters: Each sentence's characters.
+        gold: Each sentence's gold entities.
+        predicted: Each sentence's predicted entities.
+
+    Returns:
+        Type → its recall, in the order of the types' names.
+    """
+    by_type: dict[str, SplitRecall] = {}
+    for sentence, gold_spans, predicted_spans in zip(characters, gold, predicted, strict=True):
+        correct = set(predicted_spans)
+        for span in gold_spans:
+            recall = by_type.setdefault(span.label, SplitRecall(Recall(), Recall()))
+            is_known = (span.label, "".join(sentence[span.start : span.end])) in known
+            (recall.known if is_known else recall.unknown).add(correct=span in correct)
+    return dict(sorted(by_type.items()))

@@ -1,40 +1,68 @@
-"""The page: a template, a style sheet and a script of this package, filled with what was gathered."""
+"""The page from its content, by the templates of this package.
+
+Jinja escapes all text and fails on a name that the content lacks. Only the charts, the style sheet and the script go in
+as they are; all three are made here.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
-import re
-from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
-_HERE = Path(__file__).parent
-_MARK = re.compile(r"\{\{(\w+)\}\}")
-_FOR_SCRIPT = str.maketrans({character: f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"})
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ssmi.charts.style import percent
+from ssmi.report.content import KIND_NAMES, PageContent
+
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
-def fill(*, title: str, html: Mapping[str, str], data: Mapping[str, Any]) -> str:
-    """The whole page, which needs nothing else and may ask for nothing else.
+def render(content: PageContent) -> str:
+    """Return the page as HTML: one file that needs no network. The same content gives the same bytes."""
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            content=content,
+            kind_names=KIND_NAMES,
+            script_data={
+                "labels": content.errors.labels,
+                "sentences": content.errors.sentences,
+                "errors": content.errors.errors,
+                "kinds": KIND_NAMES,
+                "reads": content.reads,
+            },
+            style=(_TEMPLATES / "page.css").read_text(encoding="utf-8"),
+            script=(_TEMPLATES / "page.js").read_text(encoding="utf-8"),
+        )
+    )
 
-    ``html`` is put in as it stands, by the names of the template's marks; ``title`` is escaped; ``data`` is what the
-    script reads. KeyError for a mark that nothing fills.
-    """
-    parts = {
-        **html,
-        "title": escape(title),
-        "style": _read("page.css"),
-        "script": _read("page.js"),
-        "data": embedded(data),
-    }
-    # One pass: what is put in is not looked at again.
-    return _MARK.sub(lambda mark: parts[mark[1]], _read("page.html"))
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.policies["json.dumps_function"] = _dumps
+    environment.policies["json.dumps_kwargs"] = {}
+    environment.filters["points"] = lambda ratio: f"{100 * ratio:.2f}"
+    environment.filters["count"] = lambda n: f"{n:,}"
+    environment.filters["percent"] = percent
+    return environment
 
 
-def embedded(value: Any) -> str:
-    """JSON for a script element: nothing in it can end the element or start a comment."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(_FOR_SCRIPT)
+def _dumps(value: object) -> str:
+    """JSON for ``tojson``, which then escapes what could end a script element; dataclasses are objects."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_fields)
+    # Line ends in old versions of JavaScript.
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _read(name: str) -> str:
-    return (_HERE / name).read_text(encoding="utf-8")
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}

@@ -38,9 +38,9 @@ def write_report(
     """Write one HTML page about a run; see ``Project.report``."""
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
     target = out or folder / f"report-{split}.html"
-    from ssmi.report.build import compose  # with torch: a run that is not there is refused before
+    from ssmi.report.build import build  # with torch: a run that is not there is refused before
 
-    page = compose(
+    page = build(
         run=folder,
         title=f"{name}, {split}",
         run_name=_name_of(folder, workspace.root),

@@ -55,6 +55,11 @@ def test_parameters_and_their_values(offered: Any, command: tuple[str, ...]) -> 
     assert offered(*command, "-S", "model.nothing=") == []
 
 
+def test_names_of_parameters(offered: Any) -> None:
+    assert offered("params", "model.fu") == ["model.fusion"]
+    assert {"model", "datasets", "train.seed"} <= set(offered("params", ""))
+
+
 @pytest.mark.parametrize("command", ["train", "evaluate", "report", "predict", "ablate"])
 def test_devices(offered: Any, command: str) -> None:
     assert offered(command, "--device", "c") == ["cpu", "cuda", "cuda:0", "cuda:1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -92,3 +93,14 @@ def test_the_check_names_what_is_not_read_and_types_alike(fresh_project: Any, ow
     body = json.loads(fresh_project.ssmi("data", "check", "--dataset", "own", "--json").stdout)
     assert body["types_alike"] == [["PER", "Per"]]
     assert body["notes"] == ["not read: more.bio (if one is a split, say so in dataset.yaml)"]
+
+
+def test_the_two_segmenters_are_compared_and_one_alone_is_not(built_once: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ssmi.pipeline.lexicon.segmenter import open_segmenter
+
+    said = built_once.ssmi("data", "check", "--dataset", "tiny").stdout
+    assert "sentences segmented by jieba and by rjieba" in said and "of these, segmented differently" in said
+    monkeypatch.setitem(sys.modules, "rjieba", None)  # as where it is not installed
+    open_segmenter.cache_clear()
+    alone = built_once.ssmi("data", "check", "--dataset", "tiny")
+    assert alone.code == 0 and "rjieba" not in alone.stdout + alone.stderr

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pytest
 
+from ssmi.charts.fonts import find_cjk_font
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError
-from ssmi.plotting import find_cjk_font
 
 UNMET = "公猫北京熊"
 """A segment that is neither a word nor stored."""
@@ -106,14 +105,6 @@ def test_another_encoder_is_refused(project: Any) -> None:
     config.write_text(config.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     outcome = project.ssmi("explain", "公", "--segment", UNMET)
     assert outcome.code == 5 and "another encoder" in outcome.stderr
-
-
-def test_a_font_without_chinese_is_none() -> None:
-    latin = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
-    assert find_cjk_font("abc", fonts=[latin]) == latin
-    with pytest.raises(MissingResourceError) as caught:
-        find_cjk_font("语言", fonts=[latin, Path(__file__)])
-    assert caught.value.exit_code == 4 and "fonts-noto-cjk" in caught.value.next_step
 
 
 @pytest.mark.parametrize(("name", "start"), [("figure.svg", b"<?xml"), ("figure.png", b"\x89PNG")])

@@ -12,7 +12,7 @@ import pytest
 
 from ssmi.cli.main import COMMANDS, cli
 
-TABLES = {"train", "ablate", "compare", "evaluate", "explain", "stats", "report", "export", "doctor"}
+TABLES = {"train", "ablate", "compare", "evaluate", "explain", "stats", "report", "export", "doctor", "params"}
 """Commands that print something to read, and that print JSON with --json."""
 COMPUTING = {"train", "ablate", "compare", "evaluate", "report", "predict"}
 

@@ -1,1 +1,1 @@
-"""One brick a file; none knows the network that it becomes part of."""
+"""The layers of the network, one a file; none knows the network that it becomes part of."""

@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 
 class Biaffine(nn.Module):
-    """Biaffine(H2', O_B), per position: x^T U y + W [x ⊕ y] + b (paper: "Global Enhancement"; Dozat & Manning 2017).
+    """Biaffine(H2', O_B), per character: x^T U y + W [x ⊕ y] + b (paper: "Global Enhancement"; Dozat & Manning 2017).
 
-    U: one matrix an output. Shape: (outputs, left, right)
+    U, ``bilinear``, is one matrix an output, of shape (outputs, left, right). W is kept as its two halves, so that
+    x ⊕ y is never written to memory.
     """
 
     def __init__(self, *, left: int, right: int, outputs: int) -> None:
@@ -21,10 +22,20 @@ class Biaffine(nn.Module):
         nn.init.normal_(self.bilinear, std=(left * right) ** -0.5)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Combine position by position. Shapes: (batch, length, left), (batch, length, right) → (..., outputs)."""
+        """Combine character by character.
+
+        Args:
+            left: H2'. Shape: (batch, length, left)
+            right: O_B. Shape: (batch, length, right)
+
+        Returns:
+            Shape: (batch, length, outputs)
+
+        """
         outputs, n_left, n_right = self.bilinear.shape
         linear: Tensor = self.left(left) + self.right(right)
-        # One large product, out of the wider side into the narrower, then a small one at each position.
+        # One large product from the wider side to the narrower, then a small one at each character: in the other
+        # order each character takes outputs * (the wider side) numbers in between.
         if n_left <= n_right:
             half = right @ self.bilinear.reshape(outputs * n_left, n_right).t()
             other = left

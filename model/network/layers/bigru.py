@@ -18,40 +18,45 @@ class BiGRU(nn.Module):
         n_i = tanh(W_n x_i + b_n + r_i ⊙ (U_n h' + c_n))
         h_i = (1 - z_i) ⊙ n_i + z_i ⊙ h'
 
-    h' is the state of the character before in the one direction, of the character behind in the other, zero at the
+    h' is the state of the character before in the one direction, of the character after in the other, and zero at the
     sentence's edge; the two h_i are concatenated. Two GRUs, one of them on sentences reversed in place, take about two
-    thirds of the time of packed sequences on a CPU.
-
-    outputs: both directions together; even, else ValueError.
+    thirds of the time of packed sequences on a CPU. One bidirectional GRU on padded sentences would be wrong: from
+    right to left it would read the padding first.
     """
 
     def __init__(self, *, inputs: int, outputs: int) -> None:
+        """``outputs``: the width of both directions together; even, else ValueError."""
         super().__init__()
         if outputs % 2:
             raise ValueError(f"{outputs} outputs cannot be shared evenly by two directions")
-        self.onward = nn.GRU(inputs, outputs // 2, batch_first=True)
-        self.backward_ = nn.GRU(inputs, outputs // 2, batch_first=True)
+        self.left_to_right = nn.GRU(inputs, outputs // 2, batch_first=True)
+        self.right_to_left = nn.GRU(inputs, outputs // 2, batch_first=True)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """Read each sentence in both directions.
 
-        states: Shape: (batch, length, inputs)
-        mask: bool, True on characters, right-padded; sentences in any order. Shape: (batch, length)
-        Returns zero at padding. Shape: (batch, length, outputs)
+        Args:
+            states: Shape: (batch, length, inputs)
+            mask: bool, True on characters, right-padded; sentences in any order. Shape: (batch, length)
+
+        Returns:
+            Zero at padding. Shape: (batch, length, outputs)
+
         """
         mirror = _mirror(mask)
         with one_thread(states.device):
-            onward, _ = self.onward(states)
-            mirrored, _ = self.backward_(_take(states, mirror))
-        both = torch.cat((onward, _take(mirrored, mirror)), dim=-1)
+            forward, _ = self.left_to_right(states)
+            mirrored, _ = self.right_to_left(_take(states, mirror))
+        both = torch.cat((forward, _take(mirrored, mirror)), dim=-1)
         return both.masked_fill(~mask[..., None], 0.0)
 
 
 def _mirror(mask: Tensor) -> Tensor:
-    """Each position's place in its sentence read backwards; padding stays where it is. Its own inverse."""
-    places = torch.arange(mask.shape[1], device=mask.device)
-    return torch.where(mask, mask.sum(1, keepdim=True) - 1 - places, places)
+    """The index of each character in its sentence read backwards; padding stays where it is. Its own inverse."""
+    positions = torch.arange(mask.shape[1], device=mask.device)
+    return torch.where(mask, mask.sum(1, keepdim=True) - 1 - positions, positions)
 
 
-def _take(states: Tensor, places: Tensor) -> Tensor:
-    return states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))
+def _take(states: Tensor, positions: Tensor) -> Tensor:
+    """The states at these positions of each sentence. Shapes: (batch, length, width), (batch, length)."""
+    return states.gather(1, positions[..., None].expand(-1, -1, states.shape[-1]))

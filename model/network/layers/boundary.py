@@ -10,21 +10,29 @@ from torch.nn import functional
 
 
 class BoundaryEmbedding(nn.Module):
-    """E_b for every boundary the shards name; row 0, "no boundary", is zero and stays so.
-
-    vectors: pre-trained, one a boundary. Shape: (n_boundaries, boundary_width)
-    trainable: whether training moves them.
-    """
+    """E_b for every boundary that the shards name. Row 0, "no boundary", is zero and stays zero."""
 
     def __init__(self, vectors: Tensor, *, trainable: bool) -> None:
+        """Start from pre-trained vectors.
+
+        Args:
+            vectors: One a boundary. Shape: (n_boundaries, boundary_width)
+            trainable: Whether training moves them.
+
+        """
         super().__init__()
         self.table = _table(vectors)
         self.table.requires_grad_(trainable)
 
-    def put(self, start: int, vectors: Tensor) -> None:
-        """Set the vectors of rows from ``start`` on, for use without training. Shape: (n_rows, boundary_width).
+    def set_rows(self, start: int, vectors: Tensor) -> None:
+        """Set the vectors of rows from ``start`` on, for use without training.
 
-        Room is made ahead, by an eighth of the table: a text that brings a few more costs no copy of all the others.
+        The table grows by an eighth more than is needed, so that a text with a few new boundaries copies no others.
+
+        Args:
+            start: The first row.
+            vectors: Shape: (n_rows, boundary_width)
+
         """
         weight, end = self.table.weight.detach(), start + len(vectors)
         if end > len(weight):
@@ -40,18 +48,25 @@ class BoundaryEmbedding(nn.Module):
         return int(self.table.embedding_dim)
 
     def forward(self, rows: Sequence[Tensor]) -> list[Tensor]:
-        """Look up E_b, for any number of tensors at once. Shape of each: (...) → (..., boundary_width).
+        """Look up E_b, for any number of tensors at once.
 
         Each distinct row is read once: the table's gradient, as large as the table, is then written once a batch and
         not once a tensor.
+
+        Args:
+            rows: Rows of the table. Shape of each: (...)
+
+        Returns:
+            Their vectors. Shape of each: (..., boundary_width)
+
         """
         if not rows:
             return []
-        flat = torch.cat([own.flatten() for own in rows])
-        distinct, places = flat.unique(return_inverse=True)
-        vectors = functional.embedding(places, self.table(distinct))
-        pieces = vectors.split([own.numel() for own in rows])
-        return [piece.view(*own.shape, self.width) for piece, own in zip(pieces, rows, strict=True)]
+        flat = torch.cat([tensor.flatten() for tensor in rows])
+        distinct, index_of_each = flat.unique(return_inverse=True)
+        vectors = functional.embedding(index_of_each, self.table(distinct))
+        pieces = vectors.split([tensor.numel() for tensor in rows])
+        return [piece.view(*tensor.shape, self.width) for piece, tensor in zip(pieces, rows, strict=True)]
 
 
 def _table(vectors: Tensor) -> nn.Embedding:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 POSITION_WIDTH = 16
-"""Width of p_t, the embedding of a place in the window (in CAN-NER one-hot)."""
+"""Width of p_t, the embedding of a position in the window (in CAN-NER one-hot)."""
 
 
 class ConvolutionalAttention(nn.Module):
@@ -21,27 +21,33 @@ class ConvolutionalAttention(nn.Module):
 
     that is a convolution, sum-pooled, over the re-weighted window. In CAN-NER's own code zero padding joins the
     softmax; here what lies outside the sentence has no part in it, so that batching never changes a score.
-
-    window: odd, else ValueError.
-    attention_width: the size of v.
     """
 
     def __init__(self, *, width: int, window: int, attention_width: int) -> None:
+        """Set up the layer.
+
+        Args:
+            width: Of a state, before and after.
+            window: Characters in it; odd, else ValueError.
+            attention_width: The size of v.
+
+        """
         super().__init__()
         if window < 1 or window % 2 == 0:
             raise ValueError(f"a window of {window} characters has no centre: an odd number is needed")
         self.window = window
         self.queries = nn.Linear(width, attention_width, bias=False)
-        # W_k and each K_t are kept as their two halves: all that concerns p_t alone is then computed once a batch.
+        # W_k and each K_t are kept as their two halves: what depends on p_t alone is then computed once a batch, not
+        # once a character.
         self.keys = nn.Linear(width, attention_width, bias=False)
         self.position_keys = nn.Linear(POSITION_WIDTH, attention_width, bias=False)
         self.scores = nn.Linear(attention_width, 1, bias=False)
         self.positions = nn.Parameter(torch.empty(window, POSITION_WIDTH))
         self.kernel = nn.Linear(window * width, width)
         self.position_kernel = nn.Parameter(torch.empty(window, POSITION_WIDTH, width))
-        # Attention starts about even, which takes sqrt(window) off the size of a sum over the window: with so much more
-        # in K_t, H1 starts at the size of O_B. p_t starts small, as BERT's own positions do, or what is the same at
-        # every character would drown what is not.
+        # Attention starts about even, which divides the size of a sum over the window by sqrt(window): with K_t larger
+        # by that factor, H1 starts at the size of O_B. p_t starts small, as BERT's own positions do, because it is the
+        # same at every character and would outweigh what is not.
         std = (window / width) ** 0.5
         nn.init.normal_(self.kernel.weight, std=std)
         nn.init.zeros_(self.kernel.bias)
@@ -51,13 +57,19 @@ class ConvolutionalAttention(nn.Module):
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """Attend and convolve.
 
-        states: whatever stands at padding is not read. Shape: (batch, length, width)
-        mask: bool, True on characters. Shape: (batch, length)
-        Returns zero at padding. Shape: (batch, length, width)
+        Args:
+            states: O_B; what stands at padding is not read. Shape: (batch, length, width)
+            mask: bool, True on characters. Shape: (batch, length)
+
+        Returns:
+            H1, zero at padding. Shape: (batch, length, width)
+
         """
         reach = self.window // 2
         states = states.masked_fill(~mask[..., None], 0.0)
         weights = self._weights(states, mask)
+        # Views, not copies: only the weighted window is written to memory, as input of one large product. A Conv1d
+        # cannot do it, because the weights differ from character to character.
         neighbours = self._shifted(functional.pad(states, (0, 0, reach, reach)))
         window = torch.cat([weights[..., t, None] * neighbour for t, neighbour in enumerate(neighbours)], dim=-1)
         of_positions = torch.einsum("tp,tpo->to", self.positions, self.position_kernel)
@@ -65,7 +77,7 @@ class ConvolutionalAttention(nn.Module):
         return convolved.masked_fill(~mask[..., None], 0.0)
 
     def _weights(self, states: Tensor, mask: Tensor) -> Tensor:
-        """a_it; of no meaning where i is padding. Shape: (batch, length, window)."""
+        """a_it; without meaning where i is padding. Shape: (batch, length, window)."""
         reach = self.window // 2
         queries = self.queries(states)[:, :, None]
         keys = torch.stack(self._shifted(functional.pad(self.keys(states), (0, 0, reach, reach))), dim=2)
@@ -76,6 +88,6 @@ class ConvolutionalAttention(nn.Module):
         return weights
 
     def _shifted(self, padded: Tensor) -> list[Tensor]:
-        """What stands at each offset, as seen from each character."""
+        """For each offset in the window, what stands there as seen from each character."""
         length = padded.shape[1] - self.window + 1
         return [padded[:, start : start + length] for start in range(self.window)]

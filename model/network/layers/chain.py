@@ -30,7 +30,7 @@ class Transitions(NamedTuple):
 
 
 class Predecessors(nn.Module):
-    """Which tags may precede which, as rows: one for each group of tags and each tag that may precede the group's.
+    """Which tags may precede which, as rows: one for each group of tags and each tag that may precede the group.
 
     allowed: bool, whether the right tag may follow the left one; every tag has a predecessor. Shape: (n_tags, n_tags)
     """
@@ -77,7 +77,7 @@ class Predecessors(nn.Module):
 
 
 class Steps(NamedTuple):
-    """What the way forward leaves for the way back. Weights and totals begin with step 1; step 0 holds nothing.
+    """What the forward pass leaves for the backward pass. Weights and totals begin with step 1; step 0 holds nothing.
 
     P(y[t-1] = i | y[t] = j, x) = weights[t, row of (i, j)] * factors[i, j] / totals[t, j]
     """
@@ -99,10 +99,12 @@ def _forward(
     length, batch, n_tags = emissions.shape
     factors, maxima = predecessors.factors(transitions.between)
     rows = predecessors.rows(factors)
+    # Allocated once and filled in place: the backward pass needs every step, and stacking a list would copy them all.
     weights = emissions.new_empty(length, batch, len(rows))
     totals = emissions.new_empty(length, batch, n_tags)
     scores = transitions.start + emissions[0]
     for step in range(1, length):
+        # The maximum of each group of tags, subtracted before exp and added back after log.
         best = (scores[:, None] + predecessors.outside).amax(2)
         torch.exp(scores[:, predecessors.row_tag] - best[:, predecessors.row_group], out=weights[step])
         torch.matmul(weights[step], rows, out=totals[step])
@@ -128,7 +130,9 @@ def _back(steps: Steps, mask: Tensor, predecessors: Predecessors) -> tuple[Tenso
 
 
 class _LogPartition(torch.autograd.Function):
-    """The gradients are expectations: how often a sequence has each tag at each place, and each transition."""
+    """The log-sum with its gradients, which are expectations: how often a sequence has each tag at each character, and
+    each transition. Written out they take one pass back; autograd would keep every step's intermediate results.
+    """
 
     @staticmethod
     def forward(
@@ -172,15 +176,15 @@ def path_score(emissions: Tensor, mask: Tensor, transitions: Transitions, tag_id
     picked = emissions.gather(2, tag_ids[..., None]).squeeze(2)
     before = torch.cat((transitions.start[tag_ids[:1]], transitions.between[tag_ids[:-1], tag_ids[1:]]))
     last = tag_ids.gather(0, mask.sum(0, keepdim=True) - 1).squeeze(0)
-    # A running sum: zeros behind the end cannot change how it is rounded, as they can in a sum by halves.
+    # A running sum: zeros after the end cannot change how it is rounded, as they can in a sum by halves.
     return torch.where(mask, picked + before, 0.0).cumsum(0)[-1] + transitions.end[last]
 
 
 def best_path(emissions: Tensor, mask: Tensor, transitions: Transitions) -> Tensor:
     """The tag ids of the highest score (Viterbi), anything in padding. Shape: (length, batch).
 
-    The best predecessors are looked up again on the way back, which asks for one row where the way forward had n_tags.
-    Their scores are added up there in pytorch-crf's order, so that what rounding makes equal is told apart as there.
+    The best predecessors are not stored but found again on the way back, which needs one row where the way forward
+    needed n_tags. Scores are added there in pytorch-crf's order, so that ties made by rounding break as in pytorch-crf.
     """
     into = transitions.between.T.contiguous()
     scores = torch.empty_like(emissions)
@@ -208,7 +212,7 @@ class Posterior:
 
     @classmethod
     def of(cls, emissions: Tensor, mask: Tensor, transitions: Transitions, predecessors: Predecessors) -> Posterior:
-        """One way forward and one back."""
+        """One pass forward and one back."""
         _, steps = _forward(emissions, mask, transitions, predecessors)
         return cls(_back(steps, mask, predecessors)[0], steps, predecessors.row_of)
 

@@ -1,9 +1,10 @@
 """A linear-chain CRF (Lafferty et al. 2001) that can only write well-formed tag sequences.
 
-pytorch-crf holds the parameters, and its results are ours; the sums and the search are those of ``model.layers.chain``.
-Times that pytorch-crf 0.7.2 took against these, in turns in one run (CPU time, one thread, a busy machine, batches of
-16 and 32, random lengths up to 50 and 178; the longer and larger, the more): loss and gradients 3.8 to 9.7 with 29 and
-33 tags of BMES and 2.9 to 6.0 with 29 of BIO; decoding 1.3 to 3.0. Nothing was measured on a GPU.
+pytorch-crf holds the three parameters, and the tests hold these results to its own; sums and search are in
+``chain.py``, because pytorch-crf's took several times longer. Its CPU time over ours, in turns in one run (pytorch-crf
+0.7.2, one thread, a busy machine, batches of 16 and 32, random lengths up to 50 and 178; more for longer and larger
+batches): loss and gradients 3.8 to 9.7 with 29 and 33 tags of BMES and 2.9 to 6.0 with 29 of BIO; decoding 1.3 to 3.0.
+Nothing was measured on a GPU.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from ssmi.model.network.layers.threads import one_thread
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, LabelSet, Span, spans_to_tags
 
 FORBIDDEN = -10_000.0
-"""Score of a transition that the tag scheme forbids, in a sequence that is given; no sequence found has one."""
+"""Score of a forbidden transition in a given sequence; finite, so that ill-formed gold has a loss and not infinity.
+
+Sums and search leave forbidden transitions out, so that no decoded sequence has one.
+"""
 
 
 class ConstrainedCrf(nn.Module):
@@ -64,7 +68,7 @@ class ConstrainedCrf(nn.Module):
         return Transitions(*(parameter.masked_fill(mask, forbidden) for parameter, mask in pairs))
 
     def _prepare(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Both with the length first, as the chain wants them, and emissions in the parameters' precision."""
+        """Both with the length first, as ``chain.py`` takes them, and emissions in the parameters' precision."""
         if mask.dtype != torch.bool:
             raise ValueError(f"a bool mask is needed, not {mask.dtype}")
         if not bool(mask[:, 0].all()) or bool((mask[:, 1:] & ~mask[:, :-1]).any()):
@@ -74,7 +78,20 @@ class ConstrainedCrf(nn.Module):
         return emissions.to(self.crf.transitions.dtype).transpose(0, 1).contiguous(), mask.T.contiguous()
 
     def forward(self, emissions: Tensor, tag_ids: Tensor, *, mask: Tensor) -> Tensor:
-        """Negative log-likelihood of each sentence's tag_ids, of shape (batch, length). Returns shape: (batch,)."""
+        """The negative log-likelihood of each sentence's tags.
+
+        Args:
+            emissions: A score for each tag. Shape: (batch, length, n_tags)
+            tag_ids: int64; what stands at padding is not read. Shape: (batch, length)
+            mask: bool, True on characters, right-padded. Shape: (batch, length)
+
+        Returns:
+            Shape: (batch,)
+
+        Raises:
+            ValueError: The mask is not such a mask, or does not fit.
+
+        """
         emissions, mask = self._prepare(emissions, mask)
         with one_thread(emissions.device), torch.autocast(device_type=emissions.device.type, enabled=False):
             emissions = _centred(emissions)
@@ -83,7 +100,7 @@ class ConstrainedCrf(nn.Module):
 
     @torch.no_grad()
     def decode(self, emissions: Tensor, *, mask: Tensor) -> list[list[int]]:
-        """The best well-formed tag ids of each sentence (Viterbi), without padding."""
+        """The best well-formed tag ids of each sentence (Viterbi), without padding; arguments as of ``forward``."""
         emissions, mask = self._prepare(emissions, mask)
         with one_thread(emissions.device):
             paths = best_path(emissions, mask, self._transitions(-math.inf)).T.tolist()
@@ -93,42 +110,55 @@ class ConstrainedCrf(nn.Module):
     def span_probabilities(
         self, emissions: Tensor, *, mask: Tensor, spans: Sequence[Sequence[Span]]
     ) -> list[list[float]]:
-        """How probable it is, over all tag sequences, that each span is an entity exactly as it is: a number in [0, 1].
+        """How probable it is, over all tag sequences, that each span is an entity exactly as it stands.
 
-        spans: those asked about, by sentence; they need not be the decoded ones and may overlap.
-        Raises ValueError for a span outside its sentence or with a type that the label set does not know.
+        That is P(its last tag, and that the entity ends there) times P(its other tags, given the last). That it begins
+        where it does needs no factor: a B or S always begins an entity.
+
+        Args:
+            emissions: A score for each tag. Shape: (batch, length, n_tags)
+            mask: bool, True on characters, right-padded. Shape: (batch, length)
+            spans: Of each sentence; they need not be the decoded ones and may overlap.
+
+        Returns:
+            A number from 0 to 1 for each span, by sentence.
+
+        Raises:
+            ValueError: A span outside its sentence, or with a type that the label set does not know.
+
         """
         if len(spans) != len(emissions):
             raise ValueError(f"spans of {len(spans)} sentences, emissions of {len(emissions)}")
         emissions, mask = self._prepare(emissions, mask)
-        # Of sentences without a span nothing is asked, and in most texts they are many.
-        rows = [row for row, found in enumerate(spans) if found]
+        # Sentences without a span, which are most of many texts, need no pass.
+        rows = [row for row, of_sentence in enumerate(spans) if of_sentence]
         if not rows:
             return [[] for _ in spans]
         emissions, mask = emissions[:, rows], mask[:, rows]
         lengths = mask.sum(0).tolist()
-        asked = [(place, span) for place, row in enumerate(rows) for span in spans[row]]
-        paths = [self._path(span, n_characters=lengths[place]) for place, span in asked]
+        queries = [(index, span) for index, row in enumerate(rows) for span in spans[row]]
+        paths = [self._path(span, n_characters=lengths[index]) for index, span in queries]
         with one_thread(emissions.device), torch.autocast(device_type=emissions.device.type, enabled=False):
             posterior = Posterior.of(_centred(emissions), mask, self._transitions(-math.inf), self.predecessors)
-            found = (self._endings(posterior, asked, paths, lengths) * _inside(posterior, asked, paths)).clamp(0.0, 1.0)
-        probabilities = iter(found.tolist())
+            endings = self._endings(posterior, queries, paths, lengths)
+            scores = (endings * _inside(posterior, queries, paths)).clamp(0.0, 1.0)  # rounding may leave [0, 1]
+        probabilities = iter(scores.tolist())
         return [[next(probabilities) for _ in sentence] for sentence in spans]
 
     def _endings(
-        self, posterior: Posterior, asked: Sequence[_Asked], paths: Sequence[list[int]], lengths: Sequence[int]
+        self, posterior: Posterior, queries: Sequence[_Query], paths: Sequence[list[int]], lengths: Sequence[int]
     ) -> Tensor:
-        """P(the entity's last tag stands there, and the entity ends there | x). Shape: (n_asked,)."""
+        """P(the entity's last tag stands there, and the entity ends there | x). Shape: (n_queries,)."""
         ids = self.labels.tag_ids()
         inside = INSIDE_ROLE[self.labels.scheme]
         rows = [
             (row, span.end - 1, path[-1], ids[f"{inside}-{span.label}"], span.end == lengths[row])
-            for (row, span), path in zip(asked, paths, strict=True)
+            for (row, span), path in zip(queries, paths, strict=True)
         ]
-        sentence, place, last, inner, closes = torch.tensor(rows, device=posterior.marginals.device).T
-        ending = posterior.marginals[place, sentence, last]
+        sentence, position, last, inner, closes = torch.tensor(rows, device=posterior.marginals.device).T
+        ending = posterior.marginals[position, sentence, last]
         # Otherwise a character follows. In BIO the entity goes on where that is I of its type.
-        step = (place + 1).clamp(max=len(posterior.marginals) - 1)
+        step = (position + 1).clamp(max=len(posterior.marginals) - 1)
         tags = torch.arange(len(ids), device=step.device)
         before = posterior.before(last[:, None], tags, step=step[:, None], sentence=sentence[:, None])
         joint = before * posterior.marginals[step, sentence]
@@ -144,18 +174,18 @@ class ConstrainedCrf(nn.Module):
         return [ids[tag] for tag in tags]
 
 
-_Asked = tuple[int, Span]
+_Query = tuple[int, Span]
 """A sentence of the batch and a span in it."""
 
 
-def _inside(posterior: Posterior, asked: Sequence[_Asked], paths: Sequence[list[int]]) -> Tensor:
-    """P(an entity's tags but the last | its last, x). Shape: (n_asked,)."""
+def _inside(posterior: Posterior, queries: Sequence[_Query], paths: Sequence[list[int]]) -> Tensor:
+    """P(an entity's tags but the last | its last, x). Shape: (n_queries,)."""
     rows = [
         (index, row, step, left, right)
-        for index, ((row, span), path) in enumerate(zip(asked, paths, strict=True))
+        for index, ((row, span), path) in enumerate(zip(queries, paths, strict=True))
         for step, (left, right) in enumerate(itertools.pairwise(path), start=span.start + 1)
     ]
-    logs = posterior.marginals.new_zeros(len(asked))
+    logs = posterior.marginals.new_zeros(len(queries))
     if rows:
         index, sentence, step, left, right = torch.tensor(rows, device=logs.device).T
         logs.index_add_(0, index, posterior.before(left, right, step=step, sentence=sentence).log())

@@ -17,6 +17,6 @@ class FeedForward(nn.Module):
         self.linear = nn.Linear(inputs, outputs)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Position by position. Shape: (..., inputs) → (..., outputs)."""
+        """Each state by itself. Shape: (..., inputs) → (..., outputs)."""
         activated: Tensor = functional.gelu(self.linear(states))
         return activated

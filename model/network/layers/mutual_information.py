@@ -27,24 +27,35 @@ class MutualInformationScorer(nn.Module):
     def forward(self, sentences: Tensor, boundaries: Tensor) -> Tensor:
         """Score boundaries against their sentence.
 
-        sentences: e_s. Shape: (batch, sentence_width)
-        boundaries: e_b. Shape: (batch, length, size, boundary_width)
-        Returns f(s, b), within 0..1. Shape: (batch, length, size)
+        Args:
+            sentences: e_s. Shape: (batch, sentence_width)
+            boundaries: e_b. Shape: (batch, length, size, boundary_width)
+
+        Returns:
+            f(s, b), from 0 to 1. Shape: (batch, length, size)
+
         """
         with torch.autocast(device_type=sentences.device.type, enabled=False):
-            asked = sentences.float() @ self.weight
-            scores = boundaries.float().flatten(1, 2) @ asked[..., None]
+            # The sentence first: one product a sentence, where mapping the boundaries would take one for each of them.
+            projected = sentences.float() @ self.weight
+            scores = boundaries.float().flatten(1, 2) @ projected[..., None]
         return scores.view(boundaries.shape[:-1]).sigmoid()
 
 
 def weighted_mean(scores: Tensor, boundaries: Tensor, *, mask: Tensor) -> Tensor:
     """E_g: the mean of each character's set, weighted by the softmax of f over the set; zero where the set is empty.
 
-    scores, mask (bool, True on members): Shape: (batch, length, size)
-    boundaries: e_b. Shape: (batch, length, size, boundary_width)
-    Returns shape: (batch, length, boundary_width)
+    Args:
+        scores: f(s, b). Shape: (batch, length, size)
+        boundaries: e_b. Shape: (batch, length, size, boundary_width)
+        mask: bool, True on members of the set. Shape: (batch, length, size)
+
+    Returns:
+        E_g. Shape: (batch, length, boundary_width)
+
     """
-    # f lies within 0..1, so exp neither overflows nor vanishes.
+    # Not softmax, which gives NaN for an empty set. f lies between 0 and 1, so exp neither overflows nor vanishes, and
+    # a set with a member sums to at least 1: the clamp changes empty ones alone.
     shares = scores.exp() * mask
     weights = shares / shares.sum(-1, keepdim=True).clamp(min=1.0)
     return (weights[..., None] * boundaries).sum(2)
@@ -56,11 +67,18 @@ def contrastive_loss(
     """L(s, B_i), to be minimised, averaged over a sentence's characters.
 
     ``paper``: −mean over b in B_i of [f(s, b) − log Σ exp f(s, b̂)], b̂ over the negatives; ``infonce``: exp f(s, b) is
-    in the sum too. A character with an empty set or without negatives is not counted.
+    in the sum too. A character with an empty set or without negatives does not count.
 
-    scores, mask: of each character's set B_i. Shape: (batch, length, size)
-    negative_scores, negative_mask: of its negatives. Shape: (batch, length, n_negatives)
-    Returns zero for a sentence of which no character counts. Shape: (batch,)
+    Args:
+        scores: f of each character's set B_i. Shape: (batch, length, size)
+        negative_scores: f of its negatives. Shape: (batch, length, n_negatives)
+        mask: bool, True on members of the set. Shape: (batch, length, size)
+        negative_mask: Likewise of the negatives. Shape: (batch, length, n_negatives)
+        kind: Which of the two.
+
+    Returns:
+        Zero for a sentence of which no character counts. Shape: (batch,)
+
     """
     positive = mask.any(-1) & negative_mask.any(-1)
     rivals = (negative_scores.exp() * negative_mask).sum(-1, keepdim=True)

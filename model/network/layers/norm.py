@@ -1,4 +1,4 @@
-"""The paper's layer normalisation, whose scale and shift depend on what is normalised."""
+"""The paper's layer normalisation, whose scale and shift depend on the state itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AdaptiveNorm(nn.Module):
         nn.init.ones_(self.scale.bias)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Position by position. Shape: (..., width) → (..., width)."""
+        """Each state by itself. Shape: (..., width) → (..., width)."""
         normal = functional.layer_norm(states, states.shape[-1:], eps=EPSILON)
         scaled: Tensor = self.scale(states) * normal + self.shift(states)
         return scaled

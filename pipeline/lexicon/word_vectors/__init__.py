@@ -1,6 +1,6 @@
 """Word-vector files → blocks of words with their vectors, read one by one and never held whole.
 
-Told by their first bytes, not by their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``, saved
+Recognised by their first bytes, not their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``, saved
 gensim KeyedVectors; text and word2vec binary also packed (gzip, bzip2, xz, zip, tar). One file here a format. What real
 files get wrong is repaired where the meaning is clear, dropped where it is not, and counted; what cannot be trusted is
 refused with its line or byte. Duplicates are left in: the vocabulary decides.
@@ -27,11 +27,17 @@ __all__ = ["Block", "VectorReader", "open_vectors"]
 def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReader]:
     """Open a vector file of any known format and container; read its ``blocks``, all of them or the first few.
 
-    ``encoding``: of its words; a byte order mark of UTF-8 is read whatever it says.
+    Args:
+        path: The file.
+        encoding: Of its words; a byte order mark of UTF-8 has precedence.
 
-    Raises InputDataError, naming the line or the byte, here, while blocks are read and when the ``with`` ends: when the
-    file is none of the formats, truncated or damaged, when over 1 % of its rows are not what the others are, and when
-    its words are not of that encoding.
+    Yields:
+        The reader.
+
+    Raises:
+        InputDataError: The file is none of the formats, truncated or damaged, over 1 % of its rows differ from the
+            others, or its words are not of the encoding. The message names the line or the byte. Raised here, while
+            blocks are read, and when the ``with`` ends.
     """
     with ExitStack() as stack:
         try:
@@ -46,8 +52,8 @@ def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReade
 
 
 def _reader(file: Unpacked, encoding: str) -> VectorReader:
-    found = format_of(file.peek())
-    if found is None:
+    format_name = format_of(file.peek())
+    if format_name is None:
         raise InputDataError(f"{file.shown}: no vectors ({_what_instead(file.peek())})", next_step=f"name {FORMATS}")
     kinds: dict[Format, type[VectorReader]] = {
         "text": TextReader,
@@ -55,7 +61,7 @@ def _reader(file: Unpacked, encoding: str) -> VectorReader:
         "pickle": gensim_kv.KeyedVectorsReader,
         "fasttext": fasttext.FastTextReader,
     }
-    return kinds[found](file, encoding=encoding)
+    return kinds[format_name](file, encoding=encoding)
 
 
 def _what_instead(start: bytes) -> str:

@@ -1,4 +1,4 @@
-"""fastText's own ``.bin``, through gensim: a word's vector is the mean of its own and those of its character n-grams.
+"""fastText's ``.bin``, through gensim: a word's vector is the mean of its entry and those of its character n-grams.
 
 The only importer of gensim. gensim holds the whole model in memory: (words + n-gram buckets) x width x 4 bytes, and the
 words' part three times. The ``.vec`` beside a ``.bin`` holds the same vectors as text and is read row by row.
@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.lexicon.word_vectors.reading import ROWS_AT_ONCE, Block, VectorReader
 
 _HEADER = struct.Struct("<2i12id")
@@ -28,7 +29,7 @@ _UNDECODED = re.compile(r"(\\x[0-9a-f]{2})+")
 
 
 class FastTextReader(VectorReader):
-    """The file is held to its own counts first: gensim trusts them, and waits for ever for a word that does not end."""
+    """The file is checked against its counts first: gensim trusts them, and never returns where a word does not end."""
 
     format = "fastText binary"
 
@@ -38,7 +39,8 @@ class FastTextReader(VectorReader):
                 f"{self.file.shown}: a fastText .bin, packed ({self.file.container})", next_step="unpack it and name it"
             )
         self._check()
-        from gensim.models.fasttext import load_facebook_vectors  # slow to import, and only these files need it
+        with needs("vectors", f"{self.file.shown}: a fastText .bin"):
+            from gensim.models.fasttext import load_facebook_vectors  # slow to import, and only these files need it
 
         try:
             with _quiet("gensim", "smart_open"):
@@ -53,7 +55,7 @@ class FastTextReader(VectorReader):
             yield block, np.array(table.vectors[start : start + ROWS_AT_ONCE], dtype=np.float32)
 
     def _word(self, word: str, row: int) -> str:
-        """What bytes are no text comes from gensim escaped; here it is U+FFFD, as in every other format."""
+        """Gensim escapes bytes that are not text; here they become U+FFFD, as in every other format."""
         if "\\x" not in word:
             return word
         self.repairs["bad bytes"] += 1

@@ -101,7 +101,7 @@ class VectorReader(ABC):
         self._wrong_at = self._wrong_at or at
 
     def decoded(self, word: bytes, *, at: str) -> str:
-        """The word; bytes that are no text become U+FFFD, and are counted."""
+        """The word; bytes that are not text become U+FFFD, and are counted."""
         try:
             text = word.decode(self.encoding)
         except UnicodeDecodeError:

@@ -7,7 +7,7 @@ from typing import Literal
 Format = Literal["text", "binary", "pickle", "fasttext"]
 
 START = 1 << 16
-"""So many bytes are looked at."""
+"""How many bytes are looked at."""
 
 _ROWS_ASKED = 6
 BOM = b"\xef\xbb\xbf"
@@ -31,10 +31,10 @@ def format_of(start: bytes) -> Format | None:
 
 
 def holds_vectors(start: bytes) -> bool:
-    """Whether a file among others may be the one: text that is no row of numbers, such as a README, is not."""
-    found = format_of(start)
-    if found != "text":
-        return found is not None
+    """Whether a file among others may be the one: text without rows of numbers, such as a README, is not."""
+    format_name = format_of(start)
+    if format_name != "text":
+        return format_name is not None
     rows = [line.split() for line in start.split(b"\n")[:_ROWS_ASKED] if line.strip() and not header_of(line)]
     return 2 * sum(trailing_numbers(row) > 1 for row in rows) > len(rows)
 

@@ -104,7 +104,7 @@ class TextReader(VectorReader):
         """A word that holds blanks, or ends with a tab, and its values; none where the row has another width."""
         word, *values = line.rsplit(None, self.width)
         _, blank, last = word.rpartition(b" ")
-        # a number too many is no part of the word, save that "iPhone 4" is one
+        # a number too many does not belong to the word, but "iPhone 4" is one
         if len(values) < self.width or (blank and is_number(last) and not last.isdigit()):
             return word, []
         if blank and is_number(values[0]):

@@ -53,7 +53,7 @@ class Unpacked:
 
     @property
     def shown(self) -> str:
-        """What messages call it: the path, and the member behind it."""
+        """What messages call it: the path, and the member in it."""
         return f"{self.path}/{self.member}" if self.member else str(self.path)
 
     def peek(self) -> bytes:
@@ -69,8 +69,9 @@ class Unpacked:
 def unpacked(path: Path, *, plausible: Plausible) -> Iterator[Unpacked]:
     """Open a file through whatever packs it; ``plausible`` tells from its first bytes whether a member may be it.
 
-    Raises InputDataError for archives in which not exactly one file is plausible, for containers that are not read,
-    and for those that unpack to absurd sizes.
+    Raises:
+        InputDataError: For archives in which not exactly one file is plausible, for containers that are not read,
+            and for those that unpack to absurd sizes.
     """
     with ExitStack() as stack:
         stream, names = _through(_plain(path, stack), path, stack)
@@ -98,11 +99,11 @@ def _through(stream: io.BufferedReader, path: Path, stack: ExitStack) -> tuple[i
     names: list[str] = []
     for _ in range(_DEEPEST):
         start = stream.peek(START)
-        found = next(((name, opened) for mark, name, opened in _COMPRESSED if mark.match(start)), None)
-        if found is None:
+        packed = next(((name, opened) for mark, name, opened in _COMPRESSED if mark.match(start)), None)
+        if packed is None:
             break
-        names.insert(0, found[0])
-        stream = _bounded(stack.enter_context(closing(found[1](stream, "rb"))), path)
+        names.insert(0, packed[0])
+        stream = _bounded(stack.enter_context(closing(packed[1](stream, "rb"))), path)
     return stream, names
 
 
@@ -148,9 +149,9 @@ def _from_zip(path: Path, stack: ExitStack, plausible: Plausible) -> Unpacked:
     names = _worth_a_look([info.filename for info in members], path)
 
     def start_of(name: str) -> bytes:
-        with ExitStack() as own:
-            inner = _bounded(own.enter_context(archive.open(name)), path)
-            return _through(inner, path, own)[0].peek(START)
+        with ExitStack() as inner_stack:
+            inner = _bounded(inner_stack.enter_context(archive.open(name)), path)
+            return _through(inner, path, inner_stack)[0].peek(START)
 
     chosen = _the_one({name: start_of for name in names}, path, plausible)
     stream, packed = _through(_bounded(stack.enter_context(archive.open(chosen)), path), path, stack)
@@ -161,10 +162,10 @@ def _from_zip(path: Path, stack: ExitStack, plausible: Plausible) -> Unpacked:
 def _from_tar(path: Path, around: list[str], stack: ExitStack, plausible: Plausible) -> Unpacked:
     """A tar is read from its start twice: a list of its members stands nowhere in it."""
     starts: dict[str, bytes] = {}
-    with ExitStack() as own:
-        stream, _ = _through(_plain(path, own), path, own)
-        for name, inner in _tar_members(stream, own):
-            starts[name] = _through(_bounded(inner, path), path, own)[0].peek(START)
+    with ExitStack() as first_pass:
+        stream, _ = _through(_plain(path, first_pass), path, first_pass)
+        for name, inner in _tar_members(stream, first_pass):
+            starts[name] = _through(_bounded(inner, path), path, first_pass)[0].peek(START)
             if len(starts) > MOST_MEMBERS:
                 break
     names = _worth_a_look(list(starts), path)
@@ -192,13 +193,13 @@ def _worth_a_look(names: list[str], path: Path) -> list[str]:
 
 def _the_one(starts: dict[str, Callable[[str], bytes]], path: Path, plausible: Plausible) -> str:
     """The member that holds vectors: the only one, or the only plausible one."""
-    found = list(starts)
-    if len(found) > 1:
-        found = [name for name, start in starts.items() if plausible(start(name))]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(sorted(found or starts)[:10]) or "nothing"
-    what = f"{len(found)} files in it may hold vectors" if found else "no file in it holds vectors"
+    candidates = list(starts)
+    if len(candidates) > 1:
+        candidates = [name for name, start in starts.items() if plausible(start(name))]
+    if len(candidates) == 1:
+        return candidates[0]
+    listed = ", ".join(sorted(candidates or starts)[:10]) or "nothing"
+    what = f"{len(candidates)} files in it may hold vectors" if candidates else "no file in it holds vectors"
     raise _refused(path, f"{what} ({listed})")
 
 

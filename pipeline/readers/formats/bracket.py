@@ -31,18 +31,19 @@ _ESCAPES = str.maketrans({**{mark: "\\" + mark for mark in _SPECIAL}, "\n": "\\n
 
 
 class _Misplaced(Exception):
-    """What is wrong, and the 0-based place in the line."""
+    """What is wrong, and the 0-based index in the line."""
 
-    def __init__(self, what: str, place: int) -> None:
+    def __init__(self, what: str, index: int) -> None:
         super().__init__(what)
-        self.place = place
+        self.index = index
 
 
 def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each line.
 
-    Raises InputDataError with ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities
-    without text or type, and stray backslashes; with ``file:line`` for types with control characters.
+    Raises:
+        InputDataError: With ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities
+            without text or type, and stray backslashes; with ``file:line`` for types with control characters.
     """
     for number, line in numbered_lines(path, encoding=options.encoding):
         if not line.strip() or line.startswith("#"):
@@ -51,7 +52,7 @@ def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
             characters, entities = _parse(line)
         except _Misplaced as error:
             raise InputDataError(
-                f"{at_line(path, number)}:{error.place + 1}: {error}",
+                f"{at_line(path, number)}:{error.index + 1}: {error}",
                 next_step=r"write entities as [text|TYPE], and literal brackets, bars and backslashes as \[ \] \| \\",
             ) from None
         for entity in entities:
@@ -94,7 +95,7 @@ def _parse(line: str) -> tuple[list[str], list[Span]]:
 
 
 def _entity(marks: Iterator[_Mark], *, opened: int) -> tuple[list[str], str]:
-    """Read from behind an opening bracket to its closing one; ``opened`` is the opening one's place."""
+    """Read from after an opening bracket to its closing one; ``opened`` is the index of the opening one."""
     text: list[str] = []
     label: list[str] | None = None
     for place, mark, literal in marks:

@@ -45,8 +45,8 @@ class _Document:
 def brat_files(path: Path) -> list[Path]:
     """Every file that is read for a folder or one of a pair, by name; none where there are no annotations."""
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.suffix in (TEXTS, ANNOTATIONS))
-        return found if any(file.suffix == ANNOTATIONS for file in found) else []
+        files = sorted(file for file in path.iterdir() if file.suffix in (TEXTS, ANNOTATIONS))
+        return files if any(file.suffix == ANNOTATIONS for file in files) else []
     pair = [path.with_suffix(ANNOTATIONS), path.with_suffix(TEXTS)]
     return pair if path in pair and pair[0].is_file() else []
 
@@ -56,10 +56,11 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
 
     Entities of several pieces stay where only white space stands between the pieces (so brat writes what runs across
     lines) and are counted as skipped where more does; relations, events, attributes, normalizations and notes are
-    counted as skipped, and so are texts of a folder without annotations. ``line`` is that of the text's own file.
+    counted as skipped, and so are texts of a folder without annotations. ``line`` is that of the text file.
 
-    Raises MissingResourceError where annotations or their text are not there, InputDataError with ``file:line`` for
-    lines of another form and entities that are not where they say.
+    Raises:
+        MissingResourceError: Annotations or their text are not there.
+        InputDataError: With ``file:line`` for lines of another form and entities that are not where they say.
     """
     if not brat_files(path):
         raise MissingResourceError(
@@ -74,11 +75,11 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
     else:
         unit = options.offsets
     for document in _documents(path, options, report):
-        found: list[Span] = []
+        spans: list[Span] = []
         for line, span in document.spans:
             where = at_line(document.path.with_suffix(ANNOTATIONS), line)
-            found += checked_spans([span], text=document.text, unit=unit, where=where, line=line, report=report)
-        yield from _lines(document.text, without_overlaps(found, line=1, report=report), report)
+            spans += checked_spans([span], text=document.text, unit=unit, where=where, line=line, report=report)
+        yield from _lines(document.text, without_overlaps(spans, line=1, report=report), report)
 
 
 def _documents(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[_Document]:
@@ -100,14 +101,14 @@ def _annotations(path: Path, text: str, options: ReadOptions, report: ReadReport
             if not line.startswith("T"):
                 other = NOTE if line.startswith("#") else OTHERS.get(line[0])
                 if other is None:
-                    raise _wrong(path, number, f"{line[:40]!r} is no line of brat's")
+                    raise _wrong(path, number, f"{line[:40]!r} is not a line of brat's")
                 report.skip(other, number)
                 continue
-            found = _ENTITY.fullmatch(line)
-            if found is None:
-                raise _wrong(path, number, f"{line[:40]!r} is no entity of brat's")
-            label, places, quoted = found.groups()
-            pieces = [tuple(map(int, piece.split(" "))) for piece in places.split(";")]
+            entity = _ENTITY.fullmatch(line)
+            if entity is None:
+                raise _wrong(path, number, f"{line[:40]!r} is not an entity of brat's")
+            label, offsets, quoted = entity.groups()
+            pieces = [tuple(map(int, piece.split(" "))) for piece in offsets.split(";")]
             whole = len(pieces) == 1
             if not whole and any(text[left[1] : right[0]].strip() for left, right in pairwise(pieces)):
                 report.skip(DISCONTINUOUS, number)
@@ -118,7 +119,7 @@ def _annotations(path: Path, text: str, options: ReadOptions, report: ReadReport
 
 def _lines(text: str, spans: tuple[Span, ...], report: ReadReport) -> Iterator[Sentence]:
     """Cut a text and its entities into lines."""
-    breaks = [(0, 0), *(found.span() for found in _LINE_END.finditer(text)), (len(text), len(text))]
+    breaks = [(0, 0), *(line_end.span() for line_end in _LINE_END.finditer(text)), (len(text), len(text))]
     waiting = list(spans)
     start, first = 0, 1
     for line, (before, after) in enumerate(breaks[1:], start=1):

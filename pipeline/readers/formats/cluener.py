@@ -25,9 +25,11 @@ def looks_like_cluener(row: Mapping[str, Any]) -> bool:
 
 
 def read_cluener(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
-    """Yield the sentence of each row; a mention must stand where its places say.
+    """Yield the sentence of each row; a mention must stand where its positions say.
 
-    Raises InputDataError with ``file:line`` for rows of another form (those of CLUENER's test file have no ``label``).
+    Raises:
+        InputDataError: With ``file:line`` for rows of another form (those of CLUENER's test file have no
+            ``label``).
     """
     return marked_sentences(partial(_rows, path, options), path=path, options=options, report=report)
 
@@ -46,13 +48,13 @@ def _spans(types: Any, *, where: str) -> Iterator[RawSpan]:
     for kind, mentions in types.items():
         if not isinstance(mentions, dict):
             raise _wrong(where, f"no object of mentions under {kind!r}")
-        for mention, places in mentions.items():
-            if not isinstance(places, list):
-                raise _wrong(where, f"no list of places under {mention!r}")
-            for place in places:
-                if not isinstance(place, list) or len(place) != 2:
-                    raise _wrong(where, f"{show(place)} under {mention!r} is not [first, last]")
-                first, last = place
+        for mention, positions in mentions.items():
+            if not isinstance(positions, list):
+                raise _wrong(where, f"no list of positions under {mention!r}")
+            for position in positions:
+                if not isinstance(position, list) or len(position) != 2:
+                    raise _wrong(where, f"{show(position)} under {mention!r} is not [first, last]")
+                first, last = position
                 after = last + 1 if type(last) is int else last
                 yield raw_span(first, after, kind, quoted=mention, where=where)
 

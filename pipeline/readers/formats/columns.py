@@ -36,7 +36,7 @@ _NEARLY_ALL = 0.95
 
 
 class Row(NamedTuple):
-    """One token and its tag; an empty tag marks a line that is no token's: -DOCSTART- or a comment."""
+    """One token and its tag; an empty tag marks a line that holds no token: -DOCSTART- or a comment."""
 
     token: str
     tag: str
@@ -56,7 +56,7 @@ class Layout:
     has_breaks: bool
     """Blank lines separate the sentences."""
     writes_blanks: bool
-    """Blanks between Latin words are rows of their own."""
+    """Blanks between Latin words are separate rows."""
 
 
 def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
@@ -64,11 +64,12 @@ def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
 
     Blank lines (spaces and tabs count as blank) end a sentence, and so does -DOCSTART-. A file that has none between
     its rows, and either none at its end or more than ``LONGEST_UNBROKEN`` rows, is cut after 。！？；… (and closing
-    quotes behind them) wherever no entity runs on; ``report.notes`` says so. Tokens of several characters are cut into
+    quotes after them) wherever no entity runs on; ``report.notes`` says so. Tokens of several characters are cut into
     characters. Comments (``# id = 1``) are lines before a sentence that begin with ``#`` and a blank and end in no tag.
 
-    Raises InputDataError with ``file:line`` for rows without a tag or token, texts in place of tokens, unknown tags
-    and mixed schemes.
+    Raises:
+        InputDataError: With ``file:line`` for rows without a tag or token, texts in place of tokens, unknown tags
+            and mixed schemes.
     """
     layout = survey(path, options, report)
     if layout.is_numbered:
@@ -124,8 +125,11 @@ def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered:
 def split_row(line: str) -> Row | None:
     """Split one line into token and tag; None when it is blank.
 
-    Columns are separated by tabs where there is one behind the first character, else by spaces, so the token itself
-    may be a space, a tab, U+3000 or U+00A0. Raises ValueError telling what is missing.
+    Columns are separated by tabs where there is one after the first character, else by spaces, so the token itself
+    may be a space, a tab, U+3000 or U+00A0.
+
+    Raises:
+        ValueError: Telling what is missing.
     """
     kept = line.rstrip(" \t")
     if not kept:

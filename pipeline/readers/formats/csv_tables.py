@@ -50,7 +50,7 @@ class Table:
 
     delimiter: str
     n_columns: int
-    places: dict[Role, int]
+    column_of: dict[Role, int]
     """What a column is for → its place, from 0."""
 
 
@@ -59,12 +59,12 @@ def table_of(header: str) -> Table | None:
     for delimiter in DELIMITERS:
         names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
         for wanted in _TABLES:
-            found = {role: names.index(name) for role, known in wanted for name in names if name in known}
-            if len(found) == len(wanted) == len(set(found.values())):
+            columns = {role: names.index(name) for role, known in wanted for name in names if name in known}
+            if len(columns) == len(wanted) == len(set(columns.values())):
                 sentence = next((place for place, name in enumerate(names) if name in _SENTENCE), None)
-                if "token" in found and sentence is not None:
-                    found["sentence"] = sentence
-                return Table(delimiter, len(names), found)
+                if "token" in columns and sentence is not None:
+                    columns["sentence"] = sentence
+                return Table(delimiter, len(names), columns)
     return None
 
 
@@ -78,15 +78,16 @@ def read_csv(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[S
 
     A cell without an id goes on with the sentence before it; without such a column blank rows end sentences.
 
-    Raises InputDataError with ``file:line`` for an unknown header, rows of another length, broken quoting, and what is
-    wrong in the cells.
+    Raises:
+        InputDataError: With ``file:line`` for an unknown header, rows of another length, broken quoting, and what
+            is wrong in the cells.
     """
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         header = next((line for _, line in lines), "")
     table = table_of(header)
     if table is None:
         raise InputDataError(f"{at_line(path, 1)}: {header[:60]!r} names no columns that are known", next_step=_NEXT)
-    if "token" in table.places:
+    if "token" in table.column_of:
         return _read_tokens(path, table, options, report)
 
     def rows(_: ReadReport | None) -> Iterator[Value]:
@@ -105,7 +106,7 @@ def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         raw = (line + "\n" for _, line in lines)
         # a row a token with tabs between: a quote is a token, or marks both ends of its cell
-        unquoted = table.delimiter == "\t" and "token" in table.places
+        unquoted = table.delimiter == "\t" and "token" in table.column_of
         quoting: Literal[0, 3] = csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL
         reader = csv.reader(raw, delimiter=table.delimiter, strict=True, quoting=quoting)
         start = 1
@@ -131,7 +132,7 @@ def _objects(path: Path, table: Table, options: ReadOptions) -> Iterator[Value]:
     for line, cells in _records(path, table, options):
         if not any(cells):
             continue
-        row = {role: cells[place] for role, place in table.places.items()}
+        row = {role: cells[column] for role, column in table.column_of.items()}
         body = {role: cell if role == "text" else _list(cell, path, line) for role, cell in row.items()}
         yield Value(body, line, at_line(path, line))
 
@@ -158,7 +159,7 @@ def _jsonlike(value: Any) -> Any:
 
 def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tuple[int, str, str]]]:
     """The rows of each sentence: line, token, tag."""
-    sentence = table.places.get("sentence")
+    sentence = table.column_of.get("sentence")
     group: list[tuple[int, str, str]] = []
     current, parted = "", False
     for line, cells in _records(path, table, options):
@@ -174,7 +175,7 @@ def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tup
             if group:
                 yield group
                 group = []
-        token, tag = cells[table.places["token"]], cells[table.places["tag"]]
+        token, tag = cells[table.column_of["token"]], cells[table.column_of["tag"]]
         if not token or not tag:
             raise _wrong(path, line, f"no {'tag' if token else 'token'}")
         group.append((line, token, tag))

@@ -18,7 +18,8 @@ from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 def read_jsonl(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield one sentence for each row; blank lines are skipped and counted.
 
-    Raises InputDataError as ``json_values`` and ``read_rows`` do.
+    Raises:
+        InputDataError: As ``json_values`` and ``read_rows`` do.
     """
 
     def rows(counting: ReadReport | None) -> Iterator[Value]:

@@ -46,11 +46,12 @@ def looks_like_label_studio(row: Mapping[str, Any]) -> bool:
 def read_label_studio(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the text of each task that somebody annotated, with its entities.
 
-    Tasks that nobody annotated, cancelled annotations, further annotators, relations and other regions are counted as
+    Tasks without annotations, cancelled annotations, further annotators, relations and other regions are counted as
     skipped. A task without any list of annotations is one that ``predict`` wrote: its predictions are taken, and
     ``report.notes`` says so; beside annotations predictions are passed over and counted.
 
-    Raises InputDataError naming line and row for rows that are no tasks and entities outside their text.
+    Raises:
+        InputDataError: Naming line and row for rows that are not tasks and entities outside their text.
     """
     return marked_sentences(partial(_tasks, path, options), path=path, options=options, report=report)
 
@@ -119,12 +120,12 @@ def _flat_regions(row: dict[str, Any], value: Value, seen: set[Any], report: Rea
 def _text(data: dict[str, Any], regions: list[Any], value: Value) -> str:
     names = [TEXT, *(one.get("to_name") for one in regions if isinstance(one, dict))]
     strings = {name: cell for name, cell in data.items() if isinstance(cell, str)}
-    found = next((strings[name] for name in names if name in strings), None)
-    if found is None and len(strings) == 1:
-        found = next(iter(strings.values()))
-    if found is None:
+    text = next((strings[name] for name in names if name in strings), None)
+    if text is None and len(strings) == 1:
+        text = next(iter(strings.values()))
+    if text is None:
         raise _wrong(value, f"which of {', '.join(strings) or 'no strings'} under 'data' is the text? None is {TEXT!r}")
-    return found
+    return text
 
 
 def _entity(region: Any, value: Value, report: ReadReport) -> Iterator[RawSpan]:

@@ -1,6 +1,6 @@
 """Parquet files of rows as ``rows`` has them; ``datasets`` on the hub are kept so.
 
-Tags may be numbers: their names stand in the file's own metadata where ``datasets`` wrote it, else in ``labels`` of
+Tags may be numbers: their names stand in the file's metadata where ``datasets`` wrote it, else in ``labels`` of
 dataset.yaml. Rows are counted from 1 where other formats count lines.
 """
 
@@ -18,7 +18,7 @@ from ssmi.pipeline.readers.rows import SPAN_KEYS, TAG_KEYS, TYPE_KEYS, read_rows
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 ROWS_AT_ONCE = 1000
-"""Rows that memory holds together."""
+"""Rows that are in memory at once."""
 
 _COLUMNS = ("text", "tokens", *TAG_KEYS, *SPAN_KEYS)
 
@@ -26,8 +26,9 @@ _COLUMNS = ("text", "tokens", *TAG_KEYS, *SPAN_KEYS)
 def read_parquet(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each row.
 
-    Raises MissingResourceError when the file is not there, InputDataError for what is not Parquet and, with
-    ``file:row``, as ``read_rows`` does.
+    Raises:
+        MissingResourceError: The file is not there.
+        InputDataError: For what is not Parquet and, with ``file:row``, as ``read_rows`` does.
     """
     names = _label_names(path)
     tag_names = next((names[key] for key in TAG_KEYS if key in names), None)
@@ -82,7 +83,7 @@ def _label_names(path: Path) -> dict[str, tuple[str, ...]]:
         metadata = file.schema_arrow.metadata or {}
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
-        return {key: found for key, feature in features.items() if (found := _names(feature))}
+        return {key: named for key, feature in features.items() if (named := _names(feature))}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 

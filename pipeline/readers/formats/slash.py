@@ -1,11 +1,11 @@
 """Segmented and tagged text, a sentence a line: ``李/nr  建国/nr  在/p  [东海/ns  银行/n]nt``.
 
 The People's Daily corpus (PFR) and its kin, and MSRA's ``word/tag`` files. Words are joined without the blanks between
-them; brackets hold compounds; an id like ``19980101-01-001-001/m`` at the start of a line is no text. Without a tag
+them; brackets hold compounds; an id like ``19980101-01-001-001/m`` at the start of a line is not text. Without a tag
 map the words and compounds tagged nr…, ns… and nt… are entities of the types nr, ns and nt (``nrf`` and ``nr1`` are
 nr too).
 
-A family name and the given name behind it are one person: two words side by side, both tagged nr…, the first of one
+A family name and the given name after it are one person: two words side by side, both tagged nr…, the first of one
 character or a family name of two, the second of one or two characters.
 """
 
@@ -49,7 +49,8 @@ def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
     ``options.tag_map`` names the tags that are entities and their types; all others are none. Of entities inside one
     another the outer one stays, and each inner one is counted as skipped.
 
-    Raises InputDataError with ``file:line:word`` for words without a tag and brackets that do not pair.
+    Raises:
+        InputDataError: With ``file:line:word`` for words without a tag and brackets that do not pair.
     """
     types = _Types(options.tag_map)
     has_ids = False
@@ -72,7 +73,7 @@ def _words(line: str) -> list[str]:
 
 
 class _Types:
-    """Tag → entity type, and which tags were met."""
+    """Tag → entity type, and which tags occurred."""
 
     def __init__(self, tag_map: Mapping[str, str] | None) -> None:
         self._map = tag_map
@@ -80,10 +81,10 @@ class _Types:
         self._met: dict[str, str] = {}
 
     def __call__(self, tag: str) -> str | None:
-        found = self._default.get(tag[:2]) if self._map is None else self._map.get(tag)
-        if found is not None:
-            self._met[tag] = found
-        return found
+        kind = self._default.get(tag[:2]) if self._map is None else self._map.get(tag)
+        if kind is not None:
+            self._met[tag] = kind
+        return kind
 
     def note(self) -> str:
         """What was taken for an entity, and what the tag map names in vain."""
@@ -95,14 +96,14 @@ class _Types:
 
 def _sentence(words: list[str], *, path: Path, line: int, types: _Types, report: ReadReport) -> Sentence:
     characters: list[str] = []
-    found: list[Span] = []
+    spans: list[Span] = []
     opened: list[int] = []
     family: Span | None = None
-    for place, written in enumerate(words, start=1):
-        where = f"{at_line(path, line)}:{place}"
+    for position, written in enumerate(words, start=1):
+        where = f"{at_line(path, line)}:{position}"
         match = _WORD.fullmatch(written)
         if match is None:
-            raise _wrong(where, f"{written!r} is no word with a slash and a tag")
+            raise _wrong(where, f"{written!r} is not a word with a slash and a tag")
         brackets, word, tag, closings = match.groups()
         opened += [len(characters)] * len(brackets)
         start, end = len(characters), len(characters) + len(word)
@@ -110,25 +111,25 @@ def _sentence(words: list[str], *, path: Path, line: int, types: _Types, report:
         if brackets:
             family = None
         kind = types(tag)
-        family = None if kind is None else _person(family, Span(start, end, kind), word=word, tag=tag, found=found)
+        family = None if kind is None else _person(family, Span(start, end, kind), word=word, tag=tag, spans=spans)
         for closing in _CLOSING.findall(closings):
             if not opened:
                 raise _wrong(where, "a closing bracket without an opening one")
             outer, kind = opened.pop(), types(closing)
             if kind is not None:
-                found.append(Span(outer, end, kind))
+                spans.append(Span(outer, end, kind))
             family = None
     if opened:
         raise _wrong(at_line(path, line), "a bracket that is never closed")
-    return Sentence(tuple(characters), without_overlaps(found, line=line, report=report), line)
+    return Sentence(tuple(characters), without_overlaps(spans, line=line, report=report), line)
 
 
-def _person(family: Span | None, name: Span, *, word: str, tag: str, found: list[Span]) -> Span | None:
+def _person(family: Span | None, name: Span, *, word: str, tag: str, spans: list[Span]) -> Span | None:
     """Put a name among the entities, in one with the family name before it; returns it when it may be one itself."""
     if family is not None and tag.startswith("nr") and len(word) <= _LONGEST_GIVEN_NAME and family.label == name.label:
-        found[-1] = Span(family.start, name.end, name.label)
+        spans[-1] = Span(family.start, name.end, name.label)
         return None
-    found.append(name)
+    spans.append(name)
     return name if tag.startswith("nr") and (len(word) == 1 or word in FAMILY_NAMES) else None
 
 

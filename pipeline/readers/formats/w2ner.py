@@ -1,4 +1,4 @@
-"""W2NER's rows: ``{"sentence": [tokens], "ner": [{"index": [places of its tokens], "type": ...}]}``, an array of them.
+"""W2NER's rows: ``{"sentence": [tokens], "ner": [{"index": [indices of its tokens], "type": ...}]}``, an array of them.
 
 Such data may hold nested and discontinuous entities: of nested ones the longer stays, discontinuous ones are left out,
 and both are counted.
@@ -32,7 +32,8 @@ def looks_like_w2ner(row: Mapping[str, Any]) -> bool:
 def read_w2ner(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each row that has tokens.
 
-    Raises InputDataError naming line and row for rows of another form and places outside the sentence.
+    Raises:
+        InputDataError: Naming line and row for rows of another form and indices outside the sentence.
     """
     census = TokenCensus(path)
     for value, tokens in _rows(path, options, None):
@@ -67,14 +68,14 @@ def _spans(value: Value, n_tokens: int, report: ReadReport) -> Iterator[Span]:
     if not isinstance(entities, list):
         raise _wrong(value, "no list of entities under 'ner'")
     for entity in entities:
-        places = entity.get("index") if isinstance(entity, dict) else None
-        if not isinstance(places, list) or not places or not all(type(place) is int for place in places):
-            raise _wrong(value, f"entity {show(entity)} has no list of places under 'index'")
-        raw = raw_span(places[0], places[-1] + 1, entity.get("type"), where=value.where)
-        if min(places) < 0 or max(places) >= n_tokens:
+        indices = entity.get("index") if isinstance(entity, dict) else None
+        if not isinstance(indices, list) or not indices or not all(type(index) is int for index in indices):
+            raise _wrong(value, f"entity {show(entity)} has no list of indices under 'index'")
+        raw = raw_span(indices[0], indices[-1] + 1, entity.get("type"), where=value.where)
+        if min(indices) < 0 or max(indices) >= n_tokens:
             raise _wrong(value, f"entity {show(entity)} lies outside the sentence of {n_tokens} tokens")
         check_label(raw.label, where=value.where)
-        if any(right != left + 1 for left, right in pairwise(places)):
+        if any(right != left + 1 for left, right in pairwise(indices)):
             report.skip(DISCONTINUOUS, value.number)
             continue
         yield Span(raw.start, raw.end, raw.label)

@@ -67,10 +67,10 @@ def test_collate_pads_on_the_right_and_windows_hold_every_character_once(shards:
             assert tensor[index].tolist() == values[own].tolist() + [0] * (batch.mask.shape[1] - length)
     windows = batch.windows
     assert windows.lengths.tolist() == [14, 21, 7, 1, 8]
-    held = windows.sources[windows.sources >= 0]
+    held = windows.char_of_cell[windows.char_of_cell >= 0]
     characters = batch.mask.view(-1).nonzero().view(-1)
     assert sorted(held.tolist()) == characters.tolist()
-    assert torch.equal(windows.sources.view(-1)[windows.places[batch.mask]], characters)
+    assert torch.equal(windows.char_of_cell.view(-1)[windows.cell_of_char[batch.mask]], characters)
 
 
 def test_hidden_states_follow_their_sentences(shards: Path) -> None:

@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssmi.model.data.boundaries import BoundaryTable, ExpandableIndex
-from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split, split_of
+from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
@@ -97,78 +95,3 @@ def test_a_missing_part_is_not_trained_without(shards: Path) -> None:
     tables.part_path(shards, "train", 1).unlink()
     with pytest.raises(StaleArtifactError, match=r"train/part-00001\.parquet is missing"):
         open_shards(shards)
-
-
-@pytest.mark.parametrize("damage", ["missing", "too short", "float32", "not an array"])
-def test_hidden_states_that_do_not_fit(shards: Path, damage: str) -> None:
-    path = shards / "train" / "part-00001.hidden.npy"
-    states = np.load(path)
-    path.unlink()
-    if damage == "too short":
-        np.save(path, states[:-1])
-    elif damage == "float32":
-        np.save(path, states.astype(np.float32))
-    elif damage == "not an array":
-        path.write_text("none", encoding="utf-8")
-    opened = open_shards(shards)
-    with pytest.raises(StaleArtifactError, match=r"part-00001\.hidden\.npy.*shards\.hidden=true"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, hidden=True))
-
-
-def test_rows_of_follows_any_order_and_extension_keeps_what_is_there() -> None:
-    first = BoundaryTable(np.array([30, 10]), np.array([[3.0], [1.0]], np.float32))
-    second = BoundaryTable(np.array([10, 20]), np.array([[9.0], [2.0]], np.float32))
-    both = first.extended_by(second)
-    assert both.ids.tolist() == [30, 10, 20]
-    assert both.vectors.ravel().tolist() == [3.0, 1.0, 2.0]
-    assert both.rows_of(np.array([0, 10, 20, 30, 0]), source="here").tolist() == [0, 2, 3, 1, 0]
-    with pytest.raises(StaleArtifactError, match="here: names boundary 31"):
-        both.rows_of(np.array([10, 31]), source="here")
-
-
-def test_a_growing_table_gives_strangers_the_next_rows_and_can_forget_them() -> None:
-    growing = ExpandableIndex(BoundaryTable(np.array([30, 10]), np.zeros((2, 1), np.float32)))
-    assert growing.lacks(np.array([10, 7, 900, 30])).tolist() == [7, 900]
-    for _ in range(2):
-        assert [growing.admit(np.array([900, 7])), growing.admit(np.array([8]))] == [3, 5]
-        assert growing.n_strangers == 3
-        asked = np.array([0, 8, 7, 900, 30, 10])
-        assert growing.rows_of(asked, source="here").tolist() == [0, 5, 4, 3, 1, 2]
-        assert growing.lacks(asked[1:]).size == 0
-        growing.forget()
-        assert growing.n_strangers == 0 and growing.lacks(asked[1:]).tolist() == [8, 7, 900]
-    with pytest.raises(StaleArtifactError, match="here: names boundary 900"):
-        growing.rows_of(np.array([10, 900]), source="here")
-
-
-def test_places_in_segments(tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]) -> None:
-    folder = write_shards(tmp_path / "s", {"train": sentences})
-    opened = open_shards(folder)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(places=True))
-    rows = [row for part in tables.list_parts(folder, "train") for row in tables.read_rows(part, schema.SHARDS)]
-    expected = []
-    for row in rows:
-        starts, n_characters = row["segment_starts"], len(row["characters"])
-        for start, end in zip(starts, [*starts[1:], n_characters], strict=True):
-            inner = ["inner"] * (end - start - 2)
-            expected += ["alone"] if end - start == 1 else ["first", *inner, "last"]
-    assert split.places is not None
-    assert [SEGMENT_POSITIONS[place] for place in split.places] == expected
-    assert set(expected) == set(SEGMENT_POSITIONS[1:])
-    online = split_of(rows, boundaries=opened.boundaries, wanted=RequiredFeatures(places=True))
-    assert online.places is not None and online.places.tolist() == split.places.tolist()
-    assert read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures()).places is None
-
-
-@pytest.mark.parametrize("starts", [[], [1], [0, 900]])
-def test_segments_that_do_not_tile_their_sentence(
-    tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any], starts: list[int]
-) -> None:
-    folder = write_shards(tmp_path / "s", {"train": sentences[:1]})
-    path = tables.part_path(folder, "train", 0)
-    rows = tables.read_rows(path, schema.SHARDS)
-    rows[0]["segment_starts"] = starts
-    tables.write_rows(path, schema.SHARDS, rows)
-    opened = open_shards(folder)
-    with pytest.raises(StaleArtifactError, match="segments that do not tile"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(places=True))

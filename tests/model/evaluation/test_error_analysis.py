@@ -1,4 +1,4 @@
-"""Mistakes: every entity that does not match exactly is in exactly one, and of the class that its definition says."""
+"""Span errors: every entity that does not match exactly is in exactly one, of the class its definition says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.error_analysis import KINDS, confusion, find_mistakes
+from ssmi.model.evaluation.error_analysis import KINDS, confusion, find_span_errors
 from ssmi.pipeline.contract.labels import Span
 
 ORG, LOC = "ORG", "LOC"
@@ -35,14 +35,14 @@ def spans(*triples: tuple[int, int, str]) -> list[Span]:
     ],
 )
 def test_classes_by_definition(gold: list[Span], predicted: list[Span], kinds: list[str]) -> None:
-    assert [mistake.kind for mistake in find_mistakes(gold, predicted)] == kinds
+    assert [error.kind for error in find_span_errors(gold, predicted)] == kinds
 
 
 def test_a_wrong_span_holds_all_entities_it_is_about() -> None:
-    (mistake,) = find_mistakes(spans((3, 5, ORG), (5, 7, LOC)), spans((4, 6, ORG)))
-    assert mistake.gold == tuple(spans((3, 5, ORG), (5, 7, LOC)))
-    assert mistake.predicted == tuple(spans((4, 6, ORG)))
-    assert (mistake.start, mistake.end) == (3, 7)
+    (error,) = find_span_errors(spans((3, 5, ORG), (5, 7, LOC)), spans((4, 6, ORG)))
+    assert error.gold == tuple(spans((3, 5, ORG), (5, 7, LOC)))
+    assert error.predicted == tuple(spans((4, 6, ORG)))
+    assert (error.start, error.end) == (3, 7)
 
 
 @st.composite
@@ -54,17 +54,17 @@ def sides(draw: st.DrawFn) -> list[Span]:
 
 
 @given(gold=sides(), predicted=sides())
-def test_every_wrong_entity_is_in_exactly_one_mistake(gold: list[Span], predicted: list[Span]) -> None:
-    found = find_mistakes(gold, predicted)
-    assert Counter(span for one in found for span in one.gold) == Counter(set(gold) - set(predicted))
-    assert Counter(span for one in found for span in one.predicted) == Counter(set(predicted) - set(gold))
-    assert all(one.end <= other.start for one, other in pairwise(found))
-    for mistake in found:
-        assert mistake.kind in KINDS
-        touched = any(g.start < p.end and p.start < g.end for g in mistake.gold for p in mistake.predicted)
-        assert touched == (mistake.kind in ("type", "span"))
-        same = [(s.start, s.end) for s in mistake.gold] == [(s.start, s.end) for s in mistake.predicted]
-        assert same == (mistake.kind == "type")
+def test_every_wrong_entity_is_in_exactly_one_span_error(gold: list[Span], predicted: list[Span]) -> None:
+    errors = find_span_errors(gold, predicted)
+    assert Counter(span for one in errors for span in one.gold) == Counter(set(gold) - set(predicted))
+    assert Counter(span for one in errors for span in one.predicted) == Counter(set(predicted) - set(gold))
+    assert all(one.end <= other.start for one, other in pairwise(errors))
+    for error in errors:
+        assert error.kind in KINDS
+        touched = any(g.start < p.end and p.start < g.end for g in error.gold for p in error.predicted)
+        assert touched == (error.kind in ("type", "span"))
+        same = [(s.start, s.end) for s in error.gold] == [(s.start, s.end) for s in error.predicted]
+        assert same == (error.kind == "type")
 
 
 @given(gold=sides(), predicted=sides())

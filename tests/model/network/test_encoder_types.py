@@ -34,7 +34,7 @@ def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_e
 
 def _batch(shards: Path, rows: list[int]) -> Batch:
     opened = open_shards(shards)
-    wanted = RequiredFeatures(best=True, local=True, sets=True, places=True)
+    wanted = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True)
     return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(rows))
 
 

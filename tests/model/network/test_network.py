@@ -36,7 +36,7 @@ def _network(opened: Shards, encoder_folder: Path, params: Any) -> Network:
 
 
 ROWS = ("best_rows", "local_rows", "set_rows", "negative_rows")
-EVERYTHING = RequiredFeatures(best=True, local=True, sets=True, places=True, hidden=True)
+EVERYTHING = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True, hidden=True)
 
 
 def _batch(opened: Shards) -> Batch:
@@ -120,8 +120,8 @@ def test_an_ablation_lacks_what_its_name_says(shards: Path, encoder_folder: Path
     if name in parts:
         assert getattr(whole, parts[name]) is not None and getattr(lacking, parts[name]) is None
     if name == "no-segment-positions":
-        assert whole.fusion is not None and whole.fusion.places is not None
-        assert lacking.fusion is not None and lacking.fusion.places is None
+        assert whole.fusion is not None and whole.fusion.segment_positions is not None
+        assert lacking.fusion is not None and lacking.fusion.segment_positions is None
     if name in ("no-lmi", "char-max"):
         assert wanted(whole.params).local and not wanted(lacking.params).local
 
@@ -133,7 +133,7 @@ def test_each_kind_of_boundary_reaches_the_emissions(shards: Path, encoder_folde
     _stir(network)
     batch = _batch(opened)
     before = network.emissions(batch)
-    for rows in ("best_rows", "local_rows", "set_rows", "places"):
+    for rows in ("best_rows", "local_rows", "set_rows", "segment_positions"):
         value = getattr(batch, rows)
         blanked = replace(batch, **{rows: torch.zeros_like(value)})
         assert (network.emissions(blanked) - before).abs().max() > 1e-4, rows

@@ -201,7 +201,7 @@ def test_the_state_is_plain_and_says_where_it_stands(run: Run, tmp_path: Path) -
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))
     facts = _state(tmp_path / "run")
-    assert (facts["format"], facts["epoch"], facts["step"], facts["steps"]) == (1, 2, 2, 5)
+    assert (facts["format"], facts["epoch"], facts["step"], facts["steps"]) == (2, 2, 2, 5)
     assert [record["epoch"] for record in facts["history"]] == [1]
     assert facts["fingerprint"]["model.dropout"] == 0.3 and "train.device" not in facts["fingerprint"]
     assert str(tmp_path) not in (tmp_path / "run" / "state" / "state.json").read_text(encoding="utf-8")
@@ -255,7 +255,7 @@ def test_starting_anew_says_what_it_replaces(run: Run, tmp_path: Path) -> None:
 def test_an_unreadable_state_is_no_hindrance_to_starting_anew(run: Run, tmp_path: Path) -> None:
     (tmp_path / "run" / "state").mkdir(parents=True)
     (tmp_path / "run" / "state" / "state.json").write_text('{"format": 99, "file": "a"}', encoding="utf-8")
-    with pytest.raises(StaleArtifactError, match=r"state\.json: not of this version .*format 99"):
+    with pytest.raises(StaleArtifactError, match=r"of another version of ssmi \(state\.json: format 99"):
         run("run", resume=True)
     reporter = Signals("", 0)
     run("run", reporter=reporter)
@@ -297,7 +297,7 @@ def test_what_can_and_cannot_be_resumed(
     ("damage", "error", "said"),
     [
         (lambda folder: (folder / "checkpoint" / "checkpoint.json").unlink(), MissingResourceError, "no checkpoint"),
-        (lambda folder: _of_another_epoch(folder), StaleArtifactError, "of epoch 9 of some run, not of epoch"),
+        (lambda folder: _of_another_epoch(folder), StaleArtifactError, "of epoch 9 of another run, not of epoch"),
         (lambda folder: (folder / "state" / "a.safetensors").write_bytes(b"torn"), StaleArtifactError, "a.safetensors"),
         (lambda folder: (folder / "state" / "a.safetensors").unlink(), StaleArtifactError, "a.safetensors"),
         (lambda folder: (folder / "state" / "state.json").write_text("{"), StaleArtifactError, "state.json"),

@@ -135,8 +135,8 @@ def test_half_a_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with join("cpu") as processes:
-        assert (processes.is_main, processes.world, processes.device.type) == (True, 1, "cpu")
+    with join("cpu") as workers:
+        assert (workers.is_main, workers.world_size, workers.device.type) == (True, 1, "cpu")
     assert is_first()
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")

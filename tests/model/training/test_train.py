@@ -165,7 +165,7 @@ def test_what_a_run_leaves(
     assert facts == {
         "best_epoch": result.best_epoch,
         "encoder_digest": "encoder-a",
-        "format": 2,
+        "format": 3,
         "n_parameters": sum(tensor.numel() for tensor in weights.values()),
         "shards": manifests.digest_file(shards / "manifest.json"),
         "vocabulary_digest": "vocabulary-a",

@@ -38,7 +38,7 @@ def _write(folder: Path, **changes: Any) -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"model_type": None}, "names no model_type"),
+        ({"model_type": None}, "has no model_type"),
         ({"model_type": "gpt2"}, "'gpt2' is none of the types"),
         ({"model_type": ["bert"]}, "is none of the types"),
         ({"auto_map": {"AutoModel": "modeling.Own"}}, "auto_map asks for code"),
@@ -98,7 +98,7 @@ def test_more_embeddings_than_tokens_are_fine_and_fewer_are_not(folder: Path) ->
 
 def test_no_place_for_a_character(folder: Path) -> None:
     _write(folder, max_position_embeddings=2)
-    with pytest.raises(InputDataError, match="leaves no place"):
+    with pytest.raises(InputDataError, match="leaves no position"):
         encoder_shape(folder)
 
 

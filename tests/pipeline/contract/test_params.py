@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.params import Params, check, check_dataset_name, dump, load
@@ -41,6 +42,15 @@ def test_the_projects_own_file_holds_every_default() -> None:
     # so that a reader of params.yaml sees what runs
     params = load(ROOT / "params.yaml")
     assert params == Params()
+
+
+def test_the_projects_own_file_names_every_parameter_in_the_schemas_order() -> None:
+    tree = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    default = Params().model_dump(mode="json")
+    assert list(tree) == list(default)
+    for section, values in default.items():
+        if isinstance(values, dict):
+            assert set(tree[section]) == set(values), section
 
 
 def test_numbers_are_yaml_1_2(path: Path) -> None:
@@ -102,9 +112,21 @@ def test_values_out_of_range_or_type_are_refused_by_name(path: Path, section: st
 def test_a_rate_is_a_number_or_auto(path: Path) -> None:
     params = _load(path, "train: {lr_encoder: auto, lr_crf: 1}\n", "train.lr_new=2e-5")
     assert (params.train.lr_encoder, params.train.lr_crf, params.train.lr_new) == ("auto", 1.0, 2e-5)
-    assert (
-        "train.lr_crf: value error, a number greater than 0, or auto" in _refused(path, "train: {lr_crf: -1}\n").message
-    )
+    message = _refused(path, "train: {lr_crf: -1}\n").message
+    assert message == f"{path}: train.lr_crf: should be a number greater than 0, or auto"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.can_window=4", "model.can_window: a window around a character is odd"),
+        ("vocab.encoding=klingon", "vocab.encoding: 'klingon' is not an encoding that Python knows"),
+        ("datasets=[a/b]", "datasets: data set 'a/b': not a plain name"),
+    ],
+)
+def test_what_a_validator_says_comes_without_pydantics_prefix(path: Path, override: str, said: str) -> None:
+    message = _refused(path, "", override).message
+    assert said in message and "value error" not in message.lower()
 
 
 def test_overrides_reach_any_value_and_the_last_one_wins(path: Path) -> None:

@@ -60,11 +60,11 @@ def test_marks_are_those_of_two_categories() -> None:
 @given(TEXTS)
 def test_places_are_of_the_text_as_given(text: str) -> None:
     stretches = seen_stretches(text)
-    places = [place for stretch in stretches for place in stretch.places]
+    places = [place for stretch in stretches for place in stretch.positions]
     assert places == sorted(set(places))
     for stretch in stretches:
-        assert len(stretch.places) == len(stretch.text) > 0
-        for character, place in zip(stretch.text, stretch.places, strict=True):
+        assert len(stretch.positions) == len(stretch.text) > 0
+        for character, place in zip(stretch.text, stretch.positions, strict=True):
             assert text[place] == character or (character == " " and text[place].isspace())
         assert stretch.text == stretch.text.strip() and not re.search(r" \s|[^\S ]", stretch.text)
         assert [again.text for again in seen_stretches(stretch.text)] == [stretch.text]

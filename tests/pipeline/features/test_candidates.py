@@ -86,10 +86,10 @@ def test_candidates_of_a_sentence_equal_a_search(vectors: Vectors, characters: l
 
 # --- answers ----------------------------------------------------------------------------------------------------------
 
-QUESTIONS: list[SelectionQuery] = [
-    *((character, segment, None) for character in "中国人民a外" for segment in SEGMENTS),
-    *(("国", segment, (1, 2, 3)) for segment in SEGMENTS),
-    *(("人", segment, ids) for segment in SEGMENTS for ids in ((), (4,), (2, 3, 4, 5, 8))),
+QUERIES = [
+    *(SelectionQuery(character, segment, None) for character in "中国人民a外" for segment in SEGMENTS),
+    *(SelectionQuery("国", segment, (1, 2, 3)) for segment in SEGMENTS),
+    *(SelectionQuery("人", segment, ids) for segment in SEGMENTS for ids in ((), (4,), (2, 3, 4, 5, 8))),
 ]
 
 
@@ -115,10 +115,10 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
     segments = _aligned(vectors) if space == "aligned" else segments
     params = SelectionParams(exclude_segment=exclude_segment, threshold=threshold, max_set=2, n_negatives=3)
     selector = CandidateSelector(vocabulary, segments, params)
-    for query in QUESTIONS:
+    for query in QUERIES:
         expected = _cosines_plainly(query, vocabulary, segments)
-        if exclude_segment and query[1] in WORDS:
-            expected.pop(WORDS.index(query[1]) + 1, None)
+        if exclude_segment and query.segment in WORDS:
+            expected.pop(WORDS.index(query.segment) + 1, None)
         found, cosines = selector.answer(query)
         assert cosines.tolist() == pytest.approx(list(expected.values()), abs=1e-6)
         assert found.n_candidates == len(expected)
@@ -137,10 +137,10 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
 def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Vectors) -> None:
     vocabulary, segments = vectors
     for space in (segments, _aligned(vectors)):
-        own, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(("国", "中国", None))
+        own, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(SelectionQuery("国", "中国", None))
         assert own.best_id == vocabulary["中国"] and own.best_cosine == pytest.approx(1, abs=1e-6)
         other, _ = CandidateSelector(vocabulary, space, SelectionParams(exclude_segment=True)).answer(
-            ("国", "中国", None)
+            SelectionQuery("国", "中国", None)
         )
         ids = {other.best_id, *other.set_ids, *other.negative_ids}
         assert vocabulary["中国"] not in ids and other.n_candidates == own.n_candidates - 1
@@ -148,14 +148,16 @@ def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Ve
 
 def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
     for space in (vectors[1], _aligned(vectors)):
-        found, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(("国", "无", None))
+        found, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(
+            SelectionQuery("国", "无", None)
+        )
         assert not cosines.any()
         assert (found.best_id, found.best_cosine, list(found.set_ids)) == (1, 0.0, [])
 
 
 @pytest.mark.parametrize("space", ["aligned", "bert"])
 @pytest.mark.parametrize("choice", ["cosine", "random"])
-@given(order=st.permutations(QUESTIONS))
+@given(order=st.permutations(QUERIES))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 def test_an_answer_does_not_depend_on_what_else_is_asked(
     vectors: Vectors, space: str, choice: str, order: list[SelectionQuery]
@@ -190,6 +192,6 @@ def test_bits_are_the_same_alone_and_among_others_at_full_width(
 
 def test_random_choice_obeys_exclude_segment(vectors: Vectors) -> None:
     params = SelectionParams(choice="random", exclude_segment=True, max_set=50, n_negatives=50)
-    found, _ = CandidateSelector(*vectors, params).answer(("国", "中国", None))
+    found, _ = CandidateSelector(*vectors, params).answer(SelectionQuery("国", "中国", None))
     expected = {number for number, word in enumerate(WORDS, start=1) if "国" in word and word != "中国"}
     assert set(found.set_ids) == expected

@@ -208,7 +208,7 @@ def test_figures_of_the_published_files(name: str) -> None:
 
 
 def test_two_segmenters_are_compared_on_the_first_thousand_sentences(write: Write) -> None:
-    train = write("train.txt", "人\n" * 2 + "中国人。\n" * 1100)
+    train = write("train.txt", "[人|A]\n" * 2 + "中国人。\n" * 1100)
     assert check(train=train).splits["train"].segmenters is None
     whole, halves = (lambda text: [text]), (lambda text: [text[:1], text[1:]])
     found = check_dataset(

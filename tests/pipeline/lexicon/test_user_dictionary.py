@@ -42,10 +42,10 @@ def test_lines_are_word_count_tag(encoding: str, tmp_path) -> None:
         (" 云计算平台", "more than one blank"),
         ("南北高架 nz 5", "tag stands before the count"),
         ("500 南北高架", "count stands before the word"),
-        ("南北高架 1.5", "no whole number"),
-        ("南北高架 -3 n", "no whole number"),
+        ("南北高架 1.5", "not a whole number"),
+        ("南北高架 -3 n", "not a whole number"),
         ("Edu Trust认证 2000", "a blank inside the word"),
-        ("南北高架 5 名词", "a blank inside the word, or a field that is no count and no tag"),
+        ("南北高架 5 名词", "a blank inside the word, or a field that is neither count nor tag"),
         ("# 我的词", "a blank inside"),
     ],
 )

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.ablation.plot import plot_curves, plot_scores
-from ssmi.ablation.table import OtherSettings, Run, Setting, Table, cells, make_table, markdown
+from ssmi.ablation.render import cells, markdown
+from ssmi.ablation.table import Figure, Interval, OtherSettings, Run, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, CURVES
 from ssmi.model.evaluation.counts import Counted
 from ssmi.model.evaluation.scoring import Counts
@@ -54,28 +55,45 @@ def _two_rows(*, groups: bool = False) -> Table:
 
 
 def test_means_deviations_and_gains() -> None:
-    baseline, single = _two_rows()["rows"]
-    assert baseline["test"]["f1"] == {"mean": pytest.approx(0.5), "std": pytest.approx(math.sqrt(0.02))}
-    assert baseline["test"]["span_f1"]["mean"] == pytest.approx(0.52)
+    baseline, single = _two_rows().rows
+    assert baseline.figures["test"]["f1"] == Figure(pytest.approx(0.5), pytest.approx(math.sqrt(0.02)))
+    assert baseline.figures["test"]["span_f1"].mean == pytest.approx(0.52)
+    assert single.figures["test"]["f1"] == Figure(0.71, None)
+    assert {name: gain.f1 for name, gain in single.gains.items()} == {
+        "bert-crf": {"dev": pytest.approx(0.15), "test": pytest.approx(0.21)}
+    }
+    assert baseline.gains["bert-crf"].f1 == {"dev": 0.0, "test": 0.0}
+    assert [run.seed for run in baseline.runs] == [3, 4]
+    assert baseline.runs[1].figures("test")["recall"] == pytest.approx(0.59)
+
+
+def test_the_form_that_is_written() -> None:
+    body = _two_rows().to_json()
+    assert list(body) == ["dataset", "encoder", "seeds", "command", "parameters", "rows", "other_settings"]
+    baseline, single = body["rows"]
+    about = ["configuration", "title", "summary", "changes", "n_seeds"]
+    assert list(baseline) == [*about, "dev", "test", "runs", "gain", "interval"]
+    assert (baseline["n_seeds"], single["n_seeds"]) == (2, 1)
     assert single["test"]["f1"] == {"mean": 0.71, "std": None}
     assert single["gain"] == {"bert-crf": {"dev": pytest.approx(0.15), "test": pytest.approx(0.21)}}
-    assert baseline["gain"] == {"bert-crf": {"dev": 0.0, "test": 0.0}}
-    assert [run["seed"] for run in baseline["runs"]] == [3, 4]
-    assert baseline["runs"][1]["test"]["recall"] == pytest.approx(0.59)
+    assert single["interval"] == {"bert-crf": {"dev": None, "test": None}}
+    assert list(single["runs"][0]) == ["seed", "best_epoch", "dev", "test", "dev_f1_by_epoch"]
+    assert single["runs"][0]["dev_f1_by_epoch"] == [0.35, 0.7]
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
 def test_the_deviation_is_that_of_a_sample(values: list[float]) -> None:
-    figure = _table({"ssmi": [_run(seed, dev=value, test=None) for seed, value in enumerate(values)]})["rows"][0]
+    row = _table({"ssmi": [_run(seed, dev=value, test=None) for seed, value in enumerate(values)]}).rows[0]
     mean = sum(values) / len(values)
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    assert figure["dev"]["f1"]["mean"] == pytest.approx(mean)
-    assert figure["dev"]["f1"]["std"] == pytest.approx(math.sqrt(variance), abs=1e-12)
+    f1 = row.figures["dev"]["f1"]
+    assert f1.mean == pytest.approx(mean)
+    assert f1.std == pytest.approx(math.sqrt(variance), abs=1e-12)
 
 
 def test_rows_stand_in_the_papers_order_whatever_was_run_first() -> None:
     runs = {name: [_run(3, dev=0.5, test=0.5)] for name in reversed(CONFIGURATIONS)}
-    assert [row["configuration"] for row in _table(runs)["rows"]] == list(CONFIGURATIONS)
+    assert [row.configuration for row in _table(runs).rows] == list(CONFIGURATIONS)
 
 
 def test_a_reader_sees_percents() -> None:
@@ -121,21 +139,21 @@ def test_gains_have_intervals_where_sentences_were_counted() -> None:
         "no-gmi": [run(3, dev=counted(1, 1))],
     }
     table = _table(runs)
-    rows = {row["configuration"]: row for row in table["rows"]}
-    dev = rows["ssmi"]["interval"]["bert-crf"]["dev"]
-    assert dev["told_apart"] and 0.3 < dev["low"] < 0.5 < dev["high"] < 0.7 and dev["other_sign"] == 0.0
-    assert rows["ssmi"]["interval"]["bert-crf"]["test"] == {
-        "low": 0.0,
-        "high": 0.0,
-        "other_sign": 1.0,
-        "told_apart": False,
-    }
+    rows = {row.configuration: row for row in table.rows}
+    dev = rows["ssmi"].gains["bert-crf"].interval["dev"]
+    assert dev is not None
+    assert dev.told_apart and 0.3 < dev.low < 0.5 < dev.high < 0.7 and dev.other_sign == 0.0
+    assert rows["ssmi"].gains["bert-crf"].interval["test"] == Interval(0.0, 0.0, 1.0, told_apart=False)
     none = {"dev": None, "test": None}
     # Not where a seed has no counts, nor on other sentences.
-    assert rows["no-can"]["interval"] == rows["no-gmi"]["interval"] == {"bert-crf": none, "ssmi": none}
+    for name in ("no-can", "no-gmi"):
+        assert {reference: gain.interval for reference, gain in rows[name].gains.items()} == {
+            "bert-crf": none,
+            "ssmi": none,
+        }
     header, body = cells(table)
     cell = dict(zip(header, body[list(rows).index("ssmi")], strict=True))["dev Δ BERT-CRF"]
-    assert cell == f"+0.00 [{100 * dev['low']:+.2f}, {100 * dev['high']:+.2f}]"
+    assert cell == f"+0.00 [{100 * dev.low:+.2f}, {100 * dev.high:+.2f}]"
     page = markdown(table, figures={})
     assert "95 % interval (paired bootstrap over sentences and seeds, 2,000 resamples" in page
     assert "No interval for no-can, no-gmi: " in page or "No interval for no-gmi, no-can: " in page

@@ -195,7 +195,7 @@ def test_boundaries_that_training_never_met(tagging_project: Any, monkeypatch: p
     """They cost no more and change nothing when they are forgotten and met again."""
     texts = ["熊猫在南京市长江大桥", "这个词有整整十一个汉字", *texts_of(tagging_project)]
     expected = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)(texts)
-    monkeypatch.setattr("ssmi.model.inference.MOST_STRANGERS", 1)
+    monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 1)
     forgetful = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     for _ in range(2):
         one_by_one = [forgetful(text) for text in texts]
@@ -228,7 +228,7 @@ def test_a_run_of_which_a_bit_was_turned(tagging_project: Any, tmp_path: Path, n
     content = bytearray(path.read_bytes())
     content[-9] ^= 1
     path.write_bytes(content)
-    with pytest.raises(StaleArtifactError, match=r"is [0-9a-f]{12}, [0-9a-f]{12} was saved|not of this version"):
+    with pytest.raises(StaleArtifactError, match=r"is [0-9a-f]{12}, [0-9a-f]{12} was saved|damaged"):
         ssmi.open_run(run, project=tagging_project.root, device="cpu")
 
 

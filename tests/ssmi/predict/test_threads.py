@@ -115,7 +115,7 @@ def test_every_score_is_the_one_of_one_thread(
     rounds: Sequence[int],
 ) -> None:
     """Fresh taggers, which fill what they remember while all threads ask; and it stays filled rightly."""
-    monkeypatch.setattr("ssmi.model.inference.MOST_STRANGERS", 100)  # and forget it again and again
+    monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 100)  # and forget it again and again
 
     def fresh() -> ssmi.Tagger:
         return ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=threads)

@@ -12,7 +12,7 @@ import ssmi
 from ssmi.model.inference import TaggedSpan
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.predict.user_entities import Match, UserEntities, lay_over
+from ssmi.predict.user_entities import Match, UserEntities, merge_entities
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 
@@ -119,7 +119,7 @@ def laid(tagged: str, own: list[tuple[int, int, str]], min_score: float = 0.0) -
     asked = [TaggedSpan(Span(start, end, "x"), 0.25, asked=True) for start, end, _ in own]
     matches = [Match(Span(start, end, "x"), "force" if mode == "f" else "add") for start, end, mode in own]
     shown = ["."] * len(tagged)
-    for one in lay_over([*spans, *asked], matches, n_characters=len(tagged), min_score=min_score):
+    for one in merge_entities([*spans, *asked], matches, n_characters=len(tagged), min_score=min_score):
         assert (one.source, one.score) == (("file", 0.25) if one.span.label == "x" else ("model", 0.5))
         shown[one.span.start : one.span.end] = one.span.label * (one.span.end - one.span.start)
     return "".join(shown)

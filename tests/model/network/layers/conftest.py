@@ -1,4 +1,4 @@
-"""What every brick is asked about padding."""
+"""What every layer is asked about padding."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ LENGTHS = (7, 1, 4, 2)
 
 @pytest.fixture
 def assert_blind_to_padding() -> Callable[..., None]:
-    """A check of ``brick(*inputs, mask)`` on sentences of LENGTHS, alone and together, with noise of 1e3 at padding."""
+    """A check of ``layer(*inputs, mask)`` on sentences of LENGTHS, alone and together, with noise of 1e3 at padding."""
 
-    def check(brick: Callable[..., Tensor], *widths: int, zero_at_padding: bool = True) -> None:
+    def check(layer: Callable[..., Tensor], *widths: int, zero_at_padding: bool = True) -> None:
         torch.manual_seed(11)
         for spare in (0, 5):
             mask = torch.arange(max(LENGTHS) + spare) < torch.tensor(LENGTHS)[:, None]
             clean = [torch.randn(*mask.shape, width) for width in widths]
             noisy = [torch.where(mask[..., None], x, 1e3 * torch.randn_like(x)).requires_grad_() for x in clean]
-            together = brick(*noisy, mask)
+            together = layer(*noisy, mask)
             for row, length in enumerate(LENGTHS):
-                alone = brick(*(x[row : row + 1, :length] for x in clean), mask[row : row + 1, :length])
+                alone = layer(*(x[row : row + 1, :length] for x in clean), mask[row : row + 1, :length])
                 torch.testing.assert_close(together[row, :length], alone[0], atol=1e-6, rtol=1e-6)
             if zero_at_padding:
                 assert not together[~mask].any()

@@ -14,13 +14,13 @@ from ssmi.model.network.layers.biaffine import Biaffine
 @pytest.mark.parametrize(("left", "right"), [(3, 5), (5, 3), (4, 4)])
 def test_it_equals_its_formula(left: int, right: int) -> None:
     torch.manual_seed(left)
-    brick = Biaffine(left=left, right=right, outputs=2)
-    for parameter in brick.parameters():
+    layer = Biaffine(left=left, right=right, outputs=2)
+    for parameter in layer.parameters():
         torch.nn.init.normal_(parameter)
     x, y = torch.randn(2, 4, left), torch.randn(2, 4, right)
-    got = brick(x, y)
+    got = layer(x, y)
     assert got.shape == (2, 4, 2)
-    w: dict[str, Any] = {name: value.double().tolist() for name, value in brick.state_dict().items()}
+    w: dict[str, Any] = {name: value.double().tolist() for name, value in layer.state_dict().items()}
     for row in range(2):
         for place in range(4):
             a, b = x[row, place].double().tolist(), y[row, place].double().tolist()
@@ -36,19 +36,19 @@ def test_it_equals_its_formula(left: int, right: int) -> None:
 @pytest.mark.parametrize(("left", "right"), [(64, 96), (96, 64)])
 def test_numbers_of_size_one_stay_so_at_the_start(left: int, right: int) -> None:
     torch.manual_seed(0)
-    brick = Biaffine(left=left, right=right, outputs=16)
-    form = brick(torch.randn(2, 100, left), torch.randn(2, 100, right))
+    layer = Biaffine(left=left, right=right, outputs=16)
+    form = layer(torch.randn(2, 100, left), torch.randn(2, 100, right))
     assert 0.5 < form.std().item() < 2.0
 
 
 def test_everything_learns() -> None:
-    brick = Biaffine(left=3, right=4, outputs=2)
-    brick(torch.randn(1, 2, 3), torch.randn(1, 2, 4)).square().sum().backward()
-    for parameter in brick.parameters():
+    layer = Biaffine(left=3, right=4, outputs=2)
+    layer(torch.randn(1, 2, 3), torch.randn(1, 2, 4)).square().sum().backward()
+    for parameter in layer.parameters():
         assert parameter.grad is not None and parameter.grad.any()
 
 
 def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
     torch.manual_seed(0)
-    brick = Biaffine(left=6, right=8, outputs=4)
-    assert_blind_to_padding(lambda x, y, mask: brick(x, y), 6, 8, zero_at_padding=False)
+    layer = Biaffine(left=6, right=8, outputs=4)
+    assert_blind_to_padding(lambda x, y, mask: layer(x, y), 6, 8, zero_at_padding=False)

@@ -44,27 +44,27 @@ def _one_way(gru: nn.GRU, sentence: list[list[float]]) -> list[list[float]]:
 @pytest.mark.parametrize("length", [1, 2, 8])
 def test_it_equals_its_formula(length: int) -> None:
     torch.manual_seed(length)
-    brick = BiGRU(inputs=INPUTS, outputs=2 * HIDDEN)
+    layer = BiGRU(inputs=INPUTS, outputs=2 * HIDDEN)
     states = torch.randn(1, length, INPUTS)
     sentence = states[0].double().tolist()
-    onward, backward = _one_way(brick.onward, sentence), _one_way(brick.backward_, sentence[::-1])[::-1]
+    onward, backward = _one_way(layer.left_to_right, sentence), _one_way(layer.right_to_left, sentence[::-1])[::-1]
     expected = torch.tensor([left + right for left, right in zip(onward, backward, strict=True)])
-    got = brick(states, torch.ones(1, length, dtype=torch.bool))[0]
+    got = layer(states, torch.ones(1, length, dtype=torch.bool))[0]
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_it_is_torchs_bidirectional_gru_on_packed_sentences() -> None:
     torch.manual_seed(3)
-    brick = BiGRU(inputs=INPUTS, outputs=2 * HIDDEN)
+    layer = BiGRU(inputs=INPUTS, outputs=2 * HIDDEN)
     peer = nn.GRU(INPUTS, HIDDEN, batch_first=True, bidirectional=True)
-    weights = dict(brick.onward.state_dict())
-    weights |= {f"{name}_reverse": value for name, value in brick.backward_.state_dict().items()}
+    weights = dict(layer.left_to_right.state_dict())
+    weights |= {f"{name}_reverse": value for name, value in layer.right_to_left.state_dict().items()}
     peer.load_state_dict(weights)
     lengths = torch.tensor([4, 9, 1, 6])
     states = torch.randn(4, 9, INPUTS)
     packed = pack_padded_sequence(states, lengths, batch_first=True, enforce_sorted=False)
     expected, _ = pad_packed_sequence(peer(packed)[0], batch_first=True, total_length=9)
-    torch.testing.assert_close(brick(states, torch.arange(9) < lengths[:, None]), expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(layer(states, torch.arange(9) < lengths[:, None]), expected, atol=1e-6, rtol=1e-6)
 
 
 def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
@@ -79,8 +79,8 @@ def test_an_odd_width_is_refused() -> None:
 
 def test_it_runs_under_bf16_autocast() -> None:
     torch.manual_seed(0)
-    brick = BiGRU(inputs=6, outputs=8)
+    layer = BiGRU(inputs=6, outputs=8)
     states, mask = torch.randn(2, 6, 6), torch.arange(6) < torch.tensor([[6], [3]])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rough = brick(states.bfloat16(), mask)
-    torch.testing.assert_close(rough.float(), brick(states, mask), atol=0.05, rtol=0.1)
+        rough = layer(states.bfloat16(), mask)
+    torch.testing.assert_close(rough.float(), layer(states, mask), atol=0.05, rtol=0.1)

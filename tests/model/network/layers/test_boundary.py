@@ -26,6 +26,6 @@ def test_rows_that_are_put_behind_the_table_leave_the_others_alone() -> None:
     layer = BoundaryEmbedding(torch.ones(3, 4), trainable=True).eval()
     with torch.inference_mode():
         for start, value in ((4, 2.0), (5, 3.0), (5000, 4.0), (4, 5.0)):
-            layer.put(start, torch.full((1, 4), value))
+            layer.set_rows(start, torch.full((1, 4), value))
         (vectors,) = layer([torch.tensor([0, 1, 3, 4, 5, 5000])])
     assert vectors[:, 0].tolist() == [0.0, 1.0, 1.0, 5.0, 3.0, 4.0]

@@ -16,15 +16,15 @@ WIDTH, ATTENTION = 6, 5
 
 def _brick(window: int) -> ConvolutionalAttention:
     torch.manual_seed(window)
-    brick = ConvolutionalAttention(width=WIDTH, window=window, attention_width=ATTENTION)
-    for parameter in brick.parameters():
+    layer = ConvolutionalAttention(width=WIDTH, window=window, attention_width=ATTENTION)
+    for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=0.7)
-    return brick
+    return layer
 
 
-def _by_hand(brick: ConvolutionalAttention, sentence: list[list[float]]) -> list[list[float]]:
-    w: dict[str, Any] = {name: value.double().tolist() for name, value in brick.state_dict().items()}
-    reach = brick.window // 2
+def _by_hand(layer: ConvolutionalAttention, sentence: list[list[float]]) -> list[list[float]]:
+    w: dict[str, Any] = {name: value.double().tolist() for name, value in layer.state_dict().items()}
+    reach = layer.window // 2
 
     def joined(near: int, place: int) -> list[float]:
         return sentence[near] + w["positions"][place]
@@ -40,7 +40,7 @@ def _by_hand(brick: ConvolutionalAttention, sentence: list[list[float]]) -> list
 
     outputs = []
     for centre in range(len(sentence)):
-        places = [place for place in range(brick.window) if 0 <= centre + place - reach < len(sentence)]
+        places = [place for place in range(layer.window) if 0 <= centre + place - reach < len(sentence)]
         exps = {place: math.exp(score(centre, centre + place - reach, place)) for place in places}
         output = list(w["kernel.bias"])
         for place in places:
@@ -57,10 +57,10 @@ def _by_hand(brick: ConvolutionalAttention, sentence: list[list[float]]) -> list
 @pytest.mark.parametrize("window", [1, 3, 5, 7])
 @pytest.mark.parametrize("length", [1, 2, 9])
 def test_it_equals_its_formula(window: int, length: int) -> None:
-    brick = _brick(window)
+    layer = _brick(window)
     states = torch.randn(1, length, WIDTH)
-    expected = torch.tensor(_by_hand(brick, states[0].double().tolist()))
-    got = brick(states, torch.ones(1, length, dtype=torch.bool))[0]
+    expected = torch.tensor(_by_hand(layer, states[0].double().tolist()))
+    got = layer(states, torch.ones(1, length, dtype=torch.bool))[0]
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
 
 
@@ -71,33 +71,33 @@ def test_padding_changes_nothing(window: int, assert_blind_to_padding: Callable[
 
 
 def test_not_even_nan_at_padding_is_read() -> None:
-    brick = _brick(5)
+    layer = _brick(5)
     states, mask = torch.randn(2, 7, WIDTH), torch.arange(7) < torch.tensor([[7], [3]])
-    got = brick(states.masked_fill(~mask[..., None], float("nan")), mask)
-    assert torch.equal(got, brick(states, mask))
+    got = layer(states.masked_fill(~mask[..., None], float("nan")), mask)
+    assert torch.equal(got, layer(states, mask))
 
 
 def test_a_character_reads_its_window_and_nothing_else() -> None:
-    brick = _brick(5)
+    layer = _brick(5)
     states = torch.randn(1, 12, WIDTH, requires_grad=True)
-    brick(states, torch.ones(1, 12, dtype=torch.bool))[0, 6].sum().backward()
+    layer(states, torch.ones(1, 12, dtype=torch.bool))[0, 6].sum().backward()
     assert states.grad is not None
     assert states.grad[0].abs().sum(-1).gt(0).nonzero().flatten().tolist() == [4, 5, 6, 7, 8]
 
 
 def test_states_keep_their_size_at_the_start() -> None:
     torch.manual_seed(0)
-    brick = ConvolutionalAttention(width=64, window=5, attention_width=16)
+    layer = ConvolutionalAttention(width=64, window=5, attention_width=16)
     states = 0.3 * torch.randn(8, 30, 64)
-    got = brick(states, torch.ones(8, 30, dtype=torch.bool))
+    got = layer(states, torch.ones(8, 30, dtype=torch.bool))
     assert 0.2 < got.std().item() < 0.45
     assert got.mean((0, 1)).std().item() < 0.1
 
 
 def test_everything_learns_and_a_batch_of_padding_harms_nothing() -> None:
-    brick = _brick(3)
-    brick(torch.randn(2, 5, WIDTH), torch.tensor([[True] * 5, [False] * 5])).square().sum().backward()
-    for name, parameter in brick.named_parameters():
+    layer = _brick(3)
+    layer(torch.randn(2, 5, WIDTH), torch.tensor([[True] * 5, [False] * 5])).square().sum().backward()
+    for name, parameter in layer.named_parameters():
         assert parameter.grad is not None
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 
@@ -109,8 +109,8 @@ def test_windows_without_a_centre_are_refused(window: int) -> None:
 
 
 def test_it_runs_under_bf16_autocast() -> None:
-    brick = _brick(5)
+    layer = _brick(5)
     states, mask = torch.randn(2, 6, WIDTH), torch.arange(6) < torch.tensor([[6], [3]])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rough = brick(states, mask)
-    torch.testing.assert_close(rough.float(), brick(states, mask), atol=0.3, rtol=0.1)
+        rough = layer(states, mask)
+    torch.testing.assert_close(rough.float(), layer(states, mask), atol=0.3, rtol=0.1)

@@ -12,10 +12,10 @@ from ssmi.model.network.layers.feed_forward import FeedForward
 
 def test_it_equals_its_formula() -> None:
     torch.manual_seed(0)
-    brick = FeedForward(inputs=5, outputs=3)
+    layer = FeedForward(inputs=5, outputs=3)
     states = torch.randn(2, 4, 5)
-    got = brick(states)
-    weight, bias = brick.linear.weight.double().tolist(), brick.linear.bias.double().tolist()
+    got = layer(states)
+    weight, bias = layer.linear.weight.double().tolist(), layer.linear.bias.double().tolist()
     for row in range(2):
         for place in range(4):
             vector = states[row, place].double().tolist()
@@ -27,5 +27,5 @@ def test_it_equals_its_formula() -> None:
 
 def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
     torch.manual_seed(0)
-    brick = FeedForward(inputs=6, outputs=4)
-    assert_blind_to_padding(lambda x, mask: brick(x), 6, zero_at_padding=False)
+    layer = FeedForward(inputs=6, outputs=4)
+    assert_blind_to_padding(lambda x, mask: layer(x), 6, zero_at_padding=False)

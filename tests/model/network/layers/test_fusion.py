@@ -11,9 +11,9 @@ from ssmi.model.network.layers.fusion import Fusion
 @pytest.mark.parametrize("bf16", [False, True])
 def test_fusion_starts_exactly_from_the_characters(bf16: bool) -> None:
     fusion = Fusion(width=32, boundary_width=6, n_segment_positions=5)
-    characters, boundaries, places = torch.randn(2, 7, 32), torch.randn(2, 7, 6), torch.randint(5, (2, 7))
+    characters, boundaries, positions = torch.randn(2, 7, 32), torch.randn(2, 7, 6), torch.randint(5, (2, 7))
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        assert torch.equal(fusion(characters, boundaries, places), characters)
+        assert torch.equal(fusion(characters, boundaries, positions), characters)
 
 
 @pytest.mark.parametrize("n_segment_positions", [0, 5])
@@ -22,8 +22,8 @@ def test_it_equals_its_formula(n_segment_positions: int) -> None:
     fusion = Fusion(width=4, boundary_width=3, n_segment_positions=n_segment_positions)
     for parameter in fusion.parameters():
         torch.nn.init.normal_(parameter)
-    characters, boundaries, places = torch.randn(2, 5, 4), torch.randn(2, 5, 3), torch.randint(5, (2, 5))
-    got = fusion(characters, boundaries, places if n_segment_positions else None)
+    characters, boundaries, positions = torch.randn(2, 5, 4), torch.randn(2, 5, 3), torch.randint(5, (2, 5))
+    got = fusion(characters, boundaries, positions if n_segment_positions else None)
     weight = {name: parameter.double().tolist() for name, parameter in fusion.state_dict().items()}
     for row in range(2):
         for place in range(5):
@@ -33,7 +33,7 @@ def test_it_equals_its_formula(n_segment_positions: int) -> None:
                 expected += sum(a * b for a, b in zip(weight["characters.weight"][unit], own, strict=True))
                 expected += sum(a * b for a, b in zip(weight["boundaries.weight"][unit], boundary, strict=True))
                 if n_segment_positions:
-                    expected += weight["places.weight"][int(places[row, place])][unit]
+                    expected += weight["segment_positions.weight"][int(positions[row, place])][unit]
                 assert abs(got[row, place, unit].item() - expected) < 1e-5
 
 

@@ -29,15 +29,15 @@ class Case(NamedTuple):
     negatives: Tensor
     negative_mask: Tensor
 
-    def outputs(self, brick: MutualInformationScorer, kind: GlobalLoss) -> tuple[Tensor, Tensor]:
-        scores, rivals = brick(self.sentences, self.sets), brick(self.sentences, self.negatives)
+    def outputs(self, layer: MutualInformationScorer, kind: GlobalLoss) -> tuple[Tensor, Tensor]:
+        scores, rivals = layer(self.sentences, self.sets), layer(self.sentences, self.negatives)
         loss = contrastive_loss(scores, rivals, mask=self.mask, negative_mask=self.negative_mask, kind=kind)
         return weighted_mean(scores, self.sets, mask=self.mask), loss
 
 
 def _case(seed: int = 5) -> tuple[MutualInformationScorer, Case]:
     torch.manual_seed(seed)
-    brick = MutualInformationScorer(sentence_width=SENTENCE, boundary_width=BOUNDARY)
+    layer = MutualInformationScorer(sentence_width=SENTENCE, boundary_width=BOUNDARY)
     sizes = torch.tensor([[3, 1, 0, 2, 3, 2], [2, 0, 1, 0, 0, 0]])
     n_negatives = torch.tensor([[4, 4, 4, 0, 1, 2], [3, 0, 4, 0, 0, 0]])
     mask, negative_mask = torch.arange(3) < sizes[..., None], torch.arange(4) < n_negatives[..., None]
@@ -46,23 +46,23 @@ def _case(seed: int = 5) -> tuple[MutualInformationScorer, Case]:
         unit = torch.nn.functional.normalize(torch.randn(*real.shape, BOUNDARY), dim=-1)
         return torch.where(real[..., None], unit, 1e3 * torch.randn_like(unit))
 
-    return brick, Case(3 * torch.randn(2, SENTENCE), vectors(mask), mask, vectors(negative_mask), negative_mask)
+    return layer, Case(3 * torch.randn(2, SENTENCE), vectors(mask), mask, vectors(negative_mask), negative_mask)
 
 
-def _f(brick: MutualInformationScorer, sentence: list[float], boundary: list[float]) -> float:
-    weight = brick.weight.double().tolist()
+def _f(layer: MutualInformationScorer, sentence: list[float], boundary: list[float]) -> float:
+    weight = layer.weight.double().tolist()
     form = sum(sentence[i] * weight[i][j] * boundary[j] for i in range(SENTENCE) for j in range(BOUNDARY))
     return 1.0 / (1.0 + math.exp(-form))
 
 
-def _by_hand(brick: MutualInformationScorer, case: Case, row: int, kind: GlobalLoss) -> tuple[list[list[float]], float]:
+def _by_hand(layer: MutualInformationScorer, case: Case, row: int, kind: GlobalLoss) -> tuple[list[list[float]], float]:
     sentence = case.sentences[row].double().tolist()
     means, losses = [], []
     for place in range(case.sets.shape[1]):
         members = case.sets[row, place][case.mask[row, place]].double().tolist()
         negatives = case.negatives[row, place][case.negative_mask[row, place]].double().tolist()
-        scores = [_f(brick, sentence, member) for member in members]
-        rivals = [_f(brick, sentence, negative) for negative in negatives]
+        scores = [_f(layer, sentence, member) for member in members]
+        rivals = [_f(layer, sentence, negative) for negative in negatives]
         shares = [math.exp(score) / sum(map(math.exp, scores)) for score in scores]
         means.append([sum(s * m[unit] for s, m in zip(shares, members, strict=True)) for unit in range(BOUNDARY)])
         if not members or not negatives:
@@ -77,10 +77,10 @@ def _by_hand(brick: MutualInformationScorer, case: Case, row: int, kind: GlobalL
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_means_and_losses_equal_their_formulas(kind: GlobalLoss) -> None:
-    brick, case = _case()
-    means, losses = case.outputs(brick, kind)
+    layer, case = _case()
+    means, losses = case.outputs(layer, kind)
     for row in range(2):
-        expected_means, expected_loss = _by_hand(brick, case, row, kind)
+        expected_means, expected_loss = _by_hand(layer, case, row, kind)
         torch.testing.assert_close(means[row], torch.tensor(expected_means), atol=1e-5, rtol=1e-5)
         assert losses[row].item() == pytest.approx(expected_loss, abs=1e-5)
         assert expected_loss > 0.1
@@ -88,18 +88,18 @@ def test_means_and_losses_equal_their_formulas(kind: GlobalLoss) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_padding_changes_nothing(kind: GlobalLoss) -> None:
-    brick, case = _case()
-    means, losses = case.outputs(brick, kind)
+    layer, case = _case()
+    means, losses = case.outputs(layer, kind)
     for row, length in enumerate((6, 3)):
         alone = Case(case.sentences[row : row + 1], *(part[row : row + 1, :length] for part in case[1:]))
-        own_means, own_loss = alone.outputs(brick, kind)
+        own_means, own_loss = alone.outputs(layer, kind)
         torch.testing.assert_close(means[row, :length], own_means[0], atol=1e-6, rtol=1e-6)
         torch.testing.assert_close(losses[row], own_loss[0], atol=1e-6, rtol=1e-6)
 
 
 def test_an_empty_set_gives_exactly_zero_and_one_member_gives_itself() -> None:
-    brick, case = _case()
-    means, _ = case.outputs(brick, "paper")
+    layer, case = _case()
+    means, _ = case.outputs(layer, "paper")
     sizes = case.mask.sum(-1)
     assert not means[sizes == 0].any()
     torch.testing.assert_close(means[sizes == 1], case.sets[:, :, 0][sizes == 1])
@@ -108,50 +108,50 @@ def test_an_empty_set_gives_exactly_zero_and_one_member_gives_itself() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("hidden", ["sets", "negatives", "both"])
 def test_nothing_to_compare_costs_nothing_and_harms_nothing(kind: GlobalLoss, hidden: str) -> None:
-    brick, case = _case()
+    layer, case = _case()
     if hidden != "negatives":
         case = case._replace(mask=torch.zeros_like(case.mask))
     if hidden != "sets":
         case = case._replace(negative_mask=torch.zeros_like(case.negative_mask))
     leaves = [part.requires_grad_() for part in (case.sentences, case.sets, case.negatives)]
-    means, losses = case.outputs(brick, kind)
+    means, losses = case.outputs(layer, kind)
     assert losses.tolist() == [0.0, 0.0]
     (means.sum() + losses.sum()).backward()
-    for tensor in (*leaves, *brick.parameters()):
+    for tensor in (*leaves, *layer.parameters()):
         assert tensor.grad is not None and tensor.grad.isfinite().all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_what_counts_has_a_gradient_and_descent_separates(kind: GlobalLoss) -> None:
-    brick, case = _case()
+    layer, case = _case()
     leaves = [case.sets.requires_grad_(), case.negatives.requires_grad_()]
-    case.outputs(brick, kind)[1].sum().backward()
+    case.outputs(layer, kind)[1].sum().backward()
     counts = case.mask.any(-1, keepdim=True) & case.negative_mask.any(-1, keepdim=True)
     for leaf, mask in zip(leaves, (case.mask, case.negative_mask), strict=True):
         assert leaf.grad is not None
         assert torch.equal(leaf.grad.any(-1), mask & counts)
-    scores, rivals = brick(case.sentences, case.sets), brick(case.sentences, case.negatives)
+    scores, rivals = layer(case.sentences, case.sets), layer(case.sentences, case.negatives)
     before = scores[case.mask & counts].mean() - rivals[case.negative_mask & counts].mean()
-    assert brick.weight.grad is not None
+    assert layer.weight.grad is not None
     with torch.no_grad():
-        brick.weight -= 0.05 * brick.weight.grad
-    scores, rivals = brick(case.sentences, case.sets), brick(case.sentences, case.negatives)
+        layer.weight -= 0.05 * layer.weight.grad
+    scores, rivals = layer(case.sentences, case.sets), layer(case.sentences, case.negatives)
     assert scores[case.mask & counts].mean() - rivals[case.negative_mask & counts].mean() > before
 
 
 @pytest.mark.parametrize("length", [5.0, 20.0])
 def test_scores_start_neither_flat_nor_saturated(length: float) -> None:
     torch.manual_seed(0)
-    brick = MutualInformationScorer(sentence_width=384, boundary_width=100)
+    layer = MutualInformationScorer(sentence_width=384, boundary_width=100)
     unit = torch.nn.functional.normalize
     sentences = length * unit(torch.randn(20, 384), dim=-1)
-    scores = brick(sentences, unit(torch.randn(20, 50, 8, 100), dim=-1))
+    scores = layer(sentences, unit(torch.randn(20, 50, 8, 100), dim=-1))
     assert 0.05 < scores.std().item() < 0.3
     assert ((scores * (1 - scores)) > 0.1).float().mean() > 0.75
 
 
 def test_scores_are_float32_even_under_autocast() -> None:
-    brick, case = _case()
-    plain = brick(case.sentences, case.sets)
+    layer, case = _case()
+    plain = layer(case.sentences, case.sets)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert torch.equal(brick(case.sentences, case.sets), plain)
+        assert torch.equal(layer(case.sentences, case.sets), plain)

@@ -18,12 +18,12 @@ def test_it_starts_as_plain_layer_normalisation() -> None:
 
 def test_it_equals_its_formula() -> None:
     torch.manual_seed(0)
-    brick = AdaptiveNorm(width=5)
-    for parameter in brick.parameters():
+    layer = AdaptiveNorm(width=5)
+    for parameter in layer.parameters():
         nn.init.normal_(parameter)
     states = torch.randn(3, 5)
-    w = {name: value.double().tolist() for name, value in brick.state_dict().items()}
-    got = brick(states)
+    w = {name: value.double().tolist() for name, value in layer.state_dict().items()}
+    got = layer(states)
     for place in range(3):
         h = states[place].double().tolist()
         mean = sum(h) / 5
@@ -36,15 +36,15 @@ def test_it_equals_its_formula() -> None:
 
 def test_it_learns_from_the_first_step_and_constant_states_harm_nothing() -> None:
     torch.manual_seed(0)
-    brick = AdaptiveNorm(width=4)
+    layer = AdaptiveNorm(width=4)
     states = torch.cat((torch.randn(3, 4), torch.zeros(1, 4))).requires_grad_()
-    (brick(states) - torch.randn(4, 4)).square().sum().backward()
-    for tensor in (states, *brick.parameters()):
+    (layer(states) - torch.randn(4, 4)).square().sum().backward()
+    for tensor in (states, *layer.parameters()):
         assert tensor.grad is not None
         assert tensor.grad.isfinite().all() and tensor.grad.any()
 
 
 def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
     torch.manual_seed(0)
-    brick = AdaptiveNorm(width=6)
-    assert_blind_to_padding(lambda x, mask: brick(x), 6, zero_at_padding=False)
+    layer = AdaptiveNorm(width=6)
+    assert_blind_to_padding(lambda x, mask: layer(x), 6, zero_at_padding=False)

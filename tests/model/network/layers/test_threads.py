@@ -1,4 +1,4 @@
-"""Threads of bricks that go from character to character."""
+"""Threads of layers that go from character to character."""
 
 from __future__ import annotations
 

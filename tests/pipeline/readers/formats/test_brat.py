@@ -100,9 +100,9 @@ def test_offsets_may_count_utf16_units(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("T2 PER 0 2 李明", "is no entity of brat's"),
-        ("T2\tPER 0\t李明", "is no entity of brat's"),
-        ("Q1\tPER 0 2", "is no line of brat's"),
+        ("T2 PER 0 2 李明", "is not an entity of brat's"),
+        ("T2\tPER 0\t李明", "is not an entity of brat's"),
+        ("Q1\tPER 0 2", "is not a line of brat's"),
     ],
 )
 def test_broken_annotations_are_refused_with_their_line(tmp_path: Path, line: str, message: str) -> None:

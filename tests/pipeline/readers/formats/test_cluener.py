@@ -55,7 +55,7 @@ def test_places_may_count_utf16_units(write: Write) -> None:
         ('{"text": "甲", "label": {"a": [[0, 0]]}}', "no object of mentions under 'a'"),
         ('{"text": "甲", "label": {"a": {"甲": [0, 0]}}}', "0 under '甲' is not [first, last]"),
         ('{"text": "甲", "label": {"a": {"甲": [[0]]}}}', "[0] under '甲' is not [first, last]"),
-        ('{"text": "甲", "label": {"a": {"甲": 0}}}', "no list of places under '甲'"),
+        ('{"text": "甲", "label": {"a": {"甲": 0}}}', "no list of positions under '甲'"),
         ('{"text": "甲", "label": {"a": {"甲": [[0, 1]]}}}', "lies outside the text of 1 code points"),
         ('{"text": "甲", "label": {"a": {"甲": [["0", "0"]]}}}', "needs two whole numbers"),
         ('{"text": "甲乙", "label": {"a": {"乙": [[0, 0]]}}}', "the text holds '甲' there"),

@@ -83,8 +83,8 @@ def test_a_tag_map_says_what_is_an_entity(write: Write) -> None:
 @pytest.mark.parametrize(
     ("line", "place", "message"),
     [
-        ("李/nr 建国", 2, "'建国' is no word with a slash and a tag"),
-        ("李/nr /w", 2, "'/w' is no word"),
+        ("李/nr 建国", 2, "'建国' is not a word with a slash and a tag"),
+        ("李/nr /w", 2, "'/w' is not a word"),
         ("李/nr 银行/n]nt", 2, "a closing bracket without an opening one"),
         ("[李/nr 银行/n", None, "a bracket that is never closed"),
     ],

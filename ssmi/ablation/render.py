@@ -1,0 +1,120 @@
+"""The table of an ablation for a reader: cells times 100, the note below it, the markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ssmi.ablation.table import Figure, Table, TableRow
+from ssmi.model.evaluation.significance import LEVEL, RESAMPLES
+
+BASELINE = "bert-crf"
+"""The row whose gains are shown."""
+
+
+def cells(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Header and rows. Figures are of test, of dev where there is no test."""
+    splits = table.rows[0].scored_splits
+    split = splits[-1]
+    columns = {"precision": f"{split} P", "recall": f"{split} R", "f1": f"{split} F1"}
+    groups = [name for name in table.rows[0].figures[split] if name in ("named_f1", "nominal_f1")]
+    columns |= {name: name.replace("_f1", " F1") for name in groups}
+    columns |= {"span_f1": "span F1", "type_accuracy": "type acc."}
+    before = ["dev F1"] if split == "test" else []
+    header = ["configuration", "row", "seeds", *before, *columns.values(), *(f"{one} Δ BERT-CRF" for one in splits)]
+    rows = [
+        [
+            row.configuration,
+            row.title,
+            str(len(row.runs)),
+            *(_percent(row.figures["dev"]["f1"]) for _ in before),
+            *(_percent(row.figures[split][name]) for name in columns),
+            *(_signed(row, one) for one in splits),
+        ]
+        for row in table.rows
+    ]
+    return header, rows
+
+
+def _percent(figure: Figure) -> str:
+    return f"{100 * figure.mean:.2f}" + (f" ± {100 * figure.std:.2f}" if figure.std is not None else "")
+
+
+def _signed(row: TableRow, split: str) -> str:
+    """A gain with its interval, as far as they are known."""
+    gain = row.gains.get(BASELINE)
+    if gain is None or split not in gain.f1 or row.configuration == BASELINE:
+        return "-"
+    interval = gain.interval[split]
+    ends = f" [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]" if interval else ""
+    return f"{100 * gain.f1[split]:+.2f}{ends}"
+
+
+def other_cells(table: Table) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the runs of other settings; no rows where there are none."""
+    header = ["configuration", "settings", "seeds", "dev F1", "test F1", "differs"]
+    rows = [
+        [
+            each.configuration,
+            each.settings,
+            str(len(each.seeds)),
+            *(f"{100 * each.f1[split]:.2f}" if split in each.f1 else "-" for split in ("dev", "test")),
+            "; ".join(each.differs),
+        ]
+        for each in table.other_settings
+    ]
+    return header, rows
+
+
+def note(table: Table) -> str:
+    """The line below the table: what its figures are, and how they were made."""
+    setting = table.setting
+    seeds = ", ".join(map(str, setting.seeds))
+    over = f"mean ± sample standard deviation over seeds {seeds}" if len(setting.seeds) > 1 else f"seed {seeds}"
+    name, revision = setting.encoder["name"], setting.encoder["revision"]
+    encoder = f"{name} at {revision}" if revision else name
+    return (
+        f"Data set {setting.dataset}, encoder {encoder}; {over}; dev picks the epoch. {_about_intervals(table)}"
+        f"Made by `{setting.command}`."
+    )
+
+
+def _about_intervals(table: Table) -> str:
+    gains = {
+        row.configuration: row.gains[BASELINE]
+        for row in table.rows
+        if row.configuration != BASELINE and BASELINE in row.gains
+    }
+    if not gains:
+        return ""
+    over = "sentences and seeds" if len(table.setting.seeds) > 1 else "sentences"
+    text = (
+        f"Δ: gain, in brackets its {100 * LEVEL:.0f} % interval (paired bootstrap over {over}, {RESAMPLES:,} resamples;"
+        " one that holds 0 tells nothing apart). "
+    )
+    without = [name for name, gain in gains.items() if None in gain.interval.values()]
+    if without:
+        text += (
+            f"No interval for {', '.join(without)}: a run of it or of bert-crf kept no counts of its sentences (it was"
+            " trained by an earlier version). "
+        )
+    return text
+
+
+def markdown(table: Table, *, figures: Mapping[str, str]) -> str:
+    """The table as a page; figures: title → file beside it."""
+    images = "".join(f"\n![{title}]({name})\n" for title, name in figures.items())
+    title = f"# Ablations: {table.setting.dataset}"
+    return f"{title}\n\n{_lines(*cells(table))}\n\n{note(table)}\n{images}{_others(table)}"
+
+
+def _others(table: Table) -> str:
+    header, rows = other_cells(table)
+    return f"\n## Other settings\n\n{_lines(header, rows)}\n" if rows else ""
+
+
+def _lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in markdown: two columns of words, figures, and words again where the last column says what differs."""
+    kinds = ["---", "---"] + ["---:"] * (len(header) - 2)
+    if header[-1] == "differs":
+        kinds[-1] = "---"
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, kinds, *rows))

@@ -1,0 +1,51 @@
+"""Means with their deviations, a row each, and the single values they are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ssmi.charts.rendering import Canvas
+from ssmi.charts.style import Colour
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One row."""
+
+    name: str
+    mean: float
+    deviation: float
+    values: Sequence[float]
+    colour: Colour
+    has_guide: bool = False
+    """A dotted line down the chart at its mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class IntervalChart:
+    """Points rather than bars: bars that do not start at zero mislead, and rows lie within a point or two."""
+
+    label: str
+    intervals: Sequence[Interval]
+    x_label: str
+    title: str
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Higher with more rows."""
+        return 7.0, 1.4 + 0.34 * len(self.intervals)
+
+    def draw(self, canvas: Canvas) -> None:
+        """Draw a diamond with its deviation for each mean, and a dot for each value."""
+        axes = canvas.axes
+        for row, each in enumerate(self.intervals):
+            colour = each.colour
+            axes.plot(each.values, [row] * len(each.values), "o", color=colour, alpha=0.35, markeredgewidth=0)
+            axes.errorbar(each.mean, row, xerr=each.deviation, fmt="D", color=colour, capsize=3, markersize=6)
+            if each.has_guide:
+                axes.axvline(each.mean, color=colour, linewidth=0.8, linestyle=":")
+        axes.set_yticks(range(len(self.intervals)), [each.name for each in self.intervals])
+        axes.invert_yaxis()
+        axes.grid(axis="x")
+        axes.set(xlabel=self.x_label, title=self.title)

@@ -1,0 +1,56 @@
+"""The reliability of a run's probabilities: how often the entities of a probability are right (Guo et al. 2017)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssmi.charts.rendering import Canvas, save_chart
+from ssmi.charts.style import SIZE, SMALL, Colour
+from ssmi.model.evaluation.calibration import Calibration
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityChart:
+    """Precision against probability: a bar for each bin that is not empty, with its number of entities."""
+
+    calibration: Calibration
+    title: str = ""
+    label: str = "reliability of probabilities"
+    size: tuple[float, float] = SIZE
+
+    def draw(self, canvas: Canvas) -> None:
+        """Draw the bars, a dot at the mean probability of each, and the line of perfect calibration."""
+        axes = canvas.axes
+        for each in self.calibration.bins:
+            if each.n:
+                middle, width = (each.low + each.high) / 2, 0.9 * (each.high - each.low)
+                (bar,) = axes.bar(middle, each.precision, width=width, color=Colour.BLUE, alpha=0.8)
+                canvas.add_tooltip(
+                    bar,
+                    f"{each.n:,} entities of mean probability {each.mean_probability:.2%}: "
+                    f"{each.precision:.2%} are right",
+                )
+                axes.plot([each.mean_probability], [each.precision], "o", color=Colour.INK, markersize=3)
+                axes.annotate(
+                    f"{each.n:,}",
+                    (middle, 1),
+                    xytext=(0, 3),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=SMALL,
+                )
+        axes.plot([0, 1], [0, 1], color=Colour.ORANGE, linestyle="--", linewidth=1, label="perfect calibration")
+        axes.set(xlim=(0, 1), ylim=(0, 1))
+        axes.set_title(self.title, pad=16)
+        axes.set_xlabel("probability (dots: mean; numbers: entities)")
+        axes.set_ylabel("precision")
+        canvas.write_y_in_percent()
+        axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+        axes.legend(loc="upper left", fontsize=SMALL)
+
+
+def plot_reliability(calibration: Calibration, path: Path) -> None:
+    """Write the chart to ``path`` (.svg or .png), with the two figures of the calibration above it."""
+    title = f"expected calibration error {100 * calibration.ece:.2f}, Brier {calibration.brier:.4f}"
+    save_chart(ReliabilityChart(calibration, title=title), path)

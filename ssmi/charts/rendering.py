@@ -1,0 +1,106 @@
+"""A chart as a file or as inline SVG. The same chart gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from ssmi.charts.backend import Artist, Axes, Figure, MaxNLocator, style
+from ssmi.charts.inline import page_svg
+from ssmi.charts.style import SMALL, STEPS, STYLE, Colour
+from ssmi.pipeline.contract.tables import writing
+
+DPI = 200
+"""Of a PNG."""
+
+
+class Canvas:
+    """The axes that a chart draws on, and the tooltips of what it drew."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.axes: Axes = figure.add_subplot()
+        self.tooltips: dict[str, str] = {}
+        self._figure = figure
+
+    def add_tooltip(self, artist: Artist, text: str) -> None:
+        """Show ``text`` when the pointer is over ``artist``; pictures in files have no tooltips."""
+        name = f"tooltip-{len(self.tooltips)}"
+        artist.set_gid(name)
+        self.tooltips[name] = text
+
+    def add_mark(self, x: float, text: str) -> None:
+        """Draw a dashed vertical line at ``x`` with ``text`` at its top, inside the axes. Set the limits before."""
+        low, high = self.axes.get_xlim()
+        is_right = x > low + 0.6 * (high - low)
+        self.axes.axvline(x, color=Colour.SOFT, linewidth=1, linestyle=(0, (3, 3)))
+        self.axes.annotate(
+            text,
+            (x, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4 if is_right else 4, 2),
+            textcoords="offset points",
+            ha="right" if is_right else "left",
+            fontsize=SMALL,
+        )
+
+    def add_legend(self) -> None:
+        """Name what has a label, below the axes."""
+        columns = int(self._figure.get_figwidth())
+        self._figure.legend(loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.4)
+
+    def write_y_in_percent(self) -> None:
+        """Write y, a share from 0 to 1, in per cent, with lines across."""
+        self.axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=STEPS))
+        self.axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
+        self.axes.grid(axis="y")
+
+
+class Chart(Protocol):
+    """What can be drawn: its size, its name for readers who cannot see it, and how."""
+
+    @property
+    def label(self) -> str:
+        """What the chart shows, in a few words."""
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """Width and height in inches."""
+
+    def draw(self, canvas: Canvas) -> None:
+        """Draw on the axes of ``canvas``."""
+
+
+def save_chart(chart: Chart, path: Path) -> None:
+    """Write ``chart`` to ``path``, whole or not at all; the suffix, .svg or .png, says in which format."""
+    form = path.suffix[1:]
+    metadata = {"Date": None, "Creator": None, "Title": chart.label} if form == "svg" else {"Software": None}
+    with _drawn(chart, background="white", fonttype="path") as (figure, _), writing(path) as temporary:
+        figure.savefig(temporary, format=form, dpi=DPI, metadata=metadata)
+
+
+def inline_svg(chart: Chart) -> str:
+    """Return ``chart`` as an SVG element for the report's page, coloured by the variables of its style sheet."""
+    target = io.BytesIO()
+    with _drawn(chart, background="none", fonttype="none") as (figure, canvas):
+        for artist in figure.findobj():
+            artist.set_clip_on(False)  # a clip path is named by url(...), and the page has no such name
+        figure.savefig(target, format="svg", metadata={"Date": None})
+    return page_svg(target.getvalue(), label=chart.label, tooltips=canvas.tooltips)
+
+
+@contextmanager
+def _drawn(chart: Chart, *, background: str, fonttype: str) -> Iterator[tuple[Figure, Canvas]]:
+    """The chart drawn with our settings alone: not a person's matplotlib settings, no clock, no random ids."""
+    # The ids within an SVG are made from the salt: each chart of a page has its own.
+    settings = {"svg.hashsalt": chart.label, "svg.fonttype": fonttype, "savefig.facecolor": background}
+    with style.context([STYLE, settings], after_reset=True), warnings.catch_warnings():
+        # A rare word may hold a character that the font lacks; a box is drawn for it.
+        warnings.filterwarnings("ignore", message="Glyph")
+        figure = Figure(figsize=chart.size, layout="constrained")
+        canvas = Canvas(figure)
+        chart.draw(canvas)
+        yield figure, canvas

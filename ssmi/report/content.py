@@ -1,0 +1,146 @@
+"""What the page shows, as typed values; the templates lay it out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ssmi.model.evaluation.calibration import Bin
+from ssmi.model.evaluation.error_analysis import ErrorKind
+from ssmi.model.evaluation.scoring import Scores
+from ssmi.report.error_list import ErrorList
+from ssmi.report.features import FeatureStatistics, SplitRecall
+
+KIND_NAMES: Mapping[ErrorKind, str] = {
+    "type": "wrong type",
+    "span": "wrong span",
+    "missed": "missed",
+    "spurious": "spurious",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing about the run, named."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A chart with the text above and below it."""
+
+    caption: str
+    svg: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Figures, or the sentence that says why there are none."""
+
+    figures: Sequence[Figure] = ()
+    why_omitted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionCell:
+    """How many entities have the gold type of the row and the predicted type of the column."""
+
+    count: int
+    share: float
+    """Of the row, from 0 to 1."""
+    is_correct: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionRow:
+    """One gold type; None for no gold entity."""
+
+    label: str | None
+    cells: Sequence[ConfusionCell]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfusionTable:
+    """Gold types down, predicted types across; the last of both is None, no entity."""
+
+    labels: Sequence[str | None]
+    rows: Sequence[ConfusionRow]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRow:
+    """Recall of one type, by whether its entities are words of the vocabulary and whether train has them."""
+
+    label: str
+    in_vocabulary: SplitRecall
+    in_train: SplitRecall
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownEntities:
+    """How well entities are found that the vocabulary or train does not hold."""
+
+    rows: Sequence[UnknownRow] = ()
+    n_segments: int = 0
+    """Segments of the split; 0 where they are not known."""
+    outside_share: float = 0.0
+    """The share of them that are not words of the vocabulary."""
+    why_omitted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturesRead:
+    """Which features the network reads; the names are those of the page's script."""
+
+    best: bool
+    set: bool
+    local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PageContent:
+    """Everything on the page."""
+
+    title: str
+    facts: Sequence[Fact]
+    scores: Scores
+    calibration: Panel
+    bins: Sequence[Bin]
+    """Of the calibration: those with an entity."""
+    epochs: Panel
+    confusion: ConfusionTable
+    features: Sequence[Panel]
+    unknown: UnknownEntities
+    errors: ErrorList
+    reads: FeaturesRead
+
+
+def confusion_table(counts: Counter[tuple[str | None, str | None]]) -> ConfusionTable:
+    """Lay out (gold type, predicted type) → count as a table, types by name, without a row where there is no entity."""
+    names = sorted({label for pair in counts for label in pair if label is not None})
+    labels: list[str | None] = [*names, None] if names else []
+    rows = []
+    for gold in labels:
+        total = sum(counts[gold, predicted] for predicted in labels) or 1
+        cells = [
+            ConfusionCell(counts[gold, predicted], counts[gold, predicted] / total, is_correct=gold == predicted)
+            for predicted in labels
+        ]
+        rows.append(ConfusionRow(gold, cells))
+    return ConfusionTable(labels, rows)
+
+
+def unknown_entities(
+    features: FeatureStatistics, *, in_vocabulary: Mapping[str, SplitRecall], in_train: Mapping[str, SplitRecall]
+) -> UnknownEntities:
+    """Put the two recalls of each type side by side; both mappings have the same types."""
+    why_omitted = features.in_vocabulary.why_omitted or features.in_train.why_omitted
+    if why_omitted:
+        return UnknownEntities(why_omitted=why_omitted)
+    rows = [UnknownRow(label, in_vocabulary[label], in_train[label]) for label in in_vocabulary]
+    n_segments, n_outside = features.segments.rows[0] if features.segments.rows else (0, 0)
+    return UnknownEntities(rows, n_segments or 0, n_outside / (n_segments or 1))

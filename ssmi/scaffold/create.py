@@ -1,0 +1,195 @@
+"""Make a project folder: parameters, the stages for DVC, and the data, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from shlex import quote
+
+from ssmi.dvc_file import write_pipeline
+from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
+from ssmi.pipeline.contract.artifacts import PARAMS_NAME
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
+from ssmi.pipeline.contract.params import check_dataset_name
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.readers import read_sentences
+from ssmi.pipeline.readers.registry import files_of
+from ssmi.project import Project
+from ssmi.scaffold.version_control import init_dvc
+
+KEPT = ".git"
+"""The one thing that may be in the folder already: a repository just made or cloned."""
+
+
+def init_project(
+    folder: str | Path,
+    *,
+    data: Iterable[str | Path] = (),
+    name: str | None = None,
+    reporter: Reporter | None = None,
+) -> Project:
+    """Make a project folder for data of one's own.
+
+    It needs nothing but the installed package. The files of ``data`` are read to their end first and copied into
+    ``data/NAME/``. Where DVC is installed, the project is put under it.
+
+    Args:
+        folder: A new or empty folder; one with nothing but ``.git`` is empty too.
+        data: Labelled files in any format that is read, named after their splits (``train.bmes``, ``dev.jsonl``); one
+            file alone is the train split, whatever its name. A ``dataset.yaml`` among them says how they are read.
+        name: What the data set is called; None takes the folder's name.
+        reporter: Told what was read; None for silence.
+
+    Raises:
+        ParameterError: The folder is not empty, or the name cannot be one.
+        MissingResourceError: A file is not there, or none is the train split.
+        InputDataError: A file cannot be read (names file and line), or it is not clear which split it is.
+
+    """
+    root, reporter = Path(folder).resolve(), reporter or Silent()
+    _check_empty(root)
+    name = check_dataset_name(name or root.name)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    staged = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+    try:
+        _write_files(staged, name)
+        _copy_data([Path(path) for path in data], staged / "data" / name, name, reporter)
+        write_pipeline(staged)
+        _move_into(staged, root)
+    finally:
+        shutil.rmtree(staged, ignore_errors=True)
+    return Project(root, reporter)
+
+
+def _check_empty(root: Path) -> None:
+    if root.exists() and not root.is_dir():
+        raise ParameterError(f"{root} is a file", next_step="name a new folder")
+    there = sorted(path.name for path in root.iterdir() if path.name != KEPT) if root.is_dir() else []
+    if there:
+        named = ", ".join(there[:3]) + (" ..." if len(there) > 3 else "")
+        raise ParameterError(f"{root} is not empty: {named}", next_step="name a new folder")
+
+
+def _write_files(root: Path, name: str) -> None:
+    """All but the data and the stages."""
+    templates = files("ssmi.scaffold") / "templates"
+
+    def write(path: str, text: str) -> None:
+        (root / path).parent.mkdir(exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8", newline="\n")
+
+    def template(path: str) -> str:
+        return (templates / path).read_text(encoding="utf-8")
+
+    quoted = json.dumps(name, ensure_ascii=False)  # a name may look like a number or a truth value to YAML
+    write(PARAMS_NAME, template(PARAMS_NAME).replace("datasets: [sample] ", f"datasets: [{quoted}] ", 1))
+    write("README.md", template("README.md").format(name=name, run=quote(f"artifacts/train/{name}")))
+    write(".gitignore", template("gitignore"))
+    write(".dvcignore", template("dvcignore"))
+    write("artifacts/.gitignore", template("artifacts-gitignore"))
+
+
+# --- data -----------------------------------------------------------------------------------------------------------
+
+
+def _copy_data(data: Sequence[Path], folder: Path, name: str, reporter: Reporter) -> None:
+    """Copy the files, find out which split each is, and read each to its end."""
+    folder.mkdir(parents=True)
+    for path in data:
+        _copy(path, folder)
+    if not data:
+        return
+    found = _open(folder, data, name)
+    originals = {path.name: path for path in data}
+    for split, copy in found.splits.items():
+        _read(originals.get(copy.name, copy), split, found, reporter)
+
+
+def _copy(path: Path, folder: Path) -> None:
+    if not path.exists():
+        raise MissingResourceError(f"{path}: no such file", next_step="correct its name")
+    if (folder / path.name).exists():
+        raise InputDataError(f"{path}: another file has the same name", next_step="rename one of them")
+    if path.is_file():
+        shutil.copyfile(path, folder / path.name)
+    elif files_of(path) != [path]:  # of a format that has folders
+        shutil.copytree(path, folder / path.name)
+    else:
+        raise InputDataError(f"{path} is a folder", next_step="name the files in it")
+
+
+def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:
+    """The copies as a data set with a train split; refuses files that are no split."""
+    labelled = [path.name for path in data if path.name != DESCRIPTION]
+    try:
+        found = open_folder(folder)
+        if not found.splits and len(labelled) == 1:
+            _describe_as_train(folder, labelled[0])
+            found = open_folder(folder)
+    except SsmiError as error:
+        shown = error.message.replace(str(folder), f"data/{name}")
+        raise type(error)(shown, next_step=error.next_step) from error
+    used = {path.name for path in found.splits.values()}
+    unused = [each for each in labelled if each not in used]
+    if unused:
+        words = ", ".join(words[0] for words in SPLIT_WORDS.values())
+        raise InputDataError(
+            f"{', '.join(unused)}: not clear which split it is",
+            next_step=f"name each file after its split ({words}), or give a {DESCRIPTION} that says so",
+        )
+    if "train" not in found.splits:
+        raise MissingResourceError(
+            f"no file for train among {', '.join(labelled)}", next_step="give one named train, with any ending"
+        )
+    return found
+
+
+def _describe_as_train(folder: Path, file: str) -> None:
+    """Add to dataset.yaml that the only file is the train split."""
+    line = f"splits: {{train: {json.dumps(file, ensure_ascii=False)}}}\n"
+    with (folder / DESCRIPTION).open("a", encoding="utf-8") as stream:
+        stream.write(line)
+
+
+def _read(path: Path, split: str, found: DataFolder, reporter: Reporter) -> None:
+    """Read a split to its end, as a build will, and tell what is in it."""
+    sentences, report = read_sentences(path, options=found.options)
+    labels = Counter(entity.label for sentence in sentences for entity in sentence.entities)
+    types = f" of {', '.join(sorted(labels))}" if labels else ""
+    counts = f"{report.n_sentences:,} sentences, {labels.total():,} entities"
+    reporter.note(f"{split}: {path.name} ({report.format}), {counts}{types}")
+
+
+# --- into place -----------------------------------------------------------------------------------------------------
+
+
+def _move_into(staged: Path, root: Path) -> None:
+    """Move what was written into the folder, one entry after the other, for it may be the current one; undo on failure.
+
+    DVC is told last, in the folder where it will work.
+    """
+    is_new = not root.exists()
+    root.mkdir(exist_ok=True)
+    moved: list[Path] = []
+    try:
+        for path in sorted(staged.iterdir()):
+            moved.append(path.rename(root / path.name))
+        init_dvc(root)
+    except BaseException:
+        _remove([*moved, root / ".dvc"], root if is_new else None)
+        raise
+
+
+def _remove(paths: Iterable[Path], root: Path | None) -> None:
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if root is not None:
+        shutil.rmtree(root, ignore_errors=True)

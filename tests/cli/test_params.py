@@ -1,0 +1,56 @@
+"""``ssmi-cli params``."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def test_inside_a_project_the_present_values_are_shown(fresh_project: Any) -> None:
+    outcome = fresh_project.ssmi("params", "train.epochs")
+    assert outcome.code == 0
+    first, *others = outcome.stdout.splitlines()
+    assert first == "train.epochs: 2    (default: 6)"
+    assert " ".join(" ".join(others).split()).startswith("Number of epochs. ")
+    assert "[whole number, at least 1]" in outcome.stdout
+    (row,) = json.loads(fresh_project.ssmi("params", "train.epochs", "--json").stdout)
+    assert (row["name"], row["default"], row["value"], row["type"]) == (
+        "train.epochs",
+        6,
+        2,
+        "whole number, at least 1",
+    )
+
+
+def test_without_a_project_the_defaults_are_shown(
+    tmp_path: Path, environment: dict[str, str], repository: Path
+) -> None:
+    def ask(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-m", "ssmi.cli.main", "params", *arguments],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(repository)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+
+    said = ask()
+    assert "train.epochs: 6\n" in said and 'datasets: ["sample"]\n' in said
+    rows = json.loads(ask("selection", "--json"))
+    assert {row["name"].partition(".")[0] for row in rows} == {"selection"} and "value" not in rows[0]
+
+
+def test_a_file_with_mistakes_is_told_and_the_help_is_there_all_the_same(fresh_project: Any) -> None:
+    fresh_project.set("model", fusion="nowhere")
+    outcome = fresh_project.ssmi("params", "model.fusion")
+    assert outcome.code == 0 and outcome.stdout.startswith("model.fusion: input\n")
+    assert "model.fusion: input should be 'none', 'input' or 'output'; the defaults are shown" in outcome.stderr
+
+
+def test_an_unknown_name_comes_with_the_nearest_one(fresh_project: Any) -> None:
+    outcome = fresh_project.ssmi("params", "model.fuson")
+    assert outcome.code == 2 and "model.fusion" in outcome.stderr

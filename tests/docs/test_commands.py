@@ -1,0 +1,273 @@
+"""Every command line and every line of Python in the documentation is run here, or at least understood.
+
+All lines of ssmi-cli, those of blocks marked ``<!-- not run: ... -->`` too, must be ones that the command line takes,
+with parameters, configurations and reports that exist. Blocks without that mark are run, on a tiny project in the place
+of the documentation's data sets; of these only what trains or builds is not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import polars as pl
+import pytest
+
+from ssmi.cli.main import cli
+from ssmi.configurations import CONFIGURATIONS
+from ssmi.pipeline.contract import params as parameters
+
+# --- blocks and command lines ---------------------------------------------------------------------------------------
+
+REPOSITORY = Path(__file__).parents[2]
+PAGES = sorted(
+    [
+        *(REPOSITORY / name for name in ("README.md", "README.zh-CN.md", "CONTRIBUTING.md")),
+        *(REPOSITORY / "docs").rglob("*.md"),
+    ]
+)
+_BLOCK = re.compile(r"^(<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
+_INLINE = re.compile(r"(?<!`)`(ssmi-cli [^`]+)`(?!`)")
+_SEPARATORS = ("|", "&&", ";")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page.
+
+    Attributes:
+        page: Its path from the repository.
+        line: Of its first line of code, from 1.
+        reason: Why it is not run; None where it is.
+
+    """
+
+    page: str
+    line: int
+    language: str
+    code: str
+    reason: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command of a block, without the pipe that it stands in.
+
+    Attributes:
+        words: The program and its arguments.
+        runs: Whether its block is to be run.
+
+    """
+
+    where: str
+    words: tuple[str, ...]
+    runs: bool
+
+    def __str__(self) -> str:
+        return f"{self.where}: {shlex.join(self.words)}"
+
+
+def blocks(language: str) -> Iterator[Block]:
+    """Every block of a language on every page."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in _BLOCK.finditer(text):
+            if match["language"] == language:
+                line = text[: match.start("code")].count("\n") + 1
+                name = page.relative_to(REPOSITORY).as_posix()
+                yield Block(name, line, language, match["code"], match["reason"])
+
+
+def commands() -> Iterator[Command]:
+    """Every command of every ``sh`` block."""
+    for block in blocks("sh"):
+        for number, line in enumerate(block.code.splitlines()):
+            yield from _split(line, where=f"{block.page}:{block.line + number}", runs=block.reason is None)
+
+
+def mentions() -> Iterator[Command]:
+    """Every command line of ssmi-cli that stands in a sentence, but those that stand for many: a verb in capitals."""
+    for page in PAGES:
+        for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
+            for match in _INLINE.finditer(line):
+                for command in _split(match[1], where=f"{page.relative_to(REPOSITORY)}:{number}", runs=False):
+                    if not command.words[1].startswith("--") and not any(map(str.isupper, command.words[1:3])):
+                        yield command
+
+
+def _split(line: str, *, where: str, runs: bool) -> Iterator[Command]:
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
+    lexer.whitespace_split = True
+    words: list[str] = []
+    for word in [*lexer, "|"]:
+        if word not in _SEPARATORS:
+            words.append(word)
+        elif words:
+            yield Command(where, tuple(words), runs)
+            words = []
+
+
+# --- what stands for what -------------------------------------------------------------------------------------------
+
+COMMANDS = sorted({(one.words, one.runs): one for one in commands()}.values(), key=str)
+OURS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
+OTHERS = {"make", "pip", "source", "cd", "cat", "zcat", "dvc", "dask", "torchrun", "eval"}
+MARKED = OTHERS - {"cd", "cat", "zcat"}
+"""Programs whose blocks must be marked as not run."""
+LONG = {("train",), ("ablate",), ("demo",), ("features", "vocab"), ("features", "prepare")}
+"""Verbs that build or train: other tests run them, on parameters and data that are there."""
+DATASETS = re.compile(r"^(sample|resume|weibo|msra|later|NAME)$")
+RUN = re.compile(r"^artifacts/(train|ablate)/(sample|resume|weibo|DATASET)\b.*$")
+TEXT = "陈思远，男，任东海科技公司经理。\n云计算平台在南北高架旁。\n"
+
+
+def _parse(words: tuple[str, ...]) -> list[click.Context]:
+    """The contexts of a command line from the group inward; click's own errors for what it does not take."""
+    command: click.Command = cli
+    contexts = [cli.make_context("ssmi-cli", list(words[1:]))]
+    while isinstance(command, click.Group):
+        context = contexts[-1]
+        rest = [*context._protected_args, *context.args]
+        name, inner, rest = command.resolve_command(context, rest)
+        assert inner is not None and name is not None
+        command = inner
+        contexts.append(command.make_context(name, rest, parent=context))
+    return contexts
+
+
+def _verb(words: tuple[str, ...]) -> tuple[str, ...]:
+    return words[1:3] if words[1] in ("features", "data", "dvc") else words[1:2]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with every file that the documentation names."""
+    _write_files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _write_files(folder: Path) -> None:
+    (folder / "texts.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "comments.csv").write_text(f"id,content\n1,{TEXT.split()[0]}\n", encoding="utf-8")
+    (folder / "export.csv").write_text(f"id,content\n1,{TEXT.split()[0]}\n", encoding="gb18030")
+    (folder / "news.json.gz").write_bytes(gzip.compress('[{"text": "陈思远任经理。"}]'.encode()))
+    (folder / "own.tsv").write_text("云计算平台\tPRO\n南北高架\tLOC\tforce\n", encoding="utf-8")
+    row = '{"text": "陈思远任经理。", "entities": [{"start": 0, "end": 3, "label": "NAME"}]}'
+    for name in ("new.jsonl", "train.jsonl", "in.json"):
+        (folder / name).write_text(row + "\n", encoding="utf-8")
+    (folder / "corpus.txt").write_text("李/nr 建国/nr 在/p 东海/ns 工作/v\n", encoding="gb18030")
+    pl.DataFrame({"tokens": [["陈", "思", "远"]], "ner_tags": [[1, 2, 2]]}).write_parquet(folder / "train.parquet")
+
+
+# --- understood -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [*OURS, *mentions()], ids=str)
+def test_the_command_line_takes_it(command: Command, files: Path) -> None:
+    try:
+        given = _parse(command.words)[-1].params
+    except click.exceptions.Exit:
+        return  # --help
+    except click.MissingParameter as error:
+        assert len(command.words) == 1 + len(_verb(command.words)), error  # a sentence that names the verb alone
+        return
+    except click.UsageError as error:
+        pytest.fail(f"{command}: {error.format_message()}", pytrace=False)
+    parameters.load(REPOSITORY / "params.yaml", overrides=given.get("overrides") or ())
+    names = {*(given.get("only") or ()), given.get("config")} - {None}
+    assert names <= set(CONFIGURATIONS)
+
+
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in OURS], ids=str)
+def test_other_programs_are_known_and_marked_where_they_cannot_run(command: Command) -> None:
+    program, *arguments = command.words
+    if "=" in program:  # a variable before it
+        program, *arguments = arguments
+    assert program in OTHERS
+    assert not (command.runs and program in MARKED), "mark the block: <!-- not run: why -->"
+    if program == "make":
+        targets = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M)
+        assert arguments[0] in targets
+    if program == "dvc":
+        from dvc.cli import parse_args
+
+        given = parse_args(arguments)
+        parameters.load(REPOSITORY / "params.yaml", overrides=getattr(given, "set_param", None) or ())
+
+
+# --- run ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def documented(tagging_project: Any, copy_project: Any, tmp_path_factory: Any) -> Any:
+    """A trained tiny project with every file that the documentation names."""
+    project = copy_project(tagging_project, tmp_path_factory.mktemp("documented"))
+    _write_files(project.root)
+    return project
+
+
+def _on_the_tiny_project(words: tuple[str, ...]) -> list[str]:
+    """The same command on what the tiny project has: its data set, its run, and a character that its words hold."""
+    words = tuple("tiny" if DATASETS.match(word) else RUN.sub("artifacts/train/tiny", word) for word in words)
+    if words[1] == "explain":
+        words = ("ssmi-cli", "explain", "公", "--segment", "公司", *words[5:])
+    return list(words[1:])
+
+
+RUN_HERE = [one for one in OURS if one.runs and (_verb(one.words) not in LONG or "--list" in one.words)]
+
+
+@pytest.mark.parametrize(
+    "command", [one for one in RUN_HERE if "init" not in one.words and "-S" not in one.words], ids=str
+)
+def test_the_command_line_runs(command: Command, documented: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(documented.root)
+    shutil.rmtree(documented.root / "tagger", ignore_errors=True)
+    words = _on_the_tiny_project(command.words)
+    if words[-1] == "-":
+        piped = '[{"text": "陈思远任经理。"}]' if "json" in words else TEXT
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped.encode())))
+    outcome = documented.ssmi(*words)
+    assert outcome.code == 0, outcome.stderr
+
+
+@pytest.mark.parametrize("command", [one for one in RUN_HERE if "init" in one.words], ids=str)
+def test_a_new_project_of_the_documentation(command: Command, files: Path, documented: Any) -> None:
+    outcome = documented.ssmi(*command.words[1:])
+    assert outcome.code == 0, outcome.stderr
+    assert (files / "my-project" / "params.yaml").is_file()
+
+
+# --- Python -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", sorted({block.page for block in blocks("python")}))
+def test_the_python_of_a_page_runs(page: str, documented: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ssmi
+
+    monkeypatch.chdir(documented.root)
+    for name, value in documented.environment.items():
+        monkeypatch.setenv(name, value)
+    names: dict[str, Any] = {"ssmi": ssmi, "text": TEXT, "texts": [TEXT]}
+    for block in blocks("python"):
+        if block.page != page:
+            continue
+        code = re.sub(r'"(sample|resume|weibo)"', '"tiny"', block.code)
+        code = re.sub(r'"artifacts/train/[\w-]+"', '"artifacts/train/tiny"', code)
+        code = code.replace('explain("言", "语言学"', 'explain("公", "公司"').replace('["PER.NAM"]', '["NAME"]')
+        compiled = compile(code, str(block), "exec")
+        if block.reason is None:
+            exec(compiled, names)
+    assert "import ssmi" in "".join(block.code for block in blocks("python") if block.page == page) or names

@@ -1,0 +1,44 @@
+"""Which run folders can be used, told before torch is loaded."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssmi.model.runs.files import CHECKPOINT_FORMAT, require_checkpoint
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+
+
+def _run(folder: Path, text: str) -> Path:
+    (folder / "checkpoint").mkdir(parents=True)
+    (folder / "checkpoint" / "checkpoint.json").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_run_of_this_version_passes_and_so_does_a_damaged_one_which_its_reader_refuses(tmp_path: Path) -> None:
+    require_checkpoint(_run(tmp_path / "now", json.dumps({"format": CHECKPOINT_FORMAT})))
+    for number, text in enumerate(("{", "[]", "{}", "")):
+        require_checkpoint(_run(tmp_path / str(number), text))
+
+
+@pytest.mark.parametrize("written", [1, 2, CHECKPOINT_FORMAT + 1])
+def test_a_run_of_another_version_is_refused_with_the_next_step(tmp_path: Path, written: int) -> None:
+    with pytest.raises(StaleArtifactError, match=f"another version of ssmi .format {written}") as refused:
+        require_checkpoint(_run(tmp_path / "run", json.dumps({"format": written, "made_from": {}})))
+    assert "train again with this version" in refused.value.next_step
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingResourceError, match="no such folder"):
+        require_checkpoint(tmp_path / "none")
+    with pytest.raises(MissingResourceError, match="no checkpoint"):
+        require_checkpoint(tmp_path)
+
+
+def test_nothing_heavy_is_loaded() -> None:
+    code = "import sys, ssmi.model.runs.files; assert not {'torch', 'numpy', 'pyarrow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])

@@ -1,0 +1,39 @@
+"""JSON files of a run: what is written comes back, and every mistake is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssmi.model.runs import json_files
+from ssmi.model.runs.json_files import JsonBody
+
+
+class Body(JsonBody):
+    name: str
+    loss: float
+    steps: tuple[int, ...] = ()
+
+
+def test_what_is_written_comes_back_to_the_bit(tmp_path: Path) -> None:
+    body = Body(name="甲", loss=0.1 + 0.2, steps=(1, 2))
+    json_files.write(tmp_path / "a.json", body)
+    assert json_files.read(tmp_path / "a.json", Body) == body
+    assert "甲" in (tmp_path / "a.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"name": "a", "loss": 1, "extra": 2}', "extra: Extra inputs are not permitted"),
+        ('{"name": "a"}', "loss: Field required"),
+        ('{"name": "a", "loss": "much", "steps": ["x"]}', "loss: .*; steps.0: "),
+        ("[]", "the file: "),
+        ("{", "Expecting property name"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=said):
+        json_files.read(tmp_path / "a.json", Body)

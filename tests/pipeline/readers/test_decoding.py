@@ -1,0 +1,54 @@
+"""Lines of any encoding, against splitting the whole text."""
+
+from __future__ import annotations
+
+import io
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.readers.decoding import BadBytes, byte_order_mark, decoded_lines
+
+# Some letters hold the byte of a line end in UTF-16 or UTF-32, and U+0085 and U+2028 end no line.
+TEXT = st.text("京a\u0a0d\u0d0a\u0a0a\u0d0d\u010a\u0a01\r\n\x85\u2028😀", max_size=40)
+CODECS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+def refuse(bad: BadBytes) -> Exception:
+    return ValueError(bad)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("codec", CODECS)
+@settings(max_examples=30, deadline=None)
+@given(text=TEXT, times=st.sampled_from([1, 2000]))
+def test_lines_are_those_of_the_whole_text(codec: str, end: Literal["\n", "\r"], text: str, times: int) -> None:
+    text *= times  # longer than what is read at once
+    raw = text.encode(codec)
+    lines = list(decoded_lines(io.BytesIO(raw), codec=codec, end=end, refuse=refuse))
+    *whole, rest = text.split(end)
+    assert [line.text for line in lines] == [f"{line}{end}" for line in whole] + [rest] * bool(rest)
+    assert [line.number for line in lines] == list(range(1, len(lines) + 1))
+    assert sum(line.n_bytes for line in lines) == len(raw)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_mark_is_left_out_and_is_no_line_alone(codec: str) -> None:
+    raw = "\ufeff京\n".encode(codec)
+    mark, named = byte_order_mark(raw)
+    assert named == codec and mark == "\ufeff".encode(codec)
+    assert [line.text for line in decoded_lines(io.BytesIO(raw), codec=codec, mark=mark, refuse=refuse)] == ["京\n"]
+    assert list(decoded_lines(io.BytesIO(mark), codec=codec, mark=mark, refuse=refuse)) == []
+    assert byte_order_mark(b"abc") == (b"", None)
+
+
+def test_wrong_bytes_are_placed_in_line_and_stream_or_replaced() -> None:
+    raw = b"ab\nc\xff\n"
+    with pytest.raises(ValueError) as caught:
+        list(decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse))
+    bad = caught.value.args[0]
+    assert (bad.number, bad.raw, bad.index, bad.offset) == (2, b"c\xff\n", 1, 4)
+    lines = decoded_lines(io.BytesIO(raw), codec="utf-8", errors="replace", refuse=refuse)
+    assert [line.text for line in lines] == ["ab\n", "c\ufffd\n"]

@@ -1,0 +1,280 @@
+"""The door for Python: every verb of a project on the tiny data, its results typed, nothing printed."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import ssmi
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.progress import Advance
+from ssmi.pipeline.stages.registry import STAGE_NAMES
+
+LONGEST_FILE = 160
+"""Lines of a file of cli/: beyond that it does more than parse, call and print."""
+
+
+class Notes:
+    """A reporter that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.tasks: list[str] = []
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        self.tasks.append(label)
+        yield lambda _: None
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.fixture
+def opened(project: Any) -> ssmi.Project:
+    """A built project of one's own."""
+    return ssmi.open_project(project.root)
+
+
+@pytest.fixture
+def tagging(tagging_project: Any) -> ssmi.Project:
+    """A project with a run that finds entities; read only."""
+    return ssmi.open_project(tagging_project.root)
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def test_a_project_is_found_from_a_folder_below_it(pristine_project: Any, tmp_path: Path) -> None:
+    below = pristine_project.root / "data" / "tiny"
+    project = ssmi.open_project(below)
+    assert project.root == pristine_project.root
+    assert project.dataset(None) == "tiny"
+    assert project.params(["train.epochs=7"], device="cuda:1").train.epochs == 7
+    assert project.params(["train.device=cpu"], device="cuda:1").train.device == "cuda:1"
+    with pytest.raises(MissingResourceError, match=r"no params\.yaml"):
+        ssmi.open_project(below, upward=False)
+    with pytest.raises(MissingResourceError, match=r"no params\.yaml"):
+        ssmi.open_project(tmp_path)
+
+
+def test_opening_loads_nothing_heavy(pristine_project: Any) -> None:
+    code = (
+        "import sys, ssmi\n"
+        "ssmi.open_project('.').params()\n"
+        "print(sorted({'torch', 'transformers', 'duckdb', 'polars', 'dask', 'matplotlib', 'click', 'rich'}"
+        " & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=pristine_project.root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+# --- features and training ------------------------------------------------------------------------------------------
+
+
+def test_building_from_nothing_to_a_trained_run(fresh_project: Any) -> None:
+    reporter = Notes()
+    project = ssmi.open_project(fresh_project.root, reporter=reporter)
+    built = project.build_features("tiny")
+    assert built.dataset == "tiny"
+    assert [(one.name, one.state) for one in built.stages] == [(name, "built") for name in STAGE_NAMES]
+    assert all(one.folder == project.paths.stage(one.name, "tiny") for one in built.stages)
+    assert all((one.folder / "manifest.json").is_file() for one in built.stages)
+    assert list(dict.fromkeys(note.partition(":")[0] for note in reporter.notes)) == list(STAGE_NAMES)
+    assert {one.state for one in project.build_features().stages} == {"current"}
+    changed = project.build_features(overrides=["pmi.estimator=paper"])
+    assert [one.name for one in changed.stages if one.state == "built"] == ["pmi", "shards"]
+    assert {one.state for one in project.build_features(force=True).stages} == {"built"}
+
+    report = project.run_stage("prepare", "tiny")
+    assert report.rows_out == sum(report.statistics["sentences"].values()) > 0
+
+    result = project.train(overrides=["train.epochs=1"])
+    assert result.run == project.paths.run("tiny")
+    assert result.best_epoch == len(result.history) == 1
+    metrics = json.loads((result.run / "metrics.json").read_text(encoding="utf-8"))
+    assert result.test is not None
+    assert metrics == {"dev": result.dev.to_json(), "test": result.test.to_json()}
+    assert "loading torch" in reporter.tasks
+    with pytest.raises(ParameterError, match="finished already"):
+        project.train(resume=True, overrides=["train.epochs=1"])
+
+    baseline = project.train(configuration="bert-crf", overrides=["train.epochs=1"], device="cpu")
+    assert baseline.run == project.paths.run("tiny", configuration="bert-crf")
+    elsewhere = project.train(run=fresh_project.root / "mine", overrides=["train.epochs=1"])
+    assert elsewhere.dev == result.dev
+
+
+def test_training_refuses_what_does_not_fit(opened: ssmi.Project) -> None:
+    with pytest.raises(StaleArtifactError, match="selection"):
+        opened.train(overrides=["selection.threshold=0.9"])
+    with pytest.raises(ParameterError, match="bert-crf"):
+        opened.train(configuration="bert-crv")
+    with pytest.raises(MissingResourceError):
+        opened.train("weibo")
+
+
+# --- scores ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_split_and_a_file_are_scored_alike(tagging: ssmi.Project) -> None:
+    split = tagging.evaluate(split="test")
+    file = tagging.evaluate(file=tagging.root / "data" / "tiny" / "test.bmes")
+    assert (split.title, file.title) == ("test", "test.bmes")
+    assert split.scores.overall.f1 > 0
+    assert split.scores.overall == file.scores.overall
+    assert split.calibration.n == split.scores.overall.predicted
+    assert split.file is None and file.file is not None and file.file.report.n_sentences == 12
+    assert set(split.to_json()) < set(file.to_json())
+    with pytest.raises(ParameterError, match="klingon"):
+        tagging.evaluate(file=tagging.root / "data" / "tiny" / "test.bmes", encoding="klingon")
+    with pytest.raises(ParameterError, match="is named, and the run of tiny"):
+        tagging.evaluate("tiny", run=tagging.paths.run("tiny"), file=tagging.root / "data" / "tiny" / "test.bmes")
+
+
+def test_a_run_is_compared_with_another(opened: ssmi.Project) -> None:
+    one = opened.train(overrides=["train.epochs=1"], run=opened.root / "one")
+    two = opened.train(overrides=["train.epochs=2"], run=opened.root / "two")
+    comparison = opened.compare(one.run, two.run, n_resamples=100)
+    assert (comparison.split, comparison.n_resamples) == ("dev", 100)
+    assert comparison.overall.gain == pytest.approx(one.dev.overall.f1 - two.dev.overall.f1)
+    assert comparison.overall.low <= comparison.overall.gain <= comparison.overall.high
+
+
+def test_an_ablation_of_one_seed(opened: ssmi.Project) -> None:
+    result = opened.ablate(only=["ssmi", "bert-crf"], n_seeds=1, overrides=["train.epochs=1"])
+    assert result.folder == opened.paths.ablation("tiny")
+    assert result.diverged == ()
+    assert result.table is not None
+    assert [row.configuration for row in result.table.rows] == ["ssmi", "bert-crf"]
+    first = result.table.rows[0]
+    assert [run.seed for run in first.runs] == [opened.params().train.seed]
+    assert first.figures["dev"]["f1"].std is None and 0 <= first.figures["dev"]["f1"].mean <= 1
+    assert first.gains["ssmi"].f1["dev"] == 0.0
+    interval = first.gains["bert-crf"].interval["test"]
+    assert interval is not None and interval.low <= first.gains["bert-crf"].f1["test"] <= interval.high
+    written = json.loads((result.folder / "table.json").read_text(encoding="utf-8"))
+    assert written == result.table.to_json()
+    result.check()
+    with pytest.raises(ParameterError, match="bert-crf"):
+        opened.ablate(only=["bert-crv"])
+
+
+# --- looking --------------------------------------------------------------------------------------------------------
+
+
+def test_statistics_are_rows_and_a_frame(tagging: ssmi.Project) -> None:
+    coverage = tagging.stats("coverage")
+    frame = coverage.pl()
+    assert frame.shape == (len(coverage.rows), len(coverage.columns))
+    assert frame.columns == list(coverage.columns)
+    assert frame.rows() == list(coverage.rows)
+    counted = tagging.sql("SELECT split, count(*) AS n FROM sentences GROUP BY split ORDER BY n DESC", limit=1)
+    assert counted.rows == [("train", 60)] and counted.n_left_out == 2
+    assert counted.pl().schema == {"split": pl.String, "n": pl.Int64}
+    nothing = tagging.sql("SELECT split, sentence_id FROM sentences WHERE false").pl()
+    assert nothing.shape == (0, 2) and nothing.schema["split"] == pl.String
+    twice = tagging.sql("SELECT 1 AS n, 2 AS n, [1, 2] AS both, NULL AS none")
+    assert twice.columns == ("n", "n", "both", "none")
+    assert twice.pl().to_dicts() == [{"n": 1, "n_2": 2, "both": [1, 2], "none": None}]
+    with pytest.raises(ParameterError, match="coverage"):
+        tagging.stats("coverrage")
+    with pytest.raises(ParameterError, match="only SELECT"):
+        tagging.sql("DROP VIEW sentences")
+
+
+def test_a_character_is_explained(tagging: ssmi.Project) -> None:
+    explanation = tagging.explain("公", "公司", overrides=["selection.threshold=0.5"])
+    assert explanation.source == "vocabulary"
+    cosines = [one.cosine for one in explanation.candidates]
+    assert cosines == sorted(cosines, reverse=True)
+    assert sum(one.best for one in explanation.candidates) == 1
+    assert explanation.n_over_threshold == sum(cosine > 0.5 for cosine in cosines)
+    assert [one.rank for one in explanation.nearest(1) if not one.chosen] == []
+    assert explanation.nearest(0) == list(explanation.candidates)
+    with pytest.raises(ParameterError, match="explain reads selection"):
+        tagging.explain("公", "公司", overrides=["train.epochs=3"])
+
+
+def test_a_report_is_written(tagging: ssmi.Project, tmp_path: Path) -> None:
+    report = tagging.report(split="dev", out=tmp_path / "page.html")
+    assert report.path == tmp_path / "page.html"
+    assert "<html" in report.path.read_text(encoding="utf-8")
+    assert report.f1 == tagging.evaluate(split="dev").scores.overall.f1
+    assert report.errors.n_sentences == 12 >= report.errors.n_with_errors
+    assert report.errors.total == sum(report.errors.by_kind.values())
+    assert str(report.errors).startswith(f"{report.errors.total} errors in {report.errors.n_with_errors} of 12")
+
+
+def test_a_data_set_is_checked(tagging: ssmi.Project) -> None:
+    checked = tagging.check_data("tiny")
+    assert checked.files.name == "tiny"
+    assert {split: one.sentences for split, one in checked.check.splits.items()} == {"train": 60, "dev": 12, "test": 12}
+    assert checked.user_dictionary is None
+    assert checked.check.splits["train"].vocabulary is not None
+
+
+def test_a_run_is_opened_by_its_data_set(tagging: ssmi.Project) -> None:
+    text = "吴中先生任公司董事长。"
+    tagger = tagging.open_run(dataset="tiny", device="cpu", threads=1)
+    assert tagger(text) == ssmi.open_run(tagging.paths.run("tiny"), device="cpu", threads=1)(text)
+    with pytest.raises(MissingResourceError):
+        tagging.open_run(dataset="weibo")
+
+
+# --- what a door is -------------------------------------------------------------------------------------------------
+
+
+def test_results_are_frozen(tagging: ssmi.Project) -> None:
+    for result in (tagging.stats(), tagging.explain("公", "公司"), tagging.build_features()):
+        assert dataclasses.is_dataclass(result)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(result, dataclasses.fields(result)[0].name, None)
+
+
+def test_every_method_says_what_it_takes_and_gives() -> None:
+    for name, method in vars(ssmi.Project).items():
+        if name.startswith("_") or not callable(method):
+            continue
+        text = method.__doc__ or ""
+        taken = [argument for argument in method.__annotations__ if argument != "return"]
+        assert "Raises:" in text, name
+        assert not taken or ("Args:" in text and "Returns:" in text), name
+        assert [argument for argument in taken if f"            {argument}: " not in text] == [], name
+
+
+def test_the_command_line_is_thin(repository: Path) -> None:
+    lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in (repository / "cli").glob("*.py")}
+    assert {name: n for name, n in lines.items() if n > LONGEST_FILE} == {}
+
+
+def test_the_command_line_offers_what_the_door_offers(repository: Path) -> None:
+    """Every verb of a project is called by a file of cli/, so that neither can do what the other cannot."""
+    called = {
+        node.attr
+        for path in (repository / "cli").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    verbs = {name for name, method in vars(ssmi.Project).items() if callable(method) and not name.startswith("_")}
+    assert len(verbs) > 10
+    # Runs are opened and compared outside projects too, by the functions that the methods call.
+    assert verbs - called == {"open_run", "compare"}

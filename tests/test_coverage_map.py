@@ -1,0 +1,50 @@
+"""Every module has a test file of its name, or tests/covered_by.toml says which tests cover it."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = ("pipeline", "model", "ssmi", "cli")
+
+
+def _modules() -> list[Path]:
+    """Files with code, relative to the repository; the links in ``ssmi`` lead to files that are listed already."""
+    files = (path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))
+    real = (path.relative_to(ROOT) for path in files if path.resolve() == path)
+    return [path for path in real if path.name != "__init__.py" or _defines_something(path)]
+
+
+def _defines_something(path: Path) -> bool:
+    body = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+    return any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in body)
+
+
+def _test_of(module: Path) -> Path:
+    """``tests/PATH/test_NAME.py``; of a package's own code ``tests/PATH/test_init.py``."""
+    name = "init" if module.name == "__init__.py" else module.stem
+    return Path("tests") / module.parent / f"test_{name}.py"
+
+
+def _covered_by() -> dict[str, list[str]]:
+    tables = tomllib.loads((ROOT / "tests" / "covered_by.toml").read_text(encoding="utf-8"))
+    return {module: tests for table in tables.values() for module, tests in table.items()}
+
+
+def test_every_module_has_its_tests() -> None:
+    listed = _covered_by()
+    modules = _modules()
+    assert len(modules) > 150
+    missing = [str(path) for path in modules if not (ROOT / _test_of(path)).is_file() and str(path) not in listed]
+    assert not missing, f"no test file of their name, and not in tests/covered_by.toml: {missing}"
+
+
+def test_the_list_holds_nothing_else() -> None:
+    modules = {str(path): path for path in _modules()}
+    for module, tests in _covered_by().items():
+        assert module in modules, f"{module}: in tests/covered_by.toml, but there is no such module"
+        assert not (ROOT / _test_of(modules[module])).is_file(), f"{module}: has a test file of its own by now"
+        assert tests, module
+        assert not [test for test in tests if not (ROOT / test).is_file()], f"{module}: {tests}"

@@ -1,0 +1,186 @@
+"""The built wheel, installed: what it carries, and that a project works with nothing of this repository around."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import venv
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from shutil import copyfile, copytree
+from typing import Any
+
+import pytest
+
+ROOMS = ("pipeline", "model", "cli")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment with the wheel in it, in the place of the editable installation of the tests' own."""
+
+    python: Path
+    environment: Mapping[str, str]
+
+    def run(self, *command: str | Path, cwd: Path) -> str:
+        """Run a command of the environment (``python`` or ``ssmi-cli`` ...) that must succeed; returns its stdout."""
+        program, *arguments = map(str, command)
+        done = subprocess.run(
+            [str(self.python.parent / program), *arguments],
+            cwd=cwd, env=dict(self.environment), capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+def _build(source: Path, folder: Path) -> Path:
+    """The wheel of a source folder, without asking any index."""
+    subprocess.run(
+        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
+         "--disable-pip-version-check", "--wheel-dir", str(folder), str(source)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the source tree."""
+    pytest.importorskip("hatchling", reason="the wheel is built with it")
+    return _build(repository, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel in an environment that takes every other package from the tests' own."""
+    root = tmp_path_factory.mktemp("installed")
+    venv.create(root, with_pip=False, symlinks=True)
+    bin_folder = Path(sysconfig.get_path("scripts", vars={"base": str(root)}))
+    python = bin_folder / "python"
+    own = Path(sysconfig.get_path("purelib", vars={"base": str(root), "platbase": str(root)}))
+    # A plain path is no place where .pth files are obeyed, so the editable installation in it is not.
+    (own / "others.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index",
+         "--ignore-installed", "--disable-pip-version-check", str(wheel)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    kept = {name: value for name, value in environment.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return Installed(python, {**kept, "PATH": str(bin_folder) + os.pathsep + kept["PATH"]})
+
+
+# --- what it carries ------------------------------------------------------------------------------------------------
+
+
+def _sources(repository: Path) -> set[str]:
+    """The files of the package as git and the disk have them, by their place below ``ssmi``."""
+    folders = {"ssmi": repository / "ssmi", **{f"ssmi/{room}": repository / room for room in ROOMS}}
+    found = set()
+    for name, folder in folders.items():
+        for path in folder.rglob("*"):
+            if path.is_file() and "__pycache__" not in path.parts:
+                found.add(f"{name}/{path.relative_to(folder).as_posix()}")
+    return found
+
+
+def test_the_wheel_carries_one_package_and_all_of_it(wheel: Path, repository: Path) -> None:
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert names == _sources(repository)
+    assert {name.partition("/")[0] for name in names} == {"ssmi"}
+    endings = {Path(name).suffix for name in names}
+    assert {".py", ".sql", ".html", ".css", ".js", ".txt", ".yaml"} <= endings and "ssmi/py.typed" in names
+    assert not [name for name in names if "test" in Path(name).parts[1:-1] or Path(name).name.startswith("test_")]
+
+
+def test_the_source_archive_gives_the_same_wheel(wheel: Path, repository: Path, tmp_path: Path) -> None:
+    code = "import sys; from hatchling.build import build_sdist; print(build_sdist(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=repository, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        assert not [member.name for member in opened.getmembers() if member.issym() or "/tests/" in member.name]
+        opened.extractall(tmp_path, filter="data")
+    again = _build(tmp_path / archive.name.removesuffix(".tar.gz"), tmp_path / "again")
+    first, second = zipfile.ZipFile(wheel), zipfile.ZipFile(again)
+    assert {name: first.read(name) for name in first.namelist()} == {n: second.read(n) for n in second.namelist()}
+
+
+# --- at work --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def made_elsewhere(installed: Installed, pristine_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project made by ``init`` from the tiny data, whose vectors and encoder lie in it."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    data = [pristine_project.raw(split) for split in ("train", "dev", "test")]
+    installed.run("ssmi-cli", "init", "own", "--data", *data, cwd=folder)
+    copyfile(pristine_project.root / "vectors.txt", folder / "own" / "vectors.txt")
+    copytree(pristine_project.root / "encoder", folder / "own" / "encoder")
+    params = folder / "own" / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    for old, new in {
+        "vectors: synonyms ": "vectors: vectors.txt ",
+        "name: e5-small-zh ": "name: encoder ",
+        "fit_words: 10000": "fit_words: 100",
+        "precompute_words: 5000 ": "precompute_words: 30 ",
+        "epochs: 6": "epochs: 1",
+        "device: auto": "device: cpu",
+    }.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    params.write_text(text, encoding="utf-8")
+    return folder / "own"
+
+
+@pytest.fixture(scope="session")
+def trained_elsewhere(installed: Installed, made_elsewhere: Path) -> Path:
+    """The project with features and a run, each made by its own command."""
+    installed.run("ssmi-cli", "features", "build", cwd=made_elsewhere)
+    installed.run("ssmi-cli", "train", cwd=made_elsewhere)
+    return made_elsewhere
+
+
+def test_the_wheels_own_copy_is_imported(installed: Installed, repository: Path, tmp_path: Path) -> None:
+    code = "import ssmi, ssmi.pipeline, ssmi.cli.main as m; print(ssmi.__file__, ssmi.pipeline.__file__, m.__file__)"
+    for place in installed.run("python", "-c", code, cwd=tmp_path).split():
+        assert installed.python.parents[1] in Path(place).parents
+        assert repository not in Path(place).resolve().parents
+
+
+def test_a_project_of_ones_own_works_from_init_to_predict(
+    installed: Installed, trained_elsewhere: Path, built_once: Any
+) -> None:
+    """And its features are those that the repository's code builds of the same data."""
+    (trained_elsewhere / "texts.txt").write_text("王小明在北京大学。\n", encoding="utf-8")
+    said = installed.run("ssmi-cli", "predict", "--run", "artifacts/train/own", "texts.txt", cwd=trained_elsewhere)
+    assert '"text": "王小明在北京大学。"' in said
+    for name in ("boundaries.parquet", "train/part-00000.parquet"):
+        own = trained_elsewhere / "artifacts" / "shards" / "own" / name
+        assert own.read_bytes() == (built_once.root / "artifacts" / "shards" / "tiny" / name).read_bytes()
+
+
+def test_dvc_knows_what_was_built_and_runs_what_changed(installed: Installed, trained_elsewhere: Path) -> None:
+    before = installed.run("python", "-m", "dvc", "repro", cwd=trained_elsewhere)
+    assert "features" not in before  # `features build` has told DVC of them
+    assert "up to date" in installed.run("python", "-m", "dvc", "repro", cwd=trained_elsewhere)
+
+
+def test_names_of_the_users_own_do_not_get_in_the_way(installed: Installed, trained_elsewhere: Path) -> None:
+    beside = trained_elsewhere / "script"
+    (beside / "pipeline").mkdir(parents=True)
+    for name in ("model.py", "cli.py", "pipeline/__init__.py"):
+        (beside / name).write_text("raise SystemExit('the wrong file')\n", encoding="utf-8")
+    (beside / "tag.py").write_text(
+        "import ssmi\n"
+        "tagger = ssmi.open_run('../artifacts/train/own')\n"
+        "print(type(tagger('王小明在北京大学。')).__name__)\n",
+        encoding="utf-8",
+    )
+    assert installed.run("python", "tag.py", cwd=beside) == "list\n"
+    assert "Usage: ssmi-cli" in installed.run("ssmi-cli", "--help", cwd=beside)
+    assert "Usage: " in installed.run("python", "-m", "ssmi.cli.main", "--help", cwd=beside)
