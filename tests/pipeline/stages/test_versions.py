@@ -20,6 +20,7 @@ import pytest
 
 from ssmi.pipeline.contract import params as parameters
 from ssmi.pipeline.contract.artifacts import ArtifactPaths
+from ssmi.pipeline.contract.schema import SCHEMA_VERSION
 from ssmi.pipeline.features.oov import ENCODING_VERSION
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
@@ -159,6 +160,7 @@ def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factor
     """What this program writes, in the form of the golden file."""
     found: dict[str, Any] = {
         "versions": {**{name: get_stage(name).version for name in STAGE_NAMES}, ENCODING: ENCODING_VERSION},
+        "schema_version": SCHEMA_VERSION,
         "sample": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(SAMPLE.iterdir())},
         "variants": {},
     }
@@ -197,8 +199,11 @@ def _upstream(stage: str) -> set[str]:
 def forgotten(golden: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, list[str]]:
     """Stage → its files that are others, for those of the same version in which nothing that they read changed.
 
-    What only follows from an earlier stage is not named: that stage's new version builds it again.
+    What only follows from an earlier stage is not named: that stage's new version builds it again. Another
+    ``SCHEMA_VERSION`` builds everything again.
     """
+    if golden["schema_version"] != found["schema_version"]:
+        return {}
     changed: dict[str, set[str]] = {}
     for variant, then in golden["variants"].items():
         own = found["variants"].get(variant)
@@ -240,7 +245,8 @@ def test_another_output_has_another_version(now: dict[str, Any], request: pytest
         GOLDEN.write_text(json.dumps(now, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         return
     assert golden is not None, "no golden stages: git holds them"
-    assert golden["versions"] == now["versions"], "a version was raised: make golden"
+    for key in ("versions", "schema_version"):
+        assert golden[key] == now[key], "a version was raised: make golden"
     for variant, own in now["variants"].items():
         assert golden["variants"][variant]["given"] == own["given"], "the tiny project is another: make golden"
         for stage, output in own["outputs"].items():
@@ -262,6 +268,7 @@ def test_a_forgotten_version_is_named_where_the_change_began(now: dict[str, Any]
     raised = _with_other_output(now, "embed", "selection", "shards")
     raised["versions"]["embed"] += 1
     assert forgotten(now, raised) == {}
+    assert forgotten(now, {**_with_other_output(now, "pmi"), "schema_version": now["schema_version"] + 1}) == {}
     sample = {**now, "sample": {**now["sample"], "train.txt": "another"}}
     assert forgotten(now, sample) == {"prepare": ["pipeline/readers/sample"]}
     assert "raise STAGE.version in pipeline/stages/pmi.py, then make golden" in _complaint({"pmi": ["pairs.parquet"]})
