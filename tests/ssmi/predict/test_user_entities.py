@@ -116,7 +116,7 @@ def laid(tagged: str, own: list[tuple[int, int, str]], min_score: float = 0.0) -
             else [*runs, (place, place + 1, letter)]
         )
     spans = [TaggedSpan(Span(*run), 0.5) for run in runs if run[2] not in ("", ".")]
-    asked = [TaggedSpan(Span(start, end, "x"), 0.25, asked=True) for start, end, _ in own]
+    asked = [TaggedSpan(Span(start, end, "x"), 0.25, extra=True) for start, end, _ in own]
     matches = [Match(Span(start, end, "x"), "force" if mode == "f" else "add") for start, end, mode in own]
     shown = ["."] * len(tagged)
     for one in merge_entities([*spans, *asked], matches, n_characters=len(tagged), min_score=min_score):
