@@ -44,7 +44,7 @@ def parameters(
 
 def parameter_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Sections of params.yaml, and every ``section.key``."""
-    from ssmi.pipeline.contract.params import Params
+    from ssmi.pipeline.contract.parameters.params import Params
 
     return _beginning({*Params.model_fields, *_values()}, incomplete)
 
@@ -82,7 +82,7 @@ def _item(value: str) -> click.shell_completion.CompletionItem:
 
 def _values() -> dict[str, list[str]]:
     """Every ``section.key``, with its values where they are few."""
-    from ssmi.pipeline.contract.params import Params, Section
+    from ssmi.pipeline.contract.parameters.params import Params, Section
 
     values: dict[str, list[str]] = {}
     for section, about in Params.model_fields.items():

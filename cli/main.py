@@ -15,22 +15,22 @@ import click
 from ssmi.cli.session import Session
 
 COMMANDS = {
-    "ablate": ("ssmi.cli.ablate", "Train the paper's configurations over seeds; one table."),
-    "compare": ("ssmi.cli.compare", "Say whether one trained run is better than another."),
-    "data": ("ssmi.cli.data", "Data sets, vectors and encoders: list, fetch, check, convert."),
-    "demo": ("ssmi.cli.demo", "Run the whole path on the default data set and say what to try next."),
-    "doctor": ("ssmi.cli.doctor", "Say what is installed, found and missing."),
-    "dvc": ("ssmi.cli.dvc", "Write the stages of dvc.yaml."),
-    "evaluate": ("ssmi.cli.evaluate", "Score a trained run on a split."),
-    "explain": ("ssmi.cli.explain", "Show the boundaries nearest to a character in a segment."),
-    "export": ("ssmi.cli.export", "Pack a trained run into one folder for other machines."),
-    "features": ("ssmi.cli.features", "Build features: raw text to Parquet shards."),
-    "init": ("ssmi.cli.init", "Make a project folder for your own data."),
-    "params": ("ssmi.cli.params", "Explain the parameters: type, default, meaning, present value."),
-    "predict": ("ssmi.cli.predict", "Find the entities of any text."),
-    "report": ("ssmi.cli.report", "Write one page about a run: scores, and every error with its features."),
-    "stats": ("ssmi.cli.stats", "Query features: named reports or SQL."),
-    "train": ("ssmi.cli.train", "Train a tagger on the shards."),
+    "ablate": ("ssmi.cli.commands.ablate", "Train the paper's configurations over seeds; one table."),
+    "compare": ("ssmi.cli.commands.compare", "Say whether one trained run is better than another."),
+    "data": ("ssmi.cli.commands.data", "Data sets, vectors and encoders: list, fetch, check, convert."),
+    "demo": ("ssmi.cli.commands.demo", "Run the whole path on the default data set and say what to try next."),
+    "doctor": ("ssmi.cli.commands.doctor", "Say what is installed, found and missing."),
+    "dvc": ("ssmi.cli.commands.dvc", "Write the stages of dvc.yaml."),
+    "evaluate": ("ssmi.cli.commands.evaluate", "Score a trained run on a split."),
+    "explain": ("ssmi.cli.commands.explain", "Show the boundaries nearest to a character in a segment."),
+    "export": ("ssmi.cli.commands.export", "Pack a trained run into one folder for other machines."),
+    "features": ("ssmi.cli.commands.features", "Build features: raw text to Parquet shards."),
+    "init": ("ssmi.cli.commands.init", "Make a project folder for your own data."),
+    "params": ("ssmi.cli.commands.params", "Explain the parameters: type, default, meaning, present value."),
+    "predict": ("ssmi.cli.commands.predict", "Find the entities of any text."),
+    "report": ("ssmi.cli.commands.report", "Write one page about a run: scores, and every error with its features."),
+    "stats": ("ssmi.cli.commands.stats", "Query features: named reports or SQL."),
+    "train": ("ssmi.cli.commands.train", "Train a tagger on the shards."),
 }
 INTERRUPTED = 130
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})

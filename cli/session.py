@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ssmi.cli.progress import Bars, Lines
-    from ssmi.pipeline.contract.params import Params
+    from ssmi.cli.terminal.progress import Bars, Lines
+    from ssmi.pipeline.contract.parameters.params import Params
     from ssmi.project import Project
 
 
@@ -57,7 +57,7 @@ class Session:
         A run that is named needs no project here: a packed one has none. Raises MissingResourceError, before anything
         heavy is imported, where there is no run.
         """
-        from ssmi.runs import find_run, require_checkpoint
+        from ssmi.runs.lookup import find_run, require_checkpoint
 
         if run is not None and dataset is not None:
             raise click.UsageError("--run names the run folder, --dataset the run of a data set: give one of them")
@@ -81,6 +81,6 @@ class Session:
     @cached_property
     def reporter(self) -> Bars | Lines:
         """Bars on a terminal, a line a minute without one."""
-        from ssmi.cli.progress import choose_reporter
+        from ssmi.cli.terminal.progress import choose_reporter
 
         return choose_reporter()

@@ -19,7 +19,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet, Span
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter
 
 

@@ -14,7 +14,7 @@ import transformers
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
-from ssmi.pipeline.contract.encoder_types import (
+from ssmi.pipeline.contract.encoders.types import (
     SPECIAL_TOKENS,
     check_loaded,
     encoder_shape,
@@ -23,7 +23,7 @@ from ssmi.pipeline.contract.encoder_types import (
     unusable_weights,
     with_layers,
 )
-from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP
+from ssmi.pipeline.contract.encoders.vocabulary import CLS, PAD, SEP
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ssmi.pipeline.contract import params as parameters
 from ssmi.pipeline.contract.errors import ParameterError, nearest
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parameters.params import Params
 
 Value = str | bool | None
 _PARTS: Mapping[str, Value] = {

@@ -14,7 +14,7 @@ from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.params import SegmentParams
+from ssmi.pipeline.contract.parameters.params import SegmentParams
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.lexicon.user_dictionary import LineUse, count_uses, read_user_dictionary
 from ssmi.pipeline.readers import ReadReport, read_sentences
@@ -117,7 +117,7 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
 
 def check(workspace: Workspace, dataset: str | None, *, encoding: str | None, offsets: str | None) -> DatasetReport:
     """Read a data set from start to end; see ``Project.check_data``."""
-    from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+    from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
     from ssmi.pipeline.features.tokens import CharacterTokens
     from ssmi.pipeline.inspect.data_check import check_dataset
     from ssmi.pipeline.lexicon.segmenter import open_both_segmenters

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ssmi import dvc
+from ssmi.dvc import commands
 from ssmi.model.evaluation.scoring import Counts
 from ssmi.model.runs.files import METRICS
 from ssmi.pipeline.contract import manifest as manifests
@@ -55,10 +55,10 @@ def run_demo(workspace: Workspace) -> DemoResult:
     """
     dataset = workspace.dataset(None)
     workspace.reporter.note(f"dvc repro: raw text → features → a tagger for {dataset!r}; a few minutes on two cores")
-    if dvc.run_dvc(workspace.root, ["repro"], quiet=False):
+    if commands.run_dvc(workspace.root, ["repro"], quiet=False):
         raise SsmiError("dvc repro did not finish", next_step="read its message above; `ssmi-cli doctor` helps")
     try:
-        kept = dvc.save_experiment(workspace.root, EXPERIMENT)
+        kept = commands.save_experiment(workspace.root, EXPERIMENT)
     except (SsmiError, OSError) as error:  # without git, say; what was built is there all the same
         workspace.reporter.note(f"not kept as an experiment: {error}")
         kept = False

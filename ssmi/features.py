@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ssmi import dvc
+from ssmi.dvc import commands
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.stages.registry import build as build_stages
@@ -66,7 +66,7 @@ def build(
             StageState(one.stage.name, "built" if one.ran else "current", context.folder(one.stage.name))
             for one in built
         )
-    dvc.record(workspace, context.dataset, [one.name for one in stages], overridden=bool(overrides))
+    commands.record(workspace, context.dataset, [one.name for one in stages], overridden=bool(overrides))
     return FeatureBuild(context.dataset, stages)
 
 

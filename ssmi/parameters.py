@@ -8,6 +8,6 @@
         print(row.name, row.default, row.description)
 """
 
-from ssmi.pipeline.contract.parameter_help import ParameterHelp, describe
+from ssmi.pipeline.contract.parameters.help import ParameterHelp, describe
 
 __all__ = ["ParameterHelp", "describe"]

@@ -199,7 +199,7 @@ class Project(Workspace):
 
         """
         from ssmi.evaluation import evaluate
-        from ssmi.runs import find_run
+        from ssmi.runs.lookup import find_run
 
         if file is None:
             return evaluate.evaluate_split(self, run=_path(run), dataset=dataset, split=split, device=device)
@@ -415,7 +415,7 @@ class Project(Workspace):
             StaleArtifactError: The features are not those that the run was trained on.
 
         """
-        from ssmi.runs import find_run
+        from ssmi.runs.lookup import find_run
 
         folder = find_run(self, run=_path(run), dataset=dataset)
         from ssmi.predict.tagger import Tagger

@@ -11,7 +11,7 @@ from ssmi.configurations import Configuration, find
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.workspace import Workspace
 
@@ -98,9 +98,9 @@ def train(
 
     So a run that is interrupted can be used, whatever is built in the project later.
     """
-    from ssmi import pins
     from ssmi.model.training import distributed
     from ssmi.model.training.train import train as train_model
+    from ssmi.runs import pins
 
     if distributed.is_first():
         _keep_features(workspace, shards=shards, run=run, params=params)
@@ -118,8 +118,8 @@ def train(
 
 
 def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Params) -> None:
-    from ssmi import pins
     from ssmi.predict.run_features import project_folders
+    from ssmi.runs import pins
 
     try:
         folders = project_folders(

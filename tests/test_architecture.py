@@ -20,7 +20,7 @@ DOORS = {
     "daachorse": {"ssmi.pipeline.features.trie"},
     "transformers": {"ssmi.pipeline.encoder", "ssmi.model.network.encoder"},
     "torchcrf": {"ssmi.model.network.layers.crf"},
-    "prompt_toolkit": {"ssmi.cli.live"},
+    "prompt_toolkit": {"ssmi.cli.terminal.live"},
     "jinja2": {"ssmi.report.page"},
     "matplotlib": {"ssmi.charts.backend"},
 }

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ssmi.cli.features import STAGES
-from ssmi.dvc_file import write_pipeline
-from ssmi.pipeline.contract.params import Params
+from ssmi.cli.commands.features import STAGES
+from ssmi.dvc.pipeline_file import write_pipeline
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
 FEATURES = ("vocab", *(f"{name}@tiny" for name in STAGE_NAMES[1:]))

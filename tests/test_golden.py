@@ -13,7 +13,7 @@ import pytest
 from ssmi.model.runs.revision import REVISION
 from ssmi.model.training.train import train
 from ssmi.pipeline.assets.resolve import find_encoder
-from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.progress import Silent
 
 REPO = Path(__file__).resolve().parent.parent

@@ -28,7 +28,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.schema import SHARDS
 from ssmi.pipeline.contract.statistics import ShardsStatistics
-from ssmi.pipeline.contract.words import edges
+from ssmi.pipeline.contract.text.words import edges
 
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
 

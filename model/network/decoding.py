@@ -11,7 +11,7 @@ from ssmi.model import hardware
 from ssmi.model.data.batches import Batch
 from ssmi.model.network.network import Network
 from ssmi.pipeline.contract.labels import LabelSet, Span, strict_spans
-from ssmi.pipeline.contract.words import whole_words
+from ssmi.pipeline.contract.text.words import whole_words
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from torch.nn import functional
 from transformers.utils import logging as _untyped_logging
 
 from ssmi.model.data.batches import Batch
-from ssmi.pipeline.contract.encoder_types import (
+from ssmi.pipeline.contract.encoders.types import (
     COMPUTED,
     CONFIG,
     EncoderShape,
@@ -28,7 +28,7 @@ from ssmi.pipeline.contract.encoder_types import (
     unusable_weights,
     with_layers,
 )
-from ssmi.pipeline.contract.encoder_vocabulary import CLS, PAD, SEP, check_specials, read_vocabulary, vocabulary_file
+from ssmi.pipeline.contract.encoders.vocabulary import CLS, PAD, SEP, check_specials, read_vocabulary, vocabulary_file
 from ssmi.pipeline.contract.errors import ParameterError
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ from ssmi.model.network.layers.norm import AdaptiveNorm
 from ssmi.model.network.layers.pooling import masked_mean
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet
-from ssmi.pipeline.contract.params import ModelParams
+from ssmi.pipeline.contract.parameters.params import ModelParams
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,11 @@ from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.files import CHECKPOINT_FORMAT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import params as parameters
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.tables import replacing_folder
 

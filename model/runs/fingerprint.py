@@ -9,7 +9,7 @@ from ssmi.model import hardware
 from ssmi.model.data.shards import Shards
 from ssmi.model.runs import learning_rates
 from ssmi.model.runs.revision import REVISION
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "encoder": frozenset(),

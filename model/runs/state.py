@@ -26,7 +26,7 @@ from ssmi.model.runs import fingerprint, json_files, weights
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.tables import writing
 
 STATE = "state"

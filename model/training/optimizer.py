@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
-from ssmi.pipeline.contract.params import TrainParams
+from ssmi.pipeline.contract.parameters.params import TrainParams
 
 # The fusion's map of characters starts as the identity before or after a pre-trained encoder: at the rate of new parts
 # it would leave that at once and take the encoder's input with it, so it is tuned at the encoder's rate.

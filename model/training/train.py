@@ -32,7 +32,7 @@ from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.trainer import Timing, TrainContext, Trainer
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.tables import replacing_folder, writing
 

@@ -38,7 +38,7 @@ from ssmi.model.training.interrupts import Interrupted, Interrupts, Stopped
 from ssmi.model.training.optimizer import build_optimizer, build_schedule
 from ssmi.pipeline.contract.errors import DivergedError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.contract.params import Params, TrainParams
+from ssmi.pipeline.contract.parameters.params import Params, TrainParams
 from ssmi.pipeline.contract.progress import Reporter
 
 

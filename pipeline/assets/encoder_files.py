@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from ssmi.pipeline.assets.cache import remembered_digest
-from ssmi.pipeline.contract.encoder_types import CONFIG, read_config
-from ssmi.pipeline.contract.encoder_vocabulary import VOCABULARIES, vocabulary_file
+from ssmi.pipeline.contract.encoders.types import CONFIG, read_config
+from ssmi.pipeline.contract.encoders.vocabulary import VOCABULARIES, vocabulary_file
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.manifest import digest_json
 

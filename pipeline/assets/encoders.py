@@ -10,7 +10,7 @@ from ssmi.pipeline.assets.conversion import with_safetensors
 from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_digest
 from ssmi.pipeline.assets.names import OWN_LICENCE, is_path, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
-from ssmi.pipeline.contract.encoder_types import EncoderShape, encoder_shape
+from ssmi.pipeline.contract.encoders.types import EncoderShape, encoder_shape
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter

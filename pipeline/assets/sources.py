@@ -28,7 +28,7 @@ from typing import IO
 from ssmi.pipeline.assets.cache import cache_root, downloads
 from ssmi.pipeline.assets.encoder_files import check_encoder_folder, weight_files
 from ssmi.pipeline.assets.registry import Asset, Checksum, PackageMember, RemoteFile
-from ssmi.pipeline.contract.encoder_types import CONFIG, read_config
+from ssmi.pipeline.contract.encoders.types import CONFIG, read_config
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.progress import Reporter

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import Manifest, mistakes
-from ssmi.pipeline.contract.params import (
+from ssmi.pipeline.contract.parameters.params import (
     EmbedParams,
     EncoderParams,
     PmiParams,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.contract.parameters.params import SelectionParams
 
 FloatMatrix = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]

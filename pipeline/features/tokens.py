@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ssmi.pipeline.contract.encoder_vocabulary import UNK, check_specials
+from ssmi.pipeline.contract.encoders.vocabulary import UNK, check_specials
 
 
 @dataclass(frozen=True)

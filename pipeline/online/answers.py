@@ -8,7 +8,7 @@ from typing import Any
 
 from cachetools import LRUCache
 
-from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary

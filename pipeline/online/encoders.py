@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.contract.encoder_types import encoder_shape
+from ssmi.pipeline.contract.encoders.types import encoder_shape
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix
 

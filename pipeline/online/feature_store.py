@@ -10,7 +10,7 @@ from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_dig
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
-from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.turns import turn
 from ssmi.pipeline.features.assemble import feature_row

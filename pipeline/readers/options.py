@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ssmi.pipeline.contract.encodings import text_encoding
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError, nearest
 from ssmi.pipeline.contract.labels import is_label
+from ssmi.pipeline.contract.text.encodings import text_encoding
 
 Offsets = Literal["auto", "code-points", "utf-16"]
 

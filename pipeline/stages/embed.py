@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.statistics import EmbedStatistics, VocabStatistics

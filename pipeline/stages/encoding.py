@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
 from ssmi.pipeline.contract import tables
-from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.statistics import AlignmentFit
 from ssmi.pipeline.features.oov import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens

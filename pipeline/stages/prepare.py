@@ -13,7 +13,7 @@ from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
-from ssmi.pipeline.contract.params import PrepareParams
+from ssmi.pipeline.contract.parameters.params import PrepareParams
 from ssmi.pipeline.contract.statistics import PrepareStatistics
 from ssmi.pipeline.features.blanks import seen_sentences
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.artifacts import SELECTIONS_FILE
 from ssmi.pipeline.contract.manifest import StageReport
-from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
 from ssmi.pipeline.features.similarity import HISTOGRAM_BINS, Selection, histogram
 from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors

@@ -11,7 +11,7 @@ from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.artifacts import PER_DATASET, ArtifactPaths
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
-from ssmi.pipeline.contract.params import Params, check_dataset_name
+from ssmi.pipeline.contract.parameters.params import Params, check_dataset_name
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.executor import Executor, Result, Task
 

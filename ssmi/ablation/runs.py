@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssmi import dvc, training
+from ssmi import training
 from ssmi.ablation import settings
 from ssmi.ablation.table import OtherSettings, Run
 from ssmi.configurations import CONFIGURATIONS, Configuration
+from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, open_shards
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts
@@ -24,7 +25,7 @@ from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
 from ssmi.model.runs.fingerprint import differences, fingerprint_of
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import Executor
 from ssmi.pipeline.stages import registry
 from ssmi.pipeline.stages.stage import StageContext, Variant, is_current
@@ -106,7 +107,7 @@ class Ablation:
             plain = self.workspace.params()
             sections = {section for one in built for section in one.stage.sections}
             overridden = any(self.params.section(name) != plain.section(name) for name in sections)
-            dvc.record(self.workspace, self.dataset, [one.stage.name for one in built], overridden=overridden)
+            commands.record(self.workspace, self.dataset, [one.stage.name for one in built], overridden=overridden)
 
     def prepare(self, configuration: Configuration, executor: Executor, *, build: bool) -> Row | None:
         """A row whose shards are there; without ``build``, None if they would have to be built first."""

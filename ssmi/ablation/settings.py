@@ -19,7 +19,7 @@ from ssmi.model.runs.files import CHECKPOINT, METRICS
 from ssmi.model.runs.fingerprint import settings_of, short
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_json
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.tables import writing
 

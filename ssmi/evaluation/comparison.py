@@ -22,7 +22,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.statistics import ShardsStatistics
-from ssmi.runs import nearest_project, note_if_unfinished
+from ssmi.runs.lookup import nearest_project, note_if_unfinished
 
 __all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
 

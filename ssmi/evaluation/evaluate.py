@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssmi.loading import garbage_collection_paused
 from ssmi.model.evaluation.calibration import Calibration
 from ssmi.model.evaluation.scoring import Counts, Scores
 from ssmi.pipeline.assets.folders import options_beside
@@ -17,7 +16,8 @@ from ssmi.pipeline.assets.resolve import DatasetFiles, find_dataset
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers.options import ReadOptions, options_from
-from ssmi.runs import nearest_project, run_and_dataset
+from ssmi.predict.loading import garbage_collection_paused
+from ssmi.runs.lookup import nearest_project, run_and_dataset
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:

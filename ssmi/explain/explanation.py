@@ -12,10 +12,10 @@ from threadpoolctl import ThreadpoolController
 
 from ssmi.pipeline.assets.encoder_files import encoder_digest
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.params import EmbedParams, SelectionParams
+from ssmi.pipeline.contract.parameters.params import EmbedParams, SelectionParams
 from ssmi.pipeline.contract.statistics import EmbedStatistics
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
 from ssmi.pipeline.features.oov import isolated_vectors

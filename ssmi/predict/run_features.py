@@ -8,18 +8,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ssmi import pins
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import belong
-from ssmi.runs import nearest_project
+from ssmi.runs import pins
+from ssmi.runs.lookup import nearest_project
 
 FEATURES = "features"
 """Folder of a packed run that holds what ``FeatureStore.files`` names."""

@@ -30,7 +30,7 @@ from ssmi.predict.packing import check as check_pack
 from ssmi.predict.pieces import Piece, Text, cut
 from ssmi.predict.run_features import feature_folders, is_packed
 from ssmi.predict.user_entities import UserEntities, Words, merge_entities
-from ssmi.runs import nearest_project
+from ssmi.runs.lookup import nearest_project
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
 """Characters whose features are made together."""

@@ -12,8 +12,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Literal
 
-from ssmi.pipeline.contract.encodings import text_encoding
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line
+from ssmi.pipeline.contract.text.encodings import text_encoding
 from ssmi.pipeline.readers.decoding import GZIP_MAGIC, NEED_A_MARK, BadBytes, byte_order_mark, decoded_lines
 
 Errors = Literal["strict", "replace"]

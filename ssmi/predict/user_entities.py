@@ -12,7 +12,7 @@ from typing import Literal, get_args
 from ssmi.model.inference import TaggedSpan
 from ssmi.pipeline.contract.errors import InputDataError, at_line, nearest
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.contract.words import cuts_word, edges
+from ssmi.pipeline.contract.text.words import cuts_word, edges
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.readers.lines import numbered_lines

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssmi.pipeline.contract.tables import writing
-from ssmi.runs import run_and_dataset
+from ssmi.runs.lookup import run_and_dataset
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from importlib.resources import files
 from pathlib import Path
 from shlex import quote
 
-from ssmi.dvc_file import write_pipeline
+from ssmi.dvc.pipeline_file import write_pipeline
 from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
 from ssmi.pipeline.contract.artifacts import PARAMS_NAME
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
-from ssmi.pipeline.contract.params import check_dataset_name
+from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.registry import files_of

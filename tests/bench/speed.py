@@ -31,8 +31,8 @@ from ssmi.model.network.layers.crf import ConstrainedCrf
 from ssmi.model.network.network import build, wanted
 from ssmi.model.training.optimizer import build_optimizer
 from ssmi.pipeline.assets.resolve import find_encoder
-from ssmi.pipeline.contract import params as parameters
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
 
 ROOT = Path(__file__).resolve().parents[2]

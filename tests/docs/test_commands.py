@@ -23,7 +23,7 @@ import pytest
 
 from ssmi.cli.main import cli
 from ssmi.configurations import CONFIGURATIONS
-from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.parameters import params as parameters
 
 # --- blocks and command lines ---------------------------------------------------------------------------------------
 

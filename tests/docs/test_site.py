@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.contract import schema
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 
 REPOSITORY = Path(__file__).parents[2]
 

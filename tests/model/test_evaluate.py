@@ -16,7 +16,7 @@ from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.contract.statistics import FeatureParameters
 

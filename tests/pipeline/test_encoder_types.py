@@ -13,8 +13,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ssmi.pipeline.contract.encoder_types import TYPES, encoder_shape
-from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.encoders.types import TYPES, encoder_shape
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.encoder import FrozenEncoder
 from ssmi.pipeline.features.tokens import CharacterTokens

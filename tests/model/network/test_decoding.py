@@ -9,7 +9,7 @@ import pytest
 from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
 from ssmi.model.network.decoding import entities_of
 from ssmi.pipeline.contract.labels import LabelSet, TagScheme, strict_spans
-from ssmi.pipeline.contract.words import edges
+from ssmi.pipeline.contract.text.words import edges
 
 
 @pytest.mark.parametrize(

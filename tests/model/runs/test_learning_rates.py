@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ssmi.model.runs.learning_rates import SIZES, describe, resolve, size_of
-from ssmi.pipeline.contract import params as parameters
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parameters.params import Params
 
 
 def _params(**train: object) -> Params:

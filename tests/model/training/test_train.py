@@ -30,7 +30,7 @@ from ssmi.pipeline.contract.errors import (
     ParameterError,
     StaleArtifactError,
 )
-from ssmi.pipeline.contract.params import ModelParams, TrainParams
+from ssmi.pipeline.contract.parameters.params import ModelParams, TrainParams
 from ssmi.pipeline.contract.progress import Advance, Silent
 
 Make = Callable[..., Any]

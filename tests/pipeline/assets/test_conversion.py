@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from ssmi.pipeline.assets.encoder_files import encoder_files
 from ssmi.pipeline.assets.resolve import encoder_at_hand, find_encoder
-from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.encoder import FrozenEncoder
 from ssmi.pipeline.features.tokens import CharacterTokens

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_digest
-from ssmi.pipeline.contract.encoder_types import encoder_shape
-from ssmi.pipeline.contract.encoder_vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.encoders.types import encoder_shape
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
 CONFIG = {

@@ -13,7 +13,7 @@ _LENGTHS = {"sha256": 64, "git-blob": 40}
 
 
 def test_every_default_parameter_is_a_listed_asset() -> None:
-    from ssmi.pipeline.contract.params import Params
+    from ssmi.pipeline.contract.parameters.params import Params
 
     params = Params()
     assert known(params.encoder.name, "encoder") is not None

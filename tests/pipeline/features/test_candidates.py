@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.params import SelectionParams
+from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.similarity import (
     HISTOGRAM_BINS,
     NOTHING,

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 import ssmi
 from ssmi.pipeline.assets.folders import open_folder
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
-from ssmi.pipeline.contract.params import Params
+from ssmi.pipeline.contract.parameters.params import Params
 
 TRAIN = "王 B-NAME\n明 E-NAME\n在 O\n\n好 O\n"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
-from ssmi.pipeline.contract.params import check
+from ssmi.pipeline.contract.parameters.params import check
 from ssmi.pipeline.lexicon.word_vectors import open_vectors
 
 WORDS = ["中国", "语言", "大学", "教授", "公司", "经理", "人民", "医院", "银行", "北京", "上海", "ab"] * 4

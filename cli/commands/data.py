@@ -1,0 +1,79 @@
+"""``ssmi-cli data``: what there is to build from, fetching it, and looking hard at it before building."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from ssmi.cli.commands.data_convert import convert
+from ssmi.cli.options import dataset_option, json_option
+from ssmi.cli.session import Session
+
+
+@click.group()
+def data() -> None:
+    """Data sets, vectors and encoders: list, fetch, check, convert."""
+
+
+data.add_command(convert)
+
+
+@data.command("list")
+@json_option
+@click.pass_obj
+def list_(session: Session, as_json: bool) -> None:
+    """Everything that has a name, under which licence, and where it is found."""
+    from ssmi.cli.terminal.tables import print_table
+    from ssmi.data import list_assets
+
+    session.say_if_nowhere()
+    assets = list_assets(root=session.project_folder or Path.cwd())
+    if as_json:
+        click.echo(json.dumps([asdict(asset) for asset in assets], ensure_ascii=False, indent=1, default=str))
+        return
+    print_table(
+        ("name", "kind", "found", "source", "licence"),
+        [(asset.name, asset.kind, asset.found, asset.source, asset.licence) for asset in assets],
+    )
+
+
+@data.command()
+@click.argument("name")
+@click.option("--revision", help="Hub revision to pin; for hub models only.")
+@click.pass_obj
+def fetch(session: Session, name: str, revision: str | None) -> None:
+    """Bring NAME (a listed data set, vectors or encoder, or a hub model) into the cache, checksums checked."""
+    from ssmi import data as assets
+
+    root = session.project_folder or Path.cwd()
+    fetched = assets.fetch(name, root=root, revision=revision, reporter=session.reporter)
+    for split, path in fetched.files.items():
+        click.echo(f"{split}  {path}" if fetched.kind == "dataset" else path)
+
+
+@data.command()
+@dataset_option
+@click.option("--encoding", metavar="NAME", help="Of the raw files, gb18030 for example; else as dataset.yaml says.")
+@click.option("--offsets", metavar="UNIT", help="auto, code-points or utf-16; else as dataset.yaml says.")
+@json_option
+@click.pass_obj
+def check(session: Session, dataset: str | None, encoding: str | None, offsets: str | None, as_json: bool) -> None:
+    """Counts by split and label, duplicates, ill-formed tags, over-long sentences, unknown characters, match rate.
+
+    --encoding and --offsets try a reading; to build with it write it into dataset.yaml beside the files.
+    """
+    from ssmi.cli.terminal.data_tables import tables_of
+    from ssmi.cli.terminal.tables import print_table
+
+    report = session.project.check_data(dataset, encoding=encoding, offsets=offsets)
+    if as_json:
+        click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=1, default=str))
+        return
+    click.echo(f"{report.files.name}  ({report.files.origin}; {report.files.licence})")
+    click.echo(f"encoder {report.encoder.name}  ({report.encoder.description})")
+    for table in tables_of(report):
+        click.echo(f"\n{table.title}")
+        print_table(table.header, table.rows)

@@ -1,0 +1,33 @@
+"""``ssmi-cli dvc``: the project's dvc.yaml."""
+
+from __future__ import annotations
+
+import click
+
+from ssmi.cli.session import Session
+
+
+@click.group()
+def dvc() -> None:
+    """Keep the project's dvc.yaml in step with the program."""
+
+
+@dvc.command()
+@click.option("--check", is_flag=True, help="Write nothing; fail where the file is not current.")
+@click.pass_obj
+def write(session: Session, check: bool) -> None:
+    """Write the program's stages into dvc.yaml: after an upgrade, or when data sets of your own join.
+
+    Stages of other names and other keys of the file stay as they are.
+    """
+    from ssmi.dvc import pipeline_file
+    from ssmi.pipeline.contract.errors import StaleArtifactError
+
+    names = pipeline_file.outdated(session.root)
+    if check and names:
+        raise StaleArtifactError(
+            f"{pipeline_file.NAME} is not what this program runs: {', '.join(names)}", next_step="ssmi-cli dvc write"
+        )
+    if names:
+        pipeline_file.write_pipeline(session.root)
+    click.echo(f"{pipeline_file.NAME}: {'wrote ' + ', '.join(names) if names else 'current'}")

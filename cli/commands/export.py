@@ -1,0 +1,39 @@
+"""``ssmi-cli export``: a run and all that prediction needs, in one folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ssmi.cli.options import dataset_option, json_option, run_option
+from ssmi.cli.session import Session
+
+
+@click.command()
+@run_option
+@dataset_option
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make; it must not be there.")
+@json_option
+@click.pass_obj
+def export(session: Session, run: Path | None, dataset: str | None, out: Path, as_json: bool) -> None:
+    """Pack a run into a folder that `predict --run` opens on any machine with the project installed.
+
+    It holds the tagger, the vocabulary, the segments' vectors, the PMI pairs, the encoder, and a README.txt with the
+    licences of what they were made from.
+
+    ONNX is not offered: the network reads features that the segmenter, the trie, the vocabulary's vectors and the PMI
+    pairs make of a text, so an ONNX file of the network alone could not tag one; the packed folder holds all of it.
+    """
+    from ssmi.predict.packing import pack
+    from ssmi.runs.lookup import note_if_unfinished
+
+    folder, project = session.find_run(run=run, dataset=dataset)
+    sizes = pack(folder, out, project=project, reporter=session.reporter)
+    note_if_unfinished(folder, session.reporter)
+    if as_json:
+        click.echo(json.dumps({"out": str(out), "files": sizes}, ensure_ascii=False, indent=1))
+        return
+    click.echo(f"{out}: {len(sizes)} files, {sum(sizes.values()) / 1e6:,.1f} MB")
+    click.echo(f"  ssmi-cli predict --run {out} FILE")

@@ -1,0 +1,90 @@
+"""``ssmi-cli features``: build all stages for a data set, or run one of them as dvc.yaml does."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ssmi.cli.options import dataset_option, executor_options, json_option, override_option, stage_version_option
+from ssmi.cli.session import Session
+
+STAGES = {
+    "vocab": "Word vectors to vocabulary, trie and character index.",
+    "prepare": "Raw files to sentences with gold entities.",
+    "segment": "Sentences to word segments.",
+    "embed": "Segments to vectors, BERT's for those outside the vocabulary.",
+    "selection": "Best boundary, boundary set and negatives of each character by cosine.",
+    "pmi": "Match events counted on train; each character's local boundary.",
+    "shards": "All features to the shards that the trainer reads.",
+}
+
+
+@click.group()
+def features() -> None:
+    """Build features: raw text to Parquet shards.
+
+    `build` runs whatever is not current; the single stages always run, as `dvc repro` asks them to.
+    """
+
+
+@features.command()
+@dataset_option
+@executor_options
+@override_option
+@click.option("--force", is_flag=True, help="Run every stage, current or not.")
+@json_option
+@click.pass_obj
+def build(
+    session: Session,
+    dataset: str | None,
+    workers: int,
+    scheduler: str | None,
+    overrides: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Run every stage that is not current, in one process or on workers, and tell DVC."""
+    result = session.project.build_features(
+        dataset, workers=workers, scheduler=scheduler, overrides=overrides, force=force
+    )
+    if as_json:
+        click.echo(json.dumps({one.name: one.state for one in result.stages}, indent=1))
+        return
+    for one in result.stages:
+        click.echo(f"{one.name:<10} {one.state:<8} {one.folder.relative_to(session.root)}")
+
+
+def _stage_command(stage_name: str, summary: str) -> click.Command:
+    @click.command(stage_name, help=summary)
+    @dataset_option
+    @executor_options
+    @override_option
+    @stage_version_option
+    @click.pass_obj
+    def command(
+        session: Session,
+        dataset: str | None,
+        workers: int,
+        scheduler: str | None,
+        overrides: tuple[str, ...],
+        stage_version: int | None,
+    ) -> None:
+        from ssmi.dvc import pipeline_file
+
+        pipeline_file.check_version(stage_name, stage_version)
+        report = session.project.run_stage(
+            stage_name,
+            dataset,
+            workers=workers,
+            scheduler=scheduler,
+            overrides=overrides,
+        )
+        skipped = "".join(f", {count:,} {reason}" for reason, count in report.skipped.items())
+        click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")
+
+    return command
+
+
+for _name, _summary in STAGES.items():
+    features.add_command(_stage_command(_name, _summary))

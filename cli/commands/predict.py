@@ -1,0 +1,157 @@
+"""``ssmi-cli predict``: text in, entities out, one batch at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from ssmi.cli import completion
+from ssmi.cli.options import dataset_option, device_option, run_option
+from ssmi.cli.session import Session
+from ssmi.cli.terminal.streams import open_output
+
+if TYPE_CHECKING:
+    from ssmi.predict.reading import Kind
+    from ssmi.predict.text_decoding import Errors
+
+STDIN = "-"
+FORMATS = ("jsonl", "conll", "doccano", "label-studio")
+KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
+_NOT_TYPED = {
+    "files": "FILES",
+    "kind": "--input",
+    "text_field": "--field",
+    "encoding": "--encoding",
+    "errors": "--errors",
+    "form": "--format",
+    "out": "--out",
+    "batch_chars": "--batch-chars",
+}
+"""Parameters that mean nothing to --interactive."""
+
+
+def _encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if not value or context.resilient_parsing:  # a completion: nothing heavy
+        return None
+    from ssmi.predict.text_decoding import check_encoding
+
+    return check_encoding(value)
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@run_option
+@dataset_option
+@click.option(
+    "--input", "kind", type=click.Choice(KINDS), help="[default: by the name (.jsonl .json .csv ...), else text]"
+)
+@click.option(
+    "--field", "text_field", metavar="NAME", default="text", show_default=True, help="Where rows hold the text."
+)
+@click.option(
+    "--encoding",
+    metavar="NAME",
+    callback=_encoding,
+    shell_complete=completion.encodings,
+    help="Of FILES, e.g. gb18030.  [default: what a byte order mark says, else utf-8]",
+)
+@click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all.")
+@click.option("--batch-chars", type=click.IntRange(min=1), help="Characters tagged together.  [default: 16384]")
+@click.option("--min-score", type=float, default=0.0, help="Leave out what is less probable; 0 to 1.")
+@click.option(
+    "--entities",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own: a word, a tab, its label [, a tab, add or force] a line.",
+)
+@device_option
+@click.option("--interactive", is_flag=True, help="Show the entities of each line as it is typed.")
+@click.pass_obj
+def predict(
+    session: Session,
+    files: tuple[Path, ...],
+    run: Path | None,
+    dataset: str | None,
+    kind: Kind | None,
+    text_field: str,
+    encoding: str | None,
+    errors: Errors,
+    form: str,
+    out: Path | None,
+    batch_chars: int | None,
+    min_score: float,
+    entities: Path | None,
+    device: str | None,
+    interactive: bool,
+) -> None:
+    """Find the entities of any text: of FILES, or of what is piped in (-).
+
+    Input is `text`, a line a row; `paragraphs`, blocks between blank lines; or rows whose text stands in a field
+    (--field) and whose other fields are kept: `jsonl`, an object a line; `json`, an array; `csv` and `tsv`, under a
+    header. Files packed with gzip are read too; what is no text is refused.
+
+    Output is a row a text, in order: {"text", "entities": [{"start", "end", "label", "text", "score"}]}. Positions
+    count code points, the end not included; the score is the probability of exactly this entity.
+
+    Words of --entities are entities wherever they stand: where the run finds none (add) or in place of what it finds
+    (force); rows then say of each entity its "source", model or file.
+
+    Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
+    """
+    _check_usage(files, interactive=interactive, out=out)
+    if not 0.0 <= min_score <= 1.0:
+        raise click.UsageError(f"--min-score {min_score}: a probability, 0 to 1")
+    if not files and not interactive:
+        if sys.stdin.isatty():
+            raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
+        files = (Path(STDIN),)
+    folder, project = session.find_run(run=run, dataset=dataset)
+    from ssmi.predict.loading import garbage_collection_paused
+
+    with garbage_collection_paused():
+        from ssmi.predict.formats import FORMATS as WRITERS
+        from ssmi.predict.formats import Origin
+        from ssmi.predict.records import RecordSource, tag_records
+        from ssmi.predict.run_features import version
+        from ssmi.predict.tagger import Tagger
+        from ssmi.runs.lookup import note_if_unfinished
+
+        tagger = Tagger.open(
+            folder, project=project, device=device or "auto", threads=0, entities=entities, reporter=session.reporter
+        )
+    note_if_unfinished(folder, session.reporter)
+    if interactive:
+        from ssmi.cli.terminal.interactive import converse
+
+        converse(tagger, min_score=min_score)
+        return
+    origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "", sources=entities is not None)
+    source = RecordSource(
+        files, stdin=sys.stdin.buffer, kind=kind, text_field=text_field, encoding=encoding, errors=errors
+    )
+    with (
+        open_output(out, session.reporter) as write,
+        session.reporter.task("predict", total=source.n_bytes, unit="bytes") as advance,
+    ):
+        tagged = tag_records(tagger, source, batch_characters=batch_chars, min_score=min_score, advance=advance)
+        for piece in WRITERS[form](tagged, origin):
+            write(piece)
+
+
+def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) -> None:
+    given = click.get_current_context()
+    idle = [
+        said for name, said in _NOT_TYPED.items() if given.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if interactive and idle:
+        raise click.UsageError(f"--interactive reads what is typed, without {', '.join(idle)}")
+    if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
+        raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
+    if out is not None and out.exists() and any(path.exists() and path.samefile(out) for path in files):
+        raise click.UsageError(f"--out {out}: one of the FILES, which would be lost; name another")

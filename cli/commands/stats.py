@@ -1,0 +1,89 @@
+"""``ssmi-cli stats``: the named reports over the artifacts, and free SQL."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from ssmi.cli.options import dataset_option, json_option
+
+if TYPE_CHECKING:
+    from ssmi.cli.session import Session
+
+TABLE_ROWS = 50
+
+
+def _complete_report(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    from ssmi.statistics import list_reports
+
+    return [report.name for report in list_reports() if report.name.startswith(incomplete)]
+
+
+@click.command()
+@click.argument("report", required=False, shell_complete=_complete_report)
+@dataset_option
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Output."
+)
+@json_option
+@click.option("--sql", metavar="QUERY", help="Answer this SELECT over the views instead of a report.")
+@click.option("--print-sql", is_flag=True, help="Print the report as SQL for a plain duckdb shell; do not run it.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    help=f"Most rows to show, 0 for all.  [default: {TABLE_ROWS} for tables, all for json and csv]",
+)
+@click.pass_obj
+def stats(
+    session: Session,
+    report: str | None,
+    dataset: str | None,
+    form: str,
+    as_json: bool,
+    sql: str | None,
+    print_sql: bool,
+    limit: int | None,
+) -> None:
+    """Figures about a data set's artifacts.
+
+    REPORT is a named report; without one, the reports are listed and the overview is shown. --sql "SHOW TABLES"
+    lists the views for queries of your own.
+    """
+    if as_json:
+        if click.get_current_context().get_parameter_source("form") is ParameterSource.COMMANDLINE and form != "json":
+            raise click.UsageError(f"--json is --format json, and --format {form} was given too")
+        form = "json"
+    if sql is not None and (report is not None or print_sql):
+        raise click.UsageError(f"--sql goes with neither {'--print-sql' if print_sql else 'a REPORT'}")
+    from ssmi import statistics
+    from ssmi.cli.terminal.stats_output import show_csv, show_json, show_table
+
+    name = statistics.find_report(report or statistics.DEFAULT_REPORT).name
+    project = session.project
+    if print_sql:
+        click.echo(statistics.shell_script(project, name, dataset=dataset), nl=False)
+        return
+    if report is None and sql is None and form == "table":
+        _list_reports()
+    if limit is None and form == "table":
+        limit = TABLE_ROWS
+    limit = limit or None
+    if sql is None:
+        result = project.stats(name, dataset=dataset, limit=limit)
+    else:
+        result = project.sql(sql, dataset=dataset, limit=limit)
+    {"table": show_table, "json": show_json, "csv": show_csv}[form](result)
+    if result.n_left_out:
+        click.echo(f"{result.n_left_out} more rows; --limit 0 shows all", err=True)
+
+
+def _list_reports() -> None:
+    from ssmi.statistics import list_reports
+
+    reports = list_reports()
+    width = max(len(report.name) for report in reports)
+    for report in reports:
+        click.echo(f"{report.name:<{width}}  {report.description}")
+    click.echo()

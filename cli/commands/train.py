@@ -1,0 +1,94 @@
+"""``ssmi-cli train``: shards in, a run folder out."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ssmi.cli import completion
+from ssmi.cli.options import dataset_option, device_option, json_option, override_option, stage_version_option
+from ssmi.cli.session import Session
+
+if TYPE_CHECKING:
+    from ssmi.training import TrainResult
+
+
+@click.command()
+@dataset_option
+@click.option(
+    "--run",
+    type=click.Path(file_okay=False, path_type=Path),
+    shell_complete=completion.runs,
+    help="Where to write.  [default: artifacts/train/DATASET, with --config DATASET-NAME]",
+)
+@click.option(
+    "--config",
+    metavar="NAME",
+    shell_complete=completion.configurations,
+    help="A configuration of `ablate --list`; -S still has the last word.",
+)
+@device_option
+@override_option
+@click.option("--resume", is_flag=True, help="Go on with the unfinished run in the run folder.")
+@stage_version_option
+@json_option
+@click.pass_context
+def train(
+    context: click.Context,
+    dataset: str | None,
+    run: Path | None,
+    config: str | None,
+    device: str | None,
+    overrides: tuple[str, ...],
+    resume: bool,
+    stage_version: int | None,
+    as_json: bool,
+) -> None:
+    """Train on a data set's shards; dev picks the epoch, test is read once.
+
+    Ctrl-C saves everything and stops; the same command with --resume goes on as if it had never stopped. On several
+    GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
+    """
+    from ssmi import training
+    from ssmi.cli.main import INTERRUPTED
+    from ssmi.cli.terminal.scores import print_scores
+    from ssmi.dvc import pipeline_file
+
+    pipeline_file.check_version(pipeline_file.TRAIN, stage_version)
+    session: Session = context.obj
+    try:
+        result = session.project.train(
+            dataset, configuration=config, run=run, overrides=overrides, device=device, resume=resume
+        )
+    except training.Interrupted as interrupted:
+        if training.is_main_process():
+            again = _same_command_resumed() if training.is_alone() else "the same torchrun command with --resume"
+            click.echo(f"interrupted: {interrupted.message}\n  next: {again}", err=True)
+        context.exit(INTERRUPTED)
+    if not training.is_main_process():
+        return
+    scores = {"dev": result.dev} | ({"test": result.test} if result.test else {})
+    if as_json:
+        body = {split: one.to_json() for split, one in scores.items()}
+        click.echo(json.dumps(body, ensure_ascii=False, indent=1))
+        return
+    print_scores(scores)
+    click.echo(_last_line(result))
+
+
+def _last_line(result: TrainResult) -> str:
+    timing = result.timing
+    waited = timing.waiting_seconds / timing.seconds if timing.seconds else 0.0
+    return (
+        f"best epoch {result.best_epoch}; run folder {result.run}; {waited:.1%} of the training time waiting for data"
+    )
+
+
+def _same_command_resumed() -> str:
+    arguments = sys.argv[1:]
+    return shlex.join(["ssmi-cli", *arguments, *([] if "--resume" in arguments else ["--resume"])])

@@ -1,0 +1,153 @@
+"""Lines as they are typed at a terminal, their entities in colour. The only importer of prompt_toolkit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app
+from prompt_toolkit.formatted_text import StyleAndTextTuples
+from prompt_toolkit.layout.processors import Processor, Transformation, TransformationInput
+from prompt_toolkit.styles import Style
+
+from ssmi.cli.terminal.visible import visible
+
+if TYPE_CHECKING:
+    from ssmi import Entity
+
+Read = Callable[[str], "Sequence[Entity]"]
+"""A text → its entities."""
+
+_STYLE = Style.from_dict({"bottom-toolbar": "noreverse"})
+
+
+def typed_lines(read: Read, colours: Mapping[str, str], *, prompt: str) -> Iterator[tuple[str, Sequence[Entity]]]:
+    """Each line and its entities once it is done; until then they show in ``colours``, by label, and below the line.
+
+    Ends with Ctrl-D; Ctrl-C raises KeyboardInterrupt.
+    """
+    with Reading(read, tell=lambda: session.app.invalidate()) as reading:
+        session: PromptSession[str] = PromptSession(
+            prompt,
+            input_processors=[_Marks(reading, colours)],
+            bottom_toolbar=lambda: _summary(reading.known_of(get_app().current_buffer.text), colours),
+            style=_STYLE,
+        )
+        while True:
+            try:
+                line = session.prompt()
+            except EOFError:
+                return
+            yield line, reading.all_of(line)
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What was tagged last."""
+
+    text: str = ""
+    entities: Sequence[Entity] = ()
+
+
+class Reading:
+    """A thread that tags what was typed last, so that typing never waits.
+
+    tell: called, by that thread, when there is something new.
+    """
+
+    def __init__(self, read: Read, *, tell: Callable[[], None]) -> None:
+        self._read = read
+        self._tell = tell
+        self._changed = Condition()
+        self._asked = ""
+        self._result = _Result()
+        self._failure: Exception | None = None
+        self._over = False
+        self._thread = Thread(target=self._work, name="reading", daemon=True)
+
+    def __enter__(self) -> Reading:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def ask(self, text: str) -> None:
+        """Have a text read, in place of any that waits."""
+        with self._changed:
+            self._asked = text
+            self._changed.notify_all()
+
+    def known_of(self, text: str) -> list[Entity]:
+        """The entities of the text that was tagged last, those whose text this one begins with too."""
+        result = self._result
+        return [one for one in result.entities if text.startswith(result.text[: one.end])]
+
+    def all_of(self, text: str) -> Sequence[Entity]:
+        """The entities of a text, waited for. Raises what the tagger raised."""
+        self.ask(text)
+        with self._changed:
+            self._changed.wait_for(lambda: self._result.text == text or self._failure is not None)
+            if self._failure is not None:
+                raise self._failure
+            return self._result.entities
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._over or self._asked != self._result.text)
+                if self._over:
+                    return
+                text = self._asked
+            try:
+                result = _Result(text, self._read(text))
+            except Exception as error:
+                with self._changed:
+                    self._failure = error
+                    self._changed.notify_all()
+                return
+            with self._changed:
+                self._result = result
+                self._changed.notify_all()
+            self._tell()
+
+
+class _Marks(Processor):
+    """Colours the entities of what is being typed, and has it read, whenever it is drawn."""
+
+    def __init__(self, reading: Reading, colours: Mapping[str, str]) -> None:
+        self._reading = reading
+        self._colours = colours
+
+    def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
+        """A line's characters with their styles."""
+        document, number = transformation_input.document, transformation_input.lineno
+        self._reading.ask(document.text)
+        start = document.translate_row_col_to_index(number, 0)
+        line = document.lines[number]
+        styles = [""] * len(line)
+        for one in self._reading.known_of(document.text):
+            for column in range(max(one.start - start, 0), min(one.end - start, len(line))):
+                styles[column] = _style(self._colours[one.label])
+        return Transformation([(style, visible(character)) for style, character in zip(styles, line, strict=True)])
+
+
+def _style(colour: str) -> str:
+    return f"bold ansi{colour}"
+
+
+def _summary(entities: Sequence[Entity], colours: Mapping[str, str]) -> StyleAndTextTuples:
+    """``LABEL text score`` of each entity."""
+    pieces: StyleAndTextTuples = []
+    for one in entities:
+        pieces += [
+            (_style(colours[one.label]), f"{visible(one.label)} "),
+            ("", f"{visible(one.text)} {one.score:.2f}   "),
+        ]
+    return pieces

@@ -1,0 +1,87 @@
+"""The answer of a report or a query as a table, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from ssmi.statistics import Statistics
+
+LIST_ITEMS = 12
+"""Items of a nested list that a table's cell shows; JSON and CSV hold all."""
+
+
+def show_table(result: Statistics) -> None:
+    """Print a table for people."""
+    from ssmi.cli.terminal.tables import print_table
+
+    print_table(list(map(_printable, result.columns)), [list(map(_cell, row)) for row in result.rows])
+
+
+def show_json(result: Statistics) -> None:
+    """Print a JSON array, an object a row."""
+    names = result.distinct_columns
+    lines = [json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in result.rows]
+    click.echo("[\n" + ",\n".join(lines) + "\n]" if lines else "[]")
+
+
+def show_csv(result: Statistics) -> None:
+    """Print CSV with a header."""
+    lines = [_csv_line(result.columns)]
+    for row in result.rows:
+        values = map(_plain, row)
+        lines.append(_csv_line([_nested(value) if isinstance(value, (list, dict)) else value for value in values]))
+    click.echo("".join(lines), nl=False)
+
+
+def _csv_line(values: Sequence[object]) -> str:
+    """One line that ends in a newline; written with CRLF first, or Python 3.11 would leave a lone CR unquoted."""
+    line = io.StringIO(newline="")
+    csv.writer(line, lineterminator="\r\n").writerow(values)
+    return line.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _cell(value: Any) -> object:
+    """A value as a table shows it: big numbers whole, lists short (visibly), control characters seen not obeyed."""
+    value = _plain(value)
+    if isinstance(value, float):
+        return round(value) if 1000 <= abs(value) < 1e15 else value
+    if isinstance(value, list) and len(value) > LIST_ITEMS:
+        return _printable(f"{_nested(value[:LIST_ITEMS])[:-1]}, … {len(value) - LIST_ITEMS} more]")
+    if isinstance(value, (list, dict)):
+        return _printable(_nested(value))
+    return _printable(value) if isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON knows it; what is not a number there (NaN, infinity) becomes null."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _nested(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _printable(text: str) -> str:
+    """Text whose control and space characters other than the blank are seen rather than obeyed."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )

@@ -1,0 +1,42 @@
+"""Where output goes, whatever the machine's locale: stdout as UTF-8, or a file that appears when it is whole."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from ssmi.cli.terminal.progress import Bars, Lines
+
+Write = Callable[[str], object]
+
+
+def utf8_stdout() -> TextIO:
+    """Stdout, made to write UTF-8 and plain newlines where it is a real stream."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="\n")
+    return sys.stdout
+
+
+@contextmanager
+def open_output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
+    """What writes a piece: to a file that appears when all is done, or for None to stdout at once."""
+    if out is None:
+        stdout = utf8_stdout()  # a progress bar puts its own in its place
+
+        def write(piece: str) -> None:
+            if stdout.isatty():
+                reporter.make_room()
+            stdout.write(piece)
+            stdout.flush()
+
+        yield write
+        return
+    from ssmi.pipeline.contract.tables import writing
+
+    with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
+        yield stream.write

@@ -1,0 +1,1 @@
+"""What an encoder's folder says of itself: its type and its vocabulary."""

@@ -1,0 +1,1 @@
+"""params.yaml: its sections, how it is read and overridden, and its help."""

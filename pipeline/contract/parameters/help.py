@@ -1,0 +1,106 @@
+"""The help of every parameter as typed rows, read from the sections' own fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.parameters.params import Params
+
+_Schema = Mapping[str, Any]
+_WORDS = {"string": "text", "integer": "whole number", "number": "number", "null": "null"}
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterHelp:
+    """One parameter of params.yaml.
+
+    Attributes:
+        section: Its section, empty for one at the top of the file.
+        key: Its name in the section.
+        type: What it may be, in words: ``input, none or output``, ``whole number, at least 1, or null``.
+        default: Its value where params.yaml does not set it, as JSON has it.
+        description: What it means: sentences that end in a period.
+
+    """
+
+    section: str
+    key: str
+    type: str
+    default: object
+    description: str
+
+    @property
+    def name(self) -> str:
+        """What ``-S`` takes before the equals sign."""
+        return f"{self.section}.{self.key}" if self.section else self.key
+
+
+def describe(name: str | None = None) -> list[ParameterHelp]:
+    """The parameters in the order of params.yaml.
+
+    Args:
+        name: A section or ``section.key``; None for all.
+
+    Returns:
+        A row for each parameter.
+
+    Raises:
+        ParameterError: No section or parameter has this name.
+
+    """
+    schema = Params.model_json_schema()
+    defaults = Params().model_dump(mode="json")
+    rows = []
+    for top, about in schema["properties"].items():
+        if "$ref" not in about:
+            rows.append(ParameterHelp("", top, _type(about, schema), defaults[top], about["description"]))
+            continue
+        for key, field in _resolve(about, schema)["properties"].items():
+            rows.append(ParameterHelp(top, key, _type(field, schema), defaults[top][key], field["description"]))
+    if name is None:
+        return rows
+    chosen = [row for row in rows if name in (row.section, row.name)]
+    if not chosen:
+        known = [*schema["properties"], *(row.name for row in rows)]
+        raise ParameterError(f"{name}: no such section or parameter", next_step=nearest(name, known))
+    return chosen
+
+
+def _resolve(field: _Schema, schema: _Schema) -> _Schema:
+    """A section's schema, which pydantic keeps apart and names by reference."""
+    definition: _Schema = schema["$defs"][field["$ref"].rpartition("/")[2]]
+    return definition
+
+
+def _type(field: _Schema, schema: _Schema) -> str:
+    """A field's JSON schema in words."""
+    if "anyOf" in field:
+        return ", or ".join(_type(option, schema) for option in field["anyOf"])
+    if "const" in field:
+        return str(field["const"])
+    if "enum" in field:
+        *others, last = map(str, field["enum"])
+        return f"{', '.join(others)} or {last}"
+    if field["type"] == "boolean":
+        return "true or false"
+    if field["type"] == "array":
+        return f"list of {_type(field['items'], schema)}"
+    return ", ".join([_WORDS[field["type"]], *_limits(field)])
+
+
+def _limits(field: _Schema) -> list[str]:
+    limits = {
+        "minimum": "at least {}",
+        "exclusiveMinimum": "above {}",
+        "maximum": "at most {}",
+        "exclusiveMaximum": "below {}",
+        "multipleOf": "a multiple of {}",
+    }
+    return [text.format(_number(field[name])) for name, text in limits.items() if name in field]
+
+
+def _number(value: float) -> str:
+    return "2^63" if value == 2**63 else f"{value:g}"

@@ -1,0 +1,185 @@
+"""params.yaml, typed and frozen. Unknown keys are refused with the nearest name; every mistake is reported at once.
+
+Sections carry the names of the stages that read them, so DVC can track whole sections. ``override`` is the one way
+that ``-S section.key=value`` reaches a value, for training and for features alike.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+from unicodedata import category
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.parameters.sections import (
+    EmbedParams,
+    EncoderParams,
+    ModelParams,
+    PmiParams,
+    PrepareParams,
+    Section,
+    SegmentParams,
+    SelectionParams,
+    ShardsParams,
+    TrainParams,
+    VocabParams,
+)
+
+__all__ = [
+    "EmbedParams",
+    "EncoderParams",
+    "ModelParams",
+    "Params",
+    "PmiParams",
+    "PrepareParams",
+    "Section",
+    "SegmentParams",
+    "SelectionParams",
+    "ShardsParams",
+    "TrainParams",
+    "VocabParams",
+    "check",
+    "check_dataset_name",
+    "dump",
+    "load",
+]
+
+RENAMED_KEYS = {"embed.ahead": "precompute_words", "model.segment_places": "segment_positions"}
+RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"): "paper"}
+"""Names of version 0.1.0; refused with the present name."""
+
+_NOT_YAML = (YAMLError, ValueError, KeyError)
+"""ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``."""
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    datasets: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default=("sample",),
+        description="Data sets that `dvc repro` builds and trains on. The first is the default of every command.",
+    )
+    encoder: EncoderParams = EncoderParams()
+    prepare: PrepareParams = PrepareParams()
+    vocab: VocabParams = VocabParams()
+    segment: SegmentParams = SegmentParams()
+    embed: EmbedParams = EmbedParams()
+    selection: SelectionParams = SelectionParams()
+    pmi: PmiParams = PmiParams()
+    shards: ShardsParams = ShardsParams()
+    model: ModelParams = ModelParams()
+    train: TrainParams = TrainParams()
+
+    @field_validator("datasets")
+    @classmethod
+    def _plain_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            try:
+                check_dataset_name(name)
+            except ParameterError as error:
+                raise ValueError(error.message) from None
+        return names
+
+    def section(self, name: str) -> dict[str, Any]:
+        """One section as plain JSON values, for manifests and digests."""
+        value: dict[str, Any] = getattr(self, name).model_dump(mode="json")
+        return value
+
+
+def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
+    """Read params.yaml and apply ``section.key=value`` overrides.
+
+    Raises ParameterError naming every mistake at once, as ``section.key: what is wrong``.
+    """
+    try:
+        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
+    except OSError as error:
+        raise ParameterError(
+            f"{path}: cannot be read ({error.strerror})", next_step="run inside the project, or pass --project FOLDER"
+        ) from error
+    except _NOT_YAML as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(f"{path}: not YAML ({reason})", next_step="fix the file") from error
+    if not isinstance(tree, dict):
+        raise ParameterError(f"{path}: holds no sections", next_step="see the project's params.yaml for every section")
+    given = list(overrides)
+    for text in given:
+        _override(tree, text)
+    return check(tree, source=" ".join([str(path), *(f"-S {text}" for text in given)]))
+
+
+def check(tree: Mapping[str, Any], *, source: str) -> Params:
+    """Validate a plain tree of sections; ``source`` names it in errors."""
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        lines = [_explain(item) for item in error.errors()]
+        raise ParameterError(f"{source}: {'; '.join(lines)}", next_step="correct these and run again") from None
+
+
+def check_dataset_name(name: str) -> str:
+    """Return a data set's name if it can name a folder below ``artifacts/<stage>/`` and nothing else, in any shell.
+
+    Letters and digits of any script, ``-``, ``_``, ``.`` and blanks within it. Raises ParameterError for anything else:
+    paths, dots or dashes in front, quotes, ``$``, ``;``, ``@``, line ends.
+    """
+    odd = sorted({character for character in name if character not in "-_. " and category(character)[0] not in "LMN"})
+    if odd or not name or name.startswith((".", "-")) or name != name.strip():
+        because = f" ({' '.join(map(repr, odd))} in it)" if odd else ""
+        raise ParameterError(
+            f"data set {name!r}: not a plain name{because}",
+            next_step="put its files into data/NAME/ (or $SSMI_DATA/NAME/) and say --dataset NAME; NAME holds letters, "
+            "digits, - _ . and blanks within",
+        )
+    return name
+
+
+def dump(params: Params) -> str:
+    """All values, defaults included, as sorted JSON: what a run folder carries."""
+    return json.dumps(params.model_dump(mode="json"), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def _override(tree: dict[str, Any], text: str) -> None:
+    path, equals, raw = text.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise ParameterError(f"-S {text}: not section.key=value", next_step="for example -S selection.threshold=0.6")
+    try:
+        value = YAML(typ="safe").load(io.StringIO(raw))
+    except _NOT_YAML:
+        raise ParameterError(f"-S {text}: the value is not YAML", next_step="quote it") from None
+    node = tree
+    for key in keys[:-1]:
+        child = node.setdefault(key, {})
+        if not isinstance(child, dict):
+            raise ParameterError(f"-S {text}: {key} holds a value, not a section", next_step="see params.yaml")
+        node = child
+    node[keys[-1]] = value
+
+
+def _explain(error: ErrorDetails) -> str:
+    """One mistake as ``section.key: what is wrong``."""
+    path = tuple(map(str, error["loc"]))
+    where, value = ".".join(path), error["input"]
+    if where in RENAMED_KEYS:
+        return f"{where}: renamed, write {path[0]}.{RENAMED_KEYS[where]}"
+    if isinstance(value, str) and (where, value) in RENAMED_VALUES:
+        return f"{where}: {value} was renamed, write {RENAMED_VALUES[where, value]}"
+    if error["type"] == "extra_forbidden":
+        known: type[BaseModel] = Params
+        for name in path[:-1]:
+            annotation = known.model_fields[name].annotation
+            known = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else known
+        return f"{where}: unknown key, {nearest(path[-1], known.model_fields)}"
+    if error["type"] == "value_error":  # raised by a validator of ours: pydantic's message has a prefix for it
+        return f"{where}: {error['ctx']['error']}"
+    message = error["msg"]
+    return f"{where}: {message[0].lower()}{message[1:]}"

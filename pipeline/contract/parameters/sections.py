@@ -1,0 +1,341 @@
+"""The sections of params.yaml: every parameter with its type, its default and its help, which stands here only.
+
+``Field(description=...)`` is what ``ssmi-cli params`` prints and what the documentation shows. A description is one or
+more plain sentences, with the unit and, where there is one, the paper's symbol.
+"""
+
+from __future__ import annotations
+
+import codecs
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+
+from ssmi.pipeline.contract.labels import TagScheme
+from ssmi.pipeline.contract.text.encodings import text_encoding
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Rate = Annotated[float, Field(gt=0.0)]
+
+
+def _rate_or_auto(value: Any) -> Any:
+    """One message for the whole union: pydantic's own would be two, one of which is always beside the point."""
+    try:
+        if value == "auto" or (not isinstance(value, bool) and 0.0 < float(value) < math.inf):
+            return value
+    except (TypeError, ValueError):
+        pass
+    raise ValueError("should be a number greater than 0, or auto")
+
+
+AutoRate = Annotated[
+    float | Literal["auto"],
+    BeforeValidator(_rate_or_auto),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "number", "exclusiveMinimum": 0}]}),
+]
+"""A learning rate; ``auto`` follows the encoder (``model/runs/learning_rates.py``)."""
+
+
+class Section(BaseModel):
+    """A frozen section that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class EncoderParams(Section):
+    """The pre-trained encoder, for the embed and shards stages and for the trainer."""
+
+    name: str = Field(
+        default="e5-small-zh", description="Encoder: a name from `ssmi-cli data list`, a folder, or a hub model name."
+    )
+    revision: str | None = Field(
+        default=None, description="Hub revision of the encoder; not used for folders and listed encoders."
+    )
+
+
+class PrepareParams(Section):
+    """Raw files to sentences."""
+
+    dev_fraction: Fraction = Field(
+        default=0.1, description="Share of the train sentences cut off as dev when the data set has no dev file."
+    )
+    seed: Seed = Field(default=13, description="Seed of the choice of those dev sentences.")
+    sentences_per_part: Positive = Field(
+        default=2048,
+        description="Sentences in one Parquet part. A part is the unit of parallel work in every later stage.",
+    )
+
+
+class VocabParams(Section):
+    """Word vectors to vocabulary, trie and character index."""
+
+    vectors: str = Field(
+        default="synonyms",
+        description="Word vectors: a name from `ssmi-cli data list`, or a path to word2vec text or binary, fastText "
+        ".vec or .bin, or a saved gensim KeyedVectors. Text may be packed: gzip, bzip2, xz, zip, tar.",
+    )
+    encoding: str = Field(
+        default="utf-8",
+        description="Character encoding of the words in the vector file, by Python's name. gb18030 reads GBK too.",
+    )
+    max_word_len: Annotated[int, Field(ge=2)] = Field(
+        default=10, description="Longest word, in characters, that the vocabulary keeps."
+    )
+    max_words: Positive | None = Field(
+        default=None,
+        description="Number of words to keep, in the file's order; reading stops there. null keeps all.",
+    )
+    extra_words: str | None = Field(
+        default=None,
+        description="File of extra words, one a line, relative to the project. Words that the vector file lacks get "
+        "vectors mapped from the encoder's, as segments outside the vocabulary do.",
+    )
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            plain = "a 1\n".encode(value) == b"a 1\n" and text_encoding(value) is not None
+        except LookupError:
+            raise ValueError(
+                f"{value!r} is not an encoding that Python knows; GBK is gb18030, Big5 is big5hkscs"
+            ) from None
+        except UnicodeError:
+            plain = False
+        if not plain:
+            raise ValueError(f"{value}: not read; ASCII must be itself, as in utf-8 (with a mark too) and gb18030")
+        return "utf-8" if codecs.lookup(value).name == "utf-8" else value
+
+
+class SegmentParams(Section):
+    """Sentences to word segments."""
+
+    engine: Literal["jieba", "rjieba"] = Field(
+        default="jieba", description="Word segmenter. rjieba is jieba in Rust, 13 to 18 times faster."
+    )
+    hmm: bool = Field(
+        default=True, description="Whether the segmenter's hidden Markov model joins characters into unknown words."
+    )
+    user_dict: str | None = Field(
+        default=None, description="jieba user dictionary, relative to the project; only with engine jieba."
+    )
+
+
+class EmbedParams(Section):
+    """Vectors of segments outside the vocabulary (paper: E(s_i))."""
+
+    context: Literal["isolated", "sentence"] = Field(
+        default="isolated",
+        description="Text in which the encoder reads such a segment: the segment alone, or its sentence.",
+    )
+    space: Literal["aligned", "bert"] = Field(
+        default="aligned",
+        description="Space in which such a segment is compared with boundaries: aligned maps the encoder's vector into "
+        "the word vectors' space with a ridge regression, bert compares both in the encoder's space.",
+    )
+    fit_words: Annotated[int, Field(ge=20)] = Field(
+        default=10_000,
+        description="Number of most frequent vocabulary words on which the map of space aligned is fitted. A tenth of "
+        "them is held out to measure it.",
+    )
+    precompute_words: NonNegative = Field(
+        default=5000,
+        description="Number of frequent words outside vocabulary and data set whose vectors are computed when features "
+        "are built, so that tagging new text seldom waits for the encoder; only with context isolated.",
+    )
+    ridge: Rate = Field(
+        default=1.0, description="Ridge penalty of the map, per fitted word, on standardised encoder dimensions."
+    )
+    seed: Seed = Field(default=13, description="Seed of the choice of held-out words.")
+
+
+class SelectionParams(Section):
+    """Boundaries chosen by cosine (paper: S_k, S_m, S_s)."""
+
+    scope: Literal["vocabulary", "sentence"] = Field(
+        default="vocabulary",
+        description="Candidates S_k of a character: all vocabulary words that hold it, or only those that match the "
+        "sentence over its position.",
+    )
+    exclude_segment: bool = Field(
+        default=False, description="Whether the segment itself is left out of its characters' candidates."
+    )
+    threshold: Annotated[float, Field(ge=-1.0, le=1.0)] = Field(
+        default=0.5,
+        description="Cosine, from -1 to 1, above which a candidate joins the boundary set S_s.",
+    )
+    max_set: Positive = Field(default=8, description="Largest number of boundaries in a set S_s.")
+    n_negatives: NonNegative = Field(
+        default=8, description="Number of negatives of a character: its candidates of lowest cosine outside the set."
+    )
+    choice: Literal["cosine", "random"] = Field(
+        default="cosine",
+        description="How the best boundary S_m and the set S_s are chosen. random draws them from the candidates: the "
+        "paper's ablation -Cosine.",
+    )
+    seed: Seed = Field(default=13, description="Seed of choice random.")
+
+
+class PmiParams(Section):
+    """PMI of characters and boundaries (paper: Local Mutual Maximization)."""
+
+    estimator: Literal["joint", "paper"] = Field(
+        default="joint",
+        description="Estimator of PMI: joint counts character and boundary together, as the paper defines it. paper is "
+        "its printed formula, which does not depend on the boundary.",
+    )
+    unlabelled: tuple[str, ...] = Field(
+        default=(),
+        description="Extra text files (.txt or .txt.gz, one sentence a line, relative to the project) that are counted "
+        "together with train.",
+    )
+
+
+class ShardsParams(Section):
+    """The tables that the trainer reads."""
+
+    tag_scheme: TagScheme = Field(default="BMES", description="Scheme of the characters' tags.")
+    hidden: bool = Field(
+        default=False,
+        description="Whether to store the frozen encoder's state of each character (float16), which model.encoder "
+        "frozen reads.",
+    )
+    hidden_layers: Positive | None = Field(
+        default=None, description="Number of the encoder's first layers that make those states; null takes all."
+    )
+    max_window: Positive | None = Field(
+        default=None,
+        description="Longest window, in characters, that the encoder reads at once; null takes what it allows.",
+    )
+
+
+class ModelParams(Section):
+    """The network's parts; with every part off it is bert-crf: encoder, linear layer, CRF."""
+
+    encoder: Literal["finetune", "frozen", "none"] = Field(
+        default="finetune",
+        description="How characters are encoded. finetune trains the encoder, frozen reads the states stored in the "
+        "shards, none learns character embeddings (the paper's ablation -BERT).",
+    )
+    encoder_layers: Positive | None = Field(
+        default=None,
+        description="Number of the encoder's first layers to train, the others being left out; null takes all.",
+    )
+    fusion: Literal["none", "input", "output"] = Field(
+        default="input",
+        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, at its "
+        "output, or nowhere.",
+    )
+    segment_positions: bool = Field(
+        default=True,
+        description="Whether the character's position in its segment (first, inner, last, alone) joins where the "
+        "boundary does. Not in the paper.",
+    )
+    can: bool = Field(default=True, description="Whether convolutional attention (CAN) reads the encoder's output O_B.")
+    lmi: bool = Field(
+        default=True, description="Local enhancement: whether the local boundary's embedding E_l joins each state."
+    )
+    mlp1: bool = Field(
+        default=True, description="Whether the feed-forward layer MLP1 maps H1 ⊕ E_l to hidden_width numbers."
+    )
+    gru: bool = Field(default=True, description="Whether the bidirectional GRU follows MLP1.")
+    layer_norm: bool = Field(
+        default=True, description="Whether the GRU's output H2 is normalised, with a scale and shift that depend on it."
+    )
+    gmi: Literal["none", "paper", "infonce"] = Field(
+        default="paper",
+        description="Global enhancement: the form of the loss that trains the boundary set's embedding E_g. paper is "
+        "the printed loss, infonce has the positive in its denominator too, none leaves E_g and the loss out.",
+    )
+    mlp2: bool = Field(
+        default=True, description="Whether the feed-forward layer MLP2 maps H2' ⊕ E_g to hidden_width numbers."
+    )
+    biaffine: bool = Field(
+        default=True, description="Whether a biaffine form of H2' and the encoder's output O_B joins MLP2's output."
+    )
+    can_window: Positive = Field(
+        default=5, description="Characters in the window of the convolutional attention, an odd number."
+    )
+    hidden_width: Annotated[int, Field(ge=2, multiple_of=2)] = Field(
+        default=256, description="Width of the output of MLP1, of MLP2 and of the GRU (both directions together)."
+    )
+    biaffine_width: Positive = Field(default=8, description="Width of the biaffine form's output.")
+    character_width: Annotated[int, Field(ge=4)] = Field(
+        default=128, description="Width of the learned character embeddings; only with encoder none."
+    )
+    gmi_weight: Annotated[float, Field(ge=0.0)] = Field(
+        default=0.1, description="Weight λ of the global loss beside the CRF's loss."
+    )
+    train_boundaries: bool = Field(default=True, description="Whether training moves the boundary vectors.")
+    dropout: Fraction = Field(
+        default=0.2,
+        description="Probability that a number of a state is dropped in training, after MLP1 and before the tags.",
+    )
+    boundary_dropout: Fraction = Field(
+        default=0.0,
+        description="Probability that all boundaries of a character are hidden in training, so that the network does "
+        "not lean on the lexicon alone.",
+    )
+
+    @field_validator("can_window")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("a window around a character is odd")
+        return value
+
+
+class TrainParams(Section):
+    """Training."""
+
+    seed: Seed = Field(default=13, description="Seed of initial weights, dropout and the order of batches.")
+    epochs: Positive = Field(default=6, description="Number of epochs. The one with the best dev F1 is kept.")
+    max_steps: Positive | None = Field(
+        default=None,
+        description="Number of steps after which training stops, as if the last epoch ended there; null trains all "
+        "epochs.",
+    )
+    patience: Positive | None = Field(
+        default=None,
+        description="Number of epochs in a row without a better dev F1 after which training stops; null trains all. "
+        "The learning rate falls as if all were trained.",
+    )
+    batch_size: Positive = Field(default=16, description="Sentences in a batch.")
+    test: bool = Field(
+        default=True,
+        description="Whether the test split is scored, once, at the end. Set it to false while you search parameters.",
+    )
+    lr_encoder: AutoRate = Field(
+        default="auto",
+        description="Peak learning rate of the encoder. auto follows the encoder's width and is shown when training "
+        "starts.",
+    )
+    lr_boundaries: AutoRate = Field(
+        default="auto", description="Peak learning rate of the boundary vectors; only with model.train_boundaries."
+    )
+    lr_crf: AutoRate = Field(default="auto", description="Peak learning rate of the CRF's transitions.")
+    lr_new: AutoRate = Field(default="auto", description="Peak learning rate of all other parts.")
+    weight_decay: Annotated[float, Field(ge=0.0)] = Field(
+        default=0.01, description="Weight decay of AdamW, on matrices outside the CRF and the boundary vectors."
+    )
+    warmup: Fraction = Field(
+        default=0.1,
+        description="Share of all steps in which the learning rate rises linearly. It then falls linearly to zero.",
+    )
+    clip: Rate = Field(default=1.0, description="Largest norm of the gradient; a longer one is scaled down to it.")
+    precision: Literal["auto", "bf16", "fp32"] = Field(
+        default="auto",
+        description="Number format of the forward pass. auto takes bf16 on a GPU and on CPUs with matrix units for it "
+        "(AMX), and fp32 elsewhere, where it is faster.",
+    )
+    device: str = Field(
+        default="auto",
+        description="Where torch computes: cpu, cuda, cuda:1 and so on. auto takes a GPU where there is one.",
+    )
+    threads: NonNegative = Field(
+        default=0, description="CPU threads that torch uses; 0 takes one for each physical core."
+    )

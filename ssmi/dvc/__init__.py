@@ -1,0 +1,1 @@
+"""DVC: running it, and the dvc.yaml that is written from the stages."""

@@ -1,0 +1,102 @@
+"""What DVC knows of: which data sets it tracks, and telling it what was built without it. DVC runs as a subprocess."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ssmi.dvc.pipeline_file import of_other_versions
+from ssmi.pipeline.contract import extras
+from ssmi.pipeline.contract.artifacts import PER_DATASET
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.workspace import Workspace
+
+
+def environment() -> dict[str, str]:
+    """The environment with this interpreter's scripts first, so that ``cmd:`` lines find the same ssmi-cli."""
+    scripts = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": scripts + os.pathsep + os.environ.get("PATH", "")}
+
+
+def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool, more: Mapping[str, str] | None = None) -> int:
+    """Run DVC in the project; returns its exit code, its output kept from the screen when ``quiet``.
+
+    more: additions to the environment.
+    Raises MissingResourceError where DVC is not installed.
+    """
+    if not extras.installed("dvc"):
+        raise extras.missing("dvc", f"dvc {arguments[0]}")
+    _allow_without_git(root)
+    command = [sys.executable, "-m", "dvc", *arguments]
+    done = subprocess.run(
+        command, cwd=root, env=environment() | dict(more or {}), capture_output=quiet, text=True, check=False
+    )
+    if quiet and done.returncode:
+        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
+        raise SsmiError(f"dvc {arguments[0]}: {''.join(last)}", next_step=f"run `dvc {' '.join(arguments)}` to see all")
+    return done.returncode
+
+
+def save_experiment(root: Path, name: str) -> bool:
+    """Keep the project's files and outputs as an experiment that ``dvc exp apply NAME`` brings back; False without git.
+
+    The outputs go into DVC's cache under the digests of this machine, whatever the committed dvc.lock says of them.
+    Raises SsmiError when DVC cannot.
+    """
+    if not (root / ".git").exists():
+        return False
+    run_dvc(root, ["exp", "save", "--quiet", "--force", "--name", name], quiet=True, more=_identity(root))
+    return True
+
+
+def _identity(root: Path) -> dict[str, str]:
+    """Who git says keeps something, told in full: DVC reads fewer of its settings and refuses without."""
+    found: dict[str, str] = {}
+    for key in ("name", "email"):
+        asked = subprocess.run(
+            ["git", "config", f"user.{key}"], cwd=root, capture_output=True, text=True, encoding="utf-8", check=False
+        )
+        found |= {f"GIT_{role}_{key.upper()}": asked.stdout.strip() or "ssmi" for role in ("AUTHOR", "COMMITTER")}
+    return {name: value for name, value in found.items() if name not in os.environ}
+
+
+def _allow_without_git(root: Path) -> None:
+    """A project unpacked from a tarball has no .git; DVC then needs to be told, in its uncommitted local config."""
+    local = root / ".dvc" / "config.local"
+    if not (root / ".git").exists() and not local.exists():
+        local.write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+
+
+def tracks(root: Path) -> bool:
+    """Whether the project is under DVC."""
+    return (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file()
+
+
+def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
+    """Tell DVC, where there is one, of stages that were built or found current; say so when it cannot know of them."""
+    if not tracks(workspace.root):
+        return
+    if not extras.installed("dvc"):
+        workspace.reporter.note("not recorded in dvc.lock: DVC is not installed (pip install 'ssmi[dvc]')")
+    elif dataset not in workspace.params().datasets:
+        workspace.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
+    elif overridden:
+        workspace.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")
+    elif of_other_versions(workspace.root, stages):
+        workspace.reporter.note("not recorded in dvc.lock: dvc.yaml is of another version; ssmi-cli dvc write")
+    else:
+        commit_stages(workspace.root, [target(stage, dataset) for stage in stages])
+
+
+def commit_stages(root: Path, targets: Sequence[str]) -> None:
+    """Record the present outputs of stages in dvc.lock and the cache, as if DVC had run them."""
+    if targets:
+        run_dvc(root, ["commit", "--quiet", "--force", *targets], quiet=True)
+
+
+def target(stage: str, dataset: str) -> str:
+    """DVC's name of a stage: ``segment@resume``; one that all data sets share has no data set."""
+    return f"{stage}@{dataset}" if PER_DATASET[stage] else stage

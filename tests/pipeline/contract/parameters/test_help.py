@@ -1,0 +1,55 @@
+"""The help of the parameters: complete, and what the schema accepts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ssmi.parameters import describe
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.parameters.params import Params, check
+
+
+def test_every_parameter_is_explained_in_sentences() -> None:
+    rows = {row.name: row for row in describe()}
+    default = Params().model_dump(mode="json")
+    names = {
+        f"{section}.{key}" if key else section
+        for section, values in default.items()
+        for key in (values if isinstance(values, dict) else [""])
+    }
+    assert rows.keys() == names
+    for name, row in rows.items():
+        assert re.fullmatch(r"\S.*\.", row.description), name
+        assert row.default == (default[row.section][row.key] if row.section else default[row.key])
+
+
+def test_types_are_told_in_words() -> None:
+    types = {row.name: row.type for row in describe()}
+    assert types["model.fusion"] == "none, input or output"
+    assert types["vocab.max_words"] == "whole number, at least 1, or null"
+    assert types["train.lr_crf"] == "auto, or number, above 0"
+    assert types["prepare.dev_fraction"] == "number, at least 0, below 1"
+    assert types["train.seed"] == "whole number, at least 0, below 2^63"
+    assert types["segment.hmm"] == "true or false"
+    assert types["pmi.unlabelled"] == "list of text"
+
+
+def test_values_named_by_a_type_are_accepted_and_no_others() -> None:
+    for row in describe():
+        if " or " not in row.type or "null" in row.type or "number" in row.type or row.default in (True, False):
+            continue
+        for value in re.split(", | or ", row.type):
+            assert getattr(check({row.section: {row.key: value}}, source="x"), row.section)
+        with pytest.raises(ParameterError):
+            check({row.section: {row.key: "another"}}, source="x")
+
+
+def test_a_section_or_one_parameter() -> None:
+    assert {row.section for row in describe("train")} == {"train"}
+    (row,) = describe("train.seed")
+    assert (row.name, row.default) == ("train.seed", 13)
+    assert describe("datasets")[0].section == ""
+    with pytest.raises(ParameterError, match=r"train\.sed: no such section or parameter.*'train\.seed'"):
+        describe("train.sed")

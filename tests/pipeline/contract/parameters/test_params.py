@@ -1,0 +1,259 @@
+"""params.yaml: typed, frozen, every mistake told at once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.parameters.params import Params, check, check_dataset_name, dump, load
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("params") / "params.yaml"
+
+
+def _load(path: Path, text: str, *overrides: str) -> Params:
+    path.write_text(text, encoding="utf-8")
+    return load(path, overrides=overrides)
+
+
+def _refused(path: Path, text: str, *overrides: str) -> ParameterError:
+    with pytest.raises(ParameterError) as caught:
+        _load(path, text, *overrides)
+    assert caught.value.next_step and "\n" not in str(caught.value)
+    return caught.value
+
+
+def test_an_empty_file_is_all_defaults(path: Path) -> None:
+    assert _load(path, "") == _load(path, "# nothing\n") == _load(path, "{}") == Params()
+
+
+def test_the_projects_own_file_holds_every_default() -> None:
+    # so that a reader of params.yaml sees what runs
+    params = load(ROOT / "params.yaml")
+    assert params == Params()
+
+
+def test_the_projects_own_file_names_every_parameter_in_the_schemas_order() -> None:
+    tree = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    default = Params().model_dump(mode="json")
+    assert list(tree) == list(default)
+    for section, values in default.items():
+        if isinstance(values, dict):
+            assert set(tree[section]) == set(values), section
+
+
+def test_numbers_are_yaml_1_2(path: Path) -> None:
+    params = _load(path, "train: {lr_new: 1e-3, lr_crf: 5E-4, epochs: 010, device: no}\n")
+    assert (params.train.lr_new, params.train.lr_crf, params.train.epochs, params.train.device) == (
+        1e-3,
+        5e-4,
+        10,
+        "no",
+    )
+    assert _load(path, "", "train.lr_new=1e-3").train.lr_new == 0.001
+
+
+def test_an_unknown_key_comes_with_the_nearest_name(path: Path) -> None:
+    error = _refused(path, "selection: {treshold: 0.5}\n")
+    assert error.message == f"{path}: selection.treshold: unknown key, did you mean 'threshold'?"
+    assert "sellection: unknown key, did you mean 'selection'?" in _refused(path, "sellection: {}\n").message
+    assert "pmi.zzzz: unknown key, known: estimator, unlabelled" in _refused(path, "pmi: {zzzz: 1}\n").message
+
+
+def test_every_mistake_is_told_at_once(path: Path) -> None:
+    text = "datasets: []\nvocab: {max_word_len: 1, max_words: x}\nselection: {scope: all, treshold: 1}\ntrian: {}\n"
+    message = _refused(path, text, "train.epochs=0").message
+    places = ["datasets: ", "vocab.max_word_len: ", "vocab.max_words: ", "selection.scope: ", "train.epochs: "]
+    assert all(place in message for place in [*places, "selection.treshold: unknown", "trian: unknown"])
+    assert message.count(";") == 6
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("selection", "threshold", "1.5"),
+        ("selection", "threshold", ".nan"),
+        ("selection", "max_set", "0"),
+        ("selection", "max_set", "2.5"),
+        ("selection", "n_negatives", "-1"),
+        ("prepare", "dev_fraction", "1.0"),
+        ("embed", "ridge", "0"),
+        ("embed", "ridge", ".inf"),
+        ("pmi", "estimator", "both"),
+        ("pmi", "unlabelled", "text.txt"),
+        ("segment", "engine", "hanlp"),
+        ("segment", "hmm", "sometimes"),
+        ("shards", "tag_scheme", "BILOU"),
+        ("shards", "max_window", "0"),
+        ("train", "device", "3"),
+        ("train", "lr_encoder", "0"),
+        ("train", "lr_crf", "fast"),
+        ("train", "lr_new", ".inf"),
+        ("train", "lr_new", "true"),
+        ("train", "patience", "0"),
+    ],
+)
+def test_values_out_of_range_or_type_are_refused_by_name(path: Path, section: str, key: str, value: str) -> None:
+    for error in (_refused(path, f"{section}: {{{key}: {value}}}\n"), _refused(path, "", f"{section}.{key}={value}")):
+        assert f"{section}.{key}" in error.message
+
+
+def test_a_rate_is_a_number_or_auto(path: Path) -> None:
+    params = _load(path, "train: {lr_encoder: auto, lr_crf: 1}\n", "train.lr_new=2e-5")
+    assert (params.train.lr_encoder, params.train.lr_crf, params.train.lr_new) == ("auto", 1.0, 2e-5)
+    message = _refused(path, "train: {lr_crf: -1}\n").message
+    assert message == f"{path}: train.lr_crf: should be a number greater than 0, or auto"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("model.can_window=4", "model.can_window: a window around a character is odd"),
+        ("vocab.encoding=klingon", "vocab.encoding: 'klingon' is not an encoding that Python knows"),
+        ("datasets=[a/b]", "datasets: data set 'a/b': not a plain name"),
+    ],
+)
+def test_what_a_validator_says_comes_without_pydantics_prefix(path: Path, override: str, said: str) -> None:
+    message = _refused(path, "", override).message
+    assert said in message and "value error" not in message.lower()
+
+
+def test_overrides_reach_any_value_and_the_last_one_wins(path: Path) -> None:
+    params = _load(
+        path,
+        "selection: {threshold: 0.1, max_set: 3}\n",
+        "selection.threshold=0.7",
+        " selection.threshold = 0.8",
+        "vocab.max_words=null",
+        "pmi.unlabelled=[a.txt, b.txt]",
+        "segment.user_dict=a=b.txt",
+        "datasets=[weibo]",
+        "shards.hidden=true",
+    )
+    assert (params.selection.threshold, params.selection.max_set) == (0.8, 3)
+    assert params.pmi.unlabelled == ("a.txt", "b.txt") and params.segment.user_dict == "a=b.txt"
+    assert params.datasets == ("weibo",) and params.shards.hidden is True and params.vocab.max_words is None
+
+
+@pytest.mark.parametrize(
+    ("override", "part"),
+    [
+        ("selection.threshold", "not section.key=value"),
+        ("=3", "not section.key=value"),
+        ("selection.=3", "not section.key=value"),
+        ("selection.threshold=[1", "not YAML"),
+        ("datasets=2020-13-45", "not YAML"),
+        ("vocab.vectors=!!bool maybe", "not YAML"),
+        ("selection.treshold=1", "did you mean 'threshold'"),
+        ("datasets.first=x", "holds a value, not a section"),
+        ("selection.threshold.deep=x", "selection.threshold"),
+        ("selection=3", "selection: "),
+        ("selection.threshold=", "selection.threshold: "),
+    ],
+)
+def test_overrides_that_cannot_be(path: Path, override: str, part: str) -> None:
+    assert part in _refused(path, "datasets: [sample]\n", override).message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: [1",
+        "a: b: c",
+        "\tx",
+        "a: 1\na: 2\n",
+        "--- 1\n--- 2\n",
+        "x: !!python/object:os.system {}",
+        "datasets: 2020-13-45",
+        "x: !!int zz",
+        "x: !!bool maybe",
+        "- a\n",
+        "word",
+        "1: 2",
+        "? [1]\n: 2",
+        "vocab:\n",
+        "x: \x00",
+    ],
+)
+def test_broken_files_are_errors_with_the_files_name(path: Path, text: str) -> None:
+    assert _refused(path, text).message.startswith(f"{path}: ")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"none\.yaml: cannot be read"):
+        load(tmp_path / "none.yaml")
+    with pytest.raises(ParameterError, match="cannot be read"):
+        load(tmp_path)
+    (tmp_path / "gbk.yaml").write_bytes("datasets: [中]".encode("gb18030"))
+    with pytest.raises(ParameterError, match=r"gbk\.yaml: not YAML"):
+        load(tmp_path / "gbk.yaml")
+
+
+@given(st.lists(st.text("abselection.threshold=10[]{}!&*-:?'\"中 \n%@`|>~#,", max_size=24), max_size=2))
+def test_no_override_ends_in_anything_but_params_or_a_parameter_error(path: Path, overrides: list[str]) -> None:
+    path.write_text("", encoding="utf-8")
+    try:
+        assert isinstance(load(path, overrides=overrides), Params)
+    except ParameterError as error:
+        assert error.next_step
+
+
+def test_params_are_frozen() -> None:
+    params = Params()
+    with pytest.raises(ValidationError, match="frozen"):
+        params.selection.threshold = 0.9
+    with pytest.raises(ValidationError, match="frozen"):
+        params.datasets = ("x",)
+
+
+def test_what_is_dumped_reads_back_the_same(path: Path) -> None:
+    params = _load(path, "", "selection.threshold=0.625", "datasets=[甲, 乙]", "pmi.unlabelled=[x.txt]")
+    text = dump(params)
+    assert _load(path, text) == params == check(json.loads(text), source="dump")
+    assert dump(_load(path, text)) == text and text.endswith("}\n")
+    assert params.section("pmi") == {"estimator": "joint", "unlabelled": ["x.txt"]}
+    assert json.dumps(params.section("selection"))  # plain JSON values
+
+
+@pytest.mark.parametrize("name", ["sample", "my data", "数据集 2", "a.b_c-d", "données", "डेटा", "𠮷", "2020"])
+def test_names_of_data_sets(path: Path, name: str) -> None:
+    assert check_dataset_name(name) == name
+    assert _load(path, "", f"datasets=['{name}']").datasets == (name,)
+
+
+ODD = "/\\~'\"$;&|`@*?{(<!#=:\n\t\u3000\u200b\x00😀"
+
+
+@pytest.mark.parametrize("name", ["", " a", "a ", ".", "..", ".a", "-a", *(f"a{odd}b" for odd in ODD)])
+def test_names_that_mean_something_to_a_shell_or_a_path(path: Path, name: str) -> None:
+    with pytest.raises(ParameterError, match="not a plain name"):
+        check_dataset_name(name)
+    path.write_text(f"datasets: [sample, {json.dumps(name)}]\n", encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"datasets: .*not a plain name"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("embed.ahead=5", "embed.precompute_words"),
+        ("model.segment_places=true", "model.segment_positions"),
+        ("pmi.estimator=printed", "write paper"),
+        ("model.gmi=printed", "write paper"),
+    ],
+)
+def test_names_of_version_0_1_are_refused_with_the_present_ones(old: str, new: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        load(ROOT / "params.yaml", overrides=[old])
+    assert new in refused.value.message and "renamed" in refused.value.message

@@ -1,0 +1,41 @@
+"""Which codecs are encodings of files: one rule for data sets, new text and word vectors."""
+
+from __future__ import annotations
+
+import pytest
+
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError
+from ssmi.pipeline.contract.parameters.params import VocabParams
+from ssmi.pipeline.contract.text.encodings import text_encoding
+from ssmi.pipeline.readers.options import options_from
+from ssmi.predict.text_decoding import check_encoding
+
+CODECS_OF_OTHER_THINGS = [
+    *("unicode_escape", "raw_unicode_escape", "idna", "punycode", "rot13", "base64", "hex", "zip", "uu", "quopri"),
+    *("undefined", "cp037", "gb18031", "", "a\0b"),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "known_as"),
+    [
+        *(("GBK", "gbk"), ("gb18030", "gb18030"), ("big5-hkscs", "big5hkscs"), ("shift_jis", "shift_jis")),
+        *(("shift_jisx0213", "shift_jisx0213"), ("johab", "johab"), ("hz", "hz"), ("latin-1", "iso8859-1")),
+        *(("utf-8-sig", "utf-8"), ("UTF16", "utf-16"), ("utf-32-be", "utf-32-be"), ("ascii", "ascii")),
+    ],
+)
+def test_encodings_of_text_are_known(name: str, known_as: str) -> None:
+    assert text_encoding(name) == known_as
+    assert check_encoding(name) == known_as
+    assert options_from({"encoding": name}, source="x").encoding == name
+
+
+@pytest.mark.parametrize("name", CODECS_OF_OTHER_THINGS)
+def test_other_codecs_are_refused_wherever_an_encoding_is_said(name: str) -> None:
+    assert text_encoding(name) is None
+    with pytest.raises(InputDataError, match="is not known"):
+        options_from({"encoding": name}, source="x")
+    with pytest.raises(ParameterError, match="not one of text"):
+        check_encoding(name)
+    with pytest.raises(ValueError, match="encoding"):
+        VocabParams(encoding=name)

@@ -1,0 +1,60 @@
+"""dvc.yaml as it is written from the stages, in the repository and in a project of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssmi.dvc.pipeline_file import outdated, pipeline_stages, write_pipeline
+from ssmi.pipeline.contract.errors import ParameterError
+
+
+def test_the_committed_dvc_yaml_is_current(repository: Path) -> None:
+    assert outdated(repository) == [], "ssmi-cli dvc write"
+
+
+def test_stages_depend_on_artifacts_alone_and_no_feature_on_training(repository: Path) -> None:
+    """So an edited line of code or a training parameter makes DVC build no feature again."""
+    for name, entry in pipeline_stages(repository).items():
+        assert all(path.startswith("artifacts/") for path in entry.get("deps", []))
+        assert ({"model", "train"} <= set(entry["params"])) == (name == "train")
+        assert {"model", "train"}.isdisjoint(entry["params"]) or name == "train"
+
+
+def _project(folder: Path, *datasets: str) -> Path:
+    (folder / "params.yaml").write_text(f"datasets: [{', '.join(datasets)}]\n", encoding="utf-8")
+    return folder
+
+
+def test_raw_files_of_the_project_are_a_dependency_of_prepare(tmp_path: Path) -> None:
+    _project(tmp_path, "sample", "mine")
+    assert "deps" not in pipeline_stages(tmp_path)["prepare"]
+    (tmp_path / "data" / "mine").mkdir(parents=True)
+    found = pipeline_stages(tmp_path)
+    assert found["prepare"]["deps"] == ["data"]
+    assert all("data" not in entry.get("deps", []) for name, entry in found.items() if name != "prepare")
+
+
+def test_writing_keeps_what_is_of_the_users_own(tmp_path: Path) -> None:
+    path = write_pipeline(_project(tmp_path, "sample"))
+    written = path.read_text(encoding="utf-8")
+    assert outdated(tmp_path) == [] and written.startswith("# The stages are written by `ssmi-cli dvc write`")
+    write_pipeline(tmp_path)
+    assert path.read_text(encoding="utf-8") == written
+    own = "  chart:  # of my own\n    cmd: draw\nplots:\n  - figure.json\n"
+    path.write_text(
+        written.replace("vocab --stage-version", "vocab --workers 3 --stage-version") + own, encoding="utf-8"
+    )
+    assert outdated(tmp_path) == ["vocab"]
+    write_pipeline(tmp_path)
+    assert path.read_text(encoding="utf-8") == written + own
+
+
+@pytest.mark.parametrize("text", ["{", "[a]", "stages: 3"])
+def test_a_dvc_yaml_that_cannot_be_read_is_left_alone(tmp_path: Path, text: str) -> None:
+    _project(tmp_path, "sample")
+    (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ParameterError, match=r"dvc\.yaml"):
+        write_pipeline(tmp_path)
+    assert (tmp_path / "dvc.yaml").read_text(encoding="utf-8") == text
