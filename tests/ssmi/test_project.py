@@ -262,7 +262,7 @@ def test_every_method_says_what_it_takes_and_gives() -> None:
 
 
 def test_the_command_line_is_thin(repository: Path) -> None:
-    lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in (repository / "cli").glob("*.py")}
+    lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in (repository / "cli").rglob("*.py")}
     assert {name: n for name, n in lines.items() if n > LONGEST_FILE} == {}
 
 
@@ -270,7 +270,7 @@ def test_the_command_line_offers_what_the_door_offers(repository: Path) -> None:
     """Every verb of a project is called by a file of cli/, so that neither can do what the other cannot."""
     called = {
         node.attr
-        for path in (repository / "cli").glob("*.py")
+        for path in (repository / "cli").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute)
     }
