@@ -161,7 +161,7 @@ def test_missing_vectors_hear_of_the_nearest_name(project, listener) -> None:
         find_vectors("synonym", root=project, reporter=listener)
     with pytest.raises(MissingResourceError, match="is a folder"):
         find_vectors(".", root=project, reporter=listener)
-    with pytest.raises(MissingResourceError, match="no file"):
+    with pytest.raises(MissingResourceError, match="not a file"):
         find_vectors("~nobody-of-that-name/v.txt", root=project, reporter=listener)
 
 
