@@ -278,7 +278,8 @@ def _check_files(folder: Path) -> None:
     """Raise StaleArtifactError, with both digests, for files that are not those that were saved."""
     saved, present = _read_json(folder / _FILES), _digests(folder)
     problems = [
-        f"{folder / name} is {present.get(name, 'missing')[:_SHORT]}, {str(saved.get(name, 'no such file'))[:_SHORT]} was saved"
+        f"{folder / name} is {present.get(name, 'missing')[:_SHORT]}, "
+        f"{str(saved.get(name, 'no such file'))[:_SHORT]} was saved"
         for name in sorted(saved.keys() | present.keys())
         if saved.get(name) != present.get(name)
     ]
