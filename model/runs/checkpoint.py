@@ -39,6 +39,8 @@ from ssmi.pipeline.contract.tables import replacing_folder
 
 _WEIGHTS, _PARAMS, _LABELS, _ENCODER = "model.safetensors", "params.json", "labels.json", "encoder"
 _FILES = "files.json"
+_SHORT = 12
+"""Characters of a digest that a message shows."""
 _FEATURES = ("segment", "embed", "selection", "pmi")
 """Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
@@ -170,7 +172,7 @@ def load_alone(folder: Path) -> Run:
     _check_files(folder)
     shards = manifests.load(folder / SHARDS)
     if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != metadata.shards:
-        raise _broken(folder / SHARDS, ValueError(f"not the manifest {metadata.shards[:12]} that {METADATA} names"))
+        raise _broken(folder / SHARDS, ValueError(f"not the manifest {metadata.shards[:_SHORT]} that {METADATA} names"))
     labels, params = _read_labels(folder / _LABELS), read_params(folder)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
@@ -230,8 +232,8 @@ def _check_match(folder: Path, metadata: CheckpointMetadata, labels: LabelSet, s
     """Refuse shards of another label set, vocabulary or encoder, naming every difference."""
     pairs = {
         "labels": (_describe(labels), _describe(shards.labels)),
-        "vocabulary": (metadata.vocabulary_digest, shards.statistics.vocabulary_digest),
-        "encoder": (metadata.encoder_digest, shards.statistics.encoder_digest),
+        "vocabulary": (metadata.vocabulary_digest[:_SHORT], shards.statistics.vocabulary_digest[:_SHORT]),
+        "encoder": (metadata.encoder_digest[:_SHORT], shards.statistics.encoder_digest[:_SHORT]),
     }
     problems = [f"{what} {here} here, {there} there" for what, (here, there) in pairs.items() if here != there]
     if problems:
@@ -276,7 +278,8 @@ def _check_files(folder: Path) -> None:
     """Raise StaleArtifactError, with both digests, for files that are not those that were saved."""
     saved, present = _read_json(folder / _FILES), _digests(folder)
     problems = [
-        f"{folder / name} is {present.get(name, 'missing')[:12]}, {str(saved.get(name, 'no such file'))[:12]} was saved"
+        f"{folder / name} is {present.get(name, 'missing')[:_SHORT]}, "
+        f"{str(saved.get(name, 'no such file'))[:_SHORT]} was saved"
         for name in sorted(saved.keys() | present.keys())
         if saved.get(name) != present.get(name)
     ]
