@@ -87,7 +87,7 @@ def _write_files(root: Path, name: str) -> None:
         return (templates / path).read_text(encoding="utf-8")
 
     quoted = json.dumps(name, ensure_ascii=False)  # a name may look like a number or a truth value to YAML
-    write(PARAMS_NAME, template(PARAMS_NAME).replace("datasets: [sample] ", f"datasets: [{quoted}] ", 1))
+    write(PARAMS_NAME, template(PARAMS_NAME).replace("datasets: [sample]", f"datasets: [{quoted}]", 1))
     write("README.md", template("README.md").format(name=name, run=quote(f"artifacts/train/{name}")))
     write(".gitignore", template("gitignore"))
     write(".dvcignore", template("dvcignore"))
