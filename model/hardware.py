@@ -58,7 +58,7 @@ def set_threads(count: int) -> int:
 
 @contextmanager
 def turn_on(threads: int) -> Iterator[None]:
-    """A turn of this thread (``contract.process_lock``) in which torch uses ``threads`` CPU threads; then as many as before.
+    """Take the lock of ``contract.process_lock`` with ``threads`` CPU threads for torch; then as many as before.
 
     torch's number is read within the turn alone: a thread that reads it for the first time takes the process's, and
     outside a turn that may be one that another tagger set for a moment.
