@@ -202,8 +202,8 @@ def _word_finder(workspace: Workspace) -> Callable[[str], Iterable[tuple[int, in
     if not (folder / manifests.MANIFEST_NAME).is_file():
         workspace.reporter.note("no vocabulary built yet: match rates are left out (ssmi-cli features vocab)")
         return None
-    from ssmi.pipeline.lexicon.trie import open_trie
-    from ssmi.pipeline.lexicon.vocabulary import TRIE_FILE
+    from ssmi.pipeline.lexicon.trie_file import open_trie
+    from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE
 
     trie = open_trie(folder / TRIE_FILE)
     return lambda text: [(start, end) for start, end, _ in trie.matches(text)]

@@ -13,7 +13,8 @@ from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
-from ssmi.pipeline.stages.stage import StageContext, run
+from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.up_to_date import run
 from ssmi.workspace import Workspace
 
 State = Literal["built", "current"]

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssmi.pipeline.contract.artifacts import PARAMS_NAME, ArtifactPaths
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.paths import PARAMS_NAME, ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter, Silent
 
 

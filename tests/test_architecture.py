@@ -18,7 +18,7 @@ DOORS = {
     "distributed": {"ssmi.pipeline.executor"},
     "duckdb": {"ssmi.pipeline.inspect.warehouse"},
     "daachorse": {"ssmi.pipeline.features.trie"},
-    "transformers": {"ssmi.pipeline.encoder", "ssmi.model.network.encoder"},
+    "transformers": {"ssmi.pipeline.frozen_encoder", "ssmi.model.network.encoder"},
     "torchcrf": {"ssmi.model.network.layers.crf"},
     "prompt_toolkit": {"ssmi.cli.terminal.live"},
     "jinja2": {"ssmi.report.page"},

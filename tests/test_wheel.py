@@ -124,10 +124,10 @@ def made_elsewhere(installed: Installed, pristine_project: Any, tmp_path_factory
     params = folder / "own" / "params.yaml"
     text = params.read_text(encoding="utf-8")
     for old, new in {
-        "vectors: synonyms ": "vectors: vectors.txt ",
-        "name: e5-small-zh ": "name: encoder ",
+        "vectors: synonyms\n": "vectors: vectors.txt\n",
+        "name: e5-small-zh\n": "name: encoder\n",
         "fit_words: 10000": "fit_words: 100",
-        "precompute_words: 5000 ": "precompute_words: 30 ",
+        "precompute_words: 5000\n": "precompute_words: 30\n",
         "epochs: 6": "epochs: 1",
         "device: auto": "device: cpu",
     }.items():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ssmi.model import hardware
+from ssmi.model import hardware, learning_rates
 from ssmi.model.data.shards import Shards
-from ssmi.model.runs import learning_rates
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.parameters.params import Params
 

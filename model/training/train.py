@@ -14,14 +14,14 @@ from pathlib import Path
 
 import torch
 
-from ssmi.model import hardware
+from ssmi.model import hardware, learning_rates
 from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, read_split
 from ssmi.model.evaluation.counts import count
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network, build, check_buildable, check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts, learning_rates
+from ssmi.model.runs import counts
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, METRICS

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 from pydantic import ConfigDict, TypeAdapter, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
 
-from ssmi.pipeline.contract.artifacts import ARTIFACTS
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.paths import ARTIFACTS
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
 
 MANIFEST_NAME = "manifest.json"

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
+from ssmi.pipeline.features.boundary_selection import Selection, cosines_with, select, select_at_random
 from ssmi.pipeline.features.segmentation import segment_of_each
-from ssmi.pipeline.features.similarity import Selection, cosines_with, select, select_at_random
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
 
 

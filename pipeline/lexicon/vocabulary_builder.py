@@ -17,8 +17,8 @@ from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.features.vocabulary import FloatMatrix, IntArray, normalised
-from ssmi.pipeline.lexicon.trie import save_trie
-from ssmi.pipeline.lexicon.vocabulary import (
+from ssmi.pipeline.lexicon.trie_file import save_trie
+from ssmi.pipeline.lexicon.vocabulary_files import (
     CHARACTER_BOUNDARIES_FILE,
     CHARACTERS_FILE,
     TRIE_FILE,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from cachetools import LRUCache
 
-from ssmi.pipeline.features.oov import LinearMap, SpanMeanAccumulator, isolated_vectors
+from ssmi.pipeline.features.alignment import LinearMap, SpanMeanAccumulator, isolated_vectors
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, Vocabulary, normalised
 from ssmi.pipeline.online.costs import CostCounter

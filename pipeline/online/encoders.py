@@ -15,7 +15,7 @@ from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix
 
 if TYPE_CHECKING:
-    from ssmi.pipeline.encoder import FrozenEncoder
+    from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
 SENTENCES_AT_ONCE = 32
 
@@ -61,6 +61,6 @@ class OnlineEncoders:
     def _open(self, *, layers: int | None) -> FrozenEncoder:
         import torch  # slow to import, and most texts need no encoder
 
-        from ssmi.pipeline.encoder import FrozenEncoder
+        from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
         return FrozenEncoder(self._folder, self._tokens, layers=layers, threads=torch.get_num_threads())

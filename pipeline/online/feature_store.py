@@ -12,7 +12,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactErr
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics
-from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE
+from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE
 
 USER_DICT = "user_dict.txt"
 _SHORT = 12

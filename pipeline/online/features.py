@@ -13,15 +13,15 @@ from threadpoolctl import ThreadpoolController
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.turns import turn
+from ssmi.pipeline.contract.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix
-from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, open_alignment
-from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE, read_weights
-from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors
+from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment
+from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
+from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
-from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.online.answers import SelectionAnswers
 from ssmi.pipeline.online.costs import CostCounter, Counts
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
@@ -41,7 +41,7 @@ class OnlineFeatures:
     occur in that one sentence only, and answers about new segments are not kept from one sentence to the next.
 
     Answers and vectors are cached. The encoder is opened when a segment first needs it. Threads take turns
-    (``contract.turns``).
+    (``contract.process_lock``).
     """
 
     def __init__(

@@ -21,13 +21,18 @@ from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.statistics import EmbedStatistics, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.oov import Alignment, SpanMeanAccumulator, fit_alignment
+from ssmi.pipeline.features.alignment import Alignment, SpanMeanAccumulator, fit_alignment
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
-from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, save_alignment
-from ssmi.pipeline.lexicon.segment_vectors import BERT_BOUNDARIES_FILE, BERT_SEGMENTS_FILE, SEGMENTS_FILE, VECTORS_FILE
+from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, save_alignment
+from ssmi.pipeline.lexicon.segment_vector_files import (
+    BERT_BOUNDARIES_FILE,
+    BERT_SEGMENTS_FILE,
+    SEGMENTS_FILE,
+    VECTORS_FILE,
+)
 from ssmi.pipeline.lexicon.segmenter import frequent_words
-from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of, require_train, splits_in
 

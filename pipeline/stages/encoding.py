@@ -16,12 +16,12 @@ from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.statistics import AlignmentFit
-from ssmi.pipeline.features.oov import ENCODING_VERSION, Alignment, isolated_vectors
+from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.stages.stage import StageContext
 
 if TYPE_CHECKING:
-    from ssmi.pipeline.encoder import FrozenEncoder
+    from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
 FloatMatrix = npt.NDArray[np.float32]
 
@@ -75,7 +75,7 @@ def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> Fro
     Returns:
         The encoder, in float32.
     """
-    from ssmi.pipeline.encoder import FrozenEncoder  # loads torch and transformers
+    from ssmi.pipeline.frozen_encoder import FrozenEncoder  # loads torch and transformers
 
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
 

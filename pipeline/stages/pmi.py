@@ -18,8 +18,8 @@ from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, 
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
-from ssmi.pipeline.lexicon.pair_weights import PAIRS_FILE, read_weights
-from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
+from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 

@@ -6,10 +6,11 @@ import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.paths import PER_DATASET
 from ssmi.pipeline.contract.tables import SPLITS
-from ssmi.pipeline.stages.stage import Stage, StageContext, is_current, require_train, run
+from ssmi.pipeline.stages.stage import Stage, StageContext, require_train
+from ssmi.pipeline.stages.up_to_date import is_current, run
 
 STAGE_NAMES = tuple(PER_DATASET)
 

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.artifacts import SELECTIONS_FILE
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import SelectionParams
+from ssmi.pipeline.contract.paths import SELECTIONS_FILE
+from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, Selection, histogram
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
-from ssmi.pipeline.features.similarity import HISTOGRAM_BINS, Selection, histogram
-from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors
-from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
+from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 COSINES_FILE = "cosines.parquet"

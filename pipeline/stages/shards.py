@@ -14,16 +14,16 @@ import pyarrow as pa
 from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.artifacts import SELECTIONS_FILE
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
+from ssmi.pipeline.contract.paths import SELECTIONS_FILE
 from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
 from ssmi.pipeline.features.assemble import boundaries_named, shard_row
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 

@@ -1,4 +1,4 @@
-"""What a stage is, where it works, and the one way it is run: into a fresh folder, manifest last, then swapped in."""
+"""What a stage is, and all that it may know where it works."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
-from ssmi.pipeline.contract.artifacts import PER_DATASET, ArtifactPaths
-from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
-from ssmi.pipeline.contract.manifest import Manifest, StageReport
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import Params, check_dataset_name
+from ssmi.pipeline.contract.paths import PER_DATASET, ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.executor import Executor, Result, Task
 
@@ -109,48 +109,6 @@ class Stage:
     def per_dataset(self) -> bool:
         """Whether every data set has its own output."""
         return PER_DATASET[self.name]
-
-
-def expected(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
-    """The parameters and input digests that an up-to-date manifest of the stage must hold."""
-    parameters = {name: context.params.section(name) for name in stage.sections}
-    inputs = dict(stage.external_inputs(context))
-    inputs.update({f"artifacts/{name}": context.digest(name) for name in stage.upstream})
-    return dict(parameters), inputs
-
-
-def is_current(stage: Stage, context: StageContext) -> bool:
-    """Whether the stage's folder was made from these parameters and inputs by this version, and is intact."""
-    folder = context.folder(stage.name)
-    try:
-        manifest = manifests.load(folder)
-    except SsmiError:
-        return False
-    made_from = (manifest.version, manifest.parameters, manifest.inputs)
-    return made_from == (stage.version, *expected(stage, context)) and manifests.intact(manifest, folder)
-
-
-def run(stage: Stage, context: StageContext) -> Manifest:
-    """Run the stage whatever is there; nothing of the old output is lost unless the new one is whole.
-
-    Raises StaleArtifactError when a part of what it reads is missing.
-    """
-    parameters, inputs = expected(stage, context)
-    for name in stage.upstream:
-        manifests.check_parts(manifests.load(context.folder(name)), context.folder(name))
-    with tables.replacing_folder(context.folder(stage.name)) as fresh:
-        report = stage.work(context, fresh)
-        manifest = Manifest(
-            stage=stage.name,
-            dataset=context.dataset if stage.per_dataset else None,
-            parameters=parameters,
-            inputs=dict(sorted(inputs.items())),
-            report=report,
-            files=manifests.describe_files(fresh),
-            version=stage.version,
-        )
-        manifests.save(manifest, fresh)
-    return manifest
 
 
 def parts_of(folder: Path) -> list[tuple[str, int, Path]]:

@@ -13,7 +13,7 @@ from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.statistics import ExtraWords, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.oov import fit_alignment
+from ssmi.pipeline.features.alignment import fit_alignment
 from ssmi.pipeline.lexicon.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 from ssmi.pipeline.lexicon.word_vectors import VectorReader, open_vectors

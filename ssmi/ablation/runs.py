@@ -28,7 +28,8 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import Executor
 from ssmi.pipeline.stages import registry
-from ssmi.pipeline.stages.stage import StageContext, Variant, is_current
+from ssmi.pipeline.stages.stage import StageContext, Variant
+from ssmi.pipeline.stages.up_to_date import is_current
 from ssmi.workspace import Workspace
 
 

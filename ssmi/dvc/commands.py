@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ssmi.dvc.pipeline_file import of_other_versions
 from ssmi.pipeline.contract import extras
-from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.paths import PER_DATASET
 from ssmi.workspace import Workspace
 
 

@@ -12,8 +12,8 @@ from ruamel.yaml.error import YAMLError
 
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
 from ssmi.model.runs.revision import REVISION
-from ssmi.pipeline.contract.artifacts import PER_DATASET
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.paths import PER_DATASET
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 from ssmi.workspace import Workspace
 

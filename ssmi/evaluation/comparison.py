@@ -17,9 +17,9 @@ from ssmi.model.runs.checkpoint import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
+from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.runs.lookup import nearest_project, note_if_unfinished

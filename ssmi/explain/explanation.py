@@ -17,13 +17,13 @@ from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifa
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import EmbedParams, SelectionParams
 from ssmi.pipeline.contract.statistics import EmbedStatistics
+from ssmi.pipeline.features.alignment import isolated_vectors
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
-from ssmi.pipeline.features.oov import isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised
-from ssmi.pipeline.lexicon.alignment import ALIGNMENT_FILE, open_alignment
-from ssmi.pipeline.lexicon.segment_vectors import open_segment_vectors
-from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
+from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment
+from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
+from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
 
 Source = Literal["vocabulary", "stored", "encoder"]
@@ -210,7 +210,7 @@ def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path
             f"{encoder} is another encoder ({digest[:12]}) than {embed} was built with ({expected[:12]})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
-    from ssmi.pipeline.encoder import FrozenEncoder
+    from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
     states = FrozenEncoder(encoder, CharacterTokens(encoder_vocabulary(encoder))).states
     vector = isolated_vectors([segment], states)

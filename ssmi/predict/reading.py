@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
-from ssmi.predict.sniffing import refuse_structure
+from ssmi.predict.structured_files import refuse_structure
 from ssmi.predict.text_decoding import Errors, Line, Source
 
 Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]

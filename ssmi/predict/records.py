@@ -12,7 +12,7 @@ from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.progress import Advance
 from ssmi.predict.formats import Tagged
 from ssmi.predict.reading import TEXT_FIELD, Kind, Record, read_records
-from ssmi.predict.sniffing import kind_of_name
+from ssmi.predict.structured_files import kind_of_name
 from ssmi.predict.tagger import BATCH_CHARACTERS, Tagger
 from ssmi.predict.text_decoding import Errors
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.resolve import find_encoder
-from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.online import FeatureStore

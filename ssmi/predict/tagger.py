@@ -20,9 +20,9 @@ from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet
+from ssmi.pipeline.contract.process_lock import turn
 from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
 from ssmi.pipeline.contract.statistics import ShardsStatistics
-from ssmi.pipeline.contract.turns import turn
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.entity import Entity
 from ssmi.predict.packing import BRING_AGAIN

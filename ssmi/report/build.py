@@ -13,8 +13,8 @@ from ssmi.model.evaluation.error_analysis import KINDS, confusion
 from ssmi.model.network.network import wanted
 from ssmi.model.runs.files import METRICS
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.report import content, figures

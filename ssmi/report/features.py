@@ -8,10 +8,10 @@ from shlex import quote
 from typing import Any
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.inspect import warehouse
 
 BINS = 100

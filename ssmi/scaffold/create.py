@@ -13,10 +13,10 @@ from shlex import quote
 
 from ssmi.dvc.pipeline_file import write_pipeline
 from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
-from ssmi.pipeline.contract.artifacts import PARAMS_NAME
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.help import render
 from ssmi.pipeline.contract.parameters.params import check_dataset_name
+from ssmi.pipeline.contract.paths import PARAMS_NAME
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.registry import files_of

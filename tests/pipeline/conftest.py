@@ -12,8 +12,8 @@ import torch
 from transformers import BertConfig, BertModel
 
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
-from ssmi.pipeline.lexicon.vocabulary import open_vocabulary
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
+from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 
 MakeVocabulary = Callable[[Sequence[str], FloatMatrix], Vocabulary]
 

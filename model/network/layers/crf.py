@@ -17,7 +17,14 @@ import torch
 from torch import Tensor, nn
 from torchcrf import CRF
 
-from ssmi.model.network.layers.chain import Posterior, Predecessors, Transitions, best_path, log_partition, path_score
+from ssmi.model.network.layers.forward_backward import (
+    Posterior,
+    Predecessors,
+    Transitions,
+    best_path,
+    log_partition,
+    path_score,
+)
 from ssmi.model.network.layers.threads import one_thread
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, LabelSet, Span, spans_to_tags
 

@@ -37,7 +37,7 @@ AutoRate = Annotated[
     BeforeValidator(_rate_or_auto),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "number", "exclusiveMinimum": 0}]}),
 ]
-"""A learning rate; ``auto`` follows the encoder (``model/runs/learning_rates.py``)."""
+"""A learning rate; ``auto`` follows the encoder (``model/learning_rates.py``)."""
 
 
 class Section(BaseModel):

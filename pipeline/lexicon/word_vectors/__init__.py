@@ -15,8 +15,8 @@ from pathlib import Path
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.lexicon.word_vectors import fasttext, gensim_kv
 from ssmi.pipeline.lexicon.word_vectors.binary import BinaryReader
+from ssmi.pipeline.lexicon.word_vectors.format_detection import Format, format_of, holds_vectors
 from ssmi.pipeline.lexicon.word_vectors.reading import DAMAGE, FORMATS, Block, VectorReader
-from ssmi.pipeline.lexicon.word_vectors.sniffing import Format, format_of, holds_vectors
 from ssmi.pipeline.lexicon.word_vectors.text import TextReader
 from ssmi.pipeline.lexicon.word_vectors.unpacking import Unpacked, unpacked
 

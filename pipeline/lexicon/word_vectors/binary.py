@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.lexicon.word_vectors.format_detection import header_of
 from ssmi.pipeline.lexicon.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Block, VectorReader
-from ssmi.pipeline.lexicon.word_vectors.sniffing import header_of
 
 _CHUNK = 1 << 20
 _LONGEST_WORD = 1 << 12

@@ -10,8 +10,8 @@ from itertools import chain, islice
 import numpy as np
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.lexicon.word_vectors.format_detection import BOM, header_of, is_number, trailing_numbers
 from ssmi.pipeline.lexicon.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Block, Matrix, VectorReader
-from ssmi.pipeline.lexicon.word_vectors.sniffing import BOM, header_of, is_number, trailing_numbers
 
 _LONGEST_LINE = 1 << 20
 _HEAD = 10

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.lexicon.word_vectors.sniffing import START
+from ssmi.pipeline.lexicon.word_vectors.format_detection import START
 
 MOST_MEMBERS = 1000
 LARGEST_RATIO = 200

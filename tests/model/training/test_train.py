@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 
 from ssmi.model.evaluation.counts import name_of
 from ssmi.model.evaluation.scoring import add
+from ssmi.model.learning_rates import size_of
 from ssmi.model.runs import counts
-from ssmi.model.runs.learning_rates import size_of
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables

@@ -59,7 +59,7 @@ def test_what_is_installed_is_told_without_importing_it() -> None:
 COMMANDS = {
     "cluster": (("features", "build", "--workers", "2"), "--workers 2 needs d"),
     "dvc": (("demo",), "dvc repro needs dvc"),
-    "plots": (("explain", "长", "--segment", "长江", "--plot", "picture.svg"), "a picture needs matplotlib"),
+    "plots": (("explain", "长", "--segment", "长江", "--plot", "picture.svg"), "drawing charts needs matplotlib"),
     "stats": (("stats", "overview"), "SQL over the artifacts (stats and report) needs duckdb"),
     "vectors": (("features", "vocab"), "words.bin: a fastText .bin needs gensim"),
 }

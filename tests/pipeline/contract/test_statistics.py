@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics, VocabStatistics
 
 OF_STAGE = {

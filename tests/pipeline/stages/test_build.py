@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssmi.pipeline.contract import schema
-from ssmi.pipeline.contract.artifacts import PER_DATASET
+from ssmi.pipeline.contract.paths import PER_DATASET
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
 EVERYTHING = set(STAGE_NAMES)

@@ -10,7 +10,7 @@ import pytest
 
 from ssmi.pipeline.assets.resolve import find_dataset
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.artifacts import ArtifactPaths
+from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 

@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ssmi.pipeline.contract.artifacts import ArtifactPaths
 from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
-from ssmi.pipeline.features.oov import ENCODING_VERSION
+from ssmi.pipeline.features.alignment import ENCODING_VERSION
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "stages.json"

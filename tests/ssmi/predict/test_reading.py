@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
 from ssmi.predict.reading import Record, read_records
-from ssmi.predict.sniffing import kind_of_name
+from ssmi.predict.structured_files import kind_of_name
 
 LINES = ["王小明在北京大学。", "", "上海一中\u2028人民医院", "a\tb \ue000𠮷😀", "Ċ上 ਊ"]
 """Some letters hold the byte of a line end in UTF-16."""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchcrf import CRF
 
-from ssmi.model.network.layers.chain import Predecessors, Transitions, best_path, log_partition
 from ssmi.model.network.layers.crf import FORBIDDEN, ConstrainedCrf
+from ssmi.model.network.layers.forward_backward import Predecessors, Transitions, best_path, log_partition
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme, strict_spans
 
 SCHEMES: tuple[TagScheme, ...] = ("BIO", "BMES", "BIOES")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
-from ssmi.pipeline.lexicon.vocabulary import TRIE_FILE, VECTORS_FILE, WORDS_FILE, open_vocabulary
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder, index_characters
+from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, VECTORS_FILE, WORDS_FILE, open_vocabulary
 
 
 def keep_words(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.features.vocabulary import Vocabulary
-from ssmi.pipeline.lexicon.trie import open_trie
+from ssmi.pipeline.lexicon.trie_file import open_trie
 
 WORDS_FILE = "words.parquet"
 VECTORS_FILE = "vectors.npy"

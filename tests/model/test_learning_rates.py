@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ssmi.model.runs.learning_rates import SIZES, describe, resolve, size_of
+from ssmi.model.learning_rates import SIZES, describe, resolve, size_of
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 

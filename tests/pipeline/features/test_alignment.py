@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ssmi.pipeline.features.oov import SpanMeanAccumulator, fit_alignment, isolated_vectors
+from ssmi.pipeline.features.alignment import SpanMeanAccumulator, fit_alignment, isolated_vectors
 from ssmi.pipeline.features.vocabulary import normalised
 
 Doubles = npt.NDArray[np.float64]

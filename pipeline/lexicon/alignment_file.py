@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.features.oov import LinearMap
+from ssmi.pipeline.features.alignment import LinearMap
 
 ALIGNMENT_FILE = "alignment.safetensors"
 """Written with ``embed.space: aligned``, for segments that first occur on line."""

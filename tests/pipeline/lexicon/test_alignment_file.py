@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.features.oov import fit_alignment
-from ssmi.pipeline.lexicon.alignment import open_alignment, save_alignment
+from ssmi.pipeline.features.alignment import fit_alignment
+from ssmi.pipeline.lexicon.alignment_file import open_alignment, save_alignment
 
 
 def test_a_saved_map_is_the_same_map_in_the_same_bytes(rng: np.random.Generator, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.features.similarity import (
+from ssmi.pipeline.features.boundary_selection import (
     HISTOGRAM_BINS,
     NOTHING,
     Selection,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.features.trie import Trie
-from ssmi.pipeline.lexicon.trie import open_trie, save_trie
+from ssmi.pipeline.lexicon.trie_file import open_trie, save_trie
 
 SYMBOLS = "中国人aB1😀𠀀\ue000\u0301\u3000"
 WORDS = st.lists(st.text(SYMBOLS, min_size=1, max_size=4), min_size=1, max_size=25, unique=True)

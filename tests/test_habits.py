@@ -1,0 +1,41 @@
+"""Where the same thing is said twice: checks before a commit, in `make check` and on GitHub; the version."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+
+def _yaml(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+
+
+def test_a_commit_is_checked_as_make_check_does(repository: Path) -> None:
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^check: env\n((?:\t.*\n)+)", makefile, re.M)
+    (local,) = _yaml(repository / ".pre-commit-config.yaml")["repos"]
+    assert local["repo"] == "local"  # nothing is fetched
+    hooks = [hook["entry"].replace(".venv/bin", "$(BIN)") for hook in local["hooks"]]
+    assert hooks == recipe.replace("\t", "").splitlines()
+    assert all((hook["language"], hook["pass_filenames"]) == ("system", False) for hook in local["hooks"])
+
+
+def test_github_runs_the_same_script_and_every_supported_python(repository: Path) -> None:
+    jobs = _yaml(repository / ".github" / "workflows" / "ci.yml")["jobs"]
+    steps = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
+    assert steps == {"all": [".ci/run"], "python": ["make test"]}
+    assert (repository / ".ci" / "run").stat().st_mode & 0o100
+    versions = jobs["python"]["strategy"]["matrix"]["python-version"]
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["requires-python"] == f">={versions[0]}" and versions == ["3.11", "3.12", "3.13"]
+
+
+@pytest.mark.parametrize(("file", "line"), [("CHANGELOG.md", "## {} - "), ("CITATION.cff", "version: {}\n")])
+def test_the_version_is_the_same_everywhere(repository: Path, file: str, line: str) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert line.format(project["version"]) in (repository / file).read_text(encoding="utf-8")
