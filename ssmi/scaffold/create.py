@@ -15,6 +15,7 @@ from ssmi.dvc.pipeline_file import write_pipeline
 from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
 from ssmi.pipeline.contract.artifacts import PARAMS_NAME
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
+from ssmi.pipeline.contract.parameters.help import render
 from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers import read_sentences
@@ -86,8 +87,7 @@ def _write_files(root: Path, name: str) -> None:
     def template(path: str) -> str:
         return (templates / path).read_text(encoding="utf-8")
 
-    quoted = json.dumps(name, ensure_ascii=False)  # a name may look like a number or a truth value to YAML
-    write(PARAMS_NAME, template(PARAMS_NAME).replace("datasets: [sample]", f"datasets: [{quoted}]", 1))
+    write(PARAMS_NAME, render([name]))
     write("README.md", template("README.md").format(name=name, run=quote(f"artifacts/train/{name}")))
     write(".gitignore", template("gitignore"))
     write(".dvcignore", template("dvcignore"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,11 @@ class ParameterHelp:
     type: str
     default: object
     description: str
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether it is one of a few words."""
+        return isinstance(self.default, str) and " or " in self.type and ", or " not in self.type
 
     @property
     def name(self) -> str:
@@ -67,6 +73,30 @@ def describe(name: str | None = None) -> list[ParameterHelp]:
         known = [*schema["properties"], *(row.name for row in rows)]
         raise ParameterError(f"{name}: no such section or parameter", next_step=nearest(name, known))
     return chosen
+
+
+def render(datasets: Sequence[str]) -> str:
+    """The text of a params.yaml that holds every default, and beside each that is one of a few what else it may be.
+
+    Args:
+        datasets: The data sets that it lists.
+    """
+    lines = [
+        "# Every value here is a default. `ssmi-cli params [SECTION[.KEY]]` says what each means and may be.",
+        # JSON, for a name may look like a number or a truth value to YAML.
+        f"datasets: {json.dumps(list(datasets), ensure_ascii=False)}",
+    ]
+    section = ""
+    for row in describe():
+        if not row.section:
+            continue
+        if row.section != section:
+            section = row.section
+            lines += ["", f"{section}:"]
+        value = row.default if isinstance(row.default, str) else json.dumps(row.default)
+        choices = f"  # {row.type}" if row.is_choice else ""
+        lines.append(f"  {row.key}: {value}{choices}")
+    return "\n".join(lines) + "\n"
 
 
 def _resolve(field: _Schema, schema: _Schema) -> _Schema:

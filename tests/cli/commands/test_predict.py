@@ -295,7 +295,7 @@ def test_weights_that_are_no_numbers_are_refused(
     digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()  # as a training gone wrong would leave it
     signed.write_text(json.dumps(digests), encoding="utf-8")
     outcome = predict(file, "--run", run)
-    assert outcome.code == 5 and "no finite numbers" in outcome.stderr and "model.safetensors" in outcome.stderr
+    assert outcome.code == 5 and "not finite numbers" in outcome.stderr and "model.safetensors" in outcome.stderr
 
 
 def test_nothing_to_read_is_said_at_a_terminal(predict: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from ssmi.parameters import describe
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.parameters.params import Params, check
+from ssmi.pipeline.contract.parameters.help import render
+from ssmi.pipeline.contract.parameters.params import Params, check, load
 
 
 def test_every_parameter_is_explained_in_sentences() -> None:
@@ -53,3 +55,12 @@ def test_a_section_or_one_parameter() -> None:
     assert describe("datasets")[0].section == ""
     with pytest.raises(ParameterError, match=r"train\.sed: no such section or parameter.*'train\.seed'"):
         describe("train.sed")
+
+
+def test_the_repositorys_file_is_what_is_rendered(repository: Path, tmp_path: Path) -> None:
+    text = render(["sample"])
+    assert (repository / "params.yaml").read_text(encoding="utf-8") == text
+    assert "  engine: jieba  # jieba or rjieba\n" in text and "  hmm: true\n" in text
+    path = tmp_path / "params.yaml"
+    path.write_text(render(["true", "我的 数据"]), encoding="utf-8")
+    assert load(path) == Params(datasets=("true", "我的 数据"))
