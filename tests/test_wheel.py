@@ -94,7 +94,7 @@ def test_the_wheel_carries_one_package_and_all_of_it(wheel: Path, repository: Pa
     assert names == _sources(repository)
     assert {name.partition("/")[0] for name in names} == {"ssmi"}
     endings = {Path(name).suffix for name in names}
-    assert {".py", ".sql", ".html", ".css", ".js", ".txt", ".yaml"} <= endings and "ssmi/py.typed" in names
+    assert {".py", ".sql", ".html", ".css", ".js", ".txt", ".md"} <= endings and "ssmi/py.typed" in names
     assert not [name for name in names if "test" in Path(name).parts[1:-1] or Path(name).name.startswith("test_")]
 
 
