@@ -120,6 +120,8 @@ def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
 def belong(folders: FeatureStore, shards: Manifest) -> bool:
     """Whether the folders say of themselves that the shards were built from them; ``check`` looks into the files."""
     made_with = ShardsStatistics.of(shards)
+    if (folders.user_dict is None) != (made_with.user_dict_digest is None):
+        return False
     wanted = {
         folders.vocab: made_with.vocabulary_digest,
         folders.embed: made_with.embed_digest,

@@ -1,0 +1,95 @@
+"""Encoder folders: what their digest depends on, and what is said of one without fetching anything."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.pipeline.assets.encoders import encoder_at_hand, encoder_recipe, find_encoder
+from ssmi.pipeline.assets.registry import ASSETS
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+
+SIZES = {"num_hidden_layers": 3, "hidden_size": 24, "max_position_embeddings": 40, "vocab_size": 5}
+DESCRIPTION = "bert, 3 layers of width 24, up to 38 characters at once"
+
+
+@pytest.fixture
+def project(tmp_path: Path, cache_folder: Path) -> Path:
+    (tmp_path / "project").mkdir()
+    return tmp_path / "project"
+
+
+def _encoder(folder: Path, **config: Any) -> Path:
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert", **SIZES, **config}), encoding="utf-8")
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n中\n", encoding="utf-8")
+    return folder
+
+
+def test_the_same_files_elsewhere_are_the_same_encoder(project: Path, listener: Any) -> None:
+    folder = _encoder(project / "models" / "bert")
+    first = find_encoder("models/bert", revision=None, root=project, reporter=listener)
+    copied = shutil.copytree(folder, project / "copied")
+    (copied / "README.md").write_text("more words", encoding="utf-8")
+    second = find_encoder("copied/", revision="any", root=project, reporter=listener)
+    assert (first.name, second.name) == ("bert", "copied")
+    assert (first.digest, first.shape) == (second.digest, second.shape)
+    (copied / "model.safetensors").write_bytes(b"others")
+    assert find_encoder("copied", revision=None, root=project, reporter=listener).digest != first.digest
+    assert first.description == DESCRIPTION
+
+
+def test_what_a_folder_lacks_is_said_with_its_path(project: Path, listener: Any) -> None:
+    folder = _encoder(project / "bert")
+    (folder / "model.safetensors").unlink()
+    (folder / "vocab.txt").unlink()
+    with pytest.raises(MissingResourceError) as caught:
+        find_encoder("bert", revision=None, root=project, reporter=listener)
+    assert caught.value.message.startswith(f"{folder}: not an encoder: it lacks model.safetensors, vocab.txt")
+    assert encoder_at_hand("bert", root=project).endswith(caught.value.message.partition(": ")[2])
+
+
+def test_a_type_that_is_not_read_is_refused_and_said_in_the_same_words(project: Path, listener: Any) -> None:
+    _encoder(project / "gpt", model_type="gpt2")
+    with pytest.raises(InputDataError, match="gpt2") as caught:
+        find_encoder("gpt", revision=None, root=project, reporter=listener)
+    assert encoder_at_hand("gpt", root=project) == caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bert", DESCRIPTION),
+        ("./bert", DESCRIPTION),
+        ("./none", "no such folder"),
+        ("a/b/c", "no such folder"),
+        ("owner/model", "a model of the hub, asked for when features are built"),
+        ("bert-base-chinese", "a model of the hub, asked for when features are built"),
+        ("e5-small-zh", "not fetched"),
+    ],
+)
+def test_what_is_at_hand_is_said_without_fetching(project: Path, cache_folder: Path, name: str, said: str) -> None:
+    _encoder(project / "bert")
+    assert encoder_at_hand(name, root=project) == said
+    assert not cache_folder.exists()
+
+
+def test_a_listed_encoder_is_that_one_though_a_folder_is_called_so_too(project: Path) -> None:
+    _encoder(project / "e5-small-zh")
+    assert encoder_at_hand("e5-small-zh", root=project) == "not fetched"
+    assert encoder_at_hand("./e5-small-zh", root=project) == DESCRIPTION
+
+
+def test_a_cached_encoder_is_made_again_for_another_source_only() -> None:
+    asset = ASSETS["e5-small-zh"]
+    assert asset.package is not None
+    same = replace(asset, description="other words", licence="another", by_hand="elsewhere")
+    other = replace(asset, package=replace(asset.package, member_sha256="0" * 64))
+    assert encoder_recipe(same) == encoder_recipe(asset) != encoder_recipe(other)
+    assert encoder_recipe(asset) != asset.recipe, "a converted copy is never taken for the source"

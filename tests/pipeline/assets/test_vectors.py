@@ -1,0 +1,87 @@
+"""The digest of word vectors covers all that is read of them and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.pipeline.assets import cache
+from ssmi.pipeline.assets.registry import ASSETS, Registry
+from ssmi.pipeline.assets.vectors import VectorsFile, find_vectors
+from ssmi.pipeline.contract.errors import MissingResourceError
+
+
+@pytest.fixture
+def project(tmp_path: Path, cache_folder: Path) -> Path:
+    (tmp_path / "project").mkdir()
+    return tmp_path / "project"
+
+
+def _sha(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["v.kv", "v[1].kv", "v*.kv", "v?.kv"])
+def test_companions_are_those_of_this_file_whatever_its_name_would_match(
+    project: Path, listener: Any, name: str
+) -> None:
+    bodies = {name: b"kv", f"{name}.vectors.npy": b"one", f"{name}.expandos.npy": b"two"}
+    for file, body in bodies.items():
+        (project / file).write_bytes(body)
+    digests = {file: _sha(body) for file, body in bodies.items()}
+    expected = _sha(json.dumps(digests, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode())
+    assert find_vectors(name, root=project, reporter=listener).sha256 == expected
+    for other in ("v1.kv.vectors.npy", "vx.kv.vectors.npy", "v.kv2.vectors.npy", f"{name}.vectors.npy.bak", "w.npy"):
+        (project / other).write_bytes(b"of another file")
+    assert find_vectors(name, root=project, reporter=listener).sha256 == expected
+
+
+def test_a_file_without_companions_has_its_own_digest_wherever_it_lies(project: Path, listener: Any) -> None:
+    (project / "v.txt").write_bytes(b"1 1\nx 1\n")
+    (project / "sub").mkdir()
+    (project / "sub" / "other.txt").write_bytes(b"1 1\nx 1\n")
+    first = find_vectors("v.txt", root=project, reporter=listener)
+    second = find_vectors("sub/../sub/other.txt", root=project, reporter=listener)
+    absolute = find_vectors(str(project / "v.txt"), root=Path("/elsewhere"), reporter=listener)
+    assert first.sha256 == second.sha256 == absolute.sha256 == _sha(b"1 1\nx 1\n")
+    assert (first.name, second.name) == ("v.txt", "other.txt")
+    assert "not known" in first.licence
+
+
+def test_a_listed_file_in_the_cache_is_taken_from_there_and_named_as_listed(
+    project: Path, listener: Any, cache_folder: Path
+) -> None:
+    asset = ASSETS["synonyms"]
+    assert asset.package is not None
+    file = asset.package.member.rpartition("/")[2]
+    (project / "synonyms").write_bytes(b"a file of the user's that is called like the listed one")
+    cache.obtain(
+        "vectors", asset.name, asset.recipe, lambda fresh: _write(fresh / file, b"from the index"), reporter=listener
+    )
+    expected = VectorsFile(
+        cache_folder / "vectors" / "synonyms" / file, "synonyms", _sha(b"from the index"), asset.licence
+    )
+    assert find_vectors("synonyms", root=project, reporter=listener) == expected
+    assert find_vectors("./synonyms", root=project, reporter=listener).path == project / "synonyms"
+    assert not listener.notes
+
+
+def _write(path: Path, body: bytes) -> None:
+    path.write_bytes(body)
+
+
+def test_an_unknown_name_is_told_the_listed_ones_of_its_kind_only(project: Path, listener: Any) -> None:
+    registry: Registry = {
+        **ASSETS,
+        "tencent-small": replace(ASSETS["synonyms"], name="tencent-small"),
+    }
+    with pytest.raises(MissingResourceError) as caught:
+        find_vectors("weibo", root=project, reporter=listener, registry=registry)
+    assert caught.value.message == "word vectors 'weibo': unknown, and not a file; known: synonyms, tencent-small"
+    with pytest.raises(MissingResourceError, match="did you mean 'tencent-small'"):
+        find_vectors("tencent", root=project, reporter=listener, registry=registry)

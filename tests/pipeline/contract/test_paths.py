@@ -1,0 +1,77 @@
+"""Folders of a project: none meets another, and none leads out of the project."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.parameters.params import check_dataset_name
+from ssmi.pipeline.contract.paths import PER_DATASET, ArtifactPaths
+
+SHARED = {name for name, per_dataset in PER_DATASET.items() if not per_dataset}
+
+
+def _is_dataset_name(name: str) -> bool:
+    try:
+        check_dataset_name(name)
+    except ParameterError:
+        return False
+    return True
+
+
+NAMES = st.text(st.sampled_from("ab-_.*?[]{}~ 数"), min_size=1, max_size=4).filter(_is_dataset_name)
+
+
+@given(st.sets(NAMES, min_size=2, max_size=4))
+def test_every_stage_of_every_data_set_has_a_folder_of_its_own_below_the_project(names: set[str]) -> None:
+    root = Path("/somewhere/project")
+    paths = ArtifactPaths(root)
+    folders = {(stage, name): paths.stage(stage, name) for stage, name in product(PER_DATASET, names)}
+    assert len(set(folders.values())) == len(SHARED) + (len(PER_DATASET) - len(SHARED)) * len(names)
+    for (stage, name), folder in folders.items():
+        assert folder.resolve().relative_to(root / "artifacts").parts == (
+            (stage,) if stage in SHARED else (stage, name)
+        )
+        others = set(folders.values()) - {folder}
+        assert not any(folder.is_relative_to(other) for other in others), "replacing one would take another along"
+
+
+def test_a_stage_that_is_built_beside_the_artifacts_keeps_its_place_below_the_other_folder() -> None:
+    paths = ArtifactPaths(Path("project"))
+    base = paths.ablation_features("weibo", "cosine")
+    for stage in PER_DATASET:
+        usual = paths.stage(stage, "weibo").relative_to(paths.folder)
+        assert paths.stage(stage, "weibo", base=base).relative_to(base) == usual
+    assert paths.vocabulary == paths.stage("vocab", "weibo") == paths.stage("vocab", "resume")
+
+
+@pytest.mark.parametrize("name", ["a[1]", "a*", "a?", "*", "a"])
+def test_the_shards_of_an_ablation_are_those_of_that_data_set_whatever_its_name_would_match(
+    tmp_path: Path, name: str
+) -> None:
+    paths = ArtifactPaths(tmp_path)
+    expected = []
+    for configuration in ("wide", "bert", "cosine"):
+        base = paths.ablation_features(name, configuration)
+        for dataset in ("a", "a1", "ab", "a[1]", "a*", "a?", "*"):
+            folder = paths.stage("shards", dataset, base=base)
+            folder.mkdir(parents=True, exist_ok=True)
+            if dataset == name:
+                expected.append(folder)
+    paths.ablation_features(name, "unfinished").mkdir()
+    assert paths.ablation_shards(name) == sorted(expected)
+    assert paths.ablation_shards("none") == []
+
+
+def test_scratch_files_lie_outside_all_that_is_tracked_or_replaced() -> None:
+    paths = ArtifactPaths(Path("project"))
+    outputs = [paths.folder, paths.runs, paths.vocabulary, *(paths.stage(name, "a") for name in PER_DATASET)]
+    for output in outputs:
+        assert not paths.scratch.is_relative_to(output) and not output.is_relative_to(paths.private)
+    assert paths.run("weibo").parent == paths.run("weibo", configuration="bert").parent == paths.runs
+    assert paths.run("weibo") != paths.run("weibo", configuration="bert")

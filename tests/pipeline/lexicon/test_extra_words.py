@@ -1,0 +1,108 @@
+"""The list of extra words: its lines, and which of them join."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError
+from ssmi.pipeline.lexicon.extra_words import (
+    FEWEST_TO_FIT,
+    ExtraWord,
+    read_extra_words,
+    sorted_out,
+    words_to_fit_on,
+)
+from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
+
+KEPT = ["中国", "人民"]
+
+
+@pytest.fixture
+def builder(tmp_path: Path) -> Iterator[VocabularyBuilder]:
+    with VocabularyBuilder(tmp_path, max_word_len=4) as builder:
+        builder.add(KEPT, np.ones((2, 2), np.float32))
+        yield builder
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lines=st.lists(st.text(st.sampled_from("中国# \t\u3000a"), max_size=5), max_size=12),
+    ending=st.sampled_from(["\n", "\r\n"]),
+    mark=st.booleans(),
+    ended=st.booleans(),
+)
+def test_every_line_but_blanks_and_comments_is_a_word_with_its_number(
+    tmp_path: Path, lines: list[str], ending: str, mark: bool, ended: bool
+) -> None:
+    content = ending.join(lines) + (ending if ended else "")
+    (tmp_path / "own.txt").write_bytes((b"\xef\xbb\xbf" if mark else b"") + content.encode())
+    expected = [
+        (number, line.strip())
+        for number, line in enumerate(lines, start=1)
+        if line.strip() and not line.strip().startswith("#")
+    ]
+    assert [(one.line, one.word) for one in read_extra_words(tmp_path / "own.txt")] == expected
+
+
+def test_a_list_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.txt"
+    with pytest.raises(MissingResourceError, match=r"own\.txt: no such list of words") as missing:
+        read_extra_words(path)
+    assert missing.value.next_step == "fix vocab.extra_words in params.yaml"
+    with pytest.raises(MissingResourceError):
+        read_extra_words(tmp_path)
+    path.write_bytes("中国\n\n".encode() + "北京".encode("utf-16-le") + b"\xff\n")
+    with pytest.raises(InputDataError, match=r"own\.txt:3: not UTF-8"):
+        read_extra_words(path)
+    with path.open("wb") as stream:
+        stream.truncate((64 << 20) + 1)
+    with pytest.raises(InputDataError, match=r"own\.txt: over 64 MiB"):
+        read_extra_words(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(words=st.lists(st.text("中国人民a\ufffd", min_size=1, max_size=5), max_size=15))
+def test_each_line_joins_or_is_left_out_for_one_reason(builder: VocabularyBuilder, words: list[str]) -> None:
+    listed = [ExtraWord(word, line) for line, word in enumerate(words, start=1)]
+    joining, left_out = sorted_out(listed, builder)
+    reasons: list[tuple[int, str]] = []
+    expected: list[str] = []
+    for line, word in enumerate(words, start=1):
+        if len(word) < 2:
+            reason = "too-short"
+        elif len(word) > 4:
+            reason = "too-long"
+        elif "\ufffd" in word:
+            reason = "bad-bytes"
+        elif set(word) == {"a"}:
+            reason = "no-cjk"
+        elif word in KEPT:
+            reason = "has a vector"
+        else:
+            reason = "duplicate" if word in expected else ""
+        if reason:
+            reasons.append((line, reason))
+        else:
+            expected.append(word)
+    assert joining == expected
+    assert [(one.line, one.reason) for one in left_out] == reasons
+    assert all(one.word == words[one.line - 1] for one in left_out)
+    assert list(builder.words) == KEPT and not builder.dropped, "sorting out changes no vocabulary"
+
+
+def test_a_map_is_fitted_on_the_first_words_or_not_at_all(tmp_path: Path) -> None:
+    words = [f"中{chr(0x4E00 + n)}" for n in range(FEWEST_TO_FIT + 5)]
+    with VocabularyBuilder(tmp_path, max_word_len=4) as builder:
+        builder.add(words[: FEWEST_TO_FIT - 1], np.ones((FEWEST_TO_FIT - 1, 2), np.float32))
+        with pytest.raises(SsmiError, match=f"the vocabulary holds {FEWEST_TO_FIT - 1} words; a map needs 20") as few:
+            words_to_fit_on(builder, 1000)
+        assert "vocab.extra_words" in few.value.next_step
+        builder.add(words[FEWEST_TO_FIT - 1 :], np.ones((6, 2), np.float32))
+        assert words_to_fit_on(builder, 1000) == words
+        assert words_to_fit_on(builder, FEWEST_TO_FIT) == words[:FEWEST_TO_FIT]

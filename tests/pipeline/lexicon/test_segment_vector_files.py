@@ -1,0 +1,84 @@
+"""Vectors of segments, from the folder that the embed stage writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.features.vocabulary import FloatMatrix
+from ssmi.pipeline.lexicon.segment_vector_files import (
+    BERT_BOUNDARIES_FILE,
+    BERT_SEGMENTS_FILE,
+    SEGMENTS_FILE,
+    VECTORS_FILE,
+    open_segment_vectors,
+)
+
+SEGMENTS = ["中国", "的", "😀", "a b"]
+
+
+def _matrix(n: int, width: int, *, seed: int) -> FloatMatrix:
+    return np.random.default_rng(seed).normal(size=(n, width)).astype(np.float32)
+
+
+def _write(folder: Path, *, by_bert: bool, seed: int = 1) -> dict[str, FloatMatrix]:
+    rows = [
+        {"segment_id": n, "segment": segment, "boundary_id": 0, "n_train": 1, "n_dev": 0, "n_test": 0}
+        for n, segment in enumerate(SEGMENTS)
+    ]
+    tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
+    matrices = {VECTORS_FILE: _matrix(len(SEGMENTS), 3, seed=seed)}
+    if by_bert:
+        matrices[BERT_SEGMENTS_FILE] = _matrix(len(SEGMENTS), 5, seed=seed + 1)
+        matrices[BERT_BOUNDARIES_FILE] = _matrix(9, 5, seed=seed + 2)
+    for name, matrix in matrices.items():
+        np.save(folder / name, matrix, allow_pickle=False)
+    return matrices
+
+
+@pytest.mark.parametrize("by_bert", [False, True])
+def test_each_segment_has_the_row_that_was_written_for_it(tmp_path: Path, by_bert: bool) -> None:
+    matrices = _write(tmp_path, by_bert=by_bert)
+    vectors = open_segment_vectors(tmp_path, f"rows {by_bert}")
+    for row, segment in enumerate(SEGMENTS):
+        used = matrices[BERT_SEGMENTS_FILE if by_bert else VECTORS_FILE]
+        assert vectors.of(segment).tobytes() == used[row].tobytes()
+    assert "国" not in vectors
+    if by_bert:
+        assert vectors.boundaries is not None
+        assert vectors.boundaries.tobytes() == matrices[BERT_BOUNDARIES_FILE].tobytes()
+    else:
+        assert vectors.bert is None and vectors.boundaries is None
+
+
+def test_matrices_are_mapped_and_cannot_be_written(tmp_path: Path) -> None:
+    _write(tmp_path, by_bert=True)
+    vectors = open_segment_vectors(tmp_path, "mapped")
+    for matrix in (vectors.vectors, vectors.bert, vectors.boundaries):
+        assert matrix is not None and isinstance(matrix.base, np.memmap)
+        with pytest.raises(ValueError, match="read-only"):
+            matrix[0, 0] = 1
+
+
+def test_a_folder_is_opened_once_until_its_digest_changes(tmp_path: Path) -> None:
+    _write(tmp_path, by_bert=False)
+    first = open_segment_vectors(tmp_path, "build 1")
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert open_segment_vectors(tmp_path, "build 1") is first
+    matrices = _write(tmp_path, by_bert=False, seed=7)
+    second = open_segment_vectors(tmp_path, "build 2")
+    assert second.of("的").tobytes() == matrices[VECTORS_FILE][1].tobytes() != first.of("的").tobytes()
+
+
+def test_a_missing_table_is_said_and_objects_in_a_matrix_are_not_unpickled(tmp_path: Path) -> None:
+    with pytest.raises(MissingResourceError, match=r"segments\.parquet: not there"):
+        open_segment_vectors(tmp_path, "none")
+    _write(tmp_path, by_bert=False)
+    np.save(tmp_path / VECTORS_FILE, np.array([[Path("x")]], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="Python objects"):
+        open_segment_vectors(tmp_path, "objects")

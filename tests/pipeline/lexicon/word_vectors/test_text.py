@@ -1,0 +1,95 @@
+"""word2vec text: which width is believed, and how numbers and words are taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.lexicon.word_vectors import VectorReader, open_vectors
+
+
+def _read(path: Path) -> tuple[VectorReader, list[str], np.ndarray]:
+    words: list[str] = []
+    blocks = []
+    with open_vectors(path) as reader:
+        for block, matrix in reader.blocks():
+            words += block
+            blocks.append(matrix)
+    return reader, words, np.concatenate(blocks)
+
+
+@pytest.mark.parametrize(
+    ("header", "widths", "believed"),
+    [
+        ("4 3", [3, 3, 3, 3], 3),
+        ("4 9", [3, 3, 3, 3], 3),  # no row has what the header says
+        ("1 9", [3], None),  # one row: the header is believed, and the row is wrong
+        (None, [2, 3, 3, 3], 3),
+        ("300 3", [3] * 200 + [2] * 2, 3),
+    ],
+)
+def test_the_width_is_the_headers_where_rows_bear_it_out_and_else_that_of_most(
+    tmp_path: Path, header: str | None, widths: list[int], believed: int | None
+) -> None:
+    lines = [header] if header else []
+    lines += [f"词{n} " + " ".join(["0.5"] * width) for n, width in enumerate(widths)]
+    (tmp_path / "v.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    n_wrong = sum(width != believed for width in widths)
+    if believed is None or n_wrong > len(widths) / 100:
+        with pytest.raises(InputDataError, match=f"{n_wrong} of {len(widths)} rows are wrong") as caught:
+            _read(tmp_path / "v.txt")
+        assert f"not {believed or 9} numbers" in caught.value.message
+    else:
+        reader, words, matrix = _read(tmp_path / "v.txt")
+        assert reader.width == believed and matrix.shape == (len(words), believed)
+        assert len(words) == len(widths) - n_wrong and reader.dropped.total() == n_wrong
+        assert reader.repairs["header names another width"] == (header == "4 9")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=12), min_size=2, max_size=6))
+def test_a_number_is_the_float32_nearest_to_its_double(tmp_path: Path, numbers: list[object]) -> None:
+    (tmp_path / "v.txt").write_text(f"1 {len(numbers)}\n词 {' '.join(map(str, numbers))}\n", encoding="utf-8")
+    matrix = _read(tmp_path / "v.txt")[2]
+    with np.errstate(over="ignore"):
+        expected = np.array([float(str(number)) for number in numbers], np.float64).astype(np.float32)
+    assert matrix.tobytes() == expected.tobytes()
+
+
+def test_numbers_beyond_float32_and_none_are_kept_for_the_vocabulary_to_judge(tmp_path: Path) -> None:
+    """Without a warning: warnings are errors here."""
+    (tmp_path / "v.txt").write_text("3 2\n大 1e39 1\n小 1e-60 1\n无 nan -inf\n", encoding="utf-8")
+    reader, words, matrix = _read(tmp_path / "v.txt")
+    assert words == ["大", "小", "无"] and not +reader.dropped
+    np.testing.assert_array_equal(matrix, np.array([[np.inf, 1], [0, 1], [np.nan, -np.inf]], np.float32))
+
+
+@pytest.mark.parametrize("blank", ["\u3000", "\xa0", "\u2003", "\x85", "\u2028"])
+def test_wide_blanks_belong_to_the_word_and_end_no_line(tmp_path: Path, blank: str) -> None:
+    rows = [f"南{blank}京 1 2", f"{blank} 3 4", f"京{blank} 5 6"]
+    (tmp_path / "v.txt").write_text("3 2\n" + "\n".join(rows) + "\n", encoding="utf-8", newline="")
+    reader, words, matrix = _read(tmp_path / "v.txt")
+    assert words == [f"南{blank}京", blank, f"京{blank}"]
+    assert matrix.tolist() == [[1, 2], [3, 4], [5, 6]] and not +reader.repairs
+
+
+def test_rows_without_a_header_may_begin_like_one(tmp_path: Path) -> None:
+    """A word that is a number, with one number after it, is taken for a header; with two it is a row."""
+    (tmp_path / "v.txt").write_text("2019 1 2\n2020 3 4\n", encoding="utf-8")
+    reader, words, matrix = _read(tmp_path / "v.txt")
+    assert words == ["2019", "2020"] and matrix.tolist() == [[1, 2], [3, 4]]
+    assert (reader.n_in_header, reader.repairs["header missing"]) == (None, 1)
+
+
+def test_the_numbers_of_rows_are_those_of_the_lines_of_the_file(tmp_path: Path) -> None:
+    """Blank lines are no rows, and yet they are lines."""
+    (tmp_path / "v.txt").write_text(
+        "\n".join(["300 2", "", *["词 1 2"] * 100, "", "坏 1 x", "坏 1 x", "坏 1"]), "utf-8"
+    )
+    with pytest.raises(InputDataError, match=r"v\.txt:104: not 2 numbers; 3 of 103 rows are wrong"):
+        _read(tmp_path / "v.txt")

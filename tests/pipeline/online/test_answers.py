@@ -1,0 +1,181 @@
+"""Answers on line: what is kept, what is computed again, and that neither changes an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.parameters.params import SelectionParams
+from ssmi.pipeline.features.alignment import LinearMap
+from ssmi.pipeline.features.segment_vectors import SegmentVectors
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
+from ssmi.pipeline.online.answers import Answer, SelectionAnswers
+from ssmi.pipeline.online.costs import CostCounter
+from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
+from ssmi.pipeline.online.encoders import OnlineEncoders
+from ssmi.pipeline.online.segmenting import Segmented
+
+WORDS = ["一丁", "丁七", "七万", "万丈", "丁万七", "七七"]
+PARAMS = SelectionParams(threshold=0.2, max_set=2, n_negatives=2)
+D, WIDTH = 4, 32
+SEGMENTS = ["一丁", "丁七", "丁", "七", "万一", "丈"]
+
+
+@pytest.fixture(scope="module")
+def vocabulary(make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary]) -> Vocabulary:
+    return make_vocabulary(WORDS, np.random.default_rng(9).normal(size=(len(WORDS), D)).astype(np.float32))
+
+
+@pytest.fixture(scope="module")
+def encoders(encoder_folder: Path) -> OnlineEncoders:
+    tokens = CharacterTokens(encoder_vocabulary(encoder_folder))
+    return OnlineEncoders(encoder_folder, tokens, hidden_layers=None, max_window=40)
+
+
+class Opened:
+    """Answers with an embedder of their own, and what both cost."""
+
+    def __init__(
+        self,
+        encoders: OnlineEncoders,
+        vocabulary: Vocabulary,
+        *,
+        params: SelectionParams = PARAMS,
+        max_answers: int = 1000,
+    ) -> None:
+        rng = np.random.default_rng(3)
+        bridge = LinearMap(rng.normal(size=(WIDTH, D)), np.zeros(WIDTH), np.ones(WIDTH), np.zeros(D))
+        stored = SegmentVectors({"丈": 0}, np.array([[0, 1, 0, 0]], np.float32), None, None)
+        self._costs = CostCounter()
+        self.embedder = SegmentEmbedder(
+            encoders, vocabulary, stored, bridge, costs=self._costs, max_vectors=max_answers
+        )
+        self.answers = SelectionAnswers(
+            vocabulary, stored, self.embedder, params, costs=self._costs, max_answers=max_answers
+        )
+
+    @property
+    def answered(self) -> int:
+        return self._costs.counts.answered
+
+    @property
+    def calls(self) -> int:
+        return self._costs.counts.encoder_calls
+
+    @property
+    def embedded(self) -> int:
+        return self._costs.counts.embedded
+
+
+def sentence_of(segments: Sequence[str]) -> Segmented:
+    return Segmented(list("".join(segments)), segments, [0, *accumulate(map(len, segments))][: len(segments)])
+
+
+SENTENCES = st.lists(st.lists(st.sampled_from(SEGMENTS), max_size=5).map(sentence_of), max_size=4)
+
+
+@given(sentences=SENTENCES)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_each_character_gets_the_nearest_word_that_holds_it(
+    encoders: OnlineEncoders, vocabulary: Vocabulary, sentences: list[Segmented]
+) -> None:
+    opened = Opened(encoders, vocabulary)
+    vectors = {segment: vocabulary.vectors[vocabulary[segment]] for segment in SEGMENTS if segment in vocabulary}
+    vectors |= opened.embedder.embed_alone(SEGMENTS) | {"丈": np.array([0, 1, 0, 0], np.float32)}
+    for sentence, answers in zip(sentences, opened.answers.select(sentences), strict=True):
+        around = [segment for segment in sentence.segments for _ in segment]
+        for character, segment, answer in zip(sentence.characters, around, answers, strict=True):
+            cosines = {
+                number: sum(
+                    float(x) * float(y) for x, y in zip(vectors[segment], vocabulary.vectors[number], strict=True)
+                )
+                for number, word in enumerate(WORDS, start=1)
+                if character in word
+            }
+            assert cosines[answer["best_id"]] == pytest.approx(max(cosines.values()), abs=1e-6)
+            assert answer["best_cosine"] == pytest.approx(max(cosines.values()), abs=1e-6)
+            assert len(answer["set_ids"]) == min(2, sum(cosine > 0.2 for cosine in cosines.values()))
+            assert not set(answer["set_ids"]) & set(answer["negative_ids"])
+            assert {*answer["set_ids"], *answer["negative_ids"]} <= set(cosines)
+
+
+@given(first=SENTENCES, second=SENTENCES, max_answers=st.sampled_from([1, 3, 1000]))
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("in_context", [False, True])
+def test_an_answer_does_not_depend_on_what_is_remembered(
+    encoders: OnlineEncoders,
+    vocabulary: Vocabulary,
+    in_context: bool,
+    first: list[Segmented],
+    second: list[Segmented],
+    max_answers: int,
+) -> None:
+    def select(opened: Opened, sentences: list[Segmented]) -> list[list[Answer]]:
+        return (opened.answers.select_in_context if in_context else opened.answers.select)(sentences)
+
+    warm = Opened(encoders, vocabulary, max_answers=max_answers)
+    select(warm, first)
+    alone = [select(Opened(encoders, vocabulary), [one])[0] for one in second]
+    assert select(warm, second) == alone
+
+
+def test_equal_queries_are_answered_once_and_long_segments_again_each_time(
+    encoders: OnlineEncoders, vocabulary: Vocabulary
+) -> None:
+    opened = Opened(encoders, vocabulary)
+    opened.answers.select([sentence_of(["一丁", "七", "七", "一丁"])])
+    assert (opened.answered, opened.calls) == (3, 1)  # 一 and 丁 in 一丁, 七 in 七
+    opened.answers.select([sentence_of(["七", "丁七"])])
+    assert (opened.answered, opened.calls) == (5, 1)  # 丁 and 七 in 丁七
+    for length, n_new in ((LONGEST_REMEMBERED, 0), (LONGEST_REMEMBERED + 1, 1)):
+        sentence = sentence_of(["万" * length])
+        one = opened.answers.select([sentence])
+        before = opened.answered
+        assert opened.answers.select([sentence]) == one
+        assert opened.answered == before + n_new
+
+
+def test_the_oldest_answers_are_forgotten(encoders: OnlineEncoders, vocabulary: Vocabulary) -> None:
+    opened = Opened(encoders, vocabulary, max_answers=2)
+    for segment in ("七", "丁", "万"):
+        opened.answers.select([sentence_of([segment])])
+    before = opened.answered
+    opened.answers.select([sentence_of(["万"])])
+    assert opened.answered == before
+    opened.answers.select([sentence_of(["七"])])
+    assert opened.answered == before + 1
+
+
+def test_in_context_only_sentences_with_new_segments_are_encoded_and_their_answers_are_their_own(
+    encoders: OnlineEncoders, vocabulary: Vocabulary
+) -> None:
+    opened = Opened(encoders, vocabulary)
+    known, one, other = sentence_of(["一丁", "丈"]), sentence_of(["七", "一丁"]), sentence_of(["丈", "七", "七"])
+    known_answers, first, second = opened.answers.select_in_context([known, one, other])
+    assert (opened.calls, opened.embedded) == (1, 2)
+    assert first[0]["best_cosine"] != second[1]["best_cosine"], "七 stands in another sentence"
+    assert second[1] == second[2], "within a sentence a segment has one vector"
+    assert first[1:] == known_answers[:2], "一丁 is a word: what stands around it does not matter"
+    answered = opened.answered
+    assert opened.answers.select_in_context([known]) == [known_answers]
+    assert (opened.answered, opened.calls) == (answered, 1)
+    assert opened.answers.select_in_context([one]) == [first]
+    assert (opened.answered, opened.calls) == (answered + 1, 2)
+
+
+def test_in_sentence_scope_equal_segments_may_have_other_candidates(
+    encoders: OnlineEncoders, vocabulary: Vocabulary
+) -> None:
+    opened = Opened(encoders, vocabulary, params=PARAMS.model_copy(update={"scope": "sentence"}))
+    (answers,) = opened.answers.select([sentence_of(["七", "万", "七"])])
+    assert answers[0]["best_id"] == vocabulary["七万"], "the only word that matches over it"
+    assert (answers[2]["best_id"], answers[2]["best_cosine"]) == (0, None), "no word of the sentence holds it"
+    assert answers[2]["set_ids"] == answers[2]["negative_ids"] == []

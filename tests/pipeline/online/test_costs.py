@@ -1,0 +1,25 @@
+"""Costs add up, and what was reported before stays as it was."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.online.costs import CostCounter, Counts
+
+NAMES = [field.name for field in fields(Counts)]
+ADDED = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 1000))
+
+
+@given(st.lists(ADDED, max_size=10))
+def test_each_count_is_the_sum_of_what_was_added_to_it(additions: list[dict[str, int]]) -> None:
+    costs, other = CostCounter(), CostCounter()
+    reported = [costs.counts]
+    for added in additions:
+        costs.add(**added)
+        reported.append(costs.counts)
+    for n, counts in enumerate(reported):
+        assert asdict(counts) == {name: sum(added.get(name, 0) for added in additions[:n]) for name in NAMES}
+    assert other.counts == Counts()

@@ -1,0 +1,193 @@
+"""New segments through a real (tiny, random) BERT, against the plain model run sentence by sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertModel
+
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
+from ssmi.pipeline.features.alignment import LinearMap
+from ssmi.pipeline.features.segment_vectors import SegmentVectors
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
+from ssmi.pipeline.online.costs import CostCounter
+from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SEGMENTS_AT_ONCE, SegmentEmbedder
+from ssmi.pipeline.online.encoders import SENTENCES_AT_ONCE, OnlineEncoders
+from ssmi.pipeline.online.segmenting import Segmented
+
+WIDTH, D = 32, 4
+CLS, SEP = 2, 3
+KNOWN = ["一丁", "丁七"]
+STORED = SegmentVectors({"七丁": 0}, np.ones((1, D), np.float32), None, None)
+CHARACTERS = [chr(0x4E00 + n) for n in range(50)]
+
+
+@pytest.fixture(scope="module")
+def vocabulary(make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary]) -> Vocabulary:
+    return make_vocabulary(KNOWN, np.eye(2, D, dtype=np.float32))
+
+
+@pytest.fixture(scope="module")
+def encoders(encoder_folder: Path) -> OnlineEncoders:
+    tokens = CharacterTokens(encoder_vocabulary(encoder_folder))
+    return OnlineEncoders(encoder_folder, tokens, hidden_layers=None, max_window=40)
+
+
+@pytest.fixture(scope="module")
+def plain_states(encoder_folder: Path) -> Callable[[str], FloatMatrix]:
+    """A text → its states, by the model alone."""
+    model = BertModel.from_pretrained(encoder_folder, add_pooling_layer=False).eval()
+    ids = encoder_vocabulary(encoder_folder)
+
+    def states(text: str) -> FloatMatrix:
+        with torch.inference_mode():
+            output = model(input_ids=torch.tensor([[CLS, *(ids[character] for character in text), SEP]]))
+        matrix: FloatMatrix = output.last_hidden_state[0, 1:-1].numpy()
+        return matrix
+
+    return states
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.sqrt((vector**2).sum())
+
+
+def _map() -> LinearMap:
+    rng = np.random.default_rng(4)
+    return LinearMap(rng.normal(size=(WIDTH, D)), rng.normal(size=WIDTH), rng.uniform(1, 2, WIDTH), rng.normal(size=D))
+
+
+class Opened:
+    """An embedder and its costs."""
+
+    def __init__(
+        self,
+        encoders: OnlineEncoders,
+        vocabulary: Vocabulary,
+        *,
+        stored: SegmentVectors | None = STORED,
+        alignment: LinearMap | None = None,
+        max_vectors: int = 10_000,
+    ) -> None:
+        self.costs = CostCounter()
+        self.embedder = SegmentEmbedder(
+            encoders, vocabulary, stored, alignment, costs=self.costs, max_vectors=max_vectors
+        )
+
+    @property
+    def embedded(self) -> int:
+        return self.costs.counts.embedded
+
+    @property
+    def calls(self) -> int:
+        return self.costs.counts.encoder_calls
+
+
+def test_new_is_what_neither_the_vocabulary_nor_the_data_set_holds(
+    encoders: OnlineEncoders, vocabulary: Vocabulary
+) -> None:
+    segments = ["一丁", "丁七", "七丁", "七", ""]
+    with_stored = Opened(encoders, vocabulary).embedder
+    assert [with_stored.is_new(segment) for segment in segments] == [False, False, False, True, True]
+    without = Opened(encoders, vocabulary, stored=None).embedder
+    assert [without.is_new(segment) for segment in segments] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_alone_a_segment_is_the_mean_of_its_characters_states_in_the_space_it_is_compared_in(
+    encoders: OnlineEncoders, vocabulary: Vocabulary, plain_states: Callable[[str], FloatMatrix], aligned: bool
+) -> None:
+    bridge = _map()
+    opened = Opened(encoders, vocabulary, alignment=bridge if aligned else None)
+    segments = ["七", "七七", "万丈三上下不", "".join(CHARACTERS[:30]), "一丁", "七丁"]
+    found = opened.embedder.embed_alone(segments)
+    assert set(found) == set(segments) - {"一丁", "七丁"}, "what has a vector gets no other"
+    for segment, vector in found.items():
+        mean = plain_states(segment).astype(np.float64).mean(axis=0)
+        expected = mean
+        if aligned:
+            standard = (mean - bridge.mean) / bridge.scale
+            expected = np.array([sum(standard * bridge.weights[:, n]) + bridge.offset[n] for n in range(D)])
+        assert vector.shape == ((D,) if aligned else (WIDTH,))
+        np.testing.assert_allclose(vector, _unit(expected), atol=5e-5)
+    assert opened.embedded == 4
+
+
+def test_a_vector_is_the_same_to_the_bit_alone_among_others_and_remembered(
+    encoders: OnlineEncoders, vocabulary: Vocabulary
+) -> None:
+    segments = sorted({first + second for first in CHARACTERS[:40] for second in CHARACTERS[:30]} - {"一丁", "丁七"})
+    assert len(segments) > SEGMENTS_AT_ONCE
+    opened = Opened(encoders, vocabulary, stored=None)
+    together = opened.embedder.embed_alone(segments)
+    assert (opened.embedded, opened.calls) == (len(segments), 2)
+    again = opened.embedder.embed_alone(reversed(segments))
+    assert (opened.embedded, opened.calls) == (len(segments), 2), "nothing is computed twice"
+    for segment in segments[::97]:
+        alone = Opened(encoders, vocabulary, stored=None).embedder.embed_alone([segment])[segment]
+        assert together[segment].tobytes() == alone.tobytes() == again[segment].tobytes()
+
+
+def test_memory_is_bounded_in_number_and_in_length(encoders: OnlineEncoders, vocabulary: Vocabulary) -> None:
+    opened = Opened(encoders, vocabulary, max_vectors=2)
+    longest, longer = "七" * LONGEST_REMEMBERED, "七" * (LONGEST_REMEMBERED + 1)
+    first = opened.embedder.embed_alone([longest, longer])
+    second = opened.embedder.embed_alone([longest, longer])
+    assert opened.embedded == 3, "the longer one is computed again, and takes nobody's place"
+    assert all(first[segment].tobytes() == second[segment].tobytes() for segment in first)
+    opened.embedder.embed_alone(["上", "下"])
+    before = opened.embedded
+    opened.embedder.embed_alone(["上", "下"])
+    assert opened.embedded == before
+    opened.embedder.embed_alone([longest])
+    assert opened.embedded == before + 1, "two newer ones took its place"
+
+
+def test_nothing_new_opens_no_encoder(vocabulary: Vocabulary, tmp_path: Path) -> None:
+    tokens = CharacterTokens({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3})
+    nowhere = OnlineEncoders(tmp_path / "none", tokens, hidden_layers=None, max_window=40)
+    opened = Opened(nowhere, vocabulary)
+    assert opened.embedder.embed_alone(["一丁", "七丁"]) == {}
+    assert list(opened.embedder.embed_in_sentences([], [])) == []
+    assert (opened.embedded, opened.calls) == (0, 0)
+
+
+def _sentence(*segments: str) -> Segmented:
+    starts = [0, *accumulate(map(len, segments))][:-1]
+    return Segmented(list("".join(segments)), segments, starts)
+
+
+def test_in_a_sentence_a_segment_is_the_mean_over_its_occurrences_there(
+    encoders: OnlineEncoders, vocabulary: Vocabulary, plain_states: Callable[[str], FloatMatrix]
+) -> None:
+    opened = Opened(encoders, vocabulary)
+    sentence = _sentence("七上", "一丁", "下", "七上", "七")
+    (found,) = opened.embedder.embed_in_sentences([sentence], [["七上", "七"]])
+    states = plain_states("".join(sentence.characters)).astype(np.float64)
+    twice = (states[[0, 1]].mean(axis=0) + states[[5, 6]].mean(axis=0)) / 2
+    np.testing.assert_allclose(found["七上"], _unit(twice), atol=5e-5)
+    np.testing.assert_allclose(found["七"], _unit(states[7]), atol=5e-5)
+    alone = opened.embedder.embed_alone(["七上"])["七上"]
+    assert np.abs(alone - found["七上"]).max() > 0.01, "what stands around it matters"
+    assert opened.embedded == 3, "vectors of one sentence are not kept for others"
+
+
+def test_sentences_are_encoded_batch_by_batch_as_they_are_asked_for(
+    encoders: OnlineEncoders, vocabulary: Vocabulary
+) -> None:
+    sentences = [_sentence("七上", CHARACTERS[n], "下") for n in range(SENTENCES_AT_ONCE + 1)]
+    opened = Opened(encoders, vocabulary)
+    vectors = opened.embedder.embed_in_sentences(sentences, [["七上"]] * len(sentences))
+    first = next(vectors)
+    assert opened.calls == 1
+    everything = [first, *vectors]
+    assert opened.calls == 2 and len(everything) == len(sentences)
+    for n in (0, 1, SENTENCES_AT_ONCE):
+        (alone,) = Opened(encoders, vocabulary).embedder.embed_in_sentences([sentences[n]], [["七上"]])
+        assert alone["七上"].tobytes() == everything[n]["七上"].tobytes()

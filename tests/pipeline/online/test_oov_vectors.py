@@ -1,0 +1,65 @@
+"""Vectors computed just now and stored ones serve a selector alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.parameters.params import SelectionParams
+from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
+from ssmi.pipeline.features.segment_vectors import SegmentVectors
+from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary, normalised
+from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
+
+WORDS = ["中国", "国人", "中国人", "人民"]
+SEGMENTS = ["甲", "乙", "丙", "丁"]
+WIDTH, BERT_WIDTH = 5, 7
+
+
+@pytest.fixture(scope="module")
+def vocabulary(make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary]) -> Vocabulary:
+    return make_vocabulary(WORDS, np.random.default_rng(1).normal(size=(len(WORDS), WIDTH)).astype(np.float32))
+
+
+@given(fresh=st.sets(st.sampled_from(SEGMENTS)), by_bert=st.booleans())
+def test_answers_do_not_depend_on_where_a_vector_comes_from(
+    vocabulary: Vocabulary, fresh: set[str], by_bert: bool
+) -> None:
+    """In either space: with all vectors stored, and with some of them computed and the rest stored."""
+    rng = np.random.default_rng(2)
+    vectors = normalised(rng.normal(size=(len(SEGMENTS), WIDTH)).astype(np.float32))
+    bert = normalised(rng.normal(size=(len(SEGMENTS), BERT_WIDTH)).astype(np.float32)) if by_bert else None
+    boundaries = normalised(rng.normal(size=(len(WORDS) + 1, BERT_WIDTH)).astype(np.float32)) if by_bert else None
+    used = vectors if bert is None else bert
+
+    def stored(segments: list[str]) -> SegmentVectors:
+        rows = [SEGMENTS.index(segment) for segment in segments]
+        return SegmentVectors(
+            {segment: row for row, segment in enumerate(segments)},
+            vectors[rows],
+            None if bert is None else bert[rows],
+            boundaries,
+        )
+
+    outside = OnlineOovVectors(
+        {segment: used[SEGMENTS.index(segment)] for segment in fresh}, stored([s for s in SEGMENTS if s not in fresh])
+    )
+    params = SelectionParams(threshold=-1.0)
+    on_line = CandidateSelector(vocabulary, outside, params)
+    off_line = CandidateSelector(vocabulary, stored(SEGMENTS), params)
+    for segment in SEGMENTS:
+        query = SelectionQuery("国", segment, None)
+        (found, cosines), (expected, expected_cosines) = on_line.answer(query), off_line.answer(query)
+        assert found == expected and cosines.tobytes() == expected_cosines.tobytes()
+
+
+def test_a_fresh_vector_has_precedence_and_an_unknown_segment_has_none() -> None:
+    stored = SegmentVectors({"甲": 0}, np.ones((1, 2), np.float32), None, None)
+    outside = OnlineOovVectors({"甲": np.zeros(2, np.float32)}, stored)
+    assert outside.of("甲").tolist() == [0, 0] and stored.of("甲").tolist() == [1, 1]
+    with pytest.raises(KeyError, match="乙"):
+        outside.of("乙")

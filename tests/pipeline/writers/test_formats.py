@@ -1,0 +1,183 @@
+"""What formats say besides texts and entities: scores, fields, models; and texts that are hard to write."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span, TagScheme, strict_spans
+from ssmi.pipeline.writers.formats import FORMATS, Row, Style, conll, csv_table, jsonl, label_studio
+
+ANY = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from('",\n\r\t\ufeff'), max_size=10)
+JSON_LINES = ("jsonl", "doccano", "cluener")
+JSON_ARRAYS = ("label-studio", "w2ner")
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    text = draw(ANY)
+    bounds = sorted(draw(st.sets(st.integers(0, len(text)), max_size=5)))
+    spans = [Span(*pair, draw(st.sampled_from(["PER", "地名"]))) for pair in pairwise(bounds) if draw(st.booleans())]
+    return Row(text, spans, fields=draw(st.dictionaries(st.sampled_from(["id", "url"]), st.integers() | ANY)))
+
+
+def bodies(name: str, given_rows: Sequence[Row], style: Style | None = None) -> list[dict[str, Any]]:
+    written = "".join(FORMATS[name](given_rows, style or Style()))
+    written.encode("utf-8")
+    if name in JSON_ARRAYS:
+        array: list[dict[str, Any]] = json.loads(written)
+        return array
+    assert written.count("\n") == len(given_rows), "one line each, whatever the text holds"
+    return [json.loads(line) for line in written.split("\n")[:-1]]
+
+
+@pytest.mark.parametrize("name", JSON_LINES + JSON_ARRAYS)
+@given(given_rows=st.lists(rows(), max_size=4))
+def test_json_holds_any_text_and_the_fields_that_came_with_it(name: str, given_rows: list[Row]) -> None:
+    """Also halves of surrogate pairs, which UTF-8 cannot hold and JSON can spell."""
+    written = bodies(name, given_rows)
+    assert len(written) == len(given_rows)
+    for body, row in zip(written, given_rows, strict=True):
+        inner = body["data"] if name == "label-studio" else body
+        text = "".join(inner["sentence"]) if name == "w2ner" else inner["text"]
+        # two halves side by side are read back as the one character that they spell
+        assert text.encode("utf-16", "surrogatepass") == row.text.encode("utf-16", "surrogatepass")
+        for key, value in row.fields.items():
+            if isinstance(value, str):
+                assert inner[key].encode("utf-16", "surrogatepass") == value.encode("utf-16", "surrogatepass")
+            else:
+                assert inner[key] == value
+
+
+@given(given_rows=st.lists(rows(), max_size=4))
+def test_every_format_says_the_same_entities(given_rows: list[Row]) -> None:
+    expected = [[(one.start, one.end, one.label) for one in row.entities] for row in given_rows]
+    said = {
+        "jsonl": [
+            [(one["start"], one["end"], one["label"]) for one in body["entities"]]
+            for body in bodies("jsonl", given_rows)
+        ],
+        "doccano": [[tuple(one) for one in body["label"]] for body in bodies("doccano", given_rows)],
+        "label-studio": [
+            [
+                (one["value"]["start"], one["value"]["end"], one["value"]["labels"][0])
+                for one in body["annotations"][0]["result"]
+            ]
+            for body in bodies("label-studio", given_rows)
+        ],
+        "w2ner": [
+            [(one["index"][0], one["index"][-1] + 1, one["type"]) for one in body["ner"]]
+            for body in bodies("w2ner", given_rows)
+        ],
+        "cluener": [
+            sorted(
+                (first, last + 1, label)
+                for label, mentions in body["label"].items()
+                for places in mentions.values()
+                for first, last in places
+            )
+            for body in bodies("cluener", given_rows)
+        ],
+    }
+    assert said == dict.fromkeys(said, expected)
+
+
+@given(given_rows=st.lists(rows().filter(lambda row: row.text), max_size=4), scheme=st.sampled_from(["BIO", "BMES"]))
+def test_a_csv_table_is_read_by_pythons_own_reader(given_rows: list[Row], scheme: TagScheme) -> None:
+    text = "".join(csv_table(given_rows, Style(scheme)))
+    header, *cells = csv.reader(io.StringIO(text, newline=""))
+    assert header == ["sentence_id", "token", "tag"]
+    assert [(int(number), character) for number, character, _ in cells] == [
+        (number, character) for number, row in enumerate(given_rows, start=1) for character in row.text
+    ]
+    for number, row in enumerate(given_rows, start=1):
+        tags = [tag for sentence, _, tag in cells if int(sentence) == number]
+        assert strict_spans(tags, scheme=scheme) == (list(row.entities), 0)
+
+
+ROW = Row(
+    "李明在京",
+    [Span(0, 2, "PER"), Span(3, 4, "LOC")],
+    details=[{"score": 0.75}, {"score": 0.5, "words": ["北京"]}],
+    score=0.625,
+    fields={"id": 7},
+)
+
+
+def test_a_taggers_entities_are_predictions_with_scores_and_peoples_are_annotations() -> None:
+    (by_tagger,) = bodies("label-studio", [ROW], Style(model_version="weibo-1"))
+    (prediction,) = by_tagger["predictions"]
+    assert (prediction["model_version"], prediction["score"]) == ("weibo-1", 0.625)
+    assert [region["score"] for region in prediction["result"]] == [0.75, 0.5]
+    assert "annotations" not in by_tagger and by_tagger["data"] == {"text": "李明在京", "id": 7}
+    assert all("words" not in region for region in prediction["result"])
+    (by_people,) = bodies("label-studio", [Row(ROW.text, ROW.entities, score=0.625)])
+    assert "predictions" not in by_people and "score" not in json.dumps(by_people)
+    (unscored,) = bodies("label-studio", [Row(ROW.text, ROW.entities)], Style(model_version="weibo-1"))
+    assert "score" not in unscored["predictions"][0]
+    identities = [region["id"] for region in prediction["result"]]
+    assert len(set(identities)) == len(identities)
+
+
+def test_json_lines_carry_all_that_is_known_of_an_entity() -> None:
+    (body,) = bodies("jsonl", [ROW])
+    assert body["entities"] == [
+        {"start": 0, "end": 2, "label": "PER", "text": "李明", "score": 0.75},
+        {"start": 3, "end": 4, "label": "LOC", "text": "京", "score": 0.5, "words": ["北京"]},
+    ]
+    assert list(body) == ["text", "id", "entities"]
+    with pytest.raises(ValueError, match="shorter"):
+        list(jsonl([Row(ROW.text, ROW.entities, details=[{}])], Style()))
+
+
+def test_a_mention_that_comes_twice_has_both_places() -> None:
+    row = Row("京京京", [Span(0, 1, "LOC"), Span(1, 2, "LOC"), Span(2, 3, "ORG")])
+    (body,) = bodies("cluener", [row])
+    assert body["label"] == {"LOC": {"京": [[0, 0], [1, 1]]}, "ORG": {"京": [[2, 2]]}}
+
+
+def test_a_row_is_written_before_the_next_is_asked_for() -> None:
+    asked = []
+
+    def stream() -> Any:
+        for text in ("甲", "乙"):
+            asked.append(text)
+            yield Row(text, [])
+
+    for name, write in FORMATS.items():
+        asked.clear()
+        pieces = write(stream(), Style())
+        while "甲" not in next(pieces):
+            pass
+        assert asked == ["甲"], name
+
+
+@pytest.mark.parametrize("write", [jsonl, label_studio])
+def test_nothing_is_still_a_file_that_reads(write: Any) -> None:
+    written = "".join(write([], Style()))
+    assert written == "" or json.loads(written) == []
+
+
+def test_a_byte_order_mark_that_begins_a_text_is_doubled_at_the_files_start_only() -> None:
+    row = Row("\ufeff中", [])
+    first, second = conll([row, row], Style())
+    assert first == "\ufeff\ufeff\tO\n中\tO\n\n" and second == "\ufeff\tO\n中\tO\n\n"
+
+
+def test_a_refusal_names_the_row_and_the_formats_that_would_do() -> None:
+    with pytest.raises(InputDataError, match=r"^in\.jsonl:3: character 2 of the text is a line end") as caught:
+        list(conll([Row("好", [], where="in.jsonl:2"), Row("中\r国", [], where="in.jsonl:3")], Style()))
+    assert set(FORMATS) - {"conll"} == {name for name in FORMATS if name in caught.value.next_step}
+    for write in (conll, csv_table):
+        with pytest.raises(InputDataError, match=r"^'李明': entity type 'A B' cannot stand in a tag") as refused:
+            list(write([Row("李明", [Span(0, 2, "A B")])], Style()))
+        assert set(FORMATS) - {"conll", "csv"} == {name for name in FORMATS if name in refused.value.next_step}
