@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.counts import Counted, name_of
 from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.sentence_counts import Counted, name_of
 from ssmi.model.evaluation.significance import ALL, SEED, System, compare, first_difference, groups
 from ssmi.pipeline.contract.labels import Span
 
