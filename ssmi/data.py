@@ -138,7 +138,7 @@ def check(workspace: Workspace, dataset: str | None, *, encoding: str | None, of
         segmenters=open_both_segmenters(hmm=params.segment.hmm),
         options=options,
     )
-    uses = _count_dictionary_uses(workspace, params.segment, files.splits.values())
+    uses = _count_dictionary_uses(workspace, params.segment, files.splits.values(), options)
     return DatasetReport(files, encoder, checked, uses)
 
 
@@ -210,7 +210,7 @@ def _word_finder(workspace: Workspace) -> Callable[[str], Iterable[tuple[int, in
 
 
 def _count_dictionary_uses(
-    workspace: Workspace, params: SegmentParams, files: Iterable[Path]
+    workspace: Workspace, params: SegmentParams, files: Iterable[Path], options: ReadOptions
 ) -> tuple[LineUse, ...] | None:
     """How often each line of ``segment.user_dict`` matched in all files together; None where there is none."""
     if params.user_dict is None:
@@ -221,7 +221,7 @@ def _count_dictionary_uses(
     path = workspace.root / params.user_dict
     cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=path)
     workspace.reporter.note(f"counting how often each line of {params.user_dict} matches")
-    sentences = (sentence.characters for file in files for sentence in read_sentences(file)[0])
+    sentences = (sentence.characters for file in files for sentence in read_sentences(file, options=options)[0])
     uses = count_uses(
         read_user_dictionary(path), sentences, segment=lambda characters: segment_sentence(characters, cut)[0]
     )

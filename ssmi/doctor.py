@@ -18,7 +18,7 @@ LIBRARIES = (
     "torch", "transformers", "pyarrow", "polars", "duckdb", "dask", "gensim", "jieba", "rjieba", "daachorse",
     "pytorch-crf", "safetensors", "dvc",
 )  # fmt: skip
-PACKAGES = ("pipeline", "model", "ssmi", "cli")
+PACKAGES = ("ssmi", "ssmi.pipeline", "ssmi.model", "ssmi.cli")
 """Those whose place is told: what they were imported from."""
 
 

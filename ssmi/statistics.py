@@ -36,12 +36,14 @@ class Statistics:
 
     @property
     def distinct_columns(self) -> tuple[str, ...]:
-        """``columns``, with repeated names numbered: ``n``, ``n_2``."""
-        seen: dict[str, int] = {}
-        names = []
+        """``columns``, with repeated names numbered, ``n``, ``n_2``; a number whose name is taken is left out."""
+        names: list[str] = []
         for name in self.columns:
-            count = seen[name] = seen.get(name, 0) + 1
-            names.append(name if count == 1 else f"{name}_{count}")
+            distinct, number = name, 1
+            while distinct in names or (number > 1 and distinct in self.columns):
+                number += 1
+                distinct = f"{name}_{number}"
+            names.append(distinct)
         return tuple(names)
 
     def pl(self) -> pl.DataFrame:

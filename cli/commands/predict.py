@@ -112,7 +112,7 @@ def predict(
             raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
         files = (Path(STDIN),)
     folder, project = session.find_run(run=run, dataset=dataset)
-    from ssmi.predict.loading import garbage_collection_paused
+    from ssmi.predict.garbage_collection import garbage_collection_paused
 
     with garbage_collection_paused():
         from ssmi.predict.formats import FORMATS as WRITERS

@@ -27,7 +27,8 @@ class Bars:
         """Show a bar; with ``total`` 0 a spinner and a count."""
         known = total > 0
         count = MofNCompleteColumn() if known else TextColumn("{task.completed}")
-        columns = (SpinnerColumn(), TextColumn(label), BarColumn(), count, TextColumn(unit), TimeRemainingColumn())
+        name = TextColumn("{task.description}", markup=False)  # a label may hold braces and brackets of a file's name
+        columns = (SpinnerColumn(), name, BarColumn(), count, TextColumn(unit), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
             bar = progress.add_task(label, total=total if known else None)
 

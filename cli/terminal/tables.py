@@ -32,4 +32,8 @@ def _cell(value: object) -> str:
 
 
 def _is_number(text: str) -> bool:
-    return text == "-" or text.replace(",", "").replace(".", "", 1).removeprefix("-").replace("e-", "").isdigit()
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return text == "-"
+    return True

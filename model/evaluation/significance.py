@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.model.evaluation.counts import Counted
+from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.pipeline.contract.label_groups import ALL_TYPES, NO_GROUPS, LabelGroups, members
 
 RESAMPLES = 2_000

@@ -16,12 +16,12 @@ import torch
 
 from ssmi.model import hardware, learning_rates
 from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, read_split
-from ssmi.model.evaluation.counts import count
 from ssmi.model.evaluation.scoring import Scores
+from ssmi.model.evaluation.sentence_counts import count
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network, build, check_buildable, check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts
+from ssmi.model.runs import counts_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, METRICS
@@ -29,7 +29,7 @@ from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState
 from ssmi.model.training import distributed
 from ssmi.model.training.interrupts import Interrupts
-from ssmi.model.training.trainer import Timing, TrainContext, Trainer
+from ssmi.model.training.loop import Timing, TrainContext, Trainer
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params
@@ -139,7 +139,7 @@ def _write_counts(run: Path, shards: Path, tagged: Mapping[str, tuple[Split, Seq
     """Keep the counts of every sentence, of all splits or of none; ``tagged``: each split and its predictions."""
     with replacing_folder(run / COUNTS) as fresh:
         for name, (split, spans) in tagged.items():
-            counts.write(fresh / f"{name}.parquet", count(characters_of(shards, name), split.gold, spans))
+            counts_file.write(fresh / f"{name}.parquet", count(characters_of(shards, name), split.gold, spans))
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ssmi.configurations import CONFIGURATIONS, Value
-from ssmi.model.evaluation.counts import Counted
+from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.evaluation.significance import (
     ALL,
     System,

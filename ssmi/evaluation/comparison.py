@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.model.data.shards import characters_of
-from ssmi.model.evaluate import tag_split
-from ssmi.model.evaluation.counts import Counted, count
+from ssmi.model.evaluation.sentence_counts import Counted, count
 from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference, System, compare, first_difference
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts
+from ssmi.model.runs import counts_file
 from ssmi.model.runs.checkpoint import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
+from ssmi.model.split_tagging import tag_split
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
@@ -147,7 +147,7 @@ def _system(folder: Path, split: str, *, root: Path | None, device: str, reporte
     for run in folders.values():
         note_if_unfinished(run, reporter)
     runs = {
-        seed: counts.read(run, split) or _score(run, split, root=root, device=device, reporter=reporter)
+        seed: counts_file.read(run, split) or _score(run, split, root=root, device=device, reporter=reporter)
         for seed, run in folders.items()
     }
     first, *others = runs.values()

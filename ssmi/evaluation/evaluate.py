@@ -16,7 +16,7 @@ from ssmi.pipeline.assets.resolve import DatasetFiles, find_dataset
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers.options import ReadOptions, options_from
-from ssmi.predict.loading import garbage_collection_paused
+from ssmi.predict.garbage_collection import garbage_collection_paused
 from ssmi.runs.lookup import nearest_project, run_and_dataset
 from ssmi.workspace import Workspace
 
@@ -59,7 +59,7 @@ def evaluate_split(
     """
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
     shards = workspace.paths.shards(name)
-    from ssmi.model.evaluate import tag_split, why_unfit
+    from ssmi.model.split_tagging import tag_split, why_unfit
 
     why_not = why_unfit(run=folder, shards=shards) if run is not None and dataset is not None else ""
     if why_not:

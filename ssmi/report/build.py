@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.model.data.shards import characters_of
-from ssmi.model.evaluate import Tagged, tag_split
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
 from ssmi.model.network.network import wanted
 from ssmi.model.runs.files import METRICS
+from ssmi.model.split_tagging import Tagged, tag_split
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.paths import ArtifactPaths

@@ -22,7 +22,7 @@ from ssmi import Tagger
 from ssmi.model import hardware
 from ssmi.model.inference import side_by_side
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.predict.loading import garbage_collection_paused
+from ssmi.predict.garbage_collection import garbage_collection_paused
 from ssmi.predict.reading import read_records
 from ssmi.predict.tagger import BATCH_CHARACTERS
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi.model.evaluate import evaluate
+from ssmi.model.split_tagging import tag_split
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.progress import Silent
@@ -71,7 +71,7 @@ def test_python_doors_refuse_it(old_project: Any) -> None:
     run, shards = (old_project.root / "artifacts" / name / "tiny" for name in ("train", "shards"))
     doors = {
         "open_run": lambda: ssmi.open_run(run),
-        "evaluate": lambda: evaluate(run=run, shards=shards, split="dev", device="cpu", reporter=Silent()),
+        "tag_split": lambda: tag_split(run=run, shards=shards, split="dev", device="cpu", reporter=Silent()).scores,
         "compare_runs": lambda: ssmi.compare_runs(run, run),
     }
     for name, door in doors.items():

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.counts import Counted, name_of
 from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.evaluation.significance import ALL, SEED, System, compare, first_difference, groups
-from ssmi.pipeline.contract.labels import Span
 
 Sentence = dict[str, tuple[int, int, int]]
 
@@ -142,16 +141,3 @@ def test_other_sentences_are_refused() -> None:
             compare(System({1: one}), System({1: each}))
         with pytest.raises(ValueError, match="different sentences"):
             System({1: one, 2: each})
-
-
-def test_a_sentence_is_its_characters_and_its_gold() -> None:
-    names = {
-        name_of(list("北京"), [Span(0, 2, "LOC")]),
-        name_of(list("北京"), []),
-        name_of(["北京"], []),
-        name_of(list("北京"), [Span(0, 2, "ORG")]),
-        name_of(["\ud800"], []),
-    }
-    assert len(names) == 5
-    gold = [Span(2, 3, "B"), Span(0, 1, "A")]
-    assert name_of("abc", gold) == name_of("abc", gold[::-1])

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ssmi.model.evaluate import evaluate
+from ssmi.model.split_tagging import tag_split
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
@@ -120,7 +120,7 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(run: Run, tmp_path: Path,
         run("stopped", reporter=Signals(*STOPS[stop]))
     folder = tmp_path / "stopped"
     assert _names(folder) == ["checkpoint", "history.csv", "state"]
-    assert evaluate(run=folder, shards=shards, split="dev", device="cpu", reporter=Silent()).n_sentences == 4
+    assert tag_split(run=folder, shards=shards, split="dev", device="cpu", reporter=Silent()).scores.n_sentences == 4
     resumed = run("stopped", resume=True)
     assert _bytes(folder) == _bytes(tmp_path / "whole")
     assert (resumed.history, resumed.best_epoch, resumed.dev, resumed.test) == (

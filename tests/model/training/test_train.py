@@ -16,10 +16,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ssmi.model.evaluation.counts import name_of
 from ssmi.model.evaluation.scoring import add
+from ssmi.model.evaluation.sentence_counts import name_of
 from ssmi.model.learning_rates import size_of
-from ssmi.model.runs import counts
+from ssmi.model.runs import counts_file
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
@@ -181,7 +181,7 @@ def test_what_a_run_leaves(
     assert all(str(tmp_path).encode() not in path.read_bytes() for path in run.rglob("*.*") if path.is_file())
     gold = {"dev": sentences[:4], "test": sentences[4:]}
     for split, own in gold.items():
-        counted = counts.read(run, split)
+        counted = counts_file.read(run, split)
         assert counted is not None
         assert list(counted.sentences) == [name_of(one.text, one.spans) for one in own]
         assert metrics[split]["by_type"] == {label: one.to_json() for label, one in add(counted.counts).items()}

@@ -16,8 +16,8 @@ from ssmi.ablation.plot import plot_curves, plot_scores
 from ssmi.ablation.render import cells, markdown
 from ssmi.ablation.table import Figure, Interval, OtherSettings, Run, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, CURVES
-from ssmi.model.evaluation.counts import Counted
 from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.sentence_counts import Counted
 
 
 def _scores(f1: float, *, groups: bool = False) -> dict[str, Any]:

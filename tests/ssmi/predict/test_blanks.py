@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ssmi
-from ssmi.model.evaluate import tag_split
+from ssmi.model.split_tagging import tag_split
 from ssmi.pipeline.assets.resolve import find_dataset
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.progress import Silent

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 import ssmi
 from ssmi.model.data.shards import open_shards, read_split
-from ssmi.model.evaluate import predict
 from ssmi.model.network.network import wanted
 from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.split_tagging import predict
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Silent

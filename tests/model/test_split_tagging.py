@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from ssmi.model.data.shards import open_shards
-from ssmi.model.evaluate import evaluate
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.split_tagging import tag_split
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
@@ -41,7 +41,7 @@ def trained(
 
 
 def _evaluate(run: Path, shards: Path, split: str) -> Scores:
-    return evaluate(run=run, shards=shards, split=split, device="cpu", reporter=Silent())
+    return tag_split(run=run, shards=shards, split=split, device="cpu", reporter=Silent()).scores
 
 
 def test_a_reloaded_checkpoint_scores_the_same(trained: tuple[TrainResult, Path]) -> None:

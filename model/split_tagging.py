@@ -1,4 +1,4 @@
-"""Score a network on a split."""
+"""Tag a split of some shards with a trained network, and score it."""
 
 from __future__ import annotations
 
@@ -61,28 +61,6 @@ class Tagged:
         return calibrate(guess for sentence in sentences for guess in guesses(*sentence))
 
 
-def evaluate(*, run: Path, shards: Path, split: str, device: str, reporter: Reporter) -> Scores:
-    """Load a run's checkpoint and score it on a split.
-
-    Args:
-        run: The run folder.
-        shards: Any shards of the same labels, vocabulary, encoder and feature parameters.
-        split: Its name.
-        device: As ``hardware.choose_device`` takes it.
-        reporter: Told of progress.
-
-    Returns:
-        The scores, from 0 to 1, with their counts.
-
-    Raises:
-        MissingResourceError: There is no run, or there are no shards.
-        StaleArtifactError: They do not belong together, or are of another version.
-        InputDataError: The split is empty.
-
-    """
-    return tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter).scores
-
-
 def why_unfit(*, run: Path, shards: Path) -> str:
     """Why a run cannot be scored on some shards.
 
@@ -108,7 +86,25 @@ def why_unfit(*, run: Path, shards: Path) -> str:
 def tag_split(
     *, run: Path, shards: Path, split: str, device: str, reporter: Reporter, probabilities: bool = False
 ) -> Tagged:
-    """Load a run's checkpoint and tag a split, as ``evaluate`` does; ``probabilities``: of each entity too."""
+    """Load a run's checkpoint and tag a split with it.
+
+    Args:
+        run: The run folder.
+        shards: Any shards of the same labels, vocabulary, encoder and feature parameters.
+        split: Its name.
+        device: As ``hardware.choose_device`` takes it.
+        reporter: Told of progress.
+        probabilities: Whether to compute the probability of each predicted entity.
+
+    Returns:
+        Gold and predicted entities, with the scores that follow from them.
+
+    Raises:
+        MissingResourceError: There is no run, or there are no shards.
+        StaleArtifactError: They do not belong together, or are of another version.
+        InputDataError: The split is empty.
+
+    """
     require_checkpoint(run)  # first: what an old run needs is not what its old shards need
     opened = open_shards(shards)
     checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)

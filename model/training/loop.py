@@ -23,7 +23,6 @@ from ssmi.model import hardware
 from ssmi.model.data.batches import Batch, prefetch, training_batches
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.shards import Shards, Split
-from ssmi.model.evaluate import predict
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
@@ -33,6 +32,7 @@ from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
 from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
+from ssmi.model.split_tagging import predict
 from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupted, Interrupts, Stopped
 from ssmi.model.training.optimizer import build_optimizer, build_schedule

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssmi.model.evaluation.counts import Counted
 from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs.files import COUNTS
 from ssmi.pipeline.contract import schema, tables
 

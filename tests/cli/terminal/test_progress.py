@@ -1,0 +1,135 @@
+"""Progress as a terminal shows it, and as a log keeps it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ssmi.cli.terminal.progress import SECONDS_BETWEEN_LINES, Bars, Lines, choose_reporter
+
+Captured = pytest.CaptureFixture[str]
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+@contextmanager
+def _terminal(patch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
+    """Stderr on a terminal of 60 columns; gives what was written to it so far."""
+    terminal, end = pty.openpty()
+    patch.setenv("TERM", "xterm")
+    patch.setenv("COLUMNS", "60")
+    patch.delenv("NO_COLOR", raising=False)
+    os.set_blocking(terminal, False)
+    stream = os.fdopen(end, "w", encoding="utf-8")
+
+    def written() -> str:
+        stream.flush()
+        pieces = b""
+        while True:
+            try:
+                pieces += os.read(terminal, 1 << 16)
+            except BlockingIOError:
+                return pieces.decode("utf-8")
+
+    with stream, patch.context() as inner:
+        inner.setattr(sys, "stderr", stream)
+        yield written
+    os.close(terminal)
+
+
+def test_bars_for_a_person_and_lines_for_a_log(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    assert isinstance(choose_reporter(), Lines)
+    with _terminal(monkeypatch):
+        assert isinstance(choose_reporter(), Bars)
+
+
+# --- bars -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_bar_counts_and_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _terminal(monkeypatch) as written:
+        with Bars().task("embed", total=40, unit="words") as advance:
+            advance(25)
+            advance(15)
+        shown = written()
+    assert "embed" in shown and "words" in shown and "40/40" in ESCAPES.sub("", shown)
+    assert shown.rstrip().endswith("\x1b[2K")  # the line is erased
+
+
+def test_a_task_of_unknown_length_counts_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _terminal(monkeypatch) as written:
+        with Bars().task("read", total=0, unit="sentences") as advance:
+            advance(7)
+        shown = ESCAPES.sub("", written())
+    assert "7 sentences" in " ".join(shown.split()) and "/" not in shown.replace("-:--:--", "")
+
+
+@pytest.mark.parametrize("label", ["evaluate {0}.txt", "evaluate {draft}.txt", "evaluate [bold]a.txt", "[/x]"])
+def test_a_file_name_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch, label: str) -> None:
+    """A task is named after a person's file: braces and brackets are no template and no markup."""
+    with _terminal(monkeypatch) as written:
+        with Bars().task(label, total=3, unit="characters") as advance:
+            advance(3)
+        assert label in ESCAPES.sub("", written())
+
+
+def test_a_note_is_one_line_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = "x.txt: [red]repaired[/red]: 12 times " + "行" * 60
+    with _terminal(monkeypatch) as written:
+        Bars().note(message)
+        assert written() == f"{message}\r\n"
+
+
+def test_room_is_made_for_output_and_the_bar_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _terminal(monkeypatch) as written:
+        bars = Bars()
+        bars.make_room()  # nothing is drawn yet
+        with bars.task("predict", total=2, unit="characters") as advance:
+            advance(1)
+            bars.make_room()
+            before = written()
+            assert before.rstrip().endswith("\x1b[2K")
+            time.sleep(0.3)
+            assert written() == ""  # nobody draws over what is printed now
+            advance(1)
+            assert "predict" in written()
+
+
+def test_a_bar_is_taken_away_when_its_task_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _terminal(monkeypatch) as written:
+        with pytest.raises(ValueError, match="broken"), Bars().task("fetch", total=9, unit="bytes"):
+            raise ValueError("broken")
+        assert written().rstrip().endswith("\x1b[2K")
+
+
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_log_gets_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    lines = Lines()
+    with lines.task("embed", total=12_000, unit="words") as advance:
+        for _ in range(10):
+            now += SECONDS_BETWEEN_LINES / 4
+            advance(1_200)
+    assert capsys.readouterr().err == "embed: 4,800 of 12,000 words\nembed: 9,600 of 12,000 words\n"
+    with lines.task("read", total=0, unit="lines") as advance:
+        now += SECONDS_BETWEEN_LINES
+        advance(1_000)
+    assert capsys.readouterr().err == "read: 1,000 lines\n"
+
+
+def test_a_short_task_leaves_no_line_and_a_note_does(capsys: Captured) -> None:
+    lines = Lines()
+    with lines.task("prepare", total=3, unit="files") as advance:
+        advance(3)
+        lines.make_room()
+        lines.note("[a] {b} 行")
+    assert capsys.readouterr().err == "[a] {b} 行\n"

@@ -1,0 +1,54 @@
+"""The best epoch, and history.csv as another program reads it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.model.evaluation.scoring import Counts, Scores
+from ssmi.model.runs.history import EpochRecord, best, write
+
+
+def _record(epoch: int, counts: Counts, *, loss: float = 1.0) -> EpochRecord:
+    return EpochRecord(epoch, loss, Scores(counts, {}, {}, counts, ill_formed=0, n_sentences=3))
+
+
+counts = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)).map(
+    lambda three: Counts(three[0], three[1], min(three))
+)
+
+
+@given(st.lists(counts, min_size=1))
+def test_the_first_epoch_that_no_other_beats(of_epochs: list[Counts]) -> None:
+    history = [_record(epoch, one) for epoch, one in enumerate(of_epochs, start=1)]
+    found = best(history)
+    f1 = [record.dev.overall.f1 for record in history]
+    assert found.epoch == f1.index(max(f1)) + 1
+    assert best(history[::-1]) is found  # the epoch counts, not where it stands
+
+
+def test_there_is_no_best_of_none() -> None:
+    with pytest.raises(ValueError):
+        best([])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(counts, st.floats(0, 1e6))))
+def test_history_csv_reads_back(tmp_path: Path, epochs: list[tuple[Counts, float]]) -> None:
+    history = [_record(epoch, one, loss=loss) for epoch, (one, loss) in enumerate(epochs, start=1)]
+    path = tmp_path / "history.csv"
+    write(path, history)
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream, strict=True)
+        rows = list(reader)
+    assert reader.fieldnames == ["epoch", "train_loss", "dev_precision", "dev_recall", "dev_f1"]
+    assert [int(row["epoch"]) for row in rows] == [record.epoch for record in history]
+    for row, record in zip(rows, history, strict=True):
+        dev = record.dev.overall
+        exact = (record.train_loss, dev.precision, dev.recall, dev.f1)
+        assert [float(value) for value in list(row.values())[1:]] == pytest.approx(exact, abs=5.1e-7)
+    assert [one.name for one in tmp_path.iterdir()] == ["history.csv"]

@@ -1,0 +1,111 @@
+"""The page of an ablation: a valid table whatever names and parameters hold, and a note that says what was done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.ablation.render import cells, markdown, note, other_cells
+from ssmi.ablation.table import Figure, Gain, Interval, OtherSettings, Run, Setting, Table, TableRow
+
+FIGURES = ("precision", "recall", "f1", "span_f1", "type_accuracy")
+
+
+def _row(name: str, *, n_runs: int = 1, gains: dict[str, Gain] | None = None, std: float | None = None) -> TableRow:
+    figures = {split: {figure: Figure(0.5, std) for figure in FIGURES} for split in ("dev", "test")}
+    runs = tuple(Run(seed, 1, {}, ()) for seed in range(n_runs))
+    return TableRow(name, name.upper(), "", {}, figures, runs, gains or {})
+
+
+def _table(rows: Sequence[TableRow], *, others: Sequence[OtherSettings] = (), **setting: object) -> Table:
+    plain = Setting("tiny", {"name": "bert", "revision": None}, (3,), {}, "ssmi-cli ablate")
+    return Table(replace(plain, **setting), tuple(rows), tuple(others))  # type: ignore[arg-type]
+
+
+def _gain(dev: float, test: float, interval: Interval | None = None) -> dict[str, Gain]:
+    return {"bert-crf": Gain({"dev": dev, "test": test}, {"dev": interval, "test": interval})}
+
+
+def _split(line: str) -> list[str]:
+    """The cells of a line of markdown, as GitHub reads it: a bar after a backslash is no border."""
+    assert line.startswith("| ") and line.endswith(" |")
+    return [cell.replace("\\|", "|") for cell in re.split(r"(?<!\\) \| ", line[2:-2])]
+
+
+@given(
+    st.lists(st.text(st.sampled_from("ab北|_*: "), min_size=1).map(lambda text: f"x{text}y"), min_size=1, max_size=3)
+)
+def test_a_bar_in_a_parameter_is_no_border(differs: list[str]) -> None:
+    others = [OtherSettings("ssmi", "0a1b2c3d", differs, [3], {"test": 0.25})]
+    page = markdown(_table([_row("ssmi")], others=others), figures={})
+    header, rule, line = page.partition("## Other settings\n\n")[2].splitlines()
+    assert _split(line) == ["ssmi", "0a1b2c3d", "1", "-", "25.00", "; ".join(differs)]
+    assert len(_split(header)) == len(_split(rule)) == 6
+    assert _split(rule) == ["---", "---", "---:", "---:", "---:", "---"]
+
+
+@pytest.mark.parametrize(
+    ("gains", "shown"),
+    [
+        (_gain(0.01234, -0.5), ["+1.23", "-50.00"]),
+        (_gain(0.0, 0.0), ["+0.00", "+0.00"]),
+        (_gain(0.1, 0.2, Interval(-0.005, 0.3, 0.04, told_apart=False)), ["+10.00 [-0.50, +30.00]", "+20.00 [-0.50, +30.00]"]),
+        ({"bert-crf": Gain({"dev": 0.1}, {"dev": None})}, ["+10.00", "-"]),
+        ({}, ["-", "-"]),
+    ],
+)  # fmt: skip
+def test_a_gain_over_the_baseline(gains: dict[str, Gain], shown: list[str]) -> None:
+    header, ((*_, dev, test),) = cells(_table([_row("ssmi", gains=gains)]))
+    assert [dev, test] == shown
+    assert header[-2:] == ["dev Δ BERT-CRF", "test Δ BERT-CRF"]
+    _, ((*_, own_dev, own_test),) = cells(_table([_row("bert-crf", gains=gains)]))
+    assert [own_dev, own_test] == ["-", "-"]  # of the baseline itself
+
+
+def test_a_deviation_stands_beside_the_mean_of_several_seeds() -> None:
+    header, (single, several) = cells(_table([_row("ssmi"), _row("no-can", n_runs=2, std=0.0125)]))
+    named = [dict(zip(header, row, strict=True)) for row in (single, several)]
+    assert [row["test F1"] for row in named] == ["50.00", "50.00 ± 1.25"]
+    assert [row["seeds"] for row in named] == ["1", "2"]
+
+
+def test_the_note_says_which_encoder_and_which_seeds() -> None:
+    rows = [_row("ssmi")]
+    assert note(_table(rows)) == (
+        "Data set tiny, encoder bert; seed 3; dev picks the epoch. Made by `ssmi-cli ablate`."
+    )
+    encoder = {"name": "hub/bert", "revision": "abc123"}
+    said = note(_table(rows, encoder=encoder, seeds=(3, 4)))
+    assert "encoder hub/bert at abc123; mean ± sample standard deviation over seeds 3, 4;" in said
+
+
+def test_the_note_says_where_an_interval_is_missing_and_why() -> None:
+    known = Interval(0.1, 0.2, 0.0, told_apart=True)
+    rows = [_row("bert-crf", gains=_gain(0, 0)), _row("ssmi", gains=_gain(0.1, 0.1, known)), _row("no-can", gains=_gain(0, 0))]  # fmt: skip
+    said = note(_table(rows))
+    assert "95 % interval (paired bootstrap over sentences, 2,000 resamples" in said
+    assert "No interval for no-can: a run of it or of bert-crf kept no counts" in said
+    assert "No interval" not in note(_table(rows[:2]))
+    assert "bootstrap" not in note(_table(rows[:1]))  # there is no gain to speak of
+
+
+def test_other_settings_show_what_they_have() -> None:
+    others = [
+        OtherSettings("ssmi", "a", [], [1, 2], {"dev": 0.5, "test": 0.75}),
+        OtherSettings("ssmi", "b", [], [], {}),
+    ]
+    _, rows = other_cells(_table([_row("ssmi")], others=others))
+    assert rows == [["ssmi", "a", "2", "50.00", "75.00", ""], ["ssmi", "b", "0", "-", "-", ""]]
+
+
+def test_figures_stand_between_the_note_and_other_settings() -> None:
+    others = [OtherSettings("ssmi", "a", ["x"], [1], {})]
+    page = markdown(_table([_row("ssmi")], others=others), figures={"F1": "f1.svg", "Epochs": "curves.svg"})
+    places = [page.index(part) for part in ("Made by", "![F1](f1.svg)", "![Epochs](curves.svg)", "## Other settings")]
+    assert places == sorted(places)
+    assert page.endswith("\n") and "\n\n\n" not in page

@@ -1,0 +1,162 @@
+"""Which runs are compared, and on what, without training any: folders that hold what a finished run leaves."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.evaluation.comparison import compare_runs, runs_in
+from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.runs import counts_file, json_files
+from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+
+Sentences = Sequence[Mapping[str, tuple[int, int, int]]]
+BETTER: Sentences = [{"LOC": (2, 2, 2)}, {"PER": (1, 1, 0)}, {}]
+WORSE: Sentences = [{"LOC": (2, 1, 1)}, {"PER": (1, 1, 0)}, {"ORG": (0, 1, 0)}]
+
+
+@pytest.fixture
+def manifest(built_once: Any) -> Path:
+    path: Path = built_once.root / "artifacts" / "shards" / "tiny" / "manifest.json"
+    return path
+
+
+def _leave_run(
+    folder: Path, manifest: Path | None = None, *, counts: Mapping[str, Sentences] | None = None, **fingerprint: object
+) -> Path:
+    """A finished run as far as comparing reads it."""
+    checkpoint = folder / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    metadata = CheckpointMetadata(
+        shards="s",
+        vocabulary_digest="v",
+        encoder_digest="e",
+        n_parameters=1,
+        best_epoch=1,
+        fingerprint={name.replace("__", "."): value for name, value in fingerprint.items()},
+    )
+    json_files.write(checkpoint / "checkpoint.json", metadata)
+    if manifest is not None:
+        (checkpoint / "shards").mkdir()
+        shutil.copy(manifest, checkpoint / "shards")
+    (folder / "metrics.json").write_text("{}", encoding="utf-8")
+    for split, sentences in (counts or {}).items():
+        path = counts_file.path_of(folder, split)
+        path.parent.mkdir(exist_ok=True)
+        of_each = [{label: Counts(*three) for label, three in sentence.items()} for sentence in sentences]
+        counts_file.write(path, Counted([f"{number}" for number in range(len(sentences))], of_each))
+    return folder
+
+
+# --- runs of a folder -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_its_own_and_a_folder_holds_one_of_each_seed(tmp_path: Path) -> None:
+    nine, ten = (_leave_run(tmp_path / "a" / name, train__seed=seed) for name, seed in (("x", 9), ("b", 10)))
+    assert runs_in(nine) == {9: nine}
+    assert list(runs_in(tmp_path / "a").items()) == [(9, nine), (10, ten)]  # by seed, not by name
+    without = _leave_run(tmp_path / "without", model__can=True)
+    assert runs_in(without) == {0: without}
+
+
+def test_the_folder_of_a_configuration_leads_to_its_only_settings(tmp_path: Path) -> None:
+    run = _leave_run(tmp_path / "ssmi" / "0a1b" / "13", train__seed=13)
+    (tmp_path / "ssmi" / "empty").mkdir()
+    (tmp_path / "ssmi" / "notes.txt").write_text("", encoding="utf-8")
+    assert runs_in(tmp_path / "ssmi") == {13: run}
+    _leave_run(tmp_path / "ssmi" / "2c3d" / "13", train__seed=13)
+    with pytest.raises(ParameterError) as refused:
+        runs_in(tmp_path / "ssmi")
+    assert refused.value.message == f"{tmp_path / 'ssmi'}: runs of 2 settings: 0a1b, 2c3d"
+    assert "params.json" in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("other", "differing"),
+    [
+        ({"train__seed": 13, "model__can": True}, "nothing"),
+        ({"train__seed": 14, "model__can": False}, "model.can, train.seed"),
+        ({"train__seed": 13}, "model.can"),
+    ],
+)
+def test_runs_that_are_not_one_system(tmp_path: Path, other: dict[str, object], differing: str) -> None:
+    _leave_run(tmp_path / "one", train__seed=13, model__can=True)
+    _leave_run(tmp_path / "two", **other)
+    with pytest.raises(ParameterError) as refused:
+        runs_in(tmp_path)
+    assert refused.value.message == (
+        f"{tmp_path}: one and two are not one system with two seeds (differing: {differing})"
+    )
+
+
+def test_where_there_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "empty" / "inner").mkdir(parents=True)
+    with pytest.raises(MissingResourceError, match=r"empty: no run in it"):
+        runs_in(tmp_path / "empty")
+    with pytest.raises(MissingResourceError, match=r"nowhere: no such folder"):
+        runs_in(tmp_path / "nowhere")
+    (tmp_path / "half" / "checkpoint").mkdir(parents=True)
+    with pytest.raises(MissingResourceError, match=r"half/checkpoint: no checkpoint"):
+        runs_in(tmp_path / "half")
+
+
+# --- comparing --------------------------------------------------------------------------------------------------------
+
+
+def _f1(sentences: Sentences, labels: Sequence[str]) -> float:
+    counts = [sentence[label] for sentence in sentences for label in labels if label in sentence]
+    size = sum(gold + predicted for gold, predicted, _ in counts)
+    return 2 * sum(correct for _, _, correct in counts) / size if size else 0.0
+
+
+def test_each_figure_is_counted_from_what_the_runs_kept(tmp_path: Path, manifest: Path) -> None:
+    for seed, counts in ((1, BETTER), (2, WORSE)):
+        _leave_run(tmp_path / "two" / str(seed), manifest, counts={"dev": counts}, train__seed=seed)
+    base = _leave_run(tmp_path / "base", manifest, counts={"dev": WORSE}, train__seed=7, model__can=False)
+    found = compare_runs(tmp_path / "two", base, n_resamples=200)
+    assert (found.split, found.n_sentences, found.n_resamples, found.level) == ("dev", 3, 200, 0.95)
+    assert (found.seeds, found.base_seeds) == ((1, 2), (7,))
+    assert list(found.by_type) == ["LOC", "ORG", "PER"]
+    for labels, one in (
+        (["LOC", "ORG", "PER"], found.overall),
+        *(([name], one) for name, one in found.by_type.items()),
+    ):
+        f1 = (_f1(BETTER, labels) + _f1(WORSE, labels)) / 2
+        assert (one.f1, one.base_f1) == (pytest.approx(f1), pytest.approx(_f1(WORSE, labels)))
+        assert one.gain == pytest.approx(one.f1 - one.base_f1)
+    body = found.to_json()
+    assert (body["seeds"], body["base_seeds"], body["n_sentences"]) == ([1, 2], [7], 3)
+    assert body["overall"]["f1"] == found.overall.f1 and list(body["by_type"]) == ["LOC", "ORG", "PER"]
+
+
+def test_runs_on_other_sentences_are_refused_by_the_first_that_differs(tmp_path: Path, manifest: Path) -> None:
+    one = _leave_run(tmp_path / "s" / "1", manifest, counts={"dev": BETTER}, train__seed=1)
+    fewer = _leave_run(tmp_path / "fewer", manifest, counts={"dev": BETTER[:2]}, train__seed=1)
+    with pytest.raises(StaleArtifactError) as refused:
+        compare_runs(one, fewer)
+    assert refused.value.message == (
+        f"{one} and {fewer} were scored on different sentences of dev: number 3 is not the same in text and gold"
+        " entities (3 and 2 sentences)"
+    )
+    _leave_run(tmp_path / "s" / "2", manifest, counts={"dev": BETTER[:2]}, train__seed=2)
+    with pytest.raises(StaleArtifactError, match=r"one run of .* and another were scored on different sentences"):
+        compare_runs(tmp_path / "s", one)
+
+
+def test_without_counts_a_run_must_be_tagged_and_needs_its_project(
+    tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    one = _leave_run(tmp_path / "one", manifest, counts={"dev": BETTER}, train__seed=1)
+    with pytest.raises(MissingResourceError, match="one: no project above it"):
+        compare_runs(one, one, split="test")
+    project = tmp_path / "project"
+    project.mkdir()
+    with pytest.raises(MissingResourceError, match=r"project/artifacts/shards/tiny: not built"):
+        compare_runs(one, one, split="test", project=project)

@@ -1,0 +1,140 @@
+"""Bytes become the lines that plain Python would give, and what is not text is refused before it is read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError
+from ssmi.predict.text_decoding import HEAD, Source, check_encoding
+
+ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+MARKS = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+characters = st.sampled_from(["北", "京", "\u2028", "\x85", "\r", "\n", "\x0b", "Ċ", "ਊ", "𠮷", "a", "\t", "\ue000"])
+texts = st.lists(characters, max_size=40).map("".join)
+
+
+def _source(data: bytes, encoding: str | None = None, **options: object) -> Source:
+    return Source(io.BytesIO(data), name="a.txt", encoding=encoding, **options)  # type: ignore[arg-type]
+
+
+def _refused(data: bytes, encoding: str | None = None) -> InputDataError:
+    with pytest.raises(InputDataError) as caught:
+        list(_source(data, encoding).lines())
+    return caught.value
+
+
+@given(text=texts, encoding=st.sampled_from(ENCODINGS), packed=st.booleans())
+@example(text="\n\n", encoding="utf-16-be", packed=False)
+@example(text="Ċ\nਊ", encoding="utf-16-le", packed=True)
+def test_only_a_line_feed_ends_a_line(text: str, encoding: str, packed: bool) -> None:
+    data = text.encode(encoding)
+    source = _source(gzip.compress(data) if packed else data, encoding)
+    lines = list(source.lines())
+    pieces = text.split("\n")
+    expected = [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
+    assert [line for _, line in lines] == expected
+    assert [number for number, _ in lines] == list(range(1, len(expected) + 1))
+
+
+@given(text=texts, encoding=st.sampled_from(sorted(MARKS)), packed=st.booleans())
+def test_a_mark_is_no_part_of_the_text_and_every_byte_is_told(text: str, encoding: str, packed: bool) -> None:
+    data = MARKS[encoding] + text.encode(encoding)
+    given_bytes = gzip.compress(data) if packed else data
+    told: list[int] = []
+    source = _source(given_bytes, advance=told.append)
+    assert source.encoding == encoding
+    assert "".join(line for _, line in source.lines()) == text
+    assert source.beginning() == text[: len(source.beginning())]
+    if packed or text:
+        assert sum(told) == len(given_bytes)
+
+
+def test_the_beginning_ends_before_a_character_that_is_cut_in_two() -> None:
+    source = _source("北".encode() * HEAD)
+    assert source.beginning() == "北" * (HEAD // 3)
+    assert sum(len(line) for _, line in source.lines()) == HEAD  # looking took nothing away
+
+
+def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, "北京\n".encode())
+    with os.fdopen(reading, "rb") as stream:
+        lines: Iterator[tuple[int, str]] = Source(stream, name="-").lines()
+        closing = threading.Timer(60, os.close, [writing])  # lest a fault hang the tests
+        closing.start()
+        assert next(lines) == (1, "北京\n")
+        closing.cancel()
+        os.write(writing, "上海".encode())
+        os.close(writing)
+        assert list(lines) == [(2, "上海")]
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "message"),
+    [
+        ("北\n京".encode()[:-1], None, "a.txt:2: byte 4 (0xe4) is not UTF-8: unexpected end of data"),
+        ("北\n".encode("gbk") + b"\xff", "gbk", "a.txt:2: byte 3 (0xff) is not GBK: incomplete multibyte sequence"),
+        (b"\xef\xbb\xbf\xff", None, "a.txt:1: byte 3 (0xff) is not UTF-8: invalid start byte"),
+        (b"\xff\xfe\x00\xd8", None, "a.txt:1: byte 2 (0x00) is not UTF-16-LE: unexpected end of data"),
+    ],
+)
+def test_a_wrong_byte_is_named_with_its_offset_in_the_file(data: bytes, encoding: str | None, message: str) -> None:
+    error = _refused(data, encoding)
+    assert error.message == message
+    assert "--encoding" in error.next_step and "--errors replace" in error.next_step
+    assert "\ufffd" in "".join(line for _, line in _source(data, encoding).lines("replace"))
+
+
+@pytest.mark.parametrize("kept", [3, 15, -9, -4, -1])
+def test_gzip_that_is_cut_off(kept: int) -> None:
+    packed = gzip.compress(os.urandom(3 * HEAD).hex().encode())
+    error = _refused(packed[:kept])
+    assert error.message.startswith("a.txt: damaged, or not all of a gzip file (")
+    assert error.next_step == "bring it over again"
+
+
+def test_gzip_whose_checksum_is_wrong() -> None:
+    packed = bytearray(gzip.compress("北京\n".encode() * 4_000))
+    packed[-6] ^= 1
+    assert "damaged" in _refused(bytes(packed)).message
+
+
+@pytest.mark.parametrize(
+    ("magic", "what", "next_step"),
+    [
+        (b"\xfd7zXZ\x00", "packed with xz", "unpack it first"),
+        (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
+        (b"Rar!\x1a\x07", "a RAR archive", "unpack it first"),
+        (b"\x89PNG\r\n", "a picture", "name files of text"),
+        (b"\xff\xd8\xff\xe0", "a picture", "name files of text"),
+    ],
+)
+def test_a_file_of_another_kind_is_named(magic: bytes, what: str, next_step: str) -> None:
+    error = _refused(magic + bytes(60), "latin-1")
+    assert error.message == f"a.txt: {what}, not text" and error.next_step.startswith(next_step)
+
+
+@pytest.mark.parametrize(("nuls", "length", "text"), [(2, 4, True), (3, 40, False), (4, 64, True), (5, 64, False)])
+def test_a_few_nuls_are_text_and_many_are_not(nuls: int, length: int, text: bool) -> None:
+    data = b"a" * (length - nuls) + bytes(nuls)
+    if text:
+        assert list(_source(data).lines()) == [(1, data.decode())]
+    else:
+        assert "full of NUL bytes, not text in utf-8" in _refused(data).message
+
+
+def test_names_of_encodings() -> None:
+    assert [check_encoding(name) for name in ("UTF8", "utf-8-sig", "GBK", "U16")] == ["utf-8", "utf-8", "gbk", "utf-16"]
+    with pytest.raises(ParameterError) as refused:
+        check_encoding("rot13")
+    assert refused.value.message == "encoding 'rot13': not one of text that is known here"
+    assert _refused(b"a", "utf-32").next_step.startswith("--encoding utf-32-le ")
+    assert _source("\ufeff北".encode("utf-16-be"), "utf-16").encoding == "utf-16-be"  # the mark says which

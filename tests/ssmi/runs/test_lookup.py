@@ -1,0 +1,128 @@
+"""Which run and which data set are meant, without anything heavy and without a trained network."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ssmi.model.runs.files import CHECKPOINT_FORMAT
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest, StageReport
+from ssmi.pipeline.contract.progress import Advance
+from ssmi.runs.lookup import find_run, nearest_project, note_if_unfinished, run_and_dataset, trained_on
+from ssmi.workspace import Workspace
+
+
+class Notes:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        yield lambda n: None
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "params.yaml").write_text("datasets: [one, two]\n", encoding="utf-8")
+    return Workspace(root)
+
+
+def _leave_run(folder: Path, *, dataset: str | None = None, format: int = CHECKPOINT_FORMAT) -> Path:
+    """What lookups read of a run: the format of its checkpoint, and its shards' manifest where it keeps one."""
+    checkpoint = folder / "checkpoint"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "checkpoint.json").write_text(json.dumps({"format": format}), encoding="utf-8")
+    if dataset is not None:
+        (checkpoint / "shards").mkdir()
+        report = StageReport(0, 0, statistics={})
+        manifests.save(Manifest("shards", dataset, {}, {}, report, {}, version=1), checkpoint / "shards")
+    return folder
+
+
+def test_a_named_run_or_that_of_a_data_set(workspace: Workspace, tmp_path: Path) -> None:
+    own, first, second = (
+        _leave_run(folder)
+        for folder in (tmp_path / "own", workspace.root / "artifacts/train/one", workspace.root / "artifacts/train/two")
+    )
+    assert find_run(workspace, run=own, dataset=None) == own
+    assert find_run(workspace, run=None, dataset=None) == first
+    assert find_run(workspace, run=None, dataset="two") == second
+    with pytest.raises(ParameterError) as refused:
+        find_run(workspace, run=own, dataset="two")
+    assert refused.value.message == f"{own} is named, and the run of two"
+    with pytest.raises(MissingResourceError, match=r"artifacts/train/three: no such folder"):
+        find_run(workspace, run=None, dataset="three")
+
+
+def test_a_run_is_scored_on_what_it_was_trained_on_unless_said_otherwise(workspace: Workspace, tmp_path: Path) -> None:
+    own = _leave_run(tmp_path / "own", dataset="later")
+    assert trained_on(own) == "later"
+    assert run_and_dataset(workspace, run=own, dataset=None) == (own, "later")
+    assert run_and_dataset(workspace, run=own, dataset="two") == (own, "two")
+    silent = _leave_run(tmp_path / "silent")
+    assert trained_on(silent) is None
+    assert run_and_dataset(workspace, run=silent, dataset=None) == (silent, "one")
+    first = _leave_run(workspace.paths.run("one"), dataset="one")
+    assert run_and_dataset(workspace, run=None, dataset=None) == (first, "one")
+
+
+def test_what_is_no_run(workspace: Workspace, tmp_path: Path) -> None:
+    missing, empty = tmp_path / "missing", tmp_path / "empty"
+    empty.mkdir()
+    assert trained_on(missing) is None
+    for folder, said in ((missing, f"{missing}: no such folder, so no checkpoint"), (empty, f"{empty}/checkpoint: no")):
+        with pytest.raises(MissingResourceError) as refused:
+            run_and_dataset(workspace, run=folder, dataset=None)
+        assert refused.value.message.startswith(said)
+    old = _leave_run(tmp_path / "old", dataset="one", format=CHECKPOINT_FORMAT - 1)
+    (old / "checkpoint" / "shards" / "manifest.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match="a run of another version of ssmi"):  # not: of another schema
+        trained_on(old)
+
+
+def test_the_project_of_a_run_is_above_it_else_above_the_working_folder(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    inside = _leave_run(workspace.root / "artifacts" / "train" / "one")
+    monkeypatch.chdir(elsewhere)
+    assert nearest_project(inside) == workspace.root
+    (elsewhere / "link").symlink_to(inside)
+    assert nearest_project(Path("link")) == workspace.root  # above where it leads
+    outside = _leave_run(tmp_path / "outside")
+    with pytest.raises(MissingResourceError) as refused:
+        nearest_project(outside)
+    assert refused.value.message == f"{outside}: no project above it holds the features it was trained on"
+    assert "ssmi-cli export" in refused.value.next_step
+    monkeypatch.chdir(inside)
+    assert nearest_project(outside) == workspace.root
+
+
+def test_an_unfinished_run_is_told_once_it_is_used(tmp_path: Path) -> None:
+    run, reporter = _leave_run(tmp_path / "run"), Notes()
+    note_if_unfinished(run, reporter)
+    (run / "metrics.json").write_text("{}", encoding="utf-8")
+    note_if_unfinished(run, reporter)
+    assert reporter.notes == [f"{run}: an unfinished run (no metrics.json); these are its best weights so far"]
+
+
+def test_looking_loads_nothing_heavy() -> None:
+    code = "import sys, ssmi.runs.lookup; print({'torch', 'transformers', 'polars', 'duckdb'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

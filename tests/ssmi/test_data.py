@@ -1,0 +1,139 @@
+"""Data sets, vectors and encoders through the application: names, fetching what is at hand, checking, converting."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi import data
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+from ssmi.workspace import Workspace
+
+
+@pytest.fixture
+def no_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSMI_DATA", raising=False)
+
+
+def test_names_are_the_listed_ones_and_a_persons_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSMI_DATA", raising=False)
+    listed = data.dataset_names(tmp_path)
+    assert {"sample", "resume", "weibo", "msra"} <= listed
+    for folder in ("root/data/病历", "root/data/.hidden", "home/all/claims"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "root/data/notes.txt").write_text("", encoding="utf-8")
+    assert data.dataset_names(tmp_path / "root") == listed | {"病历"}
+    monkeypatch.setenv("SSMI_DATA", "~/all")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert data.dataset_names(tmp_path / "root") == listed | {"病历", "claims"}
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path / "nowhere"))
+    assert data.dataset_names(tmp_path / "root") == listed | {"病历"}
+
+
+@pytest.mark.usefixtures("no_data_folder")
+def test_what_lies_in_the_project_is_fetched_from_there(pristine_project: Any) -> None:
+    root = pristine_project.root
+    tiny = data.fetch("tiny", root=root)
+    assert (tiny.kind, dict(tiny.files)) == (
+        "dataset",
+        {split: root / "data" / "tiny" / f"{split}.bmes" for split in ("train", "dev", "test")},
+    )
+    encoder = data.fetch("./encoder", root=root)
+    assert (encoder.kind, dict(encoder.files)) == ("encoder", {"encoder": root / "encoder"})
+    with pytest.raises(MissingResourceError, match=r"\./nowhere"):
+        data.fetch("./nowhere", root=root)
+    sample = data.fetch("sample", root=root)
+    assert sorted(sample.files) == ["dev", "test", "train"] and all(path.is_file() for path in sample.files.values())
+
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+
+def _check(project: Any, dataset: str | None = None, **options: str | None) -> data.DatasetReport:
+    return data.check(Workspace(project.root), dataset, **{"encoding": None, "offsets": None, **options})
+
+
+def _in_gb18030(project: Any, name: str) -> Path:
+    """The raw files of ``tiny`` once more, in GB18030."""
+    folder: Path = project.root / "data" / name
+    folder.mkdir()
+    for split in ("train", "dev", "test"):
+        text = project.raw(split).read_text(encoding="utf-8")
+        (folder / f"{split}.bmes").write_bytes(text.encode("gb18030"))
+    return folder
+
+
+@pytest.mark.usefixtures("no_data_folder")
+@pytest.mark.parametrize("said", ["as an option", "in dataset.yaml"])
+def test_another_encoding_changes_nothing_that_is_found(fresh_project: Any, said: str) -> None:
+    """The lines of the user dictionary are counted in the same characters."""
+    (fresh_project.root / "words.txt").write_text("只有测试集见过 1000000\n", encoding="utf-8")
+    fresh_project.set("segment", user_dict="words.txt")
+    folder = _in_gb18030(fresh_project, "other")
+    if said == "in dataset.yaml":
+        (folder / "dataset.yaml").write_text("encoding: gb18030\n", encoding="utf-8")
+    found = _check(fresh_project, "other", encoding="gb18030" if said == "as an option" else None)
+    expected = _check(fresh_project)
+    assert found.check.splits == expected.check.splits
+    assert found.user_dictionary == expected.user_dictionary
+    assert expected.user_dictionary is not None
+    assert [(use.word, use.segments, use.sentences) for use in expected.user_dictionary] == [("只有测试集见过", 1, 1)]
+
+
+@pytest.mark.usefixtures("no_data_folder")
+def test_a_wrong_encoding_and_unknown_options_are_refused(fresh_project: Any) -> None:
+    _in_gb18030(fresh_project, "other")
+    with pytest.raises(InputDataError, match=r"train\.bmes:1: "):
+        _check(fresh_project, "other")
+    with pytest.raises(ParameterError) as refused:
+        _check(fresh_project, "other", encoding="klingon", offsets="bytes")
+    assert refused.value.message.startswith("options: encoding: encoding 'klingon' is not known")
+    assert "; offsets: " in refused.value.message
+
+
+@pytest.mark.usefixtures("no_data_folder")
+def test_a_report_as_json_is_what_was_seen(built_once: Any) -> None:
+    report = _check(built_once)
+    body = json.loads(json.dumps(report.to_json(), default=str))
+    assert body["encoder"]["name"] == "encoder"
+    assert body["user_dictionary"] is None and isinstance(body["notes"], list)
+    assert {split: one["sentences"] for split, one in body["splits"].items()} == {"train": 60, "dev": 12, "test": 12}
+
+
+# --- convert ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_map_of_types_is_given_or_read_from_a_file(tmp_path: Path) -> None:
+    source = tmp_path / "a.bmes"
+    source.write_text("王 S-NAME\n在 O\n北 B-LOC\n京 E-LOC\n", encoding="utf-8")
+    mapping = tmp_path / "map.yaml"
+    mapping.write_text("NAME: PER\n", encoding="utf-8")
+    written = []
+    for number, tag_map in enumerate((mapping, {"NAME": "PER"})):
+        target = tmp_path / f"{number}.jsonl"
+        report = data.convert_file(source, target, to="jsonl", tag_map=tag_map)
+        assert report.n_sentences == 1 and report.n_entities == 1
+        written.append(target.read_bytes())
+    assert written[0] == written[1]
+    (row,) = map(json.loads, written[0].splitlines())
+    assert "PER" in json.dumps(row) and "LOC" not in json.dumps(row)
+
+
+def test_what_is_not_known_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    source, target = tmp_path / "a.bmes", tmp_path / "b.jsonl"
+    source.write_text("王 S-NAME\n", encoding="utf-8")
+    for options, said in (
+        ({"offsets": "bytes"}, "options: offsets: "),
+        ({"encoding": "klingon"}, "options: encoding: encoding 'klingon' is not known"),
+        ({"labels": []}, "options: labels: "),
+        ({"tag_map": {"NAME": " "}}, "options: tag_map.NAME: "),
+    ):
+        with pytest.raises(ParameterError) as refused:
+            data.convert_file(source, target, to="jsonl", **options)
+        assert refused.value.message.startswith(said), options
+    with pytest.raises(ParameterError, match="jsonx"):
+        data.convert_file(source, target, to="jsonx")
+    assert not target.exists()

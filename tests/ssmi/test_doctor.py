@@ -1,0 +1,70 @@
+"""What a bug report says: the versions that run, where the code is from, the project and what is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+from ssmi.doctor import LIBRARIES, diagnose
+
+
+def test_versions_are_those_that_run(tmp_path: Path) -> None:
+    found = diagnose(tmp_path)
+    assert found.python == platform.python_version() and found.cpu_cores == os.cpu_count()
+    assert list(found.libraries) == list(LIBRARIES)
+    assert found.libraries["torch"] == metadata.version("torch")
+
+
+def test_every_package_is_found_wherever_it_is_asked(tmp_path: Path) -> None:
+    """The import name is ``ssmi.pipeline``: a module ``pipeline`` beside the caller is somebody else's."""
+    (tmp_path / "pipeline.py").write_text("", encoding="utf-8")
+    (tmp_path / "model.py").write_text("", encoding="utf-8")
+    code = "from pathlib import Path; from ssmi.doctor import diagnose; print(dict(diagnose(Path()).packages))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(ssmi.__file__).parents[1])])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    home = Path(ssmi.__file__).parent
+    assert done.stdout.strip() == str(
+        {
+            "ssmi": str(home / "__init__.py"),
+            **{f"ssmi.{name}": str(home / name / "__init__.py") for name in ("pipeline", "model", "cli")},
+        }
+    )
+
+
+def test_a_project_and_its_encoder(pristine_project: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path))
+    below = pristine_project.root / "data" / "tiny"
+    found = diagnose(below)
+    assert found.project == pristine_project.root
+    assert found.encoder.startswith("encoder: bert, 2 layers of width 32")
+    assert (found.cache, found.data_folder) == (tmp_path / "cache", str(tmp_path))
+    assert {"sample"} <= {asset.name for asset in found.assets if asset.available}
+    (own,) = [asset for asset in found.assets if asset.name == "tiny"]
+    assert own.kind == "dataset" and own.available
+    not_upward = diagnose(below, upward=False)
+    assert not_upward.project is None and not_upward.encoder == f"no params.yaml in {below}"
+
+
+def test_a_project_that_is_broken_is_still_diagnosed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSMI_DATA", raising=False)
+    (tmp_path / "params.yaml").write_text("encoder: {nam: x}\n", encoding="utf-8")
+    found = diagnose(tmp_path)
+    assert found.project == tmp_path.resolve() and found.data_folder is None
+    assert "encoder.nam: unknown key, did you mean 'name'?" in found.encoder
+    (tmp_path / "params.yaml").write_text("encoder: {name: ./nowhere}\n", encoding="utf-8")
+    assert diagnose(tmp_path).encoder.startswith("./nowhere: ")

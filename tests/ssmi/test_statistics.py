@@ -1,0 +1,81 @@
+"""Answers of queries as rows and as frames: column names that come twice, types, what DuckDB alone knows."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+
+import polars as pl
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ssmi import statistics
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.statistics import Statistics
+from ssmi.workspace import Workspace
+
+
+@given(st.lists(st.sampled_from(["n", "n_2", "n_2_2", "n_3", "词", ""]), max_size=9))
+@example(["n", "n", "n_2"])
+@example(["n_2", "n", "n"])
+def test_each_column_gets_a_name_of_its_own(columns: list[str]) -> None:
+    distinct = Statistics(tuple(columns), ("INTEGER",) * len(columns), []).distinct_columns
+    assert len(set(distinct)) == len(distinct) == len(columns)
+    for index, (name, given_name) in enumerate(zip(distinct, columns, strict=True)):
+        assert name.startswith(given_name)
+        if given_name not in columns[:index]:
+            assert name == given_name  # a first one keeps its name, also from a repeated one that would take it
+
+
+def test_a_frame_has_the_types_that_the_query_says() -> None:
+    kinds = ("BIGINT", "INTEGER", "DOUBLE", "FLOAT", "VARCHAR", "BOOLEAN")
+    frame = Statistics(tuple("abcdef"), kinds, []).pl()
+    assert frame.schema == dict(
+        zip("abcdef", (pl.Int64, pl.Int32, pl.Float64, pl.Float32, pl.String, pl.Boolean), strict=True)
+    )
+    assert frame.shape == (0, 6)
+    late = [(None,)] * 2_000 + [([1, 2],)]
+    assert Statistics(("x",), ("INTEGER[]",), late).pl()["x"].to_list()[-1] == [
+        1,
+        2,
+    ]  # its type is seen in the last row
+
+
+@pytest.fixture
+def workspace(built_once: object) -> Workspace:
+    return Workspace(built_once.root)  # type: ignore[attr-defined]
+
+
+def test_a_query_comes_back_with_its_values(workspace: Workspace) -> None:
+    query = (
+        "SELECT 1::BIGINT AS n, 2.5::DOUBLE AS n, '北京' AS word, DATE '2020-02-29' AS day,"
+        " 1.10::DECIMAL(4,2) AS price, {'a': 1} AS both, NULL::BOOLEAN AS flag"
+    )
+    found = statistics.sql(workspace, query, dataset=None, limit=None)
+    day, price = datetime.date(2020, 2, 29), decimal.Decimal("1.10")
+    assert list(found.rows) == [(1, 2.5, "北京", day, price, {"a": 1}, None)]
+    assert found.pl().to_dicts() == [
+        {"n": 1, "n_2": 2.5, "word": "北京", "day": day, "price": price, "both": {"a": 1}, "flag": None}
+    ]
+    assert found.pl().schema["flag"] == pl.Boolean
+
+
+@pytest.mark.parametrize(("limit", "left_out"), [(None, 0), (10, 0), (9, 1), (1, 9)])
+def test_rows_beyond_the_limit_are_counted(workspace: Workspace, limit: int | None, left_out: int) -> None:
+    found = statistics.sql(workspace, "SELECT i FROM range(10) r(i) ORDER BY i", dataset="tiny", limit=limit)
+    assert [row[0] for row in found.rows] == list(range(10 - left_out))
+    assert found.n_left_out == left_out
+
+
+def test_a_report_is_its_query(workspace: Workspace) -> None:
+    for report in statistics.list_reports():
+        named = statistics.report(workspace, report.name, dataset=None, limit=5)
+        assert named == statistics.sql(workspace, report.sql, dataset="tiny", limit=5)
+        assert named.rows, report.name
+    with pytest.raises(ParameterError, match="did you mean 'coverage'"):
+        statistics.report(workspace, "coverege", dataset=None, limit=None)
+    with pytest.raises(ParameterError, match="did you mean 'coverage'"):
+        statistics.shell_script(workspace, "coverege", dataset=None)
+    with pytest.raises(MissingResourceError):
+        statistics.shell_script(workspace, "coverage", dataset="weibo")

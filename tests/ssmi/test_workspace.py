@@ -1,0 +1,69 @@
+"""A project is found from anywhere inside it, and its parameters are the file's with changes on top."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.workspace import Workspace, find_root
+
+
+def _project(folder: Path, text: str = "datasets: [one, two]\n") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    return folder.resolve()
+
+
+def test_the_nearest_folder_upward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outer, inner = _project(tmp_path / "outer"), _project(tmp_path / "outer" / "a" / "inner")
+    deep = inner / "data" / "x"
+    deep.mkdir(parents=True)
+    assert find_root(deep) == find_root(inner) == find_root(inner, upward=False) == inner
+    assert find_root(inner.parent) == outer
+    monkeypatch.chdir(deep)
+    assert find_root(Path()) == find_root(Path("../..")) == inner
+    linked = tmp_path / "link"
+    linked.symlink_to(deep)
+    assert find_root(linked) == inner  # above where the link leads, not above the link
+
+
+def test_a_folder_of_that_name_is_no_project(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").mkdir()
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    for upward, said in ((True, f"no params.yaml in {inner} or above it"), (False, f"no params.yaml in {inner}")):
+        with pytest.raises(MissingResourceError) as refused:
+            find_root(inner, upward=upward)
+        assert refused.value.message == said
+        assert refused.value.next_step == "run inside a project folder, or pass --project FOLDER"
+
+
+def test_later_changes_go_over_earlier_ones_and_the_device_over_all(tmp_path: Path) -> None:
+    workspace = Workspace(_project(tmp_path, "datasets: [one, two]\ntrain: {epochs: 5, device: cpu}\n"))
+    assert (workspace.params().train.epochs, workspace.params().train.device) == (5, "cpu")
+    changes = (f"train.epochs={n}" for n in (6, 7))  # an iterator is read once
+    assert workspace.params(changes).train.epochs == 7
+    params = workspace.params(["train.device=cuda:1", "train.epochs=8"], device="cuda:0")
+    assert (params.train.device, params.train.epochs) == ("cuda:0", 8)
+    assert workspace.params().train.epochs == 5  # nothing is kept, nothing is written
+    with pytest.raises(ParameterError) as refused:
+        workspace.params(["train.epochs=0", "train.epoch=1"], device="abacus")
+    assert all(name in refused.value.message for name in ("train.epochs", "train.epoch:", "train.device"))
+
+
+def test_the_data_set_that_is_meant(tmp_path: Path) -> None:
+    workspace = Workspace(_project(tmp_path))
+    assert workspace.dataset(None) == workspace.dataset("") == "one"
+    assert workspace.dataset("three") == "three"
+    (tmp_path / "params.yaml").unlink()
+    assert workspace.dataset("three") == "three"  # params.yaml is read only where it is needed
+    with pytest.raises(ParameterError, match="cannot be read"):
+        workspace.dataset(None)
+
+
+def test_a_workspace_is_silent_unless_it_is_given_a_reporter(tmp_path: Path) -> None:
+    assert isinstance(Workspace(tmp_path).reporter, Silent)
+    assert Workspace(tmp_path).paths.params == tmp_path / "params.yaml"
