@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.lexicon.word_vectors import open_vectors
 
-WORD = st.text(st.characters(exclude_categories=("Cs",), exclude_characters=" \n"), min_size=1, max_size=5)
+WORD = st.text(
+    st.characters(exclude_categories=("Cs",), exclude_characters=" \n") | st.sampled_from("\t\r\x0b\x0c\u3000中"),
+    min_size=1,
+    max_size=5,
+)
 
 
 def _read(path: Path, encoding: str = "utf-8") -> tuple[list[str], bytes]:
