@@ -173,6 +173,11 @@ def test_in_a_sentence_a_segment_is_the_mean_over_its_occurrences_there(
     twice = (states[[0, 1]].mean(axis=0) + states[[5, 6]].mean(axis=0)) / 2
     np.testing.assert_allclose(found["七上"], _unit(twice), atol=5e-5)
     np.testing.assert_allclose(found["七"], _unit(states[7]), atol=5e-5)
+    bridge = _map()
+    aligned = Opened(encoders, vocabulary, alignment=bridge).embedder
+    (mapped,) = aligned.embed_in_sentences([sentence], [["七上"]])
+    expected = ((twice - bridge.mean) / bridge.scale) @ bridge.weights + bridge.offset
+    np.testing.assert_allclose(mapped["七上"], _unit(expected), atol=5e-5)
     alone = opened.embedder.embed_alone(["七上"])["七上"]
     assert np.abs(alone - found["七上"]).max() > 0.01, "what stands around it matters"
     assert opened.embedded == 3, "vectors of one sentence are not kept for others"

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.lexicon.word_vectors import open_vectors
 
-WORD = st.text(st.characters(exclude_categories=("Cs",), exclude_characters=" \n"), min_size=1, max_size=5)
+WORD = st.text(
+    st.characters(exclude_categories=("Cs",), exclude_characters=" \n") | st.sampled_from("\t\r\x0b\x0c\u3000中"),
+    min_size=1,
+    max_size=5,
+)
 
 
 def _read(path: Path, encoding: str = "utf-8") -> tuple[list[str], bytes]:
@@ -39,11 +43,11 @@ def test_numbers_come_back_bit_by_bit_though_they_look_like_blanks_and_line_ends
 ) -> None:
     some = st.binary(min_size=4 * width, max_size=4 * width) | st.sampled_from([b" " * 4 * width, b"\n" * 4 * width])
     numbers = [data.draw(some) for _ in words]
-    rows = [word.encode() + b" " + row + ending for word, row in zip(words, numbers, strict=True)]
-    # control characters tell the format, and a file of a few bytes may hold none
-    rows.append(b"end " + bytes(4 * width) + ending)
+    # the first row tells the format: blanks and digits alone would make it text
+    rows = [b"first " + bytes(4 * width) + ending]
+    rows += [word.encode() + b" " + row + ending for word, row in zip(words, numbers, strict=True)]
     (tmp_path / "v.bin").write_bytes(b"%d %d\n" % (len(rows), width) + b"".join(rows))
-    assert _read(tmp_path / "v.bin") == ([*words, "end"], b"".join(numbers) + bytes(4 * width))
+    assert _read(tmp_path / "v.bin") == (["first", *words], bytes(4 * width) + b"".join(numbers))
 
 
 @example(at=3)

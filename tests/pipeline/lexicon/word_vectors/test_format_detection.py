@@ -90,4 +90,5 @@ def test_of_the_files_in_an_archive_those_without_rows_of_numbers_are_passed_ove
     assert holds_vectors(b"two words here\n" + rows), "most rows are right"
     assert not holds_vectors("# 说明\n这些向量来自 2019\n版权 所有\n".encode())
     assert not holds_vectors(b"word 1\nother 2\nthird 3\n"), "a list of counts"
+    assert not holds_vectors(b"one line\ntwo lines\nthree of them\n" + rows), "no more than half of the first six are"
     assert not holds_vectors(b"a b c 1 2\nsome text\nmore text\n")

@@ -31,6 +31,7 @@ def _read(path: Path) -> tuple[VectorReader, list[str], np.ndarray]:
         ("1 9", [3], None),  # one row: the header is believed, and the row is wrong
         (None, [2, 3, 3, 3], 3),
         ("300 3", [3] * 200 + [2] * 2, 3),
+        ("810 3", [4] * 8 + [3] * 802, 3),  # two of the first ten rows are enough for the header
     ],
 )
 def test_the_width_is_the_headers_where_rows_bear_it_out_and_else_that_of_most(
