@@ -1,4 +1,4 @@
-"""Whether a stage's output is up to date, and the one way to make it so: a fresh folder, swapped in when it is whole."""
+"""Whether a stage is up to date, and the one way to make it so: into a fresh folder, swapped in when it is whole."""
 
 from __future__ import annotations
 
