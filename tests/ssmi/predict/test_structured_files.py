@@ -57,7 +57,10 @@ def test_a_text_is_a_text(text: str) -> None:
     assert _option(f"[1] {text}") == ""
 
 
-@pytest.mark.parametrize("text", ["[1, 2, 3]", "[null]", "[[1]]", "[图1] 北京", "{注}北京", '[1] "北京"', '{"北京"}'])
+@pytest.mark.parametrize(
+    "text",
+    ["[1, 2, 3]", "[null]", "[图1] 北京", "{注}北京", '[1] "北京"', '{"北京"}', '{"a": 1}\n北京', '{"a": 1} 北京'],
+)
 def test_brackets_that_hold_no_text_to_take(text: str) -> None:
     assert _option(text) == ""
 

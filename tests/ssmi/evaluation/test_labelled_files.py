@@ -1,0 +1,131 @@
+"""Scores on a labelled file against plain counting over what the tagger says of each sentence."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+from ssmi.evaluation.labelled_files import score_file
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.progress import Advance
+from ssmi.pipeline.readers import read_sentences
+from ssmi.pipeline.readers.options import ReadOptions
+
+
+class Told:
+    """Keeps the tasks and how far each came."""
+
+    def __init__(self) -> None:
+        self.done: dict[str, int] = {}
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        self.done[label] = 0
+
+        def advance(n: int) -> None:
+            self.done[label] += n
+
+        yield advance
+
+    def note(self, message: str) -> None:
+        raise AssertionError(message)
+
+
+@pytest.fixture(scope="module")
+def tagger(tagging_project: Any) -> ssmi.Tagger:
+    return ssmi.open_run(tagging_project.root / "artifacts" / "train" / "tiny", device="cpu", threads=1)
+
+
+def _jsonl(path: Path, rows: list[tuple[str, list[tuple[int, int, str]]]]) -> Path:
+    lines = (
+        json.dumps({"text": text, "entities": [{"start": s, "end": e, "label": label} for s, e, label in entities]})
+        for text, entities in rows
+    )
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_every_score_is_counted_from_the_taggers_answers(
+    tagger: ssmi.Tagger, tagging_project: Any, tmp_path: Path, split: str
+) -> None:
+    sentences = [one for one in read_sentences(tagging_project.raw(split))[0] if not any(map(str.isspace, one.text))]
+    assert len(sentences) > 8
+    path = _jsonl(
+        tmp_path / "some.jsonl",
+        [(one.text, [(span.start, span.end, span.label) for span in one.entities]) for one in sentences],
+    )
+    reporter = Told()
+    found = score_file(tagger, path, reporter=reporter)
+    answers = [tagger(one.text) for one in sentences]
+    gold = {(n, span.start, span.end, span.label) for n, one in enumerate(sentences) for span in one.entities}
+    predicted = {(n, one.start, one.end, one.label): one.score for n, all_ in enumerate(answers) for one in all_}
+    right = gold & predicted.keys()
+    overall = found.scores.overall
+    assert (overall.gold, overall.predicted, overall.correct) == (len(gold), len(predicted), len(right))
+    assert {label: one.correct for label, one in found.scores.by_type.items() if one.correct} == Counter(
+        label for *_, label in right
+    )
+    spans = {key[:3] for key in gold} & {key[:3] for key in predicted}
+    assert found.scores.spans.correct == len(spans) and found.scores.n_sentences == len(sentences)
+    assert found.calibration.n == len(predicted) > 0
+    assert found.calibration.mean_probability == pytest.approx(sum(predicted.values()) / len(predicted))
+    assert found.calibration.precision == pytest.approx(len(right) / len(predicted))
+    brier = sum((score - (key in right)) ** 2 for key, score in predicted.items()) / len(predicted)
+    assert found.calibration.brier == pytest.approx(brier)
+    assert reporter.done == {"evaluate some.jsonl": sum(len(one.text) for one in sentences)}
+
+
+def test_blanks_and_long_tokens_change_no_score(tagger: ssmi.Tagger, tmp_path: Path) -> None:
+    """Entities are compared where they stand in what is seen of the text, blanks at their edges left out."""
+    text = "吴重阳先生毕业于北京大学，任公司董事长。"
+    (entity, *others) = tagger(text)
+    plain = [(one.start, one.end, one.label) for one in (entity, *others)]
+    spaced = [(2 * start, 2 * end, label) for start, end, label in plain]  # with the blank after each character
+    files = [
+        _jsonl(tmp_path / "plain.jsonl", [(text, plain)]),
+        _jsonl(tmp_path / "spaced.jsonl", [("".join(f"{character}\u3000" for character in text), spaced)]),
+    ]
+    scores = [score_file(tagger, path) for path in files]
+    assert [one.scores.overall.f1 for one in scores] == [1.0, 1.0]
+    assert scores[0].scores == scores[1].scores and scores[0].calibration == scores[1].calibration
+    assert not scores[0].report.repairs and scores[1].report.repairs["entity-with-blank-at-edge"] == len(plain)
+
+
+def test_types_that_the_run_does_not_know_are_missed_and_named(tagger: ssmi.Tagger, tmp_path: Path) -> None:
+    assert {"船舶", "AIRPORT"}.isdisjoint(tagger.labels.entity_types)
+    rows = [("北京号", [(0, 3, "船舶")]), ("到首都机场", [(1, 5, "AIRPORT")]), ("上海号", [(0, 3, "船舶")])]
+    found = score_file(tagger, _jsonl(tmp_path / "a.jsonl", rows))
+    assert found.unknown_types == {"AIRPORT": 1, "船舶": 2} and list(found.unknown_types) == ["AIRPORT", "船舶"]
+    assert (found.scores.by_type["船舶"].gold, found.scores.by_type["船舶"].recall) == (2, 0.0)
+    body = found.to_json()
+    assert body["unknown_types"] == {"AIRPORT": 1, "船舶": 2} and body["f1"] == found.scores.overall.f1
+    json.dumps(body)
+
+
+def test_nothing_predicted_and_nothing_to_find(tagger: ssmi.Tagger, tagging_project: Any, tmp_path: Path) -> None:
+    texts = [one.text for one in read_sentences(tagging_project.raw("train"))[0] if not tagger(one.text)]
+    found = score_file(tagger, _jsonl(tmp_path / "a.jsonl", [(text, []) for text in texts[:2]]))
+    assert (found.scores.n_sentences, found.calibration.n, found.scores.overall.f1) == (2, 0, 0.0)
+    assert found.unknown_types == {} and found.to_json()["skipped"] == {}
+
+
+def test_a_file_is_read_as_the_options_say(tagger: ssmi.Tagger, tmp_path: Path) -> None:
+    text, emoji = "😀吴重阳先生毕业于北京大学", 1
+    (entity, *_) = [one for one in tagger(text) if one.start >= emoji]
+    row = {"text": text, "entities": [{"start": entity.start + 1, "end": entity.end + 1, "label": entity.label}]}
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(json.dumps(row, ensure_ascii=False).encode("gb18030"))
+    found = score_file(tagger, path, options=ReadOptions(encoding="gb18030", offsets="utf-16"))
+    assert found.scores.overall.correct == 1
+    with pytest.raises(InputDataError, match=r"a\.jsonl:1: "):
+        score_file(tagger, path)
+    with pytest.raises(MissingResourceError, match="nowhere"):
+        score_file(tagger, tmp_path / "nowhere.jsonl")

@@ -1,0 +1,145 @@
+"""A pack by its Python door: what is copied, what is told, and what a pack that is not whole says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import digest_file
+from ssmi.pipeline.contract.progress import Advance
+from ssmi.predict.packing import BRING_AGAIN, check, pack
+
+
+class Told:
+    """Keeps each task's total and how far it came; may fail at the first step."""
+
+    def __init__(self, *, fail: bool = False) -> None:
+        self.done: list[tuple[str, int, int]] = []
+        self._fail = fail
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        steps: list[int] = []
+
+        def advance(n: int) -> None:
+            if self._fail:
+                raise KeyboardInterrupt
+            steps.append(n)
+
+        yield advance
+        self.done.append((label, total, sum(steps)))
+
+    def note(self, message: str) -> None:
+        raise AssertionError(message)
+
+
+@pytest.fixture(scope="module")
+def run(tagging_project: Any) -> Path:
+    folder: Path = tagging_project.root / "artifacts" / "train" / "tiny"
+    return folder
+
+
+@pytest.fixture(scope="module")
+def packed_once(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("packs") / "pack"
+    pack(run, out)
+    return out
+
+
+@pytest.fixture
+def packed(packed_once: Path, tmp_path: Path) -> Path:
+    """A pack of one's own."""
+    shutil.copytree(packed_once, tmp_path / "pack")
+    return tmp_path / "pack"
+
+
+def test_what_is_said_is_what_is_there(run: Path, tmp_path: Path) -> None:
+    reporter = Told()
+    sizes = pack(run, tmp_path / "deep" / "pack", reporter=reporter)
+    out = tmp_path / "deep" / "pack"
+    present = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
+    assert set(present) - set(sizes) == {"pack.json", "README.txt"} and not set(sizes) - set(present)
+    assert all(present[name].stat().st_size == size for name, size in sizes.items())
+    assert reporter.done == [("export", sum(sizes.values()), sum(sizes.values()))]
+    body = json.loads((out / "pack.json").read_text(encoding="utf-8"))
+    assert body["files"] == {name: digest_file(present[name]) for name in sizes}
+    for path in (run / "checkpoint").rglob("*"):
+        if path.is_file():
+            assert present[path.relative_to(run).as_posix()].read_bytes() == path.read_bytes()
+    check(out)
+
+
+def test_without_metrics_the_rest_is_packed(run: Path, tagging_project: Any, tmp_path: Path) -> None:
+    unfinished = tmp_path / "run"
+    shutil.copytree(run, unfinished)
+    (unfinished / "metrics.json").unlink()
+    sizes = pack(unfinished, tmp_path / "pack", project=tagging_project.root)
+    assert "metrics.json" not in sizes and "checkpoint/model.safetensors" in sizes
+    check(tmp_path / "pack")
+
+
+def test_a_pack_that_is_interrupted_leaves_nothing(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        pack(run, tmp_path / "pack", reporter=Told(fail=True))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["file", "empty folder", "link that leads nowhere"])
+def test_what_is_there_already_stays(run: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "pack"
+    make: dict[str, Callable[[], object]] = {
+        "file": lambda: out.write_text("mine", encoding="utf-8"),
+        "empty folder": out.mkdir,
+        "link that leads nowhere": lambda: out.symlink_to(tmp_path / "nowhere"),
+    }
+    make[kind]()
+    with pytest.raises(ParameterError) as refused:
+        pack(run, out)
+    assert refused.value.message == f"{out}: is there already"
+    assert [path.name for path in tmp_path.iterdir()] == ["pack"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "Expecting"),
+        ("[]", "list indices"),
+        ('{"format": 1}', "'files'"),
+        ('{"format": 2, "files": {}}', "format 2, this program reads 1"),
+        ('{"format": 1, "files": []}', "items"),
+    ],
+)
+def test_a_list_of_files_that_is_none(packed: Path, text: str, said: str) -> None:
+    (packed / "pack.json").write_text(text, encoding="utf-8")
+    with pytest.raises(StaleArtifactError) as refused:
+        check(packed)
+    assert refused.value.message.startswith(f"{packed / 'pack.json'}: no pack of this version (")
+    assert said in refused.value.message and refused.value.next_step == BRING_AGAIN
+
+
+def test_every_file_that_is_another_is_named_at_once(packed: Path) -> None:
+    listed = json.loads((packed / "pack.json").read_text(encoding="utf-8"))["files"]
+    (packed / "metrics.json").write_text("{}", encoding="utf-8")
+    (packed / "checkpoint" / "labels.json").unlink()
+    (packed / "features" / "pmi" / "pairs.parquet").unlink()
+    with pytest.raises(StaleArtifactError) as refused:
+        check(packed)
+    problems = [
+        f"{packed / name} is {present[:12]}, {listed[name][:12]} was packed"
+        for name, present in (
+            ("checkpoint/labels.json", "missing"),
+            ("features/pmi/pairs.parquet", "missing"),
+            ("metrics.json", digest_file(packed / "metrics.json")),
+        )
+    ]
+    assert refused.value.message == f"not the run that was packed: {'; '.join(problems)}"
+    with pytest.raises(StaleArtifactError, match="not the run that was packed"):
+        pack(packed, packed.parent / "again")  # nor is it packed once more
+    assert not (packed.parent / "again").exists()
