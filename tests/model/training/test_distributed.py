@@ -27,7 +27,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.model.training.train import train
-from ssmi.pipeline.contract import params as parameters
+from ssmi.pipeline.contract.parameters import params as parameters
 
 class Stops:
     def __init__(self, label):
