@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ssmi.pipeline.assets.cache import cache_root
 from ssmi.pipeline.assets.resolve import AssetStatus, encoder_at_hand, list_assets
-from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.workspace import Workspace, find_root
 
 LIBRARIES = (
@@ -33,7 +33,7 @@ class Diagnosis:
         packages: Name of a package → the file that it is imported from; None for one that is not found.
         project: The project's folder; None outside any.
         cache: Where fetched files are kept.
-        data_folder: What ``SSMI_DATA`` names; None where it is not set.
+        data_folder: What ``SSMI_DATA`` names, or what is wrong with it; None where it is not set.
         encoder: What ``encoder.name`` is, or what is wrong with it, in words.
         graphics_card: Its name; None where torch sees none.
         assets: Every listed data set, vectors and encoder.
@@ -66,6 +66,11 @@ def diagnose(start: Path, *, upward: bool = True) -> Diagnosis:
         encoder = _encoder(Workspace(root))
     except SsmiError as error:
         encoder = error.message
+    data_folder, assets = os.environ.get("SSMI_DATA"), tuple[AssetStatus, ...]()
+    try:
+        assets = tuple(list_assets(root=root or Path.cwd()))
+    except MissingResourceError as error:  # a wrong SSMI_DATA is what a person may be looking for
+        data_folder = error.message
     return Diagnosis(
         python=platform.python_version(),
         cpu_cores=os.cpu_count(),
@@ -73,10 +78,10 @@ def diagnose(start: Path, *, upward: bool = True) -> Diagnosis:
         packages={name: getattr(util.find_spec(name), "origin", None) for name in PACKAGES},
         project=root,
         cache=cache_root(),
-        data_folder=os.environ.get("SSMI_DATA"),
+        data_folder=data_folder,
         encoder=encoder,
         graphics_card=_graphics_card(),
-        assets=tuple(list_assets(root=root or Path.cwd())),
+        assets=assets,
     )
 
 

@@ -68,3 +68,9 @@ def test_a_project_that_is_broken_is_still_diagnosed(tmp_path: Path, monkeypatch
     assert "encoder.nam: unknown key, did you mean 'name'?" in found.encoder
     (tmp_path / "params.yaml").write_text("encoder: {name: ./nowhere}\n", encoding="utf-8")
     assert diagnose(tmp_path).encoder.startswith("./nowhere: ")
+
+
+def test_a_missing_folder_of_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path / "nowhere"))
+    diagnosis = diagnose(tmp_path)
+    assert diagnosis.data_folder == f"SSMI_DATA={tmp_path / 'nowhere'}: no such folder" and diagnosis.assets == ()
