@@ -1,1 +1,1 @@
-"""The command line: the only place where the pipeline and the trainer are both known. Composition only."""
+"""The command line: it parses, calls ssmi, and prints."""

@@ -1,8 +1,9 @@
 """An mkdocs hook that fills pages from the code, so that they cannot be stale.
 
-A page asks for a piece with a line ``<!-- generated: NAME -->``. The pieces: the tree of the repository from
-docstrings, import contracts from pyproject.toml, commands from click, parameters from their schema, tables from the
-contract's schemas, exit codes from the errors, Python names from ``ssmi.__all__``, and files of the repository's top.
+A page asks for a piece with a line ``<!-- generated: NAME -->``; a line in italics below it, for readers of the
+repository, is replaced too. The pieces: the tree of the repository from docstrings, import contracts from
+pyproject.toml, commands from click, parameters from their schema, tables from the contract's schemas, exit codes from
+the errors, Python names from ``ssmi.__all__``, and files of the repository's top.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("ssmi", "cli", "pipeline", "model")
 """The top folders of the code, from the door inward."""
-MARKER = re.compile(r"^<!-- generated: ([\w.-]+) -->$", re.MULTILINE)
+MARKER = re.compile(r"^<!-- generated: ([\w.-]+) -->(?:\n_.+_)?$", re.MULTILINE)
+"""A marker, with the line below it in italics that tells readers of the repository what comes here."""
 
 
 def on_page_markdown(markdown: str, **_: object) -> str:

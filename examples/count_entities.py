@@ -25,4 +25,6 @@ def main(run: str, file: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python examples/count_entities.py RUN FILE")
     main(*sys.argv[1:])

@@ -29,7 +29,7 @@ class Predicted:
 
     spans: Sequence[Sequence[Span]]
     probabilities: Sequence[Sequence[float]] | None
-    """Of each span, from 0 to 1; None where they were not wanted."""
+    """Probability of each span, from 0 to 1; None where they were not wanted."""
     ill_formed: int
     """Pieces of the tag paths that are not an entity."""
 
@@ -42,9 +42,9 @@ class Tagged:
     predicted: Predicted
     labels: LabelSet
     label_groups: LabelGroups
-    """Of the shards: types that are also scored together."""
+    """Groups of types that are also scored together, as the shards declare them."""
     params: Params
-    """Of the run."""
+    """The parameters of the run."""
     best_epoch: int
     """The epoch of its weights; 0 for those of a run stopped in its first."""
 

@@ -1,8 +1,8 @@
 """Where work runs: in this process, in local worker processes, or on a Dask cluster. The only importer of dask.
 
 Stages hand over a module-level function and tasks that carry paths and small values, never tables or matrices, and get
-results in the tasks' order, so what they write is the same whoever did the work. A task may run twice (a lost worker);
-it therefore writes whole files under temporary names.
+results in the tasks' order, so what they write does not depend on which process did the work. A task may run twice (a
+lost worker); it therefore writes whole files under temporary names.
 """
 
 from __future__ import annotations

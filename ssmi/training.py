@@ -122,10 +122,10 @@ def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Par
     from ssmi.runs import pins
 
     try:
-        folders = project_folders(
+        store = project_folders(
             run, manifests.load(shards), params, project=workspace.root, reporter=workspace.reporter
         )
-        pins.keep(run, shards=shards, folders=folders)
+        pins.keep(run, shards=shards, store=store)
     except (SsmiError, OSError) as error:
         workspace.reporter.note(
             f"{run}: can be scored, but not used on text: what {shards} was built from is not there any more ({error})"

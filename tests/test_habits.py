@@ -39,3 +39,18 @@ def test_github_runs_the_same_script_and_every_supported_python(repository: Path
 def test_the_version_is_the_same_everywhere(repository: Path, file: str, line: str) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert line.format(project["version"]) in (repository / file).read_text(encoding="utf-8")
+
+
+def test_there_is_a_line_of_tests_for_a_line_of_code(repository: Path) -> None:
+    def count(folder: str) -> int:
+        files = (path for path in (repository / folder).rglob("*.py") if not _is_linked(path, repository))
+        return sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+
+    n_code = sum(count(folder) for folder in ("pipeline", "model", "cli", "ssmi"))
+    assert n_code > 0
+    assert count("tests") >= n_code
+
+
+def _is_linked(path: Path, repository: Path) -> bool:
+    """Whether a symbolic link leads to it: it is counted where it is."""
+    return path.resolve() != repository.resolve() / path.relative_to(repository)

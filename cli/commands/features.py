@@ -14,8 +14,8 @@ STAGES = {
     "prepare": "Raw files to sentences with gold entities.",
     "segment": "Sentences to word segments.",
     "embed": "Segments to vectors, BERT's for those outside the vocabulary.",
-    "selection": "Best boundary, boundary set and negatives of each character by cosine.",
-    "pmi": "Match events counted on train; each character's local boundary.",
+    "selection": "Best boundary, boundary set and negatives of each character.",
+    "pmi": "Matches counted on train; each character's local boundary.",
     "shards": "All features to the shards that the trainer reads.",
 }
 
@@ -44,7 +44,10 @@ def build(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Run every stage that is not current, in one process or on workers, and tell DVC."""
+    """Run every stage that is not current.
+
+    In one process, or on workers. DVC is told where the project is under it.
+    """
     result = session.project.build_features(
         dataset, workers=workers, scheduler=scheduler, overrides=overrides, force=force
     )

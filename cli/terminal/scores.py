@@ -30,8 +30,8 @@ def calibration_line(calibration: Calibration) -> str:
         return "calibration: no entity was predicted"
     return (
         f"calibration: {calibration.n:,} predicted entities, mean probability "
-        f"{_percent(calibration.mean_probability)}, precision {_percent(calibration.precision)}; expected "
-        f"calibration error {_percent(calibration.ece)} (10 bins of equal width), Brier score {calibration.brier:.4f}"
+        f"{calibration.mean_probability:.2%}, precision {calibration.precision:.2%}; expected "
+        f"calibration error {calibration.ece:.2%} (10 bins of equal width), Brier score {calibration.brier:.4f}"
     )
 
 

@@ -44,7 +44,7 @@ class Windows:
     cell_of_char: Tensor
 
     def to(self, device: torch.device) -> Windows:
-        """The same on a device."""
+        """The batch on a device."""
         return Windows(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
@@ -80,7 +80,7 @@ class Batch:
     hidden: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        """The same on a device."""
+        """The batch on a device."""
         values: list[Any] = [getattr(self, field.name) for field in fields(self)]
         moved: list[Any] = [value.to(device) if isinstance(value, Tensor | Windows) else value for value in values]
         return Batch(*moved)

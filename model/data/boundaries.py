@@ -105,7 +105,7 @@ class ExpandableIndex:
         return start
 
     def reset(self) -> None:
-        """Go back to the table's boundaries; the rows of all others are given out anew."""
+        """Go back to the table's boundaries; the rows of all others are given out again."""
         for ids in self._new_ids:
             self._row_of_id[ids] = -1
         self._new_ids = []

@@ -180,7 +180,7 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
 
 
 def blank(folder: Path) -> Encoder:
-    """The same network with random weights, from what ``Encoder.describe`` wrote."""
+    """The encoder with random weights, from what ``Encoder.describe`` wrote."""
     shape, specials = encoder_shape(folder), _specials(folder)
     body = read_config(folder)
     model_class, arguments = _model_class(body), type_of(body).model_arguments

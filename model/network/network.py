@@ -2,11 +2,11 @@
 
 A batch goes through (method: "Model Architecture" of the paper; every line but the first and the last is a switch)::
 
-    O_B, e_s = encoder(P[E_c ⊕ E_Sm])   encoder, fusion: input, segment_positions
-    H1  = CAN(O_B)                      can; fusion: output: CAN(P[O_B ⊕ E_Sm])
-    H2  = GRU(MLP1(H1 ⊕ E_l))           lmi, mlp1, gru
-    H2' = LN(H2)                        layer_norm
-    H3  = MLP2(H2' ⊕ E_g) ⊕ Biaffine(H2', O_B)      gmi, mlp2, biaffine
+    O_B, e_s = encoder(P[E_c ⊕ E_Sm ⊕ e_p])   encoder, fusion: input, segment_positions
+    H1  = CAN(O_B)                            can; fusion: output: CAN(P[O_B ⊕ E_Sm ⊕ e_p])
+    H2  = GRU(MLP1(H1 ⊕ E_l))                 lmi, mlp1, gru
+    H2' = LN(H2)                              layer_norm
+    H3  = MLP2(H2' ⊕ E_g) ⊕ Biaffine(H2', O_B)  gmi, mlp2, biaffine
     tags = CRF(linear(H3))
 
 A part that is off is an identity; the biaffine, a second view beside the first, then adds nothing. With all of them off
@@ -231,7 +231,7 @@ class Network(nn.Module):
 
     @property
     def n_parameters(self) -> int:
-        """Its parameters, counted as numbers, trained or not."""
+        """The number of parameters (scalars), trained or not."""
         return sum(parameter.numel() for parameter in self.parameters())
 
 

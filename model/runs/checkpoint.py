@@ -78,9 +78,9 @@ class Run:
     """A checkpoint without any shards: for text."""
 
     checkpoint: Checkpoint
-    """Its boundaries are those that were in training."""
+    """The checkpoint, with the boundaries of training."""
     shards: Manifest
-    """Of the shards that it was trained on."""
+    """The manifest of the shards that the run was trained on."""
 
 
 def save(folder: Path, *, network: Network, params: Params, shards: Shards, metadata: CheckpointMetadata) -> None:

@@ -43,7 +43,7 @@ def require_checkpoint(run: Path) -> None:
     try:
         written = json.loads(path.read_text(encoding="utf-8"))["format"]
     except (OSError, ValueError, KeyError, TypeError):
-        return  # damaged: whoever reads the whole file says how
+        return  # damaged: reading the whole file will say how
     if written != CHECKPOINT_FORMAT:
         raise StaleArtifactError(
             f"{run}: a run of another version of ssmi (format {written}, this version reads {CHECKPOINT_FORMAT})",

@@ -1,4 +1,4 @@
-"""The version of the code that trains, where whoever only asks for it loads no torch."""
+"""The version of the code that trains. Importing this module loads no torch."""
 
 REVISION = 4
 """What ``Stage.version`` is to a stage of features: raised whenever the same parameters and shards come to give other

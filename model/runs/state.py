@@ -60,7 +60,7 @@ class _StateFile(JsonBody):
     epoch: int
     step: int
     steps: int
-    """Of the whole run so far."""
+    """Steps of the whole run so far."""
     loss: float
     history: tuple[EpochRecord, ...]
     fingerprint: dict[str, Any]
@@ -101,7 +101,7 @@ class SavedState:
         if differing:
             raise StaleArtifactError(
                 f"{self.folder}: {'; '.join(differing)}",
-                next_step="go on with what it began with, or train anew without --resume",
+                next_step="go on with what it began with, or train again without --resume",
             )
 
     def restore(self, network: nn.Module, optimizer: AdamW, schedule: LambdaLR, *, rank: int) -> None:
@@ -263,4 +263,4 @@ def _remove_others(folder: Path, *, keep: Iterable[str]) -> None:
 
 def _broken(path: Path, error: Exception) -> SsmiError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return StaleArtifactError(f"{path}: damaged ({reason})", next_step="train anew without --resume")
+    return StaleArtifactError(f"{path}: damaged ({reason})", next_step="train again without --resume")

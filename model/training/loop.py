@@ -130,7 +130,7 @@ class Trainer:
             raise StaleArtifactError(
                 f"{folder}: of epoch {metadata.best_epoch} of another run, not of epoch {best.epoch} of the unfinished "
                 "one",
-                next_step="train anew without --resume",
+                next_step="train again without --resume",
             )
 
     def fit(self, dev_split: Split) -> Sequence[EpochRecord]:

@@ -49,9 +49,9 @@ class TrainResult:
     history: Sequence[EpochRecord]
     best_epoch: int
     dev: Scores
-    """Of the best epoch."""
+    """Scores on dev after the best epoch."""
     test: Scores | None
-    """Of the same weights; None where there is no test split, or ``train.test`` is off."""
+    """Scores on test of the best epoch's weights; None where there is no test split, or ``train.test`` is off."""
     step_losses: Sequence[float]
     """Mean loss of each step."""
     timing: Timing
@@ -159,7 +159,7 @@ def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:
         saved.check(params, shards)
         return saved
     if (run / METRICS).is_file():
-        raise ParameterError(f"{run}: finished already, nothing to resume", next_step="train anew without --resume")
+        raise ParameterError(f"{run}: finished already, nothing to resume", next_step="train again without --resume")
     raise MissingResourceError(f"{run}: no unfinished run", next_step="train without --resume")
 
 

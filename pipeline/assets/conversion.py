@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
 
 VERSION = 1
-"""Of what is written; a newer one makes the cached copies anew."""
+"""Version of the conversion; with a newer one the cached copies are made again."""
 
 
 def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:

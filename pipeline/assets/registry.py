@@ -71,7 +71,7 @@ class Asset:
     package: PackageMember | None = None
     embedded: Path | None = None
     label_groups: LabelGroups = field(default_factory=dict)
-    """Of a data set: entity types that are also scored together."""
+    """Groups of a data set's entity types that are also scored together."""
 
     @property
     def fetchable(self) -> bool:

@@ -57,7 +57,7 @@ DISTINCT_SEGMENTS = pa.schema(
         ("segment_id", pa.int32()),  # row of vectors.npy
         ("segment", pa.string()),
         ("boundary_id", pa.int32()),  # 0: out of the vocabulary
-        ("n_train", pa.int64()),  # occurrences by split; all 0: embedded ahead, for text to come
+        ("n_train", pa.int64()),  # occurrences by split; all 0: precomputed for new text
         ("n_dev", pa.int64()),
         ("n_test", pa.int64()),
     ]

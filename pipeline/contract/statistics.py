@@ -63,7 +63,7 @@ class AlignmentFit(_Record):
     held_out_cosine: float
     """Mean cosine of mapped and true vectors of the held-out words."""
     shuffled_cosine: float
-    """The same with the true vectors shuffled: what chance gives."""
+    """Mean cosine with the true vectors shuffled: what chance gives."""
 
 
 class ExtraWords(_Record):
@@ -75,11 +75,11 @@ class ExtraWords(_Record):
     """Reason → count."""
     encoder_digest: str | None = None
     alignment: AlignmentFit | None = None
-    """These two only where a word was added."""
+    """How well the words' vectors were mapped; like ``encoder_digest`` None where no word was added."""
 
 
 class VocabStatistics(_Statistics):
-    """Of the vocab stage: what was read."""
+    """What the vocab stage read."""
 
     width: int
     format: str
@@ -97,7 +97,7 @@ class VocabStatistics(_Statistics):
 
 
 class PrepareStatistics(_Statistics):
-    """Of the prepare stage."""
+    """What the prepare stage read and wrote."""
 
     licence: str
     schemes: Mapping[str, str | None]
@@ -113,7 +113,7 @@ class PrepareStatistics(_Statistics):
 
 
 class EmbedStatistics(_Statistics):
-    """Of the embed stage."""
+    """What the embed stage embedded."""
 
     distinct_segments: int
     oov_segments: int
@@ -136,11 +136,12 @@ class FeatureParameters(_Record):
 
 
 class ShardsStatistics(_Statistics):
-    """Of the shards stage: all that the trainer and the tagger must know of how the shards were made."""
+    """How the shards were made: all that the trainer and the tagger must know."""
 
     vocabulary_digest: str
-    """sha256 of the manifest of the vocabulary, and below of the embed stage."""
+    """sha256 of the vocabulary's manifest."""
     embed_digest: str
+    """sha256 of the embed stage's manifest."""
     user_dict_digest: str | None
     """sha256 of the segmenter's user dictionary; None without one."""
     encoder_digest: str
@@ -150,13 +151,13 @@ class ShardsStatistics(_Statistics):
     max_window: int
     """The most characters that one window holds."""
     windowed_sentences: int
-    """Sentences that are longer than that."""
+    """Sentences with more characters than ``max_window``."""
     boundaries: int
     boundary_width: int
     hidden_width: int | None
     """Width of the stored hidden states; None when there are none."""
     hidden_layers: int | None
-    """The encoder's first layers that they come from, None likewise."""
+    """How many first layers of the encoder the hidden states come from; None when there are none."""
     label_groups: LabelGroups
     """Groups of entity types that are also scored together."""
     feature_parameters: FeatureParameters

@@ -35,8 +35,8 @@ class FeatureStore:
     def packed(cls, folder: Path) -> FeatureStore:
         """The folders below one that holds copies of ``files``."""
         user_dict = folder / USER_DICT
-        rooms = {name: folder / name for name in ("vocab", "embed", "pmi", "encoder")}
-        return cls(**rooms, user_dict=user_dict if user_dict.is_file() else None)
+        folders = {name: folder / name for name in ("vocab", "embed", "pmi", "encoder")}
+        return cls(**folders, user_dict=user_dict if user_dict.is_file() else None)
 
     def files(self) -> dict[str, Path]:
         """Every file that is read, by its name in a pack.
@@ -46,9 +46,9 @@ class FeatureStore:
         """
         check_encoder_folder(self.encoder)
         files = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
-        for room, folder in (("vocab", self.vocab), ("embed", self.embed), ("pmi", self.pmi)):
-            names = [PAIRS_FILE] if room == "pmi" else list(manifests.load(folder).files)
-            files |= {f"{room}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
+        for part, folder in (("vocab", self.vocab), ("embed", self.embed), ("pmi", self.pmi)):
+            names = [PAIRS_FILE] if part == "pmi" else list(manifests.load(folder).files)
+            files |= {f"{part}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
         if self.user_dict is not None:
             files[USER_DICT] = self.user_dict
         return dict(sorted(files.items()))
@@ -62,17 +62,17 @@ class FeatureSpec:
     """Sections ``segment``, ``embed`` and ``selection`` are those of the shards; the others have their defaults."""
     max_window: int
     hidden_layers: int | None
-    """Of the encoder, whose states the shards hold; None where they hold none."""
+    """How many first layers of the encoder made the states in the shards; None where the shards hold none."""
     vocabulary_digest: str
     embed_digest: str
     user_dict_digest: str
 
 
-def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
+def check(store: FeatureStore, shards: Manifest) -> FeatureSpec:
     """Check that the folders are those that the shards of a tagger were built from.
 
     Args:
-        folders: The files of the features.
+        store: The files of the features.
         shards: The manifest of the shards.
 
     Returns:
@@ -85,19 +85,19 @@ def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
     """
     made_with = ShardsStatistics.of(shards)
     needed = {
-        "vocabulary": (folders.vocab, made_with.vocabulary_digest),
-        "segment vectors": (folders.embed, made_with.embed_digest),
-        "PMI pairs": (folders.pmi, shards.inputs.get("artifacts/pmi")),
-        "encoder": (folders.encoder, made_with.encoder_digest),
-        "user dictionary": (folders.user_dict, made_with.user_dict_digest),
+        "vocabulary": (store.vocab, made_with.vocabulary_digest),
+        "segment vectors": (store.embed, made_with.embed_digest),
+        "PMI pairs": (store.pmi, shards.inputs.get("artifacts/pmi")),
+        "encoder": (store.encoder, made_with.encoder_digest),
+        "user dictionary": (store.user_dict, made_with.user_dict_digest),
     }
-    digests = _digests(folders)
+    digests = _digests(store)
     problems = [
         f"{what} {path or 'none'} is {_brief(digests[what])}, the shards were built with {_brief(wanted)}"
         for what, (path, wanted) in needed.items()
         if digests[what] != wanted
     ]
-    problems = problems or _damaged(folders)
+    problems = problems or _damaged(store)
     if problems:
         raise StaleArtifactError(
             f"features on line would not be those of the shards: {'; '.join(problems)}",
@@ -117,42 +117,42 @@ def check(folders: FeatureStore, shards: Manifest) -> FeatureSpec:
     )
 
 
-def belong(folders: FeatureStore, shards: Manifest) -> bool:
+def belong(store: FeatureStore, shards: Manifest) -> bool:
     """Whether the folders say of themselves that the shards were built from them; ``check`` looks into the files."""
     made_with = ShardsStatistics.of(shards)
-    if (folders.user_dict is None) != (made_with.user_dict_digest is None):
+    if (store.user_dict is None) != (made_with.user_dict_digest is None):
         return False
     wanted = {
-        folders.vocab: made_with.vocabulary_digest,
-        folders.embed: made_with.embed_digest,
-        folders.pmi: shards.inputs.get("artifacts/pmi"),
+        store.vocab: made_with.vocabulary_digest,
+        store.embed: made_with.embed_digest,
+        store.pmi: shards.inputs.get("artifacts/pmi"),
     }
     files = {folder / manifests.MANIFEST_NAME: digest for folder, digest in wanted.items()}
-    if folders.user_dict is not None:
-        files[folders.user_dict] = made_with.user_dict_digest
+    if store.user_dict is not None:
+        files[store.user_dict] = made_with.user_dict_digest
     return all(path.is_file() and manifests.digest_file(path) == digest for path, digest in files.items())
 
 
-def _digests(folders: FeatureStore) -> dict[str, str | None]:
-    check_encoder_folder(folders.encoder)
-    if folders.user_dict is not None and not folders.user_dict.is_file():
-        raise MissingResourceError(f"{folders.user_dict}: no such user dictionary", next_step="put it back")
-    rooms = {"vocabulary": folders.vocab, "segment vectors": folders.embed, "PMI pairs": folders.pmi}
-    for folder in rooms.values():
+def _digests(store: FeatureStore) -> dict[str, str | None]:
+    check_encoder_folder(store.encoder)
+    if store.user_dict is not None and not store.user_dict.is_file():
+        raise MissingResourceError(f"{store.user_dict}: no such user dictionary", next_step="put it back")
+    folders = {"vocabulary": store.vocab, "segment vectors": store.embed, "PMI pairs": store.pmi}
+    for folder in folders.values():
         manifests.load(folder)
     return {
-        **{what: manifests.digest_file(folder / manifests.MANIFEST_NAME) for what, folder in rooms.items()},
-        "encoder": encoder_digest(folders.encoder),
-        "user dictionary": manifests.digest_file(folders.user_dict) if folders.user_dict is not None else None,
+        **{what: manifests.digest_file(folder / manifests.MANIFEST_NAME) for what, folder in folders.items()},
+        "encoder": encoder_digest(store.encoder),
+        "user dictionary": manifests.digest_file(store.user_dict) if store.user_dict is not None else None,
     }
 
 
-def _damaged(folders: FeatureStore) -> list[str]:
+def _damaged(store: FeatureStore) -> list[str]:
     """What is not as its manifest says, of the files that are read."""
     problems = []
-    for folder in (folders.vocab, folders.embed, folders.pmi):
+    for folder in (store.vocab, store.embed, store.pmi):
         entries = manifests.load(folder).files
-        for name in [PAIRS_FILE] if folder == folders.pmi else entries:
+        for name in [PAIRS_FILE] if folder == store.pmi else entries:
             path = folder / name
             if not path.is_file():
                 problems.append(f"{path} is missing")

@@ -46,7 +46,7 @@ class OnlineFeatures:
 
     def __init__(
         self,
-        folders: FeatureStore,
+        store: FeatureStore,
         *,
         shards: Manifest,
         stored_segments: bool = True,
@@ -55,38 +55,38 @@ class OnlineFeatures:
         """Open the files of the features.
 
         Args:
-            folders: Where they are: the folders that the shards were built from.
+            store: The folders that the shards were built from.
             shards: The manifest of the shards that a tagger was trained on.
-            stored_segments: False embeds the data set's segments anew too, to prove that nothing differs.
+            stored_segments: False embeds the data set's segments again too, to prove that nothing differs.
             max_pairs: How many answers (about 1 KB each), and how many vectors, are cached.
 
         Raises:
             MissingResourceError: A folder or file does not exist.
             StaleArtifactError: A folder is of another build, or a file is not what its manifest says.
         """
-        spec = check(folders, shards)
+        spec = check(store, shards)
         segment = spec.params.segment
         self.max_window = spec.max_window
-        self._folders = folders
+        self._store = store
         self._in_context = spec.params.embed.context == "sentence"
-        self._vocabulary = open_vocabulary(folders.vocab, digest=spec.vocabulary_digest)
-        self._weights = read_weights(folders.pmi / PAIRS_FILE)
-        self._tokens = CharacterTokens(encoder_vocabulary(folders.encoder))
+        self._vocabulary = open_vocabulary(store.vocab, digest=spec.vocabulary_digest)
+        self._weights = read_weights(store.pmi / PAIRS_FILE)
+        self._tokens = CharacterTokens(encoder_vocabulary(store.encoder))
         self._cut = open_segmenter(
-            segment.engine, hmm=segment.hmm, user_dict=folders.user_dict, digest=spec.user_dict_digest
+            segment.engine, hmm=segment.hmm, user_dict=store.user_dict, digest=spec.user_dict_digest
         )
         self._blas = ThreadpoolController()
         self._costs = CostCounter()
         self._encoders = OnlineEncoders(
-            folders.encoder, self._tokens, hidden_layers=spec.hidden_layers, max_window=spec.max_window
+            store.encoder, self._tokens, hidden_layers=spec.hidden_layers, max_window=spec.max_window
         )
-        stored = open_segment_vectors(folders.embed, spec.embed_digest)
+        stored = open_segment_vectors(store.embed, spec.embed_digest)
         aligned = spec.params.embed.space == "aligned"
         self._embedder = SegmentEmbedder(
             self._encoders,
             self._vocabulary,
             stored if stored_segments else None,
-            open_alignment(folders.embed / ALIGNMENT_FILE) if aligned else None,
+            open_alignment(store.embed / ALIGNMENT_FILE) if aligned else None,
             costs=self._costs,
             max_vectors=max_pairs,
         )
@@ -172,7 +172,7 @@ class OnlineFeatures:
 
     def files(self) -> dict[str, Path]:
         """Every file that is read, by its name in a pack; see ``FeatureStore.packed``."""
-        return self._folders.files()
+        return self._store.files()
 
     @contextmanager
     def _one_thread(self) -> Iterator[None]:

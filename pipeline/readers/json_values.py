@@ -88,7 +88,7 @@ def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
                 head = (head + piece).lstrip()
                 if len(head.replace(" ", "")) > _LONGEST_WORD:
                     break
-    except InputDataError:  # reported with its line by whoever reads the file
+    except InputDataError:  # reported with its line by the reader of the file
         return False
     return _ARRAY.match(head) is not None
 

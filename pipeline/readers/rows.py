@@ -35,7 +35,7 @@ LOST_KEYS = {"relations": "relation", "cats": "category-of-a-text", "Comments": 
 _FORM = 'write rows as {"text": "李明在京", "entities": [[0, 2, "PER"]]} or {"tokens": [...], "tags": [...]}'
 
 Rows = Callable[[ReadReport | None], Iterator[Value]]
-"""Reads a file anew; what is skipped on the way is counted where a report is given."""
+"""Reads a file from the start; what is skipped on the way is counted where a report is given."""
 
 
 def read_rows(

@@ -52,7 +52,7 @@ def marked_sentences(
 ) -> Iterator[Sentence]:
     """Yield a sentence for each text that ``read`` yields; texts without a character are skipped and counted.
 
-    ``read`` is called once or twice, each time to start anew, with the report that it should count in.
+    ``read`` is called once or twice, each time from the start, with the report that it should count in.
 
     Raises:
         InputDataError: As ``OffsetCensus`` and ``checked_spans`` do.

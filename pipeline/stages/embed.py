@@ -190,8 +190,8 @@ def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContex
     )
     if params.context == "isolated":
         known = set(seen)
-        ahead = min(params.fit_words + len(seen), n_listed)
-        seen += [word for word in vocabulary.words[:ahead] if word not in known]
+        n_words = min(params.fit_words + len(seen), n_listed)
+        seen += [word for word in vocabulary.words[:n_words] if word not in known]
     words = seen[: params.fit_words]
     if len(words) < 20:
         raise SsmiError(

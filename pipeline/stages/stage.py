@@ -91,8 +91,8 @@ class Stage:
 
     name: str
     version: int
-    """Of what it computes: raised when the same parameters and inputs would come to give another output, and then the
-    stage is built again. ``tests/pipeline/stages/test_versions.py`` fails where that is forgotten."""
+    """Version of what the stage computes: raised when the same parameters and inputs would come to give another output,
+    and then the stage is built again. ``tests/pipeline/stages/test_versions.py`` fails where that is forgotten."""
     summary: str
     sections: tuple[str, ...]
     """Sections of params.yaml it depends on."""
@@ -118,15 +118,15 @@ def parts_of(folder: Path) -> list[tuple[str, int, Path]]:
     ]
 
 
-def require_train(dataset: str, there: Sequence[str]) -> None:
+def require_train(dataset: str, splits: Sequence[str]) -> None:
     """Refuse a data set that can only be scored: features would be fitted to, and counted on, nothing.
 
-    ``there``: its splits. Raises MissingResourceError where train is not among them.
+    ``splits``: the splits that it has. Raises MissingResourceError where train is not among them.
     """
-    if "train" not in there:
+    if "train" not in splits:
         raise MissingResourceError(
-            f"data set {dataset}: no train file, only {' and '.join(there)}; features are fitted on train",
-            next_step=f"score a run on it: ssmi-cli evaluate --run RUN --dataset {dataset} --split {there[-1]};"
+            f"data set {dataset}: no train file, only {' and '.join(splits)}; features are fitted on train",
+            next_step=f"score a run on it: ssmi-cli evaluate --run RUN --dataset {dataset} --split {splits[-1]};"
             " to train on it put a train file beside the others",
         )
 

@@ -30,9 +30,9 @@ class Row:
     text: str
     entities: Sequence[Span]
     details: Sequence[Mapping[str, Any]] | None = None
-    """Of each entity what is known besides, ``score`` for example, from a tagger."""
+    """More about each entity, such as ``score`` from a tagger."""
     score: float | None = None
-    """Of the whole row, by which Label Studio can sort."""
+    """Score of the whole row, by which Label Studio can sort."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What stood beside the text."""
     where: str = ""
@@ -45,7 +45,7 @@ class Style:
 
     scheme: TagScheme = "BIO"
     model_version: str | None = None
-    """Of the tagger; None for entities that people marked."""
+    """Version of the tagger; None for entities that people marked."""
 
 
 def jsonl(rows: Iterable[Row], style: Style) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """The runs of an ablation: the shards each configuration trains on, where its runs lie, which are done, and doing them.
 
 Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SETTINGS/SEED`` are run folders as ``ssmi-cli
-train`` leaves them (SETTINGS: see ``ablation_settings``), ``features/CONFIGURATION/STAGE/DATASET`` the stages of a
+train`` leaves them (SETTINGS: see ``ssmi.ablation.settings``), ``features/CONFIGURATION/STAGE/DATASET`` the stages of a
 configuration that changes features.
 """
 
@@ -56,7 +56,7 @@ class Row:
         return settings.name_of(self.fingerprint_of(self.params.train.seed))
 
     def describe(self) -> dict[str, object]:
-        """The same in full."""
+        """What its runs have in common, in full, as ``params.json`` holds it."""
         return settings.describe(self.params, self.fingerprint_of(self.params.train.seed))
 
 
@@ -178,9 +178,9 @@ class Ablation:
             unfinished = states.find(folder)
             differing = unfinished.differences(row.seeded(seed), row.shards) if unfinished else []
         except SsmiError as error:
-            return False, f": anew, for {error.message}"
+            return False, f": again, for {error.message}"
         if unfinished and not differing:
             return True, ""
         if (folder / METRICS).is_file():
             differing = self._differences(row, seed)
-        return False, f": anew, for {'; '.join(differing)}" if differing else ""
+        return False, f": again, for {'; '.join(differing)}" if differing else ""

@@ -30,7 +30,7 @@ class CandidateChart:
     segment: str
     rows: Sequence[CandidateRow]
     threshold: float
-    """Of the set of boundaries."""
+    """Size of the set of boundaries."""
 
     @property
     def label(self) -> str:

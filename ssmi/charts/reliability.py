@@ -52,5 +52,5 @@ class ReliabilityChart:
 
 def plot_reliability(calibration: Calibration, path: Path) -> None:
     """Write the chart to ``path`` (.svg or .png), with the two figures of the calibration above it."""
-    title = f"expected calibration error {100 * calibration.ece:.2f}, Brier {calibration.brier:.4f}"
+    title = f"expected calibration error {calibration.ece:.2%}, Brier {calibration.brier:.4f}"
     save_chart(ReliabilityChart(calibration, title=title), path)

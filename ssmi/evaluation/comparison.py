@@ -37,7 +37,7 @@ class Comparison:
     base_seeds: tuple[int, ...]
     n_resamples: int
     level: float
-    """Of the intervals: 0.95."""
+    """Confidence level of the intervals: 0.95."""
     overall: Difference
     by_type: Mapping[str, Difference]
     """Each entity type by name, then each group of types that the data set's record declares."""
@@ -71,9 +71,23 @@ def compare_runs(
     Either is a run folder, or one that holds the runs of several seeds, as ``ssmi-cli ablate`` leaves them. A run that
     kept no counts of the split (it was not scored at the end of training, or is of an earlier version) is scored here.
 
-    project: the folder whose ``artifacts/`` hold the shards; by default the nearest with params.yaml above the run.
-    Raises MissingResourceError where there is no run or no shards to score it on, ParameterError for a folder of runs
-    that differ in more than their seed, StaleArtifactError where the two were scored on different sentences.
+    Args:
+        run: The system in question.
+        base: The system that it is compared with.
+        split: The split whose sentences are compared.
+        n_resamples: Bootstrap resamples that the intervals are made from.
+        project: The folder whose ``artifacts/`` hold the shards; by default the nearest with params.yaml above the run.
+        device: Where a run without counts is scored.
+        reporter: Is told notes and progress; None for silence.
+
+    Returns:
+        The difference in F1, ``run`` less ``base``, over all entities and by type, with its intervals.
+
+    Raises:
+        MissingResourceError: There is no run, or there are no shards to score it on.
+        ParameterError: The runs of a folder differ in more than their seed.
+        StaleArtifactError: The two were scored on different sentences.
+
     """
     reporter = reporter or Silent()
     root = None if project is None else Path(project)
@@ -118,7 +132,7 @@ def runs_in(folder: Path) -> dict[int, Path]:
 
 
 def _label_groups(folder: Path) -> LabelGroups:
-    """Of the shards that the runs of a folder were trained on."""
+    """The groups of entity types that the shards of a folder's runs declare."""
     run = next(iter(runs_in(folder).values()))
     return ShardsStatistics.of(manifests.load(run / CHECKPOINT / SHARDS)).label_groups
 

@@ -93,7 +93,7 @@ def _notice(*, dataset: str, vectors: str, encoder: str) -> str:
     ssmi-cli predict --run FOLDER FILE
     python -c 'import ssmi; print(ssmi.open_run("FOLDER")("..."))'
 
-It holds work made from what follows; whoever passes it on keeps to these licences.
+It holds work made from what follows; anyone who passes it on keeps to these licences.
 
 data set       {_licence(dataset, "dataset")}
 word vectors   {_licence(vectors, "vectors")}

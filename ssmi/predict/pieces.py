@@ -19,7 +19,7 @@ class Text:
     text: str
     entities: list[Entity] = field(default_factory=list)
     n_waiting: int = 0
-    """Its pieces that are not tagged yet, and one more while it is being cut."""
+    """Pieces of the text that are not tagged yet, and one more while it is being cut."""
 
 
 @dataclass(frozen=True, slots=True)

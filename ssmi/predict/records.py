@@ -42,7 +42,7 @@ class RecordSource:
 
     @property
     def n_bytes(self) -> int:
-        """Of all files; 0, for unknown, when stdin is among them."""
+        """Size of all files together; 0, for unknown, when stdin is among them."""
         return 0 if STDIN in self.files else sum(path.stat().st_size for path in self.files)
 
     def read(self, advance: Callable[[int], None]) -> Iterator[Record]:

@@ -45,7 +45,7 @@ class _Source:
     device: str
     threads: int | None
     checkpoint: str
-    """Its digest."""
+    """The digest of the run's checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Tagger:
 
     Two taggers of one process take turns too, because torch's number of threads is the process's. A pickled tagger is
     no more than where it was opened from; where it is used, it is opened again (once a process, by its first text),
-    and refused if the run was trained anew in between. A copy is the tagger itself, for using it changes nothing.
+    and refused if the run was trained again in between. A copy is the tagger itself, for using it changes nothing.
     """
 
     def __init__(self, source: _Source, user_entities: UserEntities, opened: _Opened | None = None) -> None:
@@ -84,16 +84,26 @@ class Tagger:
     ) -> Tagger:
         """Open a run folder, or one that ``ssmi-cli export`` packed.
 
-        project: the folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml above
-            the run, else above the working folder. A packed run needs none.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
-        threads: how many torch uses on the CPU while it tags, and no longer: 0 for one a physical core, None for as
-            many as torch is set to now.
-        entities: a file of words and labels, or a mapping, that are entities wherever they stand; see
-            ``UserEntities.read`` and ``merge_entities``.
-        Raises MissingResourceError for what is not there, StaleArtifactError naming both sides where the features are
-        not those that the run was trained on, ParameterError for a device or number of threads that cannot be,
-            InputDataError for such a file that is not as it should be.
+        Args:
+            run: The folder of the run or of the pack.
+            project: The folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml
+                above the run, else above the working folder. A packed run needs none.
+            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+            threads: How many threads torch uses on the CPU while it tags: 0 for one per physical core, None for as
+                many as torch is set to now.
+            entities: A file of words and labels, or a mapping, that are entities wherever they stand; see
+                ``UserEntities.read`` and ``merge_entities``.
+            reporter: Is told notes and progress; None for silence.
+
+        Returns:
+            A callable: text → entities.
+
+        Raises:
+            MissingResourceError: The run, or what its features are made with, does not exist.
+            StaleArtifactError: The features are not those that the run was trained on; both are named.
+            ParameterError: A device, or a number of threads, that cannot be.
+            InputDataError: The file of ``entities`` is malformed.
+
         """
         if threads is not None and not (type(threads) is int and threads >= 0):
             raise ParameterError(
@@ -166,12 +176,12 @@ class Tagger:
         min_score: float = 0.0,
         advance: Advance | None = None,
     ) -> Iterator[list[Entity]]:
-        """The same one by one, for any number of texts: at most ``batch_characters`` and one text are held.
+        """Yield the entities of each text in turn; at most ``batch_characters`` and one text are held in memory.
 
         Texts are tagged when so many characters are there, a text without any counted as one, or when no more come.
         A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is, and so is one
         with blank lines. ``advance`` is told of characters as they are tagged, while other threads wait for their
-        turn; they do not wait for whoever reads the stream.
+        turn; they do not wait for the reader of the stream.
         """
         if isinstance(texts, str | bytes):
             raise TypeError("texts, one after another: for a single one call the tagger itself, with a str")
@@ -216,7 +226,7 @@ class Tagger:
 
     @property
     def user_entities(self) -> UserEntities:
-        """Those that it was opened with."""
+        """The user's entities that the tagger was opened with."""
         return self._user_entities
 
     @property
@@ -270,7 +280,7 @@ def _open_again(source: _Source) -> _Opened:
     if digest != source.checkpoint:
         raise StaleArtifactError(
             f"{source.run}: checkpoint {digest[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
-            next_step="the run was trained anew in between: open it again with ssmi.open_run",
+            next_step="the run was trained again in between: open it again with ssmi.open_run",
         )
     tagger = Tagger.open(source.run, project=source.project, device=source.device, threads=source.threads)
     return tagger._here()
@@ -283,5 +293,36 @@ def _check(*, batch_characters: int, min_score: float) -> None:
         raise ValueError(f"min_score={min_score}: a probability, 0 to 1")
 
 
-open_run = Tagger.open
-"""Open a run folder for use on text: see ``Tagger.open``."""
+def open_run(
+    run: str | Path,
+    *,
+    project: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    entities: str | Path | Words | None = None,
+    reporter: Reporter | None = None,
+) -> Tagger:
+    """Open a run folder, or one that ``ssmi-cli export`` packed, for use on text.
+
+    Args:
+        run: The folder of the run or of the pack.
+        project: The folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml
+            above the run, else above the working folder. A packed run needs none.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        threads: How many threads torch uses on the CPU while it tags: 0 for one per physical core, None for as
+            many as torch is set to now.
+        entities: A file of words and labels, or a mapping, that are entities wherever they stand; see
+            ``UserEntities.read`` and ``merge_entities``.
+        reporter: Is told notes and progress; None for silence.
+
+    Returns:
+        A callable: text → entities.
+
+    Raises:
+        MissingResourceError: The run, or what its features are made with, does not exist.
+        StaleArtifactError: The features are not those that the run was trained on; both are named.
+        ParameterError: A device, or a number of threads, that cannot be.
+        InputDataError: The file of ``entities`` is malformed.
+
+    """
+    return Tagger.open(run, project=project, device=device, threads=threads, entities=entities, reporter=reporter)

@@ -105,11 +105,11 @@ class Source:
             )
 
     def beginning(self) -> str:
-        """Its first characters, as far as they can be read."""
+        """The file's first characters, as far as they can be read."""
         return self.head.removeprefix(self._mark).decode(self.encoding, "ignore")
 
     def lines(self, errors: Errors = "strict") -> Iterator[Line]:
-        """Its lines. Raises InputDataError with ``file:line`` and the byte's offset where it is not in its encoding."""
+        """The file's lines. Raises InputDataError with ``file:line`` and the offset of a byte not in its encoding."""
         try:
             for number, line, n_bytes in decoded_lines(
                 self._stream, codec=self.encoding, mark=self._mark, errors=errors, refuse=self._undecodable

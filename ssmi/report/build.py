@@ -56,7 +56,7 @@ class Page:
 
     html: str
     f1: float
-    """Of the split, from 0 to 1."""
+    """F1 on the split, from 0 to 1."""
     errors: ErrorCounts
 
 

@@ -51,7 +51,7 @@ class ConfusionCell:
 
     count: int
     share: float
-    """Of the row, from 0 to 1."""
+    """The cell's share of its row, from 0 to 1."""
     is_correct: bool
 
 
@@ -110,7 +110,7 @@ class PageContent:
     scores: Scores
     calibration: Panel
     bins: Sequence[Bin]
-    """Of the calibration: those with an entity."""
+    """The calibration's bins that hold an entity."""
     epochs: Panel
     confusion: ConfusionTable
     features: Sequence[Panel]

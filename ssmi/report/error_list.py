@@ -45,7 +45,7 @@ class ListedSentence:
 
     id: int
     text: list[str]
-    """Its characters."""
+    """The characters of the sentence."""
     gold: list[Entity]
     predicted: list[Entity]
 
@@ -71,7 +71,7 @@ class ErrorList:
     """The errors of a split."""
 
     counts: Mapping[ErrorKind, int]
-    """Of all errors, listed or not."""
+    """Errors by kind, listed or not."""
     n_sentences: int
     """Sentences with an error."""
     labels: Sequence[str]

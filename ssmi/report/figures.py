@@ -30,9 +30,9 @@ def calibration_panel(calibration: Calibration) -> Panel:
     if not calibration.n:
         return Panel(why_omitted="Not shown: no entity was predicted.")
     note = (
-        f"Expected calibration error {100 * calibration.ece:.2f} (10 bins of equal width), "
+        f"Expected calibration error {calibration.ece:.2%} (10 bins of equal width), "
         f"Brier score {calibration.brier:.4f}: {calibration.n:,} predicted entities, "
-        f"{100 * calibration.mean_probability:.2f} sure on average, {100 * calibration.precision:.2f} right. "
+        f"{calibration.mean_probability:.2%} sure on average, {calibration.precision:.2%} right. "
         "The dashed line is perfect calibration."
     )
     svg = inline_svg(ReliabilityChart(calibration))

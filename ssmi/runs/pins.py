@@ -1,6 +1,6 @@
 """What a run reads on text, kept beside its weights until the run folder is removed.
 
-Others build the vocabulary and a data set's features anew; a stage's folder is then replaced, never written into. So a
+The vocabulary and a data set's features may be built again; a stage's folder is then replaced, never written into. So a
 run keeps hard links to the files that it was trained with, ``pinned/SHARDS/{vocab,embed,pmi}/...``: they take room of
 their own only once the project's files are others. Where links are not possible they are copies. A user dictionary,
 which an editor may write into, is always copied. The encoder is not kept: nothing here builds it, it is named by
@@ -35,7 +35,7 @@ def find(run: Path) -> Path | None:
     return kept if kept.is_dir() else None
 
 
-def keep(run: Path, *, shards: Path, folders: FeatureStore) -> None:
+def keep(run: Path, *, shards: Path, store: FeatureStore) -> None:
     """Keep what belongs to shards that a run is about to be trained on; what is kept already stays.
 
     Raises MissingResourceError or StaleArtifactError where the folders are not those that the shards were built from.
@@ -43,9 +43,9 @@ def keep(run: Path, *, shards: Path, folders: FeatureStore) -> None:
     place = _place(run, manifests.digest_file(shards / manifests.MANIFEST_NAME))
     if place.is_dir():
         return
-    check_features(folders, manifests.load(shards))
+    check_features(store, manifests.load(shards))
     with replacing_folder(place) as fresh:
-        for name, path in folders.files().items():
+        for name, path in store.files().items():
             if not name.startswith("encoder/"):
                 (fresh / name).parent.mkdir(exist_ok=True)
                 _link(path, fresh / name, copied=name == USER_DICT)

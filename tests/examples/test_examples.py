@@ -42,6 +42,13 @@ def test_count_entities(tagging_project: Any, repository: Path, tmp_path: Path) 
     assert counts == sorted(counts, reverse=True)
 
 
+def test_count_entities_without_arguments_says_how_it_is_called(repository: Path, environment: dict[str, str]) -> None:
+    script = repository / "examples" / "count_entities.py"
+    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "usage: python examples/count_entities.py RUN FILE\n"
+
+
 def test_the_notebook_runs_from_top_to_bottom(
     tagging_project: Any, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -190,7 +190,7 @@ def encoder_shape(folder: Path) -> EncoderShape:
 
 
 def with_layers(config: Mapping[str, Any], n_layers: int) -> dict[str, Any]:
-    """The same config with the first ``n_layers`` layers only."""
+    """A copy of the config with the first ``n_layers`` layers only."""
     changed = {**config, "num_hidden_layers": n_layers}
     if isinstance(config.get("layer_types"), list):  # modernbert: a kind of attention a layer
         changed["layer_types"] = config["layer_types"][:n_layers]

@@ -186,7 +186,7 @@ def test_other_code_is_another_run(ablated: Any) -> None:
     path.write_text(json.dumps(facts), encoding="utf-8")
     outcome = ablated.ssmi("ablate", "--only", "bert-crf", *OPTIONS)
     assert outcome.code == 0, outcome.stderr
-    assert "[2/2] bert-crf, seed 13: anew, for the revision of the network's code is" in outcome.stderr
+    assert "[2/2] bert-crf, seed 13: again, for the revision of the network's code is" in outcome.stderr
 
 
 def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> None:
@@ -317,7 +317,7 @@ def test_an_interrupted_run_is_gone_on_with(project: Any) -> None:
     assert not (_folder(project) / "table.json").exists()
     outcome = project.ssmi(*command)
     assert outcome.code == 0, outcome.stderr
-    assert "going on" in outcome.stderr and "anew" not in outcome.stderr
+    assert "going on" in outcome.stderr and "again" not in outcome.stderr
     epochs = [line.partition(":")[0] for line in outcome.stderr.splitlines() if line.startswith("epoch")]
     assert "epoch 1" not in epochs and epochs[-1] == "epoch 6"
     assert len(_table(project)["rows"][0]["runs"][0]["dev_f1_by_epoch"]) == 6

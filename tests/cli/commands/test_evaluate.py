@@ -58,7 +58,7 @@ def test_calibration_is_about_all_predicted_entities(tagging_project: Any, tmp_p
         outcome = tagging_project.ssmi("evaluate", "--split", "test", "--plot", str(tmp_path / name))
         assert outcome.code == 0, outcome.stderr
         assert f"calibration: {found['n']} predicted entities" in outcome.stdout
-        assert f"expected calibration error {100 * found['ece']:.2f} (10 bins of equal width)" in outcome.stdout
+        assert f"expected calibration error {found['ece']:.2%} (10 bins of equal width)" in outcome.stdout
         pictures.append((tmp_path / name).read_bytes())
     assert pictures[0] == pictures[1] and b"<svg" in pictures[0]
 

@@ -51,7 +51,7 @@ def test_the_calibration_is_that_of_evaluate(
     outcome = tagging_project.ssmi("evaluate", "--split", "test", "--device", "cpu", "--json")
     calibration = json.loads(outcome.stdout)["test"]["calibration"]
     reader = read_page(written.read_text(encoding="utf-8"))
-    assert f"Expected calibration error {100 * calibration['ece']:.2f} (10 bins of equal width)" in reader.text
+    assert f"Expected calibration error {calibration['ece']:.2%} (10 bins of equal width)" in reader.text
     assert f"Brier score {calibration['brier']:.4f}" in reader.text
     for each in calibration["bins"]:
         tooltip = (

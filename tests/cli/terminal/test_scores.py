@@ -42,6 +42,6 @@ def test_the_calibration_in_a_line() -> None:
     guesses = [(0.95, True), (0.85, True), (0.9, False)]
     brier = (0.05**2 + 0.15**2 + 0.9**2) / 3
     said = calibration_line(calibrate(guesses))
-    assert said.startswith("calibration: 3 predicted entities, mean probability 90.00, precision 66.67; ")
+    assert said.startswith("calibration: 3 predicted entities, mean probability 90.00%, precision 66.67%; ")
     assert said.endswith(f"Brier score {brier:.4f}")
     assert calibration_line(calibrate([])) == "calibration: no entity was predicted"

@@ -23,7 +23,7 @@ def test_no_predicted_entity_has_no_calibration() -> None:
 
 def test_calibration_is_told_in_words_as_well() -> None:
     (figure,) = calibration_panel(calibrate([(0.8, True), (0.8, False)])).figures
-    assert "Expected calibration error 30.00" in figure.note and "2 predicted entities, 80.00 sure" in figure.note
+    assert "Expected calibration error 30.00%" in figure.note and "2 predicted entities, 80.00% sure" in figure.note
 
 
 @pytest.mark.parametrize(("best_epoch", "is_marked"), [(2, True), (7, False)])
