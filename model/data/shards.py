@@ -26,6 +26,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet, Span
+from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.text.words import edges
@@ -128,8 +129,8 @@ def open_shards(folder: Path) -> Shards:
     manifests.check_parts(manifest, folder)
     return Shards(
         folder,
-        LabelSet.load(folder / "labels.json"),
-        read_table(folder / "boundaries.parquet"),
+        LabelSet.load(folder / LABELS_FILE),
+        read_table(folder / BOUNDARIES_FILE),
         manifests.digest_file(folder / manifests.MANIFEST_NAME),
         ShardsStatistics.of(manifest),
     )
