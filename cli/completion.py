@@ -69,7 +69,7 @@ def encodings(context: click.Context, parameter: click.Parameter, incomplete: st
 
 def _session(context: click.Context) -> Session:
     """That of the command to come: the top command, which makes it, is not run for a completion."""
-    return Session(project_option=context.find_root().params.get("project"), debug=False)
+    return Session(project_option=context.find_root().params.get("project"))
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

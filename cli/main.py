@@ -75,16 +75,16 @@ class LazyGroup(click.Group):
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder with params.yaml.  [default: the nearest upward from here]",
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")  # `main` reads it
 @click.version_option(package_name="ssmi", prog_name="ssmi-cli")
 @click.pass_context
-def cli(ctx: click.Context, project: Path | None, debug: bool) -> None:
+def cli(ctx: click.Context, project: Path | None) -> None:
     """Chinese named-entity recognition with a lexicon: build features once, query them, train, compare.
 
     Exit codes: 0 done; 1 failed; 2 wrong usage or parameters; 3 bad input data; 4 something is missing;
     5 artifacts that do not belong together; 130 interrupted.
     """
-    ctx.obj = Session(project_option=project, debug=debug)
+    ctx.obj = Session(project_option=project)
 
 
 def main() -> None:

@@ -21,7 +21,6 @@ class Session:
     """Made once by the top command; nothing heavy is imported before a command asks."""
 
     project_option: Path | None
-    debug: bool
 
     @cached_property
     def project(self) -> Project:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from ssmi.model.data.shards import Split, split_of
 from ssmi.model.network.decoding import decode
 from ssmi.model.network.network import Network, wanted
 from ssmi.model.runs.checkpoint import Checkpoint
+from ssmi.pipeline.contract.feature_rows import FeatureRow
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.progress import Advance
 
@@ -32,7 +33,6 @@ TRIM_EVERY = 1 << 16
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-Row = Mapping[str, Any]
 Vectors = Callable[[Ids], FloatMatrix]
 """Boundary ids → their pre-trained vectors."""
 
@@ -83,7 +83,7 @@ class SpanTagger:
     def tag(
         self,
         lengths: Ids,
-        rows_of: Callable[[Sequence[int]], Sequence[Row]],
+        rows_of: Callable[[Sequence[int]], Sequence[FeatureRow]],
         *,
         hidden: Sequence[npt.NDArray[np.float16]] | None = None,
         advance: Advance | None = None,
@@ -118,7 +118,7 @@ class SpanTagger:
     def _tag_all(
         self,
         lengths: Ids,
-        rows_of: Callable[[Sequence[int]], Sequence[Row]],
+        rows_of: Callable[[Sequence[int]], Sequence[FeatureRow]],
         hidden: Sequence[npt.NDArray[np.float16]] | None,
         advance: Advance | None,
         extra_spans: Sequence[Sequence[Span]] | None,
@@ -148,7 +148,7 @@ class SpanTagger:
         return spans_of_texts
 
     def _split(
-        self, rows: Sequence[Row], batch: Sequence[int], hidden: Sequence[npt.NDArray[np.float16]] | None
+        self, rows: Sequence[FeatureRow], batch: Sequence[int], hidden: Sequence[npt.NDArray[np.float16]] | None
     ) -> Split:
         """The rows of a batch, whose boundaries the network then has."""
         self._add_boundaries(rows)
@@ -178,7 +178,7 @@ class SpanTagger:
         ]
 
     @torch.inference_mode()
-    def _add_boundaries(self, rows: Sequence[Row]) -> None:
+    def _add_boundaries(self, rows: Sequence[FeatureRow]) -> None:
         """Add the vectors of boundaries that the table does not hold yet."""
         if self.network.boundary is None:
             return

@@ -7,7 +7,8 @@
     project.train("resume", configuration="bert-crf")
     project.stats("coverage", dataset="resume").pl()
 
-Each method imports what it needs when it is called. Nothing is printed: progress and notes go to the reporter.
+Each method imports what it needs when it is called. None prints: progress and notes go to the reporter. ``demo`` alone
+lets another program write to the screen, which is DVC.
 """
 
 from __future__ import annotations
@@ -425,7 +426,9 @@ class Project(Workspace):
         )
 
     def demo(self) -> DemoResult:
-        """Run ``dvc repro`` on the first data set, its output on the screen, and keep what it built as an experiment.
+        """Run ``dvc repro`` on the first data set, and keep what it built as an experiment.
+
+        DVC writes its own output to this process's standard output and standard error; the reporter does not get it.
 
         Raises:
             SsmiError: It did not finish.

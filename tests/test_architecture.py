@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import grimp
@@ -78,6 +79,22 @@ def test_the_package_has_the_rooms_at_the_top_as_links(repository: Path) -> None
     for room in ("pipeline", "model", "cli"):
         link = repository / "ssmi" / room
         assert link.is_symlink() and link.readlink() == Path("..") / room
+
+
+def test_every_module_of_the_package_is_in_the_layers_and_may_not_print(
+    graph: grimp.ImportGraph, repository: Path
+) -> None:
+    """A module that no contract names may import anything."""
+    tool = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    contracts = {contract["name"]: contract for contract in tool["importlinter"]["contracts"]}
+    (layers,) = (contract["layers"] for name, contract in contracts.items() if name.startswith("One way through"))
+    layered = {module for layer in layers for module in layer.split(" | ")}
+    silent = set(contracts["Printing is the command line's"]["source_modules"])
+    modules = graph.find_children("ssmi")
+    assert "ssmi.parameters" in modules
+    for module in modules:
+        assert any(f"{name}.".startswith(f"{module}.") for name in layered), module
+        assert module in silent or module == "ssmi.cli", module
 
 
 def test_no_tracked_file_holds_a_path_of_somebodys_machine(repository: Path) -> None:

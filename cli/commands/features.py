@@ -8,16 +8,7 @@ import click
 
 from ssmi.cli.options import dataset_option, executor_options, json_option, override_option, stage_version_option
 from ssmi.cli.session import Session
-
-STAGES = {
-    "vocab": "Word vectors to vocabulary, trie and character index.",
-    "prepare": "Raw files to sentences with gold entities.",
-    "segment": "Sentences to word segments.",
-    "embed": "Segments to vectors, BERT's for those outside the vocabulary.",
-    "selection": "Best boundary, boundary set and negatives of each character.",
-    "pmi": "Matches counted on train; each character's local boundary.",
-    "shards": "All features to the shards that the trainer reads.",
-}
+from ssmi.pipeline.contract.stages import STAGES
 
 
 @click.group()
@@ -89,5 +80,5 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     return command
 
 
-for _name, _summary in STAGES.items():
-    features.add_command(_stage_command(_name, _summary))
+for _name, _stage in STAGES.items():
+    features.add_command(_stage_command(_name, f"{_stage.summary[0].upper()}{_stage.summary[1:]}."))

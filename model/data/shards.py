@@ -7,12 +7,12 @@ memory-mapped.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +25,14 @@ from ssmi.model.data.segment_positions import REBUILD, check_windows, segment_po
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.feature_rows import FeatureRow
 from ssmi.pipeline.contract.labels import LabelSet, Span
+from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.text.words import edges
 
+_IdColumn = Literal["token_ids", "best_ids", "local_ids", "segment_starts", "window_starts"]
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
 
 
@@ -128,8 +131,8 @@ def open_shards(folder: Path) -> Shards:
     manifests.check_parts(manifest, folder)
     return Shards(
         folder,
-        LabelSet.load(folder / "labels.json"),
-        read_table(folder / "boundaries.parquet"),
+        LabelSet.load(folder / LABELS_FILE),
+        read_table(folder / BOUNDARIES_FILE),
         manifests.digest_file(folder / manifests.MANIFEST_NAME),
         ShardsStatistics.of(manifest),
     )
@@ -244,7 +247,7 @@ def _padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
 
 
 def split_of(
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[FeatureRow],
     *,
     boundaries: RowLookup,
     wanted: RequiredFeatures,
@@ -253,7 +256,7 @@ def split_of(
     """Rows made on line as a split without gold; its tags mean nothing.
 
     Args:
-        rows: The columns of ``schema.SHARDS`` that are wanted, without negatives, which only training reads.
+        rows: The features of each sentence; negatives, which only training reads, are left out.
         boundaries: Gives the embedding rows.
         wanted: What the network reads.
         hidden: The encoder's states of each row, where wanted. Shape of each: (n_characters, hidden_width)
@@ -268,10 +271,10 @@ def split_of(
     offsets = _offsets([len(row["token_ids"]) for row in rows])
     n_characters = int(offsets[-1])
 
-    def flat(name: str) -> npt.NDArray[np.int64]:
+    def flat(name: _IdColumn) -> npt.NDArray[np.int64]:
         return np.fromiter(chain.from_iterable(row[name] for row in rows), dtype=np.int64)
 
-    def rows_of(name: str) -> Rows:
+    def rows_of(name: _IdColumn) -> Rows:
         return boundaries.rows_of(flat(name), source=name)
 
     set_rows = None

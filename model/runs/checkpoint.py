@@ -34,10 +34,11 @@ from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.paths import LABELS_FILE
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.tables import replacing_folder
 
-_WEIGHTS, _PARAMS, _LABELS, _ENCODER = "model.safetensors", "params.json", "labels.json", "encoder"
+_WEIGHTS, _PARAMS, _ENCODER = "model.safetensors", "params.json", "encoder"
 _FILES = "files.json"
 _SHORT = 12
 """Characters of a digest that a message shows."""
@@ -100,7 +101,7 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, meta
     with replacing_folder(folder) as fresh:
         weights.write(tensors, fresh / _WEIGHTS)
         (fresh / _PARAMS).write_text(parameters.dump(params), encoding="utf-8")
-        shards.labels.save(fresh / _LABELS)
+        shards.labels.save(fresh / LABELS_FILE)
         (fresh / SHARDS).mkdir()
         copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / SHARDS / manifests.MANIFEST_NAME)
         if network.encoder is not None:
@@ -126,7 +127,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
     """
     metadata = read_metadata(folder)
     _check_files(folder)
-    labels, params = _read_labels(folder / _LABELS), read_params(folder)
+    labels, params = _read_labels(folder / LABELS_FILE), read_params(folder)
     check_fit(folder, shards)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = shards.boundaries
@@ -149,7 +150,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
 
 def check_fit(folder: Path, shards: Shards) -> None:
     """Refuse shards that ``load`` would refuse; reads no weights."""
-    _check_match(folder, read_metadata(folder), _read_labels(folder / _LABELS), shards)
+    _check_match(folder, read_metadata(folder), _read_labels(folder / LABELS_FILE), shards)
     _check_features(folder, shards)
     check_buildable(read_params(folder).model, shards)
 
@@ -173,7 +174,7 @@ def load_alone(folder: Path) -> Run:
     shards = manifests.load(folder / SHARDS)
     if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != metadata.shards:
         raise _broken(folder / SHARDS, ValueError(f"not the manifest {metadata.shards[:_SHORT]} that {METADATA} names"))
-    labels, params = _read_labels(folder / _LABELS), read_params(folder)
+    labels, params = _read_labels(folder / LABELS_FILE), read_params(folder)
     tensors = _read_tensors(folder / _WEIGHTS)
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
     if _BOUNDARY_IDS in tensors:

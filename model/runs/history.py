@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ssmi.model.evaluation.scoring import Scores
+from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.tables import writing
 
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """One line of history.csv."""
+    """What a training keeps of an epoch."""
 
     epoch: int
     """From 1."""
     train_loss: float
     """Mean loss of a sentence, with dropout, while it was trained on."""
     dev: Scores
+
+
+class Epoch(NamedTuple):
+    """One row of history.csv, its columns in order; scores are from 0 to 1."""
+
+    epoch: int
+    train_loss: float
+    dev_precision: float
+    dev_recall: float
+    dev_f1: float
 
 
 def best(history: Sequence[EpochRecord]) -> EpochRecord:
@@ -28,9 +41,32 @@ def best(history: Sequence[EpochRecord]) -> EpochRecord:
 
 def write(path: Path, history: Sequence[EpochRecord]) -> None:
     """Write history.csv, whole or not at all; without epochs its header alone."""
-    lines = ["epoch,train_loss,dev_precision,dev_recall,dev_f1"]
+    lines = [",".join(Epoch._fields)]
     for record in history:
         dev = record.dev.overall
         lines.append(f"{record.epoch},{record.train_loss:.6f},{dev.precision:.6f},{dev.recall:.6f},{dev.f1:.6f}")
     with writing(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> list[Epoch]:
+    """Read history.csv; a file that does not exist has no epochs.
+
+    Raises:
+        StaleArtifactError: The file is not a history of this version.
+
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return [_epoch(row) for row in csv.DictReader(stream)]
+    except FileNotFoundError:
+        return []
+    except (KeyError, TypeError, ValueError) as error:
+        raise StaleArtifactError(
+            f"{path}: not a history of this version ({error})", next_step="train again, or remove the file"
+        ) from error
+
+
+def _epoch(row: Mapping[str, str]) -> Epoch:
+    epoch, *values = (row[name] for name in Epoch._fields)
+    return Epoch(int(epoch), *map(float, values))

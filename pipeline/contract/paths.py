@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from types import MappingProxyType
+
+from ssmi.pipeline.contract.stages import STAGES
 
 PARAMS_NAME = "params.yaml"
 ARTIFACTS = "artifacts"
 """The folder, and the first part of the names that manifests give to stages."""
 SELECTIONS_FILE = "selections.parquet"
 """The selection stage's answers, which the shards stage reads."""
-PER_DATASET: Mapping[str, bool] = MappingProxyType(
-    {
-        "vocab": False,
-        "prepare": True,
-        "segment": True,
-        "embed": True,
-        "selection": True,
-        "pmi": True,
-        "shards": True,
-    }
-)
-"""Every stage, in the order they run → whether each data set has its own output; otherwise all share one."""
+BOUNDARIES_FILE = "boundaries.parquet"
+"""The boundaries that shards name, with their vectors."""
+LABELS_FILE = "labels.json"
+"""The label set, in shards and in checkpoints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +58,7 @@ class ArtifactPaths:
             base: A folder instead of ``artifacts``, for stages that are built once more beside it.
         """
         folder = (base or self.folder) / name
-        return folder / dataset if PER_DATASET[name] else folder
+        return folder / dataset if STAGES[name].per_dataset else folder
 
     def shards(self, dataset: str) -> Path:
         """The trainer's input."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ssmi.pipeline.contract.feature_rows import FeatureRow, ShardRow
 from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
@@ -23,7 +24,7 @@ def shard_row(
     tokens: CharacterTokens,
     max_window: int,
     hidden_start: int | None,
-) -> dict[str, Any]:
+) -> ShardRow:
     """A row of ``schema.SHARDS``; ``selections`` holds one selection row a character."""
     tags = spans_to_tags(entities, n_characters=len(characters), scheme=labels.scheme)
     features = feature_row(
@@ -51,7 +52,7 @@ def feature_row(
     segment_starts: Sequence[int],
     tokens: CharacterTokens,
     max_window: int,
-) -> dict[str, Any]:
+) -> FeatureRow:
     """The columns of ``schema.SHARDS`` that follow from the text alone; ``selections`` holds a row a character."""
     return {
         "characters": list(characters),
@@ -66,7 +67,7 @@ def feature_row(
     }
 
 
-def boundaries_named(rows: Sequence[Mapping[str, Any]]) -> set[int]:
+def boundaries_named(rows: Sequence[FeatureRow]) -> set[int]:
     """Every boundary id that shard rows name, 0 left out."""
     named: set[int] = set()
     for row in rows:

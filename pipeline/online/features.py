@@ -12,6 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.feature_rows import FeatureRow
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
@@ -28,8 +29,6 @@ from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
 from ssmi.pipeline.online.feature_store import FeatureStore, check
 from ssmi.pipeline.online.segmenting import Segmented, segment_characters, without_surrogates
-
-Row = dict[str, Any]
 
 
 class OnlineFeatures:
@@ -99,19 +98,18 @@ class OnlineFeatures:
             max_answers=max_pairs,
         )
 
-    def rows(self, texts: Sequence[str]) -> list[Row]:
+    def rows(self, texts: Sequence[str]) -> list[FeatureRow]:
         """Make a row for each text; a character is a code point.
 
         Nothing is stripped or normalised, so positions are those of the text. A lone surrogate counts as U+FFFD.
 
         Returns:
-            Rows with the keys ``characters, token_ids, best_ids, best_cosines, set_ids, negative_ids, local_ids,
-            segment_starts, window_starts``, as ``schema.SHARDS`` describes them. An empty text has an empty row with
-            one window at 0. Rows share the lists of equal answers: do not change them.
+            A row for each text; an empty text has an empty one with one window at 0. Rows share the lists of equal
+            answers: do not change them.
         """
         return self.rows_of_characters([list(text) for text in texts])
 
-    def rows_of_characters(self, sentences: Sequence[Sequence[str]]) -> list[Row]:
+    def rows_of_characters(self, sentences: Sequence[Sequence[str]]) -> list[FeatureRow]:
         """The same as ``rows`` for sentences given as characters, one code point each."""
         return self.rows_of_segmented(self.segment(sentences))
 
@@ -130,7 +128,7 @@ class OnlineFeatures:
             self._costs.add(characters=sum(len(one.characters) for one in segmented))
         return segmented
 
-    def rows_of_segmented(self, sentences: Sequence[Segmented]) -> list[Row]:
+    def rows_of_segmented(self, sentences: Sequence[Segmented]) -> list[FeatureRow]:
         """Make the rows of segmented sentences: the second half of ``rows``."""
         select = self._answers.select_in_context if self._in_context else self._answers.select
         with self._one_thread():

@@ -264,7 +264,6 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
 STAGE = Stage(
     name="embed",
     version=1,
-    summary="segments → vectors, BERT's for those outside the vocabulary",
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
     external_inputs=encoder_inputs,

@@ -156,7 +156,6 @@ def open_weights(pairs: Path) -> PairWeights:
 STAGE = Stage(
     name="pmi",
     version=1,
-    summary="match events counted on train; each character's local boundary",
     sections=("pmi",),
     upstream=("vocab", "prepare"),
     external_inputs=external_inputs,

@@ -162,7 +162,6 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 STAGE = Stage(
     name="prepare",
     version=1,
-    summary="raw files → sentences with gold entities",
     sections=("prepare",),
     upstream=(),
     external_inputs=external_inputs,

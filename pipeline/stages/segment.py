@@ -99,7 +99,6 @@ def _user_dict(context: StageContext) -> Path | None:
 STAGE = Stage(
     name="segment",
     version=1,
-    summary="sentences → word segments",
     sections=("segment",),
     upstream=("prepare",),
     external_inputs=external_inputs,

@@ -174,7 +174,6 @@ def select_many(task: _SelectTask) -> tuple[list[Selection], npt.NDArray[np.int6
 STAGE = Stage(
     name="selection",
     version=1,
-    summary="each character's best boundary, boundary set and negatives by cosine",
     sections=("selection",),
     upstream=("vocab", "prepare", "segment", "embed"),
     external_inputs=external_inputs,

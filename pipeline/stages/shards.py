@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
-from ssmi.pipeline.contract.paths import SELECTIONS_FILE
+from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE, SELECTIONS_FILE
 from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
 from ssmi.pipeline.features.assemble import boundaries_named, shard_row
 from ssmi.pipeline.features.tokens import CharacterTokens
@@ -27,8 +27,6 @@ from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
-BOUNDARIES_FILE = "boundaries.parquet"
-LABELS_FILE = "labels.json"
 SENTENCES_PER_ENCODER_BATCH = 32
 
 
@@ -238,7 +236,6 @@ def open_selections(path: Path, digest: str) -> pa.Table:
 STAGE = Stage(
     name="shards",
     version=1,
-    summary="all features → the shards that the trainer reads",
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=encoder_inputs,

@@ -11,8 +11,9 @@ from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import Params, check_dataset_name
-from ssmi.pipeline.contract.paths import PER_DATASET, ArtifactPaths
+from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.stages import STAGES
 from ssmi.pipeline.executor import Executor, Result, Task
 
 
@@ -93,7 +94,6 @@ class Stage:
     version: int
     """Version of what the stage computes: raised when the same parameters and inputs would come to give another output,
     and then the stage is built again. ``tests/pipeline/stages/test_versions.py`` fails where that is forgotten."""
-    summary: str
     sections: tuple[str, ...]
     """Sections of params.yaml it depends on."""
     upstream: tuple[str, ...]
@@ -108,7 +108,12 @@ class Stage:
     @property
     def per_dataset(self) -> bool:
         """Whether every data set has its own output."""
-        return PER_DATASET[self.name]
+        return STAGES[self.name].per_dataset
+
+    @property
+    def summary(self) -> str:
+        """What it makes of what, in a line."""
+        return STAGES[self.name].summary
 
 
 def parts_of(folder: Path) -> list[tuple[str, int, Path]]:

@@ -154,7 +154,6 @@ def _find(context: StageContext) -> VectorsFile:
 STAGE = Stage(
     name="vocab",
     version=1,
-    summary="word vectors → vocabulary, trie, character index",
     sections=("vocab",),
     upstream=(),
     external_inputs=external_inputs,

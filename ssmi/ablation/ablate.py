@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.ablation import settings
 from ssmi.ablation.plot import plot_curves, plot_scores
 from ssmi.ablation.render import markdown
 from ssmi.ablation.runs import Ablation, Row
@@ -76,7 +75,6 @@ def _run(
 
     Returns the table, None where no run has ever finished, and a line for each run that diverged.
     """
-    settings.adopt(ablation.runs, ablation.workspace.reporter)
     rows = _prepare(ablation, chosen)
     runs = {name: {seed: run for seed in seeds if (run := ablation.find(row, seed))} for name, row in rows.items()}
     missing = [(rows[each.name], seed) for seed in seeds for each in chosen if seed not in runs[each.name]]

@@ -93,10 +93,7 @@ def _about_intervals(table: Table) -> str:
     )
     without = [name for name, gain in gains.items() if None in gain.interval.values()]
     if without:
-        text += (
-            f"No interval for {', '.join(without)}: a run of it or of bert-crf kept no counts of its sentences (it was"
-            " trained by an earlier version). "
-        )
+        text += f"No interval for {', '.join(without)}: a run of it or of bert-crf has no counts of its sentences. "
     return text
 
 

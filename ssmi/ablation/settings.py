@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.ablation.table import OtherSettings
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import state as states
-from ssmi.model.runs.files import CHECKPOINT, METRICS
+from ssmi.model.runs.files import METRICS
 from ssmi.model.runs.fingerprint import settings_of, short
-from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.tables import writing
 
 PARAMS = "params.json"
@@ -48,37 +44,6 @@ def write(folder: Path, body: Json) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with writing(folder / PARAMS) as temporary:
         temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def adopt(runs: Path, reporter: Reporter) -> None:
-    """Move runs that an earlier version left in ``runs/CONFIGURATION/SEED`` to where they are looked for now."""
-    moved, left = [], []
-    for run in sorted(runs.glob("*/*")):
-        if not ((run / CHECKPOINT).is_dir() or (run / states.STATE).is_dir()):
-            continue
-        try:
-            unfinished = states.find(run)
-            fingerprint = (
-                unfinished.fingerprint if unfinished else checkpoints.read_metadata(run / CHECKPOINT).fingerprint
-            )
-            params = checkpoints.read_params(run / CHECKPOINT)
-        except SsmiError:
-            left.append(run)
-            continue
-        settings = run.parent / name_of(fingerprint)
-        if (settings / run.name).exists():
-            left.append(run)
-            continue
-        write(settings, describe(params, fingerprint))
-        run.rename(settings / run.name)
-        moved.append(run)
-    if moved:
-        reporter.note(
-            f"{len(moved)} runs of an earlier version moved: runs/CONFIGURATION/SEED is now runs/CONFIGURATION/SETTINGS"
-            "/SEED, SETTINGS being a digest of the parameters"
-        )
-    for run in left:
-        reporter.note(f"{run}: a run of an earlier version that cannot be placed; left as it is")
 
 
 def others(runs: Path, *, configuration: str, present: str, now: Json) -> Iterator[OtherSettings]:

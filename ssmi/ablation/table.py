@@ -40,7 +40,7 @@ class Run:
     dev_f1: Sequence[float]
     """After each epoch."""
     counted: Mapping[str, Counted] = field(default_factory=dict)
-    """By split; runs of earlier versions have none."""
+    """By split; none where the run folder has lost them."""
 
     def figures(self, split: str) -> dict[str, float]:
         """The figures of a split that go into the table, by name."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from ssmi.dvc.pipeline_file import of_other_versions
 from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.pipeline.contract.paths import PER_DATASET
+from ssmi.pipeline.contract.stages import STAGES
 from ssmi.workspace import Workspace
 
 
@@ -99,4 +99,4 @@ def commit_stages(root: Path, targets: Sequence[str]) -> None:
 
 def target(stage: str, dataset: str) -> str:
     """DVC's name of a stage: ``segment@resume``; one that all data sets share has no data set."""
-    return f"{stage}@{dataset}" if PER_DATASET[stage] else stage
+    return f"{stage}@{dataset}" if STAGES[stage].per_dataset else stage

@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
-from ssmi.pipeline.contract.paths import PER_DATASET
+from ssmi.pipeline.contract.stages import STAGES
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 from ssmi.workspace import Workspace
 
@@ -122,7 +122,7 @@ def _train() -> Entry:
 
 
 def _output(stage: str) -> str:
-    return f"artifacts/{stage}/${{item.dataset}}" if PER_DATASET[stage] else f"artifacts/{stage}"
+    return f"artifacts/{stage}/${{item.dataset}}" if STAGES[stage].per_dataset else f"artifacts/{stage}"
 
 
 def _yaml() -> YAML:

@@ -69,7 +69,7 @@ def compare_runs(
     """How much more F1 ``run`` has than ``base``, with a paired bootstrap interval over sentences (and seeds).
 
     Either is a run folder, or one that holds the runs of several seeds, as ``ssmi-cli ablate`` leaves them. A run that
-    kept no counts of the split (it was not scored at the end of training, or is of an earlier version) is scored here.
+    has no counts of the split, because it was not scored at the end of training, is scored here.
 
     Args:
         run: The system in question.

@@ -13,11 +13,12 @@ from typing import overload
 import numpy as np
 
 from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
-from ssmi.model.inference import Row, SpanTagger
+from ssmi.model.inference import SpanTagger
 from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.feature_rows import FeatureRow
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.process_lock import turn
@@ -264,7 +265,7 @@ class Tagger:
             if here.spans.wanted.hidden:
                 hidden = here.features.hidden_states([one.characters for one in sentences])
 
-            def rows_of(indices: Sequence[int]) -> Sequence[Row]:
+            def rows_of(indices: Sequence[int]) -> Sequence[FeatureRow]:
                 return here.features.rows_of_segmented([sentences[index] for index in indices])
 
             lengths = np.array([len(one.characters) for one in sentences])

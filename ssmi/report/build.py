@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
 from ssmi.model.network.network import wanted
-from ssmi.model.runs.files import METRICS
+from ssmi.model.runs import history as histories
+from ssmi.model.runs.files import HISTORY, METRICS
 from ssmi.model.split_tagging import Tagged, tag_split
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.statistics import ShardsStatistics
@@ -21,7 +20,6 @@ from ssmi.report import content, figures
 from ssmi.report.content import KIND_NAMES, Fact, PageContent
 from ssmi.report.error_list import list_errors
 from ssmi.report.features import FeatureStatistics, query_features, recall_by_type
-from ssmi.report.figures import Epoch
 from ssmi.report.page import render
 
 
@@ -96,7 +94,7 @@ def build(
     errors = list_errors(
         shards=shards, split=split, labels=tagged.labels.entity_types, gold=tagged.gold, predicted=predicted
     )
-    history = read_history(run / "history.csv")
+    history = histories.read(run / HISTORY)
     manifest = manifests.load(shards)
     features = query_features(paths=paths, dataset=dataset, split=split, shards=manifest)
     threshold = ShardsStatistics.of(manifest).feature_parameters.selection.threshold
@@ -120,28 +118,6 @@ def build(
     by_kind = {str(kind): n for kind, n in errors.counts.items()}
     counts = ErrorCounts(by_kind, errors.n_sentences, tagged.scores.n_sentences)
     return Page(render(page), tagged.scores.overall.f1, counts)
-
-
-def read_history(path: Path) -> list[Epoch]:
-    """Read history.csv; a file that does not exist has no epochs.
-
-    Raises:
-        StaleArtifactError: The file is not a history of this version.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return [_epoch(row) for row in csv.DictReader(stream)]
-    except FileNotFoundError:
-        return []
-    except (KeyError, TypeError, ValueError) as error:
-        raise StaleArtifactError(
-            f"{path}: not a history of this version ({error})", next_step="train again, or remove the file"
-        ) from error
-
-
-def _epoch(row: dict[str, str]) -> Epoch:
-    scores = (float(row[name]) for name in ("train_loss", "dev_precision", "dev_recall", "dev_f1"))
-    return Epoch(int(row["epoch"]), *scores)
 
 
 def _facts(tagged: Tagged, *, run: Path, run_name: str, n_epochs: int) -> list[Fact]:

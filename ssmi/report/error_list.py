@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from ssmi.model.evaluation.error_analysis import KINDS, ErrorKind, SpanError, find_span_errors
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.paths import BOUNDARIES_FILE
 
 MAX_ERRORS = 5_000
 """With more, the page would open slowly: the first are kept, in the order of the split, and the page says so."""
@@ -191,7 +192,7 @@ def _read_words(shards: Path, rows: Sequence[Mapping[str, Any]]) -> dict[int, st
     """Boundary id → word, of the boundaries in ``rows``; empty for 0."""
     needed = {index for row in rows for name in ("best_ids", "local_ids") for index in row[name]}
     needed |= {index for row in rows for set_ids in row["set_ids"] for index in set_ids}
-    path = shards / "boundaries.parquet"
+    path = shards / BOUNDARIES_FILE
     width = pq.read_schema(path).field("vector").type.list_size
     table = tables.read_table(path, schema.boundaries(width), columns=["boundary_id", "word"])
     pairs = zip(table["boundary_id"].to_pylist(), table["word"].to_pylist(), strict=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from ssmi.charts.bars import BarChart, StepChart, Steps
 from ssmi.charts.lines import Line, LineChart, Mark
@@ -11,18 +10,9 @@ from ssmi.charts.reliability import ReliabilityChart
 from ssmi.charts.rendering import inline_svg
 from ssmi.charts.style import Colour
 from ssmi.model.evaluation.calibration import Calibration
+from ssmi.model.runs.history import Epoch
 from ssmi.report.content import Figure, Panel
 from ssmi.report.features import BINS, FeatureStatistics
-
-
-class Epoch(NamedTuple):
-    """One row of history.csv; scores are from 0 to 1."""
-
-    epoch: int
-    train_loss: float
-    dev_precision: float
-    dev_recall: float
-    dev_f1: float
 
 
 def calibration_panel(calibration: Calibration) -> Panel:

@@ -22,6 +22,7 @@ class ParameterHelp:
         section: Its section, empty for one at the top of the file.
         key: Its name in the section.
         type: What it may be, in words: ``input, none or output``, ``whole number, at least 1, or null``.
+        choices: The words that it may be, in the schema's order; none for what may be anything else too.
         default: Its value where params.yaml does not set it, as JSON has it.
         description: What it means: sentences that end in a period.
 
@@ -30,13 +31,9 @@ class ParameterHelp:
     section: str
     key: str
     type: str
+    choices: tuple[str, ...]
     default: object
     description: str
-
-    @property
-    def is_choice(self) -> bool:
-        """Whether it is one of a few words."""
-        return isinstance(self.default, str) and " or " in self.type and ", or " not in self.type
 
     @property
     def name(self) -> str:
@@ -62,10 +59,10 @@ def describe(name: str | None = None) -> list[ParameterHelp]:
     rows = []
     for top, about in schema["properties"].items():
         if "$ref" not in about:
-            rows.append(ParameterHelp("", top, _type(about, schema), defaults[top], about["description"]))
+            rows.append(_row("", top, about, defaults[top]))
             continue
         for key, field in _resolve(about, schema)["properties"].items():
-            rows.append(ParameterHelp(top, key, _type(field, schema), defaults[top][key], field["description"]))
+            rows.append(_row(top, key, field, defaults[top][key]))
     if name is None:
         return rows
     chosen = [row for row in rows if name in (row.section, row.name)]
@@ -94,7 +91,7 @@ def render(datasets: Sequence[str]) -> str:
             section = row.section
             lines += ["", f"{section}:"]
         value = row.default if isinstance(row.default, str) else json.dumps(row.default)
-        choices = f"  # {row.type}" if row.is_choice else ""
+        choices = f"  # {row.type}" if row.choices else ""
         lines.append(f"  {row.key}: {value}{choices}")
     return "\n".join(lines) + "\n"
 
@@ -105,19 +102,27 @@ def _resolve(field: _Schema, schema: _Schema) -> _Schema:
     return definition
 
 
-def _type(field: _Schema, schema: _Schema) -> str:
+def _row(section: str, key: str, field: _Schema, default: object) -> ParameterHelp:
+    return ParameterHelp(section, key, _type(field), _choices(field), default, field["description"])
+
+
+def _choices(field: _Schema) -> tuple[str, ...]:
+    """The words of a field's JSON schema that allows nothing else."""
+    return tuple(field["enum"]) if field.get("type") == "string" and "enum" in field else ()
+
+
+def _type(field: _Schema) -> str:
     """A field's JSON schema in words."""
     if "anyOf" in field:
-        return ", or ".join(_type(option, schema) for option in field["anyOf"])
+        return ", or ".join(map(_type, field["anyOf"]))
     if "const" in field:
         return str(field["const"])
-    if "enum" in field:
-        *others, last = map(str, field["enum"])
-        return f"{', '.join(others)} or {last}"
+    if choices := _choices(field):
+        return f"{', '.join(choices[:-1])} or {choices[-1]}"
     if field["type"] == "boolean":
         return "true or false"
     if field["type"] == "array":
-        return f"list of {_type(field['items'], schema)}"
+        return f"list of {_type(field['items'])}"
     return ", ".join([_WORDS[field["type"]], *_limits(field)])
 
 

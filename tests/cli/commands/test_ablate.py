@@ -237,24 +237,6 @@ def test_other_features_are_other_settings(ablated: Any) -> None:
     assert set(others) == set(NAMES)  # also the one whose own features were not built anew
 
 
-def test_runs_of_an_earlier_version_are_found(ablated: Any) -> None:
-    written = _bytes(_folder(ablated))
-    runs = _folder(ablated) / "runs"
-    for configuration in list(runs.iterdir()):
-        (settings,) = configuration.iterdir()
-        for run in (path for path in settings.iterdir() if path.is_dir()):
-            run.rename(configuration / run.name)
-        shutil.rmtree(settings)
-    broken = runs / "no-bert" / "99" / "checkpoint"
-    broken.mkdir(parents=True)
-    outcome = ablated.ssmi("ablate", *ALL)
-    assert outcome.code == 0, outcome.stderr
-    moved, left, finished = outcome.stderr.splitlines()
-    assert moved.startswith("6 runs of an earlier version moved") and "no-bert/99: a run" in left
-    assert finished == "6 of 6 runs are finished already"
-    assert broken.is_dir() and _bytes(_folder(ablated)) == written
-
-
 def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
     row = _table(ablated)["rows"][1]
     name = row["configuration"]

@@ -10,7 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import Counts, Scores
-from ssmi.model.runs.history import EpochRecord, best, write
+from ssmi.model.runs.history import Epoch, EpochRecord, best, read, write
+from ssmi.pipeline.contract.errors import StaleArtifactError
+
+HEAD = "epoch,train_loss,dev_precision,dev_recall,dev_f1\n"
 
 
 def _record(epoch: int, counts: Counts, *, loss: float = 1.0) -> EpochRecord:
@@ -51,4 +54,24 @@ def test_history_csv_reads_back(tmp_path: Path, epochs: list[tuple[Counts, float
         dev = record.dev.overall
         exact = (record.train_loss, dev.precision, dev.recall, dev.f1)
         assert [float(value) for value in list(row.values())[1:]] == pytest.approx(exact, abs=5.1e-7)
+    assert read(path) == [tuple(map(float, row.values())) for row in rows]
     assert [one.name for one in tmp_path.iterdir()] == ["history.csv"]
+
+
+def test_each_row_read_is_an_epoch(tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(HEAD + "1,2.5,0.5,0.25,0.33\n", encoding="utf-8")
+    assert read(file) == [Epoch(1, 2.5, 0.5, 0.25, 0.33)]
+
+
+def test_a_file_that_does_not_exist_has_no_epochs(tmp_path: Path) -> None:
+    assert read(tmp_path / "history.csv") == []
+
+
+@pytest.mark.parametrize("content", ["epoch\n1\n", HEAD + "1\n", HEAD + "1,a,b,c,d\n"])
+def test_another_file_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match="not a history of this version") as caught:
+        read(file)
+    assert "train again" in caught.value.next_step

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parameters.params import check_dataset_name
-from ssmi.pipeline.contract.paths import PER_DATASET, ArtifactPaths
+from ssmi.pipeline.contract.paths import ArtifactPaths
+from ssmi.pipeline.contract.stages import STAGES
 
-SHARED = {name for name, per_dataset in PER_DATASET.items() if not per_dataset}
+SHARED = {name for name, stage in STAGES.items() if not stage.per_dataset}
 
 
 def _is_dataset_name(name: str) -> bool:
@@ -31,8 +32,8 @@ NAMES = st.text(st.sampled_from("ab-_.*?[]{}~ 数"), min_size=1, max_size=4).fil
 def test_every_stage_of_every_data_set_has_a_folder_of_its_own_below_the_project(names: set[str]) -> None:
     root = Path("/somewhere/project")
     paths = ArtifactPaths(root)
-    folders = {(stage, name): paths.stage(stage, name) for stage, name in product(PER_DATASET, names)}
-    assert len(set(folders.values())) == len(SHARED) + (len(PER_DATASET) - len(SHARED)) * len(names)
+    folders = {(stage, name): paths.stage(stage, name) for stage, name in product(STAGES, names)}
+    assert len(set(folders.values())) == len(SHARED) + (len(STAGES) - len(SHARED)) * len(names)
     for (stage, name), folder in folders.items():
         assert folder.resolve().relative_to(root / "artifacts").parts == (
             (stage,) if stage in SHARED else (stage, name)
@@ -44,7 +45,7 @@ def test_every_stage_of_every_data_set_has_a_folder_of_its_own_below_the_project
 def test_a_stage_that_is_built_beside_the_artifacts_keeps_its_place_below_the_other_folder() -> None:
     paths = ArtifactPaths(Path("project"))
     base = paths.ablation_features("weibo", "cosine")
-    for stage in PER_DATASET:
+    for stage in STAGES:
         usual = paths.stage(stage, "weibo").relative_to(paths.folder)
         assert paths.stage(stage, "weibo", base=base).relative_to(base) == usual
     assert paths.vocabulary == paths.stage("vocab", "weibo") == paths.stage("vocab", "resume")
@@ -70,7 +71,7 @@ def test_the_shards_of_an_ablation_are_those_of_that_data_set_whatever_its_name_
 
 def test_scratch_files_lie_outside_all_that_is_tracked_or_replaced() -> None:
     paths = ArtifactPaths(Path("project"))
-    outputs = [paths.folder, paths.runs, paths.vocabulary, *(paths.stage(name, "a") for name in PER_DATASET)]
+    outputs = [paths.folder, paths.runs, paths.vocabulary, *(paths.stage(name, "a") for name in STAGES)]
     for output in outputs:
         assert not paths.scratch.is_relative_to(output) and not output.is_relative_to(paths.private)
     assert paths.run("weibo").parent == paths.run("weibo", configuration="bert").parent == paths.runs

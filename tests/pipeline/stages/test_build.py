@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssmi.pipeline.contract import schema
-from ssmi.pipeline.contract.paths import PER_DATASET
+from ssmi.pipeline.contract.stages import STAGES
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
 EVERYTHING = set(STAGE_NAMES)
-FOLDERS = {name: Path(name) / "tiny" if PER_DATASET[name] else Path(name) for name in STAGE_NAMES}
+FOLDERS = {name: Path(name) / "tiny" if STAGES[name].per_dataset else Path(name) for name in STAGE_NAMES}
 SCHEMAS: dict[str, pa.Schema] = {
     r"vocab/words\.parquet": schema.VOCABULARY,
     r"vocab/characters\.parquet": schema.CHARACTER_INDEX,
@@ -76,7 +76,7 @@ def test_a_manifest_says_what_came_in_and_went_out(built_once: Any, stage: str) 
     files = {name for name in built_once.artifacts(*FOLDERS[stage].parts) if "." in name} - {"manifest.json"}
     assert set(manifest["files"]) == files
     assert manifest["schema_version"] == schema.SCHEMA_VERSION
-    assert (manifest["stage"], manifest["dataset"]) == (stage, "tiny" if PER_DATASET[stage] else None)
+    assert (manifest["stage"], manifest["dataset"]) == (stage, "tiny" if STAGES[stage].per_dataset else None)
     assert set(manifest["parameters"]) == set(get_stage(stage).sections)
     assert {f"artifacts/{name}" for name in get_stage(stage).upstream} <= set(manifest["inputs"])
     assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in manifest["inputs"].values())

@@ -91,7 +91,7 @@ def test_the_note_says_where_an_interval_is_missing_and_why() -> None:
     rows = [_row(name, gains=gain) for name, gain in gains.items()]
     said = note(_table(rows))
     assert "95 % interval (paired bootstrap over sentences, 2,000 resamples" in said
-    assert "No interval for no-can: a run of it or of bert-crf kept no counts" in said
+    assert "No interval for no-can: a run of it or of bert-crf has no counts of its sentences. " in said
     assert "No interval" not in note(_table(rows[:2]))
     assert "bootstrap" not in note(_table(rows[:1]))  # there is no gain to speak of
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.ablation.settings import adopt, describe, name_of, others, write
+from ssmi.ablation.settings import describe, name_of, others, write
 from ssmi.ablation.table import OtherSettings
-from ssmi.model.runs import json_files
-from ssmi.model.runs.checkpoint import CheckpointMetadata
-from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.progress import Advance
 
 MADE = {"train.epochs": 2, "train.seed": 13, "shards": "a" * 64, "the shards' encoder": "b" * 64}
-
-
-class Notes:
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    @contextmanager
-    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        yield lambda n: None
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def _finish(settings: Path, seed: int, **f1: float) -> None:
@@ -131,51 +112,3 @@ def test_a_folder_that_does_not_say_what_it_is(tmp_path: Path, text: str) -> Non
     (folder / "params.json").write_text(text, encoding="utf-8")
     (found,) = _others(tmp_path, describe(Params(), MADE))
     assert found.differs == ["params.json cannot be read"] and found.f1 == {"dev": 0.5}
-
-
-# --- runs of an earlier version ---------------------------------------------------------------------------------------
-
-
-def _leave_run(folder: Path, made: Mapping[str, Any], params: Params) -> None:
-    """What an ablation reads of a finished run."""
-    checkpoint = folder / "checkpoint"
-    checkpoint.mkdir(parents=True)
-    metadata = CheckpointMetadata(
-        shards="a" * 64, vocabulary_digest="v", encoder_digest="e", n_parameters=1, best_epoch=1, fingerprint=dict(made)
-    )
-    json_files.write(checkpoint / "checkpoint.json", metadata)
-    (checkpoint / "params.json").write_text(parameters.dump(params), encoding="utf-8")
-    (folder / "metrics.json").write_text("{}", encoding="utf-8")
-
-
-def test_they_are_moved_to_where_runs_are_looked_for(tmp_path: Path) -> None:
-    params = Params.model_validate({"selection": {"threshold": 0.7}})
-    for seed in (13, 14):
-        _leave_run(tmp_path / "ssmi" / str(seed), {**MADE, "train.seed": seed}, params)
-    _leave_run(tmp_path / "no-can" / "13", {**MADE, "model.can": False}, params)
-    reporter = Notes()
-    adopt(tmp_path, reporter)
-    settings = tmp_path / "ssmi" / name_of(MADE)
-    assert sorted(path.name for path in settings.iterdir()) == ["13", "14", "params.json"]
-    assert json.loads((settings / "params.json").read_text("utf-8")) == describe(params, MADE)
-    assert (tmp_path / "no-can" / name_of({**MADE, "model.can": False}) / "13" / "metrics.json").is_file()
-    assert not (tmp_path / "ssmi" / "13").exists()
-    (note,) = reporter.notes
-    assert note.startswith("3 runs of an earlier version moved: ")
-    adopt(tmp_path, reporter)  # nothing is left to move
-    assert reporter.notes == [note]
-
-
-def test_those_that_cannot_be_placed_stay_and_are_named(tmp_path: Path) -> None:
-    there, broken = tmp_path / "ssmi" / "13", tmp_path / "ssmi" / "14"
-    _leave_run(there, MADE, Params())
-    _leave_run(broken, {**MADE, "train.seed": 14}, Params())
-    (broken / "checkpoint" / "params.json").write_text("{", encoding="utf-8")
-    taken = tmp_path / "ssmi" / name_of(MADE) / "13"
-    _finish(taken.parent, 13, dev=0.5)
-    reporter = Notes()
-    adopt(tmp_path, reporter)
-    said = "a run of an earlier version that cannot be placed; left as it is"
-    assert reporter.notes == [f"{there}: {said}", f"{broken}: {said}"]
-    assert (there / "metrics.json").is_file() and (broken / "metrics.json").is_file()
-    assert json.loads((taken / "metrics.json").read_text("utf-8")) == {"dev": {"f1": 0.5}}

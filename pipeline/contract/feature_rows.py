@@ -1,0 +1,48 @@
+"""Rows of the shards as Python values, with the columns of ``schema.SHARDS``."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+
+class FeatureRow(TypedDict):
+    """The features of a sentence: what follows from its text alone. The trainer and a tagger read the same ones.
+
+    All lists but ``window_starts`` and ``segment_starts`` have one item a character. Boundary ids are 0 for none.
+    """
+
+    characters: list[str]
+    token_ids: list[int]
+    """The encoder's id of each character."""
+    best_ids: list[int]
+    """The best boundary S_m."""
+    best_cosines: list[float]
+    """0 where ``best_ids`` is 0."""
+    set_ids: list[list[int]]
+    """The boundary set S_s, best first."""
+    negative_ids: list[list[int]]
+    """Read in training only."""
+    local_ids: list[int]
+    """The local boundary."""
+    segment_starts: list[int]
+    """The first character of each segment."""
+    window_starts: list[int]
+    """The first character of each window of the encoder; [0] for a sentence that fits."""
+
+
+class EntityColumns(TypedDict):
+    """A gold entity: its first character, the one after its last, and its type."""
+
+    start: int
+    end: int
+    label: str
+
+
+class ShardRow(FeatureRow):
+    """A whole row of ``schema.SHARDS``: features and gold."""
+
+    sentence_id: int
+    tag_ids: list[int]
+    entities: list[EntityColumns]
+    hidden_start: int | None
+    """The first row in ``part-*.hidden.npy``; None without hidden states."""

@@ -1,0 +1,30 @@
+"""The stages of the pipeline as a list: what is known of each without importing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class StageOutline(NamedTuple):
+    """What the command line, dvc.yaml and paths say of a stage."""
+
+    per_dataset: bool
+    """Whether each data set has its own output; otherwise all share one."""
+    summary: str
+    """What becomes of what: a sentence without its capital and period."""
+
+
+STAGES: Mapping[str, StageOutline] = MappingProxyType(
+    {
+        "vocab": StageOutline(False, "word vectors to vocabulary, trie and character index"),
+        "prepare": StageOutline(True, "raw files to sentences with gold entities"),
+        "segment": StageOutline(True, "sentences to word segments"),
+        "embed": StageOutline(True, "segments to vectors, BERT's for those outside the vocabulary"),
+        "selection": StageOutline(True, "best boundary, boundary set and negatives of each character by cosine"),
+        "pmi": StageOutline(True, "match events counted on train; each character's local boundary"),
+        "shards": StageOutline(True, "all features to the shards that the trainer reads"),
+    }
+)
+"""Every stage, in the order they run."""
