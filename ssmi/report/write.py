@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ssmi.model.runs.files import report_name
 from ssmi.pipeline.contract.tables import writing
 from ssmi.runs.lookup import run_and_dataset
 from ssmi.workspace import Workspace
@@ -37,7 +38,7 @@ def write_report(
 ) -> ReportResult:
     """Write one HTML page about a run; see ``Project.report``."""
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
-    target = out or folder / f"report-{split}.html"
+    target = out or folder / report_name(split)
     from ssmi.report.build import build  # with torch: a run that is not there is refused before
 
     page = build(
