@@ -8,7 +8,6 @@ configuration that changes features.
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from ssmi.configurations import CONFIGURATIONS, Configuration
 from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, open_shards
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts_file
+from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
 from ssmi.model.runs.fingerprint import differences, fingerprint_of
@@ -145,7 +144,7 @@ class Ablation:
             return None
         with (folder / HISTORY).open(encoding="utf-8", newline="") as stream:
             dev_f1 = [float(line["dev_f1"]) for line in csv.DictReader(stream)]
-        metrics: Mapping[str, Mapping[str, object]] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        metrics = metrics_file.read(folder)
         counted = {split: one for split in metrics if (one := counts_file.read(folder, split)) is not None}
         return Run(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 

@@ -16,6 +16,7 @@ from ssmi.ablation.settings import adopt, describe, name_of, others, write
 from ssmi.ablation.table import OtherSettings
 from ssmi.model.runs import json_files
 from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Advance
@@ -179,3 +180,12 @@ def test_those_that_cannot_be_placed_stay_and_are_named(tmp_path: Path) -> None:
     assert reporter.notes == [f"{there}: {said}", f"{broken}: {said}"]
     assert (there / "metrics.json").is_file() and (broken / "metrics.json").is_file()
     assert json.loads((taken / "metrics.json").read_text("utf-8")) == {"dev": {"f1": 0.5}}
+
+
+def test_broken_scores_of_other_settings_are_refused_with_their_path(tmp_path: Path) -> None:
+    folder = tmp_path / "ssmi" / "12345678"
+    write(folder, describe(Params(), MADE))
+    _finish(folder, 13, dev=0.5)
+    (folder / "13" / "metrics.json").write_text('{"dev"', encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=r"13/metrics\.json"):
+        _others(tmp_path, describe(Params(), MADE))
