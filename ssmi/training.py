@@ -13,7 +13,7 @@ from ssmi.dvc.pipeline_file import TRAIN
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
-from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.parameters.params import Params, override_list
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.workspace import Workspace
 
@@ -34,7 +34,7 @@ def train_dataset(
     resume: bool,
 ) -> TrainResult:
     """Train on a data set's shards; see ``Project.train``."""
-    overrides = tuple(overrides)
+    overrides = override_list(overrides)
     named = find(configuration) if isinstance(configuration, str) else configuration
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
     name = dataset or params.datasets[0]
