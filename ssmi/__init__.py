@@ -21,6 +21,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ssmi.evaluation.comparison import compare_runs
     from ssmi.evaluation.labelled_files import score_file
+    from ssmi.pipeline.contract.errors import (
+        DivergedError,
+        InputDataError,
+        MissingResourceError,
+        ParameterError,
+        SsmiError,
+        StaleArtifactError,
+    )
     from ssmi.pipeline.writers import convert
     from ssmi.predict.entity import Entity
     from ssmi.predict.tagger import Tagger, open_run
@@ -28,8 +36,14 @@ if TYPE_CHECKING:
     from ssmi.scaffold import init_project
 
 __all__ = [
+    "DivergedError",
     "Entity",
+    "InputDataError",
+    "MissingResourceError",
+    "ParameterError",
     "Project",
+    "SsmiError",
+    "StaleArtifactError",
     "Tagger",
     "compare_runs",
     "convert",
@@ -40,8 +54,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DivergedError": "ssmi.pipeline.contract.errors",
     "Entity": "ssmi.predict.entity",
+    "InputDataError": "ssmi.pipeline.contract.errors",
+    "MissingResourceError": "ssmi.pipeline.contract.errors",
+    "ParameterError": "ssmi.pipeline.contract.errors",
     "Project": "ssmi.project",
+    "SsmiError": "ssmi.pipeline.contract.errors",
+    "StaleArtifactError": "ssmi.pipeline.contract.errors",
     "Tagger": "ssmi.predict.tagger",
     "compare_runs": "ssmi.evaluation.comparison",
     "convert": "ssmi.pipeline.writers",
@@ -53,7 +73,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home."""
+    """Import a public name from its home, or read the version of the installed package."""
+    if name == "__version__":
+        return import_module("importlib.metadata").version("ssmi")
     if name not in _HOMES:
         raise AttributeError(f"module 'ssmi' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

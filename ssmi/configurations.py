@@ -85,9 +85,14 @@ CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType({each.name: each 
 CURVES = ("ssmi", "no-cosine", "no-gmi", "no-lmi", "char-max")
 """The rows of the paper's Figure 3."""
 
+_RENAMED = {"no-places": "no-segment-positions"}
+"""Names of version 0.1.0; refused with the present name."""
+
 
 def find(name: str) -> Configuration:
     """The configuration of a name; raises ParameterError with the nearest one."""
+    if name in _RENAMED:
+        raise ParameterError(f"configuration {name!r} was renamed", next_step=f"write {_RENAMED[name]}")
     try:
         return CONFIGURATIONS[name]
     except KeyError:

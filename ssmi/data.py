@@ -103,11 +103,17 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
         reporter: Told of progress; None for silence.
 
     Raises:
+        ParameterError: A revision of what is no model of the hub.
         MissingResourceError: It cannot or may not be fetched.
 
     """
     reporter = reporter or Silent()
-    kind: Kind = next((asset.kind for asset in list_assets(root=root) if asset.name == name), "encoder")
+    listed: Kind | None = next((asset.kind for asset in list_assets(root=root) if asset.name == name), None)
+    if revision is not None and listed is not None:
+        raise ParameterError(
+            f"{name}: a listed asset, of one version; --revision is for models of the hub", next_step="leave it out"
+        )
+    kind: Kind = listed or "encoder"
     if kind == "dataset":
         return Fetched(kind, resolve.find_dataset(name, root=root, reporter=reporter).splits)
     if kind == "vectors":

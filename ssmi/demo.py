@@ -6,13 +6,12 @@ with, so the commit is no way back to them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ssmi.dvc import commands
 from ssmi.model.evaluation.scoring import Counts
-from ssmi.model.runs.files import METRICS
+from ssmi.model.runs import metrics_file
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics
@@ -70,7 +69,7 @@ def _result(workspace: Workspace, dataset: str, *, kept: bool) -> DemoResult:
         manifests.load(workspace.paths.stage(stage, dataset)) for stage in ("prepare", "embed", "shards")
     )
     segments = EmbedStatistics.of(embed)
-    metrics = json.loads((workspace.paths.run(dataset) / METRICS).read_text(encoding="utf-8"))
+    metrics = metrics_file.read(workspace.paths.run(dataset), numbers=("gold", "predicted", "correct"))
     return DemoResult(
         dataset,
         PrepareStatistics.of(prepare).sentences,

@@ -359,9 +359,9 @@ class Project(Workspace):
             Columns and rows; ``.pl()`` makes a polars frame of them.
 
         Raises:
-            ParameterError: The statement would do more than read the views.
+            ParameterError: The statement is wrong, in DuckDB's words, or would do more than read the views.
             MissingResourceError: A stage that it reads is not built.
-            SsmiError: It cannot be answered, in DuckDB's words.
+            SsmiError: DuckDB fails at it.
 
         """
         from ssmi import statistics

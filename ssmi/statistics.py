@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.inspect import warehouse
 from ssmi.pipeline.inspect.warehouse import Report
 from ssmi.workspace import Workspace
@@ -77,6 +78,8 @@ def report(workspace: Workspace, name: str, *, dataset: str | None, limit: int |
 
 def sql(workspace: Workspace, query: str, *, dataset: str | None, limit: int | None) -> Statistics:
     """Answer a SELECT over the views; see ``Project.sql``."""
+    if limit is not None and limit < 0:
+        raise ParameterError(f"limit {limit}: a number of rows", next_step="give 0 or more, or None for all")
     with warehouse.connect(workspace.paths.folder, workspace.dataset(dataset)) as opened:
         result = opened.run(query, limit=limit)
     return Statistics(tuple(result.columns), tuple(result.types), result.rows, result.n_left_out)

@@ -8,10 +8,12 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ssmi.configurations import Configuration, find
+from ssmi.dvc import commands
+from ssmi.dvc.pipeline_file import TRAIN
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
-from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.parameters.params import Params, override_list
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.workspace import Workspace
 
@@ -32,6 +34,7 @@ def train_dataset(
     resume: bool,
 ) -> TrainResult:
     """Train on a data set's shards; see ``Project.train``."""
+    overrides = override_list(overrides)
     named = find(configuration) if isinstance(configuration, str) else configuration
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
     name = dataset or params.datasets[0]
@@ -41,7 +44,18 @@ def train_dataset(
     # torch comes last: whatever is refused above is refused at once.
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
-    return train(workspace, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
+    result = train(workspace, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
+    if is_main_process() and folder.resolve() == workspace.paths.run(name).resolve():
+        _record(workspace, name, overridden=named is not None or bool(overrides))
+    return result
+
+
+def _record(workspace: Workspace, dataset: str, *, overridden: bool) -> None:
+    """Record the run as the output of DVC's train stage. What keeps DVC from it is a note: the run is finished."""
+    try:
+        commands.record(workspace, dataset, [TRAIN], overridden=overridden)
+    except SsmiError as error:
+        workspace.reporter.note(f"not recorded in dvc.lock: {error}")
 
 
 def is_main_process() -> bool:

@@ -43,7 +43,7 @@ class Workspace:
 
         """
         more = () if device is None else (f"train.device={device}",)
-        return parameters.load(self.paths.params, overrides=(*overrides, *more))
+        return parameters.load(self.paths.params, overrides=(*parameters.override_list(overrides), *more))
 
     def dataset(self, name: str | None) -> str:
         """The data set meant by ``name``: for None the first that params.yaml lists."""

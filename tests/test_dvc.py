@@ -147,6 +147,22 @@ def test_features_build_tells_dvc(reproduced: Any) -> None:
     assert not _up_to_date(_dvc(reproduced, "status", *FEATURES))
 
 
+def test_train_tells_dvc(of_my_own: Any) -> None:
+    project = of_my_own
+    project.set("train", seed=7)
+    assert "train@tiny" in _dvc(project, "status")
+    outcome = project.ssmi("train", "-S", "train.seed=8")
+    assert outcome.code == 0 and "not recorded in dvc.lock" in outcome.stderr, outcome.stderr
+    assert "train@tiny" in _dvc(project, "status")
+    outcome = project.ssmi("train", "--run", str(project.root / "another run"))
+    assert outcome.code == 0 and "dvc.lock" not in outcome.stderr, outcome.stderr
+    assert "train@tiny" in _dvc(project, "status")
+    outcome = project.ssmi("train")
+    assert outcome.code == 0 and "dvc.lock" not in outcome.stderr, outcome.stderr
+    assert _up_to_date(_dvc(project, "status"))
+    assert not re.search(r"Running stage", _dvc(project, "repro"))
+
+
 def test_an_experiment_runs_and_is_listed(reproduced: Any) -> None:
     _git(reproduced, "checkout", "--quiet", ".")
     _dvc(reproduced, "checkout", "--force", "--quiet")

@@ -47,12 +47,8 @@ def _encoding(context: click.Context, parameter: click.Parameter, value: str | N
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 @run_option
 @dataset_option
-@click.option(
-    "--input", "kind", type=click.Choice(KINDS), help="[default: by the name (.jsonl .json .csv ...), else text]"
-)
-@click.option(
-    "--field", "text_field", metavar="NAME", default="text", show_default=True, help="Where rows hold the text."
-)
+@click.option("--input", "kind", type=click.Choice(KINDS), help="[default: by the name (.jsonl .csv ...), else text]")
+@click.option("--field", "text_field", metavar="NAME", help="Where rows hold the text.  [default: text]")
 @click.option(
     "--encoding",
     metavar="NAME",
@@ -79,7 +75,7 @@ def predict(
     run: Path | None,
     dataset: str | None,
     kind: Kind | None,
-    text_field: str,
+    text_field: str | None,
     encoding: str | None,
     errors: Errors,
     form: str,
@@ -104,6 +100,8 @@ def predict(
 
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
     """
+    from ssmi.predict.structured_files import has_fields
+
     _check_usage(files, interactive=interactive, out=out)
     if not 0.0 <= min_score <= 1.0:
         raise click.UsageError(f"--min-score {min_score}: a probability, 0 to 1")
@@ -111,6 +109,10 @@ def predict(
         if sys.stdin.isatty():
             raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
         files = (Path(STDIN),)
+    if text_field is not None and not has_fields(files, kind):
+        raise click.UsageError(
+            "--field: plain text has no fields; say --input jsonl, json, csv or tsv, or leave it out"
+        )
     folder, project = session.find_run(run=run, dataset=dataset)
     from ssmi.predict.garbage_collection import garbage_collection_paused
 
@@ -133,7 +135,7 @@ def predict(
         return
     origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "", sources=entities is not None)
     source = RecordSource(
-        files, stdin=sys.stdin.buffer, kind=kind, text_field=text_field, encoding=encoding, errors=errors
+        files, stdin=sys.stdin.buffer, kind=kind, text_field=text_field or "text", encoding=encoding, errors=errors
     )
     with (
         open_output(out, session.reporter) as write,

@@ -22,6 +22,11 @@ METRICS = "metrics.json"
 """Written when the training is finished."""
 
 
+def report_name(split: str) -> str:
+    """The page that ``ssmi-cli report`` writes about a split."""
+    return f"report-{split}.html"
+
+
 def require_checkpoint(run: Path) -> None:
     """Refuse a run folder that cannot be used, before anything heavy is imported.
 

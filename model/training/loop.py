@@ -28,7 +28,7 @@ from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
-from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
+from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, report_name
 from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
@@ -40,6 +40,7 @@ from ssmi.pipeline.contract.errors import DivergedError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params, TrainParams
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.tables import SPLITS
 
 
 @dataclass(slots=True)
@@ -303,10 +304,10 @@ class Trainer:
             )
 
     def _publish(self) -> None:
-        """Write what a person reads of the last epoch; metrics of an earlier run in this folder go."""
+        """Write what a person reads of the last epoch; metrics and reports of an earlier run in this folder go."""
         run, history = self._context.run, self._state.history
-        for name in (METRICS, HEADLINE):
-            (run / name).unlink(missing_ok=True)
+        for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
+            path.unlink(missing_ok=True)
         shutil.rmtree(run / COUNTS, ignore_errors=True)
         if histories.best(history) == history[-1]:
             self._save_checkpoint(epoch=history[-1].epoch)

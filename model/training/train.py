@@ -184,9 +184,7 @@ def _read(shards: Shards, name: str, params: Params) -> Split:
     if name != "test" and not split.token_ids.size:
         raise InputDataError(
             f"{shards.folder}: no {name} sentences",
-            next_step="cut a dev part off train with -S prepare.dev_fraction=0.1"
-            if name == "dev"
-            else "see its source",
+            next_step=_how_to_get_dev(params) if name == "dev" else "see its source",
         )
     if name == "train" and not any(split.gold):
         raise InputDataError(
@@ -194,6 +192,13 @@ def _read(shards: Shards, name: str, params: Params) -> Split:
             next_step="look at the annotation with ssmi-cli data check",
         )
     return split
+
+
+def _how_to_get_dev(params: Params) -> str:
+    fraction = params.prepare.dev_fraction
+    if fraction > 0:
+        return f"give a dev file or more sentences: prepare.dev_fraction={fraction:g} of train came to none"
+    return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 
 def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_token_id: int) -> Network:

@@ -71,10 +71,15 @@ def at_line(path: Path | str, line: int) -> str:
     return f"{path}:{line}"
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint with the most similar known name, or the list of all known names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+_SIMILAR = 0.65
+"""Of 1, as difflib counts: below it two names have little more than a few letters in common."""
+
+
+def nearest(name: str, known: Iterable[str], *, listed: Iterable[str] | None = None) -> str:
+    """A hint with the most similar known name, or a list of names where none is similar: ``listed``, else ``known``."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=_SIMILAR)
     if close:
         return f"did you mean {close[0]!r}?"
-    return f"known: {', '.join(names)}" if names else "none are known"
+    shown = names if listed is None else sorted(set(listed))
+    return f"known: {', '.join(shown)}" if shown else "none are known"

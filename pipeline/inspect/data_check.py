@@ -33,6 +33,7 @@ COMPARED_SENTENCES = 1000
 """The sentences of each split that are segmented twice: jieba does about a thousand a second."""
 FEW_EXAMPLES = 10
 TOP_UNKNOWN = 10
+NO_ENTITY = "no entity in any sentence, so there is nothing to learn"
 _Variants = dict[str, set[tuple[Span, ...]]]
 
 
@@ -81,6 +82,8 @@ def check_dataset(
                 counts[0] += known is not None
                 counts[1] += known is not None and sentence.entities not in known
         checks[name] = tally.result(report)
+        if name == "train" and not checks[name].entities:
+            checks[name].notes.append(NO_ENTITY)
         variants[name] = tally.variants
         overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in counts_with.items()]
     unseen, rare = _train_gaps(checks)

@@ -47,6 +47,7 @@ DEFAULT_REPORT = "overview"
 _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
 _READING_FUNCTIONS = {"unnest", "range", "generate_series", "duckdb_columns", "duckdb_views", "duckdb_functions"}
 _LOOK_AROUND = 'ssmi-cli stats --sql "SHOW TABLES" lists the views, "DESCRIBE sentences" the columns of one'
+_WRONG_SQL = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,9 @@ class Warehouse:
         Raises:
             MissingResourceError: The stage of a view was not built.
             StaleArtifactError: Another version built it.
-            ParameterError: The statement would do more than read the views.
-            SsmiError: DuckDB cannot answer it; the message is DuckDB's, with its suggestions of names.
+            ParameterError: The statement is wrong, or would do more than read the views. The message of a wrong one is
+                DuckDB's, with its suggestions of names.
+            SsmiError: DuckDB fails at it, for want of memory for example.
         """
         try:
             self.views_of(sql)
@@ -122,7 +124,9 @@ class Warehouse:
                 rows, n_left_out = rows[:limit], (total[0] if total else limit) - limit
         except duckdb.PermissionException as error:
             raise ParameterError(_first_lines(error), next_step=f"only the views can be read: {_LOOK_AROUND}") from None
-        except (duckdb.Error, UnicodeEncodeError) as error:
+        except (*_WRONG_SQL, UnicodeEncodeError) as error:
+            raise ParameterError(_first_lines(error), next_step=_LOOK_AROUND) from None
+        except duckdb.Error as error:
             raise SsmiError(_first_lines(error), next_step=_LOOK_AROUND) from None
         return Result([column[0] for column in described], [str(column[1]) for column in described], rows, n_left_out)
 
@@ -234,7 +238,7 @@ def _refuse_effects(parsed: Any) -> None:
     """Raise ParameterError unless a parsed statement is one that only reads the views."""
     if parsed["error"]:
         if parsed["error_type"] == "parser":
-            raise SsmiError(parsed["error_message"], next_step=_LOOK_AROUND)
+            raise ParameterError(parsed["error_message"], next_step=_LOOK_AROUND)
         raise ParameterError("only SELECT is possible here", next_step=_LOOK_AROUND)
     if len(parsed["statements"]) != 1:
         raise ParameterError(f"one SELECT at a time, not {len(parsed['statements'])}", next_step=_LOOK_AROUND)

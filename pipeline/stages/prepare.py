@@ -50,6 +50,11 @@ def work(context: StageContext, folder: Path) -> StageReport:
         written[split] = _write_split(folder, split, sentences, context=context)
         reports[report.path] = report
     _check_groups(files.label_groups, reports.values())
+    if "dev" not in files.splits and written.get("dev") == 0:
+        context.reporter.note(
+            f"prepare: no dev sentences: prepare.dev_fraction={params.dev_fraction:g} of {written['train']} train "
+            "sentences comes to none; give a dev file or more sentences"
+        )
     for note in (*files.notes, *_notes(list(reports.values()))):
         context.reporter.note(f"prepare: {note}")
     return StageReport(

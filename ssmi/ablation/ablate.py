@@ -16,6 +16,7 @@ from ssmi.ablation.table import Run, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration, choose
 from ssmi.model.network.network import check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError
+from ssmi.pipeline.contract.parameters.params import override_list
 from ssmi.pipeline.contract.tables import writing
 from ssmi.pipeline.executor import open_executor
 from ssmi.workspace import Workspace
@@ -57,7 +58,9 @@ def ablate(
     """Train configurations over seeds, and write one table; see ``Project.ablate``."""
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ParameterError("ablate trains in one process", next_step="start it without torchrun")
-    overrides = tuple(overrides)
+    if n_seeds < 1:
+        raise ParameterError(f"n_seeds {n_seeds}: at least one run of each is needed", next_step="give 1 or more")
+    overrides = override_list(overrides)
     params = workspace.params(overrides, device=device)
     ablation = Ablation(workspace, dataset or params.datasets[0], params)
     seeds = range(params.train.seed, params.train.seed + n_seeds)

@@ -7,7 +7,6 @@ configuration that changes features.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from ssmi.configurations import CONFIGURATIONS, Configuration
 from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, open_shards
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts_file
+from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
@@ -144,7 +143,7 @@ class Ablation:
         if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(row, seed):
             return None
         dev_f1 = [epoch.dev_f1 for epoch in histories.read(folder / HISTORY)]
-        metrics: Mapping[str, Mapping[str, object]] = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+        metrics = metrics_file.read(folder)
         counted = {split: one for split in metrics if (one := counts_file.read(folder, split)) is not None}
         return Run(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 

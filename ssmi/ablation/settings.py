@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.ablation.table import OtherSettings
+from ssmi.model.runs import metrics_file
 from ssmi.model.runs.files import METRICS
 from ssmi.model.runs.fingerprint import settings_of, short
 from ssmi.pipeline.contract.manifest import digest_json
@@ -67,7 +68,7 @@ def _finished(settings: Path) -> Iterator[tuple[int, Json]]:
     """(seed, metrics.json) of the finished runs of a settings folder, in the seeds' order."""
     for run in sorted((path for path in settings.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
         if (run / METRICS).is_file():
-            yield int(run.name), json.loads((run / METRICS).read_text(encoding="utf-8"))
+            yield int(run.name), metrics_file.read(run)
 
 
 def _differs(then: Json, now: Json) -> list[str]:

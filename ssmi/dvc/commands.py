@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ssmi.dvc.pipeline_file import of_other_versions
+from ssmi.dvc.pipeline_file import TRAIN, of_other_versions
 from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.stages import STAGES
@@ -77,7 +77,7 @@ def tracks(root: Path) -> bool:
 
 def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
     """Tell DVC, where there is one, of stages that were built or found current; say so when it cannot know of them."""
-    if not tracks(workspace.root):
+    if not tracks(workspace.root) or "DVC_STAGE" in os.environ:  # DVC sets it for a command that it runs and records
         return
     if not extras.installed("dvc"):
         workspace.reporter.note("not recorded in dvc.lock: DVC is not installed (pip install 'ssmi[dvc]')")
@@ -99,4 +99,4 @@ def commit_stages(root: Path, targets: Sequence[str]) -> None:
 
 def target(stage: str, dataset: str) -> str:
     """DVC's name of a stage: ``segment@resume``; one that all data sets share has no data set."""
-    return f"{stage}@{dataset}" if STAGES[stage].per_dataset else stage
+    return f"{stage}@{dataset}" if stage == TRAIN or STAGES[stage].per_dataset else stage

@@ -22,7 +22,7 @@ from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.statistics import ShardsStatistics
-from ssmi.runs.lookup import nearest_project, note_if_unfinished
+from ssmi.runs.lookup import check_split, nearest_project, note_if_unfinished
 
 __all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
 
@@ -91,6 +91,7 @@ def compare_runs(
     """
     reporter = reporter or Silent()
     root = None if project is None else Path(project)
+    check_split(split)
     systems = [_system(Path(folder), split, root=root, device=device, reporter=reporter) for folder in (run, base)]
     system, other = systems
     _check_sentences(system.counted, other.counted, split, names=(str(run), str(base)))

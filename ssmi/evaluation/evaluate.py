@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers.options import ReadOptions, options_from
 from ssmi.predict.garbage_collection import garbage_collection_paused
-from ssmi.runs.lookup import nearest_project, run_and_dataset
+from ssmi.runs.lookup import check_split, nearest_project, run_and_dataset
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def evaluate_split(
 
     With both ``run`` and ``dataset``, where there are no shards that the run can read, the split's own file is tagged.
     """
+    check_split(split)
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
     shards = workspace.paths.shards(name)
     from ssmi.model.split_tagging import tag_split, why_unfit

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,11 @@ def kind_of_name(path: Path) -> Named | None:
         what, next_step = _REFUSED[suffix]
         raise InputDataError(f"{path}: by its name {what}, not plain text", next_step=next_step)
     return KIND_OF_NAME.get(suffix)
+
+
+def has_fields(files: Iterable[Path], kind: str | None) -> bool:
+    """Whether a file holds rows with fields, by ``kind``, for None by its name; raises as ``kind_of_name``."""
+    return any((kind or kind_of_name(path)) not in (None, "text", "paragraphs") for path in files)
 
 
 def refuse_structure(source: Source) -> None:

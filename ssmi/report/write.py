@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ssmi.model.runs.files import report_name
 from ssmi.pipeline.contract.tables import writing
-from ssmi.runs.lookup import run_and_dataset
+from ssmi.runs.lookup import check_split, run_and_dataset
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def write_report(
     workspace: Workspace, dataset: str | None, *, run: Path | None, split: str, out: Path | None, device: str
 ) -> ReportResult:
     """Write one HTML page about a run; see ``Project.report``."""
+    check_split(split)
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
-    target = out or folder / f"report-{split}.html"
+    target = out or folder / report_name(split)
     from ssmi.report.build import build  # with torch: a run that is not there is refused before
 
     page = build(

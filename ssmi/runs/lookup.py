@@ -8,9 +8,24 @@ from ssmi.model.runs.files import CHECKPOINT, METRICS, SHARDS, require_checkpoin
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.tables import SPLITS
 from ssmi.workspace import Workspace, find_root
 
-__all__ = ["find_run", "nearest_project", "note_if_unfinished", "require_checkpoint", "run_and_dataset", "trained_on"]
+__all__ = [
+    "check_split",
+    "find_run",
+    "nearest_project",
+    "note_if_unfinished",
+    "require_checkpoint",
+    "run_and_dataset",
+    "trained_on",
+]
+
+
+def check_split(split: str) -> None:
+    """Refuse, with ParameterError, what is not the name of a split."""
+    if split not in SPLITS:
+        raise ParameterError(f"split {split!r}: there is none of this name", next_step=f"one of {', '.join(SPLITS)}")
 
 
 def find_run(workspace: Workspace, *, run: Path | None, dataset: str | None) -> Path:

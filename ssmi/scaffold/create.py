@@ -47,7 +47,7 @@ def init_project(
         reporter: Told what was read; None for silence.
 
     Raises:
-        ParameterError: The folder is not empty, or the name cannot be one.
+        ParameterError: The folder is not empty or cannot be made, or the name cannot be one.
         MissingResourceError: A file is not there, or none is the train split.
         InputDataError: A file cannot be read (names file and line), or it is not clear which split it is.
 
@@ -55,8 +55,11 @@ def init_project(
     root, reporter = Path(folder).resolve(), reporter or Silent()
     _check_empty(root)
     name = check_dataset_name(name or root.name)
-    root.parent.mkdir(parents=True, exist_ok=True)
-    staged = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+    try:
+        root.parent.mkdir(parents=True, exist_ok=True)
+        staged = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
+    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+        raise ParameterError(f"{root}: cannot be made ({error.strerror})", next_step="name another folder") from None
     try:
         _write_files(staged, name)
         _copy_data([Path(path) for path in data], staged / "data" / name, name, reporter)

@@ -14,30 +14,26 @@ _SETTINGS = {"analytics": "false", "check_update": "false"}
 """Nothing is sent or asked for unless the user turns it on."""
 
 
+_IGNORED = "/config.local\n/tmp\n/cache\n"
+"""What git leaves out of ``.dvc``, as DVC itself writes it."""
+
+
 def init_dvc(root: Path) -> None:
-    """Run ``dvc init`` in the way that fits: at a repository's top, below it, or without git; nothing without DVC."""
+    """Put a folder under DVC, in a git repository or without one; nothing without DVC.
+
+    The index of the git repository stays as it is, whereas ``dvc init`` in one stages the files that it writes. So DVC
+    is told that there is no git, and the setting that says so is left out again where there is.
+    """
     if not extras.installed("dvc"):
         return
-    command = [sys.executable, "-m", "dvc", "init", "--quiet", *_git_option(root)]
+    command = [sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"]
     environment = {**os.environ, "DVC_NO_ANALYTICS": "1"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.strip()][-1:]
         raise SsmiError(f"dvc init: {''.join(said)}", next_step="see what `dvc doctor` says")
-    _set(root / ".dvc" / "config")
-
-
-def _git_option(root: Path) -> list[str]:
-    if (root / ".git").exists():
-        return []
-    in_repository = any((above / ".git").exists() for above in root.parents)
-    return ["--subdir"] if in_repository else ["--no-scm"]
-
-
-def _set(config: Path) -> None:
-    """Write the settings into the section that ``dvc init`` began, or begin it."""
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
-    if "[core]" not in text:
-        text += "[core]\n"
-    lines = "".join(f"    {key} = {value}\n" for key, value in _SETTINGS.items())
-    config.write_text(text.replace("[core]\n", f"[core]\n{lines}", 1), encoding="utf-8")
+    in_repository = any((folder / ".git").exists() for folder in (root, *root.parents))
+    settings = _SETTINGS if in_repository else {"no_scm": "true", **_SETTINGS}
+    lines = "".join(f"    {key} = {value}\n" for key, value in settings.items())
+    (root / ".dvc" / "config").write_text(f"[core]\n{lines}", encoding="utf-8")
+    (root / ".dvc" / ".gitignore").write_text(_IGNORED, encoding="utf-8")

@@ -80,6 +80,9 @@ def test_names_that_are_not_known() -> None:
         find("no-gimi")
     assert refused.value.message == "configuration 'no-gimi': did you mean 'no-gmi'?"
     assert refused.value.next_step == f"one of {', '.join(CONFIGURATIONS)}"
+    with pytest.raises(ParameterError, match="renamed") as renamed:
+        find("no-places")
+    assert renamed.value.next_step == "write no-segment-positions" and find("no-segment-positions")
     with pytest.raises(ParameterError, match="known: bert-crf, "):
         find("")
     with pytest.raises(ParameterError, match="'a'"):  # the same one whatever the order

@@ -45,6 +45,8 @@ def test_what_lies_in_the_project_is_fetched_from_there(pristine_project: Any) -
     assert (encoder.kind, dict(encoder.files)) == ("encoder", {"encoder": root / "encoder"})
     with pytest.raises(MissingResourceError, match=r"\./nowhere"):
         data.fetch("./nowhere", root=root)
+    with pytest.raises(ParameterError, match=r"synonyms: .*--revision"):
+        data.fetch("synonyms", root=root, revision="x")
     sample = data.fetch("sample", root=root)
     assert sorted(sample.files) == ["dev", "test", "train"] and all(path.is_file() for path in sample.files.values())
 

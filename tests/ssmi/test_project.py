@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import importlib.metadata
 import json
 import subprocess
 import sys
@@ -130,6 +131,33 @@ def test_training_refuses_what_does_not_fit(opened: ssmi.Project) -> None:
         opened.train(configuration="bert-crv")
     with pytest.raises(MissingResourceError):
         opened.train("weibo")
+
+
+def test_arguments_that_mean_nothing_are_refused(pristine_project: Any) -> None:
+    project = ssmi.open_project(pristine_project.root)
+    for call in (project.evaluate, project.report):
+        with pytest.raises(ParameterError, match="split 'foo'") as refused:
+            call(split="foo")
+        assert refused.value.next_step == "one of train, dev, test"
+    with pytest.raises(ParameterError, match="split 'foo'"):
+        project.compare("one", "two", split="foo")
+    with pytest.raises(ParameterError, match="n_seeds 0"):
+        project.ablate(n_seeds=0)
+    with pytest.raises(ParameterError, match="limit -1"):
+        project.stats(limit=-1)
+    with pytest.raises(ParameterError, match="limit -1"):
+        project.sql("SELECT 1", limit=-1)
+    for verb in (project.build_features, project.train, project.ablate, project.params):
+        with pytest.raises(ParameterError, match="a list of strings is expected") as refused:
+            verb(overrides="train.epochs=1")
+        assert refused.value.next_step == "write overrides=['train.epochs=1']"
+
+
+def test_the_version_and_the_errors_are_in_the_package() -> None:
+    assert ssmi.__version__ == importlib.metadata.version("ssmi")
+    assert {kind.__name__ for kind in ssmi.SsmiError.__subclasses__()} <= set(ssmi.__all__)
+    with pytest.raises(ssmi.MissingResourceError):
+        ssmi.open_project("/", upward=False)
 
 
 # --- scores ---------------------------------------------------------------------------------------------------------

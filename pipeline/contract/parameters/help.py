@@ -67,8 +67,9 @@ def describe(name: str | None = None) -> list[ParameterHelp]:
         return rows
     chosen = [row for row in rows if name in (row.section, row.name)]
     if not chosen:
-        known = [*schema["properties"], *(row.name for row in rows)]
-        raise ParameterError(f"{name}: no such section or parameter", next_step=nearest(name, known))
+        sections = list(schema["properties"])
+        known = [*sections, *(row.name for row in rows)]
+        raise ParameterError(f"{name}: no such section or parameter", next_step=nearest(name, known, listed=sections))
     return chosen
 
 

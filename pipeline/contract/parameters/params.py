@@ -110,10 +110,20 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
         raise ParameterError(f"{path}: not YAML ({reason})", next_step="fix the file") from error
     if not isinstance(tree, dict):
         raise ParameterError(f"{path}: holds no sections", next_step="see the project's params.yaml for every section")
-    given = list(overrides)
+    given = override_list(overrides)
     for text in given:
         _override(tree, text)
     return check(tree, source=" ".join([str(path), *(f"-S {text}" for text in given)]))
+
+
+def override_list(overrides: Iterable[str]) -> tuple[str, ...]:
+    """The overrides, to be read more than once. Raises ParameterError for one string, whose letters would be read."""
+    if isinstance(overrides, str):
+        raise ParameterError(
+            f"overrides={overrides!r}: a string, where a list of strings is expected",
+            next_step=f"write overrides=[{overrides!r}]",
+        )
+    return tuple(overrides)
 
 
 def check(tree: Mapping[str, Any], *, source: str) -> Params:

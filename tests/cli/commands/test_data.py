@@ -104,3 +104,13 @@ def test_the_two_segmenters_are_compared_and_one_alone_is_not(built_once: Any, m
     open_segmenter.cache_clear()
     alone = built_once.ssmi("data", "check", "--dataset", "tiny")
     assert alone.code == 0 and "rjieba" not in alone.stdout + alone.stderr
+
+
+def test_a_dev_part_of_no_sentence_is_noted(fresh_project: Any, own: Path) -> None:
+    (own / "train.bio").write_text("李 B-PER\n明 I-PER\n\n", encoding="utf-8")
+    outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
+    assert outcome.code == 0, outcome.stderr
+    assert "no dev sentences" in outcome.stderr and "give a dev file or more sentences" in outcome.stderr
+    (own / "train.bio").write_text(ROWS, encoding="utf-8")
+    outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
+    assert outcome.code == 0 and "no dev sentences" not in outcome.stderr

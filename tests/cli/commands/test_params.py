@@ -54,3 +54,7 @@ def test_a_file_with_mistakes_is_told_and_the_help_is_there_all_the_same(fresh_p
 def test_an_unknown_name_comes_with_the_nearest_one(fresh_project: Any) -> None:
     outcome = fresh_project.ssmi("params", "model.fuson")
     assert outcome.code == 2 and "model.fusion" in outcome.stderr
+    outcome = fresh_project.ssmi("params", "nope")
+    *_, advice = outcome.stderr.splitlines()
+    assert outcome.code == 2 and advice.startswith("  next: known: datasets, embed, encoder, "), outcome.stderr
+    assert "." not in advice and advice.count("datasets") == 1

@@ -256,6 +256,9 @@ def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: A
         (["--interactive", "--out", "x", "--errors", "replace"], "what is typed, without --errors, --out"),
         (["--run", "x", "--dataset", "tiny"], "give one of them"),
         (["--out", "nowhere/out.jsonl"], "no folder nowhere"),
+        (["--field", "content"], "plain text has no fields"),
+        (["--field", "content", __file__], "plain text has no fields"),
+        (["--field", "content", "--input", "paragraphs", __file__], "plain text has no fields"),
         (["--out", os.devnull], "something there that is no file"),
     ],
 )

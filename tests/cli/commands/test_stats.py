@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ssmi.cli.main import cli, main
 from ssmi.pipeline.contract import manifest, schema, tables
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 TEXTS = ["北京大学", '他说,"好"', "　a\n[b]:smile:"]
 
@@ -164,7 +164,9 @@ def test_mistakes_are_named(project: Path) -> None:
     assert isinstance(missing, MissingResourceError)
     assert missing.next_step == "ssmi-cli features build --dataset tiny"
     column = stats(project, "--sql", "SELECT sentense_id FROM sentences").exception
-    assert isinstance(column, SsmiError) and "sentence_id" in column.message
+    assert isinstance(column, ParameterError) and "sentence_id" in column.message
+    broken = stats(project, "--sql", "SELEC 1").exception
+    assert isinstance(broken, ParameterError) and broken.exit_code == 2 and "syntax error" in broken.message
     assert isinstance(stats(project, "--sql", "COPY sentences TO 'x.csv'").exception, ParameterError)
     both = stats(project, "overview", "--sql", "SELECT 1")
     assert both.exit_code == click.UsageError.exit_code and "REPORT" in both.stderr

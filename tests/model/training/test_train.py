@@ -213,6 +213,17 @@ def test_two_runs_write_the_same_bytes(
     assert one["checkpoint/model.safetensors"] != other["checkpoint/model.safetensors"]
 
 
+def test_the_reports_about_a_run_go_with_it(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    run, params = tmp_path / "run", make_params(train__epochs=1)
+    run.mkdir()
+    for name in ("report-dev.html", "report-test.html", "report-of-mine.html"):
+        (run / name).touch()
+    _train(shards, encoder_folder, run, params)
+    assert [path.name for path in run.glob("*.html")] == ["report-of-mine.html"]
+
+
 def test_of_equal_epochs_the_earlier_wins(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
 ) -> None:
@@ -370,6 +381,24 @@ def test_train_and_dev_are_needed(
     with pytest.raises(InputDataError, match=f"no {missing} sentences"):
         _train(write_shards(tmp_path / "s", splits), encoder_folder, tmp_path / "run", make_params())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("fraction", "said"), [(0.1, "a dev file or more sentences"), (0.0, "-S prepare.dev_fraction")]
+)
+def test_without_dev_the_next_step_is_one_that_helps(
+    tmp_path: Path,
+    write_shards: Make,
+    sentences: list[Any],
+    encoder_folder: Path,
+    make_params: Make,
+    fraction: float,
+    said: str,
+) -> None:
+    shards = write_shards(tmp_path / "s", {"train": sentences, "dev": [], "test": []})
+    with pytest.raises(InputDataError) as caught:
+        _train(shards, encoder_folder, tmp_path / "run", make_params(prepare__dev_fraction=fraction))
+    assert said in caught.value.next_step
 
 
 def test_without_an_entity_there_is_nothing_to_learn(

@@ -54,6 +54,8 @@ def test_places_and_names() -> None:
     assert at_line(Path("a/b.txt"), 3) == "a/b.txt:3"
     assert nearest("treshold", ["max_set", "threshold"]) == "did you mean 'threshold'?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+    assert nearest("no-places", ["no-cosine", "no-can"]) == "known: no-can, no-cosine"
+    assert nearest("zzz", ["a.b", "a.c", "a.c"], listed=["b", "a", "a"]) == "known: a, b"
     assert nearest("zzz", []) == "none are known"
 
 

@@ -52,6 +52,13 @@ def find(*words: str) -> Callable[[str], list[tuple[int, int]]]:
     return inner
 
 
+def test_train_without_any_entity_is_noted(write: Write) -> None:
+    plain, tagged = write("plain.txt", "李 O\n明 O\n\n好 O\n"), write("tagged.txt", "[李明|PER]在。\n")
+    found = check(train=plain, dev=plain).splits
+    assert [len([note for note in found[name].notes if "no entity" in note]) for name in ("train", "dev")] == [1, 0]
+    assert not any("no entity" in note for note in check(train=tagged, dev=plain).splits["train"].notes)
+
+
 def test_counts_by_split_and_type(write: Write) -> None:
     train = write("train.txt", "[李明|PER]在[北京|LOC]。\n好。\n[王|PER]\n")
     found = check(train=train).splits["train"]

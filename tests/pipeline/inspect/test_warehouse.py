@@ -372,7 +372,7 @@ def test_tables_of_another_version_and_broken_ones_are_stale(tmp_path: Path) -> 
     ],
 )
 def test_mistakes_come_back_in_duckdbs_own_words_on_one_line(artifacts: Path, sql: str, message: str) -> None:
-    with pytest.raises(SsmiError) as caught:
+    with pytest.raises(ParameterError) as caught:
         answer(artifacts, sql)
     assert message in caught.value.message
     assert "\n" not in str(caught.value)

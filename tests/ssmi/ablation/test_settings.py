@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ssmi.ablation.settings import describe, name_of, others, write
 from ssmi.ablation.table import OtherSettings
+from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 
 MADE = {"train.epochs": 2, "train.seed": 13, "shards": "a" * 64, "the shards' encoder": "b" * 64}
@@ -112,3 +113,12 @@ def test_a_folder_that_does_not_say_what_it_is(tmp_path: Path, text: str) -> Non
     (folder / "params.json").write_text(text, encoding="utf-8")
     (found,) = _others(tmp_path, describe(Params(), MADE))
     assert found.differs == ["params.json cannot be read"] and found.f1 == {"dev": 0.5}
+
+
+def test_broken_scores_of_other_settings_are_refused_with_their_path(tmp_path: Path) -> None:
+    folder = tmp_path / "ssmi" / "12345678"
+    write(folder, describe(Params(), MADE))
+    _finish(folder, 13, dev=0.5)
+    (folder / "13" / "metrics.json").write_text('{"dev"', encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=r"13/metrics\.json"):
+        _others(tmp_path, describe(Params(), MADE))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,14 +161,47 @@ def test_dvc_fits_the_repository_around_it(tmp_path: Path, place: str) -> None:
     ssmi.init_project(root)
     without_git = ["no_scm = true"] if place == "none" else []
     assert _core(root) == sorted(["analytics = false", "check_update = false", *without_git])
+    subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], cwd=root, check=False, capture_output=True)
     if place != "none":
-        seen = ".dvc/config" if place == "top" else "mine/.dvc/config"
-        _git(tmp_path if place == "below" else root, "ls-files", "--error-unmatch", seen)
+        told = subprocess.run(
+            ["git", "ls-files", "--others", "--exclude-standard", ".dvc"], cwd=root, capture_output=True, text=True
+        )
+        assert told.stdout.splitlines() == [".dvc/.gitignore", ".dvc/config"]
 
 
-def test_what_dvc_refuses_leaves_an_empty_folder_empty(tmp_path: Path) -> None:
-    root = tmp_path / "mine"
-    (root / ".git").mkdir(parents=True)  # looks like a repository to us, not to git
+def test_the_index_of_the_repository_around_it_stays_as_it_is(tmp_path: Path) -> None:
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    _git(tmp_path, "init", "--quiet")
+    (tmp_path / "staged.txt").write_text("x", encoding="utf-8")
+    _git(tmp_path, "add", "staged.txt")
+    before = (tmp_path / ".git" / "index").read_bytes()
+    ssmi.init_project(tmp_path / "below" / "mine")
+    assert (tmp_path / "below" / "mine" / ".dvc" / "config").is_file()
+    assert (tmp_path / ".git" / "index").read_bytes() == before
+
+
+@pytest.mark.parametrize("place", ["file/mine", "file"])
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ParameterError, match="file") as caught:
+        ssmi.init_project(tmp_path / place)
+    assert caught.value.next_step
+
+
+def test_a_place_where_the_system_makes_no_folders_is_refused() -> None:
+    if not Path("/proc/self").exists():
+        pytest.skip("no /proc here")
+    with pytest.raises(ParameterError, match="cannot be made"):
+        ssmi.init_project("/proc/mine")
+
+
+def test_what_dvc_refuses_leaves_an_empty_folder_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, settings = tmp_path / "mine", tmp_path / "settings"
+    (root / ".git").mkdir(parents=True)
+    settings.mkdir()
+    (settings / "config").write_text("[core\n", encoding="utf-8")
+    monkeypatch.setenv("DVC_GLOBAL_CONFIG_DIR", str(settings))
     with pytest.raises(SsmiError, match="dvc init"):
         ssmi.init_project(root)
     assert [path.name for path in root.iterdir()] == [".git"]
