@@ -62,7 +62,7 @@ def devices(context: click.Context, parameter: click.Parameter, incomplete: str)
 
 
 def encodings(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Those that Chinese text is usually in."""
+    """Encodings that Chinese text is usually in."""
     names = ("utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-le", "utf-16-be")
     return [name for name in names if name.startswith(incomplete.lower())]
 

@@ -19,7 +19,7 @@ LIBRARIES = (
     "pytorch-crf", "safetensors", "dvc",
 )  # fmt: skip
 PACKAGES = ("ssmi", "ssmi.pipeline", "ssmi.model", "ssmi.cli")
-"""Those whose place is told: what they were imported from."""
+"""Packages of which the report says where they were imported from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -354,18 +354,18 @@ class _Widths:
 
     encoder: int
     inputs: int
-    """Of E_c; an encoder may map it to a wider state."""
+    """Width of E_c; an encoder may map it to a wider state."""
     boundary: int
     local: int
-    """Of H1 ⊕ E_l."""
+    """Width of H1 ⊕ E_l."""
     after_mlp1: int
     enhanced: int
-    """Of H2 and H2'."""
+    """Width of H2 and H2'."""
     global_: int
-    """Of H2' ⊕ E_g."""
+    """Width of H2' ⊕ E_g."""
     after_mlp2: int
     tagged: int
-    """Of H3."""
+    """Width of H3."""
 
     @classmethod
     def of(cls, params: ModelParams, *, encoder: int, inputs: int, boundary: int) -> _Widths:

@@ -40,13 +40,13 @@ class BadBytes:
     """Where a line is not of its encoding."""
 
     number: int
-    """Of the line, from 1."""
+    """Number of the line, from 1."""
     raw: bytes
     """The whole line."""
     index: int
-    """Of the first wrong byte in ``raw``."""
+    """Offset of the first wrong byte in ``raw``."""
     offset: int
-    """Of that byte in the stream."""
+    """Offset of that byte in the stream."""
     reason: str
 
 

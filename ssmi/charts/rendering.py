@@ -15,7 +15,7 @@ from ssmi.charts.style import SMALL, STEPS, STYLE, Colour
 from ssmi.pipeline.contract.tables import writing
 
 DPI = 200
-"""Of a PNG."""
+"""Resolution of a PNG, in dots per inch."""
 
 
 class Canvas:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Explanation", "Source", "explain_character", "find_user_entity"]
 
 _SECTIONS = ("selection", "encoder", "datasets")
-"""Of params.yaml, those that may be overridden; the rest is in the features as built."""
+"""Sections of params.yaml that may be overridden; the rest is in the features as built."""
 
 
 def explain_character(

@@ -17,7 +17,7 @@ from ssmi.predict.reading import Record
 
 Tagged = tuple[Record, Sequence[Entity]]
 DIGITS = 6
-"""Of a score, after the point."""
+"""Digits of a score after the point."""
 
 _NOT_IN_CONLL = re.compile("[\n\r\ud800-\udfff]")
 

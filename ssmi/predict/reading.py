@@ -31,7 +31,7 @@ _SEPARATORS: Mapping[str, tuple[str, str]] = {
     ";": ("semicolons", "save it with commas, or with tabs as .tsv"),
     ",": ("commas", "name it .csv, or say --input csv"),
 }
-"""Of a header that came as one field: what seems to stand between fields, and what to do."""
+"""For a header that came as one field: what seems to stand between fields, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +210,6 @@ def _no_number(name: str) -> float:
 
 
 def _finite(digits: str) -> float:
-    """Of a number beyond floats Python would make Infinity, which JSON cannot say."""
+    """Refuse a number beyond floats: Python would make it Infinity, which JSON cannot say."""
     number = float(digits)
     return number if math.isfinite(number) else _no_number(digits)

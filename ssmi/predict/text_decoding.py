@@ -19,7 +19,7 @@ from ssmi.pipeline.readers.decoding import GZIP_MAGIC, NEED_A_MARK, BadBytes, by
 Errors = Literal["strict", "replace"]
 Advance = Callable[[int], None]
 Line = tuple[int, str]
-"""Its number, from 1, and the line with its end."""
+"""The number of a line, from 1, and the line with its end."""
 
 UTF8 = "utf-8"
 HEAD = 1 << 12

@@ -166,7 +166,7 @@ def merge_entities(
 
 
 def _laid(spans: Iterable[Span], taken: bytearray) -> list[Span]:
-    """Those that find room, the longest first; they take it."""
+    """The spans that overlap nothing taken, the longest first; marks their characters as taken."""
     laid = []
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
         if not any(taken[span.start : span.end]):

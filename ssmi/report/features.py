@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.inspect import warehouse
 
 BINS = 100
-"""Of the stored histogram of cosines: width 0.02 over [-1, 1]."""
+"""Bins of the stored histogram of cosines: width 0.02 over [-1, 1]."""
 _MENTIONS = (
     "SELECT DISTINCT entity.label AS label, array_to_string(characters[entity.start + 1 : entity.end], '') AS text"
     " FROM (SELECT characters, unnest(entities) AS entity FROM shards WHERE split = '{split}')"
