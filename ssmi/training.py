@@ -62,7 +62,7 @@ def is_main_process() -> bool:
     """Whether this process writes and prints: of those that torchrun started only the first does."""
     from ssmi.model.training import distributed
 
-    return distributed.is_first()
+    return distributed.is_main_process()
 
 
 def is_alone() -> bool:
@@ -116,17 +116,17 @@ def train(
     from ssmi.model.training.train import train as train_model
     from ssmi.runs import pins
 
-    if distributed.is_first():
+    if distributed.is_main_process():
         _keep_features(workspace, shards=shards, run=run, params=params)
     try:
         result = train_model(
             shards=shards, encoder=encoder, run=run, params=params, reporter=workspace.reporter, resume=resume
         )
     except SsmiError:
-        if distributed.is_first() and pins.find(run) is None:  # refused before it began
+        if distributed.is_main_process() and pins.find(run) is None:  # refused before it began
             pins.drop_others(run)
         raise
-    if distributed.is_first():
+    if distributed.is_main_process():
         pins.drop_others(run)
     return result
 

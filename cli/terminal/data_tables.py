@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from ssmi.data import DataCheck, DatasetReport, LineUse
 
-Row = tuple[object, ...]
+Cells = tuple[object, ...]
 
 
 class Table(NamedTuple):
@@ -16,7 +16,7 @@ class Table(NamedTuple):
 
     title: str
     header: tuple[str, ...]
-    rows: Sequence[Row]
+    rows: Sequence[Cells]
 
 
 def tables_of(report: DatasetReport) -> list[Table]:
@@ -41,9 +41,9 @@ def tables_of(report: DatasetReport) -> list[Table]:
     ]
 
 
-def _counts(check: DataCheck) -> list[Row]:
+def _counts(check: DataCheck) -> list[Cells]:
     splits = check.splits.values()
-    rows: list[Row] = [
+    rows: list[Cells] = [
         ("file", *(split.file for split in splits)),
         ("tag scheme", *(split.scheme or split.format for split in splits)),
         ("sentences", *(split.sentences for split in splits)),
@@ -71,13 +71,13 @@ def _counts(check: DataCheck) -> list[Row]:
 
 
 def _findings(check: DataCheck, notes: Sequence[str]) -> list[Table]:
-    findings: list[Row] = [
+    findings: list[Cells] = [
         (name, kind, reason, finding.count, ", ".join(map(str, finding.first_lines)))
         for name, split in check.splits.items()
         for kind, reasons in (("repaired", split.repairs), ("left out", split.skipped))
         for reason, finding in reasons.items()
     ]
-    all_notes: list[Row] = [("", note) for note in notes]
+    all_notes: list[Cells] = [("", note) for note in notes]
     all_notes += [(name, note) for name, split in check.splits.items() for note in split.notes]
     return [
         Table("Repaired or left out", ("split", "what", "reason", "count", "first lines"), findings),
@@ -85,11 +85,11 @@ def _findings(check: DataCheck, notes: Sequence[str]) -> list[Table]:
     ]
 
 
-def _overlaps(check: DataCheck) -> list[Row]:
+def _overlaps(check: DataCheck) -> list[Cells]:
     return [(one.split, one.also_in, one.sentences, one.with_other_tags) for one in check.overlaps]
 
 
-def _unknown(check: DataCheck) -> list[Row]:
+def _unknown(check: DataCheck) -> list[Cells]:
     return [
         (name, " ".join(f"{character!r}x{count}" for character, count in split.unknown_characters.top))
         for name, split in check.splits.items()
@@ -99,7 +99,7 @@ def _unknown(check: DataCheck) -> list[Row]:
 
 def _user_dictionary(uses: Sequence[LineUse]) -> Table:
     """The lines that never matched first, then the file's order."""
-    rows: list[Row] = [
+    rows: list[Cells] = [
         (one.line, one.word, one.segments, one.sentences, one.note or ("" if one.segments else "never matched"))
         for one in sorted(uses, key=lambda one: (one.segments > 0, one.line))
     ]

@@ -268,44 +268,58 @@ def split_of(
         StaleArtifactError: A boundary has no embedding row.
 
     """
-    offsets = _offsets([len(row["token_ids"]) for row in rows])
-    n_characters = int(offsets[-1])
-
-    def flat(name: _IdColumn) -> npt.NDArray[np.int64]:
-        return np.fromiter(chain.from_iterable(row[name] for row in rows), dtype=np.int64)
-
-    def rows_of(name: _IdColumn) -> Rows:
-        return boundaries.rows_of(flat(name), source=name)
-
-    set_rows = None
-    if wanted.sets:
-        sets = [members for row in rows for members in row["set_ids"]]
-        counts = np.array([len(members) for members in sets], dtype=np.int64)
-        values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
-        set_rows = _padded(counts, boundaries.rows_of(values, source="set_ids"))
+    columns = _RowColumns(rows, boundaries)
+    offsets = columns.offsets("token_ids")
     states = None
     if wanted.hidden:
         assert hidden is not None
         states = HiddenStates([np.concatenate(hidden)], np.zeros(len(rows), dtype=np.int64), offsets[:-1])
+    positions = None
+    if wanted.segment_positions:
+        starts = columns.flat("segment_starts")
+        positions = segment_positions(offsets, columns.offsets("segment_starts"), starts, source="rows")
     return Split(
         offsets,
-        flat("token_ids").astype(np.int32),
-        np.zeros(n_characters, dtype=np.int16),
-        rows_of("best_ids") if wanted.best else None,
-        rows_of("local_ids") if wanted.local else None,
-        set_rows,
+        columns.flat("token_ids").astype(np.int32),
+        np.zeros(int(offsets[-1]), dtype=np.int16),
+        columns.rows("best_ids") if wanted.best else None,
+        columns.rows("local_ids") if wanted.local else None,
+        columns.rows_of_sets() if wanted.sets else None,
         None,
-        segment_positions(
-            offsets, _offsets([len(row["segment_starts"]) for row in rows]), flat("segment_starts"), source="rows"
-        )
-        if wanted.segment_positions
-        else None,
+        positions,
         np.frombuffer(b"".join(edges("".join(one[:1] for one in row["characters"])) for row in rows), dtype=np.uint8),
-        _offsets([len(row["window_starts"]) for row in rows]),
-        flat("window_starts").astype(np.int32),
+        columns.offsets("window_starts"),
+        columns.flat("window_starts").astype(np.int32),
         [[] for _ in rows],
         states,
     )
+
+
+@dataclass(frozen=True)
+class _RowColumns:
+    """Rows made on line, read column by column as ``_Whole`` reads a table."""
+
+    feature_rows: Sequence[FeatureRow]
+    boundaries: RowLookup
+
+    def offsets(self, name: _IdColumn) -> Ids:
+        """Where each sentence's values begin. Shape: (n_sentences + 1,)."""
+        return _offsets([len(row[name]) for row in self.feature_rows])
+
+    def flat(self, name: _IdColumn) -> npt.NDArray[np.int64]:
+        """The values of all sentences, end to end."""
+        return np.fromiter(chain.from_iterable(row[name] for row in self.feature_rows), dtype=np.int64)
+
+    def rows(self, name: _IdColumn) -> Rows:
+        """Embedding rows of a boundary a character. Shape: (n_characters,)."""
+        return self.boundaries.rows_of(self.flat(name), source=name)
+
+    def rows_of_sets(self) -> Rows:
+        """Embedding rows of S_s. Shape: (n_characters, largest set)."""
+        sets = [members for row in self.feature_rows for members in row["set_ids"]]
+        counts = np.array([len(members) for members in sets], dtype=np.int64)
+        values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
+        return _padded(counts, self.boundaries.rows_of(values, source="set_ids"))
 
 
 def _offsets(lengths: Sequence[int]) -> Ids:

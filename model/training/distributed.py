@@ -109,7 +109,7 @@ def is_alone() -> bool:
     return _number("WORLD_SIZE", 1) == 1
 
 
-def is_first() -> bool:
+def is_main_process() -> bool:
     """Whether this process is the one that writes and reports; may be asked before and after training."""
     return is_alone() or _number("RANK", 0) == 0
 

@@ -130,7 +130,7 @@ def train(
 
 def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run: Path) -> Scores:
     """Scores of the best epoch's weights on a split."""
-    if distributed.is_first():
+    if distributed.is_main_process():
         checkpoints.restore(run / CHECKPOINT, network)
     return trainer.score(split, name)
 

@@ -12,7 +12,7 @@ from ssmi.pipeline.contract.tables import writing
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.registry import files_of
-from ssmi.pipeline.writers.formats import FORMATS, Row, Style
+from ssmi.pipeline.writers.formats import FORMATS, LabelledText, Style
 
 _STEP = 100
 """Sentences between two calls of ``advance``."""
@@ -66,8 +66,8 @@ def convert(
     return report
 
 
-def _rows(sentences: Iterable[Sentence], source: Path, advance: Advance | None) -> Iterator[Row]:
+def _rows(sentences: Iterable[Sentence], source: Path, advance: Advance | None) -> Iterator[LabelledText]:
     for number, sentence in enumerate(sentences, start=1):
-        yield Row(sentence.text, sentence.entities, where=at_line(source, sentence.line))
+        yield LabelledText(sentence.text, sentence.entities, where=at_line(source, sentence.line))
         if advance is not None and number % _STEP == 0:
             advance(_STEP)

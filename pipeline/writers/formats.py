@@ -24,7 +24,7 @@ _BOM = "\ufeff"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class LabelledText:
     """A text, its entities, and what else is known of them."""
 
     text: str
@@ -48,7 +48,7 @@ class Style:
     """Version of the tagger; None for entities that people marked."""
 
 
-def jsonl(rows: Iterable[Row], style: Style) -> Iterator[str]:
+def jsonl(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """One object a line: the text, the fields that it came with, ``entities``."""
     for row in rows:
         entities = [
@@ -58,14 +58,14 @@ def jsonl(rows: Iterable[Row], style: Style) -> Iterator[str]:
         yield _json({TEXT_FIELD: row.text, **row.fields, "entities": entities}) + "\n"
 
 
-def doccano(rows: Iterable[Row], style: Style) -> Iterator[str]:
+def doccano(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
     for row in rows:
         spans = [[one.start, one.end, one.label] for one in row.entities]
         yield _json({TEXT_FIELD: row.text, **row.fields, "label": spans}) + "\n"
 
 
-def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
+def conll(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """A character, a tab, its tag; a blank line after each text. Blank characters and tabs stand as they are.
 
     Raises:
@@ -87,7 +87,7 @@ def conll(rows: Iterable[Row], style: Style) -> Iterator[str]:
         first = False
 
 
-def label_studio(rows: Iterable[Row], style: Style) -> Iterator[str]:
+def label_studio(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """Label Studio's array of tasks, for a ``<Labels name="label" toName="text">``.
 
     Entities of a tagger become predictions, those of people annotations.
@@ -107,7 +107,7 @@ def label_studio(rows: Iterable[Row], style: Style) -> Iterator[str]:
     yield "\n]\n"
 
 
-def cluener(rows: Iterable[Row], style: Style) -> Iterator[str]:
+def cluener(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """CLUENER's rows: type → mention → positions of its first and last character."""
     for row in rows:
         types: dict[str, dict[str, list[list[int]]]] = {}
@@ -117,7 +117,7 @@ def cluener(rows: Iterable[Row], style: Style) -> Iterator[str]:
         yield _json({TEXT_FIELD: row.text, **row.fields, "label": types}) + "\n"
 
 
-def w2ner(rows: Iterable[Row], style: Style) -> Iterator[str]:
+def w2ner(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """W2NER's array: ``sentence`` holds the characters, ``ner`` the positions of each entity's."""
     yield "["
     for number, row in enumerate(rows):
@@ -126,13 +126,13 @@ def w2ner(rows: Iterable[Row], style: Style) -> Iterator[str]:
     yield "\n]\n"
 
 
-def bracket(rows: Iterable[Row], style: Style) -> Iterator[str]:
+def bracket(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """A sentence a line, its entities as ``[text|TYPE]``."""
     for row in rows:
         yield to_bracket(Sentence(tuple(row.text), tuple(row.entities), 1)) + "\n"
 
 
-def csv_table(rows: Iterable[Row], style: Style) -> Iterator[str]:
+def csv_table(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """A row a character: the number of its sentence, the character, its tag.
 
     Raises:
@@ -145,7 +145,7 @@ def csv_table(rows: Iterable[Row], style: Style) -> Iterator[str]:
         yield "".join(f"{number},{character},{tag}\n" for character, tag in cells)
 
 
-Format = Callable[[Iterable[Row], Style], Iterator[str]]
+Format = Callable[[Iterable[LabelledText], Style], Iterator[str]]
 FORMATS: Mapping[str, Format] = {
     "jsonl": jsonl,
     "conll": conll,
@@ -158,7 +158,7 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def _tags(row: Row, style: Style) -> list[str]:
+def _tags(row: LabelledText, style: Style) -> list[str]:
     wrong = next((one.label for one in row.entities if not may_be_tag(f"B-{one.label}")), None)
     if wrong is not None:
         raise InputDataError(
@@ -175,11 +175,11 @@ def _cell(text: str) -> str:
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
-def _detailed(row: Row) -> Iterator[tuple[Span, Mapping[str, Any]]]:
+def _detailed(row: LabelledText) -> Iterator[tuple[Span, Mapping[str, Any]]]:
     return zip(row.entities, row.details if row.details is not None else [{}] * len(row.entities), strict=True)
 
 
-def _region(row: Row, entity: Span, details: Mapping[str, Any]) -> dict[str, Any]:
+def _region(row: LabelledText, entity: Span, details: Mapping[str, Any]) -> dict[str, Any]:
     text = row.text[entity.start : entity.end]
     region: dict[str, Any] = {
         "id": f"{entity.start}-{entity.end}",

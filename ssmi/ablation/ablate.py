@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ssmi.ablation.plot import plot_curves, plot_scores
 from ssmi.ablation.render import markdown
-from ssmi.ablation.runs import Ablation, Row
+from ssmi.ablation.runs import Ablation, PreparedRow
 from ssmi.ablation.table import Run, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration, choose
 from ssmi.model.network.network import check_parameters
@@ -100,7 +100,7 @@ def _run(
     return table, diverged
 
 
-def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, Row]:
+def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, PreparedRow]:
     """The chosen rows, their features built, and those of earlier calls whose features are current; by name."""
     with open_executor(workers=0, scheduler=None) as executor:
         ablation.build_features(executor)
@@ -116,7 +116,7 @@ def _write(
     ablation: Ablation,
     seeds: Sequence[int],
     overrides: Sequence[str],
-    rows: Mapping[str, Row],
+    rows: Mapping[str, PreparedRow],
     runs: Mapping[str, Mapping[int, Run]],
 ) -> Table:
     """Write the table of what is finished so far."""

@@ -33,7 +33,7 @@ from ssmi.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PreparedRow:
     """A configuration that can be trained, or whose runs can be looked at."""
 
     configuration: Configuration
@@ -79,7 +79,7 @@ class Ablation:
         """Holds the runs of all configurations."""
         return self.folder / "runs"
 
-    def run_folder(self, row: Row, seed: int) -> Path:
+    def run_folder(self, row: PreparedRow, seed: int) -> Path:
         """Where a run lies."""
         return self.runs / row.configuration.name / row.settings / str(seed)
 
@@ -87,7 +87,7 @@ class Ablation:
         """Whether there is anything to look at."""
         return (self.runs / configuration.name).is_dir()
 
-    def others(self, rows: Mapping[str, Row]) -> list[OtherSettings]:
+    def others(self, rows: Mapping[str, PreparedRow]) -> list[OtherSettings]:
         """The finished runs of other settings, of all configurations."""
         others: list[OtherSettings] = []
         for name, configuration in CONFIGURATIONS.items():
@@ -109,7 +109,7 @@ class Ablation:
             overridden = any(self.params.section(name) != plain.section(name) for name in sections)
             commands.record(self.workspace, self.dataset, [one.stage.name for one in built], overridden=overridden)
 
-    def prepare(self, configuration: Configuration, executor: Executor, *, build: bool) -> Row | None:
+    def prepare(self, configuration: Configuration, executor: Executor, *, build: bool) -> PreparedRow | None:
         """A row whose shards are there; without ``build``, None if they would have to be built first."""
         context = self._context(configuration, executor)
         if context.variant is not None:
@@ -120,7 +120,7 @@ class Ablation:
         folder = context.folder("shards")
         if folder not in self._opened:
             self._opened[folder] = open_shards(folder)
-        return Row(configuration, context.params, self._opened[folder])
+        return PreparedRow(configuration, context.params, self._opened[folder])
 
     def _context(self, configuration: Configuration, executor: Executor) -> StageContext:
         """Where the configuration's features are built: apart are the stages that its changes reach, and only those."""
@@ -137,7 +137,7 @@ class Ablation:
             variant if stages else None,
         )
 
-    def find(self, row: Row, seed: int) -> Run | None:
+    def find(self, row: PreparedRow, seed: int) -> Run | None:
         """The finished run of just these parameters and shards, if there is one."""
         folder = self.run_folder(row, seed)
         if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(row, seed):
@@ -147,7 +147,7 @@ class Ablation:
         counted = {split: one for split in metrics if (one := counts_file.read(folder, split)) is not None}
         return Run(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 
-    def _differences(self, row: Row, seed: int) -> list[str]:
+    def _differences(self, row: PreparedRow, seed: int) -> list[str]:
         """Why a finished run is not the one wanted."""
         folder = self.run_folder(row, seed) / CHECKPOINT
         try:
@@ -156,7 +156,7 @@ class Ablation:
             return [error.message]
         return differences(then, row.fingerprint_of(seed), run="the finished run")
 
-    def train(self, row: Row, seed: int, *, count: str) -> None:
+    def train(self, row: PreparedRow, seed: int, *, count: str) -> None:
         """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""
         folder, params = self.run_folder(row, seed), row.seeded(seed)
         encoder = training.check(self.workspace, params, shards=row.shards.folder, dataset=self.dataset)
@@ -169,7 +169,7 @@ class Ablation:
             self.workspace, shards=row.shards.folder, encoder=encoder, run=folder, params=params, resume=resume
         )
 
-    def _standing(self, row: Row, seed: int) -> tuple[bool, str]:
+    def _standing(self, row: PreparedRow, seed: int) -> tuple[bool, str]:
         """Whether a run that is not finished can be gone on with, and what to say of what is there."""
         folder = self.run_folder(row, seed)
         try:

@@ -68,12 +68,12 @@ FORMATS: Mapping[str, Format] = {
 }
 
 
-def _rows(tagged: Iterable[Tagged], *, sources: bool = False) -> Iterator[formats.Row]:
+def _rows(tagged: Iterable[Tagged], *, sources: bool = False) -> Iterator[formats.LabelledText]:
     for record, entities in tagged:
         spans = [Span(one.start, one.end, one.label) for one in entities]
         details = [{"score": _score(one), **({"source": one.source} if sources else {})} for one in entities]
         scores = [_score(one) for one in entities if one.source == "model"]
-        yield formats.Row(record.text, spans, details, min(scores, default=None), record.fields)
+        yield formats.LabelledText(record.text, spans, details, min(scores, default=None), record.fields)
 
 
 def _score(entity: Entity) -> float:

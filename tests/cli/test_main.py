@@ -380,7 +380,7 @@ def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tupl
         _, stderr = process.communicate(timeout=600)
     assert process.returncode == 130, stderr
     assert [line for line in stderr.splitlines() if line] == [
-        "prepare: raw files → sentences with gold entities",
+        "prepare: raw files to sentences with gold entities",
         "interrupted",
     ]
     assert project.artifacts() == before

@@ -35,7 +35,7 @@ _EMOJI = re.compile("\ufffd\ufffd[0-9]{0,2}")
 _NEARLY_ALL = 0.95
 
 
-class Row(NamedTuple):
+class ColumnLine(NamedTuple):
     """One token and its tag; an empty tag marks a line that holds no token: -DOCSTART- or a comment."""
 
     token: str
@@ -122,7 +122,7 @@ def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered:
 
 
 @lru_cache(maxsize=1 << 16)
-def split_row(line: str) -> Row | None:
+def split_row(line: str) -> ColumnLine | None:
     """Split one line into token and tag; None when it is blank.
 
     Columns are separated by tabs where there is one after the first character, else by spaces, so the token itself
@@ -135,7 +135,7 @@ def split_row(line: str) -> Row | None:
     if not kept:
         return None
     if kept.startswith(DOCSTART):
-        return Row(DOCSTART, "")
+        return ColumnLine(DOCSTART, "")
     separator = "\t" if kept.find("\t", 1) > 0 else " "
     end = kept.find(separator, 1)
     if end < 0:
@@ -145,14 +145,14 @@ def split_row(line: str) -> Row | None:
     if kept[0] == " " and separator == " " and end > 1:
         raise ValueError("the line starts with a separator")
     between = kept[end : kept.rfind(separator)].strip(separator)
-    return Row(kept[:end], kept[kept.rfind(separator) + 1 :], between.partition(separator)[0])
+    return ColumnLine(kept[:end], kept[kept.rfind(separator) + 1 :], between.partition(separator)[0])
 
 
-def _rows(path: Path, options: ReadOptions, *, is_numbered: bool) -> Iterator[tuple[int, Row | None]]:
+def _rows(path: Path, options: ReadOptions, *, is_numbered: bool) -> Iterator[tuple[int, ColumnLine | None]]:
     inside = False
     for number, line in numbered_lines(path, encoding=options.encoding):
         if not inside and _is_comment(line):
-            yield number, Row(COMMENT, "")
+            yield number, ColumnLine(COMMENT, "")
             continue
         try:
             row = split_row(line)
@@ -176,7 +176,7 @@ def _is_comment(line: str) -> bool:
 
 
 def _group(
-    rows: Iterator[tuple[int, Row | None]], layout: Layout, report: ReadReport
+    rows: Iterator[tuple[int, ColumnLine | None]], layout: Layout, report: ReadReport
 ) -> Iterator[tuple[int, list[str], list[str]]]:
     """Yield ``(first line, tokens, tags)`` for each sentence; its rows stand on consecutive lines."""
     tokens: list[str] = []
@@ -200,7 +200,7 @@ def _group(
         yield start, tokens, tags
 
 
-def _ends_before(row: Row, tokens: list[str], layout: Layout) -> bool:
+def _ends_before(row: ColumnLine, tokens: list[str], layout: Layout) -> bool:
     """Whether a sentence of an unbroken file ends between its ``tokens`` and ``row``."""
 
     def first(token: str) -> str:

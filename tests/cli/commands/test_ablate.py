@@ -163,8 +163,8 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
     outcome = ablated.ssmi("ablate", *ALL)
     assert outcome.code == 0, outcome.stderr
     assert [line for line in outcome.stderr.splitlines() if not line.startswith(("epoch", "learning rates"))] == [
-        "shards: all features → the shards that the trainer reads",
-        "shards: all features → the shards that the trainer reads",
+        "shards: all features to the shards that the trainer reads",
+        "shards: all features to the shards that the trainer reads",
         "4 of 6 runs are finished already",
         "[5/6] bert-crf, seed 13",
         "[6/6] no-cosine, seed 14",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from ssmi.model.training.distributed import is_first, join
+from ssmi.model.training.distributed import is_main_process, join
 from ssmi.model.training.train import train
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Silent
@@ -137,7 +137,7 @@ def test_without_torchrun_there_is_one_process(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with join("cpu") as workers:
         assert (workers.is_main, workers.world_size, workers.device.type) == (True, 1, "cpu")
-    assert is_first()
+    assert is_main_process()
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "1")
-    assert not is_first()
+    assert not is_main_process()

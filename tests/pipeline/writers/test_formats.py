@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span, TagScheme, strict_spans
-from ssmi.pipeline.writers.formats import FORMATS, Row, Style, conll, csv_table, jsonl, label_studio
+from ssmi.pipeline.writers.formats import FORMATS, LabelledText, Style, conll, csv_table, jsonl, label_studio
 
 ANY = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from('",\n\r\t\ufeff'), max_size=10)
 JSON_LINES = ("jsonl", "doccano", "cluener")
@@ -23,14 +23,14 @@ JSON_ARRAYS = ("label-studio", "w2ner")
 
 
 @st.composite
-def rows(draw: st.DrawFn) -> Row:
+def rows(draw: st.DrawFn) -> LabelledText:
     text = draw(ANY)
     bounds = sorted(draw(st.sets(st.integers(0, len(text)), max_size=5)))
     spans = [Span(*pair, draw(st.sampled_from(["PER", "地名"]))) for pair in pairwise(bounds) if draw(st.booleans())]
-    return Row(text, spans, fields=draw(st.dictionaries(st.sampled_from(["id", "url"]), st.integers() | ANY)))
+    return LabelledText(text, spans, fields=draw(st.dictionaries(st.sampled_from(["id", "url"]), st.integers() | ANY)))
 
 
-def bodies(name: str, given_rows: Sequence[Row], style: Style | None = None) -> list[dict[str, Any]]:
+def bodies(name: str, given_rows: Sequence[LabelledText], style: Style | None = None) -> list[dict[str, Any]]:
     written = "".join(FORMATS[name](given_rows, style or Style()))
     written.encode("utf-8")
     if name in JSON_ARRAYS:
@@ -42,7 +42,7 @@ def bodies(name: str, given_rows: Sequence[Row], style: Style | None = None) -> 
 
 @pytest.mark.parametrize("name", JSON_LINES + JSON_ARRAYS)
 @given(given_rows=st.lists(rows(), max_size=4))
-def test_json_holds_any_text_and_the_fields_that_came_with_it(name: str, given_rows: list[Row]) -> None:
+def test_json_holds_any_text_and_the_fields_that_came_with_it(name: str, given_rows: list[LabelledText]) -> None:
     """Also halves of surrogate pairs, which UTF-8 cannot hold and JSON can spell."""
     written = bodies(name, given_rows)
     assert len(written) == len(given_rows)
@@ -59,7 +59,7 @@ def test_json_holds_any_text_and_the_fields_that_came_with_it(name: str, given_r
 
 
 @given(given_rows=st.lists(rows(), max_size=4))
-def test_every_format_says_the_same_entities(given_rows: list[Row]) -> None:
+def test_every_format_says_the_same_entities(given_rows: list[LabelledText]) -> None:
     expected = [[(one.start, one.end, one.label) for one in row.entities] for row in given_rows]
     said = {
         "jsonl": [
@@ -92,7 +92,7 @@ def test_every_format_says_the_same_entities(given_rows: list[Row]) -> None:
 
 
 @given(given_rows=st.lists(rows().filter(lambda row: row.text), max_size=4), scheme=st.sampled_from(["BIO", "BMES"]))
-def test_a_csv_table_is_read_by_pythons_own_reader(given_rows: list[Row], scheme: TagScheme) -> None:
+def test_a_csv_table_is_read_by_pythons_own_reader(given_rows: list[LabelledText], scheme: TagScheme) -> None:
     text = "".join(csv_table(given_rows, Style(scheme)))
     header, *cells = csv.reader(io.StringIO(text, newline=""))
     assert header == ["sentence_id", "token", "tag"]
@@ -104,7 +104,7 @@ def test_a_csv_table_is_read_by_pythons_own_reader(given_rows: list[Row], scheme
         assert strict_spans(tags, scheme=scheme) == (list(row.entities), 0)
 
 
-ROW = Row(
+ROW = LabelledText(
     "李明在京",
     [Span(0, 2, "PER"), Span(3, 4, "LOC")],
     details=[{"score": 0.75}, {"score": 0.5, "words": ["北京"]}],
@@ -120,9 +120,9 @@ def test_a_taggers_entities_are_predictions_with_scores_and_peoples_are_annotati
     assert [region["score"] for region in prediction["result"]] == [0.75, 0.5]
     assert "annotations" not in by_tagger and by_tagger["data"] == {"text": "李明在京", "id": 7}
     assert all("words" not in region for region in prediction["result"])
-    (by_people,) = bodies("label-studio", [Row(ROW.text, ROW.entities, score=0.625)])
+    (by_people,) = bodies("label-studio", [LabelledText(ROW.text, ROW.entities, score=0.625)])
     assert "predictions" not in by_people and "score" not in json.dumps(by_people)
-    (unscored,) = bodies("label-studio", [Row(ROW.text, ROW.entities)], Style(model_version="weibo-1"))
+    (unscored,) = bodies("label-studio", [LabelledText(ROW.text, ROW.entities)], Style(model_version="weibo-1"))
     assert "score" not in unscored["predictions"][0]
     identities = [region["id"] for region in prediction["result"]]
     assert len(set(identities)) == len(identities)
@@ -136,11 +136,11 @@ def test_json_lines_carry_all_that_is_known_of_an_entity() -> None:
     ]
     assert list(body) == ["text", "id", "entities"]
     with pytest.raises(ValueError, match="shorter"):
-        list(jsonl([Row(ROW.text, ROW.entities, details=[{}])], Style()))
+        list(jsonl([LabelledText(ROW.text, ROW.entities, details=[{}])], Style()))
 
 
 def test_a_mention_that_comes_twice_has_both_places() -> None:
-    row = Row("京京京", [Span(0, 1, "LOC"), Span(1, 2, "LOC"), Span(2, 3, "ORG")])
+    row = LabelledText("京京京", [Span(0, 1, "LOC"), Span(1, 2, "LOC"), Span(2, 3, "ORG")])
     (body,) = bodies("cluener", [row])
     assert body["label"] == {"LOC": {"京": [[0, 0], [1, 1]]}, "ORG": {"京": [[2, 2]]}}
 
@@ -151,7 +151,7 @@ def test_a_row_is_written_before_the_next_is_asked_for() -> None:
     def stream() -> Any:
         for text in ("甲", "乙"):
             asked.append(text)
-            yield Row(text, [])
+            yield LabelledText(text, [])
 
     for name, write in FORMATS.items():
         asked.clear()
@@ -168,16 +168,18 @@ def test_nothing_is_still_a_file_that_reads(write: Any) -> None:
 
 
 def test_a_byte_order_mark_that_begins_a_text_is_doubled_at_the_files_start_only() -> None:
-    row = Row("\ufeff中", [])
+    row = LabelledText("\ufeff中", [])
     first, second = conll([row, row], Style())
     assert first == "\ufeff\ufeff\tO\n中\tO\n\n" and second == "\ufeff\tO\n中\tO\n\n"
 
 
 def test_a_refusal_names_the_row_and_the_formats_that_would_do() -> None:
     with pytest.raises(InputDataError, match=r"^in\.jsonl:3: character 2 of the text is a line end") as caught:
-        list(conll([Row("好", [], where="in.jsonl:2"), Row("中\r国", [], where="in.jsonl:3")], Style()))
+        list(
+            conll([LabelledText("好", [], where="in.jsonl:2"), LabelledText("中\r国", [], where="in.jsonl:3")], Style())
+        )
     assert set(FORMATS) - {"conll"} == {name for name in FORMATS if name in caught.value.next_step}
     for write in (conll, csv_table):
         with pytest.raises(InputDataError, match=r"^'李明': entity type 'A B' cannot stand in a tag") as refused:
-            list(write([Row("李明", [Span(0, 2, "A B")])], Style()))
+            list(write([LabelledText("李明", [Span(0, 2, "A B")])], Style()))
         assert set(FORMATS) - {"conll", "csv"} == {name for name in FORMATS if name in refused.value.next_step}
