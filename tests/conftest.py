@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
 
 from ssmi.pipeline.contract.labels import Span, spans_to_tags
@@ -37,6 +38,11 @@ TAGGING = (
 )
 
 Gold = tuple[tuple[str, ...], tuple[Span, ...]]
+
+
+# A busy machine is slow, which is no fault of what is tested.
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,7 +16,7 @@ from ssmi.cli.terminal.progress import Lines
 from ssmi.cli.terminal.streams import open_output, utf8_stdout
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(pieces=st.lists(st.text(st.characters(codec="utf-8"))))
 def test_a_file_holds_the_pieces_byte_for_byte(tmp_path: Path, pieces: list[str]) -> None:
     out = tmp_path / "out.txt"

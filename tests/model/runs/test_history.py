@@ -39,7 +39,7 @@ def test_there_is_no_best_of_none() -> None:
         best([])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(counts, st.floats(0, 1e6))))
 def test_history_csv_reads_back(tmp_path: Path, epochs: list[tuple[Counts, float]]) -> None:
     history = [_record(epoch, one, loss=loss) for epoch, (one, loss) in enumerate(epochs, start=1)]

@@ -40,7 +40,7 @@ def _put(folder: Path, **files: str) -> Path:
     return folder
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=st.text(st.sampled_from("a./\\~\0 "), max_size=5))
 def test_a_copy_is_sought_directly_below_the_data_folders_or_nowhere(project: Path, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:

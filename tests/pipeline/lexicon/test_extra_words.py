@@ -30,7 +30,7 @@ def builder(tmp_path: Path) -> Iterator[VocabularyBuilder]:
         yield builder
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     lines=st.lists(st.text(st.sampled_from("中国# \t\u3000a"), max_size=5), max_size=12),
     ending=st.sampled_from(["\n", "\r\n"]),
@@ -66,7 +66,7 @@ def test_a_list_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
         read_extra_words(path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(words=st.lists(st.text("中国人民a\ufffd", min_size=1, max_size=5), max_size=15))
 def test_each_line_joins_or_is_left_out_for_one_reason(builder: VocabularyBuilder, words: list[str]) -> None:
     listed = [ExtraWord(word, line) for line, word in enumerate(words, start=1)]

@@ -20,7 +20,7 @@ PAIRS = st.dictionaries(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(PAIRS)
 def test_weights_come_back_to_the_last_bit_and_nothing_else_does(
     tmp_path: Path, weights: dict[tuple[str, int], float]

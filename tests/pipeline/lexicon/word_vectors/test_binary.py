@@ -31,7 +31,9 @@ def _read(path: Path, encoding: str = "utf-8") -> tuple[list[str], bytes]:
     return words, numbers
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     words=st.lists(WORD, min_size=1, max_size=8),
     width=st.integers(1, 5),
@@ -52,7 +54,7 @@ def test_numbers_come_back_bit_by_bit_though_they_look_like_blanks_and_line_ends
 
 @example(at=3)
 @given(at=st.integers(0, 9))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_word_of_another_encoding_is_refused_with_the_byte_it_begins_at(tmp_path: Path, at: int) -> None:
     numbers = np.arange(3, dtype="<f4").tobytes()
     rows = [f"词{n}".encode() + b" " + numbers for n in range(at)]

@@ -52,7 +52,7 @@ def test_the_width_is_the_headers_where_rows_bear_it_out_and_else_that_of_most(
         assert reader.repairs["header names another width"] == (header == "4 9")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=12), min_size=2, max_size=6))
 def test_a_number_is_the_float32_nearest_to_its_double(tmp_path: Path, numbers: list[object]) -> None:
     (tmp_path / "v.txt").write_text(f"1 {len(numbers)}\n词 {' '.join(map(str, numbers))}\n", encoding="utf-8")
