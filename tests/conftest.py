@@ -41,7 +41,7 @@ Gold = tuple[tuple[str, ...], tuple[Span, ...]]
 
 
 # A busy machine is slow, which is no fault of what is tested.
-settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any-machine", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
 

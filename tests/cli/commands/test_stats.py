@@ -105,9 +105,7 @@ def test_csv_has_a_header_and_quotes(project: Path) -> None:
     assert rows[1][2] == ""
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
 @example(text="\r")
 @example(text="\n")

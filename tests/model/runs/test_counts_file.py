@@ -23,9 +23,7 @@ sentences = st.lists(
 )
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=sentences)
 def test_what_is_written_comes_back(tmp_path: Path, rows: list[tuple[str, dict[str, Counts]]]) -> None:
     counted = Counted([name for name, _ in rows], [counts for _, counts in rows])

@@ -192,9 +192,7 @@ def test_a_wrong_header_says_what_is_wrong(at: int, value: bytes, message: str, 
         convert(tmp_path / "model.bin", tmp_path, reporter=Silent())
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cut=st.integers(0, 30_000), flip=st.integers(0, 2_000), value=st.integers(0, 255))
 def test_damage_never_ends_in_a_traceback(cut: int, flip: int, value: int, tmp_path) -> None:
     path = tmp_path / "model.bin"

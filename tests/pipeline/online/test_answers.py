@@ -83,7 +83,7 @@ SENTENCES = st.lists(st.lists(st.sampled_from(SEGMENTS), max_size=5).map(sentenc
 
 
 @given(sentences=SENTENCES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 def test_each_character_gets_the_nearest_word_that_holds_it(
     encoders: OnlineEncoders, vocabulary: Vocabulary, sentences: list[Segmented]
 ) -> None:
@@ -108,7 +108,7 @@ def test_each_character_gets_the_nearest_word_that_holds_it(
 
 
 @given(first=SENTENCES, second=SENTENCES, max_answers=st.sampled_from([1, 3, 1000]))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.parametrize("in_context", [False, True])
 def test_an_answer_does_not_depend_on_what_is_remembered(
     encoders: OnlineEncoders,

@@ -176,7 +176,7 @@ def test_random_mixtures_built_by_the_stages_equal_those_on_line(mixed: Any, tex
 
 
 @given(texts=st.lists(ANY_TEXT, max_size=8), seen=st.lists(ANY_TEXT, max_size=4))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 def test_a_row_depends_on_its_text_alone(
     built_once: Any, features: OnlineFeatures, texts: list[str], seen: list[str]
 ) -> None:

@@ -56,9 +56,7 @@ def assert_in_place(text: str, entities: list[ssmi.Entity]) -> None:
     assert all(left.end <= right.start for left, right in pairwise(entities))
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.sampled_from(SENTENCES), data=st.data())
 def test_blanks_beside_chinese_do_not_change_what_is_found(tagger: ssmi.Tagger, text: str, data: st.DataObject) -> None:
     def blanks(index: int) -> str:

@@ -101,9 +101,7 @@ def test_entities_are_those_that_evaluation_scores(tagger: ssmi.Tagger, tagging_
         assert_well_formed(text, own)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(texts=st.lists(TEXT, max_size=4))
 def test_positions_index_any_text_as_given(tagger: ssmi.Tagger, texts: list[str]) -> None:
     for text, entities in zip(texts, tagger(texts), strict=True):

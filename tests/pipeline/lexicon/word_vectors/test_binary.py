@@ -31,9 +31,7 @@ def _read(path: Path, encoding: str = "utf-8") -> tuple[list[str], bytes]:
     return words, numbers
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     words=st.lists(WORD, min_size=1, max_size=8),
     width=st.integers(1, 5),

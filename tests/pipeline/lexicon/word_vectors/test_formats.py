@@ -103,9 +103,7 @@ def test_gzip_makes_no_difference(kind: str, tmp_path) -> None:
 _word = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters=" "), min_size=1, max_size=4)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     words=st.lists(_word, min_size=2, max_size=30),
     width=st.integers(2, 6),
@@ -351,9 +349,7 @@ def test_other_pickles_are_refused(tmp_path) -> None:
             read_vectors(tmp_path / "v.kv")
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     kind=st.sampled_from(["kv", "binary", "text"]), at=st.floats(0, 1), cut=st.booleans(), value=st.binary(max_size=3)
 )
