@@ -89,7 +89,7 @@ def _tag_map(given: str) -> Path | Mapping[str, str]:
         return Path(given)
     pairs = [pair.partition("=") for pair in given.split(",")]
     if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
-        raise click.BadParameter(f"{given!r} is no file, and not of the form nr=PER,ns=LOC", param_hint="--tag-map")
+        raise click.BadParameter(f"{given!r} is not a file, and not of the form nr=PER,ns=LOC", param_hint="--tag-map")
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 

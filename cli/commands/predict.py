@@ -154,6 +154,6 @@ def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) 
     if interactive and idle:
         raise click.UsageError(f"--interactive reads what is typed, without {', '.join(idle)}")
     if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
-        raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is no file")
+        raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is not a file")
     if out is not None and out.exists() and any(path.exists() and path.samefile(out) for path in files):
         raise click.UsageError(f"--out {out}: one of the FILES, which would be lost; name another")

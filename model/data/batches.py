@@ -59,9 +59,9 @@ class Batch:
         mask: bool, True on characters. Shape: (batch, length)
         windows: How the sentences go through the encoder.
         best_rows: Embedding rows of S_m, 0 for none and for padding. Shape: (batch, length)
-        local_rows: Likewise of the local boundary. Shape: (batch, length)
-        set_rows: Likewise of S_s. Shape: (batch, length, largest set of the split)
-        negative_rows: Likewise of the negatives. Shape: (batch, length, most negatives of the split)
+        local_rows: Row of the local boundary. Shape: (batch, length)
+        set_rows: Rows of the boundary set S_s. Shape: (batch, length, largest set of the split)
+        negative_rows: Rows of the negatives. Shape: (batch, length, most negatives of the split)
         segment_positions: Where each character stands in its segment, 0 for padding. Shape: (batch, length)
         hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
 

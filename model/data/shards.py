@@ -73,9 +73,9 @@ class Split:
         token_ids: Of the encoder's vocabulary. Shape: (n_characters,)
         tag_ids: Indices of the label set's tags. Shape: (n_characters,)
         best_rows: Embedding rows of S_m, 0 for none. Shape: (n_characters,)
-        local_rows: Likewise of the local boundary. Shape: (n_characters,)
-        set_rows: Likewise of S_s, padded with 0. Shape: (n_characters, largest set)
-        negative_rows: Likewise of the negatives. Shape: (n_characters, most negatives)
+        local_rows: Row of the local boundary. Shape: (n_characters,)
+        set_rows: Rows of the boundary set S_s, padded with 0. Shape: (n_characters, largest set)
+        negative_rows: Rows of the negatives. Shape: (n_characters, most negatives)
         segment_positions: Where each character stands in its segment, an index of ``SEGMENT_POSITIONS``. Shape:
             (n_characters,)
         kinds: What each character is to an edge of an entity, as ``words.edges`` says. Shape: (n_characters,)

@@ -95,7 +95,7 @@ def score(
 
     Args:
         gold: The entities of each sentence.
-        predicted: Likewise those that were found.
+        predicted: The predicted entities of each sentence.
         groups: Types that are also scored together.
         ill_formed: The pieces that were predicted beside the spans.
 

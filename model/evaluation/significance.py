@@ -92,7 +92,7 @@ class Sampled:
     Attributes:
         seeds: Of its runs, in the order of the arrays.
         f1: Of each seed and group. Shape: (n_seeds, n_groups)
-        resampled: Likewise on each resample. Shape: (n_resamples, n_seeds, n_groups)
+        resampled: The same figure on each resample. Shape: (n_resamples, n_seeds, n_groups)
 
     """
 

@@ -16,7 +16,7 @@ from ssmi.pipeline.online.segmenting import Segmented
 
 SEGMENTS_AT_ONCE = 1024
 LONGEST_REMEMBERED = 64
-"""Code points. A longer segment (a base64 block, a line of one letter) hardly comes twice and would fill the cache."""
+"""Code points. A longer segment (a base64 block, a line of one letter) rarely comes twice and would fill the cache."""
 
 
 class SegmentEmbedder:

@@ -54,13 +54,13 @@ def save_experiment(root: Path, name: str) -> bool:
 
 def _identity(root: Path) -> dict[str, str]:
     """Who git says keeps something, told in full: DVC reads fewer of its settings and refuses without."""
-    found: dict[str, str] = {}
+    identity: dict[str, str] = {}
     for key in ("name", "email"):
         asked = subprocess.run(
             ["git", "config", f"user.{key}"], cwd=root, capture_output=True, text=True, encoding="utf-8", check=False
         )
-        found |= {f"GIT_{role}_{key.upper()}": asked.stdout.strip() or "ssmi" for role in ("AUTHOR", "COMMITTER")}
-    return {name: value for name, value in found.items() if name not in os.environ}
+        identity |= {f"GIT_{role}_{key.upper()}": asked.stdout.strip() or "ssmi" for role in ("AUTHOR", "COMMITTER")}
+    return {name: value for name, value in identity.items() if name not in os.environ}
 
 
 def _allow_without_git(root: Path) -> None:
@@ -76,7 +76,7 @@ def tracks(root: Path) -> bool:
 
 
 def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
-    """Tell DVC, where there is one, of stages that were built or found current; say so when it cannot know of them."""
+    """Tell DVC, where there is one, of stages that were built or are current; say so when it cannot know of them."""
     if not tracks(workspace.root) or "DVC_STAGE" in os.environ:  # DVC sets it for a command that it runs and records
         return
     if not extras.installed("dvc"):

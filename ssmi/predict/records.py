@@ -79,8 +79,8 @@ class Progress:
         """``n_bytes`` more are waiting."""
         self._bytes += n_bytes
 
-    def found(self, n_characters: int) -> None:
-        """They hold ``n_characters`` to tag."""
+    def expect(self, n_characters: int) -> None:
+        """The bytes read hold ``n_characters`` to tag."""
         self._characters += n_characters
 
     def tagged(self, n_characters: int) -> None:
@@ -125,7 +125,7 @@ def tag_records(
         try:
             for record in source.read(progress.read):
                 waiting.append(record)
-                progress.found(len(record.text))
+                progress.expect(len(record.text))
                 yield record.text
         except InputDataError as error:  # what came before it is tagged first
             failure = error

@@ -179,7 +179,7 @@ class Tagger:
     ) -> Iterator[list[Entity]]:
         """Yield the entities of each text in turn; at most ``batch_characters`` and one text are held in memory.
 
-        Texts are tagged when so many characters are there, a text without any counted as one, or when no more come.
+        Texts are tagged once they hold this many characters (an empty text counts as one), or when there are no more.
         A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is, and so is one
         with blank lines. ``advance`` is told of characters as they are tagged, while other threads wait for their
         turn; they do not wait for the reader of the stream.

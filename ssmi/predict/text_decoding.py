@@ -37,7 +37,7 @@ _NOT_TEXT = (
     (b"\xff\xd8\xff", "a picture", "name files of text"),
 )
 _MOST_NULS = 16
-"""One byte in so many may be NUL: a text may hold some, what is no text holds more."""
+"""At most one byte in this many may be NUL: text may hold a few, other files hold more."""
 
 
 def check_encoding(name: str) -> str:
@@ -45,12 +45,12 @@ def check_encoding(name: str) -> str:
 
     Raises ParameterError for one that is not known or is none of text.
     """
-    found = text_encoding(name)
-    if found is None:
+    encoding = text_encoding(name)
+    if encoding is None:
         raise ParameterError(
             f"encoding {name!r}: not one of text that is known here", next_step="for example utf-8, gb18030, utf-16"
         )
-    return found
+    return encoding
 
 
 class Source:

@@ -104,7 +104,7 @@ class UserEntities:
             if one.label not in entity_types:
                 foreign.setdefault(one.label, one)
         more += [
-            f"{one.where}: {label} is no type of the run, so its entities have the score 0"
+            f"{one.where}: {label} is not a type of the run, so its entities have the score 0"
             for label, one in foreign.items()
         ]
         return [*self.notes, *more]

@@ -107,10 +107,10 @@ def _copy_data(data: Sequence[Path], folder: Path, name: str, reporter: Reporter
         _copy(path, folder)
     if not data:
         return
-    found = _open(folder, data, name)
+    data_folder = _open(folder, data, name)
     originals = {path.name: path for path in data}
-    for split, copy in found.splits.items():
-        _read(originals.get(copy.name, copy), split, found, reporter)
+    for split, copy in data_folder.splits.items():
+        _read(originals.get(copy.name, copy), split, data_folder, reporter)
 
 
 def _copy(path: Path, folder: Path) -> None:
@@ -130,14 +130,14 @@ def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:
     """The copies as a data set with a train split; refuses files that are no split."""
     labelled = [path.name for path in data if path.name != DESCRIPTION]
     try:
-        found = open_folder(folder)
-        if not found.splits and len(labelled) == 1:
+        data_folder = open_folder(folder)
+        if not data_folder.splits and len(labelled) == 1:
             _describe_as_train(folder, labelled[0])
-            found = open_folder(folder)
+            data_folder = open_folder(folder)
     except SsmiError as error:
         shown = error.message.replace(str(folder), f"data/{name}")
         raise type(error)(shown, next_step=error.next_step) from error
-    used = {path.name for path in found.splits.values()}
+    used = {path.name for path in data_folder.splits.values()}
     unused = [each for each in labelled if each not in used]
     if unused:
         words = ", ".join(words[0] for words in SPLIT_WORDS.values())
@@ -145,11 +145,11 @@ def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:
             f"{', '.join(unused)}: not clear which split it is",
             next_step=f"name each file after its split ({words}), or give a {DESCRIPTION} that says so",
         )
-    if "train" not in found.splits:
+    if "train" not in data_folder.splits:
         raise MissingResourceError(
             f"no file for train among {', '.join(labelled)}", next_step="give one named train, with any ending"
         )
-    return found
+    return data_folder
 
 
 def _describe_as_train(folder: Path, file: str) -> None:
@@ -159,9 +159,9 @@ def _describe_as_train(folder: Path, file: str) -> None:
         stream.write(line)
 
 
-def _read(path: Path, split: str, found: DataFolder, reporter: Reporter) -> None:
+def _read(path: Path, split: str, data_folder: DataFolder, reporter: Reporter) -> None:
     """Read a split to its end, as a build will, and tell what is in it."""
-    sentences, report = read_sentences(path, options=found.options)
+    sentences, report = read_sentences(path, options=data_folder.options)
     labels = Counter(entity.label for sentence in sentences for entity in sentence.entities)
     types = f" of {', '.join(sorted(labels))}" if labels else ""
     counts = f"{report.n_sentences:,} sentences, {labels.total():,} entities"

@@ -40,8 +40,8 @@ def rows_of(outcome: Any) -> list[dict[str, Any]]:
 def test_own_entities_in_every_format(predict: Callable[..., Any], own: Path) -> None:
     plain = rows_of(predict())
     outcome = predict("--entities", own)
-    assert "own.tsv:1: PERSON is no type of the run" in outcome.stderr
-    assert "own.tsv:2: EVENT is no type of the run" in outcome.stderr
+    assert "own.tsv:1: PERSON is not a type of the run" in outcome.stderr
+    assert "own.tsv:2: EVENT is not a type of the run" in outcome.stderr
     rows = rows_of(outcome)
     assert all("source" not in one for row in plain for one in row["entities"])
     assert {one["source"] for row in rows for one in row["entities"]} == {"file", "model"}

@@ -20,7 +20,7 @@ class MutualInformationScorer(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(sentence_width, boundary_width))
         # σ's argument then spreads around 0 by |e_s| |e_b| sqrt(2 / (both widths)). Boundaries have length 1, sentences
-        # 5 (measured, e5) to 20: by 0.3 to 1.3 at widths 384 and 100. So hardly an f is saturated, and boundaries
+        # 5 (measured, e5) to 20: by 0.3 to 1.3 at widths 384 and 100. So few values of f are saturated, and boundaries
         # differ from the first step on.
         nn.init.xavier_normal_(self.weight)
 
@@ -73,7 +73,7 @@ def contrastive_loss(
         scores: f of each character's set B_i. Shape: (batch, length, size)
         negative_scores: f of its negatives. Shape: (batch, length, n_negatives)
         mask: bool, True on members of the set. Shape: (batch, length, size)
-        negative_mask: Likewise of the negatives. Shape: (batch, length, n_negatives)
+        negative_mask: Whether each place of the negatives is filled. Shape: (batch, length, n_negatives)
         kind: Which of the two.
 
     Returns:

@@ -145,7 +145,7 @@ class EmbedParams(Section):
     precompute_words: NonNegative = Field(
         default=5000,
         description="Number of frequent words outside vocabulary and data set whose vectors are computed when features "
-        "are built, so that tagging new text seldom waits for the encoder; only with context isolated.",
+        "are built, so that tagging new text rarely waits for the encoder; only with context isolated.",
     )
     ridge: Rate = Field(
         default=1.0, description="Ridge penalty of the map, per fitted word, on standardised encoder dimensions."

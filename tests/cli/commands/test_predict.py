@@ -259,7 +259,7 @@ def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: A
         (["--field", "content"], "plain text has no fields"),
         (["--field", "content", __file__], "plain text has no fields"),
         (["--field", "content", "--input", "paragraphs", __file__], "plain text has no fields"),
-        (["--out", os.devnull], "something there that is no file"),
+        (["--out", os.devnull], "something there that is not a file"),
     ],
 )
 def test_wrong_usage(predict: Any, arguments: list[str], said: str) -> None:

@@ -93,7 +93,7 @@ def test_what_a_person_should_know_is_noted(tmp_path: Path) -> None:
     assert notes == [
         "1 already",
         "2: a word of 11 characters never matches; 10 are read at once",
-        "4: PRO is no type of the run, so its entities have the score 0",
+        "4: PRO is not a type of the run, so its entities have the score 0",
     ]
     assert "own.tsv:3: '南北' stands at" in own.notes[0]
     (note,) = written(tmp_path / "empty.tsv", "# nothing\n").notes
