@@ -21,7 +21,7 @@ _BOM = "\ufeff"
 _LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
 _RARE_NUL = 10
-"""With more than one NUL byte in this many bytes it is not UTF-8 text: in UTF-16 every second byte of ASCII letters is one."""
+"""More than one NUL byte in this many: not UTF-8 text. In UTF-16 every second byte of ASCII letters is one."""
 
 
 def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:

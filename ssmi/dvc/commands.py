@@ -76,7 +76,7 @@ def tracks(root: Path) -> bool:
 
 
 def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
-    """Tell DVC, where there is one, of stages that were built or are current; say so when it cannot know of them."""
+    """Tell DVC, where there is one, of stages that were built or are current; say so where it cannot know of them."""
     if not tracks(workspace.root) or "DVC_STAGE" in os.environ:  # DVC sets it for a command that it runs and records
         return
     if not extras.installed("dvc"):
