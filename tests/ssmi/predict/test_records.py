@@ -9,13 +9,13 @@ def test_progress_follows_what_is_tagged_not_what_is_read() -> None:
     done: list[int] = []
     progress = Progress(done.append)
     progress.read(600)
-    progress.found(200)  # one long line, three bytes a character
+    progress.expect(200)  # one long line, three bytes a character
     for _ in range(4):
         progress.tagged(50)
     assert done == [150] * 4
     for n_bytes, n_characters in ((7, 2), (2, 0), (1, 0), (31, 10)):
         progress.read(n_bytes)
-        progress.found(n_characters)
+        progress.expect(n_characters)
     progress.tagged(5)
     progress.tagged(7)
     progress.read(1)
