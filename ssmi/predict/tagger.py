@@ -83,29 +83,7 @@ class Tagger:
         entities: str | Path | Words | None = None,
         reporter: Reporter | None = None,
     ) -> Tagger:
-        """Open a run folder, or one that ``ssmi-cli export`` packed.
-
-        Args:
-            run: The folder of the run or of the pack.
-            project: The folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml
-                above the run, else above the working folder. A packed run needs none.
-            device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
-            threads: How many threads torch uses on the CPU while it tags: 0 for one per physical core, None for as
-                many as torch is set to now.
-            entities: A file of words and labels, or a mapping, that are entities wherever they stand; see
-                ``UserEntities.read`` and ``merge_entities``.
-            reporter: Is told notes and progress; None for silence.
-
-        Returns:
-            A callable: text → entities.
-
-        Raises:
-            MissingResourceError: The run, or what its features are made with, does not exist.
-            StaleArtifactError: The features are not those that the run was trained on; both are named.
-            ParameterError: A device, or a number of threads, that cannot be.
-            InputDataError: The file of ``entities`` is malformed.
-
-        """
+        """Open a run folder or a packed one: see ``open_run`` for arguments, result and errors."""
         if threads is not None and not (type(threads) is int and threads >= 0):
             raise ParameterError(
                 f"threads={threads!r}: not a number of threads", next_step="0 takes the physical cores"
