@@ -62,11 +62,10 @@ def check_dataset(
     Raises:
         InputDataError: As ``read_sentences`` raises it.
     """
-    order = {name: rank for rank, name in enumerate(SPLITS)}
     checks: dict[str, SplitCheck] = {}
     variants: dict[str, _Variants] = {}
     overlaps: list[Overlap] = []
-    for name in sorted(splits, key=lambda name: (order.get(name, len(order)), name)):
+    for name in _in_order(splits):
         tally = _Tally(
             known_characters=known_characters,
             max_characters=max_characters,
@@ -77,10 +76,7 @@ def check_dataset(
         sentences, report = read_sentences(splits[name], options=options)
         for sentence in seen_sentences(sentences, report):
             tally.add(sentence)
-            for other, counts in counts_with.items():
-                known = variants[other].get(sentence.text)
-                counts[0] += known is not None
-                counts[1] += known is not None and sentence.entities not in known
+            _count_shared(sentence, variants, counts_with)
         checks[name] = tally.result(report)
         if name == "train" and not checks[name].entities:
             checks[name].notes.append(NO_ENTITY)
@@ -89,6 +85,20 @@ def check_dataset(
     unseen, rare = _train_gaps(checks)
     alike = types_alike(label for check in checks.values() for label in check.entities)
     return DataCheck(checks, overlaps, unseen, rare, alike)
+
+
+def _in_order(splits: Iterable[str]) -> list[str]:
+    """Train, dev and test first, so that what others share with train is told of the others."""
+    order = {name: rank for rank, name in enumerate(SPLITS)}
+    return sorted(splits, key=lambda name: (order.get(name, len(order)), name))
+
+
+def _count_shared(sentence: Sentence, variants: Mapping[str, _Variants], counts_with: Mapping[str, list[int]]) -> None:
+    """Add to each earlier split's pair of counts: the sentence's text stands in it; with other entities only."""
+    for other, counts in counts_with.items():
+        known = variants[other].get(sentence.text)
+        counts[0] += known is not None
+        counts[1] += known is not None and sentence.entities not in known
 
 
 def _train_gaps(checks: Mapping[str, SplitCheck]) -> tuple[dict[str, int], dict[str, int]]:
