@@ -270,11 +270,11 @@ def _longer_than_any_window(sentences: Sequence[Gold]) -> Gold:
     """One sentence of over 510 characters, put together from short ones."""
     characters: list[str] = []
     spans: list[Span] = []
-    for own, entities in sentences:
+    for text, entities in sentences:
         if len(characters) > 520:
             break
         spans += [Span(span.start + len(characters), span.end + len(characters), span.label) for span in entities]
-        characters += own
+        characters += text
     return tuple(characters), tuple(spans)
 
 
@@ -294,8 +294,8 @@ def _write_vectors(path: Path, texts: Sequence[str]) -> None:
     import rjieba
 
     engine = rjieba.Jieba()
-    found = dict.fromkeys(word for text in texts for word in engine.cut(text, True) if len(word) > 1 and word.strip())
-    words = [word for index, word in enumerate(found) if index % 3][:280]
+    cut = dict.fromkeys(word for text in texts for word in engine.cut(text, True) if len(word) > 1 and word.strip())
+    words = [word for index, word in enumerate(cut) if index % 3][:280]
     words += ["𠮷野", "疫苗", "野家吃", "长江大桥", "南京市", "熊猫", "测试集", "这个词有整整十一个汉字", "单"]
     # Some characters need more candidates than a set and the negatives take.
     words += [left + right for left in "公司董事" for right in "大中国人学会业长年生于任"] + ["公司", "董事长"]
@@ -307,8 +307,8 @@ def _write_vectors(path: Path, texts: Sequence[str]) -> None:
 def _vector(word: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A direction of its own for each word, save that those beginning with 公 or 董 lie close together."""
     seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
-    own = np.random.default_rng(seed).normal(size=DIMENSIONS)
-    return own + 2 if word[0] in "公董" else own
+    direction = np.random.default_rng(seed).normal(size=DIMENSIONS)
+    return direction + 2 if word[0] in "公董" else direction
 
 
 def _write_encoder(folder: Path, texts: Sequence[str]) -> None:
@@ -361,7 +361,7 @@ def write_typed_encoder() -> Callable[..., Any]:
         import torch
         import transformers as hf
 
-        own: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+        types: dict[str, tuple[Any, Any, dict[str, Any]]] = {
             "bert": (hf.BertConfig, hf.BertModel, {}),
             "ernie": (hf.ErnieConfig, hf.ErnieModel, {"use_task_id": True}),
             "electra": (hf.ElectraConfig, hf.ElectraModel, {"embedding_size": 16}),
@@ -381,7 +381,7 @@ def write_typed_encoder() -> Callable[..., Any]:
                 {"local_attention": 8, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3},
             ),
         }
-        config_class, model_class, extra = own[kind]
+        config_class, model_class, extra = types[kind]
         sizes = {
             "vocab_size": len(vocabulary) + 3,
             "hidden_size": WIDTH,

@@ -79,10 +79,7 @@ def open_folder(folder: Path) -> DataFolder:
             splits[split] = path
             if not _is_exactly(path, split):
                 notes.append(f"{split} is {path.name}, by its name")
-    unread = _unread(entries, splits.values())
-    if unread:
-        more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
-        notes.append(f"not read: {', '.join(unread[:_NAMED])}{more} (if one is a split, say so in {DESCRIPTION})")
+    notes += _unread(entries, splits.values())
     return DataFolder(
         splits,
         described.options,
@@ -105,14 +102,17 @@ def _by_name(entries: Sequence[Path], split: str, folder: Path) -> Path | None:
     return matches[0] if matches else None
 
 
-def _unread(entries: Iterable[Path], splits: Iterable[Path]) -> list[str]:
-    """Names of the entries that are no split and hold none."""
+def _unread(entries: Iterable[Path], splits: Iterable[Path]) -> Iterator[str]:
+    """A note that names the entries which are no split and hold none; nothing where there are none."""
     read = {file for path in splits for file in (path, *files_of(path))}
-    return [
+    unread = [
         f"{path.name}/" if path.is_dir() else path.name
         for path in entries
         if path not in read and not any(path in file.parents for file in read)
     ]
+    if unread:
+        more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
+        yield f"not read: {', '.join(unread[:_NAMED])}{more} (if one is a split, say so in {DESCRIPTION})"
 
 
 def split_names(split: str) -> list[str]:

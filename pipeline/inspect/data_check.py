@@ -37,7 +37,7 @@ NO_ENTITY = "no entity in any sentence, so there is nothing to learn"
 _Variants = dict[str, set[tuple[Span, ...]]]
 
 
-def check_dataset(
+def check_splits(
     splits: Mapping[str, Path],
     *,
     known_characters: Callable[[str], bool],
@@ -72,11 +72,7 @@ def check_dataset(
             find_words=find_words,
             segmenters=segmenters,
         )
-        counts_with = {other: [0, 0] for other in variants}
-        sentences, report = read_sentences(splits[name], options=options)
-        for sentence in seen_sentences(sentences, report):
-            tally.add(sentence)
-            _count_shared(sentence, variants, counts_with)
+        report, counts_with = _read(splits[name], tally, variants, options)
         checks[name] = tally.result(report)
         if name == "train" and not checks[name].entities:
             checks[name].notes.append(NO_ENTITY)
@@ -93,12 +89,19 @@ def _in_order(splits: Iterable[str]) -> list[str]:
     return sorted(splits, key=lambda name: (order.get(name, len(order)), name))
 
 
-def _count_shared(sentence: Sentence, variants: Mapping[str, _Variants], counts_with: Mapping[str, list[int]]) -> None:
-    """Add to each earlier split's pair of counts: the sentence's text stands in it; with other entities only."""
-    for other, counts in counts_with.items():
-        known = variants[other].get(sentence.text)
-        counts[0] += known is not None
-        counts[1] += known is not None and sentence.entities not in known
+def _read(
+    path: Path, tally: _Tally, variants: Mapping[str, _Variants], options: ReadOptions
+) -> tuple[ReadReport, dict[str, tuple[int, int]]]:
+    """Tally a file's sentences; also, for each earlier split, how many stand there too, and with other entities."""
+    shared, differing = Counter[str](), Counter[str]()
+    sentences, report = read_sentences(path, options=options)
+    for sentence in seen_sentences(sentences, report):
+        tally.add(sentence)
+        for other, of_other in variants.items():
+            known = of_other.get(sentence.text)
+            shared[other] += known is not None
+            differing[other] += known is not None and sentence.entities not in known
+    return report, {other: (shared[other], differing[other]) for other in variants}
 
 
 def _train_gaps(checks: Mapping[str, SplitCheck]) -> tuple[dict[str, int], dict[str, int]]:

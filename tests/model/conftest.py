@@ -40,7 +40,7 @@ class Sentence:
     @property
     def named(self) -> set[int]:
         """Every boundary of it."""
-        sets = {number for own in (*self.sets.values(), *self.negatives.values()) for number in own}
+        sets = {number for ids in (*self.sets.values(), *self.negatives.values()) for number in ids}
         return {*self.best.values(), *self.local.values(), *sets}
 
     @classmethod
@@ -53,14 +53,14 @@ class Sentence:
                 spans.append(Span(len(text), len(text) + len(words), label))
                 piece = words
             text += piece
-        own = best or {}
+        best_of = best or {}
         return cls(
             text,
             tuple(spans),
-            own,
-            local=dict.fromkeys(own, 8),
-            sets={place: tuple({number: None, 90: None}) for place, number in own.items()},
-            negatives=dict.fromkeys(own, (8, 11)),
+            best_of,
+            local=dict.fromkeys(best_of, 8),
+            sets={place: tuple({number: None, 90: None}) for place, number in best_of.items()},
+            negatives=dict.fromkeys(best_of, (8, 11)),
             windows=windows,
         )
 
@@ -151,7 +151,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
                 tables.write_rows(path, schema.SHARDS, rows)
                 if hidden:
                     np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
-        named = {number for own in splits.values() for sentence in own for number in sentence.named}
+        named = {number for of_split in splits.values() for sentence in of_split for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
         rows = [
             {"boundary_id": number, "word": f"w{number}", "vector": vector}
@@ -271,6 +271,6 @@ def make_params() -> Callable[..., parameters.Params]:
         for name, value in changes.items():
             section, _, key = name.partition("__")
             tree.setdefault(section, {})[key] = value
-        return parameters.check(tree, source="test")
+        return parameters.check_params(tree, source="test")
 
     return make

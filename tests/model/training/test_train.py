@@ -180,10 +180,10 @@ def test_what_a_run_leaves(
     assert metrics["dev"]["n_sentences"] == 4 and metrics["test"]["n_sentences"] == 6
     assert all(str(tmp_path).encode() not in path.read_bytes() for path in run.rglob("*.*") if path.is_file())
     gold = {"dev": sentences[:4], "test": sentences[4:]}
-    for split, own in gold.items():
+    for split, of_split in gold.items():
         counted = counts_file.read(run, split)
         assert counted is not None
-        assert list(counted.sentences) == [name_of(one.text, one.spans) for one in own]
+        assert list(counted.sentences) == [name_of(one.text, one.spans) for one in of_split]
         assert metrics[split]["by_type"] == {label: one.to_json() for label, one in add(counted.counts).items()}
     assert list(reporter.tasks) == [
         "reading shards and encoder (splits)",
@@ -320,9 +320,9 @@ def test_no_parameter_is_idle(
 ) -> None:
     encoder = "none" if name == "model.character_width" else "finetune"
     changes = {"model__encoder": encoder, "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
-    found = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
-    assert all(map(math.isfinite, found))
-    assert found != usual_losses[encoder]
+    losses = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
+    assert all(map(math.isfinite, losses))
+    assert losses != usual_losses[encoder]
 
 
 def test_every_parameter_is_among_them(
