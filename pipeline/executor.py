@@ -25,7 +25,7 @@ from ssmi.pipeline.contract.progress import Reporter
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 TASKS_IN_FLIGHT_PER_WORKER = 4
-"""A worker then always has its next task, and at most so many results wait for an earlier one."""
+"""A worker then always has its next task, and few results wait in memory for an earlier one."""
 SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 60
 

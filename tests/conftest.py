@@ -41,7 +41,7 @@ Gold = tuple[tuple[str, ...], tuple[Span, ...]]
 
 
 # A busy machine is slow, which is no fault of what is tested.
-settings.register_profile("any-machine", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
 
@@ -349,6 +349,33 @@ def encoder_type(request: pytest.FixtureRequest) -> str:
     return kind
 
 
+def _class_of_encoder(kind: str) -> tuple[Any, Any, dict[str, Any]]:
+    """Of a type transformers' config and model, and the values that set it apart."""
+    import transformers as hf
+
+    types: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+        "bert": (hf.BertConfig, hf.BertModel, {}),
+        "ernie": (hf.ErnieConfig, hf.ErnieModel, {"use_task_id": True}),
+        "electra": (hf.ElectraConfig, hf.ElectraModel, {"embedding_size": 16}),
+        "roberta": (hf.RobertaConfig, hf.RobertaModel, {}),
+        "xlm-roberta": (hf.XLMRobertaConfig, hf.XLMRobertaModel, {}),
+        "roformer": (hf.RoFormerConfig, hf.RoFormerModel, {"embedding_size": 24}),
+        "deberta-v2": (
+            hf.DebertaV2Config,
+            hf.DebertaV2Model,
+            {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"]}
+            | {"share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False}
+            | {"conv_kernel_size": 3},
+        ),
+        "modernbert": (
+            hf.ModernBertConfig,
+            hf.ModernBertModel,
+            {"local_attention": 8, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3},
+        ),
+    }
+    return types[kind]
+
+
 @pytest.fixture(scope="session")
 def write_typed_encoder() -> Callable[..., Any]:
     """Write a tiny random encoder of a type with a vocabulary in vocab.txt; returns transformers' own class.
@@ -359,29 +386,8 @@ def write_typed_encoder() -> Callable[..., Any]:
 
     def write(folder: Path, kind: str, vocabulary: Sequence[str], *, positions: int = 64, **changes: Any) -> Any:
         import torch
-        import transformers as hf
 
-        types: dict[str, tuple[Any, Any, dict[str, Any]]] = {
-            "bert": (hf.BertConfig, hf.BertModel, {}),
-            "ernie": (hf.ErnieConfig, hf.ErnieModel, {"use_task_id": True}),
-            "electra": (hf.ElectraConfig, hf.ElectraModel, {"embedding_size": 16}),
-            "roberta": (hf.RobertaConfig, hf.RobertaModel, {}),
-            "xlm-roberta": (hf.XLMRobertaConfig, hf.XLMRobertaModel, {}),
-            "roformer": (hf.RoFormerConfig, hf.RoFormerModel, {"embedding_size": 24}),
-            "deberta-v2": (
-                hf.DebertaV2Config,
-                hf.DebertaV2Model,
-                {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"]}
-                | {"share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False}
-                | {"conv_kernel_size": 3},
-            ),
-            "modernbert": (
-                hf.ModernBertConfig,
-                hf.ModernBertModel,
-                {"local_attention": 8, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3},
-            ),
-        }
-        config_class, model_class, extra = types[kind]
+        config_class, model_class, extra = _class_of_encoder(kind)
         sizes = {
             "vocab_size": len(vocabulary) + 3,
             "hidden_size": WIDTH,

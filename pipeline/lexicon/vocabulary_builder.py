@@ -45,9 +45,9 @@ class VocabularyBuilder:
         self._max_words = max_words
         self._vectors: _GrowingArray | None = None
         self.words: dict[str, None] = {}
-        """Those kept, in the order of their boundary ids."""
+        """Words kept, in the order of their boundary ids."""
         self.dropped: Counter[str] = Counter()
-        """How many were not, by reason."""
+        """How many rows were left out, by reason."""
 
     @property
     def full(self) -> bool:
@@ -100,7 +100,7 @@ class VocabularyBuilder:
     def finish(self) -> int:
         """Write words, trie and character index, and end the vectors (row 0 is "no boundary"); returns how many.
 
-        The words are let go of first: the trie of two million takes 0.8 GB while it is built.
+        Memory of the words is freed first: the trie of two million takes 0.8 GB while it is built.
         """
         if self._vectors is not None:
             self._vectors.finish()

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,6 +141,10 @@ def main() -> None:
                 side.step()
         crfs = time_crfs(sides["bert-crf"], n_steps)
     print(f"{options.dataset}, {len(batches)} batches an epoch, {n_steps - WARMING} measured, {threads} threads")
+    _print(sides, crfs)
+
+
+def _print(sides: Mapping[str, Side], crfs: Mapping[str, tuple[list[float], list[float]]]) -> None:
     for side in sides.values():
         milliseconds = 1000 * statistics.median(side.steps)
         waiting = sum(side.waiting[WARMING:]) / sum(side.steps[WARMING:])

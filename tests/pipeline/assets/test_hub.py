@@ -42,6 +42,22 @@ class Hub:
         self.sent: list[str] = []
         self.url = ""
 
+    def content(self, address: str, *, with_body: bool) -> tuple[bytes, str]:
+        """What lies at an address: the list of files, what is said of the model, or one of its files; and its tag."""
+        files = sorted(self.folder.iterdir())
+        if "/tree/" in address:
+            tree = [
+                {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name} for path in files
+            ]
+            return json.dumps(tree).encode(), "tree"
+        if address.startswith("/api/"):
+            siblings = [{"rfilename": path.name} for path in files]
+            return json.dumps({"id": "some/model", "sha": COMMIT, "siblings": siblings}).encode(), "about"
+        name = address.rpartition("/")[2]
+        if with_body:
+            self.sent.append(name)
+        return (self.folder / name).read_bytes(), name
+
     def handler(self) -> type[BaseHTTPRequestHandler]:
         hub = self
 
@@ -53,22 +69,7 @@ class Hub:
                 self._answer(with_body=True)
 
             def _answer(self, *, with_body: bool) -> None:
-                files = sorted(hub.folder.iterdir())
-                if "/tree/" in self.path:
-                    tree = [
-                        {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
-                        for path in files
-                    ]
-                    body, etag = json.dumps(tree).encode(), "tree"
-                elif self.path.startswith("/api/"):
-                    siblings = [{"rfilename": path.name} for path in files]
-                    about = {"id": "some/model", "sha": COMMIT, "siblings": siblings}
-                    body, etag = json.dumps(about).encode(), "about"
-                else:
-                    name = self.path.rpartition("/")[2]
-                    body, etag = (hub.folder / name).read_bytes(), name
-                    if with_body:
-                        hub.sent.append(name)
+                body, etag = hub.content(self.path, with_body=with_body)
                 self.send_response(200)
                 for key, value in (
                     ("Content-Length", str(len(body))),

@@ -218,6 +218,4 @@ def test_the_table_sees_what_was_fetched(project, registry, listener) -> None:
     path = find_dataset("tiny", root=project, reporter=listener, registry=registry).splits["train"]
     assert [row.found for row in list_assets(root=project, registry=registry)] == [str(path.parent)]
     other = {"tiny": replace(registry["tiny"], files=registry["tiny"].files[:1])}
-    assert [row.found for row in list_assets(root=project, registry=other)] == ["not fetched"], (
-        "made by another recipe"
-    )
+    assert [row.found for row in list_assets(root=project, registry=other)] == ["not fetched"], "made by another recipe"

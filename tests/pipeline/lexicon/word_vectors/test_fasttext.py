@@ -88,7 +88,7 @@ def test_the_vec_beside_it_is_text(trained: tuple[FastText, Path], tmp_path) -> 
 
 
 def test_its_vectors_saved_by_gensim_are_refused_with_what_to_do(trained: tuple[FastText, Path], tmp_path) -> None:
-    """That file holds the parts of the vectors, not the vectors."""
+    """gensim's file of fastText vectors holds their parts, not the vectors."""
     trained[0].wv.save(str(tmp_path / "v.kv"))
     with pytest.raises(InputDataError, match="FastTextKeyedVectors") as raised:
         _read(tmp_path / "v.kv")
