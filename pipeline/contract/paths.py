@@ -82,6 +82,10 @@ class ArtifactPaths:
         """The table of an ablation, its runs, and the features that some of them need."""
         return self.folder / "ablate" / dataset
 
+    def paper(self, encoder: str) -> Path:
+        """The page of the paper's tables with an encoder of this name."""
+        return self.folder / "paper" / encoder
+
     def ablation_features(self, dataset: str, configuration: str) -> Path:
         """The stages of a configuration that changes features: ``STAGE/DATASET`` below it."""
         return self.ablation(dataset) / "features" / configuration
