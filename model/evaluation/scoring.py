@@ -50,6 +50,11 @@ class Counts:
             "correct": self.correct,
         }
 
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Counts:
+        """What ``to_json`` gave; KeyError or TypeError for anything else."""
+        return cls(int(body["gold"]), int(body["predicted"]), int(body["correct"]))
+
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -82,6 +87,35 @@ class Scores:
             "ill_formed": self.ill_formed,
             "n_sentences": self.n_sentences,
         }
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Scores:
+        """What ``to_json`` gave; KeyError or TypeError for anything else."""
+        return cls(
+            Counts.from_json(body),
+            {name: Counts.from_json(counts) for name, counts in body["by_type"].items()},
+            {name: Counts.from_json(counts) for name, counts in body["by_group"].items()},
+            Counts.from_json(body["span"]),
+            int(body["ill_formed"]),
+            int(body["n_sentences"]),
+        )
+
+
+def pooled(parts: Sequence[Scores]) -> Scores:
+    """The scores of all sentences together, from those of parts that have no sentence in common."""
+    return Scores(
+        total(part.overall for part in parts),
+        _added([part.by_type for part in parts]),
+        _added([part.by_group for part in parts]),
+        total(part.spans for part in parts),
+        sum(part.ill_formed for part in parts),
+        sum(part.n_sentences for part in parts),
+    )
+
+
+def _added(parts: Sequence[Mapping[str, Counts]]) -> dict[str, Counts]:
+    names = sorted({name for part in parts for name in part})
+    return {name: total(part[name] for part in parts if name in part) for name in names}
 
 
 def score(

@@ -16,6 +16,9 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
     "train": frozenset({"device", "threads"}),
 }
 """Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
+_LATER: Mapping[str, Any] = {"train.select": "best", "train.folds": None, "train.fold": None}
+"""Parameters that came after version 0.2, and the values with which a run is what it was before: left out with these,
+so that the runs of then are still known."""
 
 
 def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
         f"{section}.{key}": value
         for section, free in _SECTIONS.items()
         for key, value in resolved.section(section).items()
-        if key not in free
+        if key not in free and not _as_before(f"{section}.{key}", value)
     }
     precision = hardware.precision(hardware.choose_device(params.train.device), params.train.precision)
     return {
@@ -47,13 +50,18 @@ def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
     }
 
 
+def _as_before(name: str, value: Any) -> bool:
+    return name in _LATER and _LATER[name] == value
+
+
 SEED = "train.seed"
-"""The one thing in which the runs of one setting differ."""
+FOLD = "train.fold"
+"""With the seed the only things in which the runs of one setting differ."""
 
 
 def settings_of(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """A fingerprint without the seed: what all runs of one setting are made from."""
-    return {name: value for name, value in fingerprint.items() if name != SEED}
+    """A fingerprint without seed and fold: what all runs of one setting are made from."""
+    return {name: value for name, value in fingerprint.items() if name not in (SEED, FOLD)}
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, run: str) -> list[str]:
