@@ -49,7 +49,7 @@ class Configuration:
         for path, value in self.changes.items():
             section, _, key = path.partition(".")
             tree.setdefault(section, {})[key] = value  # an unknown section is refused below, with the nearest name
-        return parameters.check(tree, source=f"configuration {self.name}")
+        return parameters.check_params(tree, source=f"configuration {self.name}")
 
     @property
     def overrides(self) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class Job:
         """What ``to_json`` gave."""
         body = json.loads(text)
         encoder = None if body["encoder"] is None else Path(body["encoder"])
-        params = parameters.check(body["params"], source="a run of the ablation")
+        params = parameters.check_params(body["params"], source="a run of the ablation")
         paths = (Path(body["root"]), Path(body["shards"]), encoder, Path(body["run"]))
         return cls(*paths, params, resume=body["resume"], keep_checkpoint=body["keep_checkpoint"])
 

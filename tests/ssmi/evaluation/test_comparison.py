@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ssmi.evaluation.comparison import compare_runs, runs_in
-from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs import counts_file, json_files
 from ssmi.model.runs.checkpoint import CheckpointMetadata
@@ -49,7 +49,7 @@ def _leave_run(
     for split, sentences in (counts or {}).items():
         path = counts_file.path_of(folder, split)
         path.parent.mkdir(exist_ok=True)
-        of_each = [{label: Counts(*three) for label, three in sentence.items()} for sentence in sentences]
+        of_each = [{label: EntityCounts(*three) for label, three in sentence.items()} for sentence in sentences]
         counts_file.write(path, Counted([f"{number}" for number in range(len(sentences))], of_each))
     return folder
 
