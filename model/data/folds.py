@@ -77,9 +77,7 @@ def assign(texts: Sequence[Sequence[str]], n_entities: Sequence[int], *, n_folds
     return folds
 
 
-def read_fold(
-    shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTable, wanted: RequiredFeatures
-) -> Split:
+def read_fold(shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
     """A fold's side of train and dev; arguments and errors are those of ``read_split``.
 
     Args:

@@ -115,7 +115,7 @@ class Split:
     @classmethod
     def joined(cls, splits: Sequence[Split]) -> Split:
         """The sentences of several splits, which hold the same features, end to end."""
-        values = {
+        values: dict[str, Any] = {
             item.name: _joined([getattr(split, item.name) for split in splits])
             for item in fields(cls)
             if item.name not in _NOT_OF_CHARACTERS
@@ -132,7 +132,7 @@ class Split:
     def take(self, rows: Ids) -> Split:
         """Some of its sentences, in the order of ``rows``."""
         characters, windows = _flat_indices(self.offsets, rows), _flat_indices(self.window_offsets, rows)
-        values = {
+        values: dict[str, Any] = {
             item.name: None if (value := getattr(self, item.name)) is None else value[characters]
             for item in fields(self)
             if item.name not in _NOT_OF_CHARACTERS

@@ -75,12 +75,14 @@ class Speed:
     Attributes:
         start_seconds: From the beginning until the first step: reading shards and encoder.
         characters: Of an epoch's train sentences.
+        characters_a_step: Of a training step.
         characters_a_second: Of training steps.
 
     """
 
     start_seconds: float
     characters: int
+    characters_a_step: float
     characters_a_second: float
 
 
@@ -145,7 +147,7 @@ class _Stopwatch:
         """When the first step was done: it is slower than the others."""
         self._last = 0.0
         self._start_seconds = 0.0
-        self._total = self._done = self._steps = 0
+        self._total = self._done = self._seen = self._steps = 0
 
     @property
     def speed(self) -> Speed:
@@ -154,7 +156,7 @@ class _Stopwatch:
             rate = self._total / max(self._last - self._begun - self._start_seconds, 1e-6)
         else:
             rate = self._done / (self._last - self._first)
-        return Speed(self._start_seconds, self._total, rate)
+        return Speed(self._start_seconds, self._total, self._seen / max(self._steps, 1), rate)
 
     @contextmanager
     def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
@@ -173,7 +175,7 @@ class _Stopwatch:
     def _advance(self, count: int) -> None:
         if not count:  # the steps of a resumed run; here none
             return
-        self._steps, self._last = self._steps + 1, time.perf_counter()
+        self._steps, self._last, self._seen = self._steps + 1, time.perf_counter(), self._seen + count
         if self._first is None:
             self._first = self._last
             return

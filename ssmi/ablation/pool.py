@@ -18,7 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
+import torch
+
 from ssmi.ablation.job import Job
+from ssmi.model import hardware
 from ssmi.model.training.interrupts import Interrupted, Interrupts
 
 _POLL_SECONDS = 0.1
@@ -39,6 +42,31 @@ class Slots:
 
     devices: tuple[str, ...]
     threads: int
+
+    @classmethod
+    def of(cls, device: torch.device, *, n_jobs: int, threads: int) -> Slots:
+        """The shares of this machine.
+
+        Args:
+            device: What ``train.device`` comes to; of several GPUs each process gets one where none is named.
+            n_jobs: How many run at once; 0 for one a GPU, or a physical core where there is none.
+            threads: ``train.threads``: of a single process, 0 for all cores; several have one each on a CPU.
+
+        """
+        gpus = [str(device)] if device.type == "cpu" or device.index is not None else _gpus()
+        n = n_jobs or (len(gpus) if device.type == "cuda" else hardware.physical_cores())
+        if n > 1:
+            threads = 1 if device.type == "cpu" else max(1, hardware.physical_cores() // n)
+        return cls(tuple(gpus[slot % len(gpus)] for slot in range(n)), threads)
+
+    @property
+    def n(self) -> int:
+        """How many processes run at once."""
+        return len(self.devices)
+
+
+def _gpus() -> list[str]:
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())]
 
 
 @dataclass(frozen=True, slots=True)

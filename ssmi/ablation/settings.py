@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ssmi.ablation.table import OtherSettings
+from ssmi.ablation.pooling import pool_metrics
+from ssmi.ablation.table import FOLDS, SPLITS, OtherSettings
 from ssmi.model.runs import metrics_file
 from ssmi.model.runs.files import METRICS
 from ssmi.model.runs.fingerprint import settings_of, short
@@ -47,28 +48,38 @@ def write(folder: Path, body: Json) -> None:
         temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def others(runs: Path, *, configuration: str, present: str, now: Json) -> Iterator[OtherSettings]:
-    """A configuration's settings, other than ``present``, that have finished runs; ``now``: as ``describe`` says it."""
+def others(
+    runs: Path, *, configuration: str, present: str, now: Json, n_folds: int | None = None
+) -> Iterator[OtherSettings]:
+    """A configuration's settings, other than ``present``, that have finished runs; ``now``: as ``describe`` says it.
+
+    With folds a seed counts once all its folds are finished.
+    """
     for path in sorted((runs / configuration).glob(f"*/{PARAMS}")):
         if path.parent.name == present:
             continue
-        metrics = dict(_finished(path.parent))
+        metrics = dict(_finished(path.parent, n_folds=n_folds))
         try:
             then: Json = json.loads(path.read_text(encoding="utf-8"))
             differs = _differs(then, now)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             differs = [f"{PARAMS} cannot be read"]
         if metrics:
-            splits = [split for split in ("dev", "test") if all(split in of_run for of_run in metrics.values())]
+            splits = [split for split in SPLITS if all(split in of_run for of_run in metrics.values())]
             f1 = {split: statistics.fmean(of_run[split]["f1"] for of_run in metrics.values()) for split in splits}
             yield OtherSettings(configuration, path.parent.name, differs, list(metrics), f1)
 
 
-def _finished(settings: Path) -> Iterator[tuple[int, Json]]:
-    """(seed, metrics.json) of the finished runs of a settings folder, in the seeds' order."""
+def _finished(settings: Path, *, n_folds: int | None) -> Iterator[tuple[int, Json]]:
+    """(seed, metrics.json) of the finished runs of a settings folder, in the seeds' order; of folds pooled."""
     for run in sorted((path for path in settings.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
-        if (run / METRICS).is_file():
-            yield int(run.name), metrics_file.read(run)
+        folds = [run / str(fold) for fold in range(1, (n_folds or 0) + 1)]
+        if not all((part / METRICS).is_file() for part in folds or [run]):
+            continue
+        yield (
+            int(run.name),
+            {FOLDS: pool_metrics(list(map(metrics_file.read, folds)))} if folds else metrics_file.read(run),
+        )
 
 
 def _differs(then: Json, now: Json) -> list[str]:

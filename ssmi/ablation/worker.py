@@ -12,8 +12,8 @@ import os
 import signal
 import sys
 import threading
-import traceback
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict

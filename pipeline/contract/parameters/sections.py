@@ -311,8 +311,8 @@ class TrainParams(Section):
     )
     folds: Annotated[int, Field(ge=2)] | None = Field(
         default=None,
-        description="Number of parts that train and dev are divided into for cross-validation, equal texts in one part; "
-        "null trains on train and scores dev. Test is then never read, so train.test must be false.",
+        description="Number of parts that train and dev are divided into for cross-validation, equal texts in one "
+        "part; null trains on train and scores dev. Test is then never read, so train.test must be false.",
     )
     fold: Positive | None = Field(
         default=None,
