@@ -102,8 +102,8 @@ def ablate(
 
     Finished runs are kept and unfinished ones gone on with, so the same command goes on after Ctrl-C. The table in
     artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters, and below them it
-    lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives. The time that it
-    will take is said before it starts.
+    lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives. It says
+    before it starts how long it will take.
     """
     if list_only:
         _list(only, as_json=as_json)

@@ -107,8 +107,8 @@ def _about_intervals(table: Table) -> str:
     without = [name for name, gain in gains.items() if None in gain.interval.values()]
     if without:
         text += (
-            f"No interval for {', '.join(without)}: a run of it or of the row that it is compared with has no counts of "
-            "its sentences. "
+            f"No interval for {', '.join(without)}: a run of it or of the row that it is compared with has no counts "
+            "of its sentences. "
         )
     return text
 
