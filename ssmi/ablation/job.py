@@ -15,6 +15,7 @@ from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import json_files
 from ssmi.model.runs.checkpoint import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT
+from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Advance, Reporter
@@ -38,8 +39,8 @@ class Job:
         encoder: The encoder to train; None where none is.
         run: The run folder.
         params: Of the run; device and threads are those that the job is to use.
-        resume: Whether to go on with what is in the run folder.
         keep_checkpoint: Whether the weights stay when the run is finished.
+        resume: Whether to go on with what is in the run folder.
 
     """
 
@@ -48,8 +49,8 @@ class Job:
     encoder: Path | None
     run: Path
     params: Params
-    resume: bool
     keep_checkpoint: bool
+    resume: bool = False
 
     def to_json(self) -> str:
         """In one line, for another process."""
@@ -102,13 +103,14 @@ def do(job: Job, reporter: Reporter) -> None:
 
 def made_from(run: Path) -> CheckpointMetadata:
     """What a finished run was made from, whether its weights were kept or not; errors as of ``read_metadata``."""
-    path = run / MADE_FROM
-    if path.is_file() and not (run / CHECKPOINT).is_dir():
+    try:
+        return checkpoints.read_metadata(run / CHECKPOINT)
+    except SsmiError:
         try:
-            return json_files.read(path, CheckpointMetadata)
+            return json_files.read(run / MADE_FROM, CheckpointMetadata)
         except (OSError, ValueError):
-            pass  # as if it had not been trained
-    return checkpoints.read_metadata(run / CHECKPOINT)
+            pass  # what is wrong with the checkpoint says more
+        raise
 
 
 def measure(job: Job) -> Speed:
@@ -131,7 +133,7 @@ def _drop_checkpoint(run: Path) -> None:
     with writing(run / MADE_FROM) as temporary:
         json_files.write(temporary, metadata, sort_keys=True)
     for name in (CHECKPOINT, PINNED):
-        shutil.rmtree(run / name)
+        shutil.rmtree(run / name, ignore_errors=True)
 
 
 class _MeasuredEnough(BaseException):

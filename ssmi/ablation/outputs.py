@@ -52,10 +52,11 @@ def write_table(ablation: Ablation, rows: Mapping[str, PreparedRow], progress: P
         ablation.dataset,
         encoder,
         progress.seeds,
-        ablation.params.model_dump(mode="json", exclude={"datasets"}),
+        ablation.params.model_dump(mode="json", exclude={"datasets": True, "train": {"fold"}}),
         command.of([ablation.configurations[name] for name in finished]),
-        ablation.n_folds,
-        folds,
+        select=ablation.params.train.select,
+        n_folds=ablation.n_folds,
+        folds=folds,
     )
     table = make_table(setting, finished, ablation.others(rows), configurations=ablation.configurations)
     ablation.folder.mkdir(parents=True, exist_ok=True)

@@ -81,7 +81,7 @@ def note(table: Table) -> str:
 
 def _about_splits(table: Table) -> str:
     setting = table.setting
-    picks = "the last epoch counts" if setting.parameters["train"]["select"] == "last" else "dev picks the epoch"
+    picks = "the last epoch counts" if setting.select == "last" else "dev picks the epoch"
     if setting.n_folds is None:
         return f"{picks}."
     so_far = "" if len(setting.folds) == setting.n_folds else f" (so far {', '.join(map(str, setting.folds))})"
@@ -106,10 +106,8 @@ def _about_intervals(table: Table) -> str:
     )
     without = [name for name, gain in gains.items() if None in gain.interval.values()]
     if without:
-        text += (
-            f"No interval for {', '.join(without)}: a run of it or of the row that it is compared with has no counts "
-            "of its sentences. "
-        )
+        against = " or ".join(sorted({row.of.against for row in table.rows if row.configuration in without}))
+        text += f"No interval for {', '.join(without)}: a run of it or of {against} has no counts of its sentences. "
     return text
 
 

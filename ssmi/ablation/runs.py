@@ -198,17 +198,19 @@ class Ablation:
             return [error.message]
         return differences(then, run.fingerprint, run="the finished run")
 
-    def job(self, run: PlannedRun) -> tuple[Job, str]:
-        """A run as work to do, its folder made ready for it, and what to say of what was in the folder."""
-        folder, row = self.run_folder(run), run.row
-        encoder = training.check_shards(self.workspace, run.params, shards=row.shards.folder, dataset=self.dataset)
+    def job(self, run: PlannedRun) -> Job:
+        """A run as work to do from its beginning."""
+        folder, shards = self.run_folder(run), run.row.shards.folder
+        encoder = training.check_shards(self.workspace, run.params, shards=shards, dataset=self.dataset)
+        return Job(self.workspace.root, shards, encoder, folder, run.params, keep_checkpoint=self.keep_checkpoints)
+
+    def make_ready(self, run: PlannedRun) -> tuple[bool, str]:
+        """Make its folder ready; returns whether to go on with what is in it, and what to say of that."""
         resume, state = self._standing(run)
         if not resume:
-            states.remove(folder)
-        settings.write(self.runs / row.configuration.name / row.settings, row.describe())
-        keep = self.keep_checkpoints
-        job = Job(self.workspace.root, row.shards.folder, encoder, folder, run.params, resume, keep_checkpoint=keep)
-        return job, state
+            states.remove(self.run_folder(run))
+        settings.write(self.runs / run.row.configuration.name / run.row.settings, run.row.describe())
+        return resume, state
 
     def _standing(self, run: PlannedRun) -> tuple[bool, str]:
         """Whether a run that is not finished can be gone on with, and what to say of what is there."""

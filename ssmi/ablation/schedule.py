@@ -44,14 +44,16 @@ class Schedule:
         """Say how long it will take; rows that this machine has not timed are trained for a few steps first."""
         if not self.missing:
             return
-        first = {run.row.configuration.name: run for run in reversed(self.missing)}
+        first: dict[str, PlannedRun] = {}
+        for run in self.missing:
+            first.setdefault(run.row.configuration.name, run)
         known = {name: self._times.of(run.row.settings, n_jobs=self.slots.n) for name, run in first.items()}
         self._seconds = {name: seconds for name, seconds in known.items() if seconds is not None}
-        self._measure([run for name, run in reversed(first.items()) if name not in self._seconds])
+        self._measure([run for name, run in first.items() if name not in self._seconds])
         if len(self._seconds) == len(first):
             n, n_jobs = len(self.missing), self.slots.n
-            order = {name: self._seconds[name] for name in reversed(first)}
-            self._note(expected.describe(order, n_runs=n, seconds=self._left(), n_jobs=n_jobs))
+            of_a_run = {name: self._seconds[name] for name in first}
+            self._note(expected.describe(of_a_run, n_runs=n, seconds=self._left(), n_jobs=n_jobs))
 
     def do(self, finished: Callable[[PlannedRun], float], gave_up: Callable[[PlannedRun], None]) -> None:
         """Do all runs; a run that fails loses no other.
@@ -98,9 +100,10 @@ class Schedule:
         return expected.total(left, n_jobs=self.slots.n)
 
     def _job(self, run: PlannedRun) -> Job:
-        job, state = self.ablation.job(run)
+        job = self.ablation.job(run)
+        resume, state = self.ablation.make_ready(run)
         self._note(f"{self._count(run)} {run.name}{state}")
-        return job
+        return replace(job, resume=resume)
 
     def _count(self, run: PlannedRun) -> str:
         number = self.n_all - len(self.missing) + [one.name for one in self.missing].index(run.name) + 1
@@ -133,14 +136,14 @@ class Schedule:
         scratch = self.ablation.workspace.paths.scratch / "speed"
 
         def job_of(run: PlannedRun) -> Job:
-            job, _ = self.ablation.job(run)
-            return replace(job, run=scratch / f"{os.getpid()}-{run.row.configuration.name}", resume=False)
+            return replace(self.ablation.job(run), run=scratch / f"{os.getpid()}-{run.row.configuration.name}")
 
         def end(run: PlannedRun, ended: Ended) -> None:
             log_of(job_of(run).run).unlink(missing_ok=True)
             if ended.state == "done":
-                speed = Speed(*(ended.answer[name] for name in Speed.__slots__))
-                self._expect_from(run, speed)
+                self._expect_from(run, Speed(*(ended.answer[name] for name in Speed.__slots__)))
+            else:  # the run itself will say it again
+                self._note(f"{run.row.configuration.name}: no speed measured ({ended.message})")
 
         if not runs:
             return

@@ -104,6 +104,8 @@ class Setting:
     """By section, without any configuration's changes."""
     command: str
     """What makes this table."""
+    select: str = "best"
+    """The epoch that counts: ``train.select``."""
     n_folds: int | None = None
     """Into how many folds train and dev are divided; None for the splits as they are."""
     folds: Sequence[int] = ()

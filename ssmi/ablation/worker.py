@@ -29,7 +29,7 @@ def main(task: str) -> int:
     """Do the job and answer ``{"state": "done" | "interrupted" | "diverged" | "failed", ...}``; 0 for done."""
     job = Job.from_json(sys.stdin.readline())
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
-    answer: dict[str, object] = {"state": "done"}
+    answer: dict[str, object] = {"state": "done", "resumed": job.resume}
     try:
         if task == "measure":
             answer |= asdict(measure(job))
