@@ -50,11 +50,6 @@ class EntityCounts:
             "correct": self.correct,
         }
 
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> EntityCounts:
-        """What ``to_json`` gave; KeyError or TypeError for anything else."""
-        return cls(int(body["gold"]), int(body["predicted"]), int(body["correct"]))
-
 
 @dataclass(frozen=True, slots=True)
 class Scores:
@@ -87,18 +82,6 @@ class Scores:
             "ill_formed": self.ill_formed,
             "n_sentences": self.n_sentences,
         }
-
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Scores:
-        """What ``to_json`` gave; KeyError or TypeError for anything else."""
-        return cls(
-            EntityCounts.from_json(body),
-            {name: EntityCounts.from_json(counts) for name, counts in body["by_type"].items()},
-            {name: EntityCounts.from_json(counts) for name, counts in body["by_group"].items()},
-            EntityCounts.from_json(body["span"]),
-            int(body["ill_formed"]),
-            int(body["n_sentences"]),
-        )
 
 
 def pooled(parts: Sequence[Scores]) -> Scores:

@@ -14,7 +14,7 @@ from ssmi.ablation.runs import Ablation, PlannedRun, PreparedRow
 from ssmi.ablation.schedule import Schedule
 from ssmi.ablation.table import Table
 from ssmi.configurations import Configuration, choose
-from ssmi.model.network.network import check_parameters
+from ssmi.model.network.requirements import check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import open_executor

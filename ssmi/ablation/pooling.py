@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from ssmi.ablation.table import FOLDS, FinishedRun
-from ssmi.model.evaluation.scoring import Scores, pooled
+from ssmi.model.evaluation.scoring import pooled
 from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.runs.metrics_file import RunMetrics
 
 _DEV = "dev"
 """What the split that a fold is scored as is called in its run."""
@@ -25,16 +25,16 @@ def pool(runs: Mapping[int, FinishedRun]) -> FinishedRun:
     return FinishedRun(
         ordered[0].seed,
         epochs.pop() if len(epochs) == 1 else None,
-        {FOLDS: pool_metrics([run.metrics for run in ordered])},
+        pool_metrics([run.metrics for run in ordered]),
         [statistics.fmean(of_epoch) for of_epoch in zip(*(run.dev_f1 for run in ordered), strict=False)],
         {FOLDS: _joined(counted)} if len(counted) == len(ordered) else {},
-        {fold: float(runs[fold].metrics[_DEV]["f1"]) for fold in sorted(runs)},
+        {fold: runs[fold].metrics.by_split[_DEV].overall.f1 for fold in sorted(runs)},
     )
 
 
-def pool_metrics(metrics: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
-    """The scores of several folds together, each given as in its metrics.json."""
-    return pooled([Scores.from_json(of_run[_DEV]) for of_run in metrics]).to_json()
+def pool_metrics(metrics: Sequence[RunMetrics]) -> RunMetrics:
+    """The scores of several folds together."""
+    return RunMetrics({FOLDS: pooled([of_run.by_split[_DEV] for of_run in metrics])})
 
 
 def _joined(counted: Sequence[Counted]) -> Counted:

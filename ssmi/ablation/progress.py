@@ -39,8 +39,8 @@ class Progress:
 
     def f1(self, name: str, seed: int) -> float:
         """F1 of a row's seed, from 0 to 1: of the folds that are finished, of test, of dev where test is not read."""
-        run = _whole(self._runs[name][seed])
-        return float(run.metrics[list(run.metrics)[-1]]["f1"])
+        by_split = _whole(self._runs[name][seed]).metrics.by_split
+        return by_split[list(by_split)[-1]].overall.f1
 
     def shown(self) -> tuple[dict[str, list[FinishedRun]], list[int]]:
         """The runs that can stand beside each other, by row, and the folds that they are of (none without folds).

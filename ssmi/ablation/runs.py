@@ -14,6 +14,7 @@ from pathlib import Path
 from ssmi import training
 from ssmi.ablation import settings
 from ssmi.ablation.job import Job, made_from
+from ssmi.ablation.settings import Description
 from ssmi.ablation.table import FinishedRun, OtherSettings
 from ssmi.configurations import Configuration
 from ssmi.dvc import commands
@@ -22,7 +23,7 @@ from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import HISTORY, METRICS
-from ssmi.model.runs.fingerprint import differences, fingerprint_of
+from ssmi.model.runs.fingerprint import Fingerprint, fingerprint_of
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import Executor
@@ -52,7 +53,7 @@ class PreparedRow:
         """The name of what its runs have in common."""
         return settings.name_of(fingerprint_of(self.params, shards=self.shards))
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> Description:
         """What its runs have in common, in full, as ``params.json`` holds it."""
         return settings.describe(self.params, fingerprint_of(self.params, shards=self.shards))
 
@@ -78,7 +79,7 @@ class PlannedRun:
         return self.row.params.model_copy(update={"train": train})
 
     @property
-    def fingerprint(self) -> dict[str, object]:
+    def fingerprint(self) -> Fingerprint:
         """What it is made from."""
         return fingerprint_of(self.params, shards=self.row.shards)
 
@@ -138,7 +139,7 @@ class Ablation:
             if row is not None:
                 present, now = row.settings, row.describe()
             else:  # its features are not those of the parameters, so no run is
-                present, now = "", settings.describe(configuration.apply(self.params), {})
+                present, now = "", settings.describe(configuration.apply(self.params), None)
             others += settings.others(self.runs, configuration=name, present=present, now=now, n_folds=self.n_folds)
         return others
 
@@ -187,7 +188,7 @@ class Ablation:
             return None
         dev_f1 = [epoch.dev_f1 for epoch in histories.read(folder / HISTORY)]
         metrics = metrics_file.read(folder)
-        counted = {split: one for split in metrics if (one := counts_file.read(folder, split)) is not None}
+        counted = {split: one for split in metrics.by_split if (one := counts_file.read(folder, split)) is not None}
         return FinishedRun(run.seed, made_from(folder).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, run: PlannedRun) -> list[str]:
@@ -196,7 +197,7 @@ class Ablation:
             then = made_from(self.run_folder(run)).fingerprint
         except SsmiError as error:
             return [error.message]
-        return differences(then, run.fingerprint, run="the finished run")
+        return then.differences(run.fingerprint, run="the finished run")
 
     def job(self, run: PlannedRun) -> Job:
         """A run as work to do from its beginning."""

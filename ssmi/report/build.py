@@ -9,7 +9,7 @@ from pathlib import Path
 from ssmi.model.data.folds import PARTS, Fold
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
-from ssmi.model.network.network import wanted
+from ssmi.model.network.requirements import wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import history as histories
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
