@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ssmi.evaluation.evaluate import Evaluation
     from ssmi.explain.ask import Explanation
     from ssmi.features import FeatureBuild
+    from ssmi.paper.reproduce import PaperResult
     from ssmi.pipeline.contract.manifest import StageReport
     from ssmi.predict.tagger import Tagger
     from ssmi.predict.user_entities import Words
@@ -265,6 +266,48 @@ class Project(Workspace):
             device=device,
         )
         return ablate(self, dataset, request)
+
+    def paper(
+        self,
+        encoder: str | None = None,
+        *,
+        datasets: Iterable[str] = (),
+        only: Iterable[str] = (),
+        n_seeds: int = 5,
+        overrides: Iterable[str] = (),
+        device: str | None = None,
+    ) -> PaperResult:
+        """Train the paper's rows on its data sets with an encoder, and write one page beside the paper's figures.
+
+        Features of every data set are built first; then ``ablate`` makes the table of each. Finished runs are kept.
+
+        Args:
+            encoder: A folder, a name of the list, or the name of a hub model; None for that of params.yaml.
+            datasets: Names of data sets; empty for those of the paper that are on this machine.
+            only: Names of configurations; empty for BERT-CRF, SSMI and the peers.
+            n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+            overrides: Changes of parameters, of all runs.
+            device: Where to compute; None as ``train.device`` says.
+
+        Returns:
+            The page, the table of each data set, the data sets that were not found, and the runs that diverged.
+
+        Raises:
+            MissingResourceError: None of the data sets is there, or the encoder is not.
+            ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+
+        """
+        from ssmi.paper.reproduce import reproduce
+
+        return reproduce(
+            self,
+            encoder=encoder,
+            datasets=datasets,
+            only=only,
+            n_seeds=n_seeds,
+            overrides=overrides,
+            device=device,
+        )
 
     def compare(
         self,

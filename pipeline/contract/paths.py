@@ -88,6 +88,10 @@ class ArtifactPaths:
         """How long runs took on this machine."""
         return self.private / "run-times.json"
 
+    def paper(self, encoder: str) -> Path:
+        """The page of the paper's tables with an encoder of this name."""
+        return self.folder / "paper" / encoder
+
     def ablation_features(self, dataset: str, configuration: str) -> Path:
         """The stages of a configuration that changes features: ``STAGE/DATASET`` below it."""
         return self.ablation(dataset) / "features" / configuration
