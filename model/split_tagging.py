@@ -8,13 +8,15 @@ from pathlib import Path
 
 from ssmi.model import hardware
 from ssmi.model.data.batches import EVALUATION_BATCH, collate, evaluation_batches
-from ssmi.model.data.shards import Split, open_shards, read_split
+from ssmi.model.data.folds import PARTS, Fold, read_fold
+from ssmi.model.data.shards import Shards, Split, open_shards, read_split
 from ssmi.model.evaluation.calibration import Calibration, calibrate, guesses
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.decoding import decode
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import Checkpoint, CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, require_checkpoint
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
@@ -110,7 +112,7 @@ def tag_split(
     opened = open_shards(shards)
     checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)
     params = checkpoint.params
-    data = read_split(opened, split, boundaries=checkpoint.boundaries, wanted=wanted(params.model))
+    data = _read(opened, split, checkpoint)
     if not len(data):
         raise InputDataError(f"{shards}: no {split} sentences", next_step="choose another split")
     network = checkpoint.network
@@ -135,6 +137,38 @@ def tag_split(
         params,
         checkpoint.metadata.best_epoch,
     )
+
+
+def fold_of(run: Path, shards: Shards, split: str) -> Fold | None:
+    """The fold that a split means to a run (``train.folds``); None where it is the split itself.
+
+    Raises:
+        StaleArtifactError: The run is of a fold of other shards, of whose train and dev it has seen an unknown part.
+
+    """
+    metadata, params = checkpoints.read_metadata(run / CHECKPOINT), checkpoints.read_params(run / CHECKPOINT)
+    return _fold_of(metadata, params, shards, split)
+
+
+def _fold_of(metadata: CheckpointMetadata, params: Params, shards: Shards, split: str) -> Fold | None:
+    fold = Fold.of(params.train)
+    if fold is None or split not in PARTS:
+        return None
+    if metadata.shards != shards.digest:
+        raise StaleArtifactError(
+            f"{shards.folder}: the run is of fold {fold.number} of {fold.n_folds} of other shards, so nobody knows "
+            f"which sentences of {split} it was trained on",
+            next_step="score it on the shards it was trained on, on test, or on a --file",
+        )
+    return fold
+
+
+def _read(shards: Shards, split: str, checkpoint: Checkpoint) -> Split:
+    params, boundaries = checkpoint.params, checkpoint.boundaries
+    fold = _fold_of(checkpoint.metadata, params, shards, split)
+    if fold is None:
+        return read_split(shards, split, boundaries=boundaries, wanted=wanted(params.model))
+    return read_fold(shards, split, fold, boundaries=boundaries, wanted=wanted(params.model))
 
 
 def predict(
