@@ -160,7 +160,7 @@ def _params(params: Params, configuration: str, *, frozen: bool) -> Params:
     tree = params.model_dump(mode="json")
     if frozen:
         tree["model"] |= {"encoder": "frozen", "fusion": "output"}
-    return find(configuration).apply(parameters.check(tree, source="benchmark"))
+    return find(configuration).apply(parameters.check_params(tree, source="benchmark"))
 
 
 if __name__ == "__main__":
