@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssmi import features
-from ssmi.ablation.ablate import ablate
+from ssmi.ablation.ablate import AblationRequest, ablate
 from ssmi.ablation.table import Table
 from ssmi.configurations import CONFIGURATIONS, choose
 from ssmi.paper.figures import DATASETS, TITLES, paper_figures
@@ -116,7 +116,8 @@ def reproduce(
     diverged: list[str] = []
     for number, name in enumerate(plan.datasets, start=1):
         workspace.reporter.note(f"data set {number} of {len(plan.datasets)}: {name}")
-        result = ablate(workspace, name, only=plan.rows, n_seeds=n_seeds, overrides=plan.overrides, device=plan.device)
+        request = AblationRequest(only=plan.rows, n_seeds=n_seeds, overrides=plan.overrides, device=plan.device)
+        result = ablate(workspace, name, request)
         diverged += [f"{name}: {line}" for line in result.diverged]
         if result.table is not None:
             plan.tables[name] = result.table
