@@ -74,4 +74,4 @@ def paper(
     elif result.tables:
         click.echo(result.page.read_text(encoding="utf-8"))
         click.echo(str(result.page))
-    result.check()
+    result.raise_if_diverged()

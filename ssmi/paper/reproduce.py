@@ -42,7 +42,7 @@ class PaperResult:
     missing: tuple[str, ...]
     diverged: tuple[str, ...]
 
-    def check(self) -> None:
+    def raise_if_diverged(self) -> None:
         """Raise DivergedError where a run diverged."""
         if self.diverged:
             raise DivergedError(

@@ -21,16 +21,17 @@ def test_every_row_has_every_data_set() -> None:
     assert "AAAI 2023" in figures.source
 
 
-def test_an_f1_lies_between_what_it_is_made_of() -> None:
-    """As far as the paper's own do: four F1 of Table 1 lie outside their precision and recall, by less than 0.3."""
-    outside = []
+def test_an_f1_is_the_harmonic_mean_beside_it_but_where_the_paper_itself_differs() -> None:
+    """So no digit was misread: of the 42 that it gives whole 13 differ, by 0.7 at most."""
+    differing = {}
     for name, row in paper_figures().table_1.items():
         for dataset, values in row.items():
-            sides = [value for key, value in values.items() if key != "f1"]
-            if sides and not min(sides) <= values["f1"] <= max(sides):
-                outside.append((name, dataset))
-                assert min(sides) - 0.7 <= values["f1"] <= max(sides) + 0.7, (name, dataset)
-    assert len(outside) < 8, outside
+            if "precision" in values:
+                precision, recall = values["precision"], values["recall"]
+                difference = abs(values["f1"] - 2 * precision * recall / (precision + recall))
+                if difference > 0.011:
+                    differing[name, dataset] = difference
+    assert len(differing) == 13 and max(differing.values()) < 0.71, differing
 
 
 def test_every_value_is_a_percentage_of_a_known_figure() -> None:

@@ -126,7 +126,7 @@ def test_the_same_command_trains_nothing_again_and_another_data_set_joins(
     )
     assert list(result.tables) == ["ontonotes", "weibo", "resume"]
     assert [line.split(" ")[0] for line in result.missing] == ["MSRA"] and not result.diverged
-    result.check()
+    result.raise_if_diverged()
     # rows of the call before stay where their runs have these parameters
     assert [row.configuration for row in result.tables["weibo"].rows] == ["ssmi", "bert-crf", "no-gru"]
     assert [row.configuration for row in result.tables["resume"].rows] == ["bert-crf"]
@@ -151,7 +151,7 @@ def test_a_run_that_diverges_is_told_at_the_end(made: Any, copy_project: Callabl
     assert len(result.diverged) == 1 and result.diverged[0].startswith("weibo: bert-crf, seed 13")
     assert not result.tables and result.page.is_file()  # the page of the call before is left as it was
     with pytest.raises(ssmi.SsmiError, match="1 runs failed"):
-        result.check()
+        result.raise_if_diverged()
 
 
 def test_what_cannot_be_done_is_said_before_anything_is_built(fresh_project: Any) -> None:
