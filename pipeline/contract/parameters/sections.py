@@ -10,7 +10,7 @@ import codecs
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.text.encodings import text_encoding
@@ -82,6 +82,10 @@ class VocabParams(Section):
         default="utf-8",
         description="Character encoding of the words in the vector file, by Python's name. gb18030 reads GBK too.",
     )
+    min_word_len: Positive = Field(
+        default=2,
+        description="Shortest word, in characters, that the vocabulary keeps. 1 lets single characters be boundaries.",
+    )
     max_word_len: Annotated[int, Field(ge=2)] = Field(
         default=10, description="Longest word, in characters, that the vocabulary keeps."
     )
@@ -94,6 +98,14 @@ class VocabParams(Section):
         description="File of extra words, one a line, relative to the project. Words that the vector file lacks get "
         "vectors mapped from the encoder's, as segments outside the vocabulary do.",
     )
+
+    @field_validator("max_word_len")
+    @classmethod
+    def _not_below_the_shortest(cls, value: int, info: ValidationInfo) -> int:
+        shortest = info.data.get("min_word_len", 1)  # absent where it is wrong itself
+        if value < shortest:
+            raise ValueError(f"{value} is below vocab.min_word_len, which is {shortest}")
+        return value
 
     @field_validator("encoding")
     @classmethod
