@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,8 +153,9 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
                     np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
         named = {number for own in splits.values() for sentence in own for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
+        words = _words(sentence for own in splits.values() for sentence in own)
         rows = [
-            {"boundary_id": number, "word": f"w{number}", "vector": vector}
+            {"boundary_id": number, "word": words.get(number, f"w{number}"), "vector": vector}
             for number, vector in zip(ids, boundary_vectors(ids).tolist(), strict=True)
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
@@ -184,6 +185,16 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         return folder
 
     return write
+
+
+def _words(sentences: Iterable[Sentence]) -> dict[int, str]:
+    """A word for each boundary that is somewhere the best: it holds all characters that have it."""
+    words: dict[int, str] = {}
+    for sentence in sentences:
+        for place, number in sentence.best.items():
+            word = words.get(number, "")
+            words[number] = word if sentence.text[place] in word else word + sentence.text[place]
+    return words
 
 
 def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None) -> dict[str, Any]:
