@@ -75,7 +75,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LoadedRun:
     """A checkpoint without any shards: for text."""
 
     checkpoint: Checkpoint
@@ -155,7 +155,7 @@ def check_fit(folder: Path, shards: Shards) -> None:
     check_buildable(read_params(folder).model, shards)
 
 
-def load_alone(folder: Path) -> Run:
+def load_alone(folder: Path) -> LoadedRun:
     """Load for use on text, without any shards.
 
     Args:
@@ -189,7 +189,7 @@ def load_alone(folder: Path) -> Run:
         hidden_width=made_with.hidden_width,
         n_tokens=made_with.n_tokens,
     )
-    return Run(Checkpoint(network, params, labels, boundaries, metadata), shards)
+    return LoadedRun(Checkpoint(network, params, labels, boundaries, metadata), shards)
 
 
 def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
@@ -335,7 +335,7 @@ def digest(folder: Path) -> str:
 def read_params(folder: Path) -> Params:
     """The parameters of a checkpoint's run, with the errors of ``read_metadata``; ParameterError for unknown keys."""
     require_checkpoint(folder.parent)
-    return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
+    return parameters.check_params(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
 
 
 def _read_labels(path: Path) -> LabelSet:

@@ -90,7 +90,7 @@ class SavedState:
         now = fingerprint.fingerprint_of(params, shards=shards)
         return fingerprint.differences(self.fingerprint, now, run="the unfinished run")
 
-    def check(self, params: Params, shards: Shards) -> None:
+    def check_fingerprint(self, params: Params, shards: Shards) -> None:
         """Refuse to go on with other parameters or shards.
 
         Raises:

@@ -156,7 +156,7 @@ def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:
     """The state to resume from, checked."""
     saved = states.find(run)
     if saved is not None:
-        saved.check(params, shards)
+        saved.check_fingerprint(params, shards)
         return saved
     if (run / METRICS).is_file():
         raise ParameterError(f"{run}: finished already, nothing to resume", next_step="train again without --resume")

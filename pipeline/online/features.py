@@ -24,10 +24,10 @@ from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.online.answers import SelectionAnswers
-from ssmi.pipeline.online.costs import CostCounter, Counts
+from ssmi.pipeline.online.costs import CostCounter, WorkCounts
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
-from ssmi.pipeline.online.feature_store import FeatureStore, check
+from ssmi.pipeline.online.feature_store import FeatureSpec, FeatureStore, check_feature_store
 from ssmi.pipeline.online.segmenting import Segmented, segment_characters, without_surrogates
 
 
@@ -63,7 +63,7 @@ class OnlineFeatures:
             MissingResourceError: A folder or file does not exist.
             StaleArtifactError: A folder is of another build, or a file is not what its manifest says.
         """
-        spec = check(store, shards)
+        spec = check_feature_store(store, shards)
         segment = spec.params.segment
         self.max_window = spec.max_window
         self._store = store
@@ -79,24 +79,25 @@ class OnlineFeatures:
         self._encoders = OnlineEncoders(
             store.encoder, self._tokens, hidden_layers=spec.hidden_layers, max_window=spec.max_window
         )
-        stored = open_segment_vectors(store.embed, spec.embed_digest)
+        self._embedder, self._answers = self._open_selection(spec, stored_segments=stored_segments, max_pairs=max_pairs)
+
+    def _open_selection(
+        self, spec: FeatureSpec, *, stored_segments: bool, max_pairs: int
+    ) -> tuple[SegmentEmbedder, SelectionAnswers]:
+        stored = open_segment_vectors(self._store.embed, spec.embed_digest)
         aligned = spec.params.embed.space == "aligned"
-        self._embedder = SegmentEmbedder(
+        embedder = SegmentEmbedder(
             self._encoders,
             self._vocabulary,
             stored if stored_segments else None,
-            open_alignment(store.embed / ALIGNMENT_FILE) if aligned else None,
+            open_alignment(self._store.embed / ALIGNMENT_FILE) if aligned else None,
             costs=self._costs,
             max_vectors=max_pairs,
         )
-        self._answers = SelectionAnswers(
-            self._vocabulary,
-            stored,
-            self._embedder,
-            spec.params.selection,
-            costs=self._costs,
-            max_answers=max_pairs,
+        answers = SelectionAnswers(
+            self._vocabulary, stored, embedder, spec.params.selection, costs=self._costs, max_answers=max_pairs
         )
+        return embedder, answers
 
     def rows(self, texts: Sequence[str]) -> list[FeatureRow]:
         """Make a row for each text; a character is a code point.
@@ -110,7 +111,7 @@ class OnlineFeatures:
         return self.rows_of_characters([list(text) for text in texts])
 
     def rows_of_characters(self, sentences: Sequence[Sequence[str]]) -> list[FeatureRow]:
-        """The same as ``rows`` for sentences given as characters, one code point each."""
+        """Make a row for each sentence given as characters, one code point each; see ``rows``."""
         return self.rows_of_segmented(self.segment(sentences))
 
     def segment(self, sentences: Sequence[Sequence[str]]) -> list[Segmented]:
@@ -164,7 +165,7 @@ class OnlineFeatures:
         """The words of boundaries; empty for id 0."""
         return [self._vocabulary.words[index - 1] if index else "" for index in ids]
 
-    def statistics(self) -> Counts:
+    def statistics(self) -> WorkCounts:
         """What was computed since the features were opened."""
         return self._costs.counts
 

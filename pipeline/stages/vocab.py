@@ -51,7 +51,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
             for words, matrix in reader.blocks():
                 builder.add(words, matrix)
                 if builder.full:
-                    break
+                    break  # files list the most frequent words first, and may be gigabytes long
         if not builder.words:
             raise InputDataError(
                 f"{vectors.path}: no word of {params.min_word_len} to {params.max_word_len} characters with a CJK "

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ssmi import training
 from ssmi.ablation import settings
-from ssmi.ablation.table import OtherSettings, Run
+from ssmi.ablation.table import FinishedRun, OtherSettings
 from ssmi.configurations import CONFIGURATIONS, Configuration
 from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, open_shards
@@ -137,7 +137,7 @@ class Ablation:
             variant if stages else None,
         )
 
-    def find(self, row: PreparedRow, seed: int) -> Run | None:
+    def find(self, row: PreparedRow, seed: int) -> FinishedRun | None:
         """The finished run of just these parameters and shards, if there is one."""
         folder = self.run_folder(row, seed)
         if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(row, seed):
@@ -145,7 +145,7 @@ class Ablation:
         dev_f1 = [epoch.dev_f1 for epoch in histories.read(folder / HISTORY)]
         metrics = metrics_file.read(folder)
         counted = {split: one for split in metrics if (one := counts_file.read(folder, split)) is not None}
-        return Run(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
+        return FinishedRun(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, row: PreparedRow, seed: int) -> list[str]:
         """Why a finished run is not the one wanted."""
@@ -159,7 +159,7 @@ class Ablation:
     def train(self, row: PreparedRow, seed: int, *, count: str) -> None:
         """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""
         folder, params = self.run_folder(row, seed), row.seeded(seed)
-        encoder = training.check(self.workspace, params, shards=row.shards.folder, dataset=self.dataset)
+        encoder = training.check_shards(self.workspace, params, shards=row.shards.folder, dataset=self.dataset)
         resume, state = self._standing(row, seed)
         self.workspace.reporter.note(f"{count} {row.configuration.name}, seed {seed}{state}")
         if not resume:

@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FinishedRun:
     """What a finished run came to."""
 
     seed: int
@@ -156,7 +156,7 @@ class TableRow:
     summary: str
     changes: Mapping[str, Value]
     figures: Mapping[str, Mapping[str, Figure]]
-    runs: tuple[Run, ...]
+    runs: tuple[FinishedRun, ...]
     gains: Mapping[str, Gain]
 
     @property
@@ -211,7 +211,9 @@ class Table:
         }
 
 
-def make_table(setting: Setting, runs: Mapping[str, Sequence[Run]], others: Sequence[OtherSettings] = ()) -> Table:
+def make_table(
+    setting: Setting, runs: Mapping[str, Sequence[FinishedRun]], others: Sequence[OtherSettings] = ()
+) -> Table:
     """The table, rows in the paper's order; ``runs`` by configuration, those without any have no row."""
     figures = {name: _figures(runs[name]) for name in CONFIGURATIONS if runs.get(name)}
     intervals = {split: _intervals(runs, split) for split in SPLITS}
@@ -241,7 +243,7 @@ def make_table(setting: Setting, runs: Mapping[str, Sequence[Run]], others: Sequ
     return Table(setting, tuple(rows), tuple(others))
 
 
-def _figures(runs: Sequence[Run]) -> dict[str, dict[str, Figure]]:
+def _figures(runs: Sequence[FinishedRun]) -> dict[str, dict[str, Figure]]:
     """Mean and deviation over runs, by split and name."""
     return {split: _over_seeds([run.figures(split) for run in runs]) for split in runs[0].metrics}
 
@@ -254,7 +256,7 @@ def _over_seeds(figures: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
     }
 
 
-def _intervals(runs: Mapping[str, Sequence[Run]], split: str) -> dict[tuple[str, str], Interval]:
+def _intervals(runs: Mapping[str, Sequence[FinishedRun]], split: str) -> dict[tuple[str, str], Interval]:
     """(row, reference) → the interval of its gain, where all runs of both kept the counts of the same sentences."""
     systems = {
         name: System({run.seed: run.counted[split] for run in of_row})

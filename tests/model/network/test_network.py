@@ -83,7 +83,9 @@ def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
     alone = torch.cat([network(collate(split, np.array([row]))) for row in range(10)])
     torch.testing.assert_close(together, alone, atol=2e-4, rtol=1e-5)
     together.sum().backward()
-    idle = {name for name, own in network.named_parameters() if own.grad is None or not own.grad.any()}
+    idle = {
+        name for name, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()
+    }
     assert {name for name in idle if not name.startswith(("encoder.bert.embeddings.", "crf."))} == set()
 
 
@@ -181,9 +183,9 @@ def test_boundaries_are_hidden_character_by_character(shards: Path, encoder_fold
     network.boundary.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     network(batch)
     (rows,) = seen
-    kept = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in rows]
+    kept = [(ids > 0).flatten(2).any(-1) if ids.ndim > 2 else ids > 0 for ids in rows]
     given = [getattr(batch, name) for name in ROWS]
-    had = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in given]
+    had = [(ids > 0).flatten(2).any(-1) if ids.ndim > 2 else ids > 0 for ids in given]
     everywhere = torch.stack(had).all(0)
     shares = torch.stack(kept)[:, everywhere]
     assert (shares == shares[0]).all() and 0 < int(shares[0].sum()) < shares.shape[1]

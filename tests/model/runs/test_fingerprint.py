@@ -21,13 +21,13 @@ fingerprints = st.dictionaries(st.sampled_from(["a", "b", SEED]), st.none() | st
 
 def test_every_parameter_of_the_run_is_in_it(shards: Path, make_params: Make) -> None:
     opened, params = open_shards(shards), make_params()
-    found = fingerprint_of(params, shards=opened)
+    fingerprint = fingerprint_of(params, shards=opened)
     named = {f"{name}.{key}" for name in ("encoder", "model", "train") for key in params.section(name)}
     extra = {"shards", "the shards' encoder", "the revision of the network's code"}
-    assert set(found) == (named | extra) - {"train.device", "train.threads"}
-    assert found["shards"] == opened.digest and found["the shards' encoder"] == "encoder-a"
-    assert found["the revision of the network's code"] == REVISION
-    assert json.loads(json.dumps(found)) == found  # checkpoint.json keeps it
+    assert set(fingerprint) == (named | extra) - {"train.device", "train.threads"}
+    assert fingerprint["shards"] == opened.digest and fingerprint["the shards' encoder"] == "encoder-a"
+    assert fingerprint["the revision of the network's code"] == REVISION
+    assert json.loads(json.dumps(fingerprint)) == fingerprint  # checkpoint.json keeps it
 
 
 @pytest.mark.parametrize("changes", [{"train__threads": 2}, {"pmi__estimator": "paper"}, {"selection__threshold": 0.9}])

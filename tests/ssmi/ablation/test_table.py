@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ssmi.ablation.plot import plot_curves, plot_scores
 from ssmi.ablation.render import cells, markdown
-from ssmi.ablation.table import Figure, Interval, OtherSettings, Run, Setting, Table, make_table
+from ssmi.ablation.table import Figure, FinishedRun, Interval, OtherSettings, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, CURVES
-from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 
 
@@ -32,14 +32,14 @@ def _scores(f1: float, *, groups: bool = False) -> dict[str, Any]:
     }
 
 
-def _run(seed: int, *, dev: float, test: float | None, groups: bool = False) -> Run:
+def _run(seed: int, *, dev: float, test: float | None, groups: bool = False) -> FinishedRun:
     metrics = {"dev": _scores(dev, groups=groups)}
     if test is not None:
         metrics["test"] = _scores(test, groups=groups)
-    return Run(seed, 2, metrics, (dev / 2, dev))
+    return FinishedRun(seed, 2, metrics, (dev / 2, dev))
 
 
-def _table(runs: dict[str, Sequence[Run]], seeds: Sequence[int] = (3, 4)) -> Table:
+def _table(runs: dict[str, Sequence[FinishedRun]], seeds: Sequence[int] = (3, 4)) -> Table:
     encoder = {"name": "some-bert", "revision": None, "digest": "d" * 64}
     return make_table(Setting("tiny", encoder, seeds, {"train": {"epochs": 2}}, "ssmi-cli ablate"), runs)
 
@@ -126,9 +126,12 @@ def test_without_a_test_split_the_figures_are_of_dev() -> None:
 
 def test_gains_have_intervals_where_sentences_were_counted() -> None:
     def counted(*correct: int) -> Counted:
-        return Counted([str(place) for place in range(len(correct))], [{"PER": Counts(1, 1, own)} for own in correct])
+        return Counted(
+            [str(place) for place in range(len(correct))],
+            [{"PER": EntityCounts(1, 1, n_correct)} for n_correct in correct],
+        )
 
-    def run(seed: int, **of: Counted) -> Run:
+    def run(seed: int, **of: Counted) -> FinishedRun:
         return replace(_run(seed, dev=0.5, test=0.5), counted=of)
 
     weak, strong = counted(*[1, 0] * 20), counted(*[1] * 40)
