@@ -237,15 +237,29 @@ class ModelParams(Section):
         default=None,
         description="Number of the encoder's first layers to train, the others being left out; null takes all.",
     )
-    fusion: Literal["none", "input", "output"] = Field(
+    fusion: Literal["none", "input", "layer", "output"] = Field(
         default="input",
-        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, at its "
-        "output, or nowhere.",
+        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, behind one "
+        "of its layers (fusion_layer; not in the paper), at its output, or nowhere.",
+    )
+    fusion_layer: Positive = Field(
+        default=1,
+        description="The encoder's layer, counted from 1, behind which the boundary joins; only with fusion layer.",
     )
     segment_positions: bool = Field(
         default=True,
         description="Whether the character's position in its segment (first, inner, last, alone) joins where the "
         "boundary does. Not in the paper.",
+    )
+    boundary_roles: bool = Field(
+        default=False,
+        description="Whether the character's place in its best boundary's word (first, inner, last, alone, or no "
+        "boundary) joins where the boundary does. Not in the paper.",
+    )
+    cosine_gate: bool = Field(
+        default=False,
+        description="Whether E_Sm is scaled by its cosine with the segment, and zero where that is not over "
+        "selection.threshold. Not in the paper.",
     )
     can: bool = Field(default=True, description="Whether convolutional attention (CAN) reads the encoder's output O_B.")
     lmi: bool = Field(
@@ -258,10 +272,11 @@ class ModelParams(Section):
     layer_norm: bool = Field(
         default=True, description="Whether the GRU's output H2 is normalised, with a scale and shift that depend on it."
     )
-    gmi: Literal["none", "paper", "infonce"] = Field(
+    gmi: Literal["none", "paper", "infonce", "infonce-batch"] = Field(
         default="paper",
         description="Global enhancement: the form of the loss that trains the boundary set's embedding E_g. paper is "
-        "the printed loss, infonce has the positive in its denominator too, none leaves E_g and the loss out.",
+        "the printed loss, infonce has the positive in its denominator too, infonce-batch also takes its negatives "
+        "from the other sentences of the batch and scores without the sigmoid, none leaves E_g and the loss out.",
     )
     mlp2: bool = Field(
         default=True, description="Whether the feed-forward layer MLP2 maps H2' ⊕ E_g to hidden_width numbers."

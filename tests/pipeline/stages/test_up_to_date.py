@@ -79,7 +79,9 @@ def test_a_parameter_that_came_later_makes_nothing_stale_unless_it_is_set(contex
     del body["parameters"]["prepare"]["dev_fraction"]
     path.write_text(json.dumps(body), encoding="utf-8")
     assert is_current(FIRST, context)
-    assert not is_current(FIRST, replace(context, params=check({"prepare": {"dev_fraction": 0.2}}, source="test")))
+    assert not is_current(
+        FIRST, replace(context, params=check_params({"prepare": {"dev_fraction": 0.2}}, source="test"))
+    )
     body["parameters"]["prepare"]["went"] = 1
     path.write_text(json.dumps(body), encoding="utf-8")
     assert not is_current(FIRST, context), "a parameter that is gone meant something"
