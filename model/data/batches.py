@@ -43,6 +43,20 @@ class Windows:
     sentences: Tensor
     cell_of_char: Tensor
 
+    def cells(self, values: Tensor) -> Tensor:
+        """What each cell's character has, zero (False) where a cell holds none.
+
+        Args:
+            values: Shape: (batch, length, ...)
+
+        Returns:
+            Shape: (n_windows, size, ...)
+
+        """
+        of_cells = values.flatten(0, 1)[self.char_of_cell.clamp(min=0)]
+        holds = self.char_of_cell >= 0
+        return of_cells * holds.view(*holds.shape, *[1] * (of_cells.ndim - 2))
+
     def to(self, device: torch.device) -> Windows:
         """The batch on a device."""
         return Windows(*(getattr(self, field.name).to(device) for field in fields(self)))

@@ -24,7 +24,9 @@ from torch import Tensor
 from ssmi.model.data.boundaries import BoundaryTable
 from ssmi.model.data.shards import Shards
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import Network, build, check_buildable
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_buildable
 from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.files import CHECKPOINT_FORMAT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.json_files import JsonBody

@@ -18,8 +18,10 @@ from ssmi.model import hardware, learning_rates
 from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, read_split
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.evaluation.sentence_counts import count
+from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
-from ssmi.model.network.network import Network, build, check_buildable, check_encoder, wanted
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_buildable, check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts_file
 from ssmi.model.runs import history as histories

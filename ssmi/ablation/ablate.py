@@ -14,7 +14,7 @@ from ssmi.ablation.render import markdown
 from ssmi.ablation.runs import Ablation, PreparedRow
 from ssmi.ablation.table import FinishedRun, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration, choose
-from ssmi.model.network.network import check_parameters
+from ssmi.model.network.requirements import check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError
 from ssmi.pipeline.contract.parameters.params import override_list
 from ssmi.pipeline.contract.tables import writing
