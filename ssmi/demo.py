@@ -69,13 +69,13 @@ def _result(workspace: Workspace, dataset: str, *, kept: bool) -> DemoResult:
         manifests.load(workspace.paths.stage(stage, dataset)) for stage in ("prepare", "embed", "shards")
     )
     segments = EmbedStatistics.of(embed)
-    metrics = metrics_file.read(workspace.paths.run(dataset), numbers=("gold", "predicted", "correct"))
+    metrics = metrics_file.read(workspace.paths.run(dataset))
     return DemoResult(
         dataset,
         PrepareStatistics.of(prepare).sentences,
         segments.distinct_segments,
         segments.oov_segments,
         ShardsStatistics.of(shards).boundaries,
-        {split: EntityCounts(body["gold"], body["predicted"], body["correct"]) for split, body in metrics.items()},
+        {split: scores.overall for split, scores in metrics.by_split.items()},
         kept,
     )

@@ -29,6 +29,7 @@ from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import check_buildable
 from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.files import CHECKPOINT_FORMAT, METADATA, SHARDS, require_checkpoint
+from ssmi.model.runs.fingerprint import FingerprintField
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
@@ -59,8 +60,7 @@ class CheckpointMetadata(JsonBody):
     n_parameters: int
     best_epoch: int
     """The epoch whose weights these are; 0 for those of a run stopped in its first."""
-    fingerprint: dict[str, Any]
-    """As ``fingerprint.fingerprint_of`` says."""
+    fingerprint: FingerprintField
     format: int = CHECKPOINT_FORMAT
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ssmi import training
 from ssmi.ablation import settings
+from ssmi.ablation.settings import Description
 from ssmi.ablation.table import FinishedRun, OtherSettings
 from ssmi.configurations import CONFIGURATIONS, Configuration
 from ssmi.dvc import commands
@@ -22,7 +23,7 @@ from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
-from ssmi.model.runs.fingerprint import differences, fingerprint_of
+from ssmi.model.runs.fingerprint import Fingerprint, fingerprint_of
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import Executor
@@ -45,7 +46,7 @@ class PreparedRow:
         """The parameters of one run."""
         return self.params.model_copy(update={"train": self.params.train.model_copy(update={"seed": seed})})
 
-    def fingerprint_of(self, seed: int) -> dict[str, object]:
+    def fingerprint_of(self, seed: int) -> Fingerprint:
         """What one run is made from."""
         return fingerprint_of(self.seeded(seed), shards=self.shards)
 
@@ -54,7 +55,7 @@ class PreparedRow:
         """The name of what its runs have in common."""
         return settings.name_of(self.fingerprint_of(self.params.train.seed))
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> Description:
         """What its runs have in common, in full, as ``params.json`` holds it."""
         return settings.describe(self.params, self.fingerprint_of(self.params.train.seed))
 
@@ -95,7 +96,7 @@ class Ablation:
             if row is not None:
                 present, now = row.settings, row.describe()
             else:  # its features are not those of the parameters, so no run is
-                present, now = "", settings.describe(configuration.apply(self.params), {})
+                present, now = "", settings.describe(configuration.apply(self.params), None)
             others += settings.others(self.runs, configuration=name, present=present, now=now)
         return others
 
@@ -144,7 +145,7 @@ class Ablation:
             return None
         dev_f1 = [epoch.dev_f1 for epoch in histories.read(folder / HISTORY)]
         metrics = metrics_file.read(folder)
-        counted = {split: one for split in metrics if (one := counts_file.read(folder, split)) is not None}
+        counted = {split: one for split in metrics.by_split if (one := counts_file.read(folder, split)) is not None}
         return FinishedRun(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, row: PreparedRow, seed: int) -> list[str]:
@@ -154,7 +155,7 @@ class Ablation:
             then = checkpoints.read_metadata(folder).fingerprint
         except SsmiError as error:
             return [error.message]
-        return differences(then, row.fingerprint_of(seed), run="the finished run")
+        return then.differences(row.fingerprint_of(seed), run="the finished run")
 
     def train(self, row: PreparedRow, seed: int, *, count: str) -> None:
         """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""

@@ -21,6 +21,7 @@ from ssmi.model.evaluation.significance import (
     groups,
     sample,
 )
+from ssmi.model.runs.metrics_file import RunMetrics
 
 REFERENCES = ("bert-crf", "ssmi")
 """The rows that all rows are compared with."""
@@ -35,8 +36,7 @@ class FinishedRun:
 
     seed: int
     best_epoch: int
-    metrics: Mapping[str, Mapping[str, Any]]
-    """metrics.json: split → scores."""
+    metrics: RunMetrics
     dev_f1: Sequence[float]
     """After each epoch."""
     counted: Mapping[str, Counted] = field(default_factory=dict)
@@ -44,17 +44,19 @@ class FinishedRun:
 
     def figures(self, split: str) -> dict[str, float]:
         """The figures of a split that go into the table, by name."""
-        scores = self.metrics[split]
+        scores = self.metrics.by_split[split]
         return {
-            **{name: scores[name] for name in ("precision", "recall", "f1")},
-            **{f"{group}_f1": counts["f1"] for group, counts in scores["by_group"].items()},
-            "span_f1": scores["span"]["f1"],
-            "type_accuracy": scores["type_accuracy"],
+            "precision": scores.overall.precision,
+            "recall": scores.overall.recall,
+            "f1": scores.overall.f1,
+            **{f"{group}_f1": counts.f1 for group, counts in scores.by_group.items()},
+            "span_f1": scores.spans.f1,
+            "type_accuracy": scores.type_accuracy,
         }
 
     def to_json(self) -> Json:
         """The form that table.json holds."""
-        figures = {split: self.figures(split) for split in self.metrics}
+        figures = {split: self.figures(split) for split in self.metrics.by_split}
         return {
             "seed": self.seed,
             "best_epoch": self.best_epoch,
@@ -245,7 +247,7 @@ def make_table(
 
 def _figures(runs: Sequence[FinishedRun]) -> dict[str, dict[str, Figure]]:
     """Mean and deviation over runs, by split and name."""
-    return {split: _over_seeds([run.figures(split) for run in runs]) for split in runs[0].metrics}
+    return {split: _over_seeds([run.figures(split) for run in runs]) for split in runs[0].metrics.by_split}
 
 
 def _over_seeds(figures: Sequence[Mapping[str, float]]) -> dict[str, Figure]:

@@ -14,6 +14,7 @@ from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs import counts_file, json_files
 from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.model.runs.fingerprint import Fingerprint
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 
 Sentences = Sequence[Mapping[str, tuple[int, int, int]]]
@@ -28,7 +29,7 @@ def manifest(built_once: Any) -> Path:
 
 
 def _leave_run(
-    folder: Path, manifest: Path | None = None, *, counts: Mapping[str, Sentences] | None = None, **fingerprint: object
+    folder: Path, manifest: Path | None = None, *, counts: Mapping[str, Sentences] | None = None, **parameters: object
 ) -> Path:
     """A finished run as far as comparing reads it."""
     checkpoint = folder / "checkpoint"
@@ -39,7 +40,7 @@ def _leave_run(
         encoder_digest="e",
         n_parameters=1,
         best_epoch=1,
-        fingerprint={name.replace("__", "."): value for name, value in fingerprint.items()},
+        fingerprint=Fingerprint({name.replace("__", "."): value for name, value in parameters.items()}, "s", "e", 1),
     )
     json_files.write(checkpoint / "checkpoint.json", metadata)
     if manifest is not None:
