@@ -218,7 +218,7 @@ def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | 
         "tag_ids": [ids[tag] for tag in tags],
         "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in sentence.spans],
         "best_ids": best,
-        "best_cosines": [float(number > 0) for number in best],
+        "best_cosines": [0.75 if number else 0.0 for number in best],
         "set_ids": [list(sentence.sets.get(position, ())) for position in range(n_characters)],
         "negative_ids": [list(sentence.negatives.get(position, ())) for position in range(n_characters)],
         "local_ids": [sentence.local.get(position, 0) for position in range(n_characters)],
