@@ -28,6 +28,21 @@ _PARTS: Mapping[str, Value] = {
     "model.biaffine": False,
 }
 """Every part of the network that can be left out, left out."""
+_PAPER: Mapping[str, Value] = {
+    "model.fusion": "input",
+    "model.segment_positions": False,
+    "model.boundary_roles": False,
+    "model.cosine_gate": False,
+    "model.can": True,
+    "model.lmi": True,
+    "model.mlp1": True,
+    "model.gru": True,
+    "model.layer_norm": True,
+    "model.gmi": "paper",
+    "model.mlp2": True,
+    "model.biaffine": True,
+}
+"""Every part of the network as the paper has it; widths, encoder and features stay as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +88,7 @@ def _without(name: str, title: str, summary: str, **parts: Value) -> Configurati
 
 _EVERY = (
     Configuration("ssmi", "SSMI", {}, "the parameters as they are"),
+    Configuration("paper", "Paper", _PAPER, "the paper's network, whatever the parameters say of its parts"),
     Configuration("bert-crf", "BERT-CRF", _PARTS, "encoder → linear → CRF: the baseline"),
     Configuration("no-cosine", "-Cosine", {"selection.choice": "random"}, "boundaries drawn at random"),
     _without("no-gmi", "-GMI", "no global enhancement, nor its loss", gmi="none"),
@@ -85,17 +101,14 @@ _EVERY = (
     _without("no-mlp2", "-MLP2", "no perceptron over the global enhancement", mlp2=False),
     _without("no-layer-norm", "-LNorm", "no layer norm", layer_norm=False),
     _without("no-biaffine", "-Biaffine", "no second view of the encoder's output", biaffine=False),
-    _without(
-        "no-segment-positions", "-Positions", "no place in the segment: the paper's network", segment_positions=False
-    ),
 )
 CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType({each.name: each for each in _EVERY})
 """In the order of the paper's tables, SSMI and the baseline first, what is not in the paper last."""
 CURVES = ("ssmi", "no-cosine", "no-gmi", "no-lmi", "char-max")
 """The rows of the paper's Figure 3."""
 
-_RENAMED = {"no-places": "no-segment-positions"}
-"""Names of version 0.1.0; refused with the present name."""
+_RENAMED = {"no-places": "paper", "no-segment-positions": "paper"}
+"""Names of earlier versions; refused with the present name."""
 
 
 def find(name: str) -> Configuration:

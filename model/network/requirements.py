@@ -18,7 +18,10 @@ def wanted(params: ModelParams) -> RequiredFeatures:
         best=params.fusion != "none",
         local=params.lmi,
         sets=params.gmi != "none",
+        negatives=params.gmi in ("paper", "infonce"),
         segment_positions=params.fusion != "none" and params.segment_positions,
+        boundary_roles=params.fusion != "none" and params.boundary_roles,
+        cosine_gates=params.fusion != "none" and params.cosine_gate,
         hidden=params.encoder == "frozen",
     )
 
@@ -27,7 +30,7 @@ def check_parameters(params: ModelParams) -> None:
     """Refuse switches that exclude each other; needs no shards.
 
     Raises:
-        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run.
+        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run or lacks them.
 
     """
     if params.encoder != "finetune" and params.encoder_layers is not None:
@@ -39,6 +42,21 @@ def check_parameters(params: ModelParams) -> None:
         raise ParameterError(
             "model.fusion: input changes what BERT reads, but model.encoder: frozen never runs it",
             next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
+        )
+    if params.fusion == "layer":
+        _check_fusion_layer(params)
+
+
+def _check_fusion_layer(params: ModelParams) -> None:
+    if params.encoder != "finetune":
+        raise ParameterError(
+            f"model.fusion: layer joins boundaries inside BERT, but model.encoder: {params.encoder} never runs it",
+            next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
+        )
+    if params.encoder_layers is not None and params.fusion_layer > params.encoder_layers:
+        raise ParameterError(
+            f"model.fusion_layer: {params.fusion_layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.fusion_layer={params.encoder_layers}",
         )
 
 

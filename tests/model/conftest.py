@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -146,8 +146,9 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
                 _write_part(path, numbered, labels, tiny_bert if hidden else None)
         named = {number for of_split in splits.values() for sentence in of_split for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
+        words = _words(sentence for own in splits.values() for sentence in own)
         rows = [
-            {"boundary_id": number, "word": f"w{number}", "vector": vector}
+            {"boundary_id": number, "word": words.get(number, f"w{number}"), "vector": vector}
             for number, vector in zip(ids, boundary_vectors(ids).tolist(), strict=True)
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
@@ -159,6 +160,16 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         return folder
 
     return write
+
+
+def _words(sentences: Iterable[Sentence]) -> dict[int, str]:
+    """A word for each boundary that is somewhere the best: it holds all characters that have it."""
+    words: dict[int, str] = {}
+    for sentence in sentences:
+        for place, number in sentence.best.items():
+            word = words.get(number, "")
+            words[number] = word if sentence.text[place] in word else word + sentence.text[place]
+    return words
 
 
 def _write_part(path: Path, numbered: Sequence[tuple[int, Sentence]], labels: LabelSet, bert: BertModel | None) -> None:
@@ -207,7 +218,7 @@ def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | 
         "tag_ids": [ids[tag] for tag in tags],
         "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in sentence.spans],
         "best_ids": best,
-        "best_cosines": [float(number > 0) for number in best],
+        "best_cosines": [0.75 if number else 0.0 for number in best],
         "set_ids": [list(sentence.sets.get(position, ())) for position in range(n_characters)],
         "negative_ids": [list(sentence.negatives.get(position, ())) for position in range(n_characters)],
         "local_ids": [sentence.local.get(position, 0) for position in range(n_characters)],

@@ -10,7 +10,16 @@ import codecs
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.text.encodings import text_encoding
@@ -82,6 +91,10 @@ class VocabParams(Section):
         default="utf-8",
         description="Character encoding of the words in the vector file, by Python's name. gb18030 reads GBK too.",
     )
+    min_word_len: Positive = Field(
+        default=2,
+        description="Shortest word, in characters, that the vocabulary keeps. 1 lets single characters be boundaries.",
+    )
     max_word_len: Annotated[int, Field(ge=2)] = Field(
         default=10, description="Longest word, in characters, that the vocabulary keeps."
     )
@@ -94,6 +107,14 @@ class VocabParams(Section):
         description="File of extra words, one a line, relative to the project. Words that the vector file lacks get "
         "vectors mapped from the encoder's, as segments outside the vocabulary do.",
     )
+
+    @field_validator("max_word_len")
+    @classmethod
+    def _not_below_the_shortest(cls, value: int, info: ValidationInfo) -> int:
+        shortest = info.data.get("min_word_len", 1)  # absent where it is wrong itself
+        if value < shortest:
+            raise ValueError(f"{value} is below vocab.min_word_len, which is {shortest}")
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -225,15 +246,29 @@ class ModelParams(Section):
         default=None,
         description="Number of the encoder's first layers to train, the others being left out; null takes all.",
     )
-    fusion: Literal["none", "input", "output"] = Field(
+    fusion: Literal["none", "input", "layer", "output"] = Field(
         default="input",
-        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, at its "
-        "output, or nowhere.",
+        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, behind one "
+        "of its layers (fusion_layer; not in the paper), at its output, or nowhere.",
+    )
+    fusion_layer: Positive = Field(
+        default=1,
+        description="The encoder's layer, counted from 1, behind which the boundary joins; only with fusion layer.",
     )
     segment_positions: bool = Field(
         default=True,
         description="Whether the character's position in its segment (first, inner, last, alone) joins where the "
         "boundary does. Not in the paper.",
+    )
+    boundary_roles: bool = Field(
+        default=False,
+        description="Whether the character's place in its best boundary's word (first, inner, last, alone, or no "
+        "boundary) joins where the boundary does. Not in the paper.",
+    )
+    cosine_gate: bool = Field(
+        default=False,
+        description="Whether E_Sm is scaled by its cosine with the segment, and zero where that is not over "
+        "selection.threshold. Not in the paper.",
     )
     can: bool = Field(default=True, description="Whether convolutional attention (CAN) reads the encoder's output O_B.")
     lmi: bool = Field(
@@ -246,10 +281,11 @@ class ModelParams(Section):
     layer_norm: bool = Field(
         default=True, description="Whether the GRU's output H2 is normalised, with a scale and shift that depend on it."
     )
-    gmi: Literal["none", "paper", "infonce"] = Field(
+    gmi: Literal["none", "paper", "infonce", "infonce-batch"] = Field(
         default="paper",
         description="Global enhancement: the form of the loss that trains the boundary set's embedding E_g. paper is "
-        "the printed loss, infonce has the positive in its denominator too, none leaves E_g and the loss out.",
+        "the printed loss, infonce has the positive in its denominator too, infonce-batch also takes its negatives "
+        "from the other sentences of the batch and scores without the sigmoid, none leaves E_g and the loss out.",
     )
     mlp2: bool = Field(
         default=True, description="Whether the feed-forward layer MLP2 maps H2' ⊕ E_g to hidden_width numbers."

@@ -34,7 +34,7 @@ def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_e
 
 def _batch(shards: Path, rows: list[int]) -> Batch:
     opened = open_shards(shards)
-    wanted = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True)
+    wanted = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
     return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(rows))
 
 
@@ -79,7 +79,7 @@ def test_what_is_described_is_rebuilt(
     )
 
 
-@pytest.mark.parametrize("fusion", ["input", "output"])
+@pytest.mark.parametrize("fusion", ["input", "layer", "output"])
 def test_a_network_on_it_starts_where_it_is_and_learns(
     shards: Path, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
 ) -> None:
@@ -100,6 +100,10 @@ def test_a_network_on_it_starts_where_it_is_and_learns(
     network(batch).mean().backward()
     trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
     assert [name for name, each in trained.items() if each.grad is None] == []
+    if fusion == "layer":
+        assert network.boundary_adapter is not None and network.boundary_adapter.norm.weight.grad is not None
+        assert network.boundary_adapter.norm.weight.grad.all()
+        return
     assert network.fusion is not None and network.fusion.boundaries.weight.grad is not None
     assert network.fusion.boundaries.weight.grad.abs().sum() > 0
     assert network.fusion.boundaries.weight.shape[0] == (encoder.input_width if fusion == "input" else encoder.width)

@@ -282,7 +282,10 @@ ANOTHER: dict[str, Any] = {
     "model.encoder": "none",
     "model.encoder_layers": 1,
     "model.fusion": "output",
+    "model.fusion_layer": 2,
     "model.segment_positions": False,
+    "model.boundary_roles": True,
+    "model.cosine_gate": True,
     "model.can": False,
     "model.lmi": False,
     "model.mlp1": False,
@@ -311,6 +314,11 @@ ANOTHER: dict[str, Any] = {
 }
 IDLE = {"epochs", "max_steps", "patience", "test", "precision", "device", "threads"}
 """Parameters of training that decide how long, where and how exactly, and have tests of their own."""
+READ_WITH: dict[str, dict[str, Any]] = {
+    "model.character_width": {"model__encoder": "none"},
+    "model.fusion_layer": {"model__fusion": "layer"},
+}
+"""Without these a parameter is not read."""
 
 
 @pytest.fixture(scope="module")
@@ -321,14 +329,14 @@ def usual_losses(
     encoder_folder: Path,
     make_params: Make,
 ) -> dict[str, Sequence[float]]:
-    """By ``model.encoder``."""
+    """By the parameter that needs them; the empty name has those of the parameters as they are."""
     folder = tmp_path_factory.mktemp("usual")
     shards = write_shards(folder / "shards", {"train": sentences, "dev": sentences, "test": sentences})
     return {
         name: _train(
-            shards, encoder_folder, folder / name, make_params(model__encoder=name, train__max_steps=3)
+            shards, encoder_folder, folder / f"run{name}", make_params(**changes, train__max_steps=3)
         ).step_losses
-        for name in ("finetune", "none")
+        for name, changes in {"": {}, **READ_WITH}.items()
     }
 
 
@@ -336,18 +344,17 @@ def usual_losses(
 def test_no_parameter_is_idle(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any, name: str
 ) -> None:
-    encoder = "none" if name == "model.character_width" else "finetune"
-    changes = {"model__encoder": encoder, "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
+    changes = {**READ_WITH.get(name, {}), "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
     losses = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
     assert all(map(math.isfinite, losses))
-    assert losses != usual_losses[encoder]
+    assert losses != usual_losses[name if name in READ_WITH else ""]
 
 
 def test_every_parameter_is_among_them(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any
 ) -> None:
     unchanged = _train(shards, encoder_folder, tmp_path / "run", make_params(train__max_steps=3)).step_losses
-    assert unchanged == usual_losses["finetune"]
+    assert unchanged == usual_losses[""]
     named = {f"model.{name}" for name in ModelParams.model_fields}
     named |= {f"train.{name}" for name in TrainParams.model_fields if name not in IDLE}
     assert set(ANOTHER) == named

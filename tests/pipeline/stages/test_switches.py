@@ -105,6 +105,23 @@ def test_max_word_len_drops_longer_words(project: Any) -> None:
     assert {len(word) for word in vocabulary(project)} == {2}
 
 
+def test_min_word_len_lets_single_characters_be_boundaries(project: Any) -> None:
+    before = vocabulary(project)
+    (character,) = {row["segment"] for row in selections(project) if len(row["segment"]) == 1} & {"的"}
+    with (project.root / "vectors.txt").open("r+", encoding="utf-8") as vectors:
+        width = int(vectors.readline().split()[1])
+        vectors.seek(0, 2)
+        vectors.write(f"{character} {' '.join(['0.5', *['-1'] * (width - 1)])}\n")
+    project.build()
+    assert vocabulary(project) == before, "single characters are left out"
+    project.build("-S", "vocab.min_word_len=1")
+    words = vocabulary(project)
+    assert {word for word in words if len(word) == 1} == {"单", character} and set(words) > set(before)
+    alone = [row for row in selections(project) if row["segment"] == character]
+    assert [(row["best_id"], round(row["best_cosine"], 5)) for row in alone] == [(words[character], 1.0)]
+    assert words[character] in {number for row in rows(project, "pmi", schema.MATCHES) for number in row["match_ids"]}
+
+
 def test_dev_is_cut_from_train_where_there_is_none(project: Any) -> None:
     before = [row["characters"] for row in rows(project, "prepare", schema.SENTENCES, splits=("train",))]
     project.raw("dev").unlink()

@@ -82,15 +82,32 @@ def assert_well_formed(text: str, entities: list[ssmi.Entity]) -> None:
     assert all(left.end <= right.start for left, right in pairwise(entities))
 
 
-def test_entities_are_those_that_evaluation_scores(tagger: ssmi.Tagger, tagging_project: Any) -> None:
-    shards = open_shards(tagging_project.root / "artifacts" / "shards" / "tiny")
-    trained = checkpoints.load(run_of(tagging_project) / "checkpoint", shards=shards)
+OURS = ("fusion=layer", "boundary_roles=true", "cosine_gate=true", "gmi=infonce-batch")
+"""Switches of the network that are not in the paper, and off by default."""
+
+
+@pytest.mark.parametrize("switches", [(), OURS])
+def test_entities_are_those_that_evaluation_scores(
+    tagging_project: Any, copy_project: Any, tmp_path: Path, switches: tuple[str, ...]
+) -> None:
+    project = tagging_project
+    if switches:
+        project = copy_project(tagging_project, tmp_path)
+        schedule = checkpoints.read_params(run_of(project) / "checkpoint").train
+        kept = [f"train.{name}={getattr(schedule, name)}" for name in ("epochs", "lr_encoder", "lr_boundaries")]
+        kept += [f"train.{name}={getattr(schedule, name)}" for name in ("lr_crf", "lr_new")]
+        given = [*kept, *(f"model.{switch}" for switch in switches)]
+        outcome = project.ssmi("train", *(word for override in given for word in ("-S", override)))
+        assert outcome.code == 0, outcome.stderr
+    tagger = ssmi.open_run(run_of(project), device="cpu", threads=1)
+    shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
+    trained = checkpoints.load(run_of(project) / "checkpoint", shards=shards)
     split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
     predicted = predict(
         trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
     )
     expected = predicted.spans
-    texts = texts_of(tagging_project)
+    texts = texts_of(project)
     assert [len(text) for text in texts] == split.lengths.tolist()
     tagged = tagger(texts)
     assert [[(one.start, one.end, one.label) for one in entities] for entities in tagged] == [
