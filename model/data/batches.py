@@ -43,6 +43,20 @@ class Windows:
     sentences: Tensor
     cell_of_char: Tensor
 
+    def cells(self, values: Tensor) -> Tensor:
+        """What each cell's character has, zero (False) where a cell holds none.
+
+        Args:
+            values: Shape: (batch, length, ...)
+
+        Returns:
+            Shape: (n_windows, size, ...)
+
+        """
+        of_cells = values.flatten(0, 1)[self.char_of_cell.clamp(min=0)]
+        holds = self.char_of_cell >= 0
+        return of_cells * holds.view(*holds.shape, *[1] * (of_cells.ndim - 2))
+
     def to(self, device: torch.device) -> Windows:
         """The batch on a device."""
         return Windows(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -64,6 +78,9 @@ class Batch:
         negative_rows: Rows of the negatives. Shape: (batch, length, most negatives of the split)
         segment_positions: Where each character stands in its segment, 0 for padding. Shape: (batch, length)
         hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
+        word_rows: Rows of the words that match over each character, 0 where it has fewer than another. Shape: (batch,
+            length, most words of a character)
+        word_roles: What the character is in each of them, an index of ``ROLES``. Shape as ``word_rows``
 
     """
 
@@ -78,6 +95,8 @@ class Batch:
     negative_rows: Tensor | None = None
     segment_positions: Tensor | None = None
     hidden: Tensor | None = None
+    word_rows: Tensor | None = None
+    word_roles: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
@@ -154,6 +173,7 @@ def collate(split: Split, rows: Ids) -> Batch:
     def rows_of(values: Rows | None) -> Tensor | None:
         return None if values is None else padded(values)
 
+    words = None if split.matches is None else split.matches.words_of(rows, length=int(lengths.max()))
     return Batch(
         rows,
         padded(split.token_ids),
@@ -166,6 +186,7 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.negative_rows),
         rows_of(split.segment_positions),
         None if split.hidden is None else split.hidden.gather(rows, lengths=lengths),
+        *(map(torch.from_numpy, words) if words is not None else ()),
     )
 
 

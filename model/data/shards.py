@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from ssmi.model.data.boundaries import NO_BOUNDARY, BoundaryTable, Ids, RowLookup, Rows, read_table
 from ssmi.model.data.hidden_states import HiddenStates, read_hidden
+from ssmi.model.data.matches import Matches
 from ssmi.model.data.segment_positions import REBUILD, check_windows, segment_positions
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
@@ -32,7 +33,10 @@ from ssmi.pipeline.contract.schema import SHARDS
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.text.words import edges
 
-_IdColumn = Literal["token_ids", "best_ids", "local_ids", "segment_starts", "window_starts"]
+_IdColumn = Literal[
+    "token_ids", "best_ids", "local_ids", "segment_starts", "window_starts", "match_starts", "match_ends", "match_ids"
+]
+WITH_MATCHES = "build them with -S shards.matches=true"
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
 
 
@@ -47,6 +51,8 @@ class RequiredFeatures:
     segment_positions: bool = False
     """Where each character stands in its segment."""
     hidden: bool = False
+    matches: bool = False
+    """Every vocabulary word that matches inside the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,7 @@ class Split:
         window_starts: Each window's first character, counted within its sentence. Shape: (n_windows,)
         gold: The entities of each sentence.
         hidden: The frozen encoder's states.
+        matches: The vocabulary words that match inside the sentences.
 
     """
 
@@ -99,6 +106,7 @@ class Split:
     window_starts: npt.NDArray[np.int32]
     gold: Sequence[Sequence[Span]]
     hidden: HiddenStates | None
+    matches: Matches | None
 
     @property
     def lengths(self) -> Ids:
@@ -181,6 +189,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         read_hidden(paths, parts, width=shards.statistics.hidden_width, folder=shards.folder, split=split)
         if wanted.hidden
         else None,
+        whole.matches() if wanted.matches else None,
     )
 
 
@@ -198,6 +207,7 @@ def _columns(wanted: RequiredFeatures) -> list[str]:
         *(("local_ids",) if wanted.local else ()),
         *(("set_ids", "negative_ids") if wanted.sets else ()),
         *(("segment_starts",) if wanted.segment_positions else ()),
+        *(("match_starts", "match_ends", "match_ids") if wanted.matches else ()),
     ]
 
 
@@ -237,6 +247,19 @@ class _Whole:
         lists = self.of_characters(name)
         counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
         return _padded(counts, self.boundaries.rows_of(lists.flatten().to_numpy(), source=self.source))
+
+    def matches(self) -> Matches:
+        """The matches of every sentence, checked; StaleArtifactError where the shards hold none."""
+        if self.table["match_ids"].null_count:
+            raise StaleArtifactError(f"{self.source}: no matches in it", next_step=WITH_MATCHES)
+        offsets, starts = self.flat("match_starts")
+        (end_offsets, ends), (id_offsets, ids) = self.flat("match_ends"), self.flat("match_ids")
+        if not (np.array_equal(offsets, end_offsets) and np.array_equal(offsets, id_offsets)):
+            raise StaleArtifactError(f"{self.source}: columns of matches differ in length", next_step=REBUILD)
+        rows = self.boundaries.rows_of(ids.to_numpy(), source=self.source)
+        matches = Matches(offsets, starts.to_numpy(), ends.to_numpy(), rows)
+        matches.check(np.diff(self.offsets), source=self.source)
+        return matches
 
 
 def _padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
@@ -292,6 +315,7 @@ def split_of(
         columns.flat("window_starts").astype(np.int32),
         [[] for _ in rows],
         states,
+        columns.matches() if wanted.matches else None,
     )
 
 
@@ -304,11 +328,11 @@ class _RowColumns:
 
     def offsets(self, name: _IdColumn) -> Ids:
         """Where each sentence's values begin. Shape: (n_sentences + 1,)."""
-        return _offsets([len(row[name]) for row in self.feature_rows])
+        return _offsets([len(row[name] or ()) for row in self.feature_rows])
 
     def flat(self, name: _IdColumn) -> npt.NDArray[np.int64]:
         """The values of all sentences, end to end."""
-        return np.fromiter(chain.from_iterable(row[name] for row in self.feature_rows), dtype=np.int64)
+        return np.fromiter(chain.from_iterable(row[name] or () for row in self.feature_rows), dtype=np.int64)
 
     def rows(self, name: _IdColumn) -> Rows:
         """Embedding rows of a boundary a character. Shape: (n_characters,)."""
@@ -320,6 +344,11 @@ class _RowColumns:
         counts = np.array([len(members) for members in sets], dtype=np.int64)
         values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
         return _padded(counts, self.boundaries.rows_of(values, source="set_ids"))
+
+    def matches(self) -> Matches:
+        """The matches of every sentence."""
+        starts, ends = (self.flat(name).astype(np.int32) for name in ("match_starts", "match_ends"))
+        return Matches(self.offsets("match_starts"), starts, ends, self.rows("match_ids"))
 
 
 def _offsets(lengths: Sequence[int]) -> Ids:

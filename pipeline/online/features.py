@@ -23,7 +23,7 @@ from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
-from ssmi.pipeline.online.answers import SelectionAnswers
+from ssmi.pipeline.online.answers import Answer, SelectionAnswers
 from ssmi.pipeline.online.costs import CostCounter, Counts
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
@@ -67,6 +67,7 @@ class OnlineFeatures:
         segment = spec.params.segment
         self.max_window = spec.max_window
         self._store = store
+        self._keeps_matches = spec.matches
         self._in_context = spec.params.embed.context == "sentence"
         self._vocabulary = open_vocabulary(store.vocab, digest=spec.vocabulary_digest)
         self._weights = read_weights(store.pmi / PAIRS_FILE)
@@ -133,18 +134,21 @@ class OnlineFeatures:
         select = self._answers.select_in_context if self._in_context else self._answers.select
         with self._one_thread():
             return [
-                feature_row(
-                    characters=sentence.characters,
-                    selections=selections,
-                    local_ids=self._weights.local_boundaries(
-                        sentence.characters, self._vocabulary.trie.sentence_matches(sentence.characters)
-                    ),
-                    segment_starts=sentence.starts,
-                    tokens=self._tokens,
-                    max_window=self.max_window,
-                )
+                self._row(sentence, selections)
                 for sentence, selections in zip(sentences, select(sentences), strict=True)
             ]
+
+    def _row(self, sentence: Segmented, selections: Sequence[Answer]) -> FeatureRow:
+        matches = self._vocabulary.trie.sentence_matches(sentence.characters)
+        return feature_row(
+            characters=sentence.characters,
+            selections=selections,
+            local_ids=self._weights.local_boundaries(sentence.characters, matches),
+            segment_starts=sentence.starts,
+            tokens=self._tokens,
+            max_window=self.max_window,
+            matches=matches if self._keeps_matches else None,
+        )
 
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
         """The frozen encoder's states, as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""

@@ -2,7 +2,7 @@
 
 Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SETTINGS/SEED`` are run folders as ``ssmi-cli
 train`` leaves them (SETTINGS: see ``ssmi.ablation.settings``), ``features/CONFIGURATION/STAGE/DATASET`` the stages of a
-configuration that changes features.
+configuration that changes features, and of those after it that change the same.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from ssmi import training
 from ssmi.ablation import settings
 from ssmi.ablation.table import OtherSettings, Run
-from ssmi.configurations import CONFIGURATIONS, Configuration
+from ssmi.configurations import CONFIGURATIONS, Configuration, first_with_features_of
 from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, open_shards
 from ssmi.model.runs import checkpoint as checkpoints
@@ -124,9 +124,9 @@ class Ablation:
 
     def _context(self, configuration: Configuration, executor: Executor) -> StageContext:
         """Where the configuration's features are built: apart are the stages that its changes reach, and only those."""
-        sections = {path.partition(".")[0] for path in configuration.changes}
-        stages = registry.affected(sections) if configuration.changes_features else frozenset[str]()
-        features = self.workspace.paths.ablation_features(self.dataset, configuration.name)
+        sections = configuration.changed_sections(self.params)
+        stages = registry.affected(sections) if sections else frozenset[str]()
+        features = self.workspace.paths.ablation_features(self.dataset, first_with_features_of(configuration).name)
         variant = Variant(configuration.name, features, stages)
         return StageContext(
             self.workspace.root,

@@ -35,13 +35,14 @@ class Sentence:
     local: Mapping[int, int] = field(default_factory=dict)
     sets: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     negatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    matches: tuple[tuple[int, int, int], ...] = ()
     windows: tuple[int, ...] = (0,)
 
     @property
     def named(self) -> set[int]:
         """Every boundary of it."""
         sets = {number for own in (*self.sets.values(), *self.negatives.values()) for number in own}
-        return {*self.best.values(), *self.local.values(), *sets}
+        return {*self.best.values(), *self.local.values(), *sets, *(number for _, _, number in self.matches)}
 
     @classmethod
     def marked(cls, marked: str, *, best: Mapping[int, int] | None = None, windows: tuple[int, ...] = (0,)) -> Sentence:
@@ -54,6 +55,8 @@ class Sentence:
                 piece = words
             text += piece
         own = best or {}
+        short = {(place, min(place + 2, len(text)), number) for place, number in own.items()}
+        long = {(max(place - 1, 0), min(place + 3, len(text)), 8) for place in own}
         return cls(
             text,
             tuple(spans),
@@ -61,6 +64,7 @@ class Sentence:
             local=dict.fromkeys(own, 8),
             sets={place: tuple({number: None, 90: None}) for place, number in own.items()},
             negatives=dict.fromkeys(own, (8, 11)),
+            matches=tuple(sorted(short | long)),
             windows=windows,
         )
 
@@ -133,6 +137,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         *,
         entity_types: Sequence[str] = ("LOC", "PER"),
         hidden: bool = False,
+        matches: bool = True,
         per_part: int = 3,
         statistics: Mapping[str, Any] | None = None,
         boundary_ids: Sequence[int] | None = None,
@@ -145,7 +150,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
                 rows, states = [], [np.zeros((0, WIDTH), np.float16)]
                 for number, sentence in enumerate(sentences[start : start + per_part], start=start):
                     hidden_start = sum(map(len, states)) if hidden else None
-                    rows.append(_row(number, sentence, labels, hidden_start))
+                    rows.append(_row(number, sentence, labels, hidden_start, matches=matches))
                     if hidden:
                         states.append(_states(tiny_bert, sentence))
                 tables.write_rows(path, schema.SHARDS, rows)
@@ -173,6 +178,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
             boundary_width=BOUNDARY_WIDTH,
             hidden_width=WIDTH if hidden else None,
             hidden_layers=2 if hidden else None,
+            matches=matches,
             label_groups={},
             feature_parameters=FeatureParameters(
                 **{name: getattr(defaults, name) for name in FeatureParameters.model_fields}
@@ -186,7 +192,9 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
     return write
 
 
-def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None) -> dict[str, Any]:
+def _row(
+    number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None, *, matches: bool
+) -> dict[str, Any]:
     n_characters = len(sentence.text)
     ids = labels.tag_ids()
     tags = spans_to_tags(sentence.spans, n_characters=n_characters, scheme="BMES")
@@ -204,6 +212,10 @@ def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | 
         "local_ids": [sentence.local.get(position, 0) for position in range(n_characters)],
         "segment_starts": [place for place in range(n_characters) if place % 6 in (0, 1, 3)],
         "window_starts": list(sentence.windows),
+        **{
+            name: [match[column] for match in sentence.matches] if matches else None
+            for column, name in enumerate(("match_starts", "match_ends", "match_ids"))
+        },
         "hidden_start": hidden_start,
     }
 
