@@ -1,4 +1,4 @@
-"""Networks by name: SSMI, the baseline, each ablation of the paper's Tables 2 and 3, and the peers that SSMI is measured
+"""Networks by name: SSMI, the baseline, each ablation of the paper's Tables 2 and 3, and the peers it is measured
 against. Each is params.yaml with a few values changed, so a row of a table differs from its neighbour by those values
 and nothing else: all read the same text, encoder, vectors and schedule.
 """

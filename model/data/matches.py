@@ -105,7 +105,8 @@ def ranges(starts: npt.NDArray[Any], sizes: npt.NDArray[Any]) -> Ids:
     """``start, start + 1, ...``, ``size`` numbers for each start, end to end. Shapes: (n,), (n,)."""
     ends = np.cumsum(sizes, dtype=np.int64)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
+    numbers: Ids = np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
+    return numbers
 
 
 def _roles(sizes: Ids) -> Ids:

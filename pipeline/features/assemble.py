@@ -27,7 +27,7 @@ def shard_row(
     hidden_start: int | None,
     matches: Sequence[Match] | None,
 ) -> ShardRow:
-    """A row of ``schema.SHARDS``; ``selections`` holds one selection row a character, ``matches`` is None to keep none."""
+    """A row of ``schema.SHARDS``; ``selections`` has one a character, ``matches`` is None to keep none."""
     tags = spans_to_tags(entities, n_characters=len(characters), scheme=labels.scheme)
     features = feature_row(
         characters=characters,

@@ -18,8 +18,9 @@ class LexiconAdapter(nn.Module):
         a_i  = softmax_j(h_i^T W_attn v_ij)
         h_i' = LN(dropout(h_i + Σ_j a_ij v_ij))
 
-    v_ij is dropped too, as in the authors' code, with one draw a word and batch. [CLS], [SEP] and a character without words have no sum to add, but are
-    normalised like the others. The authors keep the first five words of a character; here all are read.
+    v_ij is dropped too, as in the authors' code, with one draw a word and batch. [CLS], [SEP] and a character without
+    words have no sum to add, but are normalised like the others. The authors keep the first five words of a character;
+    here all are read.
     """
 
     def __init__(self, *, width: int, boundary_width: int, dropout: float) -> None:

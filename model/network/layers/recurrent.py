@@ -11,8 +11,8 @@ from ssmi.model.network.layers.threads import one_thread
 class BothDirections(nn.Module):
     """Two recurrent nets, one of them on sentences reversed in place, their states concatenated.
 
-    That takes about two thirds of the time of packed sequences on a CPU. One bidirectional net on padded sentences would
-    be wrong: from right to left it would read the padding first.
+    That takes about two thirds of the time of packed sequences on a CPU. One bidirectional net on padded sentences
+    would be wrong: from right to left it would read the padding first.
     """
 
     def __init__(self, left_to_right: nn.RNNBase, right_to_left: nn.RNNBase) -> None:

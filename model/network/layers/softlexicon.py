@@ -10,7 +10,7 @@ from ssmi.model.data.matches import ROLES
 
 
 class SoftLexicon(nn.Module):
-    """The words in which a character is the first, an inner one, the last or the only one, a vector for each of the four.
+    """The words in which a character is the first, an inner one, the last or the only one: a vector for each.
 
     Ma, Peng, Zhang, Wei and Huang 2020, "Simplify the Usage of Lexicon in Chinese NER" (ACL)::
 

@@ -249,9 +249,9 @@ class ModelParams(Section):
     )
     lexicon: Literal["none", "softlexicon", "lebert"] = Field(
         default="none",
-        description="A peer's way to use every word that matches in the sentence. softlexicon joins the words' weighted "
-        "means to the encoder's output, lebert adds them behind an encoder layer; both need shards.matches. Not in the "
-        "paper.",
+        description="A peer's way to use every word that matches in the sentence. softlexicon joins the words' "
+        "weighted means to the encoder's output, lebert adds them behind an encoder layer; both need shards.matches. "
+        "Not in the paper.",
     )
     lexicon_layer: Positive = Field(
         default=1, description="Encoder layer behind which the words join the state; only with lexicon lebert."
