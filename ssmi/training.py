@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HARMLESS = frozenset({"shards.matches"})
 """Features that shards may hold though the parameters ask for none: a network that does not read them is the same."""
 
-__all__ = ["Interrupted", "TrainResult", "check", "is_alone", "is_main_process", "train", "train_dataset"]
+__all__ = ["Interrupted", "TrainResult", "check_shards", "is_alone", "is_main_process", "train", "train_dataset"]
 
 
 def train_dataset(
@@ -43,7 +43,7 @@ def train_dataset(
     name = dataset or params.datasets[0]
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
-    encoder = check(workspace, params, shards=shards, dataset=name, configuration=named)
+    encoder = check_shards(workspace, params, shards=shards, dataset=name, configuration=named)
     # torch comes last: whatever is refused above is refused at once.
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
@@ -75,7 +75,7 @@ def is_alone() -> bool:
     return distributed.is_alone()
 
 
-def check(
+def check_shards(
     workspace: Workspace, params: Params, *, shards: Path, dataset: str, configuration: Configuration | None = None
 ) -> Path | None:
     """Return the folder of the encoder to train, None where none is; refuse shards that are not of these parameters.

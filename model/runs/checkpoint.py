@@ -24,9 +24,12 @@ from torch import Tensor
 from ssmi.model.data.boundaries import BoundaryTable
 from ssmi.model.data.shards import Shards
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import Network, build, check_buildable
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_buildable
 from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.files import CHECKPOINT_FORMAT, METADATA, SHARDS, require_checkpoint
+from ssmi.model.runs.fingerprint import FingerprintField
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
@@ -45,6 +48,7 @@ _SHORT = 12
 _FEATURES = ("segment", "embed", "selection", "pmi")
 """Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
+_WORD_COUNTS = "lexicon.counts"
 
 
 class CheckpointMetadata(JsonBody):
@@ -57,8 +61,7 @@ class CheckpointMetadata(JsonBody):
     n_parameters: int
     best_epoch: int
     """The epoch whose weights these are; 0 for those of a run stopped in its first."""
-    fingerprint: dict[str, Any]
-    """As ``fingerprint.fingerprint_of`` says."""
+    fingerprint: FingerprintField
     format: int = CHECKPOINT_FORMAT
 
 
@@ -75,7 +78,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LoadedRun:
     """A checkpoint without any shards: for text."""
 
     checkpoint: Checkpoint
@@ -155,7 +158,7 @@ def check_fit(folder: Path, shards: Shards) -> None:
     check_buildable(read_params(folder).model, shards)
 
 
-def load_alone(folder: Path) -> Run:
+def load_alone(folder: Path) -> LoadedRun:
     """Load for use on text, without any shards.
 
     Args:
@@ -189,7 +192,7 @@ def load_alone(folder: Path) -> Run:
         hidden_width=made_with.hidden_width,
         n_tokens=made_with.n_tokens,
     )
-    return Run(Checkpoint(network, params, labels, boundaries, metadata), shards)
+    return LoadedRun(Checkpoint(network, params, labels, boundaries, metadata), shards)
 
 
 def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
@@ -214,6 +217,7 @@ def _assemble(
         encoder=encoders.blank(folder / _ENCODER) if params.model.encoder == "finetune" else None,
         hidden_width=hidden_width,
         n_tokens=n_tokens,
+        word_counts=tensors.get(_WORD_COUNTS),
     )
     try:
         network.load_state_dict(tensors)
@@ -335,7 +339,7 @@ def digest(folder: Path) -> str:
 def read_params(folder: Path) -> Params:
     """The parameters of a checkpoint's run, with the errors of ``read_metadata``; ParameterError for unknown keys."""
     require_checkpoint(folder.parent)
-    return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
+    return parameters.check_params(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
 
 
 def _read_labels(path: Path) -> LabelSet:

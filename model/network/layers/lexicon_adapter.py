@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 _EPSILON = 1e-12
 """Of BERT's layer norms, which the authors take."""
@@ -54,7 +55,7 @@ class LexiconAdapter(nn.Module):
             h'. Shape: (batch, length, width)
 
         """
-        values = self.dropout(self.second(self.first(words).tanh()))[index]
+        values = functional.embedding(index, self.dropout(self.second(self.first(words).tanh())))
         scores = (values @ (states @ self.attention)[..., None]).squeeze(-1).float()
         # Finite in place of -inf, and masked again after the softmax: a state without words would get NaN otherwise.
         weights = scores.masked_fill(~mask, torch.finfo(torch.float32).min).softmax(-1) * mask

@@ -36,11 +36,6 @@ class SoftLexicon(nn.Module):
         super().__init__()
         self.register_buffer("counts", counts)
 
-    @staticmethod
-    def width(boundary_width: int) -> int:
-        """The width of e."""
-        return len(ROLES) * boundary_width
-
     def forward(self, words: Tensor, rows: Tensor, roles: Tensor) -> Tensor:
         """Average the words of each character.
 

@@ -14,7 +14,7 @@ import torch
 from ssmi.model.data.batches import Batch, collate
 from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import build
+from ssmi.model.network.build import build
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 CLS, SEP = 2, 3
@@ -109,3 +109,31 @@ def test_another_type_than_the_weights_are_of_is_refused(tmp_path: Path, write_e
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "roformer", "rotary_value": True}))
     with pytest.raises(StaleArtifactError, match="do not belong to a model of this type"):
         encoders.load(folder)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layer", [1, 2])
+def test_an_adapter_reads_the_states_behind_its_layer_and_the_next_reads_what_it_made(
+    shards: Path, typed: tuple[Path, Any], layer: int
+) -> None:
+    folder, own = typed
+    batch = _batch(shards, [4])
+    encoder = encoders.load(folder).eval()
+    plain = encoder(batch)
+    encoder.adapt_behind(layer)
+    assert torch.equal(encoder(batch).states, plain.states)
+    seen: list[torch.Tensor] = []
+
+    def look(states: torch.Tensor) -> torch.Tensor:
+        seen.append(states)
+        return states
+
+    assert torch.equal(encoder(batch, adapter=look).states, plain.states)
+    token_ids = torch.tensor([[CLS, *batch.token_ids[0].tolist(), SEP]])
+    layers = own.from_pretrained(folder).eval()(input_ids=token_ids, output_hidden_states=True).hidden_states
+    assert len(seen) == 1
+    if layer < len(layers) - 1:  # behind the last one some types normalise once more
+        torch.testing.assert_close(seen[0], layers[layer], atol=1e-5, rtol=1e-5)
+    moved = encoder(batch, adapter=lambda states: states.flip(1))
+    assert (moved.states - plain.states).abs().max() > 1e-3
+    assert torch.equal(encoder(batch).states, plain.states)
