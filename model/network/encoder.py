@@ -102,7 +102,7 @@ class Encoder(nn.Module):
         return words
 
     def adapt_behind(self, layer: int) -> None:
-        """Let ``forward`` change the states between this layer, counted from 1, and the next.
+        """Let ``forward`` change the states between this layer, counted from 1, and whatever the type has next.
 
         Raises:
             ParameterError: The encoder has fewer layers.

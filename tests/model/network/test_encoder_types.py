@@ -132,7 +132,8 @@ def test_an_adapter_reads_the_states_behind_its_layer_and_the_next_reads_what_it
     token_ids = torch.tensor([[CLS, *batch.token_ids[0].tolist(), SEP]])
     layers = own.from_pretrained(folder).eval()(input_ids=token_ids, output_hidden_states=True).hidden_states
     assert len(seen) == 1
-    if layer < len(layers) - 1:  # behind the last one some types normalise once more
+    # Behind the last layer some types normalise once more, and DeBERTa joins a convolution to its first.
+    if layer < len(layers) - 1 and folder.name != "deberta-v2":
         torch.testing.assert_close(seen[0], layers[layer], atol=1e-5, rtol=1e-5)
     moved = encoder(batch, adapter=lambda states: states.flip(1))
     assert (moved.states - plain.states).abs().max() > 1e-3
