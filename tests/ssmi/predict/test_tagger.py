@@ -310,4 +310,7 @@ def test_peers_tag_text_as_evaluation_does(project: Any, name: str) -> None:
         [(span.start, span.end, span.label) for span in own] for own in expected
     ]
     assert sum(map(len, found)) > 3
-    assert tagger([SENTENCE, "", *PIECES]) == [tagger(text) for text in (SENTENCE, "", *PIECES)]
+    for own, text in zip(tagger([SENTENCE, "", *PIECES]), (SENTENCE, "", *PIECES), strict=True):
+        alone = tagger(text)
+        assert [(one.start, one.end, one.label) for one in own] == [(one.start, one.end, one.label) for one in alone]
+        assert [one.score for one in own] == pytest.approx([one.score for one in alone], abs=1e-5)
