@@ -195,6 +195,8 @@ class SpanTagger:
         ids: set[int] = set()
         for row in rows:
             ids.update(row["best_ids"], row["local_ids"], chain.from_iterable(row["set_ids"]))
+            if self.wanted.matches:
+                ids.update(row["match_ids"] or ())
         ids.discard(0)
         new = self._boundaries.lacks(np.fromiter(ids, dtype=np.int64, count=len(ids)))
         if not new.size:

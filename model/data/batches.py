@@ -80,6 +80,9 @@ class Batch:
         boundary_roles: Where each character stands in its best boundary, 0 for padding. Shape: (batch, length)
         cosine_gates: How far each best boundary is trusted, float32, 0 for padding. Shape: (batch, length)
         hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
+        word_rows: Rows of the words that match over each character, 0 where it has fewer than another. Shape: (batch,
+            length, most words of a character)
+        word_roles: What the character is in each of them, an index of ``ROLES``. Shape as ``word_rows``
 
     """
 
@@ -96,6 +99,8 @@ class Batch:
     boundary_roles: Tensor | None = None
     cosine_gates: Tensor | None = None
     hidden: Tensor | None = None
+    word_rows: Tensor | None = None
+    word_roles: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
@@ -172,6 +177,7 @@ def collate(split: Split, rows: Ids) -> Batch:
     def rows_of(values: Rows | None) -> Tensor | None:
         return None if values is None else padded(values)
 
+    words = None if split.matches is None else split.matches.words_of(rows, length=int(lengths.max()))
     return Batch(
         rows,
         padded(split.token_ids),
@@ -186,6 +192,7 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.boundary_roles),
         None if split.cosine_gates is None else padded(split.cosine_gates, np.float32),
         None if split.hidden is None else split.hidden.gather(rows, lengths=lengths),
+        *(map(torch.from_numpy, words) if words is not None else ()),
     )
 
 

@@ -23,6 +23,7 @@ from ssmi.model.data.boundaries import NO_BOUNDARY, BoundaryTable, Ids, RowLooku
 from ssmi.model.data.boundary_roles import WordsOf, boundary_roles
 from ssmi.model.data.cosine_gates import Gates, cosine_gates
 from ssmi.model.data.hidden_states import HiddenStates, read_hidden
+from ssmi.model.data.matches import Matches
 from ssmi.model.data.segment_positions import REBUILD, check_windows, segment_positions
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
@@ -34,7 +35,10 @@ from ssmi.pipeline.contract.schema import SHARDS
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.text.words import edges
 
-_IdColumn = Literal["token_ids", "best_ids", "local_ids", "segment_starts", "window_starts"]
+_IdColumn = Literal[
+    "token_ids", "best_ids", "local_ids", "segment_starts", "window_starts", "match_starts", "match_ends", "match_ids"
+]
+WITH_MATCHES = "build them with -S shards.matches=true"
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
 
 
@@ -54,6 +58,8 @@ class RequiredFeatures:
     cosine_gates: bool = False
     """How far each best boundary is trusted."""
     hidden: bool = False
+    matches: bool = False
+    """Every vocabulary word that matches inside the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,7 @@ class Split:
         window_starts: Each window's first character, counted within its sentence. Shape: (n_windows,)
         gold: The entities of each sentence.
         hidden: The frozen encoder's states.
+        matches: The vocabulary words that match inside the sentences.
 
     """
 
@@ -111,6 +118,7 @@ class Split:
     window_starts: npt.NDArray[np.int32]
     gold: Sequence[Sequence[Span]]
     hidden: HiddenStates | None
+    matches: Matches | None
 
     @property
     def lengths(self) -> Ids:
@@ -138,6 +146,7 @@ class Split:
             window_starts=np.concatenate([split.window_starts for split in splits]),
             gold=[spans for split in splits for spans in split.gold],
             hidden=HiddenStates.joined([split.hidden for split in splits if split.hidden is not None]),
+            matches=Matches.joined([split.matches for split in splits if split.matches is not None]),
             **values,
         )
 
@@ -155,11 +164,12 @@ class Split:
             window_starts=self.window_starts[windows],
             gold=[self.gold[row] for row in rows.tolist()],
             hidden=None if self.hidden is None else self.hidden.take(rows),
+            matches=None if self.matches is None else self.matches.take(rows),
             **values,
         )
 
 
-_NOT_OF_CHARACTERS = frozenset({"offsets", "window_offsets", "window_starts", "gold", "hidden"})
+_NOT_OF_CHARACTERS = frozenset({"offsets", "window_offsets", "window_starts", "gold", "hidden", "matches"})
 """The fields of ``Split`` that do not hold one value, or one row of a matrix, for each character."""
 
 
@@ -254,6 +264,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         read_hidden(paths, parts, width=shards.statistics.hidden_width, folder=shards.folder, split=split)
         if wanted.hidden
         else None,
+        whole.matches() if wanted.matches else None,
     )
 
 
@@ -273,6 +284,7 @@ def _columns(wanted: RequiredFeatures) -> list[str]:
         *(("set_ids",) if wanted.sets or wanted.cosine_gates else ()),
         *(("negative_ids",) if wanted.negatives else ()),
         *(("segment_starts",) if wanted.segment_positions else ()),
+        *(("match_starts", "match_ends", "match_ids") if wanted.matches else ()),
     ]
 
 
@@ -324,6 +336,19 @@ class _Whole:
         """As ``cosine_gates`` says. Shape: (n_characters,)."""
         cosines, sets = self.of_characters("best_cosines"), self.of_characters("set_ids")
         return cosine_gates(cosines.to_numpy(), _sizes(sets))
+
+    def matches(self) -> Matches:
+        """The matches of every sentence, checked; StaleArtifactError where the shards hold none."""
+        if self.table["match_ids"].null_count:
+            raise StaleArtifactError(f"{self.source}: no matches in it", next_step=WITH_MATCHES)
+        offsets, starts = self.flat("match_starts")
+        (end_offsets, ends), (id_offsets, ids) = self.flat("match_ends"), self.flat("match_ids")
+        if not (np.array_equal(offsets, end_offsets) and np.array_equal(offsets, id_offsets)):
+            raise StaleArtifactError(f"{self.source}: columns of matches differ in length", next_step=REBUILD)
+        rows = self.boundaries.rows_of(ids.to_numpy(), source=self.source)
+        matches = Matches(offsets, starts.to_numpy(), ends.to_numpy(), rows)
+        matches.check(np.diff(self.offsets), source=self.source)
+        return matches
 
 
 def _sizes(lists: Any) -> npt.NDArray[np.integer[Any]]:
@@ -394,6 +419,7 @@ def split_of(
         columns.flat("window_starts").astype(np.int32),
         [[] for _ in rows],
         states,
+        columns.matches() if wanted.matches else None,
     )
 
 
@@ -406,11 +432,11 @@ class _RowColumns:
 
     def offsets(self, name: _IdColumn) -> Ids:
         """Where each sentence's values begin. Shape: (n_sentences + 1,)."""
-        return _offsets([len(row[name]) for row in self.feature_rows])
+        return _offsets([len(row[name] or ()) for row in self.feature_rows])
 
     def flat(self, name: _IdColumn) -> npt.NDArray[np.int64]:
         """The values of all sentences, end to end."""
-        return np.fromiter(chain.from_iterable(row[name] for row in self.feature_rows), dtype=np.int64)
+        return np.fromiter(chain.from_iterable(row[name] or () for row in self.feature_rows), dtype=np.int64)
 
     def rows(self, name: _IdColumn) -> Rows:
         """Embedding rows of a boundary a character. Shape: (n_characters,)."""
@@ -428,6 +454,11 @@ class _RowColumns:
         cosines = np.fromiter(chain.from_iterable(row["best_cosines"] for row in self.feature_rows), dtype=np.float32)
         sets = chain.from_iterable(row["set_ids"] for row in self.feature_rows)
         return cosine_gates(cosines, np.fromiter(map(len, sets), dtype=np.int64, count=len(cosines)))
+
+    def matches(self) -> Matches:
+        """The matches of every sentence."""
+        starts, ends = (self.flat(name).astype(np.int32) for name in ("match_starts", "match_ends"))
+        return Matches(self.offsets("match_starts"), starts, ends, self.rows("match_ids"))
 
 
 def _offsets(lengths: Sequence[int] | Ids) -> Ids:

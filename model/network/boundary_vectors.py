@@ -23,6 +23,9 @@ class BoundaryVectors:
         set_rows: Which boundary each member is, 0 where there is none. Shape: (batch, length, size)
         negative_mask: bool, True where there is one. Shape: (batch, length, size)
         roles: Where each character stands in its best boundary. Shape: (batch, length)
+        words: Every word that matches somewhere in the batch, each once. Shape: (n, boundary_width)
+        word_index: The words over each character, as rows of ``words``. Shape: (batch, length, n_words)
+        word_rows: The same as rows of the embedding, 0 for none. Shape: (batch, length, n_words)
 
     """
 
@@ -33,6 +36,9 @@ class BoundaryVectors:
     negatives: Tensor | None = None
     negative_mask: Tensor | None = None
     roles: Tensor | None = None
+    words: Tensor | None = None
+    word_index: Tensor | None = None
+    word_rows: Tensor | None = None
 
 
 def look_up(
@@ -56,6 +62,10 @@ def look_up(
     read = _rows(batch, params=params, negatives=negatives)
     if training and params.boundary_dropout:
         read = _hide(read, mask=batch.mask, share=params.boundary_dropout)
+    words = {}
+    if "words" in read:
+        words["word_rows"] = read["words"]
+        read["words"], words["word_index"] = read["words"].unique(return_inverse=True)
     vectors = dict(zip(read, boundary(list(read.values())), strict=True))
     if wanted(params).cosine_gates:
         assert batch.cosine_gates is not None
@@ -65,6 +75,7 @@ def look_up(
         set_rows=read.get("sets"),
         negative_mask=read["negatives"] > 0 if "negatives" in read else None,
         roles=_roles(batch, read, params=params),
+        **words,
     )
 
 
@@ -77,6 +88,7 @@ def _rows(batch: Batch, *, params: ModelParams, negatives: bool) -> dict[str, Te
         "sets": batch.set_rows if reads.sets else None,
         # Only the loss reads them, and they are about half of all rows: without it they are not looked up.
         "negatives": batch.negative_rows if reads.negatives and negatives else None,
+        "words": batch.word_rows if reads.matches else None,
     }
     return {name: tensor for name, tensor in rows.items() if tensor is not None}
 

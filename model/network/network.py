@@ -12,27 +12,32 @@ A batch goes through (method: "Model Architecture" of the paper; every line but 
     tags = CRF(linear(H3))
 
 A part that is off is an identity; the biaffine, a second view beside the first, then adds nothing. With all of them off
-this is ``bert-crf``. Tensors: batch × length × width.
+this is ``bert-crf``. The peers have two parts more, between lines (``docs/method/peers.md``): ``lexicon: lebert`` adds
+words between layers of the encoder, ``softlexicon`` makes H1 ⊕ word sets of H1. Tensors: batch × length × width.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ssmi.model.data.batches import Batch
 from ssmi.model.network.boundary_vectors import BoundaryVectors, look_up
 from ssmi.model.network.encoder import Adapter, Encoded, Encoder
 from ssmi.model.network.layers.biaffine import Biaffine
 from ssmi.model.network.layers.bigru import BiGRU
+from ssmi.model.network.layers.bilstm import BiLSTM
 from ssmi.model.network.layers.boundary import BoundaryEmbedding
 from ssmi.model.network.layers.boundary_adapter import BoundaryAdapter
 from ssmi.model.network.layers.can import ConvolutionalAttention
 from ssmi.model.network.layers.crf import ConstrainedCrf
 from ssmi.model.network.layers.feed_forward import FeedForward
 from ssmi.model.network.layers.fusion import Fusion
+from ssmi.model.network.layers.lexicon_adapter import LexiconAdapter
 from ssmi.model.network.layers.mutual_information import (
     MutualInformationScorer,
     batch_contrastive_loss,
@@ -41,6 +46,7 @@ from ssmi.model.network.layers.mutual_information import (
 )
 from ssmi.model.network.layers.norm import AdaptiveNorm
 from ssmi.model.network.layers.pooling import masked_mean
+from ssmi.model.network.layers.softlexicon import SoftLexicon
 from ssmi.pipeline.contract.parameters.params import ModelParams
 
 
@@ -73,8 +79,9 @@ class Network(nn.Module):
         fusion: Fusion | None,
         boundary_adapter: BoundaryAdapter | None,
         can: ConvolutionalAttention | None,
+        lexicon: SoftLexicon | LexiconAdapter | None,
         mlp1: FeedForward | None,
-        gru: BiGRU | None,
+        gru: BiGRU | BiLSTM | None,
         norm: AdaptiveNorm | None,
         information: MutualInformationScorer | None,
         mlp2: FeedForward | None,
@@ -90,6 +97,7 @@ class Network(nn.Module):
         self.fusion = fusion
         self.boundary_adapter = boundary_adapter
         self.can = can
+        self.lexicon = lexicon
         self.mlp1 = mlp1
         self.gru = gru
         self.norm = norm
@@ -156,12 +164,18 @@ class Network(nn.Module):
         return Encoded(*self.encoder(batch, inputs=inputs, adapter=self._adapter(batch, boundaries)))
 
     def _adapter(self, batch: Batch, boundaries: BoundaryVectors) -> Adapter | None:
-        """What adds the boundaries to the states between two layers."""
-        if self.boundary_adapter is None:
+        """What adds the boundaries, or the words, to the states between two layers of the encoder."""
+        if self.boundary_adapter is not None:
+            assert boundaries.best is not None
+            places, roles = batch.segment_positions, boundaries.roles
+            added = batch.windows.cells(self.boundary_adapter(boundaries.best, places, roles))
+            return lambda states: states + added.to(states.dtype)
+        if not isinstance(self.lexicon, LexiconAdapter):
             return None
-        assert boundaries.best is not None
-        added = batch.windows.cells(self.boundary_adapter(boundaries.best, batch.segment_positions, boundaries.roles))
-        return lambda states: states + added.to(states.dtype)
+        assert boundaries.word_index is not None and boundaries.word_rows is not None
+        index = batch.windows.cells(boundaries.word_index)
+        mask = batch.windows.cells(boundaries.word_rows > 0)
+        return partial(self.lexicon, words=boundaries.words, index=index, mask=mask)
 
     def _encoded_already(self, batch: Batch, boundaries: BoundaryVectors) -> Encoded:
         """What stands for O_B without an encoder: stored states, or embeddings of characters."""
@@ -177,6 +191,10 @@ class Network(nn.Module):
             states = self._fuse(states, batch, boundaries)
         if self.can is not None:
             states = self.can(states, batch.mask)
+        if isinstance(self.lexicon, SoftLexicon):
+            assert boundaries.words is not None and boundaries.word_index is not None
+            words = functional.embedding(boundaries.word_index, boundaries.words)
+            states = torch.cat((states, self.lexicon(words, boundaries.word_rows, batch.word_roles)), dim=-1)
         if boundaries.local is not None:
             states = torch.cat((states, boundaries.local), dim=-1)
         if self.mlp1 is not None:

@@ -113,17 +113,16 @@ def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerG
     """Read the sentences and build the network; sets threads and random generator, which both depend on."""
     hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
     torch.manual_seed(params.train.seed)
-    splits = []
+    splits = {}
     with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
         for name in ("train", "dev"):
-            splits.append(_read(shards, name, params))
+            splits[name] = _read(shards, name, params)
             advance(1)
-        largest_token_id = max(int(split.token_ids.max()) for split in splits)
-        network = _assemble(shards, encoder, params, largest_token_id=largest_token_id)
+        network = _assemble(shards, encoder, params, splits)
     if not workers.is_main:
         # One network in all processes, built above from one seed, but different dropout in each.
         torch.manual_seed(params.train.seed + workers.rank)
-    return _Loaded(network.to(workers.device), *splits)
+    return _Loaded(network.to(workers.device), splits["train"], splits["dev"])
 
 
 def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
@@ -231,12 +230,15 @@ def _how_to_get_dev(params: Params) -> str:
     return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 
-def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_token_id: int) -> Network:
+def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapping[str, Split]) -> Network:
+    """The network for these splits, ``train`` and ``dev``; what it is told of the text it is told of train alone."""
+    matches = splits["train"].matches
+    counts = None if matches is None else matches.counts(n_rows=len(shards.boundaries.ids) + 1)
     bert = None
     if encoder is not None and params.model.encoder == "finetune":
         bert = load_encoder(encoder, layers=params.model.encoder_layers)
     if bert is not None:
-        check_encoder(bert, shards, largest_token_id=largest_token_id)
+        check_encoder(bert, shards, largest_token_id=max(int(split.token_ids.max()) for split in splits.values()))
     return build(
         params.model,
         labels=shards.labels,
@@ -244,4 +246,5 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_t
         encoder=bert,
         hidden_width=shards.statistics.hidden_width,
         n_tokens=shards.statistics.n_tokens,
+        word_counts=None if counts is None else torch.from_numpy(counts),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -193,12 +193,19 @@ class SelectionParams(Section):
     n_negatives: NonNegative = Field(
         default=8, description="Number of negatives of a character: its candidates of lowest cosine outside the set."
     )
-    choice: Literal["cosine", "random"] = Field(
+    choice: Literal["cosine", "random", "segment"] = Field(
         default="cosine",
         description="How the best boundary S_m and the set S_s are chosen. random draws them from the candidates: the "
-        "paper's ablation -Cosine.",
+        "paper's ablation -Cosine. segment takes the segment itself where it is a vocabulary word, else none, and no "
+        "set.",
     )
     seed: Seed = Field(default=13, description="Seed of choice random.")
+
+    @model_validator(mode="after")
+    def _segment_is_a_candidate(self) -> Self:
+        if self.choice == "segment" and self.exclude_segment:
+            raise ValueError("exclude_segment: true leaves out the one boundary that choice: segment takes")
+        return self
 
 
 class PmiParams(Section):
@@ -227,6 +234,11 @@ class ShardsParams(Section):
     )
     hidden_layers: Positive | None = Field(
         default=None, description="Number of the encoder's first layers that make those states; null takes all."
+    )
+    matches: bool = Field(
+        default=False,
+        description="Whether to store every vocabulary word that matches inside a sentence, which model.lexicon reads. "
+        "A network that does not read them is the same with and without.",
     )
     max_window: Positive | None = Field(
         default=None,
@@ -270,6 +282,15 @@ class ModelParams(Section):
         description="Whether E_Sm is scaled by its cosine with the segment, and zero where that is not over "
         "selection.threshold. Not in the paper.",
     )
+    lexicon: Literal["none", "softlexicon", "lebert"] = Field(
+        default="none",
+        description="A peer's way to use every word that matches in the sentence. softlexicon joins the words' "
+        "weighted means to the encoder's output, lebert adds them behind an encoder layer; both need shards.matches. "
+        "Not in the paper.",
+    )
+    lexicon_layer: Positive = Field(
+        default=1, description="Encoder layer behind which the words join the state; only with lexicon lebert."
+    )
     can: bool = Field(default=True, description="Whether convolutional attention (CAN) reads the encoder's output O_B.")
     lmi: bool = Field(
         default=True, description="Local enhancement: whether the local boundary's embedding E_l joins each state."
@@ -277,7 +298,14 @@ class ModelParams(Section):
     mlp1: bool = Field(
         default=True, description="Whether the feed-forward layer MLP1 maps H1 ⊕ E_l to hidden_width numbers."
     )
-    gru: bool = Field(default=True, description="Whether the bidirectional GRU follows MLP1.")
+    gru: bool = Field(
+        default=True, description="Whether a bidirectional recurrent layer, the paper's GRU, follows MLP1."
+    )
+    recurrent_cell: Literal["gru", "lstm"] = Field(
+        default="gru",
+        description="Cell of that layer. lstm makes it the BiLSTM of LSTM-CRF taggers, which drops its input too. Not "
+        "in the paper.",
+    )
     layer_norm: bool = Field(
         default=True, description="Whether the GRU's output H2 is normalised, with a scale and shift that depend on it."
     )
@@ -309,7 +337,8 @@ class ModelParams(Section):
     train_boundaries: bool = Field(default=True, description="Whether training moves the boundary vectors.")
     dropout: Fraction = Field(
         default=0.2,
-        description="Probability that a number of a state is dropped in training, after MLP1 and before the tags.",
+        description="Probability that a number of a state is dropped in training, after MLP1 and before the tags, and "
+        "in the layers of recurrent_cell lstm and lexicon lebert.",
     )
     boundary_dropout: Fraction = Field(
         default=0.0,

@@ -25,6 +25,7 @@ EVERYTHING = RequiredFeatures(
     boundary_roles=True,
     cosine_gates=True,
     hidden=True,
+    matches=True,
 )
 
 
@@ -42,10 +43,17 @@ def make_network(encoder_folder: Path) -> Callable[[Shards, Params], Network]:
             encoder=encoder,
             hidden_width=opened.statistics.hidden_width,
             n_tokens=opened.statistics.n_tokens,
+            word_counts=_word_counts(opened) if params.model.lexicon == "softlexicon" else None,
         )
         return network.eval()
 
     return make
+
+
+def _word_counts(opened: Shards) -> torch.Tensor:
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(matches=True))
+    assert split.matches is not None
+    return torch.from_numpy(split.matches.counts(n_rows=len(opened.boundaries.ids) + 1))
 
 
 @pytest.fixture

@@ -104,3 +104,15 @@ def test_boundaries_are_hidden_character_by_character(
     everywhere = torch.stack(had).all(0)
     shares = torch.stack(kept)[:, everywhere]
     assert (shares == shares[0]).all() and 0 < int(shares[0].sum()) < shares.shape[1]
+
+
+@torch.no_grad()
+def test_each_word_is_looked_up_once(shards: Path, make_network: Make, make_params: Make, make_batch: Make) -> None:
+    opened = open_shards(shards)
+    params = make_params(model__lexicon="softlexicon", model__fusion="none", model__lmi=False, model__gmi="none")
+    network, batch = make_network(opened, params), make_batch(opened)
+    found = look_up(network.boundary, batch, params=network.params, negatives=True, training=False)
+    assert found.words is not None and found.word_index is not None and found.best is found.local is found.sets is None
+    assert torch.equal(found.word_rows, batch.word_rows)
+    assert torch.equal(found.words[found.word_index], network.boundary.table.weight[batch.word_rows])
+    assert len(found.words) == len(batch.word_rows.unique()) < batch.word_rows.numel()

@@ -12,8 +12,9 @@ import torch
 from ssmi.configurations import CONFIGURATIONS, find
 from ssmi.model.data.shards import open_shards
 from ssmi.model.network.build import build
+from ssmi.model.network.layers.bilstm import BiLSTM
 from ssmi.model.network.requirements import wanted
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 Make = Callable[..., Any]
 
@@ -87,3 +88,31 @@ def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
             hidden_width=opened.statistics.hidden_width,
             n_tokens=opened.statistics.n_tokens,
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("softlexicon", {"encoder", "boundary", "lexicon", "gru"}),
+        ("softlexicon-no-encoder", {"characters", "boundary", "lexicon", "gru"}),
+        ("lebert", {"encoder", "boundary", "lexicon"}),
+        ("segment-only", {"encoder", "boundary", "fusion"}),
+        ("bilstm-crf", {"characters", "gru"}),
+        ("char-crf", {"characters"}),
+    ],
+)
+def test_a_peer_has_its_parts_and_no_others(
+    shards: Path, make_network: Make, make_params: Make, name: str, parts: set[str]
+) -> None:
+    network = make_network(open_shards(shards), find(name).apply(make_params()))
+    assert {own for own, _ in network.named_children()} == {*parts, "dropout", "tags", "crf"}
+    if "gru" in parts:
+        assert isinstance(network.gru, BiLSTM) and network.gru.dropout.p == network.params.dropout
+
+
+def test_an_adapter_behind_a_layer_that_there_is_not(shards: Path, make_network: Make, make_params: Make) -> None:
+    params = make_params(model__lexicon="lebert", model__lexicon_layer=3)
+    with pytest.raises(
+        ParameterError, match=r"lexicon_layer: 3, but the encoder has 2 .*at most -S model\.lexicon_layer=2"
+    ):
+        make_network(open_shards(shards), params)

@@ -226,3 +226,54 @@ def test_emissions_are_float32_under_autocast(
     network = make_network(opened, make_params())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert network.emissions(make_batch(opened)).dtype == torch.float32
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["softlexicon", "softlexicon-no-encoder", "lebert"])
+def test_words_reach_the_emissions(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, name: str
+) -> None:
+    opened = open_shards(shards)
+    network, batch = make_network(opened, find(name).apply(make_params())), make_batch(opened)
+    before = network.emissions(batch)
+    assert batch.word_rows is not None and batch.word_roles is not None
+    without = network.emissions(replace(batch, word_rows=torch.zeros_like(batch.word_rows)))
+    # Both a BiLSTM and an encoder layer carry words all over their sentence, and to no other.
+    changed = (without - before).abs().amax(-1) > 1e-5
+    assert torch.equal(changed.any(1), (batch.word_rows > 0).flatten(1).any(1))
+    other = network.emissions(replace(batch, word_roles=(batch.word_roles + 1) % 4))
+    assert torch.equal(other, before) is (name == "lebert")
+    rows = ("best_rows", "local_rows", "set_rows", "segment_positions")
+    assert torch.equal(network.emissions(replace(batch, **dict.fromkeys(rows))), before)
+
+
+@torch.no_grad()
+def test_words_are_added_in_the_window_of_their_character(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    """The sentence of three windows: its first word changes the first window alone."""
+    opened = open_shards(shards)
+    network, batch = make_network(opened, find("lebert").apply(make_params())), make_batch(opened)
+    before = network.encode(batch).states[9]
+    assert batch.word_rows is not None
+    first = torch.zeros_like(batch.word_rows)
+    first[9, :14] = batch.word_rows[9, :14]
+    moved = (network.encode(replace(batch, word_rows=first)).states[9] - before).abs().amax(-1) > 1e-5
+    assert batch.word_rows[9, 14:].any()
+    windows = [moved[start:end].any().item() for start, end in ((0, 14), (14, 35), (35, 42))]
+    words = [batch.word_rows[9, start:end].any().item() for start, end in ((0, 14), (14, 35), (35, 42))]
+    assert windows == [False, *words[1:]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["softlexicon", "lebert"])
+def test_words_are_hidden_with_the_other_boundaries(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, name: str
+) -> None:
+    opened = open_shards(shards)
+    params = find(name).apply(make_params(model__boundary_dropout=0.999999))
+    network, batch = make_network(opened, params), make_batch(opened)
+    assert batch.word_rows is not None
+    expected = network(replace(batch, word_rows=torch.zeros_like(batch.word_rows)))
+    assert not torch.allclose(network(batch), expected)
+    torch.testing.assert_close(network.train()(batch), expected)

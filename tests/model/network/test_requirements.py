@@ -10,7 +10,7 @@ import pytest
 
 from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.requirements import check_buildable, check_encoder, wanted
+from ssmi.model.network.requirements import check_buildable, check_encoder, check_parameters, wanted
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 
 Make = Callable[..., Any]
@@ -38,6 +38,11 @@ Make = Callable[..., Any]
             RequiredFeatures(),
         ),
         ({"fusion": "none", "lmi": False, "gmi": "none", "encoder": "frozen"}, RequiredFeatures(hidden=True)),
+        (
+            {"fusion": "none", "lmi": False, "gmi": "none", "lexicon": "softlexicon"},
+            RequiredFeatures(matches=True),
+        ),
+        ({"fusion": "none", "lmi": False, "gmi": "none", "lexicon": "lebert"}, RequiredFeatures(matches=True)),
     ],
 )
 def test_each_switch_reads_its_features_and_no_others(
@@ -97,3 +102,24 @@ def test_shards_of_a_larger_encoder_are_refused(
         check_encoder(encoder, opened, largest_token_id=3)
     with pytest.raises(StaleArtifactError, match="token id 999"):
         check_encoder(encoder, opened, largest_token_id=999)
+
+
+def test_an_adapter_needs_the_layers_that_it_lies_between(make_params: Make) -> None:
+    frozen = make_params(model__lexicon="lebert", model__encoder="none", model__fusion="output")
+    with pytest.raises(ParameterError, match=r"between encoder layers, but model\.encoder: none runs none"):
+        check_parameters(frozen.model)
+    low = make_params(model__lexicon="lebert", model__encoder_layers=2, model__lexicon_layer=3)
+    with pytest.raises(ParameterError, match=r"lexicon_layer: 3, but model\.encoder_layers: 2 "):
+        check_parameters(low.model)
+    check_parameters(make_params(model__lexicon="lebert", model__encoder_layers=2, model__lexicon_layer=2).model)
+    check_parameters(make_params(model__lexicon="softlexicon", model__encoder="none", model__lexicon_layer=3).model)
+
+
+@pytest.mark.parametrize("lexicon", ["softlexicon", "lebert"])
+def test_a_lexicon_needs_matches(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], make_params: Make, lexicon: str
+) -> None:
+    plain = open_shards(write_shards(tmp_path / "s", {"train": sentences}, matches=False))
+    with pytest.raises(StaleArtifactError, match=rf"no matches, which model\.lexicon: {lexicon} reads.*matches=true"):
+        check_buildable(make_params(model__lexicon=lexicon).model, plain)
+    check_buildable(make_params().model, plain)

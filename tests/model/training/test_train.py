@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ssmi.configurations import find
 from ssmi.model.evaluation.scoring import add
 from ssmi.model.evaluation.sentence_counts import name_of
 from ssmi.model.learning_rates import size_of
@@ -474,3 +475,48 @@ def test_an_encoder_that_the_shards_were_not_built_with(
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences}, statistics={"max_window": 510})
     with pytest.raises(StaleArtifactError, match="the encoder takes 30"):
         _train(folder, encoder_folder, tmp_path / "run", make_params())
+
+
+@pytest.mark.parametrize("name", ["softlexicon", "softlexicon-no-encoder", "lebert", "bilstm-crf", "char-crf"])
+def test_peers_learn_a_handful_of_sentences_by_heart(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, name: str
+) -> None:
+    # Without context a character has one tag: these sentences hold none that would need two.
+    own = sentences[:2] if name == "char-crf" else sentences
+    folder = write_shards(tmp_path / "s", {"train": own, "dev": own, "test": own})
+    params = find(name).apply(make_params(train__epochs=40, train__lr_new=1e-2))
+    result = _train(folder, encoder_folder, tmp_path / "run", params)
+    assert result.dev.overall.f1 == 1.0 and result.test is not None and result.test.overall == result.dev.overall
+
+
+def test_words_are_counted_in_train_alone_and_kept(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences[:3], "dev": sentences, "test": sentences})
+    params = find("softlexicon-no-encoder").apply(make_params(train__epochs=1))
+    _train(folder, None, tmp_path / "run", params)
+    kept = load_file(tmp_path / "run" / "checkpoint" / "model.safetensors")
+    counts = dict(zip(kept["boundary_ids"].tolist(), kept["lexicon.counts"].tolist()[1:], strict=True))
+    expected = dict.fromkeys(counts, 0)
+    for sentence in sentences[:3]:
+        for start, end, number in sentence.matches:
+            covered = [one for one in sentence.matches if one[0] <= start and end <= one[1] and one[:2] != (start, end)]
+            expected[number] += not covered
+    assert counts == expected and sum(counts.values()) > 3
+
+
+def test_shards_with_matches_train_what_reads_none_to_the_same_bytes(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    """Words that nothing else names have boundaries too: they get no gradient, and stay as they are."""
+    more = [replace(one, matches=((0, 1, 33), *one.matches)) for one in sentences]
+    runs = []
+    for kept, own in ((False, sentences), (True, more)):
+        folder = write_shards(tmp_path / f"s{kept}", {"train": own, "dev": own[:4]}, matches=kept)
+        result = _train(folder, encoder_folder, tmp_path / f"run{kept}", make_params(train__epochs=3))
+        runs.append((result, load_file(tmp_path / f"run{kept}" / "checkpoint" / "model.safetensors")))
+    (plain, few), (matched, many) = runs
+    assert list(plain.step_losses) == list(matched.step_losses) and plain.dev == matched.dev
+    assert set(many["boundary_ids"].tolist()) - set(few["boundary_ids"].tolist()) == {33}
+    differing = {name for name in few if few[name].shape != many[name].shape or not torch.equal(few[name], many[name])}
+    assert differing == {"boundary_ids", "boundary.table.weight"}

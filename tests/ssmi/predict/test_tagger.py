@@ -305,3 +305,29 @@ def test_features_of_another_build_are_refused(tagging_project: Any, project: An
         StaleArtifactError, match=r"vocabulary .* is [0-9a-f]{12}, the shards were built with [0-9a-f]{12}"
     ):
         ssmi.open_run(run, project=project.root)
+
+
+@pytest.mark.parametrize("name", ["softlexicon", "lebert"])
+def test_peers_tag_text_as_evaluation_does(project: Any, name: str) -> None:
+    """Words that match in text alone, and that training never saw, too."""
+    project.build("-S", "shards.matches=true")
+    folder = project.root / "artifacts" / "train" / name
+    arguments = ("--config", name, "--run", str(folder), "-S", "train.epochs=8", "-S", "train.lr_new=0.01")
+    outcome = project.ssmi("train", *arguments)
+    assert outcome.code == 0, outcome.stderr
+    shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
+    trained = checkpoints.load(folder / "checkpoint", shards=shards)
+    split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
+    expected = predict(
+        trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
+    ).spans
+    tagger = ssmi.open_run(folder, device="cpu", threads=1)
+    found = tagger(texts_of(project))
+    assert [[(one.start, one.end, one.label) for one in own] for own in found] == [
+        [(span.start, span.end, span.label) for span in own] for own in expected
+    ]
+    assert sum(map(len, found)) > 3
+    for own, text in zip(tagger([SENTENCE, "", *PIECES]), (SENTENCE, "", *PIECES), strict=True):
+        alone = tagger(text)
+        assert [(one.start, one.end, one.label) for one in own] == [(one.start, one.end, one.label) for one in alone]
+        assert [one.score for one in own] == pytest.approx([one.score for one in alone], abs=1e-5)

@@ -127,6 +127,10 @@ def test_a_rate_is_a_number_or_auto(path: Path) -> None:
     [
         ("model.can_window=4", "model.can_window: a window around a character is odd"),
         ("vocab.encoding=klingon", "vocab.encoding: 'klingon' is not an encoding that Python knows"),
+        (
+            "selection={choice: segment, exclude_segment: true}",
+            "selection: exclude_segment: true leaves out the one boundary that choice: segment takes",
+        ),
         ("datasets=[a/b]", "datasets: data set 'a/b': not a plain name"),
     ],
 )
