@@ -33,6 +33,7 @@ from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
 from ssmi.model.split_tagging import predict
+from ssmi.model.training.averaging import WeightAverage
 from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupted, Interrupts, Stopped
 from ssmi.model.training.optimizer import build_optimizer, build_schedule
@@ -101,12 +102,18 @@ class Trainer:
         self._optimizer = build_optimizer(network, settings)
         self._schedule = build_schedule(self._optimizer, total=sum(self._steps_of_epochs), warmup=settings.warmup)
         self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._average = None if settings.ema is None else WeightAverage(network, decay=settings.ema)
         self._state = TrainState()
         self.step_losses: list[float] = []
         self.timing = Timing()
         self.spans: Sequence[Sequence[Span]] = ()
         self.best_epoch = 0
         self.best_spans: Sequence[Sequence[Span]] = ()
+
+    @property
+    def scored(self) -> Network:
+        """The network that is scored and kept: the one that is trained, or with ``train.ema`` its average."""
+        return self._network if self._average is None else self._average.network
 
     def resume(self, saved: SavedState) -> None:
         """Go on from a state that was checked already.
@@ -117,7 +124,7 @@ class Trainer:
 
         """
         workers = self._context.workers
-        saved.restore(self._network, self._optimizer, self._schedule, rank=workers.rank)
+        saved.restore(self._network, self._optimizer, self._schedule, rank=workers.rank, average=self._average)
         self._state = state = saved.state
         self._context.reporter.note(f"going on {self._where()}")
         if not state.history or not workers.is_main:
@@ -180,7 +187,7 @@ class Trainer:
         return True
 
     def score(self, split: Split, title: str) -> Scores:
-        """Score the network as it is.
+        """Score ``scored`` as it is.
 
         The first process scores and tells the others, so that all decide alike which epoch is the best.
 
@@ -193,7 +200,7 @@ class Trainer:
         if context.workers.is_main:
             try:
                 predicted = predict(
-                    self._network,
+                    self.scored,
                     split,
                     labels=context.shards.labels,
                     precision=context.params.train.precision,
@@ -265,6 +272,8 @@ class Trainer:
             )
         self._optimizer.step()
         self._schedule.step()
+        if self._average is not None:
+            self._average.update_parameters(self._network)
         return loss, bool(stop)
 
     def _interrupted(self) -> Interrupted:
@@ -296,6 +305,7 @@ class Trainer:
                 context.run,
                 state=self._state,
                 network=self._network,
+                average=self._average,
                 optimizer=self._optimizer,
                 schedule=self._schedule,
                 generators=generators,
@@ -319,13 +329,13 @@ class Trainer:
             shards=shards.digest,
             vocabulary_digest=shards.statistics.vocabulary_digest,
             encoder_digest=shards.statistics.encoder_digest,
-            n_parameters=self._network.n_parameters,
+            n_parameters=self.scored.n_parameters,
             best_epoch=epoch,
             fingerprint=fingerprint_of(params, shards=shards),
         )
         checkpoints.save(
             self._context.run / CHECKPOINT,
-            network=self._network,
+            network=self.scored,
             params=params,
             shards=shards,
             metadata=metadata,

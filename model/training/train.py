@@ -116,11 +116,11 @@ def train(
             best = histories.best(history)
             tagged = {"dev": (data["dev"], trainer.best_spans)}
             if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
-                _score_best(trainer, network, data["dev"], "dev", run)
+                _score_best(trainer, data["dev"], "dev", run)
                 tagged["dev"] = (data["dev"], trainer.spans)
             test = None
             if params.train.test and len(split := _read(opened, "test", params)):
-                test = _score_best(trainer, network, split, "test", run)
+                test = _score_best(trainer, split, "test", run)
                 tagged["test"] = (split, trainer.spans)
             if workers.is_main:
                 _write_counts(run, shards, tagged)
@@ -128,10 +128,10 @@ def train(
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
 
-def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run: Path) -> Scores:
+def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Scores:
     """Scores of the best epoch's weights on a split."""
     if distributed.is_main_process():
-        checkpoints.restore(run / CHECKPOINT, network)
+        checkpoints.restore(run / CHECKPOINT, trainer.scored)
     return trainer.score(split, name)
 
 

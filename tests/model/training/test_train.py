@@ -291,8 +291,8 @@ ANOTHER: dict[str, Any] = {
     "train.warmup": 0.5,
     "train.clip": 0.1,
 }
-IDLE = {"epochs", "max_steps", "patience", "test", "precision", "device", "threads"}
-"""Parameters of training that decide how long, where and how exactly, and have tests of their own."""
+IDLE = {"epochs", "max_steps", "patience", "test", "ema", "precision", "device", "threads"}
+"""Parameters of training that decide how long, where and how exactly, and what is kept; each has tests of its own."""
 
 
 @pytest.fixture(scope="module")
