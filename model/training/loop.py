@@ -33,6 +33,7 @@ from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
 from ssmi.model.split_tagging import predict
+from ssmi.model.training.adversarial import embeddings_of, perturbed
 from ssmi.model.training.averaging import WeightAverage
 from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupted, Interrupts, Stopped
@@ -256,15 +257,17 @@ class Trainer:
         Returns the sum of the whole batch's losses, and whether any process got a signal to stop.
         """
         settings, workers = self._context.params.train, self._context.workers
-        with hardware.autocast(workers.device, settings.precision):
-            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
         self._optimizer.zero_grad()
         # DistributedDataParallel averages the processes' gradients: times their number, that is the gradient of the
         # whole batch's mean loss, however unevenly its sentences are shared out.
-        (losses.sum() * (weight * workers.world_size / n_rows)).backward()
+        scale = weight * workers.world_size / n_rows
+        losses = self._backward(batch, scale=scale)
+        if settings.fgm is not None:
+            with perturbed(embeddings_of(self._network), epsilon=settings.fgm):
+                self._backward(batch, scale=scale)  # with dropout drawn anew; what is told is the loss without r
         norm = float(clip_grad_norm_(self._trained, settings.clip))
         # One exchange for both: all processes stop after the same step, whichever of them got the signal.
-        loss, stop = workers.all_reduce(weight * float(losses.detach().sum()), self._context.interrupts.seen)
+        loss, stop = workers.all_reduce(weight * float(losses.sum()), self._context.interrupts.seen)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"epoch {epoch}, step {step}: loss {loss / n_rows}, gradient norm {norm}",
@@ -275,6 +278,13 @@ class Trainer:
         if self._average is not None:
             self._average.update_parameters(self._network)
         return loss, bool(stop)
+
+    def _backward(self, batch: Batch, *, scale: float) -> Tensor:
+        """Add the gradient of the sum of a batch's losses times ``scale``; returns the losses. Shape: (batch,)."""
+        with hardware.autocast(self._context.workers.device, self._context.params.train.precision):
+            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
+        (losses.sum() * scale).backward()
+        return losses.detach()
 
     def _interrupted(self) -> Interrupted:
         """Save what is needed to resume the run, and to use it as it is; returns what to raise."""

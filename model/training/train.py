@@ -27,7 +27,7 @@ from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, METRICS
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState
-from ssmi.model.training import distributed
+from ssmi.model.training import adversarial, distributed
 from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.loop import Timing, TrainContext, Trainer
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
@@ -87,6 +87,7 @@ def train(
     """
     opened = open_shards(shards)
     check_buildable(params.model, opened)
+    adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
         saved = _find_saved(run, opened, params) if resume else None

@@ -145,7 +145,7 @@ def test_the_whole_network_stopped_again_and_again(run: Run, tmp_path: Path) -> 
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("changes", [{"train__ema": 0.9}])
+@pytest.mark.parametrize("changes", [{"train__ema": 0.9}, {"train__fgm": 0.5}, {"train__ema": 0.5, "train__fgm": 1.0}])
 def test_what_goes_with_a_step_is_resumed_with_it(run: Run, tmp_path: Path, changes: dict[str, Any]) -> None:
     run("whole", **changes)
     for resume, (label, nth) in enumerate(

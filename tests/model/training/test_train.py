@@ -290,6 +290,7 @@ ANOTHER: dict[str, Any] = {
     "train.weight_decay": 0.9,
     "train.warmup": 0.5,
     "train.clip": 0.1,
+    "train.fgm": 1.0,
 }
 IDLE = {"epochs", "max_steps", "patience", "test", "ema", "precision", "device", "threads"}
 """Parameters of training that decide how long, where and how exactly, and what is kept; each has tests of its own."""
