@@ -87,15 +87,15 @@ class Encoder(nn.Module):
         for name, parameter in bert.named_parameters():
             if name == COMPUTED:  # a table that the type computes; loading makes it look trainable
                 parameter.requires_grad_(False)
-        self.input_width = self._words.embedding_dim
+        self.input_width = self.words.embedding_dim
 
     def embed(self, token_ids: Tensor) -> Tensor:
         """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
-        embeddings: Tensor = self._words(token_ids)
+        embeddings: Tensor = self.words(token_ids)
         return embeddings
 
     @property
-    def _words(self) -> nn.Embedding:
+    def words(self) -> nn.Embedding:
         """The word embeddings, wherever this type keeps them."""
         words = self.bert.get_input_embeddings()
         assert isinstance(words, nn.Embedding)

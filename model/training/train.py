@@ -30,7 +30,7 @@ from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.model.runs.state import SavedState
-from ssmi.model.training import distributed
+from ssmi.model.training import adversarial, distributed
 from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.loop import Timing, TrainContext, Trainer
@@ -89,6 +89,7 @@ def train(
     """
     opened = open_shards(shards)
     check_buildable(params.model, opened)
+    adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
         saved = _begin(run, opened, params, reporter, resume=resume)
@@ -134,11 +135,11 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     best = histories.chosen(history, select=context.params.train.select)
     tagged = {"dev": (loaded.dev, trainer.best_spans)}
     if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
-        _score_best(trainer, loaded.network, loaded.dev, "dev", run)
+        _score_best(trainer, loaded.dev, "dev", run)
         tagged["dev"] = (loaded.dev, trainer.spans)
     test = None
     if context.params.train.test and len(split := _read(context.shards, "test", context.params)):
-        test = _score_best(trainer, loaded.network, split, "test", run)
+        test = _score_best(trainer, split, "test", run)
         tagged["test"] = (split, trainer.spans)
     if context.workers.is_main:
         _write_counts(run, context.shards, tagged, fold=Fold.of(context.params.train))
@@ -146,10 +147,10 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
 
-def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run: Path) -> Scores:
+def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Scores:
     """Scores of the best epoch's weights on a split."""
     if distributed.is_main_process():
-        checkpoints.restore(run / CHECKPOINT, network)
+        checkpoints.restore(run / CHECKPOINT, trainer.scored)
     return trainer.score(split, name)
 
 

@@ -406,6 +406,17 @@ class TrainParams(Section):
         description="Share of all steps in which the learning rate rises linearly. It then falls linearly to zero.",
     )
     clip: Rate = Field(default=1.0, description="Largest norm of the gradient; a longer one is scaled down to it.")
+    ema: Fraction | None = Field(
+        default=None,
+        description="Decay of the moving average of the weights (EMA) that is scored and kept in place of the last "
+        "step's weights, for example 0.99: about the last 100 steps. It rises to its value over the first steps. null "
+        "keeps no average.",
+    )
+    fgm: Rate | None = Field(
+        default=None,
+        description="Length ε by which the word embeddings are moved against the network in a second pass of every "
+        "step (FGM, adversarial training), for example 1.0. A step takes twice the time. null makes no second pass.",
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         default="auto",
         description="Number format of the forward pass. auto takes bf16 on a GPU and on CPUs with matrix units for it "

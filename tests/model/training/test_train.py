@@ -312,8 +312,9 @@ ANOTHER: dict[str, Any] = {
     "train.weight_decay": 0.9,
     "train.warmup": 0.5,
     "train.clip": 0.1,
+    "train.fgm": 1.0,
 }
-IDLE = {"epochs", "max_steps", "patience", "test", "precision", "device", "threads"}
+IDLE = {"epochs", "max_steps", "patience", "test", "ema", "precision", "device", "threads"}
 """Parameters of training that decide how long, where and how exactly, and have tests of their own."""
 READ_WITH: dict[str, dict[str, Any]] = {
     "model.character_width": {"model__encoder": "none"},
