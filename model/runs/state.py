@@ -189,7 +189,7 @@ def save(
     """
     folder = run / STATE
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = _tensors(network, optimizer, generators)
+    tensors = _tensors(network, average, optimizer, generators)
     file = next(name for name in _FILES if name != _file_in_use(folder))
     with writing(folder / file) as temporary:
         weights.write(tensors, temporary)
@@ -200,8 +200,10 @@ def save(
     _remove_others(folder, keep={file, _JSON})
 
 
-def _tensors(network: nn.Module, optimizer: AdamW, generators: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
-    """Weights, moments and generators under the names of the file."""
+def _tensors(
+    network: nn.Module, average: nn.Module | None, optimizer: AdamW, generators: Mapping[str, Sequence[Tensor]]
+) -> dict[str, Tensor]:
+    """Weights, their average, moments and generators under the names of the file."""
     tensors = {f"{_WEIGHT}{name}": tensor for name, tensor in network.state_dict().items()}
     if average is not None:
         tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in average.state_dict().items()}

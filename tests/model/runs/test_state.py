@@ -159,7 +159,7 @@ def test_what_goes_with_a_step_is_resumed_with_it(run: RunTraining, tmp_path: Pa
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-def test_an_average_cannot_be_added_on_the_way(run: Run) -> None:
+def test_an_average_cannot_be_added_on_the_way(run: RunTraining) -> None:
     with pytest.raises(Interrupted):
         run("stopped", reporter=Signals("epoch 2/3", 2))
     with pytest.raises(StaleArtifactError, match=r"train\.ema is null in the unfinished run, 0\.9 now"):
