@@ -15,7 +15,8 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from ssmi.model.data.shards import open_shards
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import Network, build
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
 from ssmi.model.training.adversarial import embeddings_of, perturbed
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import ParameterError

@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from ssmi.model.data.shards import open_shards
-from ssmi.model.network.network import Network, build
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
 from ssmi.model.training.averaging import WeightAverage, decay_after
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.progress import Silent
