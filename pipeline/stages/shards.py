@@ -47,6 +47,7 @@ class _Task:
     max_window: int
     hidden: bool
     hidden_layers: int | None
+    matches: bool
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -77,6 +78,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         boundary_width=width,
         hidden_width=shape.width if params.hidden else None,
         hidden_layers=(params.hidden_layers or shape.n_layers) if params.hidden else None,
+        matches=params.matches,
         label_groups=PrepareStatistics.of(manifests.load(context.folder("prepare"))).label_groups,
         feature_parameters=_feature_parameters(context),
     )
@@ -109,6 +111,7 @@ def _tasks(
             max_window=max_window,
             hidden=params.hidden,
             hidden_layers=params.hidden_layers,
+            matches=params.matches,
         )
         for split, number, path in parts
     ]
@@ -177,7 +180,8 @@ def write_part(task: _Task) -> tuple[set[int], int]:
     sentences = tables.read_rows(task.prepare, schema.SENTENCES)
     segments = tables.read_rows(task.segment, schema.SEGMENTS, columns=["segment_starts"])
     asked = tables.read_rows(task.selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
-    local = tables.read_rows(task.pmi, schema.MATCHES, columns=["local_ids"])
+    of_matches = ["match_starts", "match_ends", "match_ids"] if task.matches else []
+    local = tables.read_rows(task.pmi, schema.MATCHES, columns=["local_ids", *of_matches])
     selections = _selections_asked(task, asked)
     rows = []
     offset = 0
@@ -194,6 +198,7 @@ def write_part(task: _Task) -> tuple[set[int], int]:
             tokens=tokens,
             max_window=task.max_window,
             hidden_start=offset if task.hidden else None,
+            matches=list(zip(*(matched[name] for name in of_matches), strict=True)) if task.matches else None,
         )
         rows.append(row)
         offset += len(row["characters"])
@@ -239,7 +244,7 @@ def open_selections(path: Path, digest: str) -> pa.Table:
 
 STAGE = Stage(
     name="shards",
-    version=1,
+    version=2,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=encoder_inputs,

@@ -12,7 +12,7 @@ from pathlib import Path
 from ssmi import features
 from ssmi.ablation.ablate import AblationRequest, AblationResult, ablate
 from ssmi.ablation.table import Table
-from ssmi.configurations import CONFIGURATIONS, choose
+from ssmi.configurations import choose
 from ssmi.paper.figures import DATASETS, TITLES, paper_figures
 from ssmi.paper.page import markdown
 from ssmi.pipeline.assets.resolve import list_assets
@@ -21,8 +21,18 @@ from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.tables import writing
 from ssmi.workspace import Workspace
 
-ROWS = ("bert-crf", "ssmi", "paper", "segment-only", "softlexicon", "lebert", "w2ner", "bilstm-crf", "char-crf")
-"""What is compared unless other rows are named: the baseline, SSMI, and peers, those of them that there are."""
+ROWS = (
+    "ssmi",
+    "paper",
+    "bert-crf",
+    "softlexicon",
+    "softlexicon-no-encoder",
+    "lebert",
+    "segment-only",
+    "bilstm-crf",
+    "char-crf",
+)
+"""What is compared unless other rows are named: SSMI, the paper's network, the baseline, and the peers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,7 @@ class PaperRequest:
     Attributes:
         encoder: A folder, a name of the list, or the name of a hub model; None for that of params.yaml.
         datasets: Names of data sets; empty for those of the paper that are on this machine.
-        only: Names of configurations; empty for those of ``ROWS`` that there are.
+        only: Names of configurations; empty for ``ROWS``.
         n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
         n_jobs: Runs at once; 0 for one a GPU, or a physical core where there is none.
         overrides: Changes of parameters, of all runs.
@@ -50,7 +60,7 @@ class PaperRequest:
 
     def of_each(self) -> AblationRequest:
         """What is asked of ``ablate`` for each data set."""
-        rows = choose(self.only or [name for name in ROWS if name in CONFIGURATIONS])
+        rows = choose(self.only or ROWS)
         encoder = () if self.encoder is None else (f"encoder.name={json.dumps(self.encoder, ensure_ascii=False)}",)
         return AblationRequest(
             only=tuple(each.name for each in rows),
