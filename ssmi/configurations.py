@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
@@ -102,6 +103,9 @@ def find(name: str) -> Configuration:
 
 
 def choose(names: Iterable[str]) -> list[Configuration]:
-    """The configurations of these names, all for none, in the table's order; raises ParameterError for others."""
-    wanted = {find(name).name for name in sorted(names)} or set(CONFIGURATIONS)
+    """The configurations of these names, all for none, in the table's order; raises ParameterError for others.
+
+    names: the argument ``only`` of ``ablate``.
+    """
+    wanted = {find(name).name for name in sorted(list_of("only", names))} or set(CONFIGURATIONS)
     return [configuration for name, configuration in CONFIGURATIONS.items() if name in wanted]

@@ -140,7 +140,7 @@ class Project(Workspace):
         Args:
             dataset: The data set.
             configuration: A named network over params.yaml, ``bert-crf`` for example; ``overrides`` change it.
-            run: Where to write; None for ``artifacts/train/DATASET``, with a configuration ``DATASET-NAME``.
+            run: Where to write; None for ``artifacts/train/DATASET``, with a configuration ``DATASET+NAME``.
             overrides: Changes of parameters.
             device: Where to compute; None as ``train.device`` says.
             resume: Go on with the unfinished run in the run folder.

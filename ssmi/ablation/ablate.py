@@ -15,8 +15,8 @@ from ssmi.ablation.runs import Ablation, PreparedRow
 from ssmi.ablation.table import FinishedRun, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration, choose
 from ssmi.model.network.network import check_parameters
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError
-from ssmi.pipeline.contract.parameters.params import override_list
 from ssmi.pipeline.contract.tables import writing
 from ssmi.pipeline.executor import open_executor
 from ssmi.workspace import Workspace
@@ -60,7 +60,7 @@ def ablate(
         raise ParameterError("ablate trains in one process", next_step="start it without torchrun")
     if n_seeds < 1:
         raise ParameterError(f"n_seeds {n_seeds}: at least one run of each is needed", next_step="give 1 or more")
-    overrides = override_list(overrides)
+    overrides = list_of("overrides", overrides)
     params = workspace.params(overrides, device=device)
     ablation = Ablation(workspace, dataset or params.datasets[0], params)
     seeds = range(params.train.seed, params.train.seed + n_seeds)
