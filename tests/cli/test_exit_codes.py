@@ -21,6 +21,7 @@ GIVEN: dict[str, list[str]] = {
     "explain entities": ["explain", "京", "--segment", "北京", "--entities", "{file}"],
     "data convert source": ["data", "convert", "{file}", "{out}", "--format", "jsonl"],
     "data convert tag_map": ["data", "convert", "{text}", "{out}", "--format", "jsonl", "--tag-map", "{file}"],
+    "ablate variants_file": ["ablate", "--variants", "{file}"],
     "init files": ["init", "{out}", "{file}"],
     "init data": ["init", "{out}", "--data", "{file}"],
 }
