@@ -73,6 +73,27 @@ def json_option(command: Decorated) -> Decorated:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")(command)
 
 
+def jobs_option(command: Decorated) -> Decorated:
+    """``--jobs N|auto``: how many runs are trained at once, as ``n_jobs``; 0 for auto."""
+    return click.option(
+        "--jobs",
+        "n_jobs",
+        default="1",
+        show_default=True,
+        metavar="N|auto",
+        callback=_jobs,
+        help="Runs at once, a thread each on a CPU; auto: one a GPU, or a physical core.",
+    )(command)
+
+
+def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int:
+    if value == "auto":
+        return 0
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
+    return int(value)
+
+
 def override_option(command: Decorated) -> Decorated:
     """``-S section.key=value``, as often as wanted."""
     return click.option(

@@ -274,6 +274,7 @@ class Project(Workspace):
         datasets: Iterable[str] = (),
         only: Iterable[str] = (),
         n_seeds: int = 5,
+        jobs: int = 1,
         overrides: Iterable[str] = (),
         device: str | None = None,
     ) -> PaperResult:
@@ -286,28 +287,30 @@ class Project(Workspace):
             datasets: Names of data sets; empty for those of the paper that are on this machine.
             only: Names of configurations; empty for BERT-CRF, SSMI and the peers.
             n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+            jobs: Runs at once, each in a process of its own; 0 for one a GPU, or a physical core without any.
             overrides: Changes of parameters, of all runs.
             device: Where to compute; None as ``train.device`` says.
 
         Returns:
-            The page, the table of each data set, the data sets that were not found, and the runs that diverged.
+            The page, the table of each data set, what was not found, and the runs that diverged or failed.
 
         Raises:
             MissingResourceError: None of the data sets is there, or the encoder is not.
             ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
 
         """
-        from ssmi.paper.reproduce import reproduce
+        from ssmi.paper.reproduce import PaperRequest, reproduce
 
-        return reproduce(
-            self,
+        request = PaperRequest(
             encoder=encoder,
-            datasets=datasets,
-            only=only,
+            datasets=list_of("datasets", datasets),
+            only=list_of("only", only),
             n_seeds=n_seeds,
-            overrides=overrides,
+            n_jobs=jobs,
+            overrides=list_of("overrides", overrides),
             device=device,
         )
+        return reproduce(self, request)
 
     def compare(
         self,
