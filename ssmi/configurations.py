@@ -14,7 +14,9 @@ from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 
-Value = str | bool | None
+Value = str | bool | int | float | None
+BASELINE = "bert-crf"
+"""The configuration whose gains are shown."""
 _PARTS: Mapping[str, Value] = {
     "model.fusion": "none",
     "model.can": False,
@@ -27,6 +29,21 @@ _PARTS: Mapping[str, Value] = {
     "model.biaffine": False,
 }
 """Every part of the network that can be left out, left out."""
+_PAPER: Mapping[str, Value] = {
+    "model.fusion": "input",
+    "model.segment_positions": False,
+    "model.boundary_roles": False,
+    "model.cosine_gate": False,
+    "model.can": True,
+    "model.lmi": True,
+    "model.mlp1": True,
+    "model.gru": True,
+    "model.layer_norm": True,
+    "model.gmi": "paper",
+    "model.mlp2": True,
+    "model.biaffine": True,
+}
+"""Every part of the network as the paper has it; widths, encoder and features stay as they are."""
 _NO_ENCODER: Mapping[str, Value] = {"model.encoder": "none", "model.encoder_layers": None}
 _BILSTM: Mapping[str, Value] = {"model.gru": True, "model.recurrent_cell": "lstm"}
 
@@ -41,19 +58,26 @@ class Configuration:
     changes: Mapping[str, Value]
     """``section.key`` → value, over params.yaml."""
     summary: str
+    against: str = BASELINE
+    """The row over which an ablation's table shows the gain."""
 
     def apply(self, params: Params) -> Params:
         """``params`` with the changes made."""
         tree = params.model_dump(mode="json")
         for path, value in self.changes.items():
             section, _, key = path.partition(".")
-            tree[section][key] = value
+            tree.setdefault(section, {})[key] = value  # an unknown section is refused below, with the nearest name
         return parameters.check_params(tree, source=f"configuration {self.name}")
 
     @property
     def overrides(self) -> tuple[str, ...]:
         """The changes as ``-S`` takes them."""
-        return tuple(f"{path}={json.dumps(value)}" for path, value in self.changes.items())
+        return tuple(f"{path}={value}" for path, value in zip(self.changes, self.values_as_yaml, strict=True))
+
+    @property
+    def values_as_yaml(self) -> tuple[str, ...]:
+        """The values of the changes, as ``-S`` and ``--variant`` take them after ``=``."""
+        return tuple(json.dumps(value) for value in self.changes.values())
 
     @property
     def feature_changes(self) -> Mapping[str, Value]:
@@ -85,6 +109,7 @@ def _without(name: str, title: str, summary: str, **parts: Value) -> Configurati
 
 _EVERY = (
     Configuration("ssmi", "SSMI", {}, "the parameters as they are"),
+    Configuration("paper", "Paper", _PAPER, "the paper's network, whatever the parameters say of its parts"),
     Configuration("bert-crf", "BERT-CRF", _PARTS, "encoder → linear → CRF: the baseline"),
     Configuration("no-cosine", "-Cosine", {"selection.choice": "random"}, "boundaries drawn at random"),
     _without("no-gmi", "-GMI", "no global enhancement, nor its loss", gmi="none"),
@@ -97,9 +122,6 @@ _EVERY = (
     _without("no-mlp2", "-MLP2", "no perceptron over the global enhancement", mlp2=False),
     _without("no-layer-norm", "-LNorm", "no layer norm", layer_norm=False),
     _without("no-biaffine", "-Biaffine", "no second view of the encoder's output", biaffine=False),
-    _without(
-        "no-segment-positions", "-Positions", "no place in the segment: the paper's network", segment_positions=False
-    ),
     _peer(
         "softlexicon",
         "SoftLexicon",
@@ -140,8 +162,8 @@ def first_with_features_of(configuration: Configuration) -> Configuration:
 CURVES = ("ssmi", "no-cosine", "no-gmi", "no-lmi", "char-max")
 """The rows of the paper's Figure 3."""
 
-_RENAMED = {"no-places": "no-segment-positions"}
-"""Names of version 0.1.0; refused with the present name."""
+_RENAMED = {"no-places": "paper", "no-segment-positions": "paper"}
+"""Names of earlier versions; refused with the present name."""
 
 
 def find(name: str) -> Configuration:

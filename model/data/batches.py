@@ -77,6 +77,8 @@ class Batch:
         set_rows: Rows of the boundary set S_s. Shape: (batch, length, largest set of the split)
         negative_rows: Rows of the negatives. Shape: (batch, length, most negatives of the split)
         segment_positions: Where each character stands in its segment, 0 for padding. Shape: (batch, length)
+        boundary_roles: Where each character stands in its best boundary, 0 for padding. Shape: (batch, length)
+        cosine_gates: How far each best boundary is trusted, float32, 0 for padding. Shape: (batch, length)
         hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
         word_rows: Rows of the words that match over each character, 0 where it has fewer than another. Shape: (batch,
             length, most words of a character)
@@ -94,6 +96,8 @@ class Batch:
     set_rows: Tensor | None = None
     negative_rows: Tensor | None = None
     segment_positions: Tensor | None = None
+    boundary_roles: Tensor | None = None
+    cosine_gates: Tensor | None = None
     hidden: Tensor | None = None
     word_rows: Tensor | None = None
     word_roles: Tensor | None = None
@@ -165,8 +169,8 @@ def collate(split: Split, rows: Ids) -> Batch:
     mask = positions < lengths[:, None]
     flat = (split.offsets[rows][:, None] + positions)[mask]
 
-    def padded(values: npt.NDArray[np.signedinteger]) -> Tensor:
-        square = np.zeros((*mask.shape, *values.shape[1:]), dtype=np.int64)
+    def padded(values: npt.NDArray[Any], dtype: npt.DTypeLike = np.int64) -> Tensor:
+        square = np.zeros((*mask.shape, *values.shape[1:]), dtype=dtype)
         square[mask] = values[flat]
         return torch.from_numpy(square)
 
@@ -185,6 +189,8 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.set_rows),
         rows_of(split.negative_rows),
         rows_of(split.segment_positions),
+        rows_of(split.boundary_roles),
+        None if split.cosine_gates is None else padded(split.cosine_gates, np.float32),
         None if split.hidden is None else split.hidden.gather(rows, lengths=lengths),
         *(map(torch.from_numpy, words) if words is not None else ()),
     )

@@ -6,6 +6,7 @@ spreads it over the characters that it covers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,22 @@ class Matches:
     starts: Rows
     ends: Rows
     rows: Rows
+
+    @classmethod
+    def joined(cls, parts: Sequence[Matches]) -> Matches | None:
+        """The matches of several splits, end to end; None for none."""
+        if not parts:
+            return None
+        counts = np.concatenate([np.diff(part.offsets) for part in parts])
+        columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("starts", "ends", "rows"))
+        return cls(np.concatenate(([0], np.cumsum(counts))), *columns)
+
+    def take(self, sentences: Ids) -> Matches:
+        """Those of some sentences, in their order."""
+        counts = self.offsets[sentences + 1] - self.offsets[sentences]
+        picked = ranges(self.offsets[sentences], counts)
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        return Matches(offsets, self.starts[picked], self.ends[picked], self.rows[picked])
 
     def check(self, lengths: Ids, *, source: str) -> None:
         """Refuse matches that do not lie in their sentence.

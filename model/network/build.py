@@ -10,12 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from ssmi.model.data.boundaries import BoundaryTable
+from ssmi.model.data.boundary_roles import BOUNDARY_ROLES
 from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.network.encoder import Encoder
 from ssmi.model.network.layers.biaffine import Biaffine
 from ssmi.model.network.layers.bigru import BiGRU
 from ssmi.model.network.layers.bilstm import BiLSTM
 from ssmi.model.network.layers.boundary import BoundaryEmbedding
+from ssmi.model.network.layers.boundary_adapter import BoundaryAdapter
 from ssmi.model.network.layers.can import ConvolutionalAttention
 from ssmi.model.network.layers.crf import ConstrainedCrf
 from ssmi.model.network.layers.feed_forward import FeedForward
@@ -58,7 +60,7 @@ def build(
 
     Raises:
         MissingResourceError: The encoder or the width of its states is needed and None.
-        ParameterError: A lexicon behind a layer that the encoder does not have.
+        ParameterError: The encoder has fewer layers than ``fusion_layer`` or ``lexicon_layer``.
 
     """
     tuned = encoder if params.encoder == "finetune" else None
@@ -99,6 +101,7 @@ def _assemble(
         characters=nn.Embedding(n_tokens, widths.encoder) if params.encoder == "none" else None,
         boundary=boundary,
         fusion=_fusion(params, widths),
+        boundary_adapter=_boundary_adapter(params, widths, encoder=encoder),
         can=_can(params, widths),
         lexicon=_lexicon(params, widths, encoder=encoder, word_counts=word_counts),
         mlp1=FeedForward(inputs=widths.local, outputs=widths.after_mlp1) if params.mlp1 else None,
@@ -134,11 +137,25 @@ def _boundary(params: ModelParams, boundaries: BoundaryTable) -> BoundaryEmbeddi
 
 
 def _fusion(params: ModelParams, widths: Widths) -> Fusion | None:
-    if params.fusion == "none":
+    if params.fusion not in ("input", "output"):
         return None
-    n_segment_positions = len(SEGMENT_POSITIONS) if params.segment_positions else 0
     width = widths.inputs if params.fusion == "input" else widths.encoder
-    return Fusion(width=width, boundary_width=widths.boundary, n_segment_positions=n_segment_positions)
+    return Fusion(width=width, boundary_width=widths.boundary, **_beside_boundary(params))
+
+
+def _boundary_adapter(params: ModelParams, widths: Widths, *, encoder: Encoder | None) -> BoundaryAdapter | None:
+    if params.fusion != "layer" or encoder is None:
+        return None
+    encoder.adapt_behind(params.fusion_layer, parameter="model.fusion_layer")
+    return BoundaryAdapter(width=widths.encoder, boundary_width=widths.boundary, **_beside_boundary(params))
+
+
+def _beside_boundary(params: ModelParams) -> dict[str, int]:
+    """How many vectors there are of each kind that joins where the best boundary does."""
+    return {
+        "n_segment_positions": len(SEGMENT_POSITIONS) if params.segment_positions else 0,
+        "n_boundary_roles": len(BOUNDARY_ROLES) if params.boundary_roles else 0,
+    }
 
 
 def _can(params: ModelParams, widths: Widths) -> ConvolutionalAttention | None:
@@ -155,7 +172,7 @@ def _lexicon(
         return SoftLexicon(word_counts)
     if params.lexicon == "lebert":
         assert encoder is not None
-        encoder.adapt_behind(params.lexicon_layer)
+        encoder.adapt_behind(params.lexicon_layer, parameter="model.lexicon_layer")
         return LexiconAdapter(width=encoder.width, boundary_width=widths.boundary, dropout=params.dropout)
     return None
 
@@ -171,7 +188,8 @@ def _recurrent(params: ModelParams, widths: Widths) -> BiGRU | BiLSTM | None:
 def _information(params: ModelParams, widths: Widths) -> MutualInformationScorer | None:
     if params.gmi == "none":
         return None
-    return MutualInformationScorer(sentence_width=widths.encoder, boundary_width=widths.boundary)
+    bounded = params.gmi != "infonce-batch"
+    return MutualInformationScorer(sentence_width=widths.encoder, boundary_width=widths.boundary, bounded=bounded)
 
 
 def _biaffine(params: ModelParams, widths: Widths) -> Biaffine | None:

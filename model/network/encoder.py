@@ -87,22 +87,26 @@ class Encoder(nn.Module):
         for name, parameter in bert.named_parameters():
             if name == COMPUTED:  # a table that the type computes; loading makes it look trainable
                 parameter.requires_grad_(False)
-        self.input_width = self._words.embedding_dim
+        self.input_width = self.words.embedding_dim
 
     def embed(self, token_ids: Tensor) -> Tensor:
         """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
-        embeddings: Tensor = self._words(token_ids)
+        embeddings: Tensor = self.words(token_ids)
         return embeddings
 
     @property
-    def _words(self) -> nn.Embedding:
+    def words(self) -> nn.Embedding:
         """The word embeddings, wherever this type keeps them."""
         words = self.bert.get_input_embeddings()
         assert isinstance(words, nn.Embedding)
         return words
 
-    def adapt_behind(self, layer: int) -> None:
-        """Let ``forward`` change the states between this layer, counted from 1, and whatever the type has next.
+    def adapt_behind(self, layer: int, *, parameter: str) -> None:
+        """Let ``forward`` change the states between this layer, counted from 1, and the next.
+
+        Args:
+            layer: A network has one such place.
+            parameter: Which says so, for the error.
 
         Raises:
             ParameterError: The encoder has fewer layers.
@@ -111,8 +115,7 @@ class Encoder(nn.Module):
         n_layers = int(self.bert.config.num_hidden_layers)
         if layer > n_layers:
             raise ParameterError(
-                f"model.lexicon_layer: {layer}, but the encoder has {n_layers}",
-                next_step=f"at most -S model.lexicon_layer={n_layers}",
+                f"{parameter}: {layer}, but the encoder has {n_layers}", next_step=f"at most -S {parameter}={n_layers}"
             )
         (layers,) = (own for own in self.bert.modules() if isinstance(own, nn.ModuleList) and len(own) == n_layers)
         layers[layer - 1].register_forward_hook(_adapted)

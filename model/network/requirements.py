@@ -18,7 +18,10 @@ def wanted(params: ModelParams) -> RequiredFeatures:
         best=params.fusion != "none",
         local=params.lmi,
         sets=params.gmi != "none",
+        negatives=params.gmi in ("paper", "infonce"),
         segment_positions=params.fusion != "none" and params.segment_positions,
+        boundary_roles=params.fusion != "none" and params.boundary_roles,
+        cosine_gates=params.fusion != "none" and params.cosine_gate,
         hidden=params.encoder == "frozen",
         matches=params.lexicon != "none",
     )
@@ -28,7 +31,7 @@ def check_parameters(params: ModelParams) -> None:
     """Refuse switches that exclude each other; needs no shards.
 
     Raises:
-        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run.
+        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run or lacks them.
 
     """
     _check_adapter(params)
@@ -42,12 +45,32 @@ def check_parameters(params: ModelParams) -> None:
             "model.fusion: input changes what BERT reads, but model.encoder: frozen never runs it",
             next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
         )
+    if params.fusion == "layer":
+        _check_fusion_layer(params)
+
+
+def _check_fusion_layer(params: ModelParams) -> None:
+    if params.encoder != "finetune":
+        raise ParameterError(
+            f"model.fusion: layer joins boundaries inside BERT, but model.encoder: {params.encoder} never runs it",
+            next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
+        )
+    if params.encoder_layers is not None and params.fusion_layer > params.encoder_layers:
+        raise ParameterError(
+            f"model.fusion_layer: {params.fusion_layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.fusion_layer={params.encoder_layers}",
+        )
 
 
 def _check_adapter(params: ModelParams) -> None:
-    """Refuse an adapter behind a layer that is not run."""
+    """Refuse an adapter behind a layer that is not run, or two of them."""
     if params.lexicon != "lebert":
         return
+    if params.fusion == "layer":
+        raise ParameterError(
+            "model.fusion: layer and model.lexicon: lebert both change the states between two encoder layers",
+            next_step="-S model.fusion=input (or output, none), or another model.lexicon",
+        )
     if params.encoder != "finetune":
         raise ParameterError(
             f"model.lexicon: lebert adds words between encoder layers, but model.encoder: {params.encoder} runs none",

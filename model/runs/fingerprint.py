@@ -19,10 +19,57 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
     "train": frozenset({"device", "threads"}),
 }
 """Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
-SEED = "train.seed"
-"""The one thing in which the runs of one setting differ."""
+SEED, FOLD = "train.seed", "train.fold"
+"""The only things in which the runs of one setting differ."""
 _SHARDS, _ENCODER, _REVISION = "shards", "the shards' encoder", "the revision of the network's code"
 """How the file, and so every message, names what is not a parameter. No parameter's name lacks a dot."""
+_ALWAYS: Mapping[str, frozenset[str]] = {
+    "encoder": frozenset({"name", "revision"}),
+    "model": frozenset(
+        [
+            "encoder",
+            "encoder_layers",
+            "fusion",
+            "segment_positions",
+            "can",
+            "lmi",
+            "mlp1",
+            "gru",
+            "layer_norm",
+            "gmi",
+            "mlp2",
+            "biaffine",
+            "can_window",
+            "hidden_width",
+            "biaffine_width",
+            "character_width",
+            "gmi_weight",
+            "train_boundaries",
+            "dropout",
+            "boundary_dropout",
+        ]
+    ),
+    "train": frozenset(
+        [
+            "seed",
+            "epochs",
+            "max_steps",
+            "patience",
+            "batch_size",
+            "test",
+            "lr_encoder",
+            "lr_boundaries",
+            "lr_crf",
+            "lr_new",
+            "weight_decay",
+            "warmup",
+            "clip",
+            "precision",
+        ]
+    ),
+}
+"""The parameters of version 0.2. One that came later is left out of a fingerprint where it has its default, by which a
+run is what it was before: so a new parameter makes no finished run unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +96,9 @@ class Fingerprint:
 
     @property
     def setting(self) -> Fingerprint:
-        """The fingerprint without the seed: what all runs of one setting are made from."""
-        return replace(self, parameters={name: value for name, value in self.parameters.items() if name != SEED})
+        """The fingerprint without seed and fold: what all runs of one setting are made from."""
+        kept = {name: value for name, value in self.parameters.items() if name not in (SEED, FOLD)}
+        return replace(self, parameters=kept)
 
     def differing(self, other: Fingerprint) -> list[str]:
         """The names of the entries that are not the same in both, sorted."""
@@ -105,12 +153,13 @@ def fingerprint_of(params: Params, *, shards: Shards) -> Fingerprint:
         shards and of their encoder; the revision of the code.
 
     """
+    defaults = Params()
     resolved = learning_rates.resolve(params, encoder_width=shards.statistics.encoder_width)
     values = {
         f"{section}.{key}": value
         for section, free in _SECTIONS.items()
         for key, value in resolved.section(section).items()
-        if key not in free
+        if key not in free and (key in _ALWAYS[section] or value != defaults.section(section)[key])
     }
     precision = hardware.precision(hardware.choose_device(params.train.device), params.train.precision)
     return Fingerprint(

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from ssmi.pipeline.contract.feature_rows import FeatureRow, ShardRow
+from ssmi.pipeline.contract.feature_rows import FeatureRow, SelectedBoundaries, ShardRow
 from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
 from ssmi.pipeline.features.pmi import Match
 from ssmi.pipeline.features.tokens import CharacterTokens
@@ -17,7 +16,7 @@ def shard_row(
     sentence_id: int,
     characters: Sequence[str],
     entities: Sequence[Span],
-    selections: Sequence[Mapping[str, Any]],
+    selections: Sequence[SelectedBoundaries],
     local_ids: Sequence[int],
     segment_starts: Sequence[int],
     labels: LabelSet,
@@ -50,7 +49,7 @@ def shard_row(
 def feature_row(
     *,
     characters: Sequence[str],
-    selections: Sequence[Mapping[str, Any]],
+    selections: Sequence[SelectedBoundaries],
     local_ids: Sequence[int],
     segment_starts: Sequence[int],
     tokens: CharacterTokens,

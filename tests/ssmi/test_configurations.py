@@ -131,11 +131,20 @@ def test_names_that_are_not_known() -> None:
         find("no-gimi")
     assert refused.value.message == "configuration 'no-gimi': did you mean 'no-gmi'?"
     assert refused.value.next_step == f"one of {', '.join(CONFIGURATIONS)}"
-    with pytest.raises(ParameterError, match="renamed") as renamed:
-        find("no-places")
-    assert renamed.value.next_step == "write no-segment-positions" and find("no-segment-positions")
+    for old in ("no-places", "no-segment-positions"):
+        with pytest.raises(ParameterError, match="renamed") as renamed:
+            find(old)
+        assert renamed.value.next_step == "write paper" and find("paper")
     with pytest.raises(ParameterError, match="known: bert-crf, "):
         find("")
     with pytest.raises(ParameterError, match="'a'"):  # the same one whatever the order
         choose(["zzz", "ssmi", "a"])
     assert [find(name).name for name in CURVES] == list(CURVES)
+
+
+def test_the_papers_network_is_whole_whatever_the_parameters_leave_out() -> None:
+    paper, without_parts = find("paper"), find("bert-crf").apply(Params())
+    assert paper.apply(without_parts) == paper.apply(Params()) != without_parts
+    decided = {name.partition(".")[2] for name in paper.changes}
+    switches = {name for name, value in Params().model if isinstance(value, bool)} | {"fusion", "gmi"}
+    assert decided == switches - {"train_boundaries"}, "a switch of a part that the paper says nothing of is off in it"

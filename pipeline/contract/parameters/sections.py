@@ -10,7 +10,16 @@ import codecs
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.text.encodings import text_encoding
@@ -82,6 +91,10 @@ class VocabParams(Section):
         default="utf-8",
         description="Character encoding of the words in the vector file, by Python's name. gb18030 reads GBK too.",
     )
+    min_word_len: Positive = Field(
+        default=2,
+        description="Shortest word, in characters, that the vocabulary keeps. 1 lets single characters be boundaries.",
+    )
     max_word_len: Annotated[int, Field(ge=2)] = Field(
         default=10, description="Longest word, in characters, that the vocabulary keeps."
     )
@@ -94,6 +107,14 @@ class VocabParams(Section):
         description="File of extra words, one a line, relative to the project. Words that the vector file lacks get "
         "vectors mapped from the encoder's, as segments outside the vocabulary do.",
     )
+
+    @field_validator("max_word_len")
+    @classmethod
+    def _not_below_the_shortest(cls, value: int, info: ValidationInfo) -> int:
+        shortest = info.data.get("min_word_len", 1)  # absent where it is wrong itself
+        if value < shortest:
+            raise ValueError(f"{value} is below vocab.min_word_len, which is {shortest}")
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -237,15 +258,29 @@ class ModelParams(Section):
         default=None,
         description="Number of the encoder's first layers to train, the others being left out; null takes all.",
     )
-    fusion: Literal["none", "input", "output"] = Field(
+    fusion: Literal["none", "input", "layer", "output"] = Field(
         default="input",
-        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, at its "
-        "output, or nowhere.",
+        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, behind one "
+        "of its layers (fusion_layer; not in the paper), at its output, or nowhere.",
+    )
+    fusion_layer: Positive = Field(
+        default=1,
+        description="The encoder's layer, counted from 1, behind which the boundary joins; only with fusion layer.",
     )
     segment_positions: bool = Field(
         default=True,
         description="Whether the character's position in its segment (first, inner, last, alone) joins where the "
         "boundary does. Not in the paper.",
+    )
+    boundary_roles: bool = Field(
+        default=False,
+        description="Whether the character's place in its best boundary's word (first, inner, last, alone, or no "
+        "boundary) joins where the boundary does. Not in the paper.",
+    )
+    cosine_gate: bool = Field(
+        default=False,
+        description="Whether E_Sm is scaled by its cosine with the segment, and zero where that is not over "
+        "selection.threshold. Not in the paper.",
     )
     lexicon: Literal["none", "softlexicon", "lebert"] = Field(
         default="none",
@@ -274,10 +309,11 @@ class ModelParams(Section):
     layer_norm: bool = Field(
         default=True, description="Whether the GRU's output H2 is normalised, with a scale and shift that depend on it."
     )
-    gmi: Literal["none", "paper", "infonce"] = Field(
+    gmi: Literal["none", "paper", "infonce", "infonce-batch"] = Field(
         default="paper",
         description="Global enhancement: the form of the loss that trains the boundary set's embedding E_g. paper is "
-        "the printed loss, infonce has the positive in its denominator too, none leaves E_g and the loss out.",
+        "the printed loss, infonce has the positive in its denominator too, infonce-batch also takes its negatives "
+        "from the other sentences of the batch and scores without the sigmoid, none leaves E_g and the loss out.",
     )
     mlp2: bool = Field(
         default=True, description="Whether the feed-forward layer MLP2 maps H2' ⊕ E_g to hidden_width numbers."
@@ -333,6 +369,20 @@ class TrainParams(Section):
         description="Number of epochs in a row without a better dev F1 after which training stops; null trains all. "
         "The learning rate falls as if all were trained.",
     )
+    select: Literal["best", "last"] = Field(
+        default="best",
+        description="Which epoch is kept: best, the one with the best dev F1, whose dev F1 is then rather too high; or "
+        "last, whatever dev says.",
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        default=None,
+        description="Number of parts that train and dev are divided into for cross-validation, equal texts in one "
+        "part; null trains on train and scores dev. Test is then never read, so train.test must be false.",
+    )
+    fold: Positive | None = Field(
+        default=None,
+        description="With train.folds: the part, from 1, that is dev. The network trains on all the others.",
+    )
     batch_size: Positive = Field(default=16, description="Sentences in a batch.")
     test: bool = Field(
         default=True,
@@ -356,6 +406,17 @@ class TrainParams(Section):
         description="Share of all steps in which the learning rate rises linearly. It then falls linearly to zero.",
     )
     clip: Rate = Field(default=1.0, description="Largest norm of the gradient; a longer one is scaled down to it.")
+    ema: Fraction | None = Field(
+        default=None,
+        description="Decay of the moving average of the weights (EMA) that is scored and kept in place of the last "
+        "step's weights, for example 0.99: about the last 100 steps. It rises to its value over the first steps. null "
+        "keeps no average.",
+    )
+    fgm: Rate | None = Field(
+        default=None,
+        description="Length ε by which the word embeddings are moved against the network in a second pass of every "
+        "step (FGM, adversarial training), for example 1.0. A step takes twice the time. null makes no second pass.",
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         default="auto",
         description="Number format of the forward pass. auto takes bf16 on a GPU and on CPUs with matrix units for it "
@@ -368,3 +429,17 @@ class TrainParams(Section):
     threads: NonNegative = Field(
         default=0, description="CPU threads that torch uses; 0 takes one for each physical core."
     )
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> TrainParams:
+        """Refuse what would read test, or look at dev, where it must not."""
+        if (self.folds is None) != (self.fold is None):
+            raise ValueError("folds and fold go together: give both or neither")
+        if self.folds is not None and self.fold is not None:
+            if self.fold > self.folds:
+                raise ValueError(f"fold is {self.fold}, of {self.folds} folds")
+            if self.test:
+                raise ValueError("with folds test is never read: set test to false")
+        if self.select == "last" and self.patience is not None:
+            raise ValueError("patience lets dev choose the epoch, which select=last rules out: set it to null")
+        return self

@@ -94,3 +94,16 @@ def test_a_match_outside_its_sentence_is_refused(match: Match) -> None:
 def test_ranges() -> None:
     assert ranges(np.array([5, 0, 7]), np.array([2, 0, 3])).tolist() == [5, 6, 7, 8, 9]
     assert ranges(np.array([], dtype=int), np.array([], dtype=int)).tolist() == []
+
+
+@given(SENTENCES, st.data())
+def test_sentences_keep_their_matches_when_splits_are_joined_and_taken_apart(
+    sentences: list[list[Match]], data: st.DataObject
+) -> None:
+    cut = data.draw(st.integers(0, len(sentences)))
+    chosen = data.draw(st.lists(st.integers(0, len(sentences) - 1), min_size=1, max_size=6))
+    joined = Matches.joined([_flat(sentences[:cut]), _flat(sentences[cut:])])
+    assert joined is not None and Matches.joined([]) is None
+    taken, expected = joined.take(np.array(chosen)), _flat([sentences[index] for index in chosen])
+    for name in ("offsets", "starts", "ends", "rows"):
+        assert np.array_equal(getattr(taken, name), getattr(expected, name)), name

@@ -16,7 +16,17 @@ from ssmi.model.network.build import build
 from ssmi.model.network.network import Network
 from ssmi.pipeline.contract.parameters.params import Params
 
-EVERYTHING = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True, hidden=True, matches=True)
+EVERYTHING = RequiredFeatures(
+    best=True,
+    local=True,
+    sets=True,
+    negatives=True,
+    segment_positions=True,
+    boundary_roles=True,
+    cosine_gates=True,
+    hidden=True,
+    matches=True,
+)
 
 
 @pytest.fixture

@@ -26,6 +26,10 @@ def test_weights_have_the_names_that_stored_runs_give_them(shards: Path, make_ne
         *("encoder", "boundary", "fusion", "can", "mlp1", "gru", "norm", "information", "mlp2", "biaffine"),
         *("tags", "crf"),
     ]
+    inside = make_network(opened, make_params(model__fusion="layer", model__boundary_roles=True)).state_dict()
+    own = {name for name in inside if name.split(".")[0] == "boundary_adapter"}
+    kinds = ("boundaries.weight", "segment_positions.weight", "boundary_roles.weight", "norm.weight", "norm.bias")
+    assert own == {f"boundary_adapter.{kind}" for kind in kinds} and "fusion.boundaries.weight" not in inside
     characters = make_network(opened, make_params(model__encoder="none")).state_dict()
     assert {name.split(".")[0] for name in characters} - {name.split(".")[0] for name in names} == {"characters"}
 
@@ -66,7 +70,7 @@ def test_an_ablation_lacks_what_its_name_says(shards: Path, make_network: Make, 
     whole, lacking = (make_network(opened, find(each).apply(make_params())) for each in ("ssmi", name))
     if name in parts:
         assert getattr(whole, parts[name]) is not None and getattr(lacking, parts[name]) is None
-    if name == "no-segment-positions":
+    if name == "paper":
         assert whole.fusion is not None and whole.fusion.segment_positions is not None
         assert lacking.fusion is not None and lacking.fusion.segment_positions is None
     if name in ("no-lmi", "char-max"):

@@ -34,25 +34,27 @@ def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_e
 
 def _batch(shards: Path, rows: list[int]) -> Batch:
     opened = open_shards(shards)
-    wanted = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True)
+    wanted = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
     return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(rows))
 
 
 @torch.no_grad()
 def test_states_and_sentences_are_those_of_the_types_own_class(shards: Path, typed: tuple[Path, Any]) -> None:
-    folder, own = typed
+    folder, model_class = typed
     batch = _batch(shards, [9, 5, 4, 0])
     encoder = encoders.load(folder).eval()
     states, sentences = encoder(batch)
-    model = own.from_pretrained(folder).eval()
+    model = model_class.from_pretrained(folder).eval()
     for index in range(len(batch.rows)):
         token_ids = batch.token_ids[index][batch.mask[index]].tolist()
         starts = [0, 14, 35] if index == 0 else [0]
         windows = [token_ids[a:b] for a, b in zip(starts, [*starts[1:], len(token_ids)], strict=True)]
-        found = [model(input_ids=torch.tensor([[CLS, *window, SEP]])).last_hidden_state[0] for window in windows]
-        expected = torch.cat([one[1:-1] for one in found])
+        states_of_windows = [
+            model(input_ids=torch.tensor([[CLS, *window, SEP]])).last_hidden_state[0] for window in windows
+        ]
+        expected = torch.cat([one[1:-1] for one in states_of_windows])
         torch.testing.assert_close(states[index, : len(token_ids)], expected, atol=1e-5, rtol=1e-5)
-        first = torch.stack([one[0] for one in found]).mean(0)
+        first = torch.stack([one[0] for one in states_of_windows]).mean(0)
         torch.testing.assert_close(sentences[index], first, atol=1e-5, rtol=1e-5)
     given = encoder(batch, inputs=encoder.embed(batch.token_ids))
     torch.testing.assert_close(given.states, states, atol=1e-5, rtol=1e-5)
@@ -77,7 +79,7 @@ def test_what_is_described_is_rebuilt(
     )
 
 
-@pytest.mark.parametrize("fusion", ["input", "output"])
+@pytest.mark.parametrize("fusion", ["input", "layer", "output"])
 def test_a_network_on_it_starts_where_it_is_and_learns(
     shards: Path, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
 ) -> None:
@@ -98,6 +100,10 @@ def test_a_network_on_it_starts_where_it_is_and_learns(
     network(batch).mean().backward()
     trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
     assert [name for name, each in trained.items() if each.grad is None] == []
+    if fusion == "layer":
+        assert network.boundary_adapter is not None and network.boundary_adapter.norm.weight.grad is not None
+        assert network.boundary_adapter.norm.weight.grad.all()
+        return
     assert network.fusion is not None and network.fusion.boundaries.weight.grad is not None
     assert network.fusion.boundaries.weight.grad.abs().sum() > 0
     assert network.fusion.boundaries.weight.shape[0] == (encoder.input_width if fusion == "input" else encoder.width)

@@ -23,7 +23,20 @@ Make = Callable[..., Any]
         ({"fusion": "output", "lmi": False, "gmi": "none"}, RequiredFeatures(best=True, segment_positions=True)),
         ({"fusion": "input", "segment_positions": False, "lmi": False, "gmi": "none"}, RequiredFeatures(best=True)),
         ({"fusion": "none", "lmi": True, "gmi": "none"}, RequiredFeatures(local=True)),
-        ({"fusion": "none", "lmi": False, "gmi": "paper"}, RequiredFeatures(sets=True)),
+        ({"fusion": "none", "lmi": False, "gmi": "paper"}, RequiredFeatures(sets=True, negatives=True)),
+        ({"fusion": "none", "lmi": False, "gmi": "infonce-batch"}, RequiredFeatures(sets=True)),
+        (
+            {"fusion": "layer", "segment_positions": False, "boundary_roles": True, "lmi": False, "gmi": "none"},
+            RequiredFeatures(best=True, boundary_roles=True),
+        ),
+        (
+            {"segment_positions": False, "cosine_gate": True, "lmi": False, "gmi": "none"},
+            RequiredFeatures(best=True, cosine_gates=True),
+        ),
+        (
+            {"fusion": "none", "boundary_roles": True, "cosine_gate": True, "lmi": False, "gmi": "none"},
+            RequiredFeatures(),
+        ),
         ({"fusion": "none", "lmi": False, "gmi": "none", "encoder": "frozen"}, RequiredFeatures(hidden=True)),
         (
             {"fusion": "none", "lmi": False, "gmi": "none", "lexicon": "softlexicon"},
@@ -49,6 +62,25 @@ def test_layers_of_an_encoder_that_is_not_run_are_refused(shards: Path, make_par
     params = make_params(model__encoder=kind, model__fusion="output", model__encoder_layers=1)
     with pytest.raises(ParameterError, match=f"encoder_layers: 1, but model.encoder: {kind} runs no encoder"):
         check_buildable(params.model, open_shards(shards))
+
+
+@pytest.mark.parametrize("kind", ["frozen", "none"])
+def test_boundaries_join_inside_an_encoder_that_is_run(shards: Path, make_params: Make, kind: str) -> None:
+    params = make_params(model__encoder=kind, model__fusion="layer")
+    with pytest.raises(ParameterError, match=r"fusion: layer.*never runs it") as refused:
+        check_buildable(params.model, open_shards(shards))
+    assert "-S model.fusion=output" in refused.value.next_step
+
+
+def test_boundaries_join_behind_a_layer_that_there_is(shards: Path, make_network: Make, make_params: Make) -> None:
+    opened = open_shards(shards)
+    params = make_params(model__fusion="layer", model__fusion_layer=2, model__encoder_layers=1)
+    with pytest.raises(ParameterError, match=r"fusion_layer: 2, but model\.encoder_layers: 1"):
+        check_buildable(params.model, opened)
+    check_buildable(make_params(model__fusion="input", model__fusion_layer=2, model__encoder_layers=1).model, opened)
+    with pytest.raises(ParameterError, match="fusion_layer: 3, but the encoder has 2") as refused:
+        make_network(opened, make_params(model__fusion="layer", model__fusion_layer=3))
+    assert refused.value.next_step == "at most -S model.fusion_layer=2"
 
 
 def test_frozen_needs_stored_states(

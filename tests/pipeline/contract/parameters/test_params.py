@@ -79,6 +79,12 @@ def test_every_mistake_is_told_at_once(path: Path) -> None:
     assert message.count(";") == 6
 
 
+def test_the_longest_word_is_not_below_the_shortest(path: Path) -> None:
+    message = _refused(path, "vocab: {min_word_len: 4, max_word_len: 3}\n").message
+    assert message == f"{path}: vocab.max_word_len: 3 is below vocab.min_word_len, which is 4"
+    assert _refused(path, "vocab: {min_word_len: 0}\n").message.startswith(f"{path}: vocab.min_word_len: ")
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
