@@ -65,7 +65,7 @@ def adapt(
     name = dataset or params.datasets[0]
     shards = workspace.paths.shards(name)
     _check_dataset(workspace, name, shards=shards)
-    folder = training.check(workspace, params, shards=shards, dataset=name)
+    folder = training.check_shards(workspace, params, shards=shards, dataset=name)
     assert folder is not None  # of ``model.encoder: finetune``
     digest = ShardsStatistics.of(manifests.load(shards)).encoder_digest
     with workspace.reporter.task("loading torch", total=0, unit=""):

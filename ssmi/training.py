@@ -20,7 +20,10 @@ from ssmi.workspace import Workspace
 if TYPE_CHECKING:
     from ssmi.model.training.train import TrainResult
 
-__all__ = ["Interrupted", "TrainResult", "check", "is_alone", "is_main_process", "train", "train_dataset"]
+_HARMLESS = frozenset({"shards.matches"})
+"""Features that shards may hold though the parameters ask for none: a network that does not read them is the same."""
+
+__all__ = ["Interrupted", "TrainResult", "check_shards", "is_alone", "is_main_process", "train", "train_dataset"]
 
 
 def train_dataset(
@@ -40,7 +43,7 @@ def train_dataset(
     name = dataset or params.datasets[0]
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
-    encoder = check(workspace, params, shards=shards, dataset=name, configuration=named)
+    encoder = check_shards(workspace, params, shards=shards, dataset=name, configuration=named)
     # torch comes last: whatever is refused above is refused at once.
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
@@ -72,7 +75,7 @@ def is_alone() -> bool:
     return distributed.is_alone()
 
 
-def check(
+def check_shards(
     workspace: Workspace, params: Params, *, shards: Path, dataset: str, configuration: Configuration | None = None
 ) -> Path | None:
     """Return the folder of the encoder to train, None where none is; refuse shards that are not of these parameters.
@@ -83,12 +86,17 @@ def check(
     """
     built = manifests.load(shards)
     remedy = f"ssmi-cli features build --dataset {quote(dataset)} with the same parameters"
-    if configuration is not None and configuration.changes_features:
+    if configuration is not None and configuration.feature_changes:
         command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"
         remedy = f"{command} builds its features and trains on them"
     statistics = ShardsStatistics.of(built)
     made_with = {**built.parameters, **statistics.feature_parameters.to_json()}
     _check_parameters(params, made_with, dataset, remedy=remedy)
+    if params.model.lexicon != "none" and not statistics.matches:
+        raise StaleArtifactError(
+            f"the shards of {dataset} hold no matches, which model.lexicon: {params.model.lexicon} reads",
+            next_step=f"ssmi-cli features build --dataset {quote(dataset)} -S shards.matches=true",
+        )
     if params.model.encoder != "finetune":
         return None
     from ssmi.pipeline.assets.resolve import find_encoder
@@ -152,7 +160,7 @@ def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], da
         f"{section}.{key} is {value!r} in the shards, {params.section(section).get(key)!r} in the parameters"
         for section, values in built.items()
         for key, value in values.items()
-        if params.section(section).get(key) != value
+        if params.section(section).get(key) != value and f"{section}.{key}" not in _HARMLESS
     ]
     if differing:
         raise StaleArtifactError(

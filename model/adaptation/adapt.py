@@ -26,7 +26,7 @@ from ssmi.model.data.batches import collate
 from ssmi.model.data.shards import Shards, open_shards
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.encoder import Encoder
-from ssmi.model.network.network import check_encoder
+from ssmi.model.network.requirements import check_encoder
 from ssmi.model.training.optimizer import build_optimizer, build_schedule
 from ssmi.pipeline.contract.encoders.vocabulary import MASK, read_vocabulary
 from ssmi.pipeline.contract.errors import DivergedError, MissingResourceError

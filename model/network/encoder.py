@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 transformers_logging: Any = _untyped_logging
+
+Adapter = Callable[[Tensor], Tensor]
+"""States of windows between two layers → states of the same shape: (n_windows, size, width)."""
+_adapter: ContextVar[Adapter | None] = ContextVar("adapter", default=None)
+"""That of the forward pass which is running: a network may tag in several threads at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +101,32 @@ class Encoder(nn.Module):
         assert isinstance(words, nn.Embedding)
         return words
 
-    def forward(self, batch: Batch, *, inputs: Tensor | None = None) -> Encoded:
+    def adapt_behind(self, layer: int, *, parameter: str) -> None:
+        """Let ``forward`` change the states between this layer, counted from 1, and the next.
+
+        Args:
+            layer: A network has one such place.
+            parameter: Which says so, for the error.
+
+        Raises:
+            ParameterError: The encoder has fewer layers.
+
+        """
+        n_layers = int(self.bert.config.num_hidden_layers)
+        if layer > n_layers:
+            raise ParameterError(
+                f"{parameter}: {layer}, but the encoder has {n_layers}", next_step=f"at most -S {parameter}={n_layers}"
+            )
+        (layers,) = (own for own in self.bert.modules() if isinstance(own, nn.ModuleList) and len(own) == n_layers)
+        layers[layer - 1].register_forward_hook(_adapted)
+
+    def forward(self, batch: Batch, *, inputs: Tensor | None = None, adapter: Adapter | None = None) -> Encoded:
         """Run the encoder over the windows and join their states.
 
         Args:
             batch: On the device of the encoder.
             inputs: Embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, input_width)
+            adapter: Changes the windows' states where ``adapt_behind`` said; see ``Windows.cells``.
 
         Returns:
             Last-layer states of the characters, (batch, length, width), and of the sentences, (batch, width).
@@ -116,12 +142,15 @@ class Encoder(nn.Module):
         specials[:, 0] = self.specials.cls
         token_ids = torch.where(holds_char, batch.token_ids.view(-1)[char_of_cell], specials)
         if inputs is None:
-            output = self.bert(input_ids=token_ids, attention_mask=attended)
+            given = {"input_ids": token_ids}
         else:
             fused = functional.embedding(char_of_cell, inputs.flatten(0, 1))
-            embeddings = torch.where(holds_char[..., None], fused, self.embed(token_ids))
-            output = self.bert(inputs_embeds=embeddings, attention_mask=attended)
-        cells = output.last_hidden_state
+            given = {"inputs_embeds": torch.where(holds_char[..., None], fused, self.embed(token_ids))}
+        before = _adapter.set(adapter)
+        try:
+            cells = self.bert(**given, attention_mask=attended).last_hidden_state
+        finally:
+            _adapter.reset(before)
         states = functional.embedding(windows.cell_of_char, cells.flatten(0, 1)) * batch.mask[..., None]
         # A sentence of several windows has as many [CLS] states: e_s is their mean.
         summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, windows.sentences, cells[:, 0])
@@ -135,6 +164,14 @@ class Encoder(nn.Module):
         (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         vocabulary = vocabulary_file(self._folder)
         (folder / vocabulary.name).write_bytes(vocabulary.read_bytes())
+
+
+def _adapted(_layer: nn.Module, _inputs: Any, output: Any) -> Any:
+    """A hook behind a layer, whose output is its states or begins with them: what the running adapter makes of them."""
+    adapter = _adapter.get()
+    if adapter is None:
+        return None
+    return adapter(output) if isinstance(output, Tensor) else (adapter(output[0]), *output[1:])
 
 
 def load(folder: Path, *, layers: int | None = None) -> Encoder:

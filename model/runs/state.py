@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -22,7 +22,8 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from ssmi.model.data.shards import Shards
-from ssmi.model.runs import fingerprint, json_files, weights
+from ssmi.model.runs import json_files, weights
+from ssmi.model.runs.fingerprint import Fingerprint, FingerprintField, fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
@@ -63,7 +64,20 @@ class _StateFile(JsonBody):
     """Steps of the whole run so far."""
     loss: float
     history: tuple[EpochRecord, ...]
-    fingerprint: dict[str, Any]
+    fingerprint: FingerprintField
+
+    @classmethod
+    def of(cls, state: TrainState, *, file: _TensorFile, steps: int, fingerprint: Fingerprint) -> _StateFile:
+        return cls(
+            format=FORMAT,
+            file=file,
+            epoch=state.epoch,
+            step=state.step,
+            steps=steps,
+            loss=state.loss,
+            history=state.history,
+            fingerprint=fingerprint,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +88,7 @@ class SavedState:
         folder: ``RUN/state``.
         state: How far the run has got.
         steps: Steps of the whole run so far.
-        fingerprint: What the run is made from, as ``fingerprint.fingerprint_of`` says.
+        fingerprint: What the run is made from.
         file: The file with its tensors.
 
     """
@@ -82,15 +96,14 @@ class SavedState:
     folder: Path
     state: TrainState
     steps: int
-    fingerprint: Mapping[str, Any]
+    fingerprint: Fingerprint
     file: Path
 
     def differences(self, params: Params, shards: Shards) -> list[str]:
         """A line for each parameter and digest that it did not begin with."""
-        now = fingerprint.fingerprint_of(params, shards=shards)
-        return fingerprint.differences(self.fingerprint, now, run="the unfinished run")
+        return self.fingerprint.differences(fingerprint_of(params, shards=shards), run="the unfinished run")
 
-    def check(self, params: Params, shards: Shards) -> None:
+    def check_fingerprint(self, params: Params, shards: Shards) -> None:
         """Refuse to go on with other parameters or shards.
 
         Raises:
@@ -176,6 +189,21 @@ def save(
     """
     folder = run / STATE
     folder.mkdir(parents=True, exist_ok=True)
+    tensors = _tensors(network, average, optimizer, generators)
+    file = next(name for name in _FILES if name != _file_in_use(folder))
+    with writing(folder / file) as temporary:
+        weights.write(tensors, temporary)
+    fingerprint = fingerprint_of(params, shards=shards)
+    with writing(folder / _JSON) as temporary:
+        body = _StateFile.of(state, file=file, steps=schedule.last_epoch, fingerprint=fingerprint)
+        json_files.write(temporary, body)
+    _remove_others(folder, keep={file, _JSON})
+
+
+def _tensors(
+    network: nn.Module, average: nn.Module | None, optimizer: AdamW, generators: Mapping[str, Sequence[Tensor]]
+) -> dict[str, Tensor]:
+    """Weights, their average, moments and generators under the names of the file."""
     tensors = {f"{_WEIGHT}{name}": tensor for name, tensor in network.state_dict().items()}
     if average is not None:
         tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in average.state_dict().items()}
@@ -185,22 +213,7 @@ def save(
         tensors |= {f"{_OPTIMIZER}{index}:{kind}": value for kind, value in moments.items()}
     for name, states in generators.items():
         tensors |= {f"{_GENERATOR}{rank}:{name}": generator for rank, generator in enumerate(states)}
-    file = next(name for name in _FILES if name != _file_in_use(folder))
-    with writing(folder / file) as temporary:
-        weights.write(tensors, temporary)
-    body = _StateFile(
-        format=FORMAT,
-        file=file,
-        epoch=state.epoch,
-        step=state.step,
-        steps=schedule.last_epoch,
-        loss=state.loss,
-        history=state.history,
-        fingerprint=fingerprint.fingerprint_of(params, shards=shards),
-    )
-    with writing(folder / _JSON) as temporary:
-        json_files.write(temporary, body)
-    _remove_others(folder, keep={file, _JSON})
+    return tensors
 
 
 def find(run: Path) -> SavedState | None:

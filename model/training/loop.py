@@ -26,8 +26,10 @@ from ssmi.model.data.shards import Shards, Split
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, report_name
 from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
@@ -87,7 +89,7 @@ class Trainer:
         step_losses: The mean loss of each step that this process computed.
         timing: Of the same steps.
         spans: The predictions of the last call of ``score``, in the first process.
-        best_epoch: The best epoch since the run was started or resumed; 0 for none.
+        best_epoch: The epoch that is kept (``train.select``) since the run was started or resumed; 0 for none.
         best_spans: Its predictions on dev.
 
     """
@@ -132,9 +134,9 @@ class Trainer:
             return
         if state.step == 0:
             self._publish()  # the process may have ended after the state was written and before the rest was
-        best = histories.best(state.history)
+        best = self._chosen()
         folder = self._context.run / CHECKPOINT
-        metadata = checkpoints.read_metadata(folder)
+        metadata = checkpoint_files.read_metadata(folder)
         if (metadata.best_epoch, metadata.shards) != (best.epoch, self._context.shards.digest):
             raise StaleArtifactError(
                 f"{folder}: of epoch {metadata.best_epoch} of another run, not of epoch {best.epoch} of the unfinished "
@@ -165,13 +167,17 @@ class Trainer:
             dev = self.score(dev_split, "dev")
             record = EpochRecord(epoch, loss, dev)
             self._state = TrainState(epoch + 1, history=(*self._state.history, record))
-            if histories.best(self._state.history) == record:
+            if self._chosen() == record:
                 self.best_epoch, self.best_spans = epoch, self.spans
             self._save_state()
             if self._context.workers.is_main:
                 self._publish()
             self._context.reporter.note(f"epoch {epoch}: loss {loss:.4f}, dev F1 {100 * dev.overall.f1:.2f}")
         return self._state.history
+
+    def _chosen(self) -> EpochRecord:
+        """The epoch that is kept, of those that are done."""
+        return histories.chosen(self._state.history, select=self._context.params.train.select)
 
     def _out_of_patience(self) -> bool:
         """Whether the last ``train.patience`` epochs brought no better dev F1; says so."""
@@ -329,13 +335,13 @@ class Trainer:
         for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
             path.unlink(missing_ok=True)
         shutil.rmtree(run / COUNTS, ignore_errors=True)
-        if histories.best(history) == history[-1]:
+        if self._chosen() == history[-1]:
             self._save_checkpoint(epoch=history[-1].epoch)
         histories.write(run / HISTORY, history)
 
     def _save_checkpoint(self, *, epoch: int) -> None:
         shards, params = self._context.shards, self._context.params
-        metadata = checkpoints.CheckpointMetadata(
+        metadata = CheckpointMetadata(
             shards=shards.digest,
             vocabulary_digest=shards.statistics.vocabulary_digest,
             encoder_digest=shards.statistics.encoder_digest,

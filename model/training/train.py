@@ -7,7 +7,6 @@ folder with metrics.json holds a finished run; one with ``state/`` a run that ca
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,30 +14,33 @@ from pathlib import Path
 import torch
 
 from ssmi.model import hardware, learning_rates
+from ssmi.model.data.folds import Fold, fold_characters, read_fold
 from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, read_split
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.evaluation.sentence_counts import count
+from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
-from ssmi.model.network.network import Network, build, check_buildable, check_encoder, wanted
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_buildable, check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts_file
+from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
-from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, METRICS
+from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
 from ssmi.model.runs.history import EpochRecord
+from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.model.runs.state import SavedState
 from ssmi.model.training import adversarial, distributed
+from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.loop import Timing, TrainContext, Trainer
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.contract.tables import replacing_folder, writing
+from ssmi.pipeline.contract.tables import replacing_folder
 
 __all__ = ["EpochRecord", "TrainResult", "train"]
-
-_HEADLINES = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,42 +92,58 @@ def train(
     adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
-        saved = _find_saved(run, opened, params) if resume else None
-        if not resume:
-            _note_what_is_replaced(run, reporter)
+        saved = _begin(run, opened, params, reporter, resume=resume)
         reporter.note(learning_rates.describe(params, encoder_width=opened.statistics.encoder_width))
         params = learning_rates.resolve(params, encoder_width=opened.statistics.encoder_width)
-        hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
-        torch.manual_seed(params.train.seed)
-        with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
-            data = {}
-            for name in ("train", "dev"):
-                data[name] = _read(opened, name, params)
-                advance(1)
-            network = _assemble(
-                opened, encoder, params, largest_token_id=max(int(s.token_ids.max()) for s in data.values())
-            )
-        if not workers.is_main:
-            # One network in all processes, built above from one seed, but different dropout in each.
-            torch.manual_seed(params.train.seed + workers.rank)
-        with Interrupts() as interrupts:
+        loaded = _load(opened, encoder, params, workers, reporter)
+        with Interrupts() as interrupts:  # from here on a signal is heard between two steps, and all is saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
-            trainer = Trainer(network.to(workers.device), data["train"], context)
-            if saved is not None:
-                trainer.resume(saved)
-            history = trainer.fit(data["dev"])
-            best = histories.best(history)
-            tagged = {"dev": (data["dev"], trainer.best_spans)}
-            if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
-                _score_best(trainer, data["dev"], "dev", run)
-                tagged["dev"] = (data["dev"], trainer.spans)
-            test = None
-            if params.train.test and len(split := _read(opened, "test", params)):
-                test = _score_best(trainer, split, "test", run)
-                tagged["test"] = (split, trainer.spans)
-            if workers.is_main:
-                _write_counts(run, shards, tagged)
-                _finish(run, best.dev, test)
+            return _fit(Trainer(loaded.network, loaded.train, context), loaded, context, saved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What is trained, on its device, and on which sentences."""
+
+    network: Network
+    train: Split
+    dev: Split
+
+
+def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter) -> _Loaded:
+    """Read the sentences and build the network; sets threads and random generator, which both depend on."""
+    hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
+    torch.manual_seed(params.train.seed)
+    splits = {}
+    with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
+        for name in ("train", "dev"):
+            splits[name] = _read(shards, name, params)
+            advance(1)
+        network = _assemble(shards, encoder, params, splits)
+    if not workers.is_main:
+        # One network in all processes, built above from one seed, but different dropout in each.
+        torch.manual_seed(params.train.seed + workers.rank)
+    return _Loaded(network.to(workers.device), splits["train"], splits["dev"])
+
+
+def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
+    """Train, then score with the weights of the best epoch, and write what marks a finished run."""
+    run = context.run
+    if saved is not None:
+        trainer.resume(saved)
+    history = trainer.fit(loaded.dev)
+    best = histories.chosen(history, select=context.params.train.select)
+    tagged = {"dev": (loaded.dev, trainer.best_spans)}
+    if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
+        _score_best(trainer, loaded.dev, "dev", run)
+        tagged["dev"] = (loaded.dev, trainer.spans)
+    test = None
+    if context.params.train.test and len(split := _read(context.shards, "test", context.params)):
+        test = _score_best(trainer, split, "test", run)
+        tagged["test"] = (split, trainer.spans)
+    if context.workers.is_main:
+        _write_counts(run, context.shards, tagged, fold=Fold.of(context.params.train))
+        _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
 
@@ -136,28 +154,35 @@ def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Scores:
     return trainer.score(split, name)
 
 
-def _write_counts(run: Path, shards: Path, tagged: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]]) -> None:
+def _write_counts(
+    run: Path, shards: Shards, tagged: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]], *, fold: Fold | None
+) -> None:
     """Keep the counts of every sentence, of all splits or of none; ``tagged``: each split and its predictions."""
     with replacing_folder(run / COUNTS) as fresh:
         for name, (split, spans) in tagged.items():
-            counts_file.write(fresh / f"{name}.parquet", count(characters_of(shards, name), split.gold, spans))
+            characters = fold_characters(shards, name, fold) if fold else characters_of(shards.folder, name)
+            counts_file.write(fresh / f"{name}.parquet", count(characters, split.gold, spans))
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
-    """Write the scores. metrics.json comes last: it marks a finished run."""
-    metrics = {"dev": dev.to_json()} | ({"test": test.to_json()} if test else {})
-    headline = {split: {name: scores[name] for name in _HEADLINES} for split, scores in metrics.items()}
-    for name, body in ((HEADLINE, headline), (METRICS, metrics)):
-        with writing(run / name) as temporary:
-            temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    """Write the scores, which marks a finished run, and remove what it could have been resumed from."""
+    metrics_file.write(run, RunMetrics({"dev": dev} | ({"test": test} if test else {})))
     states.remove(run)
+
+
+def _begin(run: Path, shards: Shards, params: Params, reporter: Reporter, *, resume: bool) -> SavedState | None:
+    """The state to go on from; without ``resume`` None, and a note on what the new run replaces."""
+    if resume:
+        return _find_saved(run, shards, params)
+    _note_what_is_replaced(run, reporter)
+    return None
 
 
 def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:
     """The state to resume from, checked."""
     saved = states.find(run)
     if saved is not None:
-        saved.check(params, shards)
+        saved.check_fingerprint(params, shards)
         return saved
     if (run / METRICS).is_file():
         raise ParameterError(f"{run}: finished already, nothing to resume", next_step="train again without --resume")
@@ -173,7 +198,7 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
     if saved is None and (run / METRICS).is_file():
         reporter.note(f"{run}: a finished run, replaced once the first epoch is done (--run keeps it)")
     if saved is not None:
-        epochs, state = saved.fingerprint.get("train.epochs"), saved.state
+        epochs, state = saved.fingerprint.parameters.get("train.epochs"), saved.state
         reporter.note(
             f"{run}: an unfinished run ({len(state.history)} of {epochs} epochs done) is replaced; "
             "--resume would have gone on with it"
@@ -181,7 +206,11 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
 
 
 def _read(shards: Shards, name: str, params: Params) -> Split:
-    split = read_split(shards, name, boundaries=shards.boundaries, wanted=wanted(params.model))
+    fold, features = Fold.of(params.train), wanted(params.model)
+    if fold is None:
+        split = read_split(shards, name, boundaries=shards.boundaries, wanted=features)
+    else:
+        split = read_fold(shards, name, fold, boundaries=shards.boundaries, wanted=features)
     if name != "test" and not split.token_ids.size:
         raise InputDataError(
             f"{shards.folder}: no {name} sentences",
@@ -202,12 +231,15 @@ def _how_to_get_dev(params: Params) -> str:
     return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 
-def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_token_id: int) -> Network:
+def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapping[str, Split]) -> Network:
+    """The network for these splits, ``train`` and ``dev``; what it is told of the text it is told of train alone."""
+    matches = splits["train"].matches
+    counts = None if matches is None else matches.counts(n_rows=len(shards.boundaries.ids) + 1)
     bert = None
     if encoder is not None and params.model.encoder == "finetune":
         bert = load_encoder(encoder, layers=params.model.encoder_layers)
     if bert is not None:
-        check_encoder(bert, shards, largest_token_id=largest_token_id)
+        check_encoder(bert, shards, largest_token_id=max(int(split.token_ids.max()) for split in splits.values()))
     return build(
         params.model,
         labels=shards.labels,
@@ -215,4 +247,5 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_t
         encoder=bert,
         hidden_width=shards.statistics.hidden_width,
         n_tokens=shards.statistics.n_tokens,
+        word_counts=None if counts is None else torch.from_numpy(counts),
     )

@@ -1,14 +1,39 @@
-"""Rows of the shards as Python values, with the columns of ``schema.SHARDS``."""
+"""Rows of selections and shards as Python values, with the columns of ``schema.SELECTIONS`` and ``schema.SHARDS``."""
 
 from __future__ import annotations
 
 from typing import TypedDict
 
 
+class SelectedBoundaries(TypedDict):
+    """What a character's features take from the selection of its (character, segment)."""
+
+    best_id: int
+    """The best boundary S_m; 0 for none."""
+    best_cosine: float | None
+    """None where ``best_id`` is 0."""
+    set_ids: list[int]
+    """The boundary set S_s, best first."""
+    negative_ids: list[int]
+
+
+class SelectionRow(SelectedBoundaries):
+    """A whole row of ``schema.SELECTIONS``."""
+
+    selection_id: int
+    """Its place in the table, from 0."""
+    character: str
+    segment: str
+    candidates: tuple[int, ...] | None
+    """Boundary ids; None in vocabulary scope, where all boundaries of the character are candidates."""
+    n_candidates: int
+    set_cosines: list[float]
+
+
 class FeatureRow(TypedDict):
     """The features of a sentence: what follows from its text alone. The trainer and a tagger read the same ones.
 
-    All lists but ``window_starts`` and ``segment_starts`` have one item a character. Boundary ids are 0 for none.
+    All lists but those of windows, segments and matches have one item a character. Boundary ids are 0 for none.
     """
 
     characters: list[str]
@@ -28,6 +53,12 @@ class FeatureRow(TypedDict):
     """The first character of each segment."""
     window_starts: list[int]
     """The first character of each window of the encoder; [0] for a sentence that fits."""
+    match_starts: list[int] | None
+    """The first character of each vocabulary word inside the sentence, by (start, end); None without matches."""
+    match_ends: list[int] | None
+    """The character after its last."""
+    match_ids: list[int] | None
+    """Its boundary."""
 
 
 class EntityColumns(TypedDict):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _ids = pa.list_(pa.int32())
 _id_sets = pa.list_(_ids)
@@ -127,6 +127,9 @@ SHARDS = pa.schema(
         ("local_ids", _ids),
         ("segment_starts", _ids),
         ("window_starts", _ids),  # where the encoder's windows begin; [0] for a sentence that fits
+        ("match_starts", _ids),  # as in MATCHES; null without matches
+        ("match_ends", _ids),
+        ("match_ids", _ids),
         ("hidden_start", pa.int64()),  # first row in part-*.hidden.npy; null without hidden states
     ]
 )
@@ -151,6 +154,9 @@ COUNTS = pa.schema(
     ]
 )
 """train: ``<run>/counts/<split>.parquet``: one row a sentence, in the split's order."""
+
+ABLATION_COUNTS = pa.schema([("configuration", pa.string()), ("seed", pa.int64()), *COUNTS])
+"""ablate, with folds: ``folds-N/counts.parquet``: one row a sentence, seed and row of the table."""
 
 
 def boundaries(width: int) -> pa.Schema:

@@ -26,7 +26,6 @@ from ssmi.pipeline.lexicon.vocabulary_files import (
     WORDS_FILE,
 )
 
-MIN_WORD_LEN = 2
 _STRINGS_AT_ONCE = 4096
 # Unified ideographs with extensions A-H, compatibility ideographs, and the iteration and zero marks.
 CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3005\u3007\U00020000-\U0003134f]")
@@ -35,19 +34,20 @@ CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3005\u3007\U0002000
 class VocabularyBuilder:
     """Writes a vocabulary into a folder, block by block; what does not become part of it is never stored.
 
-    Kept are words of 2 to ``max_word_len`` characters with at least one CJK character, the first of duplicates, with a
-    finite non-zero vector, in the order given, up to ``max_words``. In memory are the words alone.
+    Kept are words of ``min_word_len`` to ``max_word_len`` characters with at least one CJK character, the first of
+    duplicates, with a finite non-zero vector, in the order given, up to ``max_words``. In memory are the words alone.
     """
 
-    def __init__(self, folder: Path, *, max_word_len: int, max_words: int | None = None) -> None:
+    def __init__(self, folder: Path, *, min_word_len: int, max_word_len: int, max_words: int | None = None) -> None:
         self._folder = folder
+        self._min_word_len = min_word_len
         self._max_word_len = max_word_len
         self._max_words = max_words
         self._vectors: _GrowingArray | None = None
         self.words: dict[str, None] = {}
-        """Those kept, in the order of their boundary ids."""
+        """Words kept, in the order of their boundary ids."""
         self.dropped: Counter[str] = Counter()
-        """How many were not, by reason."""
+        """How many rows were left out, by reason."""
 
     @property
     def full(self) -> bool:
@@ -56,7 +56,7 @@ class VocabularyBuilder:
 
     def why_not(self, word: str) -> str:
         """Why a word cannot be a boundary, whatever its vector; empty for one that can."""
-        if len(word) < MIN_WORD_LEN:
+        if len(word) < self._min_word_len:
             return "too-short"
         if len(word) > self._max_word_len:
             return "too-long"
@@ -100,7 +100,7 @@ class VocabularyBuilder:
     def finish(self) -> int:
         """Write words, trie and character index, and end the vectors (row 0 is "no boundary"); returns how many.
 
-        The words are let go of first: the trie of two million takes 0.8 GB while it is built.
+        Memory of the words is freed first: the trie of two million takes 0.8 GB while it is built.
         """
         if self._vectors is not None:
             self._vectors.finish()
@@ -143,6 +143,7 @@ def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.i
     lengths = pc.utf8_length(words).to_numpy()
     data = words.buffers()[2]
     text = data.to_pybytes()[: sum(pc.binary_length(words).to_numpy())].decode() if data is not None else ""
+    # (code point, word) as one 64-bit number: a plain sort then orders millions of pairs in one pass, without objects.
     pairs = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64) << np.uint64(32)
     pairs |= np.repeat(np.arange(1, len(words) + 1, dtype=np.uint64), lengths)
     pairs.sort()
@@ -211,6 +212,7 @@ class _GrowingArray:
         """Write the number of rows, for which numpy leaves room in the header."""
         self._stream.seek(0)
         self._write_header()
+        # A header that grew would have written over the first row.
         if self._stream.tell() != self._start:
             raise SsmiError(f"{self._stream.name}: {self._n_rows} rows", next_step="report this as a bug")
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
-from ssmi.pipeline.contract.feature_rows import FeatureRow
+from ssmi.pipeline.contract.feature_rows import FeatureRow, SelectedBoundaries
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
@@ -24,10 +24,10 @@ from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.online.answers import SelectionAnswers
-from ssmi.pipeline.online.costs import CostCounter, Counts
+from ssmi.pipeline.online.costs import CostCounter, WorkCounts
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
-from ssmi.pipeline.online.feature_store import FeatureStore, check
+from ssmi.pipeline.online.feature_store import FeatureSpec, FeatureStore, check_feature_store
 from ssmi.pipeline.online.segmenting import Segmented, segment_characters, without_surrogates
 
 
@@ -63,10 +63,11 @@ class OnlineFeatures:
             MissingResourceError: A folder or file does not exist.
             StaleArtifactError: A folder is of another build, or a file is not what its manifest says.
         """
-        spec = check(store, shards)
+        spec = check_feature_store(store, shards)
         segment = spec.params.segment
         self.max_window = spec.max_window
         self._store = store
+        self._keeps_matches = spec.matches
         self._in_context = spec.params.embed.context == "sentence"
         self._vocabulary = open_vocabulary(store.vocab, digest=spec.vocabulary_digest)
         self._weights = read_weights(store.pmi / PAIRS_FILE)
@@ -79,24 +80,25 @@ class OnlineFeatures:
         self._encoders = OnlineEncoders(
             store.encoder, self._tokens, hidden_layers=spec.hidden_layers, max_window=spec.max_window
         )
-        stored = open_segment_vectors(store.embed, spec.embed_digest)
+        self._embedder, self._answers = self._open_selection(spec, stored_segments=stored_segments, max_pairs=max_pairs)
+
+    def _open_selection(
+        self, spec: FeatureSpec, *, stored_segments: bool, max_pairs: int
+    ) -> tuple[SegmentEmbedder, SelectionAnswers]:
+        stored = open_segment_vectors(self._store.embed, spec.embed_digest)
         aligned = spec.params.embed.space == "aligned"
-        self._embedder = SegmentEmbedder(
+        embedder = SegmentEmbedder(
             self._encoders,
             self._vocabulary,
             stored if stored_segments else None,
-            open_alignment(store.embed / ALIGNMENT_FILE) if aligned else None,
+            open_alignment(self._store.embed / ALIGNMENT_FILE) if aligned else None,
             costs=self._costs,
             max_vectors=max_pairs,
         )
-        self._answers = SelectionAnswers(
-            self._vocabulary,
-            stored,
-            self._embedder,
-            spec.params.selection,
-            costs=self._costs,
-            max_answers=max_pairs,
+        answers = SelectionAnswers(
+            self._vocabulary, stored, embedder, spec.params.selection, costs=self._costs, max_answers=max_pairs
         )
+        return embedder, answers
 
     def rows(self, texts: Sequence[str]) -> list[FeatureRow]:
         """Make a row for each text; a character is a code point.
@@ -110,7 +112,7 @@ class OnlineFeatures:
         return self.rows_of_characters([list(text) for text in texts])
 
     def rows_of_characters(self, sentences: Sequence[Sequence[str]]) -> list[FeatureRow]:
-        """The same as ``rows`` for sentences given as characters, one code point each."""
+        """Make a row for each sentence given as characters, one code point each; see ``rows``."""
         return self.rows_of_segmented(self.segment(sentences))
 
     def segment(self, sentences: Sequence[Sequence[str]]) -> list[Segmented]:
@@ -133,18 +135,21 @@ class OnlineFeatures:
         select = self._answers.select_in_context if self._in_context else self._answers.select
         with self._one_thread():
             return [
-                feature_row(
-                    characters=sentence.characters,
-                    selections=selections,
-                    local_ids=self._weights.local_boundaries(
-                        sentence.characters, self._vocabulary.trie.sentence_matches(sentence.characters)
-                    ),
-                    segment_starts=sentence.starts,
-                    tokens=self._tokens,
-                    max_window=self.max_window,
-                )
+                self._row(sentence, selections)
                 for sentence, selections in zip(sentences, select(sentences), strict=True)
             ]
+
+    def _row(self, sentence: Segmented, selections: Sequence[SelectedBoundaries]) -> FeatureRow:
+        matches = self._vocabulary.trie.sentence_matches(sentence.characters)
+        return feature_row(
+            characters=sentence.characters,
+            selections=selections,
+            local_ids=self._weights.local_boundaries(sentence.characters, matches),
+            segment_starts=sentence.starts,
+            tokens=self._tokens,
+            max_window=self.max_window,
+            matches=matches if self._keeps_matches else None,
+        )
 
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
         """The frozen encoder's states, as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""
@@ -164,7 +169,7 @@ class OnlineFeatures:
         """The words of boundaries; empty for id 0."""
         return [self._vocabulary.words[index - 1] if index else "" for index in ids]
 
-    def statistics(self) -> Counts:
+    def statistics(self) -> WorkCounts:
         """What was computed since the features were opened."""
         return self._costs.counts
 

@@ -16,6 +16,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.feature_rows import SelectedBoundaries
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
@@ -46,6 +47,7 @@ class _Task:
     max_window: int
     hidden: bool
     hidden_layers: int | None
+    matches: bool
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -76,6 +78,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         boundary_width=width,
         hidden_width=shape.width if params.hidden else None,
         hidden_layers=(params.hidden_layers or shape.n_layers) if params.hidden else None,
+        matches=params.matches,
         label_groups=PrepareStatistics.of(manifests.load(context.folder("prepare"))).label_groups,
         feature_parameters=_feature_parameters(context),
     )
@@ -108,6 +111,7 @@ def _tasks(
             max_window=max_window,
             hidden=params.hidden,
             hidden_layers=params.hidden_layers,
+            matches=params.matches,
         )
         for split, number, path in parts
     ]
@@ -176,7 +180,8 @@ def write_part(task: _Task) -> tuple[set[int], int]:
     sentences = tables.read_rows(task.prepare, schema.SENTENCES)
     segments = tables.read_rows(task.segment, schema.SEGMENTS, columns=["segment_starts"])
     asked = tables.read_rows(task.selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
-    local = tables.read_rows(task.pmi, schema.MATCHES, columns=["local_ids"])
+    of_matches = ["match_starts", "match_ends", "match_ids"] if task.matches else []
+    local = tables.read_rows(task.pmi, schema.MATCHES, columns=["local_ids", *of_matches])
     selections = _selections_asked(task, asked)
     rows = []
     offset = 0
@@ -193,6 +198,7 @@ def write_part(task: _Task) -> tuple[set[int], int]:
             tokens=tokens,
             max_window=task.max_window,
             hidden_start=offset if task.hidden else None,
+            matches=list(zip(*(matched[name] for name in of_matches), strict=True)) if task.matches else None,
         )
         rows.append(row)
         offset += len(row["characters"])
@@ -218,10 +224,13 @@ def _write_hidden(task: _Task, sentences: list[list[str]], *, n_characters: int)
         states.flush()
 
 
-def _selections_asked(task: _Task, asked: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+def _selections_asked(task: _Task, asked: list[dict[str, Any]]) -> dict[int, SelectedBoundaries]:
     """The selections that one part's characters name, by id: of millions, only these become Python rows."""
+    # Ascending ids: Arrow's take then walks the table once, in memory order.
     ids = sorted({index for row in asked for index in row["selection_ids"]})
-    rows = open_selections(task.selections, task.selections_digest).take(pa.array(ids, pa.int64())).to_pylist()
+    rows: list[SelectedBoundaries] = (
+        open_selections(task.selections, task.selections_digest).take(pa.array(ids, pa.int64())).to_pylist()
+    )
     return dict(zip(ids, rows, strict=True))
 
 
@@ -235,7 +244,7 @@ def open_selections(path: Path, digest: str) -> pa.Table:
 
 STAGE = Stage(
     name="shards",
-    version=1,
+    version=2,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=encoder_inputs,

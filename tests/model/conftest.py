@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,14 @@ class Sentence:
     local: Mapping[int, int] = field(default_factory=dict)
     sets: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     negatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    matches: tuple[tuple[int, int, int], ...] = ()
     windows: tuple[int, ...] = (0,)
 
     @property
     def named(self) -> set[int]:
         """Every boundary of it."""
-        sets = {number for own in (*self.sets.values(), *self.negatives.values()) for number in own}
-        return {*self.best.values(), *self.local.values(), *sets}
+        sets = {number for ids in (*self.sets.values(), *self.negatives.values()) for number in ids}
+        return {*self.best.values(), *self.local.values(), *sets, *(number for _, _, number in self.matches)}
 
     @classmethod
     def marked(cls, marked: str, *, best: Mapping[int, int] | None = None, windows: tuple[int, ...] = (0,)) -> Sentence:
@@ -53,14 +54,17 @@ class Sentence:
                 spans.append(Span(len(text), len(text) + len(words), label))
                 piece = words
             text += piece
-        own = best or {}
+        best_of = best or {}
+        short = {(place, min(place + 2, len(text)), number) for place, number in best_of.items()}
+        long = {(max(place - 1, 0), min(place + 3, len(text)), 8) for place in best_of}
         return cls(
             text,
             tuple(spans),
-            own,
-            local=dict.fromkeys(own, 8),
-            sets={place: tuple({number: None, 90: None}) for place, number in own.items()},
-            negatives=dict.fromkeys(own, (8, 11)),
+            best_of,
+            local=dict.fromkeys(best_of, 8),
+            sets={place: tuple({number: None, 90: None}) for place, number in best_of.items()},
+            negatives=dict.fromkeys(best_of, (8, 11)),
+            matches=tuple(sorted(short | long)),
             windows=windows,
         )
 
@@ -133,6 +137,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         *,
         entity_types: Sequence[str] = ("LOC", "PER"),
         hidden: bool = False,
+        matches: bool = True,
         per_part: int = 3,
         statistics: Mapping[str, Any] | None = None,
         boundary_ids: Sequence[int] | None = None,
@@ -142,42 +147,18 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
             # An empty split is one part without rows.
             for part, start in enumerate(range(0, max(1, len(sentences)), per_part)):
                 path = tables.part_path(folder, split, part)
-                rows, states = [], [np.zeros((0, WIDTH), np.float16)]
-                for number, sentence in enumerate(sentences[start : start + per_part], start=start):
-                    hidden_start = sum(map(len, states)) if hidden else None
-                    rows.append(_row(number, sentence, labels, hidden_start))
-                    if hidden:
-                        states.append(_states(tiny_bert, sentence))
-                tables.write_rows(path, schema.SHARDS, rows)
-                if hidden:
-                    np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
-        named = {number for own in splits.values() for sentence in own for number in sentence.named}
+                numbered = list(enumerate(sentences))[start : start + per_part]
+                _write_part(path, numbered, labels, tiny_bert if hidden else None, matches=matches)
+        named = {number for of_split in splits.values() for sentence in of_split for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
+        words = _words(sentence for own in splits.values() for sentence in own)
         rows = [
-            {"boundary_id": number, "word": f"w{number}", "vector": vector}
+            {"boundary_id": number, "word": words.get(number, f"w{number}"), "vector": vector}
             for number, vector in zip(ids, boundary_vectors(ids).tolist(), strict=True)
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
         labels.save(folder / "labels.json")
-        defaults = parameters.Params()
-        facts = ShardsStatistics(
-            vocabulary_digest="vocabulary-a",
-            embed_digest="embed-a",
-            user_dict_digest=None,
-            encoder_digest="encoder-a",
-            encoder_width=WIDTH,
-            n_tokens=len(VOCABULARY),
-            max_window=MAX_WINDOW,
-            windowed_sentences=0,
-            boundaries=len(ids),
-            boundary_width=BOUNDARY_WIDTH,
-            hidden_width=WIDTH if hidden else None,
-            hidden_layers=2 if hidden else None,
-            label_groups={},
-            feature_parameters=FeatureParameters(
-                **{name: getattr(defaults, name) for name in FeatureParameters.model_fields}
-            ),
-        )
+        facts = _statistics(n_boundaries=len(ids), hidden=hidden, matches=matches)
         report = StageReport(0, 0, statistics={**facts.to_json(), **(statistics or {})})
         files = manifests.describe_files(folder)
         manifests.save(Manifest("shards", "tiny", {}, {}, report, files, version=1), folder)
@@ -186,7 +167,58 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
     return write
 
 
-def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None) -> dict[str, Any]:
+def _words(sentences: Iterable[Sentence]) -> dict[int, str]:
+    """A word for each boundary that is somewhere the best: it holds all characters that have it."""
+    words: dict[int, str] = {}
+    for sentence in sentences:
+        for place, number in sentence.best.items():
+            word = words.get(number, "")
+            words[number] = word if sentence.text[place] in word else word + sentence.text[place]
+    return words
+
+
+def _write_part(
+    path: Path, numbered: Sequence[tuple[int, Sentence]], labels: LabelSet, bert: BertModel | None, *, matches: bool
+) -> None:
+    """One part of a split; with the encoder's states beside it where there is an encoder."""
+    rows, states = [], [np.zeros((0, WIDTH), np.float16)]
+    for number, sentence in numbered:
+        rows.append(
+            _row(number, sentence, labels, sum(map(len, states)) if bert is not None else None, matches=matches)
+        )
+        if bert is not None:
+            states.append(_states(bert, sentence))
+    tables.write_rows(path, schema.SHARDS, rows)
+    if bert is not None:
+        np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
+
+
+def _statistics(*, n_boundaries: int, hidden: bool, matches: bool) -> ShardsStatistics:
+    defaults = parameters.Params()
+    return ShardsStatistics(
+        vocabulary_digest="vocabulary-a",
+        embed_digest="embed-a",
+        user_dict_digest=None,
+        encoder_digest="encoder-a",
+        encoder_width=WIDTH,
+        n_tokens=len(VOCABULARY),
+        max_window=MAX_WINDOW,
+        windowed_sentences=0,
+        boundaries=n_boundaries,
+        boundary_width=BOUNDARY_WIDTH,
+        hidden_width=WIDTH if hidden else None,
+        hidden_layers=2 if hidden else None,
+        matches=matches,
+        label_groups={},
+        feature_parameters=FeatureParameters(
+            **{name: getattr(defaults, name) for name in FeatureParameters.model_fields}
+        ),
+    )
+
+
+def _row(
+    number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None, *, matches: bool
+) -> dict[str, Any]:
     n_characters = len(sentence.text)
     ids = labels.tag_ids()
     tags = spans_to_tags(sentence.spans, n_characters=n_characters, scheme="BMES")
@@ -198,12 +230,16 @@ def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | 
         "tag_ids": [ids[tag] for tag in tags],
         "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in sentence.spans],
         "best_ids": best,
-        "best_cosines": [float(number > 0) for number in best],
+        "best_cosines": [0.75 if number else 0.0 for number in best],
         "set_ids": [list(sentence.sets.get(position, ())) for position in range(n_characters)],
         "negative_ids": [list(sentence.negatives.get(position, ())) for position in range(n_characters)],
         "local_ids": [sentence.local.get(position, 0) for position in range(n_characters)],
         "segment_starts": [place for place in range(n_characters) if place % 6 in (0, 1, 3)],
         "window_starts": list(sentence.windows),
+        **{
+            name: [match[column] for match in sentence.matches] if matches else None
+            for column, name in enumerate(("match_starts", "match_ends", "match_ids"))
+        },
         "hidden_start": hidden_start,
     }
 
@@ -271,6 +307,6 @@ def make_params() -> Callable[..., parameters.Params]:
         for name, value in changes.items():
             section, _, key = name.partition("__")
             tree.setdefault(section, {})[key] = value
-        return parameters.check(tree, source="test")
+        return parameters.check_params(tree, source="test")
 
     return make

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import codecs
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.text.encodings import text_encoding
@@ -82,6 +91,10 @@ class VocabParams(Section):
         default="utf-8",
         description="Character encoding of the words in the vector file, by Python's name. gb18030 reads GBK too.",
     )
+    min_word_len: Positive = Field(
+        default=2,
+        description="Shortest word, in characters, that the vocabulary keeps. 1 lets single characters be boundaries.",
+    )
     max_word_len: Annotated[int, Field(ge=2)] = Field(
         default=10, description="Longest word, in characters, that the vocabulary keeps."
     )
@@ -94,6 +107,14 @@ class VocabParams(Section):
         description="File of extra words, one a line, relative to the project. Words that the vector file lacks get "
         "vectors mapped from the encoder's, as segments outside the vocabulary do.",
     )
+
+    @field_validator("max_word_len")
+    @classmethod
+    def _not_below_the_shortest(cls, value: int, info: ValidationInfo) -> int:
+        shortest = info.data.get("min_word_len", 1)  # absent where it is wrong itself
+        if value < shortest:
+            raise ValueError(f"{value} is below vocab.min_word_len, which is {shortest}")
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -172,12 +193,19 @@ class SelectionParams(Section):
     n_negatives: NonNegative = Field(
         default=8, description="Number of negatives of a character: its candidates of lowest cosine outside the set."
     )
-    choice: Literal["cosine", "random"] = Field(
+    choice: Literal["cosine", "random", "segment"] = Field(
         default="cosine",
         description="How the best boundary S_m and the set S_s are chosen. random draws them from the candidates: the "
-        "paper's ablation -Cosine.",
+        "paper's ablation -Cosine. segment takes the segment itself where it is a vocabulary word, else none, and no "
+        "set.",
     )
     seed: Seed = Field(default=13, description="Seed of choice random.")
+
+    @model_validator(mode="after")
+    def _segment_is_a_candidate(self) -> Self:
+        if self.choice == "segment" and self.exclude_segment:
+            raise ValueError("exclude_segment: true leaves out the one boundary that choice: segment takes")
+        return self
 
 
 class PmiParams(Section):
@@ -207,6 +235,11 @@ class ShardsParams(Section):
     hidden_layers: Positive | None = Field(
         default=None, description="Number of the encoder's first layers that make those states; null takes all."
     )
+    matches: bool = Field(
+        default=False,
+        description="Whether to store every vocabulary word that matches inside a sentence, which model.lexicon reads. "
+        "A network that does not read them is the same with and without.",
+    )
     max_window: Positive | None = Field(
         default=None,
         description="Longest window, in characters, that the encoder reads at once; null takes what it allows.",
@@ -225,15 +258,38 @@ class ModelParams(Section):
         default=None,
         description="Number of the encoder's first layers to train, the others being left out; null takes all.",
     )
-    fusion: Literal["none", "input", "output"] = Field(
+    fusion: Literal["none", "input", "layer", "output"] = Field(
         default="input",
-        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, at its "
-        "output, or nowhere.",
+        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, behind one "
+        "of its layers (fusion_layer; not in the paper), at its output, or nowhere.",
+    )
+    fusion_layer: Positive = Field(
+        default=1,
+        description="The encoder's layer, counted from 1, behind which the boundary joins; only with fusion layer.",
     )
     segment_positions: bool = Field(
         default=True,
         description="Whether the character's position in its segment (first, inner, last, alone) joins where the "
         "boundary does. Not in the paper.",
+    )
+    boundary_roles: bool = Field(
+        default=False,
+        description="Whether the character's place in its best boundary's word (first, inner, last, alone, or no "
+        "boundary) joins where the boundary does. Not in the paper.",
+    )
+    cosine_gate: bool = Field(
+        default=False,
+        description="Whether E_Sm is scaled by its cosine with the segment, and zero where that is not over "
+        "selection.threshold. Not in the paper.",
+    )
+    lexicon: Literal["none", "softlexicon", "lebert"] = Field(
+        default="none",
+        description="A peer's way to use every word that matches in the sentence. softlexicon joins the words' "
+        "weighted means to the encoder's output, lebert adds them behind an encoder layer; both need shards.matches. "
+        "Not in the paper.",
+    )
+    lexicon_layer: Positive = Field(
+        default=1, description="Encoder layer behind which the words join the state; only with lexicon lebert."
     )
     can: bool = Field(default=True, description="Whether convolutional attention (CAN) reads the encoder's output O_B.")
     lmi: bool = Field(
@@ -242,14 +298,22 @@ class ModelParams(Section):
     mlp1: bool = Field(
         default=True, description="Whether the feed-forward layer MLP1 maps H1 ⊕ E_l to hidden_width numbers."
     )
-    gru: bool = Field(default=True, description="Whether the bidirectional GRU follows MLP1.")
+    gru: bool = Field(
+        default=True, description="Whether a bidirectional recurrent layer, the paper's GRU, follows MLP1."
+    )
+    recurrent_cell: Literal["gru", "lstm"] = Field(
+        default="gru",
+        description="Cell of that layer. lstm makes it the BiLSTM of LSTM-CRF taggers, which drops its input too. Not "
+        "in the paper.",
+    )
     layer_norm: bool = Field(
         default=True, description="Whether the GRU's output H2 is normalised, with a scale and shift that depend on it."
     )
-    gmi: Literal["none", "paper", "infonce"] = Field(
+    gmi: Literal["none", "paper", "infonce", "infonce-batch"] = Field(
         default="paper",
         description="Global enhancement: the form of the loss that trains the boundary set's embedding E_g. paper is "
-        "the printed loss, infonce has the positive in its denominator too, none leaves E_g and the loss out.",
+        "the printed loss, infonce has the positive in its denominator too, infonce-batch also takes its negatives "
+        "from the other sentences of the batch and scores without the sigmoid, none leaves E_g and the loss out.",
     )
     mlp2: bool = Field(
         default=True, description="Whether the feed-forward layer MLP2 maps H2' ⊕ E_g to hidden_width numbers."
@@ -273,7 +337,8 @@ class ModelParams(Section):
     train_boundaries: bool = Field(default=True, description="Whether training moves the boundary vectors.")
     dropout: Fraction = Field(
         default=0.2,
-        description="Probability that a number of a state is dropped in training, after MLP1 and before the tags.",
+        description="Probability that a number of a state is dropped in training, after MLP1 and before the tags, and "
+        "in the layers of recurrent_cell lstm and lexicon lebert.",
     )
     boundary_dropout: Fraction = Field(
         default=0.0,
@@ -303,6 +368,20 @@ class TrainParams(Section):
         default=None,
         description="Number of epochs in a row without a better dev F1 after which training stops; null trains all. "
         "The learning rate falls as if all were trained.",
+    )
+    select: Literal["best", "last"] = Field(
+        default="best",
+        description="Which epoch is kept: best, the one with the best dev F1, whose dev F1 is then rather too high; or "
+        "last, whatever dev says.",
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        default=None,
+        description="Number of parts that train and dev are divided into for cross-validation, equal texts in one "
+        "part; null trains on train and scores dev. Test is then never read, so train.test must be false.",
+    )
+    fold: Positive | None = Field(
+        default=None,
+        description="With train.folds: the part, from 1, that is dev. The network trains on all the others.",
     )
     batch_size: Positive = Field(default=16, description="Sentences in a batch.")
     test: bool = Field(
@@ -350,3 +429,17 @@ class TrainParams(Section):
     threads: NonNegative = Field(
         default=0, description="CPU threads that torch uses; 0 takes one for each physical core."
     )
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> TrainParams:
+        """Refuse what would read test, or look at dev, where it must not."""
+        if (self.folds is None) != (self.fold is None):
+            raise ValueError("folds and fold go together: give both or neither")
+        if self.folds is not None and self.fold is not None:
+            if self.fold > self.folds:
+                raise ValueError(f"fold is {self.fold}, of {self.folds} folds")
+            if self.test:
+                raise ValueError("with folds test is never read: set test to false")
+        if self.select == "last" and self.patience is not None:
+            raise ValueError("patience lets dev choose the epoch, which select=last rules out: set it to null")
+        return self

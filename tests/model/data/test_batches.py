@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,14 +58,14 @@ def test_collate_pads_on_the_right_and_windows_hold_every_character_once(shards:
     batch = collate(split, rows)
     assert batch.mask.sum(1).tolist() == split.lengths[rows].tolist()
     for index, row in enumerate(rows):
-        own = slice(split.offsets[row], split.offsets[row + 1])
+        of_row = slice(split.offsets[row], split.offsets[row + 1])
         length = split.lengths[row]
         for tensor, values in (
             (batch.token_ids, split.token_ids),
             (batch.tag_ids, split.tag_ids),
             (batch.best_rows, split.best_rows),
         ):
-            assert tensor[index].tolist() == values[own].tolist() + [0] * (batch.mask.shape[1] - length)
+            assert tensor[index].tolist() == values[of_row].tolist() + [0] * (batch.mask.shape[1] - length)
     windows = batch.windows
     assert windows.lengths.tolist() == [14, 21, 7, 1, 8]
     held = windows.char_of_cell[windows.char_of_cell >= 0]
@@ -89,8 +90,8 @@ def test_hidden_states_follow_their_sentences(shards: Path) -> None:
 def test_batches_gathered_ahead_are_those_gathered_at_once(shards: Path) -> None:
     split = _train(shards)
     asked = training_batches(split.lengths, batch_size=3, seed=1, epoch=1)
-    found = list(prefetch(split, asked, device=torch.device("cpu")))
-    for batch, rows in zip(found, asked, strict=True):
+    batches = list(prefetch(split, asked, device=torch.device("cpu")))
+    for batch, rows in zip(batches, asked, strict=True):
         expected = collate(split, rows)
         assert np.array_equal(batch.rows, rows)
         assert torch.equal(batch.token_ids, expected.token_ids) and torch.equal(batch.best_rows, expected.best_rows)
@@ -117,3 +118,33 @@ def test_an_error_in_gathering_reaches_the_caller(shards: Path) -> None:
 def _train(shards: Path) -> Split:
     opened = open_shards(shards)
     return read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+
+
+def test_a_batch_holds_the_words_over_each_character(shards: Path, sentences: list[Any]) -> None:
+    opened = open_shards(shards)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(matches=True))
+    assert split.matches is not None
+    rows = np.array([9, 5, 0])
+    batch = collate(split, rows)
+    assert batch.word_rows is not None and batch.word_roles is not None and batch.best_rows is None
+    ids = np.concatenate(([0], opened.boundaries.ids))
+    for index, row in enumerate(rows):
+        for place in range(batch.mask.shape[1]):
+            over = [number for start, end, number in sentences[row].matches if start <= place < end]
+            assert ids[batch.word_rows[index, place]].tolist()[: len(over)] == over
+            assert not batch.word_rows[index, place, len(over) :].any()
+    assert batch.to(torch.device("cpu")).word_roles is not None
+    assert collate(_train(shards), rows).word_rows is None
+
+
+def test_cells_have_what_their_characters_have(shards: Path) -> None:
+    batch = collate(_train(shards), np.array([9, 0]))
+    windows = batch.windows
+    values = torch.arange(1, batch.mask.numel() + 1).view(batch.mask.shape)
+    cells = windows.cells(values)
+    assert cells.shape == windows.char_of_cell.shape
+    assert torch.equal(cells, windows.char_of_cell + 1)
+    deep = windows.cells(torch.stack((values, -values), dim=-1))
+    assert torch.equal(deep[..., 1], -cells)
+    assert windows.cells(values > 0).dtype == torch.bool
+    assert torch.equal(windows.cells(values > 0), windows.char_of_cell >= 0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.scoring import Counts, add, score, total
+from ssmi.model.evaluation.scoring import EntityCounts, add, score, total
 from ssmi.model.evaluation.sentence_counts import count, name_of
 from ssmi.pipeline.contract.labels import Span
 
@@ -25,7 +25,7 @@ named = st.tuples(st.lists(st.sampled_from(["北", "京", "北京", "\ud800", '"
 @given(st.lists(st.tuples(named, of_sentence)))
 def test_sentences_add_up_to_the_scores(split: list[tuple[tuple[list[str], list[Span]], list[Span]]]) -> None:
     characters = [text for (text, _), _ in split]
-    gold, predicted = [entities for (_, entities), _ in split], [found for _, found in split]
+    gold, predicted = [entities for (_, entities), _ in split], [predictions for _, predictions in split]
     counted = count(characters, gold, predicted)
     assert list(counted.sentences) == [name_of(*pair) for pair in zip(characters, gold, strict=True)]
     whole = score(gold, predicted)
@@ -35,7 +35,7 @@ def test_sentences_add_up_to_the_scores(split: list[tuple[tuple[list[str], list[
         for label, one in counts.items():
             right = sum(span in guess for span in true if span.label == label)
             sides = [sum(span.label == label for span in side) for side in (true, guess)]
-            assert one == Counts(*sides, right)
+            assert one == EntityCounts(*sides, right)
 
 
 @given(one=named, other=named)

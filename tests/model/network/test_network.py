@@ -1,4 +1,4 @@
-"""Assembly: where it starts from, and what it refuses to be."""
+"""What a batch meets on its way through the parts."""
 
 from __future__ import annotations
 
@@ -12,55 +12,36 @@ import pytest
 import torch
 
 from ssmi.configurations import CONFIGURATIONS, find
-from ssmi.model.data.batches import Batch, collate
-from ssmi.model.data.shards import RequiredFeatures, Shards, open_shards, read_split
-from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import Network, build, check_buildable, check_encoder, wanted
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.model.data.batches import collate
+from ssmi.model.data.shards import Shards, open_shards, read_split
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import wanted
 
 Make = Callable[..., Any]
-
-
-def _network(opened: Shards, encoder_folder: Path, params: Any) -> Network:
-    torch.manual_seed(0)
-    encoder = encoders.load(encoder_folder) if params.model.encoder == "finetune" else None
-    network = build(
-        params.model,
-        labels=opened.labels,
-        boundaries=opened.boundaries,
-        encoder=encoder,
-        hidden_width=opened.statistics.hidden_width,
-        n_tokens=opened.statistics.n_tokens,
-    )
-    return network.eval()
-
-
-ROWS = ("best_rows", "local_rows", "set_rows", "negative_rows")
-EVERYTHING = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True, hidden=True)
-
-
-def _batch(opened: Shards) -> Batch:
-    return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=EVERYTHING), np.arange(10))
 
 
 @pytest.mark.parametrize("bf16", [False, True])
 @torch.no_grad()
 def test_training_starts_exactly_from_plain_bert(
-    shards: Path, encoder_folder: Path, make_params: Make, bf16: bool
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, bf16: bool
 ) -> None:
     opened = open_shards(shards)
-    batch = _batch(opened)
+    batch = make_batch(opened)
     assert batch.best_rows is not None and batch.best_rows.any()
-    plain, fused = (_network(opened, encoder_folder, make_params(model__fusion=kind)) for kind in ("none", "input"))
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        assert torch.equal(plain.encode(batch).states.float(), fused.encode(batch).states.float())
+    plain = make_network(opened, make_params(model__fusion="none"))
+    for kind in ("input", "layer"):
+        fused = make_network(opened, make_params(model__fusion=kind, model__boundary_roles=True))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            assert torch.equal(plain.encode(batch).states.float(), fused.encode(batch).states.float()), kind
 
 
 @torch.no_grad()
-def test_a_trained_fusion_sees_boundaries_where_they_are(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+def test_a_trained_fusion_sees_boundaries_where_they_are(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
     opened = open_shards(shards)
-    batch = _batch(opened)
-    network = _network(opened, encoder_folder, make_params(model__fusion="input"))
+    batch = make_batch(opened)
+    network = make_network(opened, make_params(model__fusion="input"))
     before = network.encode(batch).states
     assert network.fusion is not None and batch.best_rows is not None
     torch.nn.init.normal_(network.fusion.boundaries.weight)
@@ -70,14 +51,102 @@ def test_a_trained_fusion_sees_boundaries_where_they_are(shards: Path, encoder_f
     assert moved[0][batch.mask[0]].all()
 
 
+@torch.no_grad()
+def test_behind_the_last_layer_the_adapters_sum_is_the_state(
+    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    batch = make_batch(opened)
+    switches = {"model__boundary_roles": True, "model__cosine_gate": True}
+    network = make_network(opened, make_params(model__fusion="layer", model__fusion_layer=2, **switches))
+    stir(network)
+    assert network.encoder is not None and network.boundary is not None and network.boundary_adapter is not None
+    assert batch.best_rows is not None and batch.cosine_gates is not None
+    before, after = network.encoder(batch), network.encode(batch)
+    best = network.boundary.table.weight[batch.best_rows] * batch.cosine_gates[..., None]
+    added = network.boundary_adapter(best, batch.segment_positions, batch.boundary_roles)
+    torch.testing.assert_close(after.states, before.states + added * batch.mask[..., None], atol=1e-5, rtol=1e-5)
+    assert torch.equal(after.sentences, before.sentences), "[CLS] gets nothing"
+
+
+@torch.no_grad()
+def test_behind_an_earlier_layer_a_boundary_reaches_its_window_and_no_other_sentence(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    batch = make_batch(opened)
+    network = make_network(opened, make_params(model__fusion="layer", model__segment_positions=False))
+    before = network.encode(batch)
+    assert network.boundary_adapter is not None and batch.best_rows is not None
+    torch.nn.init.normal_(network.boundary_adapter.norm.weight)
+    after = network.encode(batch)
+    moved = (after.states - before.states).abs().amax(-1) > 1e-4
+    assert torch.equal(moved.any(1), (batch.best_rows > 0).any(1))
+    assert moved[0][batch.mask[0]].all() and not torch.equal(after.sentences[0], before.sentences[0])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("fusion", ["input", "layer", "output"])
+def test_a_gate_scales_the_best_boundary(
+    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make, fusion: str
+) -> None:
+    opened = open_shards(shards)
+    batch = make_batch(opened)
+    gated, plain = (
+        make_network(opened, make_params(model__fusion=fusion, model__cosine_gate=gate)) for gate in (True, False)
+    )
+    stir(plain)
+    gated.load_state_dict(plain.state_dict())
+    assert batch.best_rows is not None and batch.cosine_gates is not None
+    open_, closed = (replace(batch, cosine_gates=value) for value in (batch.best_rows.gt(0).float(), torch.zeros(1, 1)))
+    expected = plain.emissions(batch)
+    assert torch.equal(gated.emissions(open_), expected)
+    without = plain.emissions(replace(batch, best_rows=torch.zeros_like(batch.best_rows)))
+    assert torch.equal(gated.emissions(closed), without) and not torch.equal(without, expected)
+
+
+@torch.no_grad()
+def test_negatives_from_the_batch_change_the_loss_and_nothing_else(
+    shards: Path, make_network: Make, make_params: Make, stir: Make
+) -> None:
+    opened = open_shards(shards)
+    network = make_network(opened, make_params(model__gmi="infonce-batch"))
+    stir(network)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted(network.params))
+    assert split.negative_rows is None, "they are left on the disk"
+    batch, alone = (collate(split, np.array(rows)) for rows in ([0, 5, 4], [0]))
+    together = network.emissions(batch)
+    torch.testing.assert_close(together[:1, : alone.mask.shape[1]], network.emissions(alone), atol=1e-4, rtol=1e-4)
+    losses = network(batch) - network.crf(together, batch.tag_ids, mask=batch.mask)
+    assert losses[0] > 1e-3 and losses[1] == 0.0, "the second has no set"
+    torch.testing.assert_close(network(alone), network.crf(network.emissions(alone), alone.tag_ids, mask=alone.mask))
+
+
+OURS = {"model__boundary_roles": True, "model__cosine_gate": True}
+"""What is not in the paper and off by default."""
+
+
+@pytest.mark.parametrize("fusion", ["input", "layer", "output"])
+@pytest.mark.parametrize("positions", [True, False])
+def test_every_part_that_is_off_by_default_learns_and_padding_changes_nothing(
+    shards: Path, make_network: Make, make_params: Make, stir: Make, fusion: str, positions: bool
+) -> None:
+    params = make_params(model__fusion=fusion, model__segment_positions=positions, **OURS)
+    _learns_whatever_the_padding(make_network(open_shards(shards), params), open_shards(shards), stir)
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 @pytest.mark.parametrize("fusion", ["input", "output"])
 def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
-    shards: Path, encoder_folder: Path, make_params: Make, name: str, fusion: str
+    shards: Path, make_network: Make, make_params: Make, stir: Make, name: str, fusion: str
 ) -> None:
     opened = open_shards(shards)
-    network = _network(opened, encoder_folder, find(name).apply(make_params(model__fusion=fusion)))
-    _stir(network)
+    network = make_network(opened, find(name).apply(make_params(model__fusion=fusion)))
+    _learns_whatever_the_padding(network, opened, stir)
+
+
+def _learns_whatever_the_padding(network: Network, opened: Shards, stir: Make) -> None:
+    stir(network)
     split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted(network.params))
     together = network(collate(split, np.arange(10)))
     alone = torch.cat([network(collate(split, np.array([row]))) for row in range(10)])
@@ -87,53 +156,16 @@ def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
     assert {name for name in idle if not name.startswith(("encoder.bert.embeddings.", "crf."))} == set()
 
 
-def _stir(network: Network) -> None:
-    """What starts as zero hides what lies before it: stir it as training would."""
-    with torch.no_grad():
-        for parameter in network.parameters():
-            if not parameter.any():
-                parameter.normal_(std=0.1)
-
-
-def test_without_any_part_it_is_bert_crf(shards: Path, encoder_folder: Path, make_params: Make) -> None:
-    network = _network(open_shards(shards), encoder_folder, find("bert-crf").apply(make_params()))
-    new = {name for name, _ in network.named_parameters() if not name.startswith("encoder.")}
-    assert {name.split(".")[0] for name in new} == {"tags", "crf"}
-
-
-@pytest.mark.parametrize("name", sorted(set(CONFIGURATIONS) - {"ssmi", "no-cosine"}))
-def test_an_ablation_lacks_what_its_name_says(shards: Path, encoder_folder: Path, make_params: Make, name: str) -> None:
-    opened = open_shards(shards)
-    parts = {
-        "no-can": "can",
-        "no-gru": "gru",
-        "no-mlp1": "mlp1",
-        "no-mlp2": "mlp2",
-        "no-layer-norm": "norm",
-        "no-biaffine": "biaffine",
-        "no-gmi": "information",
-        "char-max": "information",
-        "no-bert": "encoder",
-        "bert-crf": "fusion",
-    }
-    whole, lacking = (_network(opened, encoder_folder, find(each).apply(make_params())) for each in ("ssmi", name))
-    if name in parts:
-        assert getattr(whole, parts[name]) is not None and getattr(lacking, parts[name]) is None
-    if name == "no-segment-positions":
-        assert whole.fusion is not None and whole.fusion.segment_positions is not None
-        assert lacking.fusion is not None and lacking.fusion.segment_positions is None
-    if name in ("no-lmi", "char-max"):
-        assert wanted(whole.params).local and not wanted(lacking.params).local
-
-
 @torch.no_grad()
-def test_each_kind_of_boundary_reaches_the_emissions(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+def test_each_kind_of_boundary_reaches_the_emissions(
+    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make
+) -> None:
     opened = open_shards(shards)
-    network = _network(opened, encoder_folder, make_params())
-    _stir(network)
-    batch = _batch(opened)
+    network = make_network(opened, make_params(**OURS))
+    stir(network)
+    batch = make_batch(opened)
     before = network.emissions(batch)
-    for rows in ("best_rows", "local_rows", "set_rows", "segment_positions"):
+    for rows in ("best_rows", "local_rows", "set_rows", "segment_positions", "boundary_roles", "cosine_gates"):
         value = getattr(batch, rows)
         blanked = replace(batch, **{rows: torch.zeros_like(value)})
         assert (network.emissions(blanked) - before).abs().max() > 1e-4, rows
@@ -146,55 +178,24 @@ def test_each_kind_of_boundary_reaches_the_emissions(shards: Path, encoder_folde
 @torch.no_grad()
 @pytest.mark.parametrize("part", ["gru", "tags"])
 def test_dropout_acts_once_behind_each_perceptron(
-    shards: Path, encoder_folder: Path, make_params: Make, part: str
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, part: str
 ) -> None:
     opened = open_shards(shards)
-    network = _network(opened, encoder_folder, make_params(model__dropout=0.3)).train()
+    network = make_network(opened, make_params(model__dropout=0.3)).train()
     seen: list[torch.Tensor] = []
     reader: torch.nn.Module = network.get_submodule(part)
     reader.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    batch = _batch(opened)
+    batch = make_batch(opened)
     network(batch)
     zeros = (seen[0][batch.mask] == 0).float().mean().item()
     assert zeros == pytest.approx(0.3, abs=0.02)
 
 
 @torch.no_grad()
-def test_a_hidden_boundary_looks_like_none(shards: Path, encoder_folder: Path, make_params: Make) -> None:
-    opened = open_shards(shards)
-    batch = _batch(opened)
-    network = _network(opened, encoder_folder, make_params(model__boundary_dropout=0.999999))
-    _stir(network)
-    blank = {name: torch.zeros_like(getattr(batch, name)) for name in ROWS}
-    expected = network(replace(batch, **blank))
-    assert not torch.equal(network(batch), expected)
-    torch.testing.assert_close(network.train()(batch), expected)
-
-
-@torch.no_grad()
-def test_boundaries_are_hidden_character_by_character(shards: Path, encoder_folder: Path, make_params: Make) -> None:
-    opened = open_shards(shards)
-    batch = _batch(opened)
-    network = _network(opened, encoder_folder, make_params(model__boundary_dropout=0.5)).train()
-    seen = []
-    assert network.boundary is not None
-    network.boundary.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    network(batch)
-    (rows,) = seen
-    kept = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in rows]
-    given = [getattr(batch, name) for name in ROWS]
-    had = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in given]
-    everywhere = torch.stack(had).all(0)
-    shares = torch.stack(kept)[:, everywhere]
-    assert (shares == shares[0]).all() and 0 < int(shares[0].sum()) < shares.shape[1]
-
-
-@torch.no_grad()
-def test_the_global_loss_has_its_weight(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+def test_the_global_loss_has_its_weight(shards: Path, make_network: Make, make_params: Make, make_batch: Make) -> None:
     opened = open_shards(shards)
     losses = [
-        _network(opened, encoder_folder, make_params(model__gmi_weight=weight))(_batch(opened))
-        for weight in (0.0, 0.1, 0.2)
+        make_network(opened, make_params(model__gmi_weight=weight))(make_batch(opened)) for weight in (0.0, 0.1, 0.2)
     ]
     torch.testing.assert_close(losses[2] - losses[0], 2 * (losses[1] - losses[0]), atol=1e-4, rtol=1e-4)
     assert (losses[1] - losses[0]).abs().max() > 1e-3
@@ -203,70 +204,76 @@ def test_the_global_loss_has_its_weight(shards: Path, encoder_folder: Path, make
 @pytest.mark.parametrize("fusion", ["none", "output"])
 @torch.no_grad()
 def test_stored_states_do_what_the_encoder_does(
-    shards: Path, encoder_folder: Path, make_params: Make, fusion: str
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, fusion: str
 ) -> None:
     # Without global enhancement: its sentence vector is [CLS] where there is one, the mean of the states where not.
     opened = open_shards(shards)
     tuned, frozen = (
-        _network(opened, encoder_folder, make_params(model__fusion=fusion, model__gmi="none", model__encoder=kind))
+        make_network(opened, make_params(model__fusion=fusion, model__gmi="none", model__encoder=kind))
         for kind in ("finetune", "frozen")
     )
     assert frozen.encoder is None
     kept = {name: value for name, value in tuned.state_dict().items() if not name.startswith("encoder.")}
     frozen.load_state_dict(kept)
-    batch = _batch(opened)
+    batch = make_batch(opened)
     torch.testing.assert_close(frozen.emissions(batch), tuned.emissions(batch), atol=5e-3, rtol=0)
 
 
-def test_emissions_are_float32_under_autocast(shards: Path, encoder_folder: Path, make_params: Make) -> None:
+def test_emissions_are_float32_under_autocast(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
     opened = open_shards(shards)
-    network = _network(opened, encoder_folder, make_params())
+    network = make_network(opened, make_params())
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert network.emissions(_batch(opened)).dtype == torch.float32
+        assert network.emissions(make_batch(opened)).dtype == torch.float32
 
 
-def test_frozen_states_cannot_be_fused_before_bert(shards: Path, make_params: Make) -> None:
-    params = make_params(model__encoder="frozen", model__fusion="input")
-    with pytest.raises(ParameterError, match=r"model\.fusion=output.*model\.encoder=finetune"):
-        check_buildable(params.model, open_shards(shards))
-
-
-@pytest.mark.parametrize("kind", ["frozen", "none"])
-def test_layers_of_an_encoder_that_is_not_run_are_refused(shards: Path, make_params: Make, kind: str) -> None:
-    params = make_params(model__encoder=kind, model__fusion="output", model__encoder_layers=1)
-    with pytest.raises(ParameterError, match=f"encoder_layers: 1, but model.encoder: {kind} runs no encoder"):
-        check_buildable(params.model, open_shards(shards))
-
-
-def test_frozen_needs_stored_states(
-    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], make_params: Make
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["softlexicon", "softlexicon-no-encoder", "lebert"])
+def test_words_reach_the_emissions(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, name: str
 ) -> None:
-    opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}))
-    with pytest.raises(StaleArtifactError, match=r"-S shards\.hidden=true"):
-        check_buildable(make_params(model__encoder="frozen", model__fusion="none").model, opened)
-    with pytest.raises(StaleArtifactError, match=r"-S shards\.hidden=true"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, hidden=True))
-
-
-def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
     opened = open_shards(shards)
-    with pytest.raises(MissingResourceError, match="without its encoder"):
-        build(
-            make_params().model,
-            labels=opened.labels,
-            boundaries=opened.boundaries,
-            encoder=None,
-            hidden_width=opened.statistics.hidden_width,
-            n_tokens=opened.statistics.n_tokens,
-        )
+    network, batch = make_network(opened, find(name).apply(make_params())), make_batch(opened)
+    before = network.emissions(batch)
+    assert batch.word_rows is not None and batch.word_roles is not None
+    without = network.emissions(replace(batch, word_rows=torch.zeros_like(batch.word_rows)))
+    # Both a BiLSTM and an encoder layer carry words all over their sentence, and to no other.
+    changed = (without - before).abs().amax(-1) > 1e-5
+    assert torch.equal(changed.any(1), (batch.word_rows > 0).flatten(1).any(1))
+    other = network.emissions(replace(batch, word_roles=(batch.word_roles + 1) % 4))
+    assert torch.equal(other, before) is (name == "lebert")
+    rows = ("best_rows", "local_rows", "set_rows", "segment_positions")
+    assert torch.equal(network.emissions(replace(batch, **dict.fromkeys(rows))), before)
 
 
-def test_shards_of_a_larger_encoder_are_refused(
-    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], encoder_folder: Path
+@torch.no_grad()
+def test_words_are_added_in_the_window_of_their_character(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
-    opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}, statistics={"max_window": 510}))
-    encoder = encoders.load(encoder_folder)
-    with pytest.raises(StaleArtifactError, match="windows of 510 characters, but the encoder takes 30"):
-        check_encoder(encoder, opened, largest_token_id=3)
-    with pytest.raises(StaleArtifactError, match="token id 999"):
-        check_encoder(encoder, opened, largest_token_id=999)
+    """The sentence of three windows: its first word changes the first window alone."""
+    opened = open_shards(shards)
+    network, batch = make_network(opened, find("lebert").apply(make_params())), make_batch(opened)
+    before = network.encode(batch).states[9]
+    assert batch.word_rows is not None
+    first = torch.zeros_like(batch.word_rows)
+    first[9, :14] = batch.word_rows[9, :14]
+    moved = (network.encode(replace(batch, word_rows=first)).states[9] - before).abs().amax(-1) > 1e-5
+    assert batch.word_rows[9, 14:].any()
+    windows = [moved[start:end].any().item() for start, end in ((0, 14), (14, 35), (35, 42))]
+    words = [batch.word_rows[9, start:end].any().item() for start, end in ((0, 14), (14, 35), (35, 42))]
+    assert windows == [False, *words[1:]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["softlexicon", "lebert"])
+def test_words_are_hidden_with_the_other_boundaries(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, name: str
+) -> None:
+    opened = open_shards(shards)
+    params = find(name).apply(make_params(model__boundary_dropout=0.999999))
+    network, batch = make_network(opened, params), make_batch(opened)
+    assert batch.word_rows is not None
+    expected = network(replace(batch, word_rows=torch.zeros_like(batch.word_rows)))
+    assert not torch.allclose(network(batch), expected)
+    torch.testing.assert_close(network.train()(batch), expected)

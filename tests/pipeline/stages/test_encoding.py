@@ -12,7 +12,7 @@ import pytest
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import MissingResourceError
-from ssmi.pipeline.contract.parameters.params import check
+from ssmi.pipeline.contract.parameters.params import check_params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.features.alignment import Alignment
@@ -36,7 +36,7 @@ WORDS = [first + second for first in CHARACTERS[:20] for second in CHARACTERS[:1
 def context(tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch) -> StageContext:
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "cache"))
     shutil.copytree(encoder_folder, tmp_path / "models" / "bert")
-    params = check({"encoder": {"name": "models/bert"}}, source="x")
+    params = check_params({"encoder": {"name": "models/bert"}}, source="x")
     return StageContext(tmp_path, "tiny", params, Serial(), Silent())
 
 
@@ -108,7 +108,7 @@ def test_the_encoder_is_an_input_by_its_name_without_its_folder(context: StageCo
     """So that no path gets into a manifest."""
     encoder = encoder_of(context)
     assert encoder_inputs(context) == {"encoder/bert": encoder.digest}
-    absolute = check({"encoder": {"name": str(context.root / "models" / "bert")}}, source="x")
+    absolute = check_params({"encoder": {"name": str(context.root / "models" / "bert")}}, source="x")
     moved = StageContext(context.root / "elsewhere", "tiny", absolute, Serial(), Silent())
     assert encoder_inputs(moved) == encoder_inputs(context)
     config = context.root / "models" / "bert" / "config.json"
@@ -117,7 +117,7 @@ def test_the_encoder_is_an_input_by_its_name_without_its_folder(context: StageCo
 
 
 def test_a_missing_encoder_is_said_with_its_name(context: StageContext) -> None:
-    params = check({"encoder": {"name": "./none"}}, source="x")
+    params = check_params({"encoder": {"name": "./none"}}, source="x")
     with pytest.raises(MissingResourceError, match=r"encoder './none': no such folder"):
         encode_words(["一"], StageContext(context.root, "tiny", params, Serial(), Silent()), label="words")
 

@@ -14,7 +14,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import StageReport
-from ssmi.pipeline.contract.parameters.params import Params, check
+from ssmi.pipeline.contract.parameters.params import Params, check_params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.stages.stage import Stage, StageContext
@@ -72,6 +72,21 @@ def test_a_stage_is_current_after_it_ran_and_not_before(context: StageContext) -
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"], "no temporary folder is left"
 
 
+def test_a_parameter_that_came_later_makes_nothing_stale_unless_it_is_set(context: StageContext) -> None:
+    run(FIRST, context)
+    path = context.folder("prepare") / manifests.MANIFEST_NAME
+    body = json.loads(path.read_text(encoding="utf-8"))
+    del body["parameters"]["prepare"]["dev_fraction"]
+    path.write_text(json.dumps(body), encoding="utf-8")
+    assert is_current(FIRST, context)
+    assert not is_current(
+        FIRST, replace(context, params=check_params({"prepare": {"dev_fraction": 0.2}}, source="test"))
+    )
+    body["parameters"]["prepare"]["went"] = 1
+    path.write_text(json.dumps(body), encoding="utf-8")
+    assert not is_current(FIRST, context), "a parameter that is gone meant something"
+
+
 def test_the_same_run_again_gives_the_same_bytes(context: StageContext) -> None:
     run(FIRST, context)
     before = _files(context.folder("prepare"))
@@ -82,9 +97,9 @@ def test_the_same_run_again_gives_the_same_bytes(context: StageContext) -> None:
 def test_it_is_made_of_its_version_its_sections_and_its_inputs(context: StageContext) -> None:
     run(FIRST, context)
     assert not is_current(replace(FIRST, version=2), context)
-    other = replace(context, params=check({"prepare": {"sentences_per_part": 7}}, source="x"))
+    other = replace(context, params=check_params({"prepare": {"sentences_per_part": 7}}, source="x"))
     assert not is_current(FIRST, other)
-    elsewhere = replace(context, params=check({"segment": {"hmm": False}}, source="x"))
+    elsewhere = replace(context, params=check_params({"segment": {"hmm": False}}, source="x"))
     assert is_current(FIRST, elsewhere)
     (context.root / "raw.txt").write_text("中国\n", encoding="utf-8")
     assert not is_current(FIRST, context)

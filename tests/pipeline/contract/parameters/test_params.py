@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.parameters.params import Params, check, check_dataset_name, dump, load
+from ssmi.pipeline.contract.parameters.params import Params, check_dataset_name, check_params, dump, load
 
 ROOT = Path(__file__).parents[4]
 
@@ -79,6 +79,12 @@ def test_every_mistake_is_told_at_once(path: Path) -> None:
     assert message.count(";") == 6
 
 
+def test_the_longest_word_is_not_below_the_shortest(path: Path) -> None:
+    message = _refused(path, "vocab: {min_word_len: 4, max_word_len: 3}\n").message
+    assert message == f"{path}: vocab.max_word_len: 3 is below vocab.min_word_len, which is 4"
+    assert _refused(path, "vocab: {min_word_len: 0}\n").message.startswith(f"{path}: vocab.min_word_len: ")
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
@@ -121,6 +127,10 @@ def test_a_rate_is_a_number_or_auto(path: Path) -> None:
     [
         ("model.can_window=4", "model.can_window: a window around a character is odd"),
         ("vocab.encoding=klingon", "vocab.encoding: 'klingon' is not an encoding that Python knows"),
+        (
+            "selection={choice: segment, exclude_segment: true}",
+            "selection: exclude_segment: true leaves out the one boundary that choice: segment takes",
+        ),
         ("datasets=[a/b]", "datasets: data set 'a/b': not a plain name"),
     ],
 )
@@ -220,7 +230,7 @@ def test_params_are_frozen() -> None:
 def test_what_is_dumped_reads_back_the_same(path: Path) -> None:
     params = _load(path, "", "selection.threshold=0.625", "datasets=[甲, 乙]", "pmi.unlabelled=[x.txt]")
     text = dump(params)
-    assert _load(path, text) == params == check(json.loads(text), source="dump")
+    assert _load(path, text) == params == check_params(json.loads(text), source="dump")
     assert dump(_load(path, text)) == text and text.endswith("}\n")
     assert params.section("pmi") == {"estimator": "joint", "unlabelled": ["x.txt"]}
     assert json.dumps(params.section("selection"))  # plain JSON values

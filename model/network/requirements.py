@@ -1,0 +1,116 @@
+"""What a network of given parameters needs: features of the shards, switches that fit together, a fitting encoder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ssmi.model.data.shards import WITH_MATCHES, RequiredFeatures, Shards
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.parameters.params import ModelParams
+
+if TYPE_CHECKING:  # whoever only checks parameters need not wait for transformers
+    from ssmi.model.network.encoder import Encoder
+
+
+def wanted(params: ModelParams) -> RequiredFeatures:
+    """The features that a network of these parameters reads of the shards."""
+    return RequiredFeatures(
+        best=params.fusion != "none",
+        local=params.lmi,
+        sets=params.gmi != "none",
+        negatives=params.gmi in ("paper", "infonce"),
+        segment_positions=params.fusion != "none" and params.segment_positions,
+        boundary_roles=params.fusion != "none" and params.boundary_roles,
+        cosine_gates=params.fusion != "none" and params.cosine_gate,
+        hidden=params.encoder == "frozen",
+        matches=params.lexicon != "none",
+    )
+
+
+def check_parameters(params: ModelParams) -> None:
+    """Refuse switches that exclude each other; needs no shards.
+
+    Raises:
+        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run or lacks them.
+
+    """
+    _check_adapter(params)
+    if params.encoder != "finetune" and params.encoder_layers is not None:
+        raise ParameterError(
+            f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
+            next_step="-S model.encoder_layers=null, or -S model.encoder=finetune",
+        )
+    if params.encoder == "frozen" and params.fusion == "input":
+        raise ParameterError(
+            "model.fusion: input changes what BERT reads, but model.encoder: frozen never runs it",
+            next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
+        )
+    if params.fusion == "layer":
+        _check_fusion_layer(params)
+
+
+def _check_fusion_layer(params: ModelParams) -> None:
+    if params.encoder != "finetune":
+        raise ParameterError(
+            f"model.fusion: layer joins boundaries inside BERT, but model.encoder: {params.encoder} never runs it",
+            next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
+        )
+    if params.encoder_layers is not None and params.fusion_layer > params.encoder_layers:
+        raise ParameterError(
+            f"model.fusion_layer: {params.fusion_layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.fusion_layer={params.encoder_layers}",
+        )
+
+
+def _check_adapter(params: ModelParams) -> None:
+    """Refuse an adapter behind a layer that is not run, or two of them."""
+    if params.lexicon != "lebert":
+        return
+    if params.fusion == "layer":
+        raise ParameterError(
+            "model.fusion: layer and model.lexicon: lebert both change the states between two encoder layers",
+            next_step="-S model.fusion=input (or output, none), or another model.lexicon",
+        )
+    if params.encoder != "finetune":
+        raise ParameterError(
+            f"model.lexicon: lebert adds words between encoder layers, but model.encoder: {params.encoder} runs none",
+            next_step="-S model.encoder=finetune, or -S model.lexicon=softlexicon",
+        )
+    if params.encoder_layers is not None and params.lexicon_layer > params.encoder_layers:
+        raise ParameterError(
+            f"model.lexicon_layer: {params.lexicon_layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.lexicon_layer={params.encoder_layers}",
+        )
+
+
+def check_buildable(params: ModelParams, shards: Shards) -> None:
+    """Refuse what cannot be built, before anything heavy is loaded.
+
+    Raises:
+        ParameterError: As ``check_parameters``.
+        StaleArtifactError: The shards lack the hidden states or the matches that are read.
+
+    """
+    check_parameters(params)
+    if params.lexicon != "none" and not shards.statistics.matches:
+        raise StaleArtifactError(
+            f"{shards.folder}: no matches, which model.lexicon: {params.lexicon} reads", next_step=WITH_MATCHES
+        )
+    if params.encoder == "frozen" and shards.statistics.hidden_width is None:
+        raise StaleArtifactError(
+            f"{shards.folder}: no hidden states, which model.encoder: frozen reads",
+            next_step="build them with -S shards.hidden=true, or train with -S model.encoder=finetune",
+        )
+
+
+def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) -> None:
+    """Refuse an encoder whose vocabulary or positions cannot be those that the shards were built with."""
+    problem = ""
+    if largest_token_id >= encoder.vocabulary_size:
+        problem = f"token id {largest_token_id}, but the encoder knows {encoder.vocabulary_size}"
+    elif shards.statistics.max_window > encoder.max_window:
+        problem = f"windows of {shards.statistics.max_window} characters, but the encoder takes {encoder.max_window}"
+    if problem:
+        raise StaleArtifactError(
+            f"{shards.folder}: {problem}", next_step="build the shards with the encoder that you train"
+        )
