@@ -23,6 +23,7 @@ COMMANDS = {
     "demo": ("ssmi.cli.commands.demo", "Run the whole path on the default data set and say what to try next."),
     "doctor": ("ssmi.cli.commands.doctor", "Say what is installed, found and missing."),
     "dvc": ("ssmi.cli.commands.dvc", "Write the stages of dvc.yaml."),
+    "encoder": ("ssmi.cli.commands.encoder", "Adapt the encoder to a data set's own text."),
     "evaluate": ("ssmi.cli.commands.evaluate", "Score a trained run on a split."),
     "explain": ("ssmi.cli.commands.explain", "Show the boundaries nearest to a character in a segment."),
     "export": ("ssmi.cli.commands.export", "Pack a trained run into one folder for other machines."),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ssmi.ablation.ablate import AblationResult
     from ssmi.data import DatasetReport
     from ssmi.demo import DemoResult
+    from ssmi.encoder import AdaptedEncoder
     from ssmi.evaluation.comparison import Comparison
     from ssmi.evaluation.evaluate import Evaluation
     from ssmi.explain.ask import Explanation
@@ -167,6 +168,56 @@ class Project(Workspace):
             overrides=overrides,
             device=device,
             resume=resume,
+        )
+
+    def adapt_encoder(
+        self,
+        dataset: str | None = None,
+        *,
+        out: str | Path,
+        epochs: int = 10,
+        seed: int = 13,
+        batch_size: int = 16,
+        lr: float | None = None,
+        overrides: Iterable[str] = (),
+        device: str | None = None,
+    ) -> AdaptedEncoder:
+        """Train the project's encoder on masked words of a data set's train and dev text, into a folder of its own.
+
+        Test is not read. All layers are trained. The folder then does for ``encoder.name``.
+
+        Args:
+            dataset: The data set; its features are built.
+            out: The encoder folder to make; it must not be there.
+            epochs: Number of epochs.
+            seed: Of masks, order and dropout, and of what is held out to measure with.
+            batch_size: Sentences in a batch.
+            lr: Peak learning rate of the encoder; None follows its width.
+            overrides: Changes of parameters; of ``train`` only device, threads, precision, warm-up, decay and clip.
+            device: Where to compute; None as ``train.device`` says.
+
+        Returns:
+            The folder, its name for ``encoder.name``, and the losses on held-out sentences before and after.
+
+        Raises:
+            ParameterError: The folder is there already.
+            MissingResourceError: There is no such data set, its features are not built, or the encoder has no [MASK].
+            StaleArtifactError: The features are of other parameters or another encoder.
+            DivergedError: The loss stopped being a number.
+
+        """
+        from ssmi import encoder
+
+        return encoder.adapt(
+            self,
+            dataset,
+            out=Path(out),
+            epochs=epochs,
+            seed=seed,
+            batch_size=batch_size,
+            lr=lr,
+            overrides=overrides,
+            device=device,
         )
 
     def evaluate(
