@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import dataset_option, device_option, jobs_option, json_option, override_option
+from ssmi.cli.options import InputFile, dataset_option, device_option, jobs_option, json_option, override_option
 from ssmi.cli.session import Session
 
 
@@ -39,7 +39,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option(
     "--variants",
     "variants_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=InputFile(),
     metavar="FILE.yaml",
     help="Rows of your own, NAME: {KEY: VALUE, ...}.",
 )

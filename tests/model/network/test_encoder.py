@@ -178,7 +178,7 @@ def test_more_layers_than_there_are(encoder_folder: Path) -> None:
 @torch.no_grad()
 def test_an_adapter_is_that_of_its_own_thread_and_is_gone_after_an_error(shards: Path, encoder_folder: Path) -> None:
     encoder = encoders.load(encoder_folder).eval()
-    encoder.adapt_behind(1)
+    encoder.adapt_behind(1, parameter="model.lexicon_layer")
     batch = _batch(shards, [9, 5, 4, 0])
 
     def shifted(by: float) -> torch.Tensor:
@@ -198,4 +198,4 @@ def test_an_adapter_is_that_of_its_own_thread_and_is_gone_after_an_error(shards:
 
 def test_an_adapter_behind_more_layers_than_there_are(encoder_folder: Path) -> None:
     with pytest.raises(ParameterError, match=r"lexicon_layer: 3, but the encoder has 2.*-S model\.lexicon_layer=2"):
-        encoders.load(encoder_folder).adapt_behind(3)
+        encoders.load(encoder_folder).adapt_behind(3, parameter="model.lexicon_layer")
