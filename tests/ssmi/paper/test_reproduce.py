@@ -21,10 +21,10 @@ SETTINGS = tuple(word for change in OVERRIDES for word in ("-S", change))
 
 
 def _add(project: Any, name: str, *, groups: bool = False) -> None:
-    """A data set of sixteen short sentences, the same in each split; with Weibo's kinds of labels for ``groups``."""
+    """A data set of a few short sentences, the same in each split; with Weibo's kinds of labels for ``groups``."""
     blocks = project.raw("train").read_text(encoding="utf-8").strip().split("\n\n")
     short = [one for one in sorted(blocks, key=len) if len(one.splitlines()) > 5 and re.search("-[A-Z]+$", one, re.M)]
-    text = "\n\n".join(short[:16]) + "\n"
+    text = "\n\n".join(short[: 16 if groups else 12]) + "\n"
     if groups:
         text = re.sub(r"^(. [BMES]-)(ORG|TITLE)$", r"\1\2.NOM", text, flags=re.M)
         text = re.sub(r"^(. [BMES]-[^.\n]+)$", r"\1.NAM", text, flags=re.M)
