@@ -89,7 +89,7 @@ def check(
     statistics = ShardsStatistics.of(built)
     made_with = {**built.parameters, **statistics.feature_parameters.to_json()}
     _check_parameters(params, made_with, dataset, remedy=remedy)
-    if params.model.encoder != "finetune":
+    if not params.model.trains_encoder:
         return None
     from ssmi.pipeline.assets.resolve import find_encoder
 

@@ -64,6 +64,7 @@ class Batch:
         negative_rows: Rows of the negatives. Shape: (batch, length, most negatives of the split)
         segment_positions: Where each character stands in its segment, 0 for padding. Shape: (batch, length)
         hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
+        special_states: Its states of [CLS] and [SEP] of each window, float32. Shape: (n_windows, 2, hidden_width)
 
     """
 
@@ -78,6 +79,7 @@ class Batch:
     negative_rows: Tensor | None = None
     segment_positions: Tensor | None = None
     hidden: Tensor | None = None
+    special_states: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
@@ -166,6 +168,9 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.negative_rows),
         rows_of(split.segment_positions),
         None if split.hidden is None else split.hidden.gather(rows, lengths=lengths),
+        None
+        if split.special_states is None
+        else split.special_states.gather(rows, counts=np.diff(split.window_offsets)[rows]),
     )
 
 

@@ -16,10 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.utils import logging as _untyped_logging
 
-from ssmi.model.data.batches import Batch
+from ssmi.model.data.batches import Batch, Windows
+from ssmi.model.network.transformer_layers import layers_of, remove_first
 from ssmi.pipeline.contract.encoders.types import (
     COMPUTED,
     CONFIG,
+    TYPES,
     EncoderShape,
     check_loaded,
     encoder_shape,
@@ -59,6 +61,42 @@ class Encoded(NamedTuple):
     sentences: Tensor
 
 
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """What stands where in the windows.
+
+    position: Of a cell in its window. Shape: (size,)
+    end: [SEP]'s position in each window. Shape: (n_windows, 1)
+    attended: int64, 1 on all but padding. Shape: (n_windows, size)
+    holds_char: bool. Shape: (n_windows, size)
+    char: Each cell's character as a flat index into the batch, any where it holds none. Shape: (n_windows, size)
+    """
+
+    position: Tensor
+    end: Tensor
+    attended: Tensor
+    holds_char: Tensor
+    char: Tensor
+
+    @classmethod
+    def of(cls, windows: Windows) -> _Cells:
+        end = windows.lengths[:, None] + 1
+        position = torch.arange(windows.char_of_cell.shape[1], device=end.device)
+        attended = (position <= end).long()  # not bool: DeBERTa subtracts it
+        # any character will do where `where` takes the other side
+        return cls(position, end, attended, windows.char_of_cell >= 0, windows.char_of_cell.clamp(min=0))
+
+    def filled(self, characters: Tensor, *, others: Tensor) -> Tensor:
+        """Vectors of the batch's characters in their cells, ``others`` in the rest. Shape: (n_windows, size, width)."""
+        placed = functional.embedding(self.char, characters.flatten(0, 1))
+        return torch.where(self.holds_char[..., None], placed, others)
+
+
+def _last(output: Any) -> Tensor:
+    states: Tensor = output.last_hidden_state
+    return states
+
+
 class Encoder(nn.Module):
     """An encoder of any supported type whose output is one state a character, however long the sentence.
 
@@ -67,6 +105,7 @@ class Encoder(nn.Module):
         input_width: Of E_c: an ELECTRA may embed in fewer dimensions.
         max_window: Most characters that it reads at once.
         vocabulary_size: Token ids are below it.
+        last_norm: Name of the norm behind its last layer; empty where its type has none.
 
     """
 
@@ -78,10 +117,23 @@ class Encoder(nn.Module):
         self.width = shape.width
         self.max_window = shape.max_window
         self.vocabulary_size = int(bert.config.vocab_size)
+        self.last_norm = TYPES[shape.type].last_norm
         for name, parameter in bert.named_parameters():
             if name == COMPUTED:  # a table that the type computes; loading makes it look trainable
                 parameter.requires_grad_(False)
-        self.input_width = self._words.embedding_dim
+        self.input_width = self._input_width()
+
+    def _input_width(self) -> int:
+        return self._words.embedding_dim
+
+    @property
+    def n_layers(self) -> int:
+        """How many layers it runs."""
+        return len(layers_of(self.bert))
+
+    def entering(self, batch: Batch) -> Tensor:
+        """What a boundary joins on its way in: E_c. Shape: (batch, length, input_width)."""
+        return self.embed(batch.token_ids)
 
     def embed(self, token_ids: Tensor) -> Tensor:
         """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
@@ -100,32 +152,29 @@ class Encoder(nn.Module):
 
         Args:
             batch: On the device of the encoder.
-            inputs: Embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, input_width)
+            inputs: Used in place of ``entering(batch)``. Shape: (batch, length, input_width)
 
         Returns:
             Last-layer states of the characters, (batch, length, width), and of the sentences, (batch, width).
 
         """
         windows = batch.windows
-        lengths = windows.lengths[:, None]
-        position = torch.arange(windows.char_of_cell.shape[1], device=lengths.device)
-        attended = (position <= lengths + 1).long()  # not bool: DeBERTa subtracts it
-        holds_char = windows.char_of_cell >= 0
-        char_of_cell = windows.char_of_cell.clamp(min=0)  # any character will do where `where` takes the other side
-        specials = torch.where(position == lengths + 1, self.specials.sep, self.specials.pad)
-        specials[:, 0] = self.specials.cls
-        token_ids = torch.where(holds_char, batch.token_ids.view(-1)[char_of_cell], specials)
-        if inputs is None:
-            output = self.bert(input_ids=token_ids, attention_mask=attended)
-        else:
-            fused = functional.embedding(char_of_cell, inputs.flatten(0, 1))
-            embeddings = torch.where(holds_char[..., None], fused, self.embed(token_ids))
-            output = self.bert(inputs_embeds=embeddings, attention_mask=attended)
-        cells = output.last_hidden_state
+        cells = self._run(batch, inputs)
         states = functional.embedding(windows.cell_of_char, cells.flatten(0, 1)) * batch.mask[..., None]
         # A sentence of several windows has as many [CLS] states: e_s is their mean.
         summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, windows.sentences, cells[:, 0])
         return Encoded(states, summed / torch.bincount(windows.sentences, minlength=len(batch.mask))[:, None])
+
+    def _run(self, batch: Batch, inputs: Tensor | None) -> Tensor:
+        """Last-layer states of every cell of the windows. Shape: (n_windows, size, width)."""
+        cells = _Cells.of(batch.windows)
+        specials = torch.where(cells.position == cells.end, self.specials.sep, self.specials.pad)
+        specials[:, 0] = self.specials.cls
+        token_ids = torch.where(cells.holds_char, batch.token_ids.view(-1)[cells.char], specials)
+        if inputs is None:
+            return _last(self.bert(input_ids=token_ids, attention_mask=cells.attended))
+        embeddings = cells.filled(inputs, others=self.embed(token_ids))
+        return _last(self.bert(inputs_embeds=embeddings, attention_mask=cells.attended))
 
     def describe(self, folder: Path) -> None:
         """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""
@@ -137,12 +186,44 @@ class Encoder(nn.Module):
         (folder / vocabulary.name).write_bytes(vocabulary.read_bytes())
 
 
-def load(folder: Path, *, layers: int | None = None) -> Encoder:
+class UpperLayers(Encoder):
+    """An encoder without its first layers, whose states come with the batch.
+
+    States of [CLS] and [SEP] do too. A boundary joins where the states enter, so ``input_width`` is a state's. Weights
+    are named from 0, the first layer that is left.
+    """
+
+    def __init__(
+        self, bert: PreTrainedModel, *, below: int, shape: EncoderShape, specials: Specials, folder: Path
+    ) -> None:
+        """``below``: the number of first layers, which are removed from ``bert``."""
+        remove_first(bert, below)
+        super().__init__(bert, shape=shape, specials=specials, folder=folder)
+
+    def _input_width(self) -> int:
+        return self.width
+
+    def entering(self, batch: Batch) -> Tensor:
+        """The stored states of the characters. Shape: (batch, length, width)."""
+        assert batch.hidden is not None
+        return batch.hidden
+
+    def _run(self, batch: Batch, inputs: Tensor | None) -> Tensor:
+        assert batch.special_states is not None
+        cells = _Cells.of(batch.windows)
+        cls, sep = batch.special_states[:, None, :, :].unbind(2)
+        others = torch.where((cells.position == 0)[:, None], cls, sep)  # padding too, which nothing attends to
+        states = cells.filled(self.entering(batch) if inputs is None else inputs, others=others)
+        return _last(self.bert(inputs_embeds=states, attention_mask=cells.attended))
+
+
+def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
     """Load an encoder folder in float32, whatever precision it is stored in; dropout as its configuration says.
 
     Args:
         folder: With configuration, vocabulary and safetensors weights.
         layers: Number of first layers to load; None loads all.
+        below: Number of first layers whose states are stored: ``UpperLayers`` of the others are loaded; 0 for none.
 
     Returns:
         The encoder, on the CPU, in training mode as transformers leaves it.
@@ -151,7 +232,7 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
         MissingResourceError: Files are missing.
         InputDataError: It is not an encoder of a supported type.
         StaleArtifactError: Its weights are not those of its configuration.
-        ParameterError: It has fewer layers.
+        ParameterError: It has fewer layers, or none is left above those whose states are stored.
 
     """
     shape, specials = encoder_shape(folder), _specials(folder)
@@ -160,13 +241,19 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
             f"model.encoder_layers: {layers}, but {folder} has {shape.n_layers}",
             next_step=f"at most -S model.encoder_layers={shape.n_layers}",
         )
+    n_layers = layers or shape.n_layers
+    if below >= n_layers:
+        raise ParameterError(
+            f"model.encoder: upper, but the stored states are those after layer {below} of {n_layers}: none is left",
+            next_step=f"build states of fewer layers: -S shards.hidden_layers={max(1, n_layers * 2 // 3)}",
+        )
     body = read_config(folder)
     try:
         with _quiet():
             model_class = _model_class(body)
             bert, info = model_class.from_pretrained(
                 folder,
-                config=model_class.config_class.from_dict(with_layers(body, layers or shape.n_layers)),
+                config=model_class.config_class.from_dict(with_layers(body, n_layers)),
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
@@ -176,18 +263,24 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise unusable_weights(folder, error) from error
     check_loaded(folder, info, layers=layers)
-    return Encoder(bert, shape=shape, specials=specials, folder=folder)
+    return _wrapped(bert, below=below, shape=shape, specials=specials, folder=folder)
 
 
-def blank(folder: Path) -> Encoder:
-    """The encoder with random weights, from what ``Encoder.describe`` wrote."""
+def blank(folder: Path, *, below: int = 0) -> Encoder:
+    """The encoder with random weights, from what ``Encoder.describe`` wrote; ``below`` as ``load`` had it."""
     shape, specials = encoder_shape(folder), _specials(folder)
     body = read_config(folder)
     model_class, arguments = _model_class(body), type_of(body).model_arguments
     with _quiet():
         config = model_class.config_class.from_dict(body, attn_implementation=arguments.pop("attn_implementation"))
         bert = model_class(config, **arguments)
-    return Encoder(bert, shape=shape, specials=specials, folder=folder).to(torch.float32)
+    return _wrapped(bert, below=below, shape=shape, specials=specials, folder=folder).to(torch.float32)
+
+
+def _wrapped(bert: PreTrainedModel, *, below: int, shape: EncoderShape, specials: Specials, folder: Path) -> Encoder:
+    if below:
+        return UpperLayers(bert, below=below, shape=shape, specials=specials, folder=folder)
+    return Encoder(bert, shape=shape, specials=specials, folder=folder)
 
 
 def _model_class(body: dict[str, Any]) -> Any:

@@ -24,7 +24,7 @@ from ssmi.model.data.batches import Batch
 from ssmi.model.data.boundaries import BoundaryTable
 from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.data.shards import RequiredFeatures, Shards
-from ssmi.model.network.encoder import Encoded, Encoder
+from ssmi.model.network.encoder import Encoded, Encoder, UpperLayers
 from ssmi.model.network.layers.biaffine import Biaffine
 from ssmi.model.network.layers.bigru import BiGRU
 from ssmi.model.network.layers.boundary import BoundaryEmbedding
@@ -38,6 +38,7 @@ from ssmi.model.network.layers.pooling import masked_mean
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parameters.params import ModelParams
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,7 @@ class Network(nn.Module):
         if self.encoder is not None:
             inputs = None
             if self.params.fusion == "input":
-                inputs = self._fuse(self.encoder.embed(batch.token_ids), batch, embedded)
+                inputs = self._fuse(self.encoder.entering(batch), batch, embedded)
             return Encoded(*self.encoder(batch, inputs=inputs))
         states = batch.hidden if self.characters is None else self.characters(batch.token_ids)
         assert states is not None
@@ -242,8 +243,14 @@ def wanted(params: ModelParams) -> RequiredFeatures:
         local=params.lmi,
         sets=params.gmi != "none",
         segment_positions=params.fusion != "none" and params.segment_positions,
-        hidden=params.encoder == "frozen",
+        hidden=params.encoder in ("frozen", "upper"),
+        special_states=params.encoder == "upper",
     )
+
+
+def layers_below(params: ModelParams, shards: ShardsStatistics) -> int:
+    """How many of the encoder's first layers are not in the network, because the shards hold their states."""
+    return shards.hidden_layers or 0 if params.encoder == "upper" else 0
 
 
 def check_parameters(params: ModelParams) -> None:
@@ -253,7 +260,7 @@ def check_parameters(params: ModelParams) -> None:
         ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run.
 
     """
-    if params.encoder != "finetune" and params.encoder_layers is not None:
+    if not params.trains_encoder and params.encoder_layers is not None:
         raise ParameterError(
             f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
             next_step="-S model.encoder_layers=null, or -S model.encoder=finetune",
@@ -274,9 +281,9 @@ def check_buildable(params: ModelParams, shards: Shards) -> None:
 
     """
     check_parameters(params)
-    if params.encoder == "frozen" and shards.statistics.hidden_width is None:
+    if wanted(params).hidden and shards.statistics.hidden_width is None:
         raise StaleArtifactError(
-            f"{shards.folder}: no hidden states, which model.encoder: frozen reads",
+            f"{shards.folder}: no hidden states, which model.encoder: {params.encoder} reads",
             next_step="build them with -S shards.hidden=true, or train with -S model.encoder=finetune",
         )
 
@@ -296,7 +303,7 @@ def build(
         params: Which parts it has, and their widths.
         labels: Its tags.
         boundaries: The vectors that its boundary embedding starts from.
-        encoder: The loaded encoder; needed for ``encoder: finetune``.
+        encoder: The loaded encoder; needed for ``encoder: finetune``, and of the upper layers for ``upper``.
         hidden_width: Of the stored states; needed for ``encoder: frozen``.
         n_tokens: Size of the vocabulary of token ids; read for ``encoder: none``.
 
@@ -309,6 +316,7 @@ def build(
     """
     width = {
         "finetune": encoder.width if encoder is not None else None,
+        "upper": encoder.width if encoder is not None else None,
         "frozen": hidden_width,
         "none": params.character_width,
     }[params.encoder]
@@ -317,18 +325,18 @@ def build(
             f"model.encoder: {params.encoder} without its encoder", next_step="name one with -S encoder.name=FOLDER"
         )
     boundary = None
-    if wanted(params) != RequiredFeatures(hidden=params.encoder == "frozen"):
+    if wanted(params).boundaries:
         boundary = BoundaryEmbedding(torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries)
     sizes = _Widths.of(
         params,
         encoder=width,
-        inputs=encoder.input_width if encoder is not None and params.encoder == "finetune" else width,
+        inputs=encoder.input_width if encoder is not None and params.trains_encoder else width,
         boundary=boundary.width if boundary is not None else 0,
     )
     # Parts draw their weights in the order of these lines: in another order the same seed gives other losses.
     return Network(
         params=params,
-        encoder=encoder if params.encoder == "finetune" else None,
+        encoder=encoder if params.trains_encoder else None,
         characters=nn.Embedding(n_tokens, width) if params.encoder == "none" else None,
         boundary=boundary,
         fusion=_fusion(params, sizes),
@@ -394,6 +402,11 @@ def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) ->
         problem = f"token id {largest_token_id}, but the encoder knows {encoder.vocabulary_size}"
     elif shards.statistics.max_window > encoder.max_window:
         problem = f"windows of {shards.statistics.max_window} characters, but the encoder takes {encoder.max_window}"
+    elif (norm := encoder.last_norm) and isinstance(encoder, UpperLayers) and shards.statistics.hidden_norm:
+        raise StaleArtifactError(
+            f"{shards.folder}: its states have gone through {norm}, which belongs behind the last layer only",
+            next_step="build them as the next layer reads them: -S shards.hidden_norm=false",
+        )
     if problem:
         raise StaleArtifactError(
             f"{shards.folder}: {problem}", next_step="build the shards with the encoder that you train"

@@ -24,7 +24,7 @@ from torch import Tensor
 from ssmi.model.data.boundaries import BoundaryTable
 from ssmi.model.data.shards import Shards
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import Network, build, check_buildable
+from ssmi.model.network.network import Network, build, check_buildable, layers_below
 from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.files import CHECKPOINT_FORMAT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.json_files import JsonBody
@@ -142,8 +142,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
         labels,
         boundaries,
         tensors,
-        hidden_width=shards.statistics.hidden_width,
-        n_tokens=shards.statistics.n_tokens,
+        made_with=shards.statistics,
     )
     return Checkpoint(network, params, labels, boundaries, metadata)
 
@@ -179,16 +178,7 @@ def load_alone(folder: Path) -> Run:
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
     if _BOUNDARY_IDS in tensors:
         boundaries = _trained_boundaries(tensors)
-    made_with = ShardsStatistics.of(shards)
-    network = _assemble(
-        folder,
-        params,
-        labels,
-        boundaries,
-        tensors,
-        hidden_width=made_with.hidden_width,
-        n_tokens=made_with.n_tokens,
-    )
+    network = _assemble(folder, params, labels, boundaries, tensors, made_with=ShardsStatistics.of(shards))
     return Run(Checkpoint(network, params, labels, boundaries, metadata), shards)
 
 
@@ -204,16 +194,17 @@ def _assemble(
     boundaries: BoundaryTable,
     tensors: dict[str, Tensor],
     *,
-    hidden_width: int | None,
-    n_tokens: int,
+    made_with: ShardsStatistics,
 ) -> Network:
     network = build(
         params.model,
         labels=labels,
         boundaries=boundaries,
-        encoder=encoders.blank(folder / _ENCODER) if params.model.encoder == "finetune" else None,
-        hidden_width=hidden_width,
-        n_tokens=n_tokens,
+        encoder=encoders.blank(folder / _ENCODER, below=layers_below(params.model, made_with))
+        if params.model.trains_encoder
+        else None,
+        hidden_width=made_with.hidden_width,
+        n_tokens=made_with.n_tokens,
     )
     try:
         network.load_state_dict(tensors)
@@ -248,7 +239,8 @@ def _check_features(folder: Path, shards: Shards) -> None:
     """Refuse shards whose features were made with other parameters: the network was trained on different ones."""
     then, now = (_feature_parameters(manifests.load(path)) for path in (folder / SHARDS, shards.folder))
     if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
-        then["shards.hidden_layers"] = now["shards.hidden_layers"]  # nothing of it is read, or check_buildable says so
+        # nothing of it is read, or check_buildable says so
+        then |= {name: now[name] for name in ("shards.hidden_layers", "shards.hidden_norm")}
     problems = [
         f"{name} is {then.get(name)} here, {now.get(name)} there"
         for name in sorted(then.keys() | now.keys())
@@ -266,7 +258,8 @@ def _feature_parameters(shards: Manifest) -> dict[str, Any]:
     made_with = ShardsStatistics.of(shards)
     sections = made_with.feature_parameters.to_json()
     values = {f"{name}.{key}": value for name in _FEATURES for key, value in sections[name].items()}
-    return {**values, "shards.hidden_layers": made_with.hidden_layers}
+    states = {"shards.hidden_layers": made_with.hidden_layers, "shards.hidden_norm": made_with.hidden_norm}
+    return {**values, **states}
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -19,7 +19,7 @@ from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, re
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.evaluation.sentence_counts import count
 from ssmi.model.network.encoder import load as load_encoder
-from ssmi.model.network.network import Network, build, check_buildable, check_encoder, wanted
+from ssmi.model.network.network import Network, build, check_buildable, check_encoder, layers_below, wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts_file
 from ssmi.model.runs import history as histories
@@ -67,7 +67,8 @@ def train(
 
     Args:
         shards: The shard folder to train on.
-        encoder: The encoder folder that the shards were built with; read only with ``model.encoder: finetune``.
+        encoder: The encoder folder that the shards were built with; read only with ``model.encoder: finetune``
+            or ``upper``.
         run: The run folder.
         params: All parameters; those of features are those of the shards.
         reporter: Told of progress and notes.
@@ -203,8 +204,9 @@ def _how_to_get_dev(params: Params) -> str:
 
 def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_token_id: int) -> Network:
     bert = None
-    if encoder is not None and params.model.encoder == "finetune":
-        bert = load_encoder(encoder, layers=params.model.encoder_layers)
+    if encoder is not None and params.model.trains_encoder:
+        below = layers_below(params.model, shards.statistics)
+        bert = load_encoder(encoder, layers=params.model.encoder_layers, below=below)
     if bert is not None:
         check_encoder(bert, shards, largest_token_id=largest_token_id)
     return build(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
-from ssmi.pipeline.contract.feature_rows import FeatureRow
+from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
@@ -77,7 +77,11 @@ class OnlineFeatures:
         self._blas = ThreadpoolController()
         self._costs = CostCounter()
         self._encoders = OnlineEncoders(
-            store.encoder, self._tokens, hidden_layers=spec.hidden_layers, max_window=spec.max_window
+            store.encoder,
+            self._tokens,
+            hidden_layers=spec.hidden_layers,
+            hidden_norm=spec.hidden_norm,
+            max_window=spec.max_window,
         )
         stored = open_segment_vectors(store.embed, spec.embed_digest)
         aligned = spec.params.embed.space == "aligned"
@@ -146,8 +150,8 @@ class OnlineFeatures:
                 for sentence, selections in zip(sentences, select(sentences), strict=True)
             ]
 
-    def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
-        """The frozen encoder's states, as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""
+    def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[EncoderStates]:
+        """The frozen encoder's states of each sentence, as the shards hold them."""
         with turn():
             return self._encoders.hidden_states([without_surrogates(characters) for characters in sentences])
 

@@ -125,7 +125,7 @@ def boundary_vectors() -> Callable[[Sequence[int]], np.ndarray[Any, np.dtype[np.
 
 @pytest.fixture(scope="session")
 def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> Callable[..., Path]:
-    """Write a shard folder; ``hidden`` stores the tiny BERT's states, window by window."""
+    """Write a shard folder; ``hidden`` stores the tiny BERT's states after ``layers`` of its two, window by window."""
 
     def write(
         folder: Path,
@@ -133,6 +133,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         *,
         entity_types: Sequence[str] = ("LOC", "PER"),
         hidden: bool = False,
+        layers: int = 2,
         per_part: int = 3,
         statistics: Mapping[str, Any] | None = None,
         boundary_ids: Sequence[int] | None = None,
@@ -142,15 +143,18 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
             # An empty split is one part without rows.
             for part, start in enumerate(range(0, max(1, len(sentences)), per_part)):
                 path = tables.part_path(folder, split, part)
-                rows, states = [], [np.zeros((0, WIDTH), np.float16)]
+                rows, states, specials = [], [np.zeros((0, WIDTH), np.float16)], [np.zeros((0, 2, WIDTH), np.float16)]
                 for number, sentence in enumerate(sentences[start : start + per_part], start=start):
                     hidden_start = sum(map(len, states)) if hidden else None
                     rows.append(_row(number, sentence, labels, hidden_start))
                     if hidden:
-                        states.append(_states(tiny_bert, sentence))
+                        own = _states(tiny_bert, sentence, layers=layers)
+                        states += [window[1:-1] for window in own]
+                        specials += [window[None, [0, -1]] for window in own]
                 tables.write_rows(path, schema.SHARDS, rows)
                 if hidden:
                     np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
+                    np.save(path.with_name(f"{path.stem}.specials.npy"), np.concatenate(specials))
         named = {number for own in splits.values() for sentence in own for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
         rows = [
@@ -172,7 +176,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
             boundaries=len(ids),
             boundary_width=BOUNDARY_WIDTH,
             hidden_width=WIDTH if hidden else None,
-            hidden_layers=2 if hidden else None,
+            hidden_layers=layers if hidden else None,
             label_groups={},
             feature_parameters=FeatureParameters(
                 **{name: getattr(defaults, name) for name in FeatureParameters.model_fields}
@@ -208,14 +212,15 @@ def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | 
     }
 
 
-def _states(bert: BertModel, sentence: Sentence) -> np.ndarray[Any, np.dtype[np.float16]]:
+def _states(bert: BertModel, sentence: Sentence, *, layers: int) -> list[np.ndarray[Any, np.dtype[np.float16]]]:
+    """States of each window, [CLS] first and [SEP] last."""
     ids = [VOCABULARY.index(character) for character in sentence.text]
-    pieces = []
+    windows = []
     for start, end in zip(sentence.windows, [*sentence.windows[1:], len(ids)], strict=True):
         with torch.no_grad():
-            output = bert(input_ids=torch.tensor([[2, *ids[start:end], 3]])).last_hidden_state[0, 1:-1]
-        pieces.append(output.numpy().astype(np.float16))
-    return np.concatenate(pieces)
+            output = bert(input_ids=torch.tensor([[2, *ids[start:end], 3]]), output_hidden_states=True)
+        windows.append(output.hidden_states[layers][0].numpy().astype(np.float16))
+    return windows
 
 
 @pytest.fixture(scope="session")
@@ -247,6 +252,13 @@ def shards(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Se
     """All sentences in train, some of them in dev and test; hidden states stored."""
     splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
     return write_shards(tmp_path / "shards", splits, hidden=True)
+
+
+@pytest.fixture
+def shards_of_layer_1(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Sentence]) -> Path:
+    """The same shards, but with the states after the first of the two layers."""
+    splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
+    return write_shards(tmp_path / "shards-1", splits, hidden=True, layers=1)
 
 
 @pytest.fixture(scope="session")
