@@ -17,7 +17,8 @@ from ssmi.model.data.batches import collate, evaluation_batches
 from ssmi.model.data.boundaries import ExpandableIndex, FloatMatrix, Ids
 from ssmi.model.data.shards import Split, split_of
 from ssmi.model.network.decoding import decode
-from ssmi.model.network.network import Network, wanted
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import wanted
 from ssmi.model.runs.checkpoint import Checkpoint
 from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow
 from ssmi.pipeline.contract.labels import LabelSet, Span

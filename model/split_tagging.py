@@ -12,7 +12,8 @@ from ssmi.model.data.shards import Split, open_shards, read_split
 from ssmi.model.evaluation.calibration import Calibration, calibrate, guesses
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.decoding import decode
-from ssmi.model.network.network import Network, check_encoder, wanted
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, require_checkpoint
 from ssmi.pipeline.contract import manifest as manifests

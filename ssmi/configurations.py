@@ -45,7 +45,7 @@ class Configuration:
         for path, value in self.changes.items():
             section, _, key = path.partition(".")
             tree[section][key] = value
-        return parameters.check(tree, source=f"configuration {self.name}")
+        return parameters.check_params(tree, source=f"configuration {self.name}")
 
     @property
     def overrides(self) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ __all__ = [
     "Fetched",
     "LineUse",
     "ReadReport",
-    "check",
+    "check_dataset",
     "convert_file",
     "dataset_names",
     "fetch",
@@ -121,11 +121,13 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
     return Fetched(kind, {kind: resolve.find_encoder(name, revision=revision, root=root, reporter=reporter).path})
 
 
-def check(workspace: Workspace, dataset: str | None, *, encoding: str | None, offsets: str | None) -> DatasetReport:
+def check_dataset(
+    workspace: Workspace, dataset: str | None, *, encoding: str | None, offsets: str | None
+) -> DatasetReport:
     """Read a data set from start to end; see ``Project.check_data``."""
     from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
     from ssmi.pipeline.features.tokens import CharacterTokens
-    from ssmi.pipeline.inspect.data_check import check_dataset
+    from ssmi.pipeline.inspect.data_check import check_splits
     from ssmi.pipeline.lexicon.segmenter import open_both_segmenters
 
     params = workspace.params()
@@ -136,7 +138,7 @@ def check(workspace: Workspace, dataset: str | None, *, encoding: str | None, of
     encoder = resolve.find_encoder(
         named.name, revision=named.revision, root=workspace.root, reporter=workspace.reporter
     )
-    checked = check_dataset(
+    checked = check_splits(
         files.splits,
         known_characters=CharacterTokens(encoder_vocabulary(encoder.path)).knows,
         max_characters=encoder.shape.max_window,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ssmi.dvc import commands
-from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.runs import metrics_file
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
@@ -41,7 +41,7 @@ class DemoResult:
     n_segments: int
     n_oov_segments: int
     n_boundaries: int
-    scores: Mapping[str, Counts]
+    scores: Mapping[str, EntityCounts]
     kept: bool
 
 
@@ -69,13 +69,13 @@ def _result(workspace: Workspace, dataset: str, *, kept: bool) -> DemoResult:
         manifests.load(workspace.paths.stage(stage, dataset)) for stage in ("prepare", "embed", "shards")
     )
     segments = EmbedStatistics.of(embed)
-    metrics = metrics_file.read(workspace.paths.run(dataset), numbers=("gold", "predicted", "correct"))
+    metrics = metrics_file.read(workspace.paths.run(dataset))
     return DemoResult(
         dataset,
         PrepareStatistics.of(prepare).sentences,
         segments.distinct_segments,
         segments.oov_segments,
         ShardsStatistics.of(shards).boundaries,
-        {split: Counts(body["gold"], body["predicted"], body["correct"]) for split, body in metrics.items()},
+        {split: scores.overall for split, scores in metrics.by_split.items()},
         kept,
     )

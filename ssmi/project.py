@@ -388,7 +388,7 @@ class Project(Workspace):
         """
         from ssmi import data
 
-        return data.check(self, dataset, encoding=encoding, offsets=offsets)
+        return data.check_dataset(self, dataset, encoding=encoding, offsets=offsets)
 
     def open_run(
         self,

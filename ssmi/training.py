@@ -20,7 +20,7 @@ from ssmi.workspace import Workspace
 if TYPE_CHECKING:
     from ssmi.model.training.train import TrainResult
 
-__all__ = ["Interrupted", "TrainResult", "check", "is_alone", "is_main_process", "train", "train_dataset"]
+__all__ = ["Interrupted", "TrainResult", "check_shards", "is_alone", "is_main_process", "train", "train_dataset"]
 
 
 def train_dataset(
@@ -40,7 +40,7 @@ def train_dataset(
     name = dataset or params.datasets[0]
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
-    encoder = check(workspace, params, shards=shards, dataset=name, configuration=named)
+    encoder = check_shards(workspace, params, shards=shards, dataset=name, configuration=named)
     # torch comes last: whatever is refused above is refused at once.
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
@@ -72,7 +72,7 @@ def is_alone() -> bool:
     return distributed.is_alone()
 
 
-def check(
+def check_shards(
     workspace: Workspace, params: Params, *, shards: Path, dataset: str, configuration: Configuration | None = None
 ) -> Path | None:
     """Return the folder of the encoder to train, None where none is; refuse shards that are not of these parameters.

@@ -75,7 +75,7 @@ def ablate(
             click.echo("other settings")
             print_table(*other_cells(table))
         click.echo(f"{note(table)}\n{result.folder}")
-    result.check()
+    result.raise_if_diverged()
 
 
 def _list(names: tuple[str, ...], *, as_json: bool) -> None:

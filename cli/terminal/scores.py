@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ssmi.evaluation.evaluate import Calibration, Counts, Scores
+    from ssmi.evaluation.evaluate import Calibration, EntityCounts, Scores
 
 
 def print_scores(by_split: Mapping[str, Scores]) -> None:
@@ -35,7 +35,7 @@ def calibration_line(calibration: Calibration) -> str:
     )
 
 
-def _row(name: str, counts: Counts) -> tuple[object, ...]:
+def _row(name: str, counts: EntityCounts) -> tuple[object, ...]:
     ratios = (_percent(ratio) for ratio in (counts.precision, counts.recall, counts.f1))
     return (name, *ratios, counts.gold, counts.predicted, counts.correct)
 

@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.labels import Span
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class EntityCounts:
     """How many entities there are, were predicted, and are both."""
 
     gold: int
@@ -55,12 +55,12 @@ class Counts:
 class Scores:
     """All scores of one split."""
 
-    overall: Counts
-    by_type: dict[str, Counts]
+    overall: EntityCounts
+    by_type: dict[str, EntityCounts]
     """Every type that is gold or predicted, by name."""
-    by_group: dict[str, Counts]
+    by_group: dict[str, EntityCounts]
     """Every group of types that the data set's record declares, by name."""
-    spans: Counts
+    spans: EntityCounts
     """Span F: the type does not matter."""
     ill_formed: int
     """Predicted pieces that are not an entity."""
@@ -110,23 +110,24 @@ def score(
         overall,
         by_type,
         {group: total(by_type[label] for label in types) for group, types in members(groups, by_type).items()},
-        Counts(overall.gold, overall.predicted, correct),
+        EntityCounts(overall.gold, overall.predicted, correct),
         ill_formed,
         len(gold),
     )
 
 
-def count_sentence(gold: Sequence[Span], predicted: Sequence[Span]) -> dict[str, Counts]:
+def count_sentence(gold: Sequence[Span], predicted: Sequence[Span]) -> dict[str, EntityCounts]:
     """The counts of one sentence, of every type that is gold or predicted in it, by name."""
     n_gold = Counter(span.label for span in gold)
     n_predicted = Counter(span.label for span in predicted)
     n_correct = Counter(span.label for span in set(gold) & set(predicted))
     return {
-        label: Counts(n_gold[label], n_predicted[label], n_correct[label]) for label in sorted(n_gold | n_predicted)
+        label: EntityCounts(n_gold[label], n_predicted[label], n_correct[label])
+        for label in sorted(n_gold | n_predicted)
     }
 
 
-def add(sentences: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
+def add(sentences: Iterable[Mapping[str, EntityCounts]]) -> dict[str, EntityCounts]:
     """The counts of all sentences together, by name of type."""
     n_gold, n_predicted, n_correct = Counter[str](), Counter[str](), Counter[str]()
     for sentence in sentences:
@@ -135,7 +136,8 @@ def add(sentences: Iterable[Mapping[str, Counts]]) -> dict[str, Counts]:
             n_predicted[label] += counts.predicted
             n_correct[label] += counts.correct
     return {
-        label: Counts(n_gold[label], n_predicted[label], n_correct[label]) for label in sorted(n_gold | n_predicted)
+        label: EntityCounts(n_gold[label], n_predicted[label], n_correct[label])
+        for label in sorted(n_gold | n_predicted)
     }
 
 
@@ -143,7 +145,7 @@ def _edges(spans: Iterable[Span]) -> set[tuple[int, int]]:
     return {(span.start, span.end) for span in spans}
 
 
-def total(counts: Iterable[Counts]) -> Counts:
+def total(counts: Iterable[EntityCounts]) -> EntityCounts:
     """The counts of several types together."""
     every = list(counts)
-    return Counts(sum(c.gold for c in every), sum(c.predicted for c in every), sum(c.correct for c in every))
+    return EntityCounts(sum(c.gold for c in every), sum(c.predicted for c in every), sum(c.correct for c in every))

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ssmi.model.evaluation.scoring import Counts, count_sentence
+from ssmi.model.evaluation.scoring import EntityCounts, count_sentence
 from ssmi.pipeline.contract.labels import Span
 
 _DIGEST_BYTES = 8
@@ -23,7 +23,7 @@ class Counted:
 
     sentences: Sequence[str]
     """The name of each: see ``name_of``."""
-    counts: Sequence[Mapping[str, Counts]]
+    counts: Sequence[Mapping[str, EntityCounts]]
     """By entity type; types that are neither gold nor predicted in a sentence are left out."""
 
 

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.utils import logging as _untyped_logging
 
-from ssmi.model.data.batches import Batch, Windows
-from ssmi.model.network.transformer_layers import layers_of, remove_first
+from ssmi.model.data.batches import Batch
+from ssmi.model.network.cells import Cells
+from ssmi.model.network.transformer_layers import remove_first
 from ssmi.pipeline.contract.encoders.types import (
     COMPUTED,
     CONFIG,
-    TYPES,
     EncoderShape,
     check_loaded,
     encoder_shape,
@@ -61,37 +61,6 @@ class Encoded(NamedTuple):
     sentences: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class _Cells:
-    """What stands where in the windows.
-
-    position: Of a cell in its window. Shape: (size,)
-    end: [SEP]'s position in each window. Shape: (n_windows, 1)
-    attended: int64, 1 on all but padding. Shape: (n_windows, size)
-    holds_char: bool. Shape: (n_windows, size)
-    char: Each cell's character as a flat index into the batch, any where it holds none. Shape: (n_windows, size)
-    """
-
-    position: Tensor
-    end: Tensor
-    attended: Tensor
-    holds_char: Tensor
-    char: Tensor
-
-    @classmethod
-    def of(cls, windows: Windows) -> _Cells:
-        end = windows.lengths[:, None] + 1
-        position = torch.arange(windows.char_of_cell.shape[1], device=end.device)
-        attended = (position <= end).long()  # not bool: DeBERTa subtracts it
-        # any character will do where `where` takes the other side
-        return cls(position, end, attended, windows.char_of_cell >= 0, windows.char_of_cell.clamp(min=0))
-
-    def filled(self, characters: Tensor, *, others: Tensor) -> Tensor:
-        """Vectors of the batch's characters in their cells, ``others`` in the rest. Shape: (n_windows, size, width)."""
-        placed = functional.embedding(self.char, characters.flatten(0, 1))
-        return torch.where(self.holds_char[..., None], placed, others)
-
-
 def _last(output: Any) -> Tensor:
     states: Tensor = output.last_hidden_state
     return states
@@ -105,7 +74,6 @@ class Encoder(nn.Module):
         input_width: Of E_c: an ELECTRA may embed in fewer dimensions.
         max_window: Most characters that it reads at once.
         vocabulary_size: Token ids are below it.
-        last_norm: Name of the norm behind its last layer; empty where its type has none.
 
     """
 
@@ -117,7 +85,6 @@ class Encoder(nn.Module):
         self.width = shape.width
         self.max_window = shape.max_window
         self.vocabulary_size = int(bert.config.vocab_size)
-        self.last_norm = TYPES[shape.type].last_norm
         for name, parameter in bert.named_parameters():
             if name == COMPUTED:  # a table that the type computes; loading makes it look trainable
                 parameter.requires_grad_(False)
@@ -125,11 +92,6 @@ class Encoder(nn.Module):
 
     def _input_width(self) -> int:
         return self._words.embedding_dim
-
-    @property
-    def n_layers(self) -> int:
-        """How many layers it runs."""
-        return len(layers_of(self.bert))
 
     def entering(self, batch: Batch) -> Tensor:
         """What a boundary joins on its way in: E_c. Shape: (batch, length, input_width)."""
@@ -139,6 +101,11 @@ class Encoder(nn.Module):
         """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
         embeddings: Tensor = self._words(token_ids)
         return embeddings
+
+    @property
+    def refuses_norm(self) -> bool:
+        """Whether it reads stored states that must not have gone through the norm behind the type's last layer."""
+        return False
 
     @property
     def _words(self) -> nn.Embedding:
@@ -167,7 +134,7 @@ class Encoder(nn.Module):
 
     def _run(self, batch: Batch, inputs: Tensor | None) -> Tensor:
         """Last-layer states of every cell of the windows. Shape: (n_windows, size, width)."""
-        cells = _Cells.of(batch.windows)
+        cells = Cells.of(batch.windows)
         specials = torch.where(cells.position == cells.end, self.specials.sep, self.specials.pad)
         specials[:, 0] = self.specials.cls
         token_ids = torch.where(cells.holds_char, batch.token_ids.view(-1)[cells.char], specials)
@@ -203,6 +170,11 @@ class UpperLayers(Encoder):
     def _input_width(self) -> int:
         return self.width
 
+    @property
+    def refuses_norm(self) -> bool:
+        """True where the type has such a norm."""
+        return bool(type_of(self.bert.config.to_dict()).last_norm)
+
     def entering(self, batch: Batch) -> Tensor:
         """The stored states of the characters. Shape: (batch, length, width)."""
         assert batch.hidden is not None
@@ -210,7 +182,7 @@ class UpperLayers(Encoder):
 
     def _run(self, batch: Batch, inputs: Tensor | None) -> Tensor:
         assert batch.special_states is not None
-        cells = _Cells.of(batch.windows)
+        cells = Cells.of(batch.windows)
         cls, sep = batch.special_states[:, None, :, :].unbind(2)
         others = torch.where((cells.position == 0)[:, None], cls, sep)  # padding too, which nothing attends to
         states = cells.filled(self.entering(batch) if inputs is None else inputs, others=others)

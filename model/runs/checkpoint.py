@@ -24,9 +24,12 @@ from torch import Tensor
 from ssmi.model.data.boundaries import BoundaryTable
 from ssmi.model.data.shards import Shards
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import Network, build, check_buildable, layers_below
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_buildable, layers_below
 from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.files import CHECKPOINT_FORMAT, METADATA, SHARDS, require_checkpoint
+from ssmi.model.runs.fingerprint import FingerprintField
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
@@ -57,8 +60,7 @@ class CheckpointMetadata(JsonBody):
     n_parameters: int
     best_epoch: int
     """The epoch whose weights these are; 0 for those of a run stopped in its first."""
-    fingerprint: dict[str, Any]
-    """As ``fingerprint.fingerprint_of`` says."""
+    fingerprint: FingerprintField
     format: int = CHECKPOINT_FORMAT
 
 
@@ -75,7 +77,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LoadedRun:
     """A checkpoint without any shards: for text."""
 
     checkpoint: Checkpoint
@@ -154,7 +156,7 @@ def check_fit(folder: Path, shards: Shards) -> None:
     check_buildable(read_params(folder).model, shards)
 
 
-def load_alone(folder: Path) -> Run:
+def load_alone(folder: Path) -> LoadedRun:
     """Load for use on text, without any shards.
 
     Args:
@@ -179,7 +181,7 @@ def load_alone(folder: Path) -> Run:
     if _BOUNDARY_IDS in tensors:
         boundaries = _trained_boundaries(tensors)
     network = _assemble(folder, params, labels, boundaries, tensors, made_with=ShardsStatistics.of(shards))
-    return Run(Checkpoint(network, params, labels, boundaries, metadata), shards)
+    return LoadedRun(Checkpoint(network, params, labels, boundaries, metadata), shards)
 
 
 def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
@@ -328,7 +330,7 @@ def digest(folder: Path) -> str:
 def read_params(folder: Path) -> Params:
     """The parameters of a checkpoint's run, with the errors of ``read_metadata``; ParameterError for unknown keys."""
     require_checkpoint(folder.parent)
-    return parameters.check(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
+    return parameters.check_params(_read_json(folder / _PARAMS), source=str(folder / _PARAMS))
 
 
 def _read_labels(path: Path) -> LabelSet:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs.files import COUNTS
 from ssmi.pipeline.contract import schema, tables
@@ -39,7 +39,10 @@ def read(run: Path, split: str) -> Counted | None:
     return Counted(
         [row["sentence"] for row in rows],
         [
-            {entry["label"]: Counts(entry["gold"], entry["predicted"], entry["correct"]) for entry in row["counts"]}
+            {
+                entry["label"]: EntityCounts(entry["gold"], entry["predicted"], entry["correct"])
+                for entry in row["counts"]
+            }
             for row in rows
         ],
     )

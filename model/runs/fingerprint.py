@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
 
 from ssmi.model import hardware, learning_rates
 from ssmi.model.data.shards import Shards
@@ -16,9 +19,81 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
     "train": frozenset({"device", "threads"}),
 }
 """Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
+SEED = "train.seed"
+"""The one thing in which the runs of one setting differ."""
+_SHARDS, _ENCODER, _REVISION = "shards", "the shards' encoder", "the revision of the network's code"
+"""How the file, and so every message, names what is not a parameter. No parameter's name lacks a dot."""
 
 
-def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a run, or all runs of one setting, is made from.
+
+    Attributes:
+        parameters: ``section.key`` → value, with the numbers that ``auto`` came to.
+        shards: sha256 of the shards' manifest.
+        encoder: sha256 of the encoder that the shards were built with.
+        revision: ``REVISION`` of the code.
+
+    """
+
+    parameters: Mapping[str, Any]
+    shards: str
+    encoder: str
+    revision: int
+
+    @property
+    def seed(self) -> int:
+        """The run's seed; 0 where the fingerprint is that of a setting."""
+        return int(self.parameters.get(SEED) or 0)
+
+    @property
+    def setting(self) -> Fingerprint:
+        """The fingerprint without the seed: what all runs of one setting are made from."""
+        return replace(self, parameters={name: value for name, value in self.parameters.items() if name != SEED})
+
+    def differing(self, other: Fingerprint) -> list[str]:
+        """The names of the entries that are not the same in both, sorted."""
+        one, two = self.to_json(), other.to_json()
+        return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+
+    def differences(self, now: Fingerprint, *, run: str) -> list[str]:
+        """A line for each entry that is not the same now as it is here; ``run`` names the run that this is of."""
+        before, after = self.to_json(), now.to_json()
+        return [
+            f"{name} is {short(before.get(name))} in {run}, {short(after.get(name))} now"
+            for name in self.differing(now)
+        ]
+
+    def without_shards(self) -> dict[str, Any]:
+        """Name → value, as ``to_json``, of all that does not say which shards: digests tell a person nothing."""
+        return {**self.parameters, _REVISION: self.revision}
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that files hold, and whose names messages use."""
+        return {**self.parameters, _SHARDS: self.shards, _ENCODER: self.encoder, _REVISION: self.revision}
+
+    @classmethod
+    def from_json(cls, body: object) -> Fingerprint:
+        """The fingerprint that ``to_json`` gave. Raises ValueError for anything else."""
+        if not isinstance(body, dict):
+            raise ValueError("not a fingerprint")
+        parameters = dict(body)
+        shards, encoder, revision = (parameters.pop(name, None) for name in (_SHARDS, _ENCODER, _REVISION))
+        if not (isinstance(shards, str) and isinstance(encoder, str) and isinstance(revision, int)):
+            raise ValueError(f"a fingerprint without {_SHARDS}, {_ENCODER} or {_REVISION}")
+        return cls(parameters, shards, encoder, revision)
+
+
+FingerprintField = Annotated[
+    Fingerprint,
+    BeforeValidator(lambda value: value if isinstance(value, Fingerprint) else Fingerprint.from_json(value)),
+    PlainSerializer(Fingerprint.to_json, return_type=dict[str, Any]),
+]
+"""A fingerprint as the key of a JSON file."""
+
+
+def fingerprint_of(params: Params, *, shards: Shards) -> Fingerprint:
     """What a run of these parameters on these shards is made from.
 
     Args:
@@ -26,8 +101,8 @@ def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
         shards: What it is trained on.
 
     Returns:
-        ``section.key`` → value, with the numbers that ``auto`` comes to on this machine and for this encoder; the
-        digests of the shards and of their encoder; the revision of the code.
+        The parameters with the numbers that ``auto`` comes to on this machine and for this encoder; the digests of the
+        shards and of their encoder; the revision of the code.
 
     """
     resolved = learning_rates.resolve(params, encoder_width=shards.statistics.encoder_width)
@@ -38,31 +113,9 @@ def fingerprint_of(params: Params, *, shards: Shards) -> dict[str, Any]:
         if key not in free
     }
     precision = hardware.precision(hardware.choose_device(params.train.device), params.train.precision)
-    return {
-        **values,
-        "train.precision": precision,
-        "shards": shards.digest,
-        "the shards' encoder": shards.statistics.encoder_digest,
-        "the revision of the network's code": REVISION,
-    }
-
-
-SEED = "train.seed"
-"""The one thing in which the runs of one setting differ."""
-
-
-def settings_of(fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """A fingerprint without the seed: what all runs of one setting are made from."""
-    return {name: value for name, value in fingerprint.items() if name != SEED}
-
-
-def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, run: str) -> list[str]:
-    """A line for each entry that is not the same now as it was; ``run`` names the run of then."""
-    return [
-        f"{name} is {short(then.get(name))} in {run}, {short(now.get(name))} now"
-        for name in sorted(now.keys() | then.keys())
-        if then.get(name) != now.get(name)
-    ]
+    return Fingerprint(
+        {**values, "train.precision": precision}, shards.digest, shards.statistics.encoder_digest, REVISION
+    )
 
 
 def short(value: Any) -> str:

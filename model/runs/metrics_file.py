@@ -1,48 +1,107 @@
-"""metrics.json, the scores of a finished run, read wherever they are needed."""
+"""metrics.json, the scores of a finished run, and headline.json, the part of them that DVC compares."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ssmi.model.runs.files import METRICS
+from pydantic import ConfigDict, RootModel
+
+from ssmi.model.evaluation.scoring import EntityCounts, Scores
+from ssmi.model.runs import json_files
+from ssmi.model.runs.files import HEADLINE, METRICS
+from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.tables import writing
 
-_F1 = frozenset({"f1"})
+
+@dataclass(frozen=True, slots=True)
+class RunMetrics:
+    """The scores of a finished run.
+
+    Attributes:
+        by_split: ``dev``, then ``test`` where it was scored.
+
+    """
+
+    by_split: Mapping[str, Scores]
 
 
-def read(run: Path, *, numbers: Collection[str] = _F1) -> dict[str, dict[str, Any]]:
+class _Counts(JsonBody):
+    """As ``EntityCounts.to_json`` says them. The ratios follow from the counts, so reading needs only those."""
+
+    model_config = ConfigDict(strict=True)
+
+    precision: float
+    recall: float
+    f1: float
+    gold: int
+    predicted: int
+    correct: int
+
+    @property
+    def counts(self) -> EntityCounts:
+        return EntityCounts(self.gold, self.predicted, self.correct)
+
+
+class _Scores(_Counts):
+    """As ``Scores.to_json`` says them."""
+
+    by_type: dict[str, _Counts]
+    by_group: dict[str, _Counts]
+    span: _Counts
+    type_accuracy: float
+    ill_formed: int
+    n_sentences: int
+
+    @property
+    def scores(self) -> Scores:
+        return Scores(
+            self.counts,
+            {name: one.counts for name, one in self.by_type.items()},
+            {name: one.counts for name, one in self.by_group.items()},
+            self.span.counts,
+            self.ill_formed,
+            self.n_sentences,
+        )
+
+
+class _MetricsFile(RootModel[dict[str, _Scores]]):
+    """The whole file."""
+
+
+def write(run: Path, metrics: RunMetrics) -> None:
+    """Write both files of a run folder; the same scores give the same bytes.
+
+    metrics.json comes last, for it marks a finished run.
+    """
+    every = {split: scores.to_json() for split, scores in metrics.by_split.items()}
+    headline = {
+        split: {"precision": scores.overall.precision, "recall": scores.overall.recall, "f1": scores.overall.f1}
+        for split, scores in metrics.by_split.items()
+    }
+    for name, body in ((HEADLINE, headline), (METRICS, every)):
+        with writing(run / name) as temporary:
+            temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def read(run: Path) -> RunMetrics:
     """Read the scores of a finished run.
 
     Args:
         run: The run folder.
-        numbers: The keys that the scores of each split must have, a number each.
-
-    Returns:
-        Split → its scores, as ``Scores.to_json`` says them.
 
     Raises:
-        StaleArtifactError: The file cannot be read, or does not hold these numbers.
+        StaleArtifactError: The file cannot be read, or does not hold the scores of splits.
 
     """
     path = run / METRICS
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(body, dict) or not all(isinstance(scores, dict) for scores in body.values()):
-            raise ValueError("not the scores of splits")
-        lacking = [
-            f"{split}.{name}" for split, scores in body.items() for name in numbers if not _is_number(scores.get(name))
-        ]
-        if lacking:
-            raise ValueError(f"no number at {', '.join(sorted(lacking))}")
+        body = json_files.read(path, _MetricsFile)
     except (OSError, ValueError) as error:
         raise StaleArtifactError(
             f"{path}: cannot be read ({error})", next_step=f"remove {run} and train again, or bring the file back"
         ) from None
-    return body
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return RunMetrics({split: one.scores for split, one in body.root.items()})

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -22,7 +22,8 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from ssmi.model.data.shards import Shards
-from ssmi.model.runs import fingerprint, json_files, weights
+from ssmi.model.runs import json_files, weights
+from ssmi.model.runs.fingerprint import Fingerprint, FingerprintField, fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
@@ -63,7 +64,7 @@ class _StateFile(JsonBody):
     """Steps of the whole run so far."""
     loss: float
     history: tuple[EpochRecord, ...]
-    fingerprint: dict[str, Any]
+    fingerprint: FingerprintField
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,7 @@ class SavedState:
         folder: ``RUN/state``.
         state: How far the run has got.
         steps: Steps of the whole run so far.
-        fingerprint: What the run is made from, as ``fingerprint.fingerprint_of`` says.
+        fingerprint: What the run is made from.
         file: The file with its tensors.
 
     """
@@ -82,15 +83,14 @@ class SavedState:
     folder: Path
     state: TrainState
     steps: int
-    fingerprint: Mapping[str, Any]
+    fingerprint: Fingerprint
     file: Path
 
     def differences(self, params: Params, shards: Shards) -> list[str]:
         """A line for each parameter and digest that it did not begin with."""
-        now = fingerprint.fingerprint_of(params, shards=shards)
-        return fingerprint.differences(self.fingerprint, now, run="the unfinished run")
+        return self.fingerprint.differences(fingerprint_of(params, shards=shards), run="the unfinished run")
 
-    def check(self, params: Params, shards: Shards) -> None:
+    def check_fingerprint(self, params: Params, shards: Shards) -> None:
         """Refuse to go on with other parameters or shards.
 
         Raises:
@@ -187,7 +187,7 @@ def save(
         steps=schedule.last_epoch,
         loss=state.loss,
         history=state.history,
-        fingerprint=fingerprint.fingerprint_of(params, shards=shards),
+        fingerprint=fingerprint_of(params, shards=shards),
     )
     with writing(folder / _JSON) as temporary:
         json_files.write(temporary, body)

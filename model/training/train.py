@@ -7,7 +7,6 @@ folder with metrics.json holds a finished run; one with ``state/`` a run that ca
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,17 @@ from ssmi.model import hardware, learning_rates
 from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, read_split
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.evaluation.sentence_counts import count
+from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
-from ssmi.model.network.network import Network, build, check_buildable, check_encoder, layers_below, wanted
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, wanted
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts_file
+from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
-from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, METRICS
+from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
 from ssmi.model.runs.history import EpochRecord
+from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.model.runs.state import SavedState
 from ssmi.model.training import distributed
 from ssmi.model.training.interrupts import Interrupts
@@ -34,11 +36,9 @@ from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, 
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.contract.tables import replacing_folder, writing
+from ssmi.pipeline.contract.tables import replacing_folder
 
 __all__ = ["EpochRecord", "TrainResult", "train"]
-
-_HEADLINES = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +144,8 @@ def _write_counts(run: Path, shards: Path, tagged: Mapping[str, tuple[Split, Seq
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
-    """Write the scores. metrics.json comes last: it marks a finished run."""
-    metrics = {"dev": dev.to_json()} | ({"test": test.to_json()} if test else {})
-    headline = {split: {name: scores[name] for name in _HEADLINES} for split, scores in metrics.items()}
-    for name, body in ((HEADLINE, headline), (METRICS, metrics)):
-        with writing(run / name) as temporary:
-            temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    """Write the scores, which marks a finished run, and remove what it could have been resumed from."""
+    metrics_file.write(run, RunMetrics({"dev": dev} | ({"test": test} if test else {})))
     states.remove(run)
 
 
@@ -157,7 +153,7 @@ def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:
     """The state to resume from, checked."""
     saved = states.find(run)
     if saved is not None:
-        saved.check(params, shards)
+        saved.check_fingerprint(params, shards)
         return saved
     if (run / METRICS).is_file():
         raise ParameterError(f"{run}: finished already, nothing to resume", next_step="train again without --resume")
@@ -173,7 +169,7 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
     if saved is None and (run / METRICS).is_file():
         reporter.note(f"{run}: a finished run, replaced once the first epoch is done (--run keeps it)")
     if saved is not None:
-        epochs, state = saved.fingerprint.get("train.epochs"), saved.state
+        epochs, state = saved.fingerprint.parameters.get("train.epochs"), saved.state
         reporter.note(
             f"{run}: an unfinished run ({len(state.history)} of {epochs} epochs done) is replaced; "
             "--resume would have gone on with it"

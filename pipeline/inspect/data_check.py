@@ -37,7 +37,7 @@ NO_ENTITY = "no entity in any sentence, so there is nothing to learn"
 _Variants = dict[str, set[tuple[Span, ...]]]
 
 
-def check_dataset(
+def check_splits(
     splits: Mapping[str, Path],
     *,
     known_characters: Callable[[str], bool],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class WorkCounts:
     """Work done since the features were opened."""
 
     characters: int = 0
@@ -19,10 +19,10 @@ class Counts:
 
 
 class CostCounter:
-    """Adds up ``Counts``. Its users take turns, so it needs no lock."""
+    """Adds up ``WorkCounts``. Its users take turns, so it needs no lock."""
 
     def __init__(self) -> None:
-        self.counts = Counts()
+        self.counts = WorkCounts()
 
     def add(self, *, characters: int = 0, answered: int = 0, embedded: int = 0, encoder_calls: int = 0) -> None:
         """Add to the counts."""

@@ -70,7 +70,7 @@ class FeatureSpec:
     user_dict_digest: str
 
 
-def check(store: FeatureStore, shards: Manifest) -> FeatureSpec:
+def check_feature_store(store: FeatureStore, shards: Manifest) -> FeatureSpec:
     """Check that the folders are those that the shards of a tagger were built from.
 
     Args:

@@ -24,10 +24,10 @@ from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.online.answers import SelectionAnswers
-from ssmi.pipeline.online.costs import CostCounter, Counts
+from ssmi.pipeline.online.costs import CostCounter, WorkCounts
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
-from ssmi.pipeline.online.feature_store import FeatureStore, check
+from ssmi.pipeline.online.feature_store import FeatureStore, check_feature_store
 from ssmi.pipeline.online.segmenting import Segmented, segment_characters, without_surrogates
 
 
@@ -63,7 +63,7 @@ class OnlineFeatures:
             MissingResourceError: A folder or file does not exist.
             StaleArtifactError: A folder is of another build, or a file is not what its manifest says.
         """
-        spec = check(store, shards)
+        spec = check_feature_store(store, shards)
         segment = spec.params.segment
         self.max_window = spec.max_window
         self._store = store
@@ -168,7 +168,7 @@ class OnlineFeatures:
         """The words of boundaries; empty for id 0."""
         return [self._vocabulary.words[index - 1] if index else "" for index in ids]
 
-    def statistics(self) -> Counts:
+    def statistics(self) -> WorkCounts:
         """What was computed since the features were opened."""
         return self._costs.counts
 

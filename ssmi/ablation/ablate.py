@@ -12,9 +12,9 @@ from pathlib import Path
 from ssmi.ablation.plot import plot_curves, plot_scores
 from ssmi.ablation.render import markdown
 from ssmi.ablation.runs import Ablation, PreparedRow
-from ssmi.ablation.table import Run, Setting, Table, make_table
+from ssmi.ablation.table import FinishedRun, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration, choose
-from ssmi.model.network.network import check_parameters
+from ssmi.model.network.requirements import check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError
 from ssmi.pipeline.contract.parameters.params import override_list
 from ssmi.pipeline.contract.tables import writing
@@ -37,7 +37,7 @@ class AblationResult:
     table: Table | None
     diverged: tuple[str, ...]
 
-    def check(self) -> None:
+    def raise_if_diverged(self) -> None:
         """Raise DivergedError where a run diverged."""
         if self.diverged:
             raise DivergedError(
@@ -117,7 +117,7 @@ def _write(
     seeds: Sequence[int],
     overrides: Sequence[str],
     rows: Mapping[str, PreparedRow],
-    runs: Mapping[str, Mapping[int, Run]],
+    runs: Mapping[str, Mapping[int, FinishedRun]],
 ) -> Table:
     """Write the table of what is finished so far."""
     finished = {name: [by_seed[seed] for seed in seeds if seed in by_seed] for name, by_seed in runs.items() if by_seed}

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ssmi import training
 from ssmi.ablation import settings
-from ssmi.ablation.table import OtherSettings, Run
+from ssmi.ablation.settings import Description
+from ssmi.ablation.table import FinishedRun, OtherSettings
 from ssmi.configurations import CONFIGURATIONS, Configuration
 from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, open_shards
@@ -22,7 +23,7 @@ from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
-from ssmi.model.runs.fingerprint import differences, fingerprint_of
+from ssmi.model.runs.fingerprint import Fingerprint, fingerprint_of
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import Executor
@@ -45,7 +46,7 @@ class PreparedRow:
         """The parameters of one run."""
         return self.params.model_copy(update={"train": self.params.train.model_copy(update={"seed": seed})})
 
-    def fingerprint_of(self, seed: int) -> dict[str, object]:
+    def fingerprint_of(self, seed: int) -> Fingerprint:
         """What one run is made from."""
         return fingerprint_of(self.seeded(seed), shards=self.shards)
 
@@ -54,7 +55,7 @@ class PreparedRow:
         """The name of what its runs have in common."""
         return settings.name_of(self.fingerprint_of(self.params.train.seed))
 
-    def describe(self) -> dict[str, object]:
+    def describe(self) -> Description:
         """What its runs have in common, in full, as ``params.json`` holds it."""
         return settings.describe(self.params, self.fingerprint_of(self.params.train.seed))
 
@@ -95,7 +96,7 @@ class Ablation:
             if row is not None:
                 present, now = row.settings, row.describe()
             else:  # its features are not those of the parameters, so no run is
-                present, now = "", settings.describe(configuration.apply(self.params), {})
+                present, now = "", settings.describe(configuration.apply(self.params), None)
             others += settings.others(self.runs, configuration=name, present=present, now=now)
         return others
 
@@ -137,15 +138,15 @@ class Ablation:
             variant if stages else None,
         )
 
-    def find(self, row: PreparedRow, seed: int) -> Run | None:
+    def find(self, row: PreparedRow, seed: int) -> FinishedRun | None:
         """The finished run of just these parameters and shards, if there is one."""
         folder = self.run_folder(row, seed)
         if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(row, seed):
             return None
         dev_f1 = [epoch.dev_f1 for epoch in histories.read(folder / HISTORY)]
         metrics = metrics_file.read(folder)
-        counted = {split: one for split in metrics if (one := counts_file.read(folder, split)) is not None}
-        return Run(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
+        counted = {split: one for split in metrics.by_split if (one := counts_file.read(folder, split)) is not None}
+        return FinishedRun(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, row: PreparedRow, seed: int) -> list[str]:
         """Why a finished run is not the one wanted."""
@@ -154,12 +155,12 @@ class Ablation:
             then = checkpoints.read_metadata(folder).fingerprint
         except SsmiError as error:
             return [error.message]
-        return differences(then, row.fingerprint_of(seed), run="the finished run")
+        return then.differences(row.fingerprint_of(seed), run="the finished run")
 
     def train(self, row: PreparedRow, seed: int, *, count: str) -> None:
         """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""
         folder, params = self.run_folder(row, seed), row.seeded(seed)
-        encoder = training.check(self.workspace, params, shards=row.shards.folder, dataset=self.dataset)
+        encoder = training.check_shards(self.workspace, params, shards=row.shards.folder, dataset=self.dataset)
         resume, state = self._standing(row, seed)
         self.workspace.reporter.note(f"{count} {row.configuration.name}, seed {seed}{state}")
         if not resume:

@@ -6,86 +6,92 @@ So a call with other parameters takes no finished run away, and one with the fir
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ssmi.ablation.table import OtherSettings
-from ssmi.model.runs import metrics_file
+from ssmi.model.runs import json_files, metrics_file
 from ssmi.model.runs.files import METRICS
-from ssmi.model.runs.fingerprint import settings_of, short
+from ssmi.model.runs.fingerprint import Fingerprint, FingerprintField, short
+from ssmi.model.runs.json_files import JsonBody
+from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.tables import writing
 
 PARAMS = "params.json"
 _LENGTH = 8
-_SHARDS = ("shards", "the shards' encoder")
 _NOT_FEATURES = ("datasets", "model", "train")
 """Parts of params.yaml that shards do not depend on."""
 
-Json = dict[str, Any]
+
+class Description(JsonBody):
+    """``params.json``: what the runs of a settings folder are made from."""
+
+    fingerprint: FingerprintField | None
+    """Without the seed; None, which is never written, where the shards are not built."""
+    features: dict[str, dict[str, Any]]
+    """The parameters of the features in the shards, by section."""
+
+    def feature_parameters(self) -> dict[str, Any]:
+        """``section.key`` → value."""
+        return {f"{section}.{key}": value for section, keys in self.features.items() for key, value in keys.items()}
 
 
-def name_of(fingerprint: Mapping[str, Any]) -> str:
+def name_of(fingerprint: Fingerprint) -> str:
     """The name of the folder of all runs that differ in the seed alone."""
-    return digest_json(settings_of(fingerprint))[:_LENGTH]
+    return digest_json(fingerprint.setting.to_json())[:_LENGTH]
 
 
-def describe(params: Params, fingerprint: Mapping[str, Any]) -> Json:
-    """What params.json holds: what the runs are made from, and the parameters of the features in their shards."""
+def describe(params: Params, fingerprint: Fingerprint | None) -> Description:
+    """What the runs are made from; ``fingerprint`` is None where there are no shards that they could be made from."""
     features = params.model_dump(mode="json", exclude=set(_NOT_FEATURES))
-    return {"fingerprint": settings_of(fingerprint), "features": features}
+    return Description(fingerprint=fingerprint and fingerprint.setting, features=features)
 
 
-def write(folder: Path, body: Json) -> None:
+def write(folder: Path, body: Description) -> None:
     """Say in a settings folder what it stands for."""
     folder.mkdir(parents=True, exist_ok=True)
     with writing(folder / PARAMS) as temporary:
-        temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        json_files.write(temporary, body)
 
 
-def others(runs: Path, *, configuration: str, present: str, now: Json) -> Iterator[OtherSettings]:
-    """A configuration's settings, other than ``present``, that have finished runs; ``now``: as ``describe`` says it."""
+def others(runs: Path, *, configuration: str, present: str, now: Description) -> Iterator[OtherSettings]:
+    """A configuration's settings, other than ``present``, that have finished runs; ``now``: those of the table."""
     for path in sorted((runs / configuration).glob(f"*/{PARAMS}")):
         if path.parent.name == present:
             continue
         metrics = dict(_finished(path.parent))
         try:
-            then: Json = json.loads(path.read_text(encoding="utf-8"))
-            differs = _differs(then, now)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            differs = _differs(json_files.read(path, Description), now)
+        except (OSError, ValueError):
             differs = [f"{PARAMS} cannot be read"]
         if metrics:
-            splits = [split for split in ("dev", "test") if all(split in of_run for of_run in metrics.values())]
-            f1 = {split: statistics.fmean(of_run[split]["f1"] for of_run in metrics.values()) for split in splits}
+            scores = [of_run.by_split for of_run in metrics.values()]
+            splits = [split for split in ("dev", "test") if all(split in by_split for by_split in scores)]
+            f1 = {split: statistics.fmean(by_split[split].overall.f1 for by_split in scores) for split in splits}
             yield OtherSettings(configuration, path.parent.name, differs, list(metrics), f1)
 
 
-def _finished(settings: Path) -> Iterator[tuple[int, Json]]:
-    """(seed, metrics.json) of the finished runs of a settings folder, in the seeds' order."""
+def _finished(settings: Path) -> Iterator[tuple[int, RunMetrics]]:
+    """(seed, scores) of the finished runs of a settings folder, in the seeds' order."""
     for run in sorted((path for path in settings.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
         if (run / METRICS).is_file():
             yield int(run.name), metrics_file.read(run)
 
 
-def _differs(then: Json, now: Json) -> list[str]:
+def _differs(then: Description, now: Description) -> list[str]:
     """``train.epochs 1 (now 2)`` for each thing that differs; of features the parameters, where those say it.
 
     Without shards there is nothing to be made from now: then the features alone are looked at.
     """
-    features = [
-        {f"{section}.{key}": value for section, values in side["features"].items() for key, value in values.items()}
-        for side in (then, now)
-    ]
-    sides = [dict(side["fingerprint"]) if now["fingerprint"] else {} for side in (then, now)]
-    if features[0] != features[1]:
-        for side in sides:
-            for name in _SHARDS:
-                side.pop(name, None)
-    before, after = ({**feature, **side} for feature, side in zip(features, sides, strict=True))
+    before, after = then.feature_parameters(), now.feature_parameters()
+    if then.fingerprint and now.fingerprint:
+        # Other parameters of features give other shards: their digests would say the same again, and less clearly.
+        entries = Fingerprint.to_json if before == after else Fingerprint.without_shards
+        before, after = before | entries(then.fingerprint), after | entries(now.fingerprint)
     differing = [
         f"{name} {short(before.get(name))} (now {short(after.get(name))})"
         for name in sorted(before.keys() | after.keys())

@@ -21,6 +21,7 @@ from ssmi.model.evaluation.significance import (
     groups,
     sample,
 )
+from ssmi.model.runs.metrics_file import RunMetrics
 
 REFERENCES = ("bert-crf", "ssmi")
 """The rows that all rows are compared with."""
@@ -30,13 +31,12 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class FinishedRun:
     """What a finished run came to."""
 
     seed: int
     best_epoch: int
-    metrics: Mapping[str, Mapping[str, Any]]
-    """metrics.json: split → scores."""
+    metrics: RunMetrics
     dev_f1: Sequence[float]
     """After each epoch."""
     counted: Mapping[str, Counted] = field(default_factory=dict)
@@ -44,17 +44,19 @@ class Run:
 
     def figures(self, split: str) -> dict[str, float]:
         """The figures of a split that go into the table, by name."""
-        scores = self.metrics[split]
+        scores = self.metrics.by_split[split]
         return {
-            **{name: scores[name] for name in ("precision", "recall", "f1")},
-            **{f"{group}_f1": counts["f1"] for group, counts in scores["by_group"].items()},
-            "span_f1": scores["span"]["f1"],
-            "type_accuracy": scores["type_accuracy"],
+            "precision": scores.overall.precision,
+            "recall": scores.overall.recall,
+            "f1": scores.overall.f1,
+            **{f"{group}_f1": counts.f1 for group, counts in scores.by_group.items()},
+            "span_f1": scores.spans.f1,
+            "type_accuracy": scores.type_accuracy,
         }
 
     def to_json(self) -> Json:
         """The form that table.json holds."""
-        figures = {split: self.figures(split) for split in self.metrics}
+        figures = {split: self.figures(split) for split in self.metrics.by_split}
         return {
             "seed": self.seed,
             "best_epoch": self.best_epoch,
@@ -156,7 +158,7 @@ class TableRow:
     summary: str
     changes: Mapping[str, Value]
     figures: Mapping[str, Mapping[str, Figure]]
-    runs: tuple[Run, ...]
+    runs: tuple[FinishedRun, ...]
     gains: Mapping[str, Gain]
 
     @property
@@ -211,7 +213,9 @@ class Table:
         }
 
 
-def make_table(setting: Setting, runs: Mapping[str, Sequence[Run]], others: Sequence[OtherSettings] = ()) -> Table:
+def make_table(
+    setting: Setting, runs: Mapping[str, Sequence[FinishedRun]], others: Sequence[OtherSettings] = ()
+) -> Table:
     """The table, rows in the paper's order; ``runs`` by configuration, those without any have no row."""
     figures = {name: _figures(runs[name]) for name in CONFIGURATIONS if runs.get(name)}
     intervals = {split: _intervals(runs, split) for split in SPLITS}
@@ -241,9 +245,9 @@ def make_table(setting: Setting, runs: Mapping[str, Sequence[Run]], others: Sequ
     return Table(setting, tuple(rows), tuple(others))
 
 
-def _figures(runs: Sequence[Run]) -> dict[str, dict[str, Figure]]:
+def _figures(runs: Sequence[FinishedRun]) -> dict[str, dict[str, Figure]]:
     """Mean and deviation over runs, by split and name."""
-    return {split: _over_seeds([run.figures(split) for run in runs]) for split in runs[0].metrics}
+    return {split: _over_seeds([run.figures(split) for run in runs]) for split in runs[0].metrics.by_split}
 
 
 def _over_seeds(figures: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
@@ -254,7 +258,7 @@ def _over_seeds(figures: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
     }
 
 
-def _intervals(runs: Mapping[str, Sequence[Run]], split: str) -> dict[tuple[str, str], Interval]:
+def _intervals(runs: Mapping[str, Sequence[FinishedRun]], split: str) -> dict[tuple[str, str], Interval]:
     """(row, reference) → the interval of its gain, where all runs of both kept the counts of the same sentences."""
     systems = {
         name: System({run.seed: run.counted[split] for run in of_row})

@@ -142,8 +142,7 @@ def _by_seed(folder: Path, runs: list[Path]) -> dict[int, Path]:
     facts = {path: checkpoints.read_metadata(path / CHECKPOINT) for path in runs}
     first = facts[runs[0]].fingerprint
     for path in runs[1:]:
-        other = facts[path].fingerprint
-        differing = sorted(name for name in first.keys() | other.keys() if first.get(name) != other.get(name))
+        differing = first.differing(facts[path].fingerprint)
         if differing != [SEED]:
             raise ParameterError(
                 f"{folder}: {runs[0].name} and {path.name} are not one system with two seeds"
@@ -154,7 +153,7 @@ def _by_seed(folder: Path, runs: list[Path]) -> dict[int, Path]:
 
 
 def _seed(facts: CheckpointMetadata) -> int:
-    return int(facts.fingerprint.get(SEED, 0))
+    return facts.fingerprint.seed
 
 
 def _system(folder: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> System:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssmi.model.evaluation.calibration import Calibration
-from ssmi.model.evaluation.scoring import Counts, Scores
+from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.pipeline.assets.folders import options_beside
 from ssmi.pipeline.assets.resolve import DatasetFiles, find_dataset
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
@@ -23,7 +23,7 @@ from ssmi.workspace import Workspace
 if TYPE_CHECKING:
     from ssmi.evaluation.labelled_files import FileScores
 
-__all__ = ["Calibration", "Counts", "Evaluation", "Scores", "evaluate_file", "evaluate_split"]
+__all__ = ["Calibration", "EntityCounts", "Evaluation", "Scores", "evaluate_file", "evaluate_split"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.tables import replacing_folder
 from ssmi.pipeline.online import FeatureStore
-from ssmi.pipeline.online.feature_store import check as check_features
+from ssmi.pipeline.online.feature_store import check_feature_store
 from ssmi.predict.run_features import FEATURES, feature_folders, is_packed
 
 PACK, NOTICE = "pack.json", "README.txt"
@@ -34,11 +34,11 @@ def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporte
         raise ParameterError(f"{out}: is there already", next_step="name a new folder, or remove this one first")
     reporter = reporter or Silent()
     if is_packed(run):
-        check(run)
+        check_pack(run)
     trained = checkpoints.load_alone(run / CHECKPOINT)
     shards, params = trained.shards, trained.checkpoint.params
     folders = feature_folders(run, shards, params, project=project, reporter=reporter)
-    check_features(folders, shards)
+    check_feature_store(folders, shards)
     weights = run / CHECKPOINT
     files = {path.relative_to(run).as_posix(): path for path in sorted(weights.rglob("*")) if path.is_file()}
     files |= {f"{FEATURES}/{name}": path for name, path in folders.files().items()}
@@ -52,14 +52,14 @@ def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporte
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             copyfile(path, fresh / name)
             advance(sizes[name])
-        check_features(FeatureStore.packed(fresh / FEATURES), shards)
+        check_feature_store(FeatureStore.packed(fresh / FEATURES), shards)
         (fresh / NOTICE).write_text(notice, encoding="utf-8")
         body = {"format": FORMAT, "files": {name: manifests.digest_file(fresh / name) for name in sorted(files)}}
         (fresh / PACK).write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return sizes
 
 
-def check(run: Path) -> None:
+def check_pack(run: Path) -> None:
     """Hold a packed run to what was packed; its features are held to the shards where they are opened.
 
     Raises StaleArtifactError naming each file that is another, with both digests.

@@ -26,8 +26,7 @@ from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.entity import Entity
-from ssmi.predict.packing import BRING_AGAIN
-from ssmi.predict.packing import check as check_pack
+from ssmi.predict.packing import BRING_AGAIN, check_pack
 from ssmi.predict.pieces import Piece, Text, cut
 from ssmi.predict.run_features import feature_folders, is_packed
 from ssmi.predict.user_entities import UserEntities, Words, merge_entities

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
-from ssmi.model.network.network import wanted
+from ssmi.model.network.requirements import wanted
 from ssmi.model.runs import history as histories
 from ssmi.model.runs.files import HISTORY, METRICS
 from ssmi.model.split_tagging import Tagged, tag_split

@@ -18,8 +18,7 @@ from ssmi.model.runs.files import CHECKPOINT, SHARDS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.tables import replacing_folder
 from ssmi.pipeline.online import FeatureStore
-from ssmi.pipeline.online.feature_store import USER_DICT
-from ssmi.pipeline.online.feature_store import check as check_features
+from ssmi.pipeline.online.feature_store import USER_DICT, check_feature_store
 
 PINNED = "pinned"
 """Folder of a run; one below it is named by the manifest of the shards that its files belong to."""
@@ -43,7 +42,7 @@ def keep(run: Path, *, shards: Path, store: FeatureStore) -> None:
     place = _place(run, manifests.digest_file(shards / manifests.MANIFEST_NAME))
     if place.is_dir():
         return
-    check_features(store, manifests.load(shards))
+    check_feature_store(store, manifests.load(shards))
     with replacing_folder(place) as fresh:
         for name, path in store.files().items():
             if not name.startswith("encoder/"):

@@ -26,9 +26,10 @@ from ssmi.model import hardware
 from ssmi.model.data.batches import Batch, prefetch, training_batches
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.shards import RequiredFeatures, Shards, open_shards, read_split
+from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.layers.crf import ConstrainedCrf
-from ssmi.model.network.network import build, wanted
+from ssmi.model.network.requirements import wanted
 from ssmi.model.training.optimizer import build_optimizer
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract.parameters import params as parameters
@@ -159,7 +160,7 @@ def _params(params: Params, configuration: str, *, frozen: bool) -> Params:
     tree = params.model_dump(mode="json")
     if frozen:
         tree["model"] |= {"encoder": "frozen", "fusion": "output"}
-    return find(configuration).apply(parameters.check(tree, source="benchmark"))
+    return find(configuration).apply(parameters.check_params(tree, source="benchmark"))
 
 
 if __name__ == "__main__":

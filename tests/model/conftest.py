@@ -283,6 +283,6 @@ def make_params() -> Callable[..., parameters.Params]:
         for name, value in changes.items():
             section, _, key = name.partition("__")
             tree.setdefault(section, {})[key] = value
-        return parameters.check(tree, source="test")
+        return parameters.check_params(tree, source="test")
 
     return make

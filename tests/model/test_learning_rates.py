@@ -10,7 +10,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 
 
 def _params(**train: object) -> Params:
-    return parameters.check({"train": train}, source="test")
+    return parameters.check_params({"train": train}, source="test")
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ def test_what_lies_in_the_project_is_fetched_from_there(pristine_project: Any) -
 
 
 def _check(project: Any, dataset: str | None = None, **options: str | None) -> data.DatasetReport:
-    return data.check(Workspace(project.root), dataset, **{"encoding": None, "offsets": None, **options})
+    return data.check_dataset(Workspace(project.root), dataset, **{"encoding": None, "offsets": None, **options})
 
 
 def _in_gb18030(project: Any, name: str) -> Path:

@@ -201,7 +201,7 @@ def test_an_ablation_of_one_seed(opened: ssmi.Project) -> None:
     assert interval is not None and interval.low <= first.gains["bert-crf"].f1["test"] <= interval.high
     written = json.loads((result.folder / "table.json").read_text(encoding="utf-8"))
     assert written == result.table.to_json()
-    result.check()
+    result.raise_if_diverged()
     with pytest.raises(ParameterError, match="bert-crf"):
         opened.ablate(only=["bert-crv"])
 

@@ -46,8 +46,8 @@ __all__ = [
     "ShardsParams",
     "TrainParams",
     "VocabParams",
-    "check",
     "check_dataset_name",
+    "check_params",
     "dump",
     "load",
 ]
@@ -113,7 +113,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
     given = override_list(overrides)
     for text in given:
         _override(tree, text)
-    return check(tree, source=" ".join([str(path), *(f"-S {text}" for text in given)]))
+    return check_params(tree, source=" ".join([str(path), *(f"-S {text}" for text in given)]))
 
 
 def override_list(overrides: Iterable[str]) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def override_list(overrides: Iterable[str]) -> tuple[str, ...]:
     return tuple(overrides)
 
 
-def check(tree: Mapping[str, Any], *, source: str) -> Params:
+def check_params(tree: Mapping[str, Any], *, source: str) -> Params:
     """Validate a plain tree of sections; ``source`` names it in errors."""
     try:
         return Params.model_validate(tree)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2, IOBES
 
-from ssmi.model.evaluation.scoring import Counts, Scores
+from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.evaluation.scoring import score as score_spans
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme, spans_to_tags, strict_spans
@@ -31,11 +31,11 @@ def test_by_hand() -> None:
     gold = [[Span(0, 2, "PER"), Span(4, 5, "LOC")], [Span(0, 3, "ORG")], []]
     predicted = [["B-PER", "E-PER", "O", "O", "S-ORG"], ["B-ORG", "E-ORG", "O"], ["S-PER", "M-PER", "M-PER", "B-LOC"]]
     scores = score(gold, predicted, scheme="BMES")
-    assert scores.overall == Counts(gold=3, predicted=4, correct=1)
+    assert scores.overall == EntityCounts(gold=3, predicted=4, correct=1)
     assert (scores.overall.precision, scores.overall.recall) == (1 / 4, 1 / 3)
     assert scores.overall.f1 == pytest.approx(2 / 7)
-    assert scores.by_type == {"LOC": Counts(1, 0, 0), "ORG": Counts(1, 2, 0), "PER": Counts(1, 2, 1)}
-    assert scores.spans == Counts(3, 4, 2)
+    assert scores.by_type == {"LOC": EntityCounts(1, 0, 0), "ORG": EntityCounts(1, 2, 0), "PER": EntityCounts(1, 2, 1)}
+    assert scores.spans == EntityCounts(3, 4, 2)
     assert scores.type_accuracy == 1 / 2
     assert scores.ill_formed == 2  # M-PER M-PER, and a B-LOC that nobody closes
     assert scores.n_sentences == 3
@@ -49,17 +49,17 @@ def test_groups_of_types_are_scored_together() -> None:
     groups = {"named": ("*.NAM",), "nominal": ("*.NOM",), "people": ("PER.*", "NAME"), "none": ("X",)}
     scores = score(gold, [["S-PER.NAM", "S-PER.NAM", "O"]], scheme="BMES", groups=groups)
     assert scores.by_group == {
-        "named": Counts(2, 2, 1),
-        "nominal": Counts(1, 0, 0),
-        "people": Counts(2, 2, 1),
-        "none": Counts(0, 0, 0),
+        "named": EntityCounts(2, 2, 1),
+        "nominal": EntityCounts(1, 0, 0),
+        "people": EntityCounts(2, 2, 1),
+        "none": EntityCounts(0, 0, 0),
     }
     assert list(scores.to_json()["by_group"]) == sorted(groups)
 
 
 def test_nothing_to_find_and_nothing_found_is_zero_not_an_error() -> None:
     scores = score([[], []], [["O"], []], scheme="BMES")
-    assert scores.overall == Counts(0, 0, 0)
+    assert scores.overall == EntityCounts(0, 0, 0)
     assert (scores.overall.f1, scores.overall.precision, scores.overall.recall, scores.type_accuracy) == (0, 0, 0, 0)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.scoring import Counts, add, score, total
+from ssmi.model.evaluation.scoring import EntityCounts, add, score, total
 from ssmi.model.evaluation.sentence_counts import count, name_of
 from ssmi.pipeline.contract.labels import Span
 
@@ -35,7 +35,7 @@ def test_sentences_add_up_to_the_scores(split: list[tuple[tuple[list[str], list[
         for label, one in counts.items():
             right = sum(span in guess for span in true if span.label == label)
             sides = [sum(span.label == label for span in side) for side in (true, guess)]
-            assert one == Counts(*sides, right)
+            assert one == EntityCounts(*sides, right)
 
 
 @given(one=named, other=named)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.evaluation.significance import ALL, SEED, System, compare, first_difference, groups
 
@@ -19,7 +19,7 @@ Sentence = dict[str, tuple[int, int, int]]
 def counted(*sentences: Sentence) -> Counted:
     return Counted(
         [f"{place}" for place in range(len(sentences))],
-        [{label: Counts(*own) for label, own in sentence.items()} for sentence in sentences],
+        [{label: EntityCounts(*own) for label, own in sentence.items()} for sentence in sentences],
     )
 
 
@@ -41,7 +41,7 @@ def plain_f1(run: Counted, sentences: list[int], labels: list[str]) -> float:
     correct = size = 0
     for place in sentences:
         for label in labels:
-            counts = run.counts[place].get(label, Counts(0, 0, 0))
+            counts = run.counts[place].get(label, EntityCounts(0, 0, 0))
             correct += counts.correct
             size += counts.gold + counts.predicted
     return 2 * correct / size if size else 0.0

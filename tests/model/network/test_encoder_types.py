@@ -14,7 +14,7 @@ import torch
 from ssmi.model.data.batches import Batch, collate
 from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import build
+from ssmi.model.network.build import build
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 CLS, SEP = 2, 3

@@ -15,7 +15,10 @@ from torch import Tensor
 from ssmi.model.data.batches import Batch, collate
 from ssmi.model.data.shards import RequiredFeatures, Shards, open_shards, read_split
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import Network, build, check_buildable, check_encoder
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_buildable, check_encoder
+from ssmi.model.network.transformer_layers import layers_of
 from ssmi.model.training.optimizer import build_optimizer
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 
@@ -102,7 +105,7 @@ def test_what_is_described_is_rebuilt(opened: Shards, tmp_path: Path, typed: tup
     again = encoders.blank(tmp_path / "described", below=1).eval()
     again.load_state_dict(upper.state_dict())
     assert torch.equal(again(batch).states, upper(batch).states)
-    assert again.n_layers == 2 < encoders.load(folder).n_layers == LAYERS
+    assert (len(layers_of(again.bert)), len(layers_of(encoders.load(folder).bert))) == (2, LAYERS)
     assert not any("embeddings.word" in name or "tok_embeddings" in name for name in upper.state_dict())
 
 
@@ -182,5 +185,5 @@ def test_states_that_a_last_norm_has_changed_are_refused(
     if not normed:
         check_encoder(upper, opened, largest_token_id=3)
         return
-    with pytest.raises(StaleArtifactError, match=r"gone through final_norm.*-S shards\.hidden_norm=false"):
+    with pytest.raises(StaleArtifactError, match=r"gone through the norm.*-S shards\.hidden_norm=false"):
         check_encoder(upper, opened, largest_token_id=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +171,8 @@ def test_a_save_that_fails_leaves_what_was_there(saved: Path, saved_once: tuple[
     loaded = checkpoints.load_alone(saved).checkpoint
     opened = open_shards(saved_once[1])
     before = _contents(saved)
-    unwritable = loaded.metadata.model_copy(update={"fingerprint": {"x": object()}})
+    fingerprint = replace(loaded.metadata.fingerprint, parameters={"x": object()})
+    unwritable = loaded.metadata.model_copy(update={"fingerprint": fingerprint})
     with pytest.raises(Exception, match="serialize"):
         checkpoints.save(saved, network=loaded.network, params=loaded.params, shards=opened, metadata=unwritable)
     assert _contents(saved) == before

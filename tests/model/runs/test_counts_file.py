@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs.counts_file import path_of, read, write
 from ssmi.pipeline.contract import schema, tables
@@ -18,14 +18,16 @@ numbers = st.integers(0, 500)
 sentences = st.lists(
     st.tuples(
         st.text("0123456789abcdef", min_size=16, max_size=16),
-        st.dictionaries(st.sampled_from(["人名", "LOC", "ORG.NAM", ""]), st.builds(Counts, numbers, numbers, numbers)),
+        st.dictionaries(
+            st.sampled_from(["人名", "LOC", "ORG.NAM", ""]), st.builds(EntityCounts, numbers, numbers, numbers)
+        ),
     )
 )
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=sentences)
-def test_what_is_written_comes_back(tmp_path: Path, rows: list[tuple[str, dict[str, Counts]]]) -> None:
+def test_what_is_written_comes_back(tmp_path: Path, rows: list[tuple[str, dict[str, EntityCounts]]]) -> None:
     counted = Counted([name for name, _ in rows], [counts for _, counts in rows])
     path = path_of(tmp_path, "dev")
     path.parent.mkdir(exist_ok=True)

@@ -12,22 +12,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.data.shards import open_shards
-from ssmi.model.runs.fingerprint import SEED, differences, fingerprint_of, settings_of, short
+from ssmi.model.runs.fingerprint import SEED, Fingerprint, FingerprintField, fingerprint_of, short
+from ssmi.model.runs.json_files import JsonBody
 from ssmi.model.runs.revision import REVISION
 
 Make = Callable[..., Any]
-fingerprints = st.dictionaries(st.sampled_from(["a", "b", SEED]), st.none() | st.integers(0, 3) | st.text(max_size=2))
+fingerprints = st.builds(
+    Fingerprint,
+    st.dictionaries(st.sampled_from(["a.a", "a.b", SEED]), st.none() | st.integers(0, 3)),
+    shards=st.text(max_size=1),
+    encoder=st.text(max_size=1),
+    revision=st.integers(0, 2),
+)
+
+
+class _File(JsonBody):
+    fingerprint: FingerprintField
 
 
 def test_every_parameter_of_the_run_is_in_it(shards: Path, make_params: Make) -> None:
     opened, params = open_shards(shards), make_params()
-    found = fingerprint_of(params, shards=opened)
+    made = fingerprint_of(params, shards=opened)
+    found = made.to_json()
     named = {f"{name}.{key}" for name in ("encoder", "model", "train") for key in params.section(name)}
     extra = {"shards", "the shards' encoder", "the revision of the network's code"}
     assert set(found) == (named | extra) - {"train.device", "train.threads"}
     assert found["shards"] == opened.digest and found["the shards' encoder"] == "encoder-a"
     assert found["the revision of the network's code"] == REVISION
-    assert json.loads(json.dumps(found)) == found  # checkpoint.json keeps it
+    assert Fingerprint.from_json(json.loads(json.dumps(found))) == made and made.seed == params.train.seed
 
 
 @pytest.mark.parametrize("changes", [{"train__threads": 2}, {"pmi__estimator": "paper"}, {"selection__threshold": 0.9}])
@@ -39,8 +51,9 @@ def test_what_the_machine_or_the_shards_answer_for_is_not(shards: Path, make_par
 def test_automatic_values_are_the_numbers_they_come_to(shards: Path, make_params: Make) -> None:
     opened = open_shards(shards)
     automatic = fingerprint_of(make_params(train__lr_new="auto", train__precision="auto"), shards=opened)
-    assert isinstance(automatic["train.lr_new"], float) and automatic["train.precision"] == "fp32"  # on a CPU
-    written_out = make_params(train__lr_new=automatic["train.lr_new"], train__precision="fp32")
+    values = automatic.parameters
+    assert isinstance(values["train.lr_new"], float) and values["train.precision"] == "fp32"  # on a CPU
+    written_out = make_params(train__lr_new=values["train.lr_new"], train__precision="fp32")
     assert fingerprint_of(written_out, shards=opened) == automatic
 
 
@@ -49,17 +62,47 @@ def test_other_shards_make_another_run(
 ) -> None:
     fewer = write_shards(tmp_path / "fewer", {"train": sentences[1:], "dev": sentences[:4]}, hidden=True)
     then, now = (fingerprint_of(make_params(), shards=open_shards(folder)) for folder in (shards, fewer))
-    (line,) = differences(then, now, run="/runs/one")
-    assert line == f"shards is {then['shards'][:12]} in /runs/one, {now['shards'][:12]} now"
+    (line,) = then.differences(now, run="/runs/one")
+    assert line == f"shards is {then.shards[:12]} in /runs/one, {now.shards[:12]} now"
 
 
 @given(then=fingerprints, now=fingerprints)
-def test_each_difference_is_told_once(then: dict[str, Any], now: dict[str, Any]) -> None:
-    lines = differences(then, now, run="R")
+def test_each_difference_is_told_once(then: Fingerprint, now: Fingerprint) -> None:
+    lines = then.differences(now, run="R")
     keys = [line.split(" is ")[0] for line in lines]
-    assert keys == sorted(key for key in {*then, *now} if then.get(key) != now.get(key))
-    assert bool(differences(settings_of(then), settings_of(now), run="R")) == bool(set(keys) - {SEED})
-    assert SEED not in settings_of(then) and settings_of(then).items() <= then.items()
+    before, after = then.to_json(), now.to_json()
+    assert keys == sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+    assert keys == then.differing(now) == now.differing(then)
+    assert bool(then.setting.differences(now.setting, run="R")) == bool(set(keys) - {SEED})
+    assert SEED not in then.setting.parameters and then.setting.to_json().items() <= before.items()
+    assert then.setting.seed == 0 and then.seed == (then.parameters.get(SEED) or 0)
+    assert before.items() - then.without_shards().items() <= {
+        ("shards", then.shards),
+        ("the shards' encoder", then.encoder),
+    }
+
+
+@given(fingerprints)
+def test_a_fingerprint_in_a_file(made: Fingerprint) -> None:
+    body = _File(fingerprint=made).model_dump(mode="json")
+    assert body == {"fingerprint": made.to_json()}
+    assert _File.model_validate(body).fingerprint == made
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [],
+        {},
+        {"shards": "a", "the shards' encoder": "b"},
+        {"shards": 1, "the shards' encoder": "b", "the revision of the network's code": 1},
+        {"shards": "a", "the shards' encoder": None, "the revision of the network's code": 1},
+        {"shards": "a", "the shards' encoder": "b", "the revision of the network's code": "1"},
+    ],
+)
+def test_what_is_not_a_fingerprint(body: object) -> None:
+    with pytest.raises(ValueError, match="fingerprint"):
+        Fingerprint.from_json(body)
 
 
 @pytest.mark.parametrize(

@@ -9,24 +9,24 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.scoring import Counts, Scores
+from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.runs.history import Epoch, EpochRecord, best, read, write
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 HEAD = "epoch,train_loss,dev_precision,dev_recall,dev_f1\n"
 
 
-def _record(epoch: int, counts: Counts, *, loss: float = 1.0) -> EpochRecord:
+def _record(epoch: int, counts: EntityCounts, *, loss: float = 1.0) -> EpochRecord:
     return EpochRecord(epoch, loss, Scores(counts, {}, {}, counts, ill_formed=0, n_sentences=3))
 
 
 counts = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)).map(
-    lambda three: Counts(three[0], three[1], min(three))
+    lambda three: EntityCounts(three[0], three[1], min(three))
 )
 
 
 @given(st.lists(counts, min_size=1))
-def test_the_first_epoch_that_no_other_beats(of_epochs: list[Counts]) -> None:
+def test_the_first_epoch_that_no_other_beats(of_epochs: list[EntityCounts]) -> None:
     history = [_record(epoch, one) for epoch, one in enumerate(of_epochs, start=1)]
     found = best(history)
     f1 = [record.dev.overall.f1 for record in history]
@@ -41,7 +41,7 @@ def test_there_is_no_best_of_none() -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.tuples(counts, st.floats(0, 1e6))))
-def test_history_csv_reads_back(tmp_path: Path, epochs: list[tuple[Counts, float]]) -> None:
+def test_history_csv_reads_back(tmp_path: Path, epochs: list[tuple[EntityCounts, float]]) -> None:
     history = [_record(epoch, one, loss=loss) for epoch, (one, loss) in enumerate(epochs, start=1)]
     path = tmp_path / "history.csv"
     write(path, history)

@@ -22,7 +22,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.progress import Advance, Silent
 
 Make = Callable[..., Any]
-Run = Callable[..., TrainResult]
+RunTraining = Callable[..., TrainResult]
 DROPOUT = {"model__dropout": 0.3, "model__boundary_dropout": 0.3}
 PARTS = ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")
 PLAIN = {"model__encoder": "none", "model__gmi": "none", **{f"model__{part}": False for part in PARTS}}
@@ -67,7 +67,7 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.fixture
-def run(shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make) -> Run:
+def run(shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make) -> RunTraining:
     """Train in a folder; keywords change parameters."""
 
     def start(name: str, *, reporter: Any = None, resume: bool = False, **changes: Any) -> TrainResult:
@@ -114,7 +114,9 @@ STOPS = {
 
 
 @pytest.mark.parametrize("stop", STOPS)
-def test_a_resumed_run_ends_as_if_it_had_never_stopped(run: Run, tmp_path: Path, shards: Path, stop: str) -> None:
+def test_a_resumed_run_ends_as_if_it_had_never_stopped(
+    run: RunTraining, tmp_path: Path, shards: Path, stop: str
+) -> None:
     whole = run("whole")
     with pytest.raises(Interrupted, match=r"in epoch \d of 3|before the test"):
         run("stopped", reporter=Signals(*STOPS[stop]))
@@ -132,7 +134,7 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(run: Run, tmp_path: Path,
     assert list(resumed.step_losses) == list(whole.step_losses)[len(whole.step_losses) - len(resumed.step_losses) :]
 
 
-def test_the_whole_network_stopped_again_and_again(run: Run, tmp_path: Path) -> None:
+def test_the_whole_network_stopped_again_and_again(run: RunTraining, tmp_path: Path) -> None:
     changes = {"model__encoder": "finetune", "model__gmi": "paper", **{f"model__{part}": True for part in PARTS}}
     run("whole", **changes)
     stops = [("epoch 1/3", 2), ("epoch 2/3", 1), ("epoch 2/3", 1), ("dev", 1), ("epoch 3/3", 1), ("test", 1)]
@@ -145,7 +147,7 @@ def test_the_whole_network_stopped_again_and_again(run: Run, tmp_path: Path) -> 
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-def test_steps_that_were_cut_off_are_resumed_too(run: Run, tmp_path: Path) -> None:
+def test_steps_that_were_cut_off_are_resumed_too(run: RunTraining, tmp_path: Path) -> None:
     changes = {"train__max_steps": 9, "train__batch_size": 2}
     run("whole", **changes)
     with pytest.raises(Interrupted, match="in epoch 2 of 2, after step 2 of 4"):
@@ -154,7 +156,7 @@ def test_steps_that_were_cut_off_are_resumed_too(run: Run, tmp_path: Path) -> No
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-def test_a_run_that_broke_goes_on_from_its_last_epoch(run: Run, tmp_path: Path) -> None:
+def test_a_run_that_broke_goes_on_from_its_last_epoch(run: RunTraining, tmp_path: Path) -> None:
     """A second signal at once breaks it off in the middle, without a chance to save."""
     run("whole")
     with pytest.raises(KeyboardInterrupt) as raised:
@@ -166,7 +168,7 @@ def test_a_run_that_broke_goes_on_from_its_last_epoch(run: Run, tmp_path: Path) 
     assert _bytes(tmp_path / "broken") == _bytes(tmp_path / "whole")
 
 
-def test_a_run_killed_between_its_state_and_its_checkpoint(run: Run, tmp_path: Path) -> None:
+def test_a_run_killed_between_its_state_and_its_checkpoint(run: RunTraining, tmp_path: Path) -> None:
     """The state is written first: what should have followed it follows when the run goes on."""
     run("whole", train__epochs=1)
     folder = tmp_path / "stopped"
@@ -180,7 +182,7 @@ def test_a_run_killed_between_its_state_and_its_checkpoint(run: Run, tmp_path: P
     assert _bytes(folder) == _bytes(tmp_path / "whole")
 
 
-def test_a_run_killed_before_a_worse_last_epoch_was_shown(run: Run, tmp_path: Path) -> None:
+def test_a_run_killed_before_a_worse_last_epoch_was_shown(run: RunTraining, tmp_path: Path) -> None:
     for seed in range(20):
         changes = {"train__lr_encoder": 3e-2, "train__warmup": 0.0, "train__clip": 100.0, "train__seed": seed}
         if run(f"whole-{seed}", **changes).best_epoch == 3:
@@ -197,7 +199,7 @@ def test_a_run_killed_before_a_worse_last_epoch_was_shown(run: Run, tmp_path: Pa
     pytest.fail("the last epoch was always the best")
 
 
-def test_the_state_is_plain_and_says_where_it_stands(run: Run, tmp_path: Path) -> None:
+def test_the_state_is_plain_and_says_where_it_stands(run: RunTraining, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))
     facts = _state(tmp_path / "run")
@@ -207,14 +209,14 @@ def test_the_state_is_plain_and_says_where_it_stands(run: Run, tmp_path: Path) -
     assert str(tmp_path) not in (tmp_path / "run" / "state" / "state.json").read_text(encoding="utf-8")
 
 
-def test_a_second_signal_interrupts_at_once(run: Run, tmp_path: Path) -> None:
+def test_a_second_signal_interrupts_at_once(run: RunTraining, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as raised:
         run("run", reporter=Signals("epoch 1/3", 1, times=2))
     assert not isinstance(raised.value, Interrupted)
     assert not (tmp_path / "run").exists()
 
 
-def test_training_in_a_thread_leaves_signals_alone(run: Run, tmp_path: Path) -> None:
+def test_training_in_a_thread_leaves_signals_alone(run: RunTraining, tmp_path: Path) -> None:
     thread = threading.Thread(target=run, args=("thread",))
     thread.start()
     thread.join()
@@ -222,7 +224,7 @@ def test_training_in_a_thread_leaves_signals_alone(run: Run, tmp_path: Path) -> 
     assert _bytes(tmp_path / "thread") == _bytes(tmp_path / "main")
 
 
-def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: Run, tmp_path: Path) -> None:
+def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: RunTraining, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run("run", train__seed=1)
     finished = _bytes(folder)
@@ -241,7 +243,7 @@ def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: Run, tmp_
     assert _bytes(folder) == _bytes(tmp_path / "fresh")
 
 
-def test_starting_anew_says_what_it_replaces(run: Run, tmp_path: Path) -> None:
+def test_starting_anew_says_what_it_replaces(run: RunTraining, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))
     reporter = Signals("", 0)
@@ -252,7 +254,7 @@ def test_starting_anew_says_what_it_replaces(run: Run, tmp_path: Path) -> None:
     assert _bytes(tmp_path / "run") == _bytes(tmp_path / "fresh")
 
 
-def test_an_unreadable_state_is_no_hindrance_to_starting_anew(run: Run, tmp_path: Path) -> None:
+def test_an_unreadable_state_is_no_hindrance_to_starting_anew(run: RunTraining, tmp_path: Path) -> None:
     (tmp_path / "run" / "state").mkdir(parents=True)
     (tmp_path / "run" / "state" / "state.json").write_text('{"format": 99, "file": "a"}', encoding="utf-8")
     with pytest.raises(StaleArtifactError, match=r"of another version of ssmi \(state\.json: format 99"):
@@ -264,7 +266,7 @@ def test_an_unreadable_state_is_no_hindrance_to_starting_anew(run: Run, tmp_path
 
 
 def test_what_can_and_cannot_be_resumed(
-    run: Run, tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+    run: RunTraining, tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     with pytest.raises(MissingResourceError, match=r"no unfinished run.*without --resume"):
         run("run", resume=True)
@@ -305,7 +307,7 @@ def test_what_can_and_cannot_be_resumed(
     ids=["no checkpoint", "another checkpoint", "torn", "no weights", "no json"],
 )
 def test_a_damaged_run_is_refused(
-    run: Run, tmp_path: Path, damage: Callable[[Path], object], error: type[SsmiError], said: str
+    run: RunTraining, tmp_path: Path, damage: Callable[[Path], object], error: type[SsmiError], said: str
 ) -> None:
     folder = tmp_path / "run"
     with pytest.raises(Interrupted):

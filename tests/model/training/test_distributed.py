@@ -52,7 +52,7 @@ for job in jobs:
     try:
         result = train(
             shards=folder / "shards", encoder=Path(job["encoder"]), run=folder / job["run"], reporter=reporter,
-            params=parameters.check(job["params"], source="test"), resume=job["resume"],
+            params=parameters.check_params(job["params"], source="test"), resume=job["resume"],
         )
         scores = [result.dev.to_json(), result.test.to_json()]
         done.append({"losses": list(result.step_losses), "scores": scores, "best": result.best_epoch})

@@ -11,7 +11,8 @@ import torch
 
 from ssmi.model.data.shards import open_shards
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.network import Network, build
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
 from ssmi.model.training.optimizer import build_optimizer, build_schedule
 
 

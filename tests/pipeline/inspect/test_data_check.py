@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.inspect.data_check import check_dataset
+from ssmi.pipeline.inspect.data_check import check_splits
 from ssmi.pipeline.inspect.data_findings import DataCheck, Finding, Overlap, SegmenterMatch
 from ssmi.pipeline.readers.options import ReadOptions
 
@@ -35,7 +35,7 @@ def check(
     words: Callable[[str], Iterable[tuple[int, int]]] | None = None,
     **splits: Path,
 ) -> DataCheck:
-    return check_dataset(splits, known_characters=known, max_characters=longest, find_words=words)
+    return check_splits(splits, known_characters=known, max_characters=longest, find_words=words)
 
 
 def find(*words: str) -> Callable[[str], list[tuple[int, int]]]:
@@ -155,7 +155,7 @@ def test_files_are_read_by_the_options(write: Write, tmp_path: Path) -> None:
     path = tmp_path / "train.bio"
     path.write_bytes("京 B-LOC\n\n".encode("gb18030"))
     options = ReadOptions(encoding="gb18030")
-    found = check_dataset(
+    found = check_splits(
         {"train": path}, known_characters="京".__eq__, max_characters=510, find_words=None, options=options
     )
     assert found.splits["train"].unknown_characters.count == 0
@@ -218,7 +218,7 @@ def test_two_segmenters_are_compared_on_the_first_thousand_sentences(write: Writ
     train = write("train.txt", "[人|A]\n" * 2 + "中国人。\n" * 1100)
     assert check(train=train).splits["train"].segmenters is None
     whole, halves = (lambda text: [text]), (lambda text: [text[:1], text[1:]])
-    found = check_dataset(
+    found = check_splits(
         {"train": train}, known_characters=lambda _: True, max_characters=9, find_words=None, segmenters=(whole, halves)
     )
     assert found.splits["train"].segmenters == SegmenterMatch(compared_sentences=1000, differing_sentences=998)

@@ -7,9 +7,9 @@ from dataclasses import asdict, fields
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.online.costs import CostCounter, Counts
+from ssmi.pipeline.online.costs import CostCounter, WorkCounts
 
-NAMES = [field.name for field in fields(Counts)]
+NAMES = [field.name for field in fields(WorkCounts)]
 ADDED = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 1000))
 
 
@@ -22,4 +22,4 @@ def test_each_count_is_the_sum_of_what_was_added_to_it(additions: list[dict[str,
         reported.append(costs.counts)
     for n, counts in enumerate(reported):
         assert asdict(counts) == {name: sum(added.get(name, 0) for added in additions[:n]) for name in NAMES}
-    assert other.counts == Counts()
+    assert other.counts == WorkCounts()

@@ -13,7 +13,7 @@ import pytest
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest, digest_file
-from ssmi.pipeline.online.feature_store import FeatureStore, belong, check
+from ssmi.pipeline.online.feature_store import FeatureStore, belong, check_feature_store
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_folders_that_belong_pass_both_checks(built: tuple[FeatureStore, Manifes
     store, shards = built
     assert store.user_dict is None
     assert belong(store, shards)
-    spec = check(store, shards)
+    spec = check_feature_store(store, shards)
     assert spec.vocabulary_digest == digest_file(store.vocab / "manifest.json")
     assert spec.embed_digest == digest_file(store.embed / "manifest.json")
     assert spec.user_dict_digest == ""
@@ -61,7 +61,7 @@ def test_every_difference_is_named_in_one_error(built: tuple[FeatureStore, Manif
         f"PMI pairs {store.pmi}": _spoil_manifest(store.pmi),
     }
     with pytest.raises(StaleArtifactError) as caught:
-        check(store, shards)
+        check_feature_store(store, shards)
     for what, digest in said.items():
         assert f"{what} is {digest[:12]}, the shards were built with " in caught.value.message
     assert "encoder" not in caught.value.message.partition(": ")[2].replace(str(store.vocab.parent), "")
@@ -75,7 +75,7 @@ def test_one_folder_of_another_build_does_not_belong(built: tuple[FeatureStore, 
     (store.vocab.parent / name / "manifest.json").unlink()
     assert not belong(store, shards)
     with pytest.raises(MissingResourceError, match=f"{name}: not built"):
-        check(store, shards)
+        check_feature_store(store, shards)
 
 
 def test_belonging_is_what_the_manifests_say_and_the_check_looks_into_the_files(
@@ -88,7 +88,7 @@ def test_belonging_is_what_the_manifests_say_and_the_check_looks_into_the_files(
     vectors.unlink()
     assert belong(store, shards)
     with pytest.raises(StaleArtifactError) as caught:
-        check(store, shards)
+        check_feature_store(store, shards)
     assert f"{vectors} is missing" in caught.value.message
     assert f"{pairs} is {digest_file(pairs)[:12]}, its manifest says {was[:12]}" in caught.value.message
 
@@ -99,7 +99,7 @@ def test_what_only_stages_read_of_pmi_is_neither_packed_nor_checked(built: tuple
     assert matches
     for path in matches:
         path.unlink()
-    check(store, shards)
+    check_feature_store(store, shards)
     assert {name for name in store.files() if name.startswith("pmi/")} == {"pmi/manifest.json", "pmi/pairs.parquet"}
 
 
@@ -109,17 +109,17 @@ def test_a_user_dictionary_must_be_the_one_of_the_shards_in_both_checks(
     plain, shards_without = built
     store, shards = _with_user_dict(plain, shards_without, "长江 10\n")
     assert store.user_dict is not None and belong(store, shards)
-    assert check(store, shards).user_dict_digest == digest_file(store.user_dict)
+    assert check_feature_store(store, shards).user_dict_digest == digest_file(store.user_dict)
     for other, others_shards in ((plain, shards), (store, shards_without)):
         assert not belong(other, others_shards)
         with pytest.raises(StaleArtifactError, match="user dictionary"):
-            check(other, others_shards)
+            check_feature_store(other, others_shards)
     store.user_dict.write_text("长江 11\n", encoding="utf-8")
     assert not belong(store, shards)
     store.user_dict.unlink()
     assert not belong(store, shards)
     with pytest.raises(MissingResourceError, match=r"user_dict\.txt: no such user dictionary"):
-        check(store, shards)
+        check_feature_store(store, shards)
 
 
 def test_the_files_of_a_pack_are_all_that_the_check_reads(built: tuple[FeatureStore, Manifest], tmp_path: Path) -> None:
@@ -133,11 +133,11 @@ def test_the_files_of_a_pack_are_all_that_the_check_reads(built: tuple[FeatureSt
         (pack / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, pack / name)
     packed = FeatureStore.packed(pack)
-    assert belong(packed, shards) and check(packed, shards) == check(store, shards)
+    assert belong(packed, shards) and check_feature_store(packed, shards) == check_feature_store(store, shards)
     for name in files:
         (pack / name).rename(tmp_path / "away")
         with pytest.raises((MissingResourceError, StaleArtifactError)):
-            check(FeatureStore.packed(pack), shards)
+            check_feature_store(FeatureStore.packed(pack), shards)
         (tmp_path / "away").rename(pack / name)
 
 

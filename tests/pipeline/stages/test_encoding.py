@@ -12,7 +12,7 @@ import pytest
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import MissingResourceError
-from ssmi.pipeline.contract.parameters.params import check
+from ssmi.pipeline.contract.parameters.params import check_params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.features.alignment import Alignment
@@ -36,7 +36,7 @@ WORDS = [first + second for first in CHARACTERS[:20] for second in CHARACTERS[:1
 def context(tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch) -> StageContext:
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "cache"))
     shutil.copytree(encoder_folder, tmp_path / "models" / "bert")
-    params = check({"encoder": {"name": "models/bert"}}, source="x")
+    params = check_params({"encoder": {"name": "models/bert"}}, source="x")
     return StageContext(tmp_path, "tiny", params, Serial(), Silent())
 
 
@@ -94,7 +94,7 @@ def test_no_words_need_no_chunk(context: StageContext) -> None:
     assert not _chunks(context)
 
 
-def test_an_encoder_is_opened_once_for_each_digest_and_number_of_layers(context: StageContext) -> None:
+def test_an_encoder_is_opened_once_for_each_digest_number_of_layers_and_last_norm(context: StageContext) -> None:
     folder = context.root / "models" / "bert"
     whole = open_encoder(folder, "1")
     assert open_encoder(folder, "1") is whole
@@ -102,13 +102,15 @@ def test_an_encoder_is_opened_once_for_each_digest_and_number_of_layers(context:
     (all_states,), (first_states,) = whole.states([["一", "丁"]]), first_layer.states([["一", "丁"]])
     assert all_states.shape == first_states.shape and np.abs(all_states - first_states).max() > 0.01
     assert open_encoder(folder, "2") is not whole
+    without_norm = open_encoder(folder, "2", last_norm=False)
+    assert open_encoder(folder, "2", last_norm=False) is without_norm is not open_encoder(folder, "2")
 
 
 def test_the_encoder_is_an_input_by_its_name_without_its_folder(context: StageContext) -> None:
     """So that no path gets into a manifest."""
     encoder = encoder_of(context)
     assert encoder_inputs(context) == {"encoder/bert": encoder.digest}
-    absolute = check({"encoder": {"name": str(context.root / "models" / "bert")}}, source="x")
+    absolute = check_params({"encoder": {"name": str(context.root / "models" / "bert")}}, source="x")
     moved = StageContext(context.root / "elsewhere", "tiny", absolute, Serial(), Silent())
     assert encoder_inputs(moved) == encoder_inputs(context)
     config = context.root / "models" / "bert" / "config.json"
@@ -117,7 +119,7 @@ def test_the_encoder_is_an_input_by_its_name_without_its_folder(context: StageCo
 
 
 def test_a_missing_encoder_is_said_with_its_name(context: StageContext) -> None:
-    params = check({"encoder": {"name": "./none"}}, source="x")
+    params = check_params({"encoder": {"name": "./none"}}, source="x")
     with pytest.raises(MissingResourceError, match=r"encoder './none': no such folder"):
         encode_words(["一"], StageContext(context.root, "tiny", params, Serial(), Silent()), label="words")
 

@@ -14,7 +14,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import StageReport
-from ssmi.pipeline.contract.parameters.params import Params, check
+from ssmi.pipeline.contract.parameters.params import Params, check_params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.stages.stage import Stage, StageContext
@@ -82,9 +82,9 @@ def test_the_same_run_again_gives_the_same_bytes(context: StageContext) -> None:
 def test_it_is_made_of_its_version_its_sections_and_its_inputs(context: StageContext) -> None:
     run(FIRST, context)
     assert not is_current(replace(FIRST, version=2), context)
-    other = replace(context, params=check({"prepare": {"sentences_per_part": 7}}, source="x"))
+    other = replace(context, params=check_params({"prepare": {"sentences_per_part": 7}}, source="x"))
     assert not is_current(FIRST, other)
-    elsewhere = replace(context, params=check({"segment": {"hmm": False}}, source="x"))
+    elsewhere = replace(context, params=check_params({"segment": {"hmm": False}}, source="x"))
     assert is_current(FIRST, elsewhere)
     (context.root / "raw.txt").write_text("中国\n", encoding="utf-8")
     assert not is_current(FIRST, context)

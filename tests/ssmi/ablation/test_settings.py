@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,44 +11,69 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.ablation.settings import describe, name_of, others, write
+from ssmi.ablation.settings import Description, describe, name_of, others, write
 from ssmi.ablation.table import OtherSettings
+from ssmi.model.evaluation.scoring import EntityCounts, Scores
+from ssmi.model.runs import metrics_file
+from ssmi.model.runs.fingerprint import Fingerprint
+from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 
-MADE = {"train.epochs": 2, "train.seed": 13, "shards": "a" * 64, "the shards' encoder": "b" * 64}
+MADE = Fingerprint({"train.epochs": 2, "train.seed": 13}, shards="a" * 64, encoder="b" * 64, revision=1)
 
 
 def _finish(settings: Path, seed: int, **f1: float) -> None:
     folder = settings / str(seed)
     folder.mkdir(parents=True)
-    (folder / "metrics.json").write_text(json.dumps({split: {"f1": value} for split, value in f1.items()}))
+    counts = {split: EntityCounts(100, 100, round(100 * value)) for split, value in f1.items()}
+    metrics_file.write(folder, RunMetrics({split: Scores(one, {}, {}, one, 0, 1) for split, one in counts.items()}))
 
 
-def _others(runs: Path, now: Mapping[str, Any], *, present: str = "now") -> list[OtherSettings]:
-    return list(others(runs, configuration="ssmi", present=present, now=dict(now)))
+def _made(**parameters: Any) -> Fingerprint:
+    """MADE with other parameters, ``section__key``; None takes one away."""
+    changed = {**MADE.parameters, **{name.replace("__", "."): value for name, value in parameters.items()}}
+    return replace(MADE, parameters={name: value for name, value in changed.items() if value is not None})
+
+
+def _others(runs: Path, now: Description, *, present: str = "now") -> list[OtherSettings]:
+    return list(others(runs, configuration="ssmi", present=present, now=now))
 
 
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
 @given(
-    made=st.dictionaries(st.sampled_from(["model.can", "train.epochs", "shards", "x"]), st.integers(0, 3) | st.text()),
+    made=st.dictionaries(st.sampled_from(["model.can", "train.epochs", "x.y"]), st.integers(0, 3) | st.text()),
+    digests=st.tuples(st.text(), st.text()),
     seeds=st.tuples(st.integers(), st.integers()),
 )
-def test_runs_that_differ_in_the_seed_alone_lie_in_one_folder(made: dict[str, Any], seeds: tuple[int, int]) -> None:
-    one, two = ({**made, "train.seed": seed} for seed in seeds)
-    reordered = dict(reversed(one.items()))
-    assert name_of(one) == name_of(two) == name_of(reordered) == name_of(made)
+def test_runs_that_differ_in_the_seed_alone_lie_in_one_folder(
+    made: dict[str, Any], digests: tuple[str, str], seeds: tuple[int, int]
+) -> None:
+    setting = Fingerprint(made, *digests, revision=1)
+    one, two = (replace(setting, parameters={**made, "train.seed": seed}) for seed in seeds)
+    reordered = replace(one, parameters=dict(reversed(one.parameters.items())))
+    assert name_of(one) == name_of(two) == name_of(reordered) == name_of(setting)
     assert len(name_of(one)) == 8 and int(name_of(one), 16) >= 0
-    assert name_of({**made, "model.gru": True}) != name_of(made)
+    others = (
+        replace(setting, parameters={**made, "model.gru": True}),
+        replace(setting, shards=f"{setting.shards}x"),
+        replace(setting, revision=2),
+    )
+    assert all(name_of(other) != name_of(setting) for other in others)
 
 
 def test_a_folder_says_what_it_stands_for(tmp_path: Path) -> None:
     params = Params.model_validate({"train": {"epochs": 9}, "selection": {"threshold": 0.7}})
     write(tmp_path / "a" / "b", describe(params, MADE))
     body = json.loads((tmp_path / "a" / "b" / "params.json").read_text(encoding="utf-8"))
-    assert body["fingerprint"] == {name: value for name, value in MADE.items() if name != "train.seed"}
+    assert body["fingerprint"] == {
+        "train.epochs": 2,
+        "shards": "a" * 64,
+        "the shards' encoder": "b" * 64,
+        "the revision of the network's code": 1,
+    }
     assert body["features"]["selection"]["threshold"] == 0.7
     assert not {"train", "model", "datasets"} & set(body["features"])
     assert body["features"].keys() | {"train", "model", "datasets"} == params.model_dump().keys()
@@ -60,12 +85,12 @@ def test_a_folder_says_what_it_stands_for(tmp_path: Path) -> None:
 def test_finished_runs_of_other_parameters_are_told_with_their_means(tmp_path: Path) -> None:
     now = describe(Params(), MADE)
     folder = tmp_path / "ssmi" / "other"
-    write(folder, describe(Params(), {**MADE, "train.epochs": 5}))
+    write(folder, describe(Params(), _made(train__epochs=5)))
     _finish(folder, 10, dev=0.5, test=0.25)
     _finish(folder, 9, dev=0.75)  # no test, so there is no mean of test
     (folder / "11").mkdir()  # not finished
     (folder / "notes").mkdir()
-    write(tmp_path / "ssmi" / "empty", describe(Params(), {}))
+    write(tmp_path / "ssmi" / "empty", describe(Params(), None))
     write(tmp_path / "ssmi" / "now", now)
     _finish(tmp_path / "ssmi" / "now", 9, dev=1.0)
     write(tmp_path / "no-can" / "other", now)
@@ -78,16 +103,16 @@ def test_finished_runs_of_other_parameters_are_told_with_their_means(tmp_path: P
 @pytest.mark.parametrize(
     ("then", "differs"),
     [
-        ({"train.epochs": None}, ["train.epochs null (now 2)"]),
-        ({"model.can": False, "train.epochs": 3}, ["model.can False (now null)", "train.epochs 3 (now 2)"]),
-        ({"shards": "c" * 64}, ["shards cccccccccccc (now aaaaaaaaaaaa)"]),
-        ({}, ["its features are not built"]),
+        (_made(train__epochs=None), ["train.epochs null (now 2)"]),
+        (_made(model__can=False, train__epochs=3), ["model.can False (now null)", "train.epochs 3 (now 2)"]),
+        (replace(MADE, shards="c" * 64), ["shards cccccccccccc (now aaaaaaaaaaaa)"]),
+        (replace(MADE, revision=2), ["the revision of the network's code 2 (now 1)"]),
+        (MADE, ["its features are not built"]),
     ],
 )
-def test_what_differs(tmp_path: Path, then: dict[str, Any], differs: list[str]) -> None:
-    made = {name: value for name, value in {**MADE, **then}.items() if value is not None}
+def test_what_differs(tmp_path: Path, then: Fingerprint, differs: list[str]) -> None:
     folder = tmp_path / "ssmi" / "other"
-    write(folder, describe(Params(), made))
+    write(folder, describe(Params(), then))
     _finish(folder, 1, dev=0.5)
     assert [each.differs for each in _others(tmp_path, describe(Params(), MADE))] == [differs]
 
@@ -96,13 +121,13 @@ def test_parameters_of_features_stand_for_the_digest_of_their_shards(tmp_path: P
     """A person knows ``selection.threshold``, and nobody a digest."""
     folder = tmp_path / "ssmi" / "other"
     features = Params.model_validate({"selection": {"threshold": 0.7}})
-    write(folder, describe(features, {**MADE, "shards": "c" * 64, "train.epochs": 3}))
+    write(folder, describe(features, replace(_made(train__epochs=3), shards="c" * 64)))
     _finish(folder, 1, dev=0.5)
     default = Params().selection.threshold
     selection = f"selection.threshold 0.7 (now {default})"
     (found,) = _others(tmp_path, describe(Params(), MADE))
     assert found.differs == [selection, "train.epochs 3 (now 2)"]
-    (unbuilt,) = _others(tmp_path, describe(Params(), {}))  # no shards yet: only features can be compared
+    (unbuilt,) = _others(tmp_path, describe(Params(), None))  # no shards yet: only features can be compared
     assert unbuilt.differs == [selection]
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -14,32 +13,31 @@ from hypothesis import strategies as st
 
 from ssmi.ablation.plot import plot_curves, plot_scores
 from ssmi.ablation.render import cells, markdown
-from ssmi.ablation.table import Figure, Interval, OtherSettings, Run, Setting, Table, make_table
+from ssmi.ablation.table import Figure, FinishedRun, Interval, OtherSettings, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, CURVES
-from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.runs.metrics_file import RunMetrics
 
 
-def _scores(f1: float, *, groups: bool = False) -> dict[str, Any]:
-    return {
-        "precision": f1 + 0.01,
-        "recall": f1 - 0.01,
-        "f1": f1,
-        "by_type": {"PER": {"f1": 0.1}},
-        "by_group": {"named": {"f1": f1 / 2}, "nominal": {"f1": f1 / 4}} if groups else {},
-        "span": {"f1": f1 + 0.02},
-        "type_accuracy": 0.5,
-    }
+def _scores(f1: float, *, groups: bool = False) -> Scores:
+    """Scores with this F1, to four decimals."""
+
+    def counts(share: float) -> EntityCounts:
+        return EntityCounts(10_100, 9_900, round(10_000 * share))
+
+    by_group = {"named": counts(f1 / 2), "nominal": counts(f1 / 4)} if groups else {}
+    return Scores(counts(f1), {"PER": counts(0.1)}, by_group, counts(f1 + 0.02), 0, 100)
 
 
-def _run(seed: int, *, dev: float, test: float | None, groups: bool = False) -> Run:
+def _run(seed: int, *, dev: float, test: float | None, groups: bool = False) -> FinishedRun:
     metrics = {"dev": _scores(dev, groups=groups)}
     if test is not None:
         metrics["test"] = _scores(test, groups=groups)
-    return Run(seed, 2, metrics, (dev / 2, dev))
+    return FinishedRun(seed, 2, RunMetrics(metrics), (dev / 2, dev))
 
 
-def _table(runs: dict[str, Sequence[Run]], seeds: Sequence[int] = (3, 4)) -> Table:
+def _table(runs: dict[str, Sequence[FinishedRun]], seeds: Sequence[int] = (3, 4)) -> Table:
     encoder = {"name": "some-bert", "revision": None, "digest": "d" * 64}
     return make_table(Setting("tiny", encoder, seeds, {"train": {"epochs": 2}}, "ssmi-cli ablate"), runs)
 
@@ -64,7 +62,7 @@ def test_means_deviations_and_gains() -> None:
     }
     assert baseline.gains["bert-crf"].f1 == {"dev": 0.0, "test": 0.0}
     assert [run.seed for run in baseline.runs] == [3, 4]
-    assert baseline.runs[1].figures("test")["recall"] == pytest.approx(0.59)
+    assert baseline.runs[1].figures("test")["recall"] == pytest.approx(6000 / 10_100)
 
 
 def test_the_form_that_is_written() -> None:
@@ -81,7 +79,7 @@ def test_the_form_that_is_written() -> None:
     assert single["runs"][0]["dev_f1_by_epoch"] == [0.35, 0.7]
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=6))
+@given(st.lists(st.integers(0, 9_900).map(lambda correct: correct / 10_000), min_size=2, max_size=6))
 def test_the_deviation_is_that_of_a_sample(values: list[float]) -> None:
     row = _table({"ssmi": [_run(seed, dev=value, test=None) for seed, value in enumerate(values)]}).rows[0]
     mean = sum(values) / len(values)
@@ -106,7 +104,11 @@ def test_a_reader_sees_percents() -> None:
     assert (named["seeds"], named["dev F1"], named["test F1"]) == ("2", "55.00 ± 7.07", "50.00 ± 14.14")
     assert named["dev Δ BERT-CRF"] == named["test Δ BERT-CRF"] == "-"
     named = dict(zip(header, single, strict=True))
-    assert (named["row"], named["test P"], named["type acc."]) == ("-CAN", "72.00", "50.00")
+    assert (named["row"], named["test P"], named["type acc."]) == (
+        "-CAN",
+        f"{100 * 7100 / 9900:.2f}",
+        f"{100 * 7100 / 7300:.2f}",
+    )
     assert (named["dev Δ BERT-CRF"], named["test Δ BERT-CRF"]) == ("+15.00", "+21.00")
 
 
@@ -126,9 +128,11 @@ def test_without_a_test_split_the_figures_are_of_dev() -> None:
 
 def test_gains_have_intervals_where_sentences_were_counted() -> None:
     def counted(*correct: int) -> Counted:
-        return Counted([str(place) for place in range(len(correct))], [{"PER": Counts(1, 1, own)} for own in correct])
+        return Counted(
+            [str(place) for place in range(len(correct))], [{"PER": EntityCounts(1, 1, own)} for own in correct]
+        )
 
-    def run(seed: int, **of: Counted) -> Run:
+    def run(seed: int, **of: Counted) -> FinishedRun:
         return replace(_run(seed, dev=0.5, test=0.5), counted=of)
 
     weak, strong = counted(*[1, 0] * 20), counted(*[1] * 40)

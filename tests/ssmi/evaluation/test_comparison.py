@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from ssmi.evaluation.comparison import compare_runs, runs_in
-from ssmi.model.evaluation.scoring import Counts
+from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs import counts_file, json_files
 from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.model.runs.fingerprint import Fingerprint
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 
 Sentences = Sequence[Mapping[str, tuple[int, int, int]]]
@@ -28,7 +29,7 @@ def manifest(built_once: Any) -> Path:
 
 
 def _leave_run(
-    folder: Path, manifest: Path | None = None, *, counts: Mapping[str, Sentences] | None = None, **fingerprint: object
+    folder: Path, manifest: Path | None = None, *, counts: Mapping[str, Sentences] | None = None, **parameters: object
 ) -> Path:
     """A finished run as far as comparing reads it."""
     checkpoint = folder / "checkpoint"
@@ -39,7 +40,7 @@ def _leave_run(
         encoder_digest="e",
         n_parameters=1,
         best_epoch=1,
-        fingerprint={name.replace("__", "."): value for name, value in fingerprint.items()},
+        fingerprint=Fingerprint({name.replace("__", "."): value for name, value in parameters.items()}, "s", "e", 1),
     )
     json_files.write(checkpoint / "checkpoint.json", metadata)
     if manifest is not None:
@@ -49,7 +50,7 @@ def _leave_run(
     for split, sentences in (counts or {}).items():
         path = counts_file.path_of(folder, split)
         path.parent.mkdir(exist_ok=True)
-        of_each = [{label: Counts(*three) for label, three in sentence.items()} for sentence in sentences]
+        of_each = [{label: EntityCounts(*three) for label, three in sentence.items()} for sentence in sentences]
         counts_file.write(path, Counted([f"{number}" for number in range(len(sentences))], of_each))
     return folder
 

@@ -14,7 +14,7 @@ import pytest
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.progress import Advance
-from ssmi.predict.packing import BRING_AGAIN, check, pack
+from ssmi.predict.packing import BRING_AGAIN, check_pack, pack
 
 
 class Told:
@@ -73,7 +73,7 @@ def test_what_is_said_is_what_is_there(run: Path, tmp_path: Path) -> None:
     for path in (run / "checkpoint").rglob("*"):
         if path.is_file():
             assert present[path.relative_to(run).as_posix()].read_bytes() == path.read_bytes()
-    check(out)
+    check_pack(out)
 
 
 def test_without_metrics_the_rest_is_packed(run: Path, tagging_project: Any, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_without_metrics_the_rest_is_packed(run: Path, tagging_project: Any, tmp
     (unfinished / "metrics.json").unlink()
     sizes = pack(unfinished, tmp_path / "pack", project=tagging_project.root)
     assert "metrics.json" not in sizes and "checkpoint/model.safetensors" in sizes
-    check(tmp_path / "pack")
+    check_pack(tmp_path / "pack")
 
 
 def test_a_pack_that_is_interrupted_leaves_nothing(run: Path, tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_what_is_there_already_stays(run: Path, tmp_path: Path, kind: str) -> No
 def test_a_list_of_files_that_is_none(packed: Path, text: str, said: str) -> None:
     (packed / "pack.json").write_text(text, encoding="utf-8")
     with pytest.raises(StaleArtifactError) as refused:
-        check(packed)
+        check_pack(packed)
     assert refused.value.message.startswith(f"{packed / 'pack.json'}: no pack of this version (")
     assert said in refused.value.message and refused.value.next_step == BRING_AGAIN
 
@@ -130,7 +130,7 @@ def test_every_file_that_is_another_is_named_at_once(packed: Path) -> None:
     (packed / "checkpoint" / "labels.json").unlink()
     (packed / "features" / "pmi" / "pairs.parquet").unlink()
     with pytest.raises(StaleArtifactError) as refused:
-        check(packed)
+        check_pack(packed)
     problems = [
         f"{packed / name} is {present[:12]}, {listed[name][:12]} was packed"
         for name, present in (

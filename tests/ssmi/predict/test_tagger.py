@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import ssmi
 from ssmi.model.data.shards import open_shards, read_split
-from ssmi.model.network.network import wanted
+from ssmi.model.network.requirements import wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.split_tagging import predict
 from ssmi.pipeline.contract import schema, tables

@@ -15,7 +15,7 @@ LENGTHS = (7, 1, 4, 2)
 def assert_blind_to_padding() -> Callable[..., None]:
     """A check of ``layer(*inputs, mask)`` on sentences of LENGTHS, alone and together, with noise of 1e3 at padding."""
 
-    def check(layer: Callable[..., Tensor], *widths: int, zero_at_padding: bool = True) -> None:
+    def assert_blind(layer: Callable[..., Tensor], *widths: int, zero_at_padding: bool = True) -> None:
         torch.manual_seed(11)
         for spare in (0, 5):
             mask = torch.arange(max(LENGTHS) + spare) < torch.tensor(LENGTHS)[:, None]
@@ -33,4 +33,4 @@ def assert_blind_to_padding() -> Callable[..., None]:
                 assert x.grad[mask].any()
                 assert not x.grad[~mask].any()
 
-    return check
+    return assert_blind

@@ -10,7 +10,7 @@ import pytest
 from ssmi.parameters import describe
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parameters.help import render
-from ssmi.pipeline.contract.parameters.params import Params, check, load
+from ssmi.pipeline.contract.parameters.params import Params, check_params, load
 
 
 def test_every_parameter_is_explained_in_sentences() -> None:
@@ -44,12 +44,12 @@ def test_choices_are_accepted_and_no_others() -> None:
     assert choices["train.lr_crf"] == choices["segment.hmm"] == choices["datasets"] == ()
     for row in describe():
         for value in row.choices:
-            section = check({row.section: {row.key: value}}, source="x").section(row.section)
+            section = check_params({row.section: {row.key: value}}, source="x").section(row.section)
             assert section[row.key] == value
         if row.choices:
             assert row.default in row.choices
             with pytest.raises(ParameterError):
-                check({row.section: {row.key: "another"}}, source="x")
+                check_params({row.section: {row.key: "another"}}, source="x")
 
 
 def test_a_section_or_one_parameter() -> None:

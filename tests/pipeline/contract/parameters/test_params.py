@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.parameters.params import Params, check, check_dataset_name, dump, load
+from ssmi.pipeline.contract.parameters.params import Params, check_dataset_name, check_params, dump, load
 
 ROOT = Path(__file__).parents[4]
 
@@ -220,7 +220,7 @@ def test_params_are_frozen() -> None:
 def test_what_is_dumped_reads_back_the_same(path: Path) -> None:
     params = _load(path, "", "selection.threshold=0.625", "datasets=[甲, 乙]", "pmi.unlabelled=[x.txt]")
     text = dump(params)
-    assert _load(path, text) == params == check(json.loads(text), source="dump")
+    assert _load(path, text) == params == check_params(json.loads(text), source="dump")
     assert dump(_load(path, text)) == text and text.endswith("}\n")
     assert params.section("pmi") == {"estimator": "joint", "unlabelled": ["x.txt"]}
     assert json.dumps(params.section("selection"))  # plain JSON values

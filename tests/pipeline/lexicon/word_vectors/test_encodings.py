@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
-from ssmi.pipeline.contract.parameters.params import check
+from ssmi.pipeline.contract.parameters.params import check_params
 from ssmi.pipeline.lexicon.word_vectors import open_vectors
 
 WORDS = ["中国", "语言", "大学", "教授", "公司", "经理", "人民", "医院", "银行", "北京", "上海", "ab"] * 4
@@ -85,8 +85,8 @@ def test_utf_16_is_told_by_its_mark(tmp_path) -> None:
 @pytest.mark.parametrize("value", ["gbx", "utf-16", "base64", "cp037", "utf-8-sig"])
 def test_encodings_that_cannot_be_read_are_refused_as_parameters(value: str) -> None:
     with pytest.raises(ParameterError, match=r"vocab\.encoding: "):
-        check({"vocab": {"encoding": value}}, source="here")
+        check_params({"vocab": {"encoding": value}}, source="here")
 
 
 def test_names_of_utf_8_are_one_name() -> None:
-    assert check({"vocab": {"encoding": "UTF8"}}, source="here").vocab.encoding == "utf-8"
+    assert check_params({"vocab": {"encoding": "UTF8"}}, source="here").vocab.encoding == "utf-8"

@@ -1,0 +1,83 @@
+"""What a network of given parameters needs: features of the shards, switches that fit together, a fitting encoder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ssmi.model.data.shards import RequiredFeatures, Shards
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.parameters.params import ModelParams
+from ssmi.pipeline.contract.statistics import ShardsStatistics
+
+if TYPE_CHECKING:  # whoever only checks parameters need not wait for transformers
+    from ssmi.model.network.encoder import Encoder
+
+
+def wanted(params: ModelParams) -> RequiredFeatures:
+    """The features that a network of these parameters reads of the shards."""
+    return RequiredFeatures(
+        best=params.fusion != "none",
+        local=params.lmi,
+        sets=params.gmi != "none",
+        segment_positions=params.fusion != "none" and params.segment_positions,
+        hidden=params.encoder in ("frozen", "upper"),
+        special_states=params.encoder == "upper",
+    )
+
+
+def layers_below(params: ModelParams, shards: ShardsStatistics) -> int:
+    """How many of the encoder's first layers are not in the network, because the shards hold their states."""
+    return shards.hidden_layers or 0 if params.encoder == "upper" else 0
+
+
+def check_parameters(params: ModelParams) -> None:
+    """Refuse switches that exclude each other; needs no shards.
+
+    Raises:
+        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run.
+
+    """
+    if not params.trains_encoder and params.encoder_layers is not None:
+        raise ParameterError(
+            f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
+            next_step="-S model.encoder_layers=null, or -S model.encoder=finetune",
+        )
+    if params.encoder == "frozen" and params.fusion == "input":
+        raise ParameterError(
+            "model.fusion: input changes what BERT reads, but model.encoder: frozen never runs it",
+            next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
+        )
+
+
+def check_buildable(params: ModelParams, shards: Shards) -> None:
+    """Refuse what cannot be built, before anything heavy is loaded.
+
+    Raises:
+        ParameterError: As ``check_parameters``.
+        StaleArtifactError: The shards lack the hidden states that are read.
+
+    """
+    check_parameters(params)
+    if wanted(params).hidden and shards.statistics.hidden_width is None:
+        raise StaleArtifactError(
+            f"{shards.folder}: no hidden states, which model.encoder: {params.encoder} reads",
+            next_step="build them with -S shards.hidden=true, or train with -S model.encoder=finetune",
+        )
+
+
+def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) -> None:
+    """Refuse an encoder whose vocabulary, positions or stored states cannot be those of the shards."""
+    if encoder.refuses_norm and shards.statistics.hidden_norm:
+        raise StaleArtifactError(
+            f"{shards.folder}: its states have gone through the norm that belongs behind the encoder's last layer",
+            next_step="build them as the next layer reads them: -S shards.hidden_norm=false",
+        )
+    problem = ""
+    if largest_token_id >= encoder.vocabulary_size:
+        problem = f"token id {largest_token_id}, but the encoder knows {encoder.vocabulary_size}"
+    elif shards.statistics.max_window > encoder.max_window:
+        problem = f"windows of {shards.statistics.max_window} characters, but the encoder takes {encoder.max_window}"
+    if problem:
+        raise StaleArtifactError(
+            f"{shards.folder}: {problem}", next_step="build the shards with the encoder that you train"
+        )

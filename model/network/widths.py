@@ -1,0 +1,38 @@
+"""How wide a character's state is after each part of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ssmi.pipeline.contract.parameters.params import ModelParams
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """The width of a state after each part of the network."""
+
+    encoder: int
+    inputs: int
+    """Width of E_c; an encoder may map it to a wider state."""
+    boundary: int
+    local: int
+    """Width of H1 ⊕ E_l."""
+    after_mlp1: int
+    enhanced: int
+    """Width of H2 and H2'."""
+    global_: int
+    """Width of H2' ⊕ E_g."""
+    after_mlp2: int
+    tagged: int
+    """Width of H3."""
+
+    @classmethod
+    def of(cls, params: ModelParams, *, encoder: int, inputs: int, boundary: int) -> Widths:
+        """Those of a network with an encoder, its input and boundary embeddings of these widths."""
+        local = encoder + (boundary if params.lmi else 0)
+        after_mlp1 = params.hidden_width if params.mlp1 else local
+        enhanced = params.hidden_width if params.gru else after_mlp1
+        global_ = enhanced + (boundary if params.gmi != "none" else 0)
+        after_mlp2 = params.hidden_width if params.mlp2 else global_
+        tagged = after_mlp2 + (params.biaffine_width if params.biaffine else 0)
+        return cls(encoder, inputs, boundary, local, after_mlp1, enhanced, global_, after_mlp2, tagged)

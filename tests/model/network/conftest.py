@@ -1,0 +1,62 @@
+"""A network on the tiny shards, and a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ssmi.model.data.batches import Batch, collate
+from ssmi.model.data.shards import RequiredFeatures, Shards, read_split
+from ssmi.model.network import encoder as encoders
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
+from ssmi.pipeline.contract.parameters.params import Params
+
+EVERYTHING = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True, hidden=True)
+
+
+@pytest.fixture
+def make_network(encoder_folder: Path) -> Callable[[Shards, Params], Network]:
+    """Build a network as training does, with the same random numbers each time; in evaluation mode."""
+
+    def make(opened: Shards, params: Params) -> Network:
+        torch.manual_seed(0)
+        encoder = encoders.load(encoder_folder) if params.model.encoder == "finetune" else None
+        network = build(
+            params.model,
+            labels=opened.labels,
+            boundaries=opened.boundaries,
+            encoder=encoder,
+            hidden_width=opened.statistics.hidden_width,
+            n_tokens=opened.statistics.n_tokens,
+        )
+        return network.eval()
+
+    return make
+
+
+@pytest.fixture
+def make_batch() -> Callable[[Shards], Batch]:
+    """The ten sentences of train, with every feature."""
+
+    def make(opened: Shards) -> Batch:
+        return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=EVERYTHING), np.arange(10))
+
+    return make
+
+
+@pytest.fixture
+def stir() -> Callable[[Network], None]:
+    """What starts as zero hides what lies before it: stir it as training would."""
+
+    def stir_zeros(network: Network) -> None:
+        with torch.no_grad():
+            for parameter in network.parameters():
+                if not parameter.any():
+                    parameter.normal_(std=0.1)
+
+    return stir_zeros

@@ -1,0 +1,76 @@
+"""The look-up of boundaries: what is read, and what boundary dropout hides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ssmi.model.data.shards import open_shards
+from ssmi.model.network.boundary_vectors import BoundaryVectors, look_up
+
+Make = Callable[..., Any]
+
+ROWS = ("best_rows", "local_rows", "set_rows", "negative_rows")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("negatives", [True, False])
+def test_each_row_becomes_its_vector(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, negatives: bool
+) -> None:
+    opened = open_shards(shards)
+    network, batch = make_network(opened, make_params()), make_batch(opened)
+    found = look_up(network.boundary, batch, params=network.params, negatives=negatives, training=False)
+    table = network.boundary.table.weight
+    assert found.best is not None and torch.equal(found.best, table[batch.best_rows])
+    assert found.local is not None and torch.equal(found.local, table[batch.local_rows])
+    assert found.sets is not None and torch.equal(found.sets, table[batch.set_rows])
+    assert found.set_mask is not None and torch.equal(found.set_mask, batch.set_rows > 0)
+    assert (found.negatives is not None) == (found.negative_mask is not None) == negatives
+    if found.negatives is not None and found.negative_mask is not None:
+        assert torch.equal(found.negatives, table[batch.negative_rows])
+        assert torch.equal(found.negative_mask, batch.negative_rows > 0)
+
+
+def test_a_network_without_boundaries_looks_nothing_up(shards: Path, make_params: Make, make_batch: Make) -> None:
+    batch = make_batch(open_shards(shards))
+    assert look_up(None, batch, params=make_params().model, negatives=True, training=True) == BoundaryVectors()
+
+
+@torch.no_grad()
+def test_a_hidden_boundary_looks_like_none(
+    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    batch = make_batch(opened)
+    network = make_network(opened, make_params(model__boundary_dropout=0.999999))
+    stir(network)
+    blank = {name: torch.zeros_like(getattr(batch, name)) for name in ROWS}
+    expected = network(replace(batch, **blank))
+    assert not torch.equal(network(batch), expected)
+    torch.testing.assert_close(network.train()(batch), expected)
+
+
+@torch.no_grad()
+def test_boundaries_are_hidden_character_by_character(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    batch = make_batch(opened)
+    network = make_network(opened, make_params(model__boundary_dropout=0.5)).train()
+    seen = []
+    assert network.boundary is not None
+    network.boundary.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    network(batch)
+    (rows,) = seen
+    kept = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in rows]
+    given = [getattr(batch, name) for name in ROWS]
+    had = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in given]
+    everywhere = torch.stack(had).all(0)
+    shares = torch.stack(kept)[:, everywhere]
+    assert (shares == shares[0]).all() and 0 < int(shares[0].sum()) < shares.shape[1]

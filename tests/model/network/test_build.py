@@ -1,0 +1,85 @@
+"""Assembly: which parts a network has, under which names, and in which order their weights are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ssmi.configurations import CONFIGURATIONS, find
+from ssmi.model.data.shards import open_shards
+from ssmi.model.network.build import build
+from ssmi.model.network.requirements import wanted
+from ssmi.pipeline.contract.errors import MissingResourceError
+
+Make = Callable[..., Any]
+
+
+def test_weights_have_the_names_that_stored_runs_give_them(shards: Path, make_network: Make, make_params: Make) -> None:
+    opened = open_shards(shards)
+    names = make_network(opened, make_params(model__fusion="input")).state_dict()
+    assert list(dict.fromkeys(name.split(".")[0] for name in names)) == [
+        *("encoder", "boundary", "fusion", "can", "mlp1", "gru", "norm", "information", "mlp2", "biaffine"),
+        *("tags", "crf"),
+    ]
+    characters = make_network(opened, make_params(model__encoder="none")).state_dict()
+    assert {name.split(".")[0] for name in characters} - {name.split(".")[0] for name in names} == {"characters"}
+
+
+@pytest.mark.parametrize(("part", "switch"), [("mlp2", False), ("biaffine", False), ("gru", False), ("can", False)])
+def test_a_part_that_is_left_out_changes_no_weight_before_it(
+    shards: Path, make_network: Make, make_params: Make, part: str, switch: bool
+) -> None:
+    opened = open_shards(shards)
+    whole, lacking = (make_network(opened, make_params(**{f"model__{part}": on})).state_dict() for on in (True, switch))
+    at = next(index for index, name in enumerate(whole) if name.startswith(f"{part}."))
+    before = list(whole)[:at]
+    assert before and all(torch.equal(whole[name], lacking[name]) for name in before)
+    assert not torch.equal(whole["tags.weight"][:, :8], lacking["tags.weight"][:, :8])
+
+
+def test_without_any_part_it_is_bert_crf(shards: Path, make_network: Make, make_params: Make) -> None:
+    network = make_network(open_shards(shards), find("bert-crf").apply(make_params()))
+    new = {name for name, _ in network.named_parameters() if not name.startswith("encoder.")}
+    assert {name.split(".")[0] for name in new} == {"tags", "crf"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CONFIGURATIONS) - {"ssmi", "no-cosine"}))
+def test_an_ablation_lacks_what_its_name_says(shards: Path, make_network: Make, make_params: Make, name: str) -> None:
+    opened = open_shards(shards)
+    parts = {
+        "no-can": "can",
+        "no-gru": "gru",
+        "no-mlp1": "mlp1",
+        "no-mlp2": "mlp2",
+        "no-layer-norm": "norm",
+        "no-biaffine": "biaffine",
+        "no-gmi": "information",
+        "char-max": "information",
+        "no-bert": "encoder",
+        "bert-crf": "fusion",
+    }
+    whole, lacking = (make_network(opened, find(each).apply(make_params())) for each in ("ssmi", name))
+    if name in parts:
+        assert getattr(whole, parts[name]) is not None and getattr(lacking, parts[name]) is None
+    if name == "no-segment-positions":
+        assert whole.fusion is not None and whole.fusion.segment_positions is not None
+        assert lacking.fusion is not None and lacking.fusion.segment_positions is None
+    if name in ("no-lmi", "char-max"):
+        assert wanted(whole.params).local and not wanted(lacking.params).local
+
+
+def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
+    opened = open_shards(shards)
+    with pytest.raises(MissingResourceError, match="without its encoder"):
+        build(
+            make_params().model,
+            labels=opened.labels,
+            boundaries=opened.boundaries,
+            encoder=None,
+            hidden_width=opened.statistics.hidden_width,
+            n_tokens=opened.statistics.n_tokens,
+        )

@@ -1,0 +1,67 @@
+"""What a network of given parameters reads, and what it refuses to be built with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.network import encoder as encoders
+from ssmi.model.network.requirements import check_buildable, check_encoder, wanted
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+
+Make = Callable[..., Any]
+
+
+@pytest.mark.parametrize(
+    ("changes", "read"),
+    [
+        ({"fusion": "none", "lmi": False, "gmi": "none"}, RequiredFeatures()),
+        ({"fusion": "output", "lmi": False, "gmi": "none"}, RequiredFeatures(best=True, segment_positions=True)),
+        ({"fusion": "input", "segment_positions": False, "lmi": False, "gmi": "none"}, RequiredFeatures(best=True)),
+        ({"fusion": "none", "lmi": True, "gmi": "none"}, RequiredFeatures(local=True)),
+        ({"fusion": "none", "lmi": False, "gmi": "paper"}, RequiredFeatures(sets=True)),
+        ({"fusion": "none", "lmi": False, "gmi": "none", "encoder": "frozen"}, RequiredFeatures(hidden=True)),
+    ],
+)
+def test_each_switch_reads_its_features_and_no_others(
+    make_params: Make, changes: dict[str, Any], read: RequiredFeatures
+) -> None:
+    assert wanted(make_params(**{f"model__{name}": value for name, value in changes.items()}).model) == read
+
+
+def test_frozen_states_cannot_be_fused_before_bert(shards: Path, make_params: Make) -> None:
+    params = make_params(model__encoder="frozen", model__fusion="input")
+    with pytest.raises(ParameterError, match=r"model\.fusion=output.*model\.encoder=finetune"):
+        check_buildable(params.model, open_shards(shards))
+
+
+@pytest.mark.parametrize("kind", ["frozen", "none"])
+def test_layers_of_an_encoder_that_is_not_run_are_refused(shards: Path, make_params: Make, kind: str) -> None:
+    params = make_params(model__encoder=kind, model__fusion="output", model__encoder_layers=1)
+    with pytest.raises(ParameterError, match=f"encoder_layers: 1, but model.encoder: {kind} runs no encoder"):
+        check_buildable(params.model, open_shards(shards))
+
+
+def test_frozen_needs_stored_states(
+    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], make_params: Make
+) -> None:
+    opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}))
+    with pytest.raises(StaleArtifactError, match=r"-S shards\.hidden=true"):
+        check_buildable(make_params(model__encoder="frozen", model__fusion="none").model, opened)
+    with pytest.raises(StaleArtifactError, match=r"-S shards\.hidden=true"):
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, hidden=True))
+
+
+def test_shards_of_a_larger_encoder_are_refused(
+    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], encoder_folder: Path
+) -> None:
+    opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}, statistics={"max_window": 510}))
+    encoder = encoders.load(encoder_folder)
+    with pytest.raises(StaleArtifactError, match="windows of 510 characters, but the encoder takes 30"):
+        check_encoder(encoder, opened, largest_token_id=3)
+    with pytest.raises(StaleArtifactError, match="token id 999"):
+        check_encoder(encoder, opened, largest_token_id=999)

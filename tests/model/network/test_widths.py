@@ -1,0 +1,46 @@
+"""The widths that are computed beforehand are those that a batch meets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ssmi.configurations import CONFIGURATIONS, find
+from ssmi.model.data.shards import open_shards
+from ssmi.model.network.widths import Widths
+
+Make = Callable[..., Any]
+READERS = {"mlp1": "local", "gru": "after_mlp1", "norm": "enhanced", "mlp2": "global_", "tags": "tagged"}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_each_part_reads_the_width_that_was_told(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, name: str
+) -> None:
+    opened = open_shards(shards)
+    network = make_network(opened, find(name).apply(make_params()))
+    told = Widths.of(
+        network.params,
+        encoder=network.encoder.width if network.encoder is not None else network.characters.embedding_dim,
+        inputs=1,
+        boundary=network.boundary.width if network.boundary is not None else 0,
+    )
+    seen: dict[str, int] = {}
+
+    def note(part: str) -> Callable[..., None]:
+        def hook(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            seen[part] = given[0].shape[-1]
+
+        return hook
+
+    present = [part for part in READERS if getattr(network, part) is not None]
+    for part in present:
+        getattr(network, part).register_forward_pre_hook(note(part))
+    network.emissions(make_batch(opened))
+    assert seen == {part: getattr(told, READERS[part]) for part in present}
+    assert "tags" in seen
