@@ -25,6 +25,7 @@ from ssmi.pipeline.contract.progress import Reporter
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 TASKS_IN_FLIGHT_PER_WORKER = 4
+"""A worker then always has its next task, and few results wait in memory for an earlier one."""
 SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 60
 
@@ -91,6 +92,7 @@ class Cluster:
 
         def submit(n: int) -> None:
             for task in itertools.islice(remaining, n):
+                # Not pure: a task writes files, so dask must not answer an equal one with an old result.
                 in_flight.append(self._client.submit(run_single_threaded, function, task, pure=False, retries=2))
 
         with reporter.task(label, total=sum(sizes), unit=unit) as advance:
@@ -132,6 +134,21 @@ def _without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def _local_cluster(workers: int) -> Any:
+    from distributed import LocalCluster
+
+    with _without_interrupts():
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=":0",  # any free port: builds may run side by side
+            memory_limit=0,  # dask counts memory-mapped vectors as used, and would stop workers that use little
+            preload=[__name__],  # runs dask_setup in each worker
+        )
+
+
 @contextlib.contextmanager
 def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator[Executor]:
     """Open what runs the tasks, and close it when the block ends.
@@ -150,24 +167,11 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
         yield Serial()
         return
     with needs("cluster", f"--scheduler {scheduler}" if scheduler else f"--workers {workers}"):
-        from distributed import Client, LocalCluster
+        from distributed import Client
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
-        if scheduler is None:
-            with _without_interrupts():
-                cluster = LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    processes=True,
-                    host="127.0.0.1",
-                    dashboard_address=":0",
-                    memory_limit=0,
-                    preload=[__name__],
-                )
-            target: Any = stack.enter_context(cluster)
-        else:
-            target = scheduler
+        target: Any = stack.enter_context(_local_cluster(workers)) if scheduler is None else scheduler
         try:
             client = stack.enter_context(Client(target, timeout=SECONDS_TO_CONNECT))
         except (OSError, ValueError) as error:

@@ -132,6 +132,7 @@ class FrozenEncoder:
             for index, matrix in zip(indices, matrices, strict=True):
                 states[index] = matrix
 
+        # Kernels split sums by thread, so more threads in one pass would change bits; passes run side by side instead.
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -147,6 +148,7 @@ class FrozenEncoder:
 
     def _encode_rows(self, rows: Sequence[Sequence[int]], *, length: int) -> list[FloatMatrix]:
         """States of rows of token ids, all padded to ``length``."""
+        # Blank rows up to MIN_TOKENS; each still attends to its first token, since softmax over nothing is NaN.
         ids = torch.full((max(-(-MIN_TOKENS // length), len(rows)), length), self._tokens.vocabulary[PAD])
         mask = torch.zeros_like(ids)
         mask[:, 0] = 1

@@ -41,7 +41,7 @@ Gold = tuple[tuple[str, ...], tuple[Span, ...]]
 
 
 # A busy machine is slow, which is no fault of what is tested.
-settings.register_profile("any-machine", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
 
@@ -270,11 +270,11 @@ def _longer_than_any_window(sentences: Sequence[Gold]) -> Gold:
     """One sentence of over 510 characters, put together from short ones."""
     characters: list[str] = []
     spans: list[Span] = []
-    for own, entities in sentences:
+    for text, entities in sentences:
         if len(characters) > 520:
             break
         spans += [Span(span.start + len(characters), span.end + len(characters), span.label) for span in entities]
-        characters += own
+        characters += text
     return tuple(characters), tuple(spans)
 
 
@@ -294,8 +294,8 @@ def _write_vectors(path: Path, texts: Sequence[str]) -> None:
     import rjieba
 
     engine = rjieba.Jieba()
-    found = dict.fromkeys(word for text in texts for word in engine.cut(text, True) if len(word) > 1 and word.strip())
-    words = [word for index, word in enumerate(found) if index % 3][:280]
+    cut = dict.fromkeys(word for text in texts for word in engine.cut(text, True) if len(word) > 1 and word.strip())
+    words = [word for index, word in enumerate(cut) if index % 3][:280]
     words += ["𠮷野", "疫苗", "野家吃", "长江大桥", "南京市", "熊猫", "测试集", "这个词有整整十一个汉字", "单"]
     # Some characters need more candidates than a set and the negatives take.
     words += [left + right for left in "公司董事" for right in "大中国人学会业长年生于任"] + ["公司", "董事长"]
@@ -307,8 +307,8 @@ def _write_vectors(path: Path, texts: Sequence[str]) -> None:
 def _vector(word: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """A direction of its own for each word, save that those beginning with 公 or 董 lie close together."""
     seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
-    own = np.random.default_rng(seed).normal(size=DIMENSIONS)
-    return own + 2 if word[0] in "公董" else own
+    direction = np.random.default_rng(seed).normal(size=DIMENSIONS)
+    return direction + 2 if word[0] in "公董" else direction
 
 
 def _write_encoder(folder: Path, texts: Sequence[str]) -> None:
@@ -349,6 +349,33 @@ def encoder_type(request: pytest.FixtureRequest) -> str:
     return kind
 
 
+def _class_of_encoder(kind: str) -> tuple[Any, Any, dict[str, Any]]:
+    """Of a type transformers' config and model, and the values that set it apart."""
+    import transformers as hf
+
+    types: dict[str, tuple[Any, Any, dict[str, Any]]] = {
+        "bert": (hf.BertConfig, hf.BertModel, {}),
+        "ernie": (hf.ErnieConfig, hf.ErnieModel, {"use_task_id": True}),
+        "electra": (hf.ElectraConfig, hf.ElectraModel, {"embedding_size": 16}),
+        "roberta": (hf.RobertaConfig, hf.RobertaModel, {}),
+        "xlm-roberta": (hf.XLMRobertaConfig, hf.XLMRobertaModel, {}),
+        "roformer": (hf.RoFormerConfig, hf.RoFormerModel, {"embedding_size": 24}),
+        "deberta-v2": (
+            hf.DebertaV2Config,
+            hf.DebertaV2Model,
+            {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"]}
+            | {"share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False}
+            | {"conv_kernel_size": 3},
+        ),
+        "modernbert": (
+            hf.ModernBertConfig,
+            hf.ModernBertModel,
+            {"local_attention": 8, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3},
+        ),
+    }
+    return types[kind]
+
+
 @pytest.fixture(scope="session")
 def write_typed_encoder() -> Callable[..., Any]:
     """Write a tiny random encoder of a type with a vocabulary in vocab.txt; returns transformers' own class.
@@ -359,29 +386,8 @@ def write_typed_encoder() -> Callable[..., Any]:
 
     def write(folder: Path, kind: str, vocabulary: Sequence[str], *, positions: int = 64, **changes: Any) -> Any:
         import torch
-        import transformers as hf
 
-        own: dict[str, tuple[Any, Any, dict[str, Any]]] = {
-            "bert": (hf.BertConfig, hf.BertModel, {}),
-            "ernie": (hf.ErnieConfig, hf.ErnieModel, {"use_task_id": True}),
-            "electra": (hf.ElectraConfig, hf.ElectraModel, {"embedding_size": 16}),
-            "roberta": (hf.RobertaConfig, hf.RobertaModel, {}),
-            "xlm-roberta": (hf.XLMRobertaConfig, hf.XLMRobertaModel, {}),
-            "roformer": (hf.RoFormerConfig, hf.RoFormerModel, {"embedding_size": 24}),
-            "deberta-v2": (
-                hf.DebertaV2Config,
-                hf.DebertaV2Model,
-                {"relative_attention": True, "position_buckets": 8, "pos_att_type": ["p2c", "c2p"]}
-                | {"share_att_key": True, "norm_rel_ebd": "layer_norm", "position_biased_input": False}
-                | {"conv_kernel_size": 3},
-            ),
-            "modernbert": (
-                hf.ModernBertConfig,
-                hf.ModernBertModel,
-                {"local_attention": 8, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3},
-            ),
-        }
-        config_class, model_class, extra = own[kind]
+        config_class, model_class, extra = _class_of_encoder(kind)
         sizes = {
             "vocab_size": len(vocabulary) + 3,
             "hidden_size": WIDTH,

@@ -59,8 +59,8 @@ def test_the_two_halves_meet_only_in_the_application(graph: grimp.ImportGraph) -
     for module in ours:
         room = next(name for name in rooms if module.startswith(name))
         allowed = (room, "ssmi.pipeline.contract")
-        found = graph.find_modules_directly_imported_by(module)
-        assert all(name.startswith(allowed) for name in found if name.startswith("ssmi")), module
+        imported = graph.find_modules_directly_imported_by(module)
+        assert all(name.startswith(allowed) for name in imported if name.startswith("ssmi")), module
 
 
 def test_pure_rooms_open_no_file_by_a_function_either(repository: Path) -> None:
@@ -104,5 +104,5 @@ def test_no_tracked_file_holds_a_path_of_somebodys_machine(repository: Path) -> 
     home = re.compile(rb"(?<![\w.])/(?:home|Users)/[a-z]|(?<![\w.])/root/[\w.]|[A-Z]:\\Users\\")
     files = [repository / name for name in listed.stdout.split("\0") if name]
     assert len(files) > 50
-    found = [str(path) for path in files if path.is_file() and home.search(path.read_bytes())]
-    assert found == []
+    named = [str(path) for path in files if path.is_file() and home.search(path.read_bytes())]
+    assert named == []

@@ -23,8 +23,8 @@ FEATURES = ("vocab", *(f"{name}@tiny" for name in STAGE_NAMES[1:]))
 
 @pytest.fixture(scope="module")
 def stages(repository: Path) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = YAML(typ="safe").load((repository / "dvc.yaml").read_text("utf-8"))["stages"]
-    return found
+    entries: dict[str, dict[str, Any]] = YAML(typ="safe").load((repository / "dvc.yaml").read_text("utf-8"))["stages"]
+    return entries
 
 
 # --- dvc.yaml and the program ---------------------------------------------------------------------------------------

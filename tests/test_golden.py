@@ -56,19 +56,19 @@ def losses(project: Path, run: str) -> list[float]:
 
 
 def test_losses_are_golden_and_the_same_run_to_run(project: Path, request: pytest.FixtureRequest) -> None:
-    found = losses(project, "first")
-    assert len(found) == STEPS
+    now = losses(project, "first")
+    assert len(now) == STEPS
     assert GOLDEN.is_file(), "no golden losses: git holds them"
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     # Another processor adds up in another order.
-    unchanged = found == pytest.approx(golden["losses"], rel=1e-3, abs=1e-3)
+    unchanged = now == pytest.approx(golden["losses"], rel=1e-3, abs=1e-3)
     if request.config.getoption("--write-golden"):
         assert unchanged or golden["revision"] < REVISION, (
             "other losses: raise REVISION in model/runs/revision.py first"
         )
-        body = {"revision": REVISION, "losses": found}
+        body = {"revision": REVISION, "losses": now}
         GOLDEN.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     else:
         assert unchanged, "other losses: a mistake, or a change of the method (see CONTRIBUTING.md, golden losses)"
         assert golden["revision"] == REVISION, "REVISION was raised: make golden"
-    assert losses(project, "second") == found
+    assert losses(project, "second") == now

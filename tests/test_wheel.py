@@ -63,9 +63,9 @@ def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest
     venv.create(root, with_pip=False, symlinks=True)
     bin_folder = Path(sysconfig.get_path("scripts", vars={"base": str(root)}))
     python = bin_folder / "python"
-    own = Path(sysconfig.get_path("purelib", vars={"base": str(root), "platbase": str(root)}))
+    packages = Path(sysconfig.get_path("purelib", vars={"base": str(root), "platbase": str(root)}))
     # A plain path is no place where .pth files are obeyed, so the editable installation in it is not.
-    (own / "others.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     subprocess.run(
         [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index",
          "--ignore-installed", "--disable-pip-version-check", str(wheel)],
@@ -81,12 +81,12 @@ def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest
 def _sources(repository: Path) -> set[str]:
     """The files of the package as git and the disk have them, by their place below ``ssmi``."""
     folders = {"ssmi": repository / "ssmi", **{f"ssmi/{room}": repository / room for room in ROOMS}}
-    found = set()
+    modules = set()
     for name, folder in folders.items():
         for path in folder.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
-                found.add(f"{name}/{path.relative_to(folder).as_posix()}")
-    return found
+                modules.add(f"{name}/{path.relative_to(folder).as_posix()}")
+    return modules
 
 
 def test_the_wheel_carries_one_package_and_all_of_it(wheel: Path, repository: Path) -> None:
@@ -152,8 +152,8 @@ def test_a_project_of_ones_own_works_from_init_to_predict(
     said = installed.run("ssmi-cli", "predict", "--run", "artifacts/train/own", "texts.txt", cwd=trained_elsewhere)
     assert '"text": "王小明在北京大学。"' in said
     for name in ("boundaries.parquet", "train/part-00000.parquet"):
-        own = trained_elsewhere / "artifacts" / "shards" / "own" / name
-        assert own.read_bytes() == (built_once.root / "artifacts" / "shards" / "tiny" / name).read_bytes()
+        shard = trained_elsewhere / "artifacts" / "shards" / "own" / name
+        assert shard.read_bytes() == (built_once.root / "artifacts" / "shards" / "tiny" / name).read_bytes()
 
 
 def test_dvc_knows_what_was_built_and_runs_what_changed(installed: Installed, trained_elsewhere: Path) -> None:

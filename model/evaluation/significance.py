@@ -112,7 +112,9 @@ def first_difference(one: Counted, other: Counted) -> int | None:
 
 def groups(systems: Sequence[System], *, label_groups: LabelGroups = NO_GROUPS) -> dict[str, list[str]]:
     """What is compared: all types together, each type by name, each group of types → the types that belong to it."""
-    types = sorted({label for system in systems for run in system.runs.values() for own in run.counts for label in own})
+    types = sorted(
+        {label for system in systems for run in system.runs.values() for counts in run.counts for label in counts}
+    )
     return {ALL: types, **{label: [label] for label in types}, **members(label_groups, types)}
 
 
@@ -199,8 +201,8 @@ def _columns(run: Counted, of: Mapping[str, Sequence[str]]) -> tuple[Figures, Fi
         for label in types:
             columns_of.setdefault(label, []).append(column)
     correct, size = (np.zeros((len(run.counts), len(of))) for _ in range(2))
-    for row, own in enumerate(run.counts):
-        for label, counts in own.items():
+    for row, of_sentence in enumerate(run.counts):
+        for label, counts in of_sentence.items():
             correct[row, columns_of[label]] += counts.correct
             size[row, columns_of[label]] += counts.gold + counts.predicted
     return correct, size

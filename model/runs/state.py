@@ -66,6 +66,19 @@ class _StateFile(JsonBody):
     history: tuple[EpochRecord, ...]
     fingerprint: FingerprintField
 
+    @classmethod
+    def of(cls, state: TrainState, *, file: _TensorFile, steps: int, fingerprint: Fingerprint) -> _StateFile:
+        return cls(
+            format=FORMAT,
+            file=file,
+            epoch=state.epoch,
+            step=state.step,
+            steps=steps,
+            loss=state.loss,
+            history=state.history,
+            fingerprint=fingerprint,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
@@ -169,6 +182,19 @@ def save(
     """
     folder = run / STATE
     folder.mkdir(parents=True, exist_ok=True)
+    tensors = _tensors(network, optimizer, generators)
+    file = next(name for name in _FILES if name != _file_in_use(folder))
+    with writing(folder / file) as temporary:
+        weights.write(tensors, temporary)
+    fingerprint = fingerprint_of(params, shards=shards)
+    with writing(folder / _JSON) as temporary:
+        body = _StateFile.of(state, file=file, steps=schedule.last_epoch, fingerprint=fingerprint)
+        json_files.write(temporary, body)
+    _remove_others(folder, keep={file, _JSON})
+
+
+def _tensors(network: nn.Module, optimizer: AdamW, generators: Mapping[str, Sequence[Tensor]]) -> dict[str, Tensor]:
+    """Weights, moments and generators under the names of the file."""
     tensors = {f"{_WEIGHT}{name}": tensor for name, tensor in network.state_dict().items()}
     # torch.distributed.checkpoint.state_dict would name moments by parameter, but it gives a parameter that has had no
     # gradient yet moments of one step, and then a resumed run is not the same to the bit.
@@ -176,22 +202,7 @@ def save(
         tensors |= {f"{_OPTIMIZER}{index}:{kind}": value for kind, value in moments.items()}
     for name, states in generators.items():
         tensors |= {f"{_GENERATOR}{rank}:{name}": generator for rank, generator in enumerate(states)}
-    file = next(name for name in _FILES if name != _file_in_use(folder))
-    with writing(folder / file) as temporary:
-        weights.write(tensors, temporary)
-    body = _StateFile(
-        format=FORMAT,
-        file=file,
-        epoch=state.epoch,
-        step=state.step,
-        steps=schedule.last_epoch,
-        loss=state.loss,
-        history=state.history,
-        fingerprint=fingerprint_of(params, shards=shards),
-    )
-    with writing(folder / _JSON) as temporary:
-        json_files.write(temporary, body)
-    _remove_others(folder, keep={file, _JSON})
+    return tensors
 
 
 def find(run: Path) -> SavedState | None:

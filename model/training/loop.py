@@ -26,8 +26,10 @@ from ssmi.model.data.shards import Shards, Split
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, report_name
 from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
@@ -126,7 +128,7 @@ class Trainer:
             self._publish()  # the process may have ended after the state was written and before the rest was
         best = histories.best(state.history)
         folder = self._context.run / CHECKPOINT
-        metadata = checkpoints.read_metadata(folder)
+        metadata = checkpoint_files.read_metadata(folder)
         if (metadata.best_epoch, metadata.shards) != (best.epoch, self._context.shards.digest):
             raise StaleArtifactError(
                 f"{folder}: of epoch {metadata.best_epoch} of another run, not of epoch {best.epoch} of the unfinished "
@@ -315,7 +317,7 @@ class Trainer:
 
     def _save_checkpoint(self, *, epoch: int) -> None:
         shards, params = self._context.shards, self._context.params
-        metadata = checkpoints.CheckpointMetadata(
+        metadata = CheckpointMetadata(
             shards=shards.digest,
             vocabulary_digest=shards.statistics.vocabulary_digest,
             encoder_digest=shards.statistics.encoder_digest,

@@ -30,6 +30,7 @@ from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.model.runs.state import SavedState
 from ssmi.model.training import distributed
+from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.loop import Timing, TrainContext, Trainer
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
@@ -90,42 +91,59 @@ def train(
     check_buildable(params.model, opened)
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
-        saved = _find_saved(run, opened, params) if resume else None
-        if not resume:
-            _note_what_is_replaced(run, reporter)
+        saved = _begin(run, opened, params, reporter, resume=resume)
         reporter.note(learning_rates.describe(params, encoder_width=opened.statistics.encoder_width))
         params = learning_rates.resolve(params, encoder_width=opened.statistics.encoder_width)
-        hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
-        torch.manual_seed(params.train.seed)
-        with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
-            data = {}
-            for name in ("train", "dev"):
-                data[name] = _read(opened, name, params)
-                advance(1)
-            network = _assemble(
-                opened, encoder, params, largest_token_id=max(int(s.token_ids.max()) for s in data.values())
-            )
-        if not workers.is_main:
-            # One network in all processes, built above from one seed, but different dropout in each.
-            torch.manual_seed(params.train.seed + workers.rank)
-        with Interrupts() as interrupts:
+        loaded = _load(opened, encoder, params, workers, reporter)
+        with Interrupts() as interrupts:  # from here on a signal is heard between two steps, and all is saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
-            trainer = Trainer(network.to(workers.device), data["train"], context)
-            if saved is not None:
-                trainer.resume(saved)
-            history = trainer.fit(data["dev"])
-            best = histories.best(history)
-            tagged = {"dev": (data["dev"], trainer.best_spans)}
-            if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
-                _score_best(trainer, network, data["dev"], "dev", run)
-                tagged["dev"] = (data["dev"], trainer.spans)
-            test = None
-            if params.train.test and len(split := _read(opened, "test", params)):
-                test = _score_best(trainer, network, split, "test", run)
-                tagged["test"] = (split, trainer.spans)
-            if workers.is_main:
-                _write_counts(run, shards, tagged)
-                _finish(run, best.dev, test)
+            return _fit(Trainer(loaded.network, loaded.train, context), loaded, context, saved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What is trained, on its device, and on which sentences."""
+
+    network: Network
+    train: Split
+    dev: Split
+
+
+def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter) -> _Loaded:
+    """Read the sentences and build the network; sets threads and random generator, which both depend on."""
+    hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
+    torch.manual_seed(params.train.seed)
+    splits = []
+    with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
+        for name in ("train", "dev"):
+            splits.append(_read(shards, name, params))
+            advance(1)
+        largest_token_id = max(int(split.token_ids.max()) for split in splits)
+        network = _assemble(shards, encoder, params, largest_token_id=largest_token_id)
+    if not workers.is_main:
+        # One network in all processes, built above from one seed, but different dropout in each.
+        torch.manual_seed(params.train.seed + workers.rank)
+    return _Loaded(network.to(workers.device), *splits)
+
+
+def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
+    """Train, then score with the weights of the best epoch, and write what marks a finished run."""
+    run = context.run
+    if saved is not None:
+        trainer.resume(saved)
+    history = trainer.fit(loaded.dev)
+    best = histories.best(history)
+    tagged = {"dev": (loaded.dev, trainer.best_spans)}
+    if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
+        _score_best(trainer, loaded.network, loaded.dev, "dev", run)
+        tagged["dev"] = (loaded.dev, trainer.spans)
+    test = None
+    if context.params.train.test and len(split := _read(context.shards, "test", context.params)):
+        test = _score_best(trainer, loaded.network, split, "test", run)
+        tagged["test"] = (split, trainer.spans)
+    if context.workers.is_main:
+        _write_counts(run, context.shards.folder, tagged)
+        _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
 
@@ -147,6 +165,14 @@ def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
     """Write the scores, which marks a finished run, and remove what it could have been resumed from."""
     metrics_file.write(run, RunMetrics({"dev": dev} | ({"test": test} if test else {})))
     states.remove(run)
+
+
+def _begin(run: Path, shards: Shards, params: Params, reporter: Reporter, *, resume: bool) -> SavedState | None:
+    """The state to go on from; without ``resume`` None, and a note on what the new run replaces."""
+    if resume:
+        return _find_saved(run, shards, params)
+    _note_what_is_replaced(run, reporter)
+    return None
 
 
 def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:

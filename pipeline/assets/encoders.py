@@ -61,12 +61,7 @@ def find_encoder(
     elif folder.is_dir():
         path, licence, name = folder, OWN_LICENCE, folder.resolve().name
     elif is_path(name) or folder.exists():
-        raise MissingResourceError(
-            f"encoder {name!r}: {'is a file' if folder.exists() else 'no such folder'}; "
-            f"{nearest(name, names('encoder', registry))}",
-            next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt, "
-            "a listed encoder, or a hub model",
-        )
+        raise _no_folder(name, folder, registry)
     else:
         path = sources.fetch_hub(name, revision=revision, reporter=reporter)
         licence = "see the model's card on the hub"
@@ -74,6 +69,15 @@ def find_encoder(
     path = with_safetensors(path, name=name, reporter=reporter)
     shape = encoder_shape(path)
     return EncoderFolder(path, name, encoder_digest(path), licence, shape)
+
+
+def _no_folder(name: str, folder: Path, registry: Registry) -> MissingResourceError:
+    return MissingResourceError(
+        f"encoder {name!r}: {'is a file' if folder.exists() else 'no such folder'}; "
+        f"{nearest(name, names('encoder', registry))}",
+        next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt, "
+        "a listed encoder, or a hub model",
+    )
 
 
 def encoder_at_hand(name: str, *, root: Path, registry: Registry = ASSETS) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -69,35 +69,17 @@ def open_folder(folder: Path) -> DataFolder:
     """
     description = folder / DESCRIPTION
     described = _read_description(description) if description.is_file() else _Description()
-    named = described.splits
     splits = {}
     notes = []
     entries = list(_entries(folder))
     for split in SPLITS:
-        if split in named:
-            splits[split] = _named_file(folder, split, named[split])
-            continue
-        exact = [path for path in entries if _is_exactly(path, split)]
-        matches = exact or [path for path in entries if _is_loosely(path, split)]
-        if len(matches) > 1:
-            raise InputDataError(
-                f"{folder}: two files for {split}: {matches[0].name} and {matches[1].name}",
-                next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {matches[0].name}}}`, or move "
-                "the other out of the folder",
-            )
-        if matches:
-            splits[split] = matches[0]
-            if not exact:
-                notes.append(f"{split} is {matches[0].name}, by its name")
-    read = {file for path in splits.values() for file in (path, *files_of(path))}
-    unread = [
-        f"{path.name}/" if path.is_dir() else path.name
-        for path in entries
-        if path not in read and not any(path in file.parents for file in read)
-    ]
-    if unread:
-        more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
-        notes.append(f"not read: {', '.join(unread[:_NAMED])}{more} (if one is a split, say so in {DESCRIPTION})")
+        if split in described.splits:
+            splits[split] = _named_file(folder, split, described.splits[split])
+        elif (path := _by_name(entries, split, folder)) is not None:
+            splits[split] = path
+            if not _is_exactly(path, split):
+                notes.append(f"{split} is {path.name}, by its name")
+    notes += _unread(entries, splits.values())
     return DataFolder(
         splits,
         described.options,
@@ -105,6 +87,32 @@ def open_folder(folder: Path) -> DataFolder:
         description if description.is_file() else None,
         tuple(notes),
     )
+
+
+def _by_name(entries: Sequence[Path], split: str, folder: Path) -> Path | None:
+    """The one file that is called like the split, exactly if there is one, else loosely; None where there is none."""
+    exact = [path for path in entries if _is_exactly(path, split)]
+    matches = exact or [path for path in entries if _is_loosely(path, split)]
+    if len(matches) > 1:
+        raise InputDataError(
+            f"{folder}: two files for {split}: {matches[0].name} and {matches[1].name}",
+            next_step=f"say which in {DESCRIPTION} beside them, `splits: {{{split}: {matches[0].name}}}`, or move "
+            "the other out of the folder",
+        )
+    return matches[0] if matches else None
+
+
+def _unread(entries: Iterable[Path], splits: Iterable[Path]) -> Iterator[str]:
+    """A note that names the entries which are no split and hold none; nothing where there are none."""
+    read = {file for path in splits for file in (path, *files_of(path))}
+    unread = [
+        f"{path.name}/" if path.is_dir() else path.name
+        for path in entries
+        if path not in read and not any(path in file.parents for file in read)
+    ]
+    if unread:
+        more = f" and {len(unread) - _NAMED} more" if len(unread) > _NAMED else ""
+        yield f"not read: {', '.join(unread[:_NAMED])}{more} (if one is a split, say so in {DESCRIPTION})"
 
 
 def split_names(split: str) -> list[str]:

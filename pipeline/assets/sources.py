@@ -182,23 +182,8 @@ def fetch_url(asset: Asset, file: RemoteFile, target: Path, *, reporter: Reporte
     """Stream one file to ``target``; refuse it when it is over its bound or its checksum differs."""
     if urllib.parse.urlsplit(file.url).scheme not in ("http", "https"):
         raise MissingResourceError(f"{asset.name}: {file.url} is not an http address", next_step=asset.by_hand)
-    request = urllib.request.Request(file.url, headers={"User-Agent": "ssmi"})
     try:
-        with urllib.request.urlopen(request, timeout=_SOCKET_SECONDS) as response, target.open("wb") as out:
-            declared = int(response.headers.get("Content-Length") or 0)
-            with reporter.task(file.name, total=declared or file.max_bytes, unit="B") as advance:
-                size = 0
-                while block := response.read(_BLOCK):
-                    size += len(block)
-                    if size > file.max_bytes:
-                        raise InputDataError(
-                            f"{file.url}: over {file.max_bytes} bytes, so not the published file",
-                            next_step=asset.by_hand,
-                        )
-                    out.write(block)
-                    advance(len(block))
-            if declared and size != declared:
-                raise http.client.IncompleteRead(b"", declared - size)
+        _stream(asset, file, target, reporter)
     except (
         urllib.error.URLError,
         http.client.HTTPException,
@@ -219,6 +204,26 @@ def fetch_url(asset: Asset, file: RemoteFile, target: Path, *, reporter: Reporte
         raise InputDataError(
             f"{file.url}: {file.checksum.kind} is {value}, not {file.checksum.value}", next_step=asset.by_hand
         )
+
+
+def _stream(asset: Asset, file: RemoteFile, target: Path, reporter: Reporter) -> None:
+    """Copy what the address sends; raises what urllib and http.client raise, also for a body that ends too early."""
+    request = urllib.request.Request(file.url, headers={"User-Agent": "ssmi"})
+    with urllib.request.urlopen(request, timeout=_SOCKET_SECONDS) as response, target.open("wb") as out:
+        declared = int(response.headers.get("Content-Length") or 0)
+        with reporter.task(file.name, total=declared or file.max_bytes, unit="B") as advance:
+            size = 0
+            while block := response.read(_BLOCK):
+                size += len(block)
+                if size > file.max_bytes:
+                    raise InputDataError(
+                        f"{file.url}: over {file.max_bytes} bytes, so not the published file", next_step=asset.by_hand
+                    )
+                out.write(block)
+                advance(len(block))
+        if declared and size != declared:
+            # read(n) ends quietly where a connection breaks; only the declared length tells that bytes are missing.
+            raise http.client.IncompleteRead(b"", declared - size)
 
 
 def checksum(path: Path, like: Checksum) -> str:
@@ -275,13 +280,17 @@ def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
                 fetch(allow_patterns=[*_HUB_FILES, *patterns], revision=folder.name)  # of the same commit
         return folder
     except (OSError, ValueError, HfHubHTTPError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        at = f" at revision {revision}" if revision else ""
-        raise MissingResourceError(
-            f"{name}{at}: not a folder, not a listed encoder, and the model hub did not give it ({reason})",
-            next_step=(
-                "(1) run where the hub can be reached, with HF_HUB_OFFLINE unset; (2) name a local folder with "
-                "config.json, model.safetensors (or pytorch_model.bin) and vocab.txt, or e5-small-zh; "
-                "(3) copy the hub's cache folder (HF_HOME) of a machine that has it"
-            ),
-        ) from error
+        raise _not_given(name, revision, error) from error
+
+
+def _not_given(name: str, revision: str | None, error: Exception) -> MissingResourceError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    at = f" at revision {revision}" if revision else ""
+    return MissingResourceError(
+        f"{name}{at}: not a folder, not a listed encoder, and the model hub did not give it ({reason})",
+        next_step=(
+            "(1) run where the hub can be reached, with HF_HUB_OFFLINE unset; (2) name a local folder with "
+            "config.json, model.safetensors (or pytorch_model.bin) and vocab.txt, or e5-small-zh; "
+            "(3) copy the hub's cache folder (HF_HOME) of a machine that has it"
+        ),
+    )

@@ -1,4 +1,4 @@
-"""Rows of the shards as Python values, with the columns of ``schema.SHARDS``."""
+"""Rows of selections and shards as Python values, with the columns of ``schema.SELECTIONS`` and ``schema.SHARDS``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,31 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+
+class SelectedBoundaries(TypedDict):
+    """What a character's features take from the selection of its (character, segment)."""
+
+    best_id: int
+    """The best boundary S_m; 0 for none."""
+    best_cosine: float | None
+    """None where ``best_id`` is 0."""
+    set_ids: list[int]
+    """The boundary set S_s, best first."""
+    negative_ids: list[int]
+
+
+class SelectionRow(SelectedBoundaries):
+    """A whole row of ``schema.SELECTIONS``."""
+
+    selection_id: int
+    """Its place in the table, from 0."""
+    character: str
+    segment: str
+    candidates: tuple[int, ...] | None
+    """Boundary ids; None in vocabulary scope, where all boundaries of the character are candidates."""
+    n_candidates: int
+    set_cosines: list[float]
 
 
 class FeatureRow(TypedDict):

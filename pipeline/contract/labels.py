@@ -76,7 +76,7 @@ def repair_spans(tags: Sequence[str]) -> list[Span]:
     """
     spans: list[Span] = []
     start, label = -1, ""
-    for index, tag in enumerate([*tags, OUTSIDE]):
+    for index, tag in enumerate([*tags, OUTSIDE]):  # one O more closes an entity at the sentence's end
         role, kind = split_tag(tag)
         if start >= 0 and not (role in ("M", "I", "E") and kind == label):
             spans.append(Span(start, index, label))
@@ -100,8 +100,8 @@ def strict_spans(tags: Sequence[str], *, scheme: TagScheme) -> tuple[list[Span],
     spans: list[Span] = []
     ill_formed = 0
     start, label = -1, ""
-    broken = False
-    for index, tag in enumerate([*tags, OUTSIDE]):
+    broken = False  # inside a run of continuations without an opening, which counts once
+    for index, tag in enumerate([*tags, OUTSIDE]):  # one O more closes an entity at the sentence's end
         role, kind = split_tag(tag)
         if start >= 0:
             if role == INSIDE_ROLE[scheme] and kind == label:

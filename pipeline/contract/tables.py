@@ -44,6 +44,7 @@ def write_table(path: Path, schema: pa.Schema, table: pa.Table) -> None:
         )
     path.parent.mkdir(parents=True, exist_ok=True)
     with writing(path) as temporary:
+        # Spelled out, since another release of pyarrow may have other defaults.
         pq.write_table(
             table,
             temporary,
@@ -73,7 +74,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
         yield fresh
-        fresh.chmod(0o755)
+        fresh.chmod(0o755)  # mkdtemp makes folders that only their owner can read
         old = fresh.with_suffix(".old")
         try:
             if folder.exists():

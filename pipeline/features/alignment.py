@@ -45,6 +45,7 @@ class SpanMeanAccumulator:
         for segment, begin, end in zip(segments, starts, [*starts[1:], len(states)], strict=True):
             index = self.wanted.get(segment)
             if index is not None:
+                # In float64: a float32 sum over a frequent word's thousands of occurrences would lose digits.
                 mean = states[begin:end].mean(axis=0, dtype=np.float64)
                 self.sums[index] = self.sums[index] + mean if index in self.sums else mean
                 self.counts[index] = self.counts.get(index, 0) + 1
@@ -102,11 +103,13 @@ def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, s
     n = len(sources)
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
-    n_held_out = max(1, n // 10)
+    n_held_out = max(1, n // 10)  # of few words one must be held out, or there is no cosine to report
+    # Sorted, so that rows are added up in one order whatever the permutation: only the split depends on the seed.
     held_out, fitted = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
     x, y = sources.astype(np.float64), targets.astype(np.float64)
     control = y.copy()
     control[fitted] = y[rng.permutation(fitted)]
+    # 1e-6 keeps a dimension that never varies finite. Statistics of the fitted rows alone: held-out rows stay unseen.
     mean, scale = x[fitted].mean(axis=0), x[fitted].std(axis=0) + 1e-6
     standard = (x - mean) / scale
     weights, offset = _ridge(standard[fitted], y[fitted], ridge=ridge)
@@ -124,7 +127,7 @@ def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, s
 
 
 def _ridge(x: DoubleMatrix, y: DoubleMatrix, *, ridge: float) -> tuple[DoubleMatrix, DoubleMatrix]:
-    offset = y.mean(axis=0)
+    offset = y.mean(axis=0)  # x is standardised, so the unpenalised intercept is the targets' mean
     gram = x.T @ x + ridge * len(x) * np.eye(x.shape[1])
     return np.linalg.solve(gram, x.T @ (y - offset)), offset
 

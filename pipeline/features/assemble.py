@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from ssmi.pipeline.contract.feature_rows import FeatureRow, ShardRow
+from ssmi.pipeline.contract.feature_rows import FeatureRow, SelectedBoundaries, ShardRow
 from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
@@ -16,7 +15,7 @@ def shard_row(
     sentence_id: int,
     characters: Sequence[str],
     entities: Sequence[Span],
-    selections: Sequence[Mapping[str, Any]],
+    selections: Sequence[SelectedBoundaries],
     local_ids: Sequence[int],
     segment_starts: Sequence[int],
     labels: LabelSet,
@@ -47,7 +46,7 @@ def shard_row(
 def feature_row(
     *,
     characters: Sequence[str],
-    selections: Sequence[Mapping[str, Any]],
+    selections: Sequence[SelectedBoundaries],
     local_ids: Sequence[int],
     segment_starts: Sequence[int],
     tokens: CharacterTokens,

@@ -62,6 +62,7 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
         return NOTHING
     highest, lowest = _ends(cosines, n_highest=params.max_set, n_lowest=params.max_set + params.n_negatives)
     chosen = highest[cosines[highest] > params.threshold]
+    # The two ends can share candidates only where they overlap: of few candidates, or where ties reach from end to end.
     if len(highest) + len(lowest) > len(cosines) or cosines[highest[-1]] <= cosines[lowest[-1]]:
         lowest = lowest[(lowest[:, None] != chosen).all(axis=1)]
     negatives = lowest[: params.n_negatives]
@@ -75,10 +76,12 @@ def _ends(values: FloatArray, *, n_highest: int, n_lowest: int) -> tuple[npt.NDA
     end. Shapes: (min(n_highest, n),), (min(n_lowest, n),)
     """
     n = len(values)
+    # Negated for descending order: a stable sort then keeps ties in the order of their ids, a reversed one would not.
     if n <= max(n_highest, n_lowest):
         return (-values).argsort(kind="stable")[:n_highest], values.argsort(kind="stable")[:n_lowest]
     limits = values.copy()
     limits.partition((n_lowest - 1, n - n_highest))
+    # partition leaves ties with a limit in any order, so everything not beyond the limit is sorted, then cut.
     high = (values >= limits[n - n_highest]).nonzero()[0]
     low = (values <= limits[n_lowest - 1]).nonzero()[0]
     return high[(-values[high]).argsort(kind="stable")[:n_highest]], low[values[low].argsort(kind="stable")[:n_lowest]]

@@ -11,12 +11,11 @@ A pair's weight is p(b) PI(c, b) with p(b) = (A + B) / N, the term of the paper'
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-
-import numpy as np
 
 if TYPE_CHECKING:
     import polars as pl
@@ -38,6 +37,7 @@ def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> 
     """
     events: Counter[tuple[str, int]] = Counter()
     for characters, matches in sentences:
+        # A set, so that a word over itself counts once at a position.
         covered = {(position, boundary) for start, end, boundary in matches for position in range(start, end)}
         events.update((characters[position], boundary) for position, boundary in covered)
     return events
@@ -55,6 +55,7 @@ def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -
     """
     import polars as pl  # slow to import, and on line nothing is counted
 
+    # Integers are summed and turned into floats once: the sums are exact, in whatever order polars' threads add them.
     total = pl.col("n_events").sum().cast(pl.Float64)
     of_character = pl.col("n_events").sum().over("character").cast(pl.Float64)
     of_boundary = pl.col("n_events").sum().over("boundary_id").cast(pl.Float64)
@@ -79,8 +80,9 @@ class PairWeights:
 
         Ties go to the lower id.
         """
-        best = np.zeros(len(characters), dtype=np.int64).tolist()
-        best_weight = [-np.inf] * len(characters)
+        best = [0] * len(characters)
+        best_weight = [-math.inf] * len(characters)
+        # By id, and only a larger weight replaces: that is what makes ties go to the lower id.
         for start, end, boundary in sorted(matches, key=lambda match: match[2]):
             for position in range(start, end):
                 weight = self.weights.get((characters[position], boundary))

@@ -33,5 +33,5 @@ class Trie:
         return sorted((start, end, word + 1) for start, end, word in self._automaton.find_overlapping(text))
 
     def sentence_matches(self, characters: Sequence[str]) -> list[tuple[int, int, int]]:
-        """The same for a sentence of characters, one code point each."""
+        """``matches`` in a sentence of characters, one code point each."""
         return self.matches("".join(characters))

@@ -17,6 +17,7 @@ IntArray = npt.NDArray[np.int32]
 
 def normalised(matrix: FloatMatrix) -> FloatMatrix:
     """Rows of length one; a zero row stays zero."""
+    # float64: a length summed in float32 would be off in its last digits, and a cosine of a word with itself not 1.
     lengths = np.linalg.norm(matrix.astype(np.float64), axis=-1, keepdims=True)
     return (matrix / np.where(lengths == 0, 1, lengths)).astype(np.float32)
 

@@ -28,6 +28,7 @@ def window_starts(characters: Sequence[str], *, max_window: int) -> list[int]:
 
 def _window_end(characters: Sequence[str], *, start: int, max_window: int) -> int:
     full = start + max_window
+    # Not before the middle: a mark near the start would leave a window with next to no context, and many windows.
     for marks in _MARKS:
         for end in range(full, start + max_window // 2, -1):
             if characters[end - 1] in marks:

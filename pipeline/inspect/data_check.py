@@ -62,30 +62,48 @@ def check_splits(
     Raises:
         InputDataError: As ``read_sentences`` raises it.
     """
-    order = {name: rank for rank, name in enumerate(SPLITS)}
     checks: dict[str, SplitCheck] = {}
     variants: dict[str, _Variants] = {}
     overlaps: list[Overlap] = []
-    for name in sorted(splits, key=lambda name: (order.get(name, len(order)), name)):
+    for name in _in_order(splits):
         tally = _Tally(
             known_characters=known_characters,
             max_characters=max_characters,
             find_words=find_words,
             segmenters=segmenters,
         )
-        counts_with = {other: [0, 0] for other in variants}
-        sentences, report = read_sentences(splits[name], options=options)
-        for sentence in seen_sentences(sentences, report):
-            tally.add(sentence)
-            for other, counts in counts_with.items():
-                known = variants[other].get(sentence.text)
-                counts[0] += known is not None
-                counts[1] += known is not None and sentence.entities not in known
+        report, counts_with = _read(splits[name], tally, variants, options)
         checks[name] = tally.result(report)
-        if name == "train" and not checks[name].entities:
-            checks[name].notes.append(NO_ENTITY)
         variants[name] = tally.variants
         overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in counts_with.items()]
+    return _together(checks, overlaps)
+
+
+def _in_order(splits: Iterable[str]) -> list[str]:
+    """Train, dev and test first, so that what others share with train is told of the others."""
+    order = {name: rank for rank, name in enumerate(SPLITS)}
+    return sorted(splits, key=lambda name: (order.get(name, len(order)), name))
+
+
+def _read(
+    path: Path, tally: _Tally, variants: Mapping[str, _Variants], options: ReadOptions
+) -> tuple[ReadReport, dict[str, tuple[int, int]]]:
+    """Tally a file's sentences; also, for each earlier split, how many stand there too, and with other entities."""
+    shared, differing = Counter[str](), Counter[str]()
+    sentences, report = read_sentences(path, options=options)
+    for sentence in seen_sentences(sentences, report):
+        tally.add(sentence)
+        for other, of_other in variants.items():
+            known = of_other.get(sentence.text)
+            shared[other] += known is not None
+            differing[other] += known is not None and sentence.entities not in known
+    return report, {other: (shared[other], differing[other]) for other in variants}
+
+
+def _together(checks: dict[str, SplitCheck], overlaps: list[Overlap]) -> DataCheck:
+    """The check of all splits, once each is checked by itself."""
+    if "train" in checks and not checks["train"].entities:
+        checks["train"].notes.append(NO_ENTITY)
     unseen, rare = _train_gaps(checks)
     alike = types_alike(label for check in checks.values() for label in check.entities)
     return DataCheck(checks, overlaps, unseen, rare, alike)

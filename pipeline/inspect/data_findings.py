@@ -80,7 +80,7 @@ class Overlap:
     also_in: str
     sentences: int
     with_other_tags: int
-    """Those whose entities agree with none of the other split's sentences of that text."""
+    """Sentences whose entities agree with none of the other split's sentences of that text."""
 
 
 @dataclass(frozen=True, slots=True)

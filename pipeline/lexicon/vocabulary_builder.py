@@ -45,9 +45,9 @@ class VocabularyBuilder:
         self._max_words = max_words
         self._vectors: _GrowingArray | None = None
         self.words: dict[str, None] = {}
-        """Those kept, in the order of their boundary ids."""
+        """Words kept, in the order of their boundary ids."""
         self.dropped: Counter[str] = Counter()
-        """How many were not, by reason."""
+        """How many rows were left out, by reason."""
 
     @property
     def full(self) -> bool:
@@ -100,7 +100,7 @@ class VocabularyBuilder:
     def finish(self) -> int:
         """Write words, trie and character index, and end the vectors (row 0 is "no boundary"); returns how many.
 
-        The words are let go of first: the trie of two million takes 0.8 GB while it is built.
+        Memory of the words is freed first: the trie of two million takes 0.8 GB while it is built.
         """
         if self._vectors is not None:
             self._vectors.finish()
@@ -143,6 +143,7 @@ def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.i
     lengths = pc.utf8_length(words).to_numpy()
     data = words.buffers()[2]
     text = data.to_pybytes()[: sum(pc.binary_length(words).to_numpy())].decode() if data is not None else ""
+    # (code point, word) as one 64-bit number: a plain sort then orders millions of pairs in one pass, without objects.
     pairs = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64) << np.uint64(32)
     pairs |= np.repeat(np.arange(1, len(words) + 1, dtype=np.uint64), lengths)
     pairs.sort()
@@ -211,6 +212,7 @@ class _GrowingArray:
         """Write the number of rows, for which numpy leaves room in the header."""
         self._stream.seek(0)
         self._write_header()
+        # A header that grew would have written over the first row.
         if self._stream.tell() != self._start:
             raise SsmiError(f"{self._stream.name}: {self._n_rows} rows", next_step="report this as a bug")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
 
 from cachetools import LRUCache
 
+from ssmi.pipeline.contract.feature_rows import SelectedBoundaries
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
@@ -16,9 +16,6 @@ from ssmi.pipeline.online.costs import CostCounter
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
 from ssmi.pipeline.online.segmenting import Segmented
-
-Answer = dict[str, Any]
-"""best_id, best_cosine, set_ids and negative_ids, as ``schema.SELECTIONS`` describes them."""
 
 
 class SelectionAnswers:
@@ -40,16 +37,16 @@ class SelectionAnswers:
         self._embedder = embedder
         self._params = params
         self._costs = costs
-        self._remembered: LRUCache[SelectionQuery, Answer] = LRUCache(max_answers)
+        self._remembered: LRUCache[SelectionQuery, SelectedBoundaries] = LRUCache(max_answers)
 
-    def select(self, sentences: Sequence[Segmented]) -> list[list[Answer]]:
+    def select(self, sentences: Sequence[Segmented]) -> list[list[SelectedBoundaries]]:
         """One answer a character of each sentence; every new segment is embedded alone."""
         queries = self._queries(sentences)
         answers = self._answer(set(chain.from_iterable(queries)))
         return [[answers[query] for query in in_sentence] for in_sentence in queries]
 
-    def select_in_context(self, sentences: Sequence[Segmented]) -> list[list[Answer]]:
-        """The same where new segments are embedded in their sentence: their answers hold for that sentence only."""
+    def select_in_context(self, sentences: Sequence[Segmented]) -> list[list[SelectedBoundaries]]:
+        """One answer a character; new segments are embedded in their sentence, for which alone their answers hold."""
         queries = self._queries(sentences)
         new = [list(dict.fromkeys(filter(self._embedder.is_new, one.segments))) for one in sentences]
         shared = self._answer(
@@ -60,7 +57,7 @@ class SelectionAnswers:
                 if query.segment not in segments
             }
         )
-        in_context: list[dict[SelectionQuery, Answer]] = [{} for _ in sentences]
+        in_context: list[dict[SelectionQuery, SelectedBoundaries]] = [{} for _ in sentences]
         with_new = [index for index, segments in enumerate(new) if segments]
         embedded = self._embedder.embed_in_sentences(
             [sentences[index] for index in with_new], [new[index] for index in with_new]
@@ -78,9 +75,9 @@ class SelectionAnswers:
             for one in sentences
         ]
 
-    def _answer(self, queries: set[SelectionQuery]) -> dict[SelectionQuery, Answer]:
+    def _answer(self, queries: set[SelectionQuery]) -> dict[SelectionQuery, SelectedBoundaries]:
         """Answers that hold for any sentence, remembered or new."""
-        answers: dict[SelectionQuery, Answer] = {}
+        answers: dict[SelectionQuery, SelectedBoundaries] = {}
         missing: list[SelectionQuery] = []
         for query in queries:
             remembered = self._remembered.get(query)
@@ -96,9 +93,9 @@ class SelectionAnswers:
 
     def _compute(
         self, queries: Iterable[SelectionQuery], fresh: Mapping[str, FloatArray]
-    ) -> dict[SelectionQuery, Answer]:
+    ) -> dict[SelectionQuery, SelectedBoundaries]:
         selector = CandidateSelector(self._vocabulary, OnlineOovVectors(fresh, self._stored), self._params)
-        answers: dict[SelectionQuery, Answer] = {}
+        answers: dict[SelectionQuery, SelectedBoundaries] = {}
         # Queries of one character are adjacent, so they share its candidates' vectors.
         for query in sorted(queries, key=lambda query: query.order):
             selection, _ = selector.answer(query)

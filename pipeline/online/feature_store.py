@@ -86,20 +86,8 @@ def check_feature_store(store: FeatureStore, shards: Manifest) -> FeatureSpec:
             both digests of every difference.
     """
     made_with = ShardsStatistics.of(shards)
-    needed = {
-        "vocabulary": (store.vocab, made_with.vocabulary_digest),
-        "segment vectors": (store.embed, made_with.embed_digest),
-        "PMI pairs": (store.pmi, shards.inputs.get("artifacts/pmi")),
-        "encoder": (store.encoder, made_with.encoder_digest),
-        "user dictionary": (store.user_dict, made_with.user_dict_digest),
-    }
-    digests = _digests(store)
-    problems = [
-        f"{what} {path or 'none'} is {_brief(digests[what])}, the shards were built with {_brief(wanted)}"
-        for what, (path, wanted) in needed.items()
-        if digests[what] != wanted
-    ]
-    problems = problems or _damaged(store)
+    # Only folders of the right build are read whole: hashing gigabytes would not make the first message any clearer.
+    problems = _of_another_build(store, shards, made_with) or _damaged(store)
     if problems:
         raise StaleArtifactError(
             f"features on line would not be those of the shards: {'; '.join(problems)}",
@@ -118,6 +106,22 @@ def check_feature_store(store: FeatureStore, shards: Manifest) -> FeatureSpec:
         embed_digest=made_with.embed_digest,
         user_dict_digest=made_with.user_dict_digest or "",
     )
+
+
+def _of_another_build(store: FeatureStore, shards: Manifest, made_with: ShardsStatistics) -> list[str]:
+    needed = {
+        "vocabulary": (store.vocab, made_with.vocabulary_digest),
+        "segment vectors": (store.embed, made_with.embed_digest),
+        "PMI pairs": (store.pmi, shards.inputs.get("artifacts/pmi")),
+        "encoder": (store.encoder, made_with.encoder_digest),
+        "user dictionary": (store.user_dict, made_with.user_dict_digest),
+    }
+    digests = _digests(store)
+    return [
+        f"{what} {path or 'none'} is {_brief(digests[what])}, the shards were built with {_brief(wanted)}"
+        for what, (path, wanted) in needed.items()
+        if digests[what] != wanted
+    ]
 
 
 def belong(store: FeatureStore, shards: Manifest) -> bool:

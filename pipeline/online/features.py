@@ -27,7 +27,7 @@ from ssmi.pipeline.online.answers import SelectionAnswers
 from ssmi.pipeline.online.costs import CostCounter, WorkCounts
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
-from ssmi.pipeline.online.feature_store import FeatureStore, check_feature_store
+from ssmi.pipeline.online.feature_store import FeatureSpec, FeatureStore, check_feature_store
 from ssmi.pipeline.online.segmenting import Segmented, segment_characters, without_surrogates
 
 
@@ -83,24 +83,25 @@ class OnlineFeatures:
             hidden_norm=spec.hidden_norm,
             max_window=spec.max_window,
         )
-        stored = open_segment_vectors(store.embed, spec.embed_digest)
+        self._embedder, self._answers = self._open_selection(spec, stored_segments=stored_segments, max_pairs=max_pairs)
+
+    def _open_selection(
+        self, spec: FeatureSpec, *, stored_segments: bool, max_pairs: int
+    ) -> tuple[SegmentEmbedder, SelectionAnswers]:
+        stored = open_segment_vectors(self._store.embed, spec.embed_digest)
         aligned = spec.params.embed.space == "aligned"
-        self._embedder = SegmentEmbedder(
+        embedder = SegmentEmbedder(
             self._encoders,
             self._vocabulary,
             stored if stored_segments else None,
-            open_alignment(store.embed / ALIGNMENT_FILE) if aligned else None,
+            open_alignment(self._store.embed / ALIGNMENT_FILE) if aligned else None,
             costs=self._costs,
             max_vectors=max_pairs,
         )
-        self._answers = SelectionAnswers(
-            self._vocabulary,
-            stored,
-            self._embedder,
-            spec.params.selection,
-            costs=self._costs,
-            max_answers=max_pairs,
+        answers = SelectionAnswers(
+            self._vocabulary, stored, embedder, spec.params.selection, costs=self._costs, max_answers=max_pairs
         )
+        return embedder, answers
 
     def rows(self, texts: Sequence[str]) -> list[FeatureRow]:
         """Make a row for each text; a character is a code point.
@@ -114,7 +115,7 @@ class OnlineFeatures:
         return self.rows_of_characters([list(text) for text in texts])
 
     def rows_of_characters(self, sentences: Sequence[Sequence[str]]) -> list[FeatureRow]:
-        """The same as ``rows`` for sentences given as characters, one code point each."""
+        """Make a row for each sentence given as characters, one code point each; see ``rows``."""
         return self.rows_of_segmented(self.segment(sentences))
 
     def segment(self, sentences: Sequence[Sequence[str]]) -> list[Segmented]:

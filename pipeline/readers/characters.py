@@ -107,11 +107,22 @@ def in_characters(
 
     ``line`` is where the first token stands, ``step`` how many lines further each next one does (1 or 0).
     """
-    text = "".join(tokens)
-    if len(text) == len(tokens):
+    if len("".join(tokens)) == len(tokens):
         return Sentence(tuple(tokens), tuple(spans), line)
+    pieces, lengths = _pieces(tokens, line=line, step=step, report=report, writes_blanks=writes_blanks)
+    ends = list(accumulate(map(len, pieces), initial=0))
+    # A piece may begin with an inserted blank, which belongs to an entity only when it lies inside.
+    starts = [end - length for end, length in zip(ends[1:], lengths, strict=True)]
+    entities = tuple(Span(starts[span.start], ends[span.end], span.label) for span in spans)
+    return Sentence(tuple("".join(pieces)), entities, line)
+
+
+def _pieces(
+    tokens: Sequence[str], *, line: int, step: int, report: ReadReport, writes_blanks: bool
+) -> tuple[list[str], list[int]]:
+    """What each token adds to the text, an inserted blank first; and its length without that blank."""
     pieces: list[str] = []
-    lengths: list[int] = []  # of the tokens' characters
+    lengths: list[int] = []
     before = ""
     for index, token in enumerate(tokens):
         if token.startswith("##") and _meet(before, token[2:]):
@@ -128,10 +139,7 @@ def in_characters(
         pieces.append(f" {token}" if joined else token)
         lengths.append(len(token))
         before = token
-    ends = list(accumulate(map(len, pieces), initial=0))
-    starts = [end - length for end, length in zip(ends[1:], lengths, strict=True)]
-    entities = tuple(Span(starts[span.start], ends[span.end], span.label) for span in spans)
-    return Sentence(tuple("".join(pieces)), entities, line)
+    return pieces, lengths
 
 
 def is_chinese(mark: str) -> bool:

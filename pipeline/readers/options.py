@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.text.encodings import text_encoding
 Offsets = Literal["auto", "code-points", "utf-16"]
 
 ENCODINGS = ("utf-8", "gb18030", "gbk", "gb2312", "big5", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be", "shift_jis")
-"""Those that errors name; every other text encoding of Python is read as well."""
+"""Encodings that errors name; every other text encoding of Python is read as well."""
 
 
 def offsets_named(name: object) -> object:

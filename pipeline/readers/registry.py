@@ -1,4 +1,4 @@
-"""The doorway: any raw file → sentences, whatever its format.
+"""Any raw file → sentences, whatever its format.
 
 To add a format, write one file in ``formats/`` with ``read_<name>(path, options, report) -> Iterator[Sentence]`` and
 add one line to ``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for what it repairs or
@@ -88,7 +88,7 @@ JSON_FORMATS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "cluener": looks_like_cluener,
     "w2ner": looks_like_w2ner,
 }
-"""Those recognised by the first row; every other one is ``jsonl``."""
+"""Formats of JSON lines that the first row tells; any other is ``jsonl``."""
 
 FORMATS: tuple[Format, ...] = (
     Format("label-studio", (), _is_none, read_label_studio),

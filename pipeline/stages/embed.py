@@ -155,6 +155,7 @@ def _check_characters(counts: Mapping[str, Counter[str]], encoder: EncoderFolder
 def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -> list[dict[str, Any]]:
     """One row a distinct segment, the most frequent first."""
     total: Counter[str] = sum(counts.values(), Counter())
+    # Ties by text: a counter's own order would follow the order of the parts.
     order = sorted(total, key=lambda segment: (-total[segment], segment))
     return [
         {
@@ -219,7 +220,7 @@ def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
     scratch = context.scratch() / "embed"
     scratch.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
-    wanted = scratch / f"{name}.txt"
+    wanted = scratch / f"{name}.txt"  # a file, since a task must stay small when it is sent to a worker
     with tables.writing(wanted) as temporary:
         temporary.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
     parts = parts_of(context.folder("segment"))
@@ -233,6 +234,7 @@ def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
         )
         for split, number, path in parts
     ]
+    # Results come in the parts' order, so the float sums do not depend on which worker was first.
     sums: DoubleMatrix | None = None
     counts = np.zeros(len(words), dtype=np.int64)
     for indices, part_sums, part_counts in context.map_tasks(embed_part, tasks, sizes=part_sizes(parts), label="embed"):

@@ -96,6 +96,7 @@ def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> 
         One vector a word, in the order of ``words``. Shape: (words, width).
     """
     encoder = encoder_of(context)
+    # Chunks of equal lengths need no padding; by text too, so that equal words make equal chunks and files.
     order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
     tasks = []
     for start in range(0, len(order), WORDS_PER_TASK):

@@ -91,7 +91,7 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
     ]
     # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.
     sizes = [*part_sizes(train), *(max(1, path.stat().st_size // 128) for path in texts)]
-    total: Counter[tuple[str, int]] = Counter()
+    total: Counter[tuple[str, int]] = Counter()  # its order does not matter: score_pairs sorts
     for events in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
         total.update(events)
     characters, boundaries = zip(*total, strict=True) if total else ((), ())

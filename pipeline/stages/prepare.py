@@ -117,6 +117,7 @@ def choose_dev(sentences: list[Sentence], *, fraction: float, seed: int) -> set[
     The choice depends on the texts, not on their order. Equal texts fall on the same side; a text that occurs more
     often than dev has room stays in train.
     """
+    # The seed is the hash's key, so that another seed gives another order.
     keys = [
         hashlib.blake2b("\t".join(s.characters).encode("utf-8", "surrogatepass"), key=str(seed).encode()).digest()
         for s in sentences
@@ -124,6 +125,7 @@ def choose_dev(sentences: list[Sentence], *, fraction: float, seed: int) -> set[
     alike: dict[bytes, list[int]] = {}
     for index, key in enumerate(keys):
         alike.setdefault(key, []).append(index)
+    # With one distinct text any choice would empty train.
     room = max(1, round(len(keys) * fraction)) if len(alike) > 1 else 0
     chosen: set[int] = set()
     for key in sorted(alike):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.feature_rows import SelectionRow
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.paths import SELECTIONS_FILE
@@ -125,7 +125,7 @@ def _answer(context: StageContext, folder: Path, queries: list[SelectionQuery]) 
         )
         for start in range(0, len(queries), QUERIES_PER_TASK)
     ]
-    rows: list[dict[str, Any]] = []
+    rows: list[SelectionRow] = []
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
     for answers, counted in context.map_tasks(
         select_many, tasks, sizes=[len(task.queries) for task in tasks], label="select", unit="pairs"
@@ -142,7 +142,7 @@ def _answer(context: StageContext, folder: Path, queries: list[SelectionQuery]) 
     return {"without_candidate": sum(not row["n_candidates"] for row in rows), "cosines": int(bins.sum())}
 
 
-def _row(selection_id: int, query: SelectionQuery, answer: Selection) -> dict[str, Any]:
+def _row(selection_id: int, query: SelectionQuery, answer: Selection) -> SelectionRow:
     character, segment, candidates = query
     return {
         "selection_id": selection_id,
@@ -152,9 +152,9 @@ def _row(selection_id: int, query: SelectionQuery, answer: Selection) -> dict[st
         "n_candidates": answer.n_candidates,
         "best_id": answer.best_id,
         "best_cosine": answer.best_cosine,
-        "set_ids": answer.set_ids,
-        "set_cosines": answer.set_cosines,
-        "negative_ids": answer.negative_ids,
+        "set_ids": list(answer.set_ids),
+        "set_cosines": list(answer.set_cosines),
+        "negative_ids": list(answer.negative_ids),
     }
 
 

@@ -50,7 +50,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
             for words, matrix in reader.blocks():
                 builder.add(words, matrix)
                 if builder.full:
-                    break
+                    break  # files list the most frequent words first, and may be gigabytes long
         if not builder.words:
             raise InputDataError(
                 f"{vectors.path}: no word of 2 to {params.max_word_len} characters with a CJK character",

@@ -12,7 +12,7 @@ from ssmi.pipeline.contract.tables import writing
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.registry import files_of
-from ssmi.pipeline.writers.formats import FORMATS, LabelledText, Style
+from ssmi.pipeline.writers.formats import FORMATS, Format, LabelledText, Style
 
 _STEP = 100
 """Sentences between two calls of ``advance``."""
@@ -46,6 +46,16 @@ def convert(
         InputDataError: With ``file:line``: something cannot be read, or the target's format cannot hold it.
     """
     source, target = Path(source), Path(target)
+    write = _writer(to, scheme)
+    _check_target(target, source)
+    sentences, report = read_sentences(source, options=options)
+    with writing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        for piece in write(_rows(sentences, source, advance), Style(scheme)):
+            stream.write(piece)
+    return report
+
+
+def _writer(to: str, scheme: str) -> Format:
     write = FORMATS.get(to)
     if write is None:
         raise ParameterError(f"format {to!r} is not written; {nearest(to, FORMATS)}", next_step="name one of these")
@@ -53,17 +63,16 @@ def convert(
         raise ParameterError(
             f"scheme {scheme!r} is not written; {nearest(scheme, ROLES)}", next_step="name one of these"
         )
+    return write
+
+
+def _check_target(target: Path, source: Path) -> None:
     if not target.parent.is_dir():
         raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another folder")
     if target.is_dir():
         raise InputDataError(f"{target}: a folder", next_step="name a file")
     if target.exists() and any(path.exists() and path.samefile(target) for path in files_of(source)):
         raise InputDataError(f"{target}: the file that is read, which would be lost", next_step="name another")
-    sentences, report = read_sentences(source, options=options)
-    with writing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        for piece in write(_rows(sentences, source, advance), Style(scheme)):
-            stream.write(piece)
-    return report
 
 
 def _rows(sentences: Iterable[Sentence], source: Path, advance: Advance | None) -> Iterator[LabelledText]:

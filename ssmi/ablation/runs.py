@@ -18,8 +18,7 @@ from ssmi.ablation.table import FinishedRun, OtherSettings
 from ssmi.configurations import CONFIGURATIONS, Configuration
 from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, open_shards
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts_file, metrics_file
+from ssmi.model.runs import checkpoint_files, counts_file, metrics_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
@@ -146,13 +145,15 @@ class Ablation:
         dev_f1 = [epoch.dev_f1 for epoch in histories.read(folder / HISTORY)]
         metrics = metrics_file.read(folder)
         counted = {split: one for split in metrics.by_split if (one := counts_file.read(folder, split)) is not None}
-        return FinishedRun(seed, checkpoints.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted)
+        return FinishedRun(
+            seed, checkpoint_files.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted
+        )
 
     def _differences(self, row: PreparedRow, seed: int) -> list[str]:
         """Why a finished run is not the one wanted."""
         folder = self.run_folder(row, seed) / CHECKPOINT
         try:
-            then = checkpoints.read_metadata(folder).fingerprint
+            then = checkpoint_files.read_metadata(folder).fingerprint
         except SsmiError as error:
             return [error.message]
         return then.differences(row.fingerprint_of(seed), run="the finished run")

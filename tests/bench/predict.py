@@ -113,10 +113,12 @@ def _throughput(title: str, tagger: Tagger, encoder: Encoder, texts: Sequence[st
         f"{title:20} {sum(map(len, texts)) / whole:8,.0f} characters a second, {n_entities:,} entities, "
         f"{tagger.features.statistics().embedded - before:,} segments embedded"
     )
-    for way, own in zip(("a batch on all threads", "a batch a thread"), zip(*ratios, strict=True), strict=True):
+    for way, ratios_of_way in zip(
+        ("a batch on all threads", "a batch a thread"), zip(*ratios, strict=True), strict=True
+    ):
         print(
-            f"{'':20} {statistics.median(own):8.2f} of the encoder's throughput alone, {way} "
-            f"({min(own):.2f} to {max(own):.2f} over {len(own)} pieces)"
+            f"{'':20} {statistics.median(ratios_of_way):8.2f} of the encoder's throughput alone, {way} "
+            f"({min(ratios_of_way):.2f} to {max(ratios_of_way):.2f} over {len(ratios_of_way)} pieces)"
         )
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,11 +92,11 @@ def ratio(left: Sequence[float], right: Sequence[float]) -> str:
 def time_crfs(side: Side, n_steps: int) -> dict[str, tuple[list[float], list[float]]]:
     """Seconds of pytorch-crf and of this project's CRF on the same emissions: training (with gradients), Viterbi."""
     labels = side.shards.labels
-    library, own = CRF(len(labels.tags), batch_first=True), ConstrainedCrf(labels)
-    found: dict[str, tuple[list[float], list[float]]] = {"training": ([], []), "Viterbi": ([], [])}
+    library, ours = CRF(len(labels.tags), batch_first=True), ConstrainedCrf(labels)
+    seconds: dict[str, tuple[list[float], list[float]]] = {"training": ([], []), "Viterbi": ([], [])}
     for batch in itertools.islice(prefetch(side.split, side.batches, device=torch.device("cpu")), n_steps):
         emissions = torch.randn(*batch.mask.shape, len(labels.tags), requires_grad=True)
-        for crf, training, viterbi in zip((library, own), *found.values(), strict=True):
+        for crf, training, viterbi in zip((library, ours), *seconds.values(), strict=True):
             start = time.perf_counter()
             loss: Tensor = crf(emissions, batch.tag_ids, mask=batch.mask)
             loss.sum().backward()
@@ -104,7 +104,7 @@ def time_crfs(side: Side, n_steps: int) -> dict[str, tuple[list[float], list[flo
             start = time.perf_counter()
             crf.decode(emissions, mask=batch.mask)
             viterbi.append(time.perf_counter() - start)
-    return found
+    return seconds
 
 
 def main() -> None:
@@ -142,6 +142,10 @@ def main() -> None:
                 side.step()
         crfs = time_crfs(sides["bert-crf"], n_steps)
     print(f"{options.dataset}, {len(batches)} batches an epoch, {n_steps - WARMING} measured, {threads} threads")
+    _print(sides, crfs)
+
+
+def _print(sides: Mapping[str, Side], crfs: Mapping[str, tuple[list[float], list[float]]]) -> None:
     for side in sides.values():
         milliseconds = 1000 * statistics.median(side.steps)
         waiting = sum(side.waiting[WARMING:]) / sum(side.steps[WARMING:])

@@ -65,11 +65,11 @@ def test_a_run_on_narrow_embeddings_and_fewer_layers_trains_and_opens_again(
     scored = project.ssmi("evaluate", "--dataset", "tiny")
     assert scored.code == 0, scored.stderr
     (project.root / "texts.txt").write_text("王小明在北京大学任教授。\n", encoding="utf-8")
-    found = project.ssmi(
+    predicted = project.ssmi(
         "predict", "--run", str(project.root / "artifacts" / "train" / "tiny"), str(project.root / "texts.txt")
     )
-    assert found.code == 0, found.stderr
-    assert json.loads(found.stdout.splitlines()[0])["text"] == "王小明在北京大学任教授。"
+    assert predicted.code == 0, predicted.stderr
+    assert json.loads(predicted.stdout.splitlines()[0])["text"] == "王小明在北京大学任教授。"
 
 
 def test_a_run_on_stored_states_of_a_roberta(project: Any, write_typed_encoder: Callable[..., Any]) -> None:

@@ -258,9 +258,9 @@ def test_training_and_evaluating_agree(trained: Any) -> None:
     for split in ("dev", "test"):
         outcome = trained.ssmi("evaluate", "--split", split, "--json")
         assert outcome.code == 0
-        found = json.loads(outcome.stdout)
-        assert found[split].pop("calibration")["n"] == metrics[split]["predicted"]
-        assert found == {split: metrics[split]}
+        printed = json.loads(outcome.stdout)
+        assert printed[split].pop("calibration")["n"] == metrics[split]["predicted"]
+        assert printed == {split: metrics[split]}
 
 
 def test_training_before_building(fresh_project: Any) -> None:

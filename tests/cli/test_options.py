@@ -24,7 +24,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         assert command is not None
         yield name, command
         if isinstance(command, click.Group):
-            yield from ((f"{name} {own}", one) for own, one in command.commands.items())
+            yield from ((f"{name} {verb}", one) for verb, one in command.commands.items())
 
 
 def options(flag: str) -> dict[str, dict[str, Any]]:
@@ -39,9 +39,9 @@ def options(flag: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("flag", ["--device", "--json", "--dataset", "--set"])
 def test_an_option_is_the_same_everywhere(flag: str) -> None:
-    found = options(flag)
-    assert len(found) > 4
-    assert all(one == next(iter(found.values())) for one in found.values())
+    uses = options(flag)
+    assert len(uses) > 4
+    assert all(one == next(iter(uses.values())) for one in uses.values())
 
 
 def test_who_has_them() -> None:

@@ -15,7 +15,7 @@ SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Path:
+def entities_file(tmp_path: Path) -> Path:
     path = tmp_path / "own.tsv"
     path.write_text("先生\tPERSON\n毕业于北京\tEVENT\tforce\n", encoding="utf-8")
     return path
@@ -37,9 +37,9 @@ def rows_of(outcome: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in outcome.stdout.splitlines()]
 
 
-def test_own_entities_in_every_format(predict: Callable[..., Any], own: Path) -> None:
+def test_own_entities_in_every_format(predict: Callable[..., Any], entities_file: Path) -> None:
     plain = rows_of(predict())
-    outcome = predict("--entities", own)
+    outcome = predict("--entities", entities_file)
     assert "own.tsv:1: PERSON is not a type of the run" in outcome.stderr
     assert "own.tsv:2: EVENT is not a type of the run" in outcome.stderr
     rows = rows_of(outcome)
@@ -51,17 +51,17 @@ def test_own_entities_in_every_format(predict: Callable[..., Any], own: Path) ->
     for one in plain[0]["entities"]:  # what does not touch it is still there
         if one["end"] <= 5 or one["start"] >= 10:
             assert {**one, "source": "model"} in rows[0]["entities"]
-    assert "毕\tB-EVENT" in predict("--entities", own, "--format", "conll").stdout
-    assert [5, 10, "EVENT"] in rows_of(predict("--entities", own, "--format", "doccano"))[0]["label"]
-    tasks = json.loads(predict("--entities", own, "--format", "label-studio").stdout)
+    assert "毕\tB-EVENT" in predict("--entities", entities_file, "--format", "conll").stdout
+    assert [5, 10, "EVENT"] in rows_of(predict("--entities", entities_file, "--format", "doccano"))[0]["label"]
+    tasks = json.loads(predict("--entities", entities_file, "--format", "label-studio").stdout)
     scores = [one["score"] for one in rows[0]["entities"] if one["source"] == "model"]
     assert tasks[0]["predictions"][0]["score"] == min(scores)
     assert "score" not in tasks[1]["predictions"][0]
 
 
-def test_a_file_of_entities_that_is_wrong(predict: Callable[..., Any], own: Path, tmp_path: Path) -> None:
-    own.write_text("先生 PERSON\n北京\n", encoding="utf-8")
-    outcome = predict("--entities", own)
+def test_a_file_of_entities_that_is_wrong(predict: Callable[..., Any], entities_file: Path, tmp_path: Path) -> None:
+    entities_file.write_text("先生 PERSON\n北京\n", encoding="utf-8")
+    outcome = predict("--entities", entities_file)
     assert outcome.code == 3 and "own.tsv:2: no word, or no label" in outcome.stderr and not outcome.stdout
     assert predict("--entities", tmp_path / "none").code == 2
 
@@ -76,23 +76,25 @@ def test_less_probable_ones_are_left_out(predict: Callable[..., Any]) -> None:
         assert outcome.code == 2 and "a probability, 0 to 1" in outcome.stderr
 
 
-def test_own_entities_while_one_types(tagging_project: Any, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_own_entities_while_one_types(
+    tagging_project: Any, entities_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{SENTENCE}\n".encode()), encoding="utf-8"))
     outcome = tagging_project.ssmi(
-        "predict", "--device", "cpu", "--interactive", "--entities", str(own), "--min-score", "1"
+        "predict", "--device", "cpu", "--interactive", "--entities", str(entities_file), "--min-score", "1"
     )
     assert outcome.code == 0, outcome.stderr
     assert outcome.stdout.startswith("吴重阳[先生 PERSON][毕业于北京 EVENT]大学")
 
 
-def test_explain_says_whether_a_segment_is_an_own_entity(built_once: Any, own: Path) -> None:
-    own.write_text("公 司\tORG\tforce\n", encoding="utf-8")
+def test_explain_says_whether_a_segment_is_an_own_entity(built_once: Any, entities_file: Path) -> None:
+    entities_file.write_text("公 司\tORG\tforce\n", encoding="utf-8")
     asked = ("explain", "公", "--segment", "公司")
-    outcome = built_once.ssmi(*asked, "--entities", str(own))
+    outcome = built_once.ssmi(*asked, "--entities", str(entities_file))
     assert outcome.code == 0, outcome.stderr
-    assert f"公司 is an entity of {own}:1: ORG, force" in outcome.stdout
-    body = json.loads(built_once.ssmi(*asked, "--entities", str(own), "--json").stdout)
-    assert body["entity"] == {"label": "ORG", "mode": "force", "where": f"{own}:1"}
-    own.write_text("董事长\tTITLE\n", encoding="utf-8")
-    assert f"公司 is no entity of {own}" in built_once.ssmi(*asked, "--entities", str(own)).stdout
+    assert f"公司 is an entity of {entities_file}:1: ORG, force" in outcome.stdout
+    body = json.loads(built_once.ssmi(*asked, "--entities", str(entities_file), "--json").stdout)
+    assert body["entity"] == {"label": "ORG", "mode": "force", "where": f"{entities_file}:1"}
+    entities_file.write_text("董事长\tTITLE\n", encoding="utf-8")
+    assert f"公司 is no entity of {entities_file}" in built_once.ssmi(*asked, "--entities", str(entities_file)).stdout
     assert "entity" not in json.loads(built_once.ssmi(*asked, "--json").stdout)

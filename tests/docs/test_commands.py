@@ -219,7 +219,7 @@ def documented(tagging_project: Any, copy_project: Any, tmp_path_factory: Any) -
 
 
 def _on_the_tiny_project(words: tuple[str, ...]) -> list[str]:
-    """The same command on what the tiny project has: its data set, its run, and a character that its words hold."""
+    """A command as the tiny project can run it: with its data set, its run, and a character that its words hold."""
     words = tuple("tiny" if DATASETS.match(word) else RUN.sub("artifacts/train/tiny", word) for word in words)
     if words[1] == "explain":
         words = ("ssmi-cli", "explain", "公", "--segment", "公司", *words[5:])

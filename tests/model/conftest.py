@@ -40,7 +40,7 @@ class Sentence:
     @property
     def named(self) -> set[int]:
         """Every boundary of it."""
-        sets = {number for own in (*self.sets.values(), *self.negatives.values()) for number in own}
+        sets = {number for ids in (*self.sets.values(), *self.negatives.values()) for number in ids}
         return {*self.best.values(), *self.local.values(), *sets}
 
     @classmethod
@@ -53,14 +53,14 @@ class Sentence:
                 spans.append(Span(len(text), len(text) + len(words), label))
                 piece = words
             text += piece
-        own = best or {}
+        best_of = best or {}
         return cls(
             text,
             tuple(spans),
-            own,
-            local=dict.fromkeys(own, 8),
-            sets={place: tuple({number: None, 90: None}) for place, number in own.items()},
-            negatives=dict.fromkeys(own, (8, 11)),
+            best_of,
+            local=dict.fromkeys(best_of, 8),
+            sets={place: tuple({number: None, 90: None}) for place, number in best_of.items()},
+            negatives=dict.fromkeys(best_of, (8, 11)),
             windows=windows,
         )
 
@@ -143,19 +143,9 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
             # An empty split is one part without rows.
             for part, start in enumerate(range(0, max(1, len(sentences)), per_part)):
                 path = tables.part_path(folder, split, part)
-                rows, states, specials = [], [np.zeros((0, WIDTH), np.float16)], [np.zeros((0, 2, WIDTH), np.float16)]
-                for number, sentence in enumerate(sentences[start : start + per_part], start=start):
-                    hidden_start = sum(map(len, states)) if hidden else None
-                    rows.append(_row(number, sentence, labels, hidden_start))
-                    if hidden:
-                        own = _states(tiny_bert, sentence, layers=layers)
-                        states += [window[1:-1] for window in own]
-                        specials += [window[None, [0, -1]] for window in own]
-                tables.write_rows(path, schema.SHARDS, rows)
-                if hidden:
-                    np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
-                    np.save(path.with_name(f"{path.stem}.specials.npy"), np.concatenate(specials))
-        named = {number for own in splits.values() for sentence in own for number in sentence.named}
+                numbered = list(enumerate(sentences))[start : start + per_part]
+                _write_part(path, numbered, labels, tiny_bert if hidden else None, layers=layers)
+        named = {number for of_split in splits.values() for sentence in of_split for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
         rows = [
             {"boundary_id": number, "word": f"w{number}", "vector": vector}
@@ -163,31 +153,52 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
         labels.save(folder / "labels.json")
-        defaults = parameters.Params()
-        facts = ShardsStatistics(
-            vocabulary_digest="vocabulary-a",
-            embed_digest="embed-a",
-            user_dict_digest=None,
-            encoder_digest="encoder-a",
-            encoder_width=WIDTH,
-            n_tokens=len(VOCABULARY),
-            max_window=MAX_WINDOW,
-            windowed_sentences=0,
-            boundaries=len(ids),
-            boundary_width=BOUNDARY_WIDTH,
-            hidden_width=WIDTH if hidden else None,
-            hidden_layers=layers if hidden else None,
-            label_groups={},
-            feature_parameters=FeatureParameters(
-                **{name: getattr(defaults, name) for name in FeatureParameters.model_fields}
-            ),
-        )
+        facts = _statistics(n_boundaries=len(ids), hidden_layers=layers if hidden else None)
         report = StageReport(0, 0, statistics={**facts.to_json(), **(statistics or {})})
         files = manifests.describe_files(folder)
         manifests.save(Manifest("shards", "tiny", {}, {}, report, files, version=1), folder)
         return folder
 
     return write
+
+
+def _write_part(
+    path: Path, numbered: Sequence[tuple[int, Sentence]], labels: LabelSet, bert: BertModel | None, *, layers: int
+) -> None:
+    """One part of a split; with the encoder's states beside it where there is an encoder."""
+    rows, states, specials = [], [np.zeros((0, WIDTH), np.float16)], [np.zeros((0, 2, WIDTH), np.float16)]
+    for number, sentence in numbered:
+        rows.append(_row(number, sentence, labels, sum(map(len, states)) if bert is not None else None))
+        if bert is not None:
+            windows = _states(bert, sentence, layers=layers)
+            states += [window[1:-1] for window in windows]
+            specials += [window[None, [0, -1]] for window in windows]
+    tables.write_rows(path, schema.SHARDS, rows)
+    if bert is not None:
+        np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
+        np.save(path.with_name(f"{path.stem}.specials.npy"), np.concatenate(specials))
+
+
+def _statistics(*, n_boundaries: int, hidden_layers: int | None) -> ShardsStatistics:
+    defaults = parameters.Params()
+    return ShardsStatistics(
+        vocabulary_digest="vocabulary-a",
+        embed_digest="embed-a",
+        user_dict_digest=None,
+        encoder_digest="encoder-a",
+        encoder_width=WIDTH,
+        n_tokens=len(VOCABULARY),
+        max_window=MAX_WINDOW,
+        windowed_sentences=0,
+        boundaries=n_boundaries,
+        boundary_width=BOUNDARY_WIDTH,
+        hidden_width=WIDTH if hidden_layers else None,
+        hidden_layers=hidden_layers,
+        label_groups={},
+        feature_parameters=FeatureParameters(
+            **{name: getattr(defaults, name) for name in FeatureParameters.model_fields}
+        ),
+    )
 
 
 def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None) -> dict[str, Any]:

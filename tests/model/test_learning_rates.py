@@ -44,5 +44,5 @@ def test_one_line_tells_every_rate_and_who_chose_it() -> None:
     assert line == f"learning rates: {rates} (all for a small encoder, width 384)"
     partly = describe(_params(lr_encoder=1e-4, lr_new=1e-3), encoder_width=768)
     assert partly.endswith("(lr_boundaries, lr_crf for a base encoder, width 768)") and "encoder 0.0001" in partly
-    own = dict.fromkeys(("lr_encoder", "lr_boundaries", "lr_crf", "lr_new"), 1e-3)
-    assert describe(_params(**own), encoder_width=768).endswith("other parts 0.001")
+    given = dict.fromkeys(("lr_encoder", "lr_boundaries", "lr_crf", "lr_new"), 1e-3)
+    assert describe(_params(**given), encoder_width=768).endswith("other parts 0.001")

@@ -40,8 +40,10 @@ def _texts(longest: int) -> list[list[str]]:
 
 
 @torch.inference_mode()
-def _own_states(own: Any, folder: Path, text: list[str], **options: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
-    model = own.from_pretrained(folder, dtype=torch.float32, **options).eval()
+def _own_states(
+    model_class: Any, folder: Path, text: list[str], **options: Any
+) -> np.ndarray[Any, np.dtype[np.float32]]:
+    model = model_class.from_pretrained(folder, dtype=torch.float32, **options).eval()
     ids = torch.tensor([[2, *(VOCABULARY.index(character) for character in text), 3]])
     states: np.ndarray[Any, np.dtype[np.float32]] = model(input_ids=ids).last_hidden_state[0, 1:-1].numpy()
     return states
@@ -52,25 +54,25 @@ def test_every_type_is_tested(encoder_type: str) -> None:
 
 
 def test_states_are_those_of_the_types_own_class(folder: Path, encoder_type: str, write_typed_encoder: Write) -> None:
-    own = write_typed_encoder(folder, encoder_type, VOCABULARY, positions=POSITIONS)
+    model_class = write_typed_encoder(folder, encoder_type, VOCABULARY, positions=POSITIONS)
     encoder = _opened(folder)
     after_padding = encoder_type in ("roberta", "xlm-roberta")
     assert encoder.max_window == POSITIONS - 2 - after_padding
     texts = _texts(encoder.max_window)
     for text, states in zip(texts, encoder.states(texts), strict=True):
-        np.testing.assert_allclose(states, _own_states(own, folder, text), atol=1e-5)
+        np.testing.assert_allclose(states, _own_states(model_class, folder, text), atol=1e-5)
         (alone,) = encoder.states([text])
         np.testing.assert_allclose(states, alone, atol=1e-5)
 
 
 def test_the_first_layers_alone(folder: Path, encoder_type: str, write_typed_encoder: Write) -> None:
-    own = write_typed_encoder(folder, encoder_type, VOCABULARY)
+    model_class = write_typed_encoder(folder, encoder_type, VOCABULARY)
     text = _texts(12)[0]
     (states,) = _opened(folder, layers=2).states([text])
     layers = {"num_hidden_layers": 2}
     if encoder_type == "modernbert":
         layers["layer_types"] = json.loads((folder / "config.json").read_text())["layer_types"][:2]
-    np.testing.assert_allclose(states, _own_states(own, folder, text, **layers), atol=1e-5)
+    np.testing.assert_allclose(states, _own_states(model_class, folder, text, **layers), atol=1e-5)
     assert np.abs(states - _opened(folder).states([text])[0]).max() > 0.01
 
 
@@ -95,7 +97,7 @@ def test_the_first_layers_without_the_norm_behind_the_last(
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_weights_of_any_precision_become_float32(folder: Path, dtype: torch.dtype, write_typed_encoder: Write) -> None:
-    own = write_typed_encoder(folder, "ernie", VOCABULARY)
+    model_class = write_typed_encoder(folder, "ernie", VOCABULARY)
     weights = folder / "model.safetensors"
     save_file({name: tensor.to(dtype) for name, tensor in load_file(weights).items()}, weights)
     config = json.loads((folder / "config.json").read_text())
@@ -103,13 +105,13 @@ def test_weights_of_any_precision_become_float32(folder: Path, dtype: torch.dtyp
     text = _texts(12)[0]
     (states,) = _opened(folder).states([text])
     assert states.dtype == np.float32
-    np.testing.assert_allclose(states, _own_states(own, folder, text), atol=1e-5)
+    np.testing.assert_allclose(states, _own_states(model_class, folder, text), atol=1e-5)
 
 
 def test_weights_in_several_files(folder: Path, write_typed_encoder: Write) -> None:
-    own = write_typed_encoder(folder, "bert", VOCABULARY)
+    model_class = write_typed_encoder(folder, "bert", VOCABULARY)
     text = _texts(12)[0]
-    expected = _own_states(own, folder, text)
+    expected = _own_states(model_class, folder, text)
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     places = {name: f"model-0000{1 + index % 2}-of-00002.safetensors" for index, name in enumerate(sorted(tensors))}
@@ -132,9 +134,9 @@ def test_weights_in_several_files(folder: Path, write_typed_encoder: Write) -> N
 )
 @pytest.mark.parametrize("prefix", ["", "bert."])
 def test_heads_of_other_tasks_do_no_harm(folder: Path, beside: str, prefix: str, write_typed_encoder: Write) -> None:
-    own = write_typed_encoder(folder, "bert", VOCABULARY)
+    model_class = write_typed_encoder(folder, "bert", VOCABULARY)
     text = _texts(12)[0]
-    expected = _own_states(own, folder, text)
+    expected = _own_states(model_class, folder, text)
     weights = folder / "model.safetensors"
     tensors = {f"{prefix}{name}": tensor for name, tensor in load_file(weights).items()}
     head = beside if beside.startswith(("cls", "lm_head", "classifier", "qa_outputs")) else prefix + beside
@@ -187,9 +189,9 @@ def test_a_roberta_read_as_a_bert_is_another_encoder(folder: Path, write_typed_e
 
 
 def test_sinusoids_that_a_roformer_does_not_bring_are_computed(folder: Path, write_typed_encoder: Write) -> None:
-    own = write_typed_encoder(folder, "roformer", VOCABULARY)
+    model_class = write_typed_encoder(folder, "roformer", VOCABULARY)
     text = _texts(12)[0]
-    expected = _own_states(own, folder, text)
+    expected = _own_states(model_class, folder, text)
     weights = folder / "model.safetensors"
     tensors = load_file(weights)
     del tensors["encoder.embed_positions.weight"]

@@ -151,6 +151,6 @@ def test_empty_texts_and_empty_batches(encoder: FrozenEncoder) -> None:
 
 def test_many_texts_at_once_take_several_passes_and_change_no_bit(encoder: FrozenEncoder) -> None:
     texts = [_text(random.Random(number), 40) for number in range(MAX_TOKENS // 40 + 20)]
-    found = encoder.states(texts)
+    states = encoder.states(texts)
     for place in (0, MAX_TOKENS // 48 - 1, MAX_TOKENS // 48, len(texts) - 1):
-        assert found[place].tobytes() == encoder.states([texts[place]])[0].tobytes()
+        assert states[place].tobytes() == encoder.states([texts[place]])[0].tobytes()

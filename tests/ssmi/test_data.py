@@ -77,10 +77,10 @@ def test_another_encoding_changes_nothing_that_is_found(fresh_project: Any, said
     folder = _in_gb18030(fresh_project, "other")
     if said == "in dataset.yaml":
         (folder / "dataset.yaml").write_text("encoding: gb18030\n", encoding="utf-8")
-    found = _check(fresh_project, "other", encoding="gb18030" if said == "as an option" else None)
+    checked = _check(fresh_project, "other", encoding="gb18030" if said == "as an option" else None)
     expected = _check(fresh_project)
-    assert found.check.splits == expected.check.splits
-    assert found.user_dictionary == expected.user_dictionary
+    assert checked.check.splits == expected.check.splits
+    assert checked.user_dictionary == expected.user_dictionary
     assert expected.user_dictionary is not None
     assert [(use.word, use.segments, use.sentences) for use in expected.user_dictionary] == [("只有测试集见过", 1, 1)]
 

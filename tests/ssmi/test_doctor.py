@@ -17,10 +17,10 @@ from ssmi.doctor import LIBRARIES, diagnose
 
 
 def test_versions_are_those_that_run(tmp_path: Path) -> None:
-    found = diagnose(tmp_path)
-    assert found.python == platform.python_version() and found.cpu_cores == os.cpu_count()
-    assert list(found.libraries) == list(LIBRARIES)
-    assert found.libraries["torch"] == metadata.version("torch")
+    diagnosis = diagnose(tmp_path)
+    assert diagnosis.python == platform.python_version() and diagnosis.cpu_cores == os.cpu_count()
+    assert list(diagnosis.libraries) == list(LIBRARIES)
+    assert diagnosis.libraries["torch"] == metadata.version("torch")
 
 
 def test_every_package_is_found_wherever_it_is_asked(tmp_path: Path) -> None:
@@ -49,13 +49,13 @@ def test_a_project_and_its_encoder(pristine_project: Any, monkeypatch: pytest.Mo
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SSMI_DATA", str(tmp_path))
     below = pristine_project.root / "data" / "tiny"
-    found = diagnose(below)
-    assert found.project == pristine_project.root
-    assert found.encoder.startswith("encoder: bert, 2 layers of width 32")
-    assert (found.cache, found.data_folder) == (tmp_path / "cache", str(tmp_path))
-    assert {"sample"} <= {asset.name for asset in found.assets if asset.available}
-    (own,) = [asset for asset in found.assets if asset.name == "tiny"]
-    assert own.kind == "dataset" and own.available
+    diagnosis = diagnose(below)
+    assert diagnosis.project == pristine_project.root
+    assert diagnosis.encoder.startswith("encoder: bert, 2 layers of width 32")
+    assert (diagnosis.cache, diagnosis.data_folder) == (tmp_path / "cache", str(tmp_path))
+    assert {"sample"} <= {asset.name for asset in diagnosis.assets if asset.available}
+    (tiny,) = [asset for asset in diagnosis.assets if asset.name == "tiny"]
+    assert tiny.kind == "dataset" and tiny.available
     not_upward = diagnose(below, upward=False)
     assert not_upward.project is None and not_upward.encoder == f"no params.yaml in {below}"
 
@@ -63,9 +63,9 @@ def test_a_project_and_its_encoder(pristine_project: Any, monkeypatch: pytest.Mo
 def test_a_project_that_is_broken_is_still_diagnosed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSMI_DATA", raising=False)
     (tmp_path / "params.yaml").write_text("encoder: {nam: x}\n", encoding="utf-8")
-    found = diagnose(tmp_path)
-    assert found.project == tmp_path.resolve() and found.data_folder is None
-    assert "encoder.nam: unknown key, did you mean 'name'?" in found.encoder
+    diagnosis = diagnose(tmp_path)
+    assert diagnosis.project == tmp_path.resolve() and diagnosis.data_folder is None
+    assert "encoder.nam: unknown key, did you mean 'name'?" in diagnosis.encoder
     (tmp_path / "params.yaml").write_text("encoder: {name: ./nowhere}\n", encoding="utf-8")
     assert diagnose(tmp_path).encoder.startswith("./nowhere: ")
 

@@ -52,20 +52,20 @@ def test_a_query_comes_back_with_its_values(workspace: Workspace) -> None:
         "SELECT 1::BIGINT AS n, 2.5::DOUBLE AS n, '北京' AS word, DATE '2020-02-29' AS day,"
         " 1.10::DECIMAL(4,2) AS price, {'a': 1} AS both, NULL::BOOLEAN AS flag"
     )
-    found = statistics.sql(workspace, query, dataset=None, limit=None)
+    answer = statistics.sql(workspace, query, dataset=None, limit=None)
     day, price = datetime.date(2020, 2, 29), decimal.Decimal("1.10")
-    assert list(found.rows) == [(1, 2.5, "北京", day, price, {"a": 1}, None)]
-    assert found.pl().to_dicts() == [
+    assert list(answer.rows) == [(1, 2.5, "北京", day, price, {"a": 1}, None)]
+    assert answer.pl().to_dicts() == [
         {"n": 1, "n_2": 2.5, "word": "北京", "day": day, "price": price, "both": {"a": 1}, "flag": None}
     ]
-    assert found.pl().schema["flag"] == pl.Boolean
+    assert answer.pl().schema["flag"] == pl.Boolean
 
 
 @pytest.mark.parametrize(("limit", "left_out"), [(None, 0), (10, 0), (9, 1), (1, 9)])
 def test_rows_beyond_the_limit_are_counted(workspace: Workspace, limit: int | None, left_out: int) -> None:
-    found = statistics.sql(workspace, "SELECT i FROM range(10) r(i) ORDER BY i", dataset="tiny", limit=limit)
-    assert [row[0] for row in found.rows] == list(range(10 - left_out))
-    assert found.n_left_out == left_out
+    answer = statistics.sql(workspace, "SELECT i FROM range(10) r(i) ORDER BY i", dataset="tiny", limit=limit)
+    assert [row[0] for row in answer.rows] == list(range(10 - left_out))
+    assert answer.n_left_out == left_out
 
 
 def test_a_report_is_its_query(workspace: Workspace) -> None:

@@ -30,7 +30,7 @@ FAMILY_NAMES = frozenset(
         "司徒鲜于司空闾丘令狐百里呼延东郭南门西门第五",
     )
 )
-"""Those of two characters."""
+"""Surnames of two characters."""
 
 _WORD = re.compile(r"(\[*)(.+?)/([A-Za-z]\w*)((?:\]/?[A-Za-z]\w*)*)", re.ASCII)
 _CLOSING = re.compile(r"\]/?([A-Za-z]\w*)", re.ASCII)
@@ -87,7 +87,7 @@ class _Types:
         return kind
 
     def note(self) -> str:
-        """What was taken for an entity, and what the tag map names in vain."""
+        """What was taken for an entity, and names of the tag map that no tag has."""
         met = ", ".join(f"{tag} as {kind}" for tag, kind in sorted(self._met.items()))
         unmet = sorted(set(self._map or ()) - self._met.keys())
         vain = f"; the tag map names {', '.join(unmet)}, which no word has" if unmet else ""

@@ -46,8 +46,8 @@ def _folder(project: Any) -> Path:
 
 def _run(project: Any, name: str, seed: int) -> Path:
     """The run folder of a configuration that was run with one setting."""
-    (found,) = (_folder(project) / "runs" / name).glob(f"*/{seed}")
-    return found
+    (folder,) = (_folder(project) / "runs" / name).glob(f"*/{seed}")
+    return folder
 
 
 def _times(folder: Path) -> dict[str, int]:
@@ -76,8 +76,8 @@ def test_the_table_is_what_the_runs_say(ablated_once: Any) -> None:
         for split in ("dev", "test"):
             for name, keys in {"precision": ["precision"], "f1": ["f1"], "span_f1": ["span", "f1"]}.items():
                 values = []
-                for own in metrics:
-                    value = own[split]
+                for scores in metrics:
+                    value = scores[split]
                     for key in keys:
                         value = value[key]
                     values.append(value)
@@ -85,12 +85,12 @@ def test_the_table_is_what_the_runs_say(ablated_once: Any) -> None:
                 assert row[split][name]["mean"] == pytest.approx(sum(values) / 2)
                 assert row[split][name]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
                 seen |= set(values)
-        for run, own in zip(runs, row["runs"], strict=True):
+        for run, scores in zip(runs, row["runs"], strict=True):
             with (run / "history.csv").open(encoding="utf-8") as stream:
-                assert [float(line["dev_f1"]) for line in csv.DictReader(stream)] == own["dev_f1_by_epoch"]
-            assert own["best_epoch"] == 1
+                assert [float(line["dev_f1"]) for line in csv.DictReader(stream)] == scores["dev_f1_by_epoch"]
+            assert scores["best_epoch"] == 1
             params = json.loads((run / "checkpoint" / "params.json").read_text(encoding="utf-8"))
-            assert params["train"]["seed"] == own["seed"]
+            assert params["train"]["seed"] == scores["seed"]
     assert len(seen) > 3  # the figures tell rows and seeds apart
     f1 = {row["configuration"]: statistics.fmean(run["test"]["f1"] for run in row["runs"]) for row in table["rows"]}
     for row in table["rows"]:
@@ -110,13 +110,13 @@ def test_each_run_has_its_configurations_parameters(ablated_once: Any) -> None:
 
 
 def test_features_of_a_configurations_own_lie_apart(ablated_once: Any, built_once: Any) -> None:
-    own = _folder(ablated_once) / "features" / "no-cosine"
-    assert sorted(path.name for path in own.iterdir()) == ["selection", "shards"]
-    assert manifests.load(own / "selection" / "tiny").parameters["selection"]["choice"] == "random"
+    features = _folder(ablated_once) / "features" / "no-cosine"
+    assert sorted(path.name for path in features.iterdir()) == ["selection", "shards"]
+    assert manifests.load(features / "selection" / "tiny").parameters["selection"]["choice"] == "random"
     untouched = {name: digest for name, digest in ablated_once.artifacts().items() if not name.startswith("ablate")}
     assert untouched == built_once.artifacts()
     digests = {}
-    for name, shards in (("no-cosine", own), ("bert-crf", ablated_once.root / "artifacts")):
+    for name, shards in (("no-cosine", features), ("bert-crf", ablated_once.root / "artifacts")):
         path = _run(ablated_once, name, 13) / "checkpoint" / "checkpoint.json"
         digests[name] = json.loads(path.read_text(encoding="utf-8"))["shards"]
         assert digests[name] == manifests.digest_file(shards / "shards" / "tiny" / "manifest.json")
@@ -245,9 +245,9 @@ def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
     for split in ("dev", "test"):
         outcome = ablated.ssmi("compare", str(settings), str(base), "--split", split, "--json")
         assert (outcome.code, outcome.stderr) == (0, "")
-        found = json.loads(outcome.stdout)
-        assert (found["seeds"], found["base_seeds"], found["n_sentences"]) == ([13, 14], [13, 14], 12)
-        overall = found["overall"]
+        printed = json.loads(outcome.stdout)
+        assert (printed["seeds"], printed["base_seeds"], printed["n_sentences"]) == ([13, 14], [13, 14], 12)
+        overall = printed["overall"]
         assert overall["gain"] == pytest.approx(row["gain"]["bert-crf"][split])
         assert {key: overall[key] for key in ("low", "high", "other_sign", "told_apart")} == row["interval"][
             "bert-crf"
@@ -259,7 +259,7 @@ def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
     # The configuration's folder stands for its one setting; runs that kept no counts are scored anew, to the same.
     shutil.rmtree(_run(ablated, name, 14) / "counts")
     outcome = ablated.ssmi("compare", str(settings.parent), str(base), "--split", "test", "--json")
-    assert outcome.code == 0 and json.loads(outcome.stdout) == found
+    assert outcome.code == 0 and json.loads(outcome.stdout) == printed
     assert "no counts of test kept" in outcome.stderr
     # In the table such a run leaves the interval out, and this is said.
     outcome = ablated.ssmi("ablate", *ALL)

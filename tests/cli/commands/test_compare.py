@@ -40,16 +40,21 @@ def _f1(project: Any, run: Path, split: str) -> float:
 def test_the_difference_is_that_of_the_scores(compared: Any) -> None:
     outcome = _compare(compared, GOOD, PLAIN, "--json")
     assert (outcome.code, outcome.stderr) == (0, "")
-    found = json.loads(outcome.stdout)
-    assert (found["split"], found["n_sentences"], found["seeds"], found["base_seeds"]) == ("dev", 12, [13], [13, 14])
-    overall = found["overall"]
+    printed = json.loads(outcome.stdout)
+    assert (printed["split"], printed["n_sentences"], printed["seeds"], printed["base_seeds"]) == (
+        "dev",
+        12,
+        [13],
+        [13, 14],
+    )
+    overall = printed["overall"]
     assert overall["f1"] == pytest.approx(_f1(compared, GOOD, "dev"))
     plain = [_f1(compared, PLAIN / str(seed), "dev") for seed in (13, 14)]
     assert overall["base_f1"] == pytest.approx(sum(plain) / 2)
     assert overall["low"] <= overall["gain"] <= overall["high"]
     assert overall["told_apart"] and overall["other_sign"] < 0.05
     again = ssmi.compare_runs(compared.root / GOOD, compared.root / PLAIN, device="cpu")
-    assert again.to_json() == found
+    assert again.to_json() == printed
 
 
 def test_a_person_reads_a_table_and_a_sentence(compared: Any) -> None:

@@ -14,7 +14,7 @@ ROWS = "李 B-PER\n明 I-PER\n在 O\n京 B-LOC\n\n好 O\n\n"
 
 
 @pytest.fixture
-def own(fresh_project: Any) -> Path:
+def data(fresh_project: Any) -> Path:
     """The folder of a data set called own."""
     folder: Path = fresh_project.root / "data" / "own"
     folder.mkdir(parents=True)
@@ -30,10 +30,10 @@ def prepared(project: Any, *, split: str = "train") -> list[tuple[str, list[str]
     ]
 
 
-def test_what_was_decided_about_a_file_is_said(fresh_project: Any, own: Path) -> None:
-    (own / "train.bio").write_text("用 O\nLinux B-X\n。 O\n\n# note: 1\n京 B_x\n\n", encoding="utf-8")
-    (own / "valid.bio").write_text(ROWS, encoding="utf-8")
-    (own / "holdout.txt").write_text(ROWS, encoding="utf-8")
+def test_what_was_decided_about_a_file_is_said(fresh_project: Any, data: Path) -> None:
+    (data / "train.bio").write_text("用 O\nLinux B-X\n。 O\n\n# note: 1\n京 B_x\n\n", encoding="utf-8")
+    (data / "valid.bio").write_text(ROWS, encoding="utf-8")
+    (data / "holdout.txt").write_text(ROWS, encoding="utf-8")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0, outcome.stderr
     assert "prepare: not read: holdout.txt" in outcome.stderr
@@ -46,9 +46,9 @@ def test_what_was_decided_about_a_file_is_said(fresh_project: Any, own: Path) ->
     assert prepared(fresh_project, split="dev")[0] == ("李明在京", ["李明", "京"])
 
 
-def test_an_encoding_is_tried_and_then_written_down(fresh_project: Any, own: Path) -> None:
-    (own / "train.bio").write_bytes(ROWS.encode("gb18030"))
-    (own / "dev.bio").write_bytes(ROWS.encode("gb18030"))
+def test_an_encoding_is_tried_and_then_written_down(fresh_project: Any, data: Path) -> None:
+    (data / "train.bio").write_bytes(ROWS.encode("gb18030"))
+    (data / "dev.bio").write_bytes(ROWS.encode("gb18030"))
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 3
     assert "train.bio:1: not UTF-8" in outcome.stderr and "`encoding: gb18030`" in outcome.stderr
@@ -58,34 +58,34 @@ def test_an_encoding_is_tried_and_then_written_down(fresh_project: Any, own: Pat
     assert json.loads(tried.stdout)["splits"]["train"]["entities"] == {"LOC": 1, "PER": 1}
     wrong = fresh_project.ssmi("data", "check", "--dataset", "own", "--encoding", "gb18031")
     assert wrong.code == 2 and "did you mean 'gb18030'" in wrong.stderr
-    (own / "dataset.yaml").write_text("encoding: gb18031\n")
+    (data / "dataset.yaml").write_text("encoding: gb18031\n")
     assert fresh_project.ssmi("data", "check", "--dataset", "own").code == 3
 
-    (own / "dataset.yaml").write_text("encoding: gb18030\n")
+    (data / "dataset.yaml").write_text("encoding: gb18030\n")
     assert fresh_project.ssmi("features", "prepare", "--dataset", "own").code == 0
     assert prepared(fresh_project)[0] == ("李明在京", ["李明", "京"])
     manifest = fresh_project.root / "artifacts" / "prepare" / "own" / "manifest.json"
     assert "raw/dataset.yaml" in json.loads(manifest.read_text())["inputs"]
 
 
-def test_offsets_in_utf16_units_are_read_where_they_are_said(fresh_project: Any, own: Path) -> None:
+def test_offsets_in_utf16_units_are_read_where_they_are_said(fresh_project: Any, data: Path) -> None:
     row = {"text": "😀😀李建国在东海市工作", "label": [[4, 7, "PER"], [8, 11, "LOC"]]}
-    (own / "train.jsonl").write_text(json.dumps(row) + "\n")
-    (own / "dev.jsonl").write_text(json.dumps(row) + "\n")
+    (data / "train.jsonl").write_text(json.dumps(row) + "\n")
+    (data / "dev.jsonl").write_text(json.dumps(row) + "\n")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0 and "train.jsonl:1), whose offsets are read as code points" in outcome.stderr
     tried = fresh_project.ssmi("data", "check", "--dataset", "own", "--offsets", "utf16")
     assert tried.code == 0 and "code points" not in tried.stdout
-    (own / "dataset.yaml").write_text("offsets: utf16\n")
+    (data / "dataset.yaml").write_text("offsets: utf16\n")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0 and "code points" not in outcome.stderr
     assert prepared(fresh_project) == [("😀😀李建国在东海市工作", ["李建国", "东海市"])]
 
 
-def test_the_check_names_what_is_not_read_and_types_alike(fresh_project: Any, own: Path) -> None:
-    (own / "train.bio").write_text(ROWS, encoding="utf-8")
-    (own / "test.bio").write_text(ROWS.replace("PER", "Per"), encoding="utf-8")
-    (own / "more.bio").write_text(ROWS, encoding="utf-8")
+def test_the_check_names_what_is_not_read_and_types_alike(fresh_project: Any, data: Path) -> None:
+    (data / "train.bio").write_text(ROWS, encoding="utf-8")
+    (data / "test.bio").write_text(ROWS.replace("PER", "Per"), encoding="utf-8")
+    (data / "more.bio").write_text(ROWS, encoding="utf-8")
     outcome = fresh_project.ssmi("data", "check", "--dataset", "own")
     assert outcome.code == 0, outcome.stderr
     assert "not read: more.bio" in " ".join(outcome.stdout.split())
@@ -106,11 +106,11 @@ def test_the_two_segmenters_are_compared_and_one_alone_is_not(built_once: Any, m
     assert alone.code == 0 and "rjieba" not in alone.stdout + alone.stderr
 
 
-def test_a_dev_part_of_no_sentence_is_noted(fresh_project: Any, own: Path) -> None:
-    (own / "train.bio").write_text("李 B-PER\n明 I-PER\n\n", encoding="utf-8")
+def test_a_dev_part_of_no_sentence_is_noted(fresh_project: Any, data: Path) -> None:
+    (data / "train.bio").write_text("李 B-PER\n明 I-PER\n\n", encoding="utf-8")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0, outcome.stderr
     assert "no dev sentences" in outcome.stderr and "give a dev file or more sentences" in outcome.stderr
-    (own / "train.bio").write_text(ROWS, encoding="utf-8")
+    (data / "train.bio").write_text(ROWS, encoding="utf-8")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0 and "no dev sentences" not in outcome.stderr

@@ -40,25 +40,25 @@ def test_a_file_is_scored_as_the_split_that_it_is(tagging_project: Any) -> None:
     assert without(of_file, "calibration", "unknown_types", "repairs", "skipped") == without(of_split, "calibration")
     assert 0 < of_file["correct"] < of_file["gold"]
     one, other = of_split["calibration"], of_file["calibration"]
-    assert [own["n"] for own in one["bins"]] == [own["n"] for own in other["bins"]]
+    assert [part["n"] for part in one["bins"]] == [part["n"] for part in other["bins"]]
     assert one["ece"] == pytest.approx(other["ece"], abs=1e-4)
 
 
 def test_calibration_is_about_all_predicted_entities(tagging_project: Any, tmp_path: Path) -> None:
     scores, _ = evaluate(tagging_project, "--split", "test")
-    found = scores["calibration"]
-    assert found["n"] == scores["predicted"] == sum(own["n"] for own in found["bins"])
-    assert found["precision"] == pytest.approx(scores["precision"])
-    right = sum(own["n"] * own["precision"] for own in found["bins"])
+    calibration = scores["calibration"]
+    assert calibration["n"] == scores["predicted"] == sum(part["n"] for part in calibration["bins"])
+    assert calibration["precision"] == pytest.approx(scores["precision"])
+    right = sum(part["n"] * part["precision"] for part in calibration["bins"])
     assert right == pytest.approx(scores["correct"])
-    gaps = sum(own["n"] * abs(own["precision"] - own["mean_probability"]) for own in found["bins"])
-    assert found["ece"] == pytest.approx(gaps / found["n"])
+    gaps = sum(part["n"] * abs(part["precision"] - part["mean_probability"]) for part in calibration["bins"])
+    assert calibration["ece"] == pytest.approx(gaps / calibration["n"])
     pictures = []
     for name in ("one.svg", "two.svg"):
         outcome = tagging_project.ssmi("evaluate", "--split", "test", "--plot", str(tmp_path / name))
         assert outcome.code == 0, outcome.stderr
-        assert f"calibration: {found['n']} predicted entities" in outcome.stdout
-        assert f"expected calibration error {found['ece']:.2%} (10 bins of equal width)" in outcome.stdout
+        assert f"calibration: {calibration['n']} predicted entities" in outcome.stdout
+        assert f"expected calibration error {calibration['ece']:.2%} (10 bins of equal width)" in outcome.stdout
         pictures.append((tmp_path / name).read_bytes())
     assert pictures[0] == pictures[1] and b"<svg" in pictures[0]
 
@@ -87,10 +87,10 @@ def test_a_file_is_read_as_the_person_or_its_dataset_yaml_says(tagging_project: 
 
 def test_positions_are_those_of_the_text(tagging_project: Any, tmp_path: Path) -> None:
     """Tokens of several characters, and the same text with its entities by code point."""
-    found = ssmi.open_run(tagging_project.root / RUN, project=tagging_project.root, device="cpu")
+    tagger = ssmi.open_run(tagging_project.root / RUN, project=tagging_project.root, device="cpu")
     tokens = ["COVID", "-19", *"王小明，男，汉族，大学本科，任公司董事长。"]
     text = "".join(tokens)
-    entities = found(text)
+    entities = tagger(text)
     assert entities
     tags = ["O"] * len(tokens)
     shift = len("COVID-19") - 2
@@ -99,7 +99,7 @@ def test_positions_are_those_of_the_text(tagging_project: Any, tmp_path: Path) -
         for place in range(one.start - shift, one.end - shift):
             tags[place] = f"{'B' if place == one.start - shift else 'I'}-{one.label}"
     (tmp_path / "tokens.bio").write_text(rows(list(zip(tokens, tags, strict=True))), encoding="utf-8")
-    scored = ssmi.score_file(found, tmp_path / "tokens.bio")
+    scored = ssmi.score_file(tagger, tmp_path / "tokens.bio")
     assert scored.scores.overall.f1 == 1.0 and scored.scores.overall.gold == len(entities)
 
 
@@ -118,8 +118,8 @@ def test_a_data_set_without_train_is_prepared_and_scored(later: Any) -> None:
     run = later.root / RUN
     scores, said = evaluate(later, "--run", run, "--dataset", "later", "--split", "test")
     assert "later: no shards; " in said and "test.bmes is tagged as `predict` does" in said
-    own, _ = evaluate(later, "--split", "test")
-    assert scores["f1"] == own["f1"]
+    prepared, _ = evaluate(later, "--split", "test")
+    assert scores["f1"] == prepared["f1"]
     outcome = later.ssmi("evaluate", "--run", str(run), "--dataset", "later")
     assert outcome.code == 4
     assert "no shards; nor has the data set a dev file" in outcome.stderr and "--split test" in outcome.stderr
@@ -133,8 +133,8 @@ def test_shards_of_other_features_give_way_to_the_file(later: Any) -> None:
     later.build("--dataset", "later", "-S", "selection.choice=random")
     scores, said = evaluate(later, "--run", later.root / RUN, "--dataset", "later", "--split", "test")
     assert "selection.choice is cosine here, random there" in said and "is tagged as `predict` does" in said
-    own, _ = evaluate(later, "--split", "test")
-    assert scores["f1"] == own["f1"]
+    from_shards, _ = evaluate(later, "--split", "test")
+    assert scores["f1"] == from_shards["f1"]
 
 
 @pytest.mark.parametrize(

@@ -97,8 +97,8 @@ def test_nothing_is_overwritten(tagging_project: Any, packed: Path) -> None:
 def test_a_run_whose_features_have_changed_is_not_packed(project: Any, tagging_project: Any, tmp_path: Path) -> None:
     project.build("-S", "vocab.max_words=100")
     run = tmp_path / "run"
-    own = tagging_project.root / "artifacts" / "train" / "tiny"
-    shutil.copytree(own, run, ignore=shutil.ignore_patterns("pinned"))  # a run that has kept none
+    changed = tagging_project.root / "artifacts" / "train" / "tiny"
+    shutil.copytree(changed, run, ignore=shutil.ignore_patterns("pinned"))  # a run that has kept none
     outcome = project.ssmi("export", "--run", str(run), "--out", str(tmp_path / "pack"))
     assert outcome.code == 5 and "the shards were built with" in outcome.stderr
     assert not (tmp_path / "pack").exists()

@@ -181,9 +181,10 @@ def test_conll_is_a_file_that_the_readers_read(predict: Any, file: Path, tmp_pat
         for row in rows_of(predict(file))
         if row["text"]
     ]
-    found = read_sentences(out)[0]
+    sentences = read_sentences(out)[0]
     assert [
-        ("".join(own.characters), [(one.start, one.end, one.label) for one in own.entities]) for own in found
+        ("".join(sentence.characters), [(one.start, one.end, one.label) for one in sentence.entities])
+        for sentence in sentences
     ] == expected
 
 

@@ -45,5 +45,5 @@ def test_the_text_between_and_in_the_marks_is_all_of_it(text: str, data: st.Data
     ],
 )
 def test_what_a_person_sees(text: str, entities: list[tuple[int, int]], shown: str) -> None:
-    found = [Entity(start, end, "LOC", text[start:end], 0.9) for start, end in entities]
-    assert marked(text, found, COLOURS).plain == shown
+    tagged = [Entity(start, end, "LOC", text[start:end], 0.9) for start, end in entities]
+    assert marked(text, tagged, COLOURS).plain == shown

@@ -57,14 +57,14 @@ def test_collate_pads_on_the_right_and_windows_hold_every_character_once(shards:
     batch = collate(split, rows)
     assert batch.mask.sum(1).tolist() == split.lengths[rows].tolist()
     for index, row in enumerate(rows):
-        own = slice(split.offsets[row], split.offsets[row + 1])
+        of_row = slice(split.offsets[row], split.offsets[row + 1])
         length = split.lengths[row]
         for tensor, values in (
             (batch.token_ids, split.token_ids),
             (batch.tag_ids, split.tag_ids),
             (batch.best_rows, split.best_rows),
         ):
-            assert tensor[index].tolist() == values[own].tolist() + [0] * (batch.mask.shape[1] - length)
+            assert tensor[index].tolist() == values[of_row].tolist() + [0] * (batch.mask.shape[1] - length)
     windows = batch.windows
     assert windows.lengths.tolist() == [14, 21, 7, 1, 8]
     held = windows.char_of_cell[windows.char_of_cell >= 0]
@@ -89,8 +89,8 @@ def test_hidden_states_follow_their_sentences(shards: Path) -> None:
 def test_batches_gathered_ahead_are_those_gathered_at_once(shards: Path) -> None:
     split = _train(shards)
     asked = training_batches(split.lengths, batch_size=3, seed=1, epoch=1)
-    found = list(prefetch(split, asked, device=torch.device("cpu")))
-    for batch, rows in zip(found, asked, strict=True):
+    batches = list(prefetch(split, asked, device=torch.device("cpu")))
+    for batch, rows in zip(batches, asked, strict=True):
         expected = collate(split, rows)
         assert np.array_equal(batch.rows, rows)
         assert torch.equal(batch.token_ids, expected.token_ids) and torch.equal(batch.best_rows, expected.best_rows)

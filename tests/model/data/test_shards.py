@@ -21,7 +21,7 @@ def test_a_split_is_what_the_rows_say(shards: Path, sentences: list[Any]) -> Non
     assert len(tables.list_parts(shards, "train")) == 4
     assert len(split) == len(sentences)
     assert split.lengths.tolist() == [len(sentence.text) for sentence in sentences]
-    assert [tuple(own) for own in split.gold] == [sentence.spans for sentence in sentences]
+    assert [tuple(spans) for spans in split.gold] == [sentence.spans for sentence in sentences]
     ids = np.concatenate(([0], opened.boundaries.ids))[split.best_rows]
     expected = [sentence.best.get(place, 0) for sentence in sentences for place in range(len(sentence.text))]
     assert ids.tolist() == expected

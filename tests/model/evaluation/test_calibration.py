@@ -13,37 +13,37 @@ from ssmi.pipeline.contract.labels import Span
 
 
 def test_by_hand() -> None:
-    found = calibrate([(0.95, True), (0.91, True), (1.0, False), (0.55, True), (0.5, False), (0.0, False)])
-    assert (found.n, found.precision) == (6, 0.5)
-    assert found.mean_probability == pytest.approx(3.91 / 6)
-    filled = {round(own.low, 1): own for own in found.bins if own.n}
+    calibration = calibrate([(0.95, True), (0.91, True), (1.0, False), (0.55, True), (0.5, False), (0.0, False)])
+    assert (calibration.n, calibration.precision) == (6, 0.5)
+    assert calibration.mean_probability == pytest.approx(3.91 / 6)
+    filled = {round(part.low, 1): part for part in calibration.bins if part.n}
     assert list(filled) == [0.0, 0.5, 0.9]
     assert filled[0.9] == Bin(0.9, 1.0, 3, pytest.approx(2.86 / 3), pytest.approx(2 / 3))
     assert filled[0.5] == Bin(0.5, 0.6, 2, pytest.approx(0.525), 0.5)
     assert filled[0.0] == Bin(0.0, 0.1, 1, 0.0, 0.0)
-    assert found.ece == pytest.approx((3 * (2.86 / 3 - 2 / 3) + 2 * 0.025) / 6)
-    assert found.brier == pytest.approx((0.05**2 + 0.09**2 + 1 + 0.45**2 + 0.25 + 0) / 6)
-    assert found.to_json()["bins"][9]["n"] == 3
+    assert calibration.ece == pytest.approx((3 * (2.86 / 3 - 2 / 3) + 2 * 0.025) / 6)
+    assert calibration.brier == pytest.approx((0.05**2 + 0.09**2 + 1 + 0.45**2 + 0.25 + 0) / 6)
+    assert calibration.to_json()["bins"][9]["n"] == 3
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())))
 def test_the_same_as_a_plain_loop(pairs: list[tuple[float, bool]]) -> None:
-    found = calibrate(pairs)
+    calibration = calibrate(pairs)
     expected = 0.0
     for place in range(BINS):
         last = place == BINS - 1
-        own = [pair for pair in pairs if place / BINS <= pair[0] and (last or pair[0] < (place + 1) / BINS)]
-        assert found.bins[place].n == len(own)
-        if own:
-            mean, right = (math.fsum(values) / len(own) for values in zip(*own, strict=True))
-            expected += len(own) / len(pairs) * abs(mean - right)
-    assert found.ece == pytest.approx(expected, abs=1e-9) and 0 <= found.ece <= 1
-    assert sum(own.n for own in found.bins) == found.n == len(pairs)
+        inside = [pair for pair in pairs if place / BINS <= pair[0] and (last or pair[0] < (place + 1) / BINS)]
+        assert calibration.bins[place].n == len(inside)
+        if inside:
+            mean, right = (math.fsum(values) / len(inside) for values in zip(*inside, strict=True))
+            expected += len(inside) / len(pairs) * abs(mean - right)
+    assert calibration.ece == pytest.approx(expected, abs=1e-9) and 0 <= calibration.ece <= 1
+    assert sum(inside.n for inside in calibration.bins) == calibration.n == len(pairs)
 
 
 def test_nothing_predicted() -> None:
-    found = calibrate([])
-    assert (found.n, found.ece, found.brier) == (0, 0.0, 0.0)
+    calibration = calibrate([])
+    assert (calibration.n, calibration.ece, calibration.brier) == (0, 0.0, 0.0)
 
 
 def test_an_entity_is_right_where_it_is_gold_as_it_stands() -> None:

@@ -71,8 +71,8 @@ def test_every_wrong_entity_is_in_exactly_one_span_error(gold: list[Span], predi
 def test_confusion_adds_up_to_both_sides(gold: list[Span], predicted: list[Span]) -> None:
     counts = confusion([(gold, predicted), ([], [])])
     for label in ("ORG", "LOC", "PER"):
-        assert sum(n for (own, _), n in counts.items() if own == label) == sum(s.label == label for s in gold)
-        assert sum(n for (_, own), n in counts.items() if own == label) == sum(s.label == label for s in predicted)
+        assert sum(n for (side, _), n in counts.items() if side == label) == sum(s.label == label for s in gold)
+        assert sum(n for (_, side), n in counts.items() if side == label) == sum(s.label == label for s in predicted)
         assert counts[label, label] == sum(s.label == label for s in set(gold) & set(predicted))
     assert (None, None) not in counts
 

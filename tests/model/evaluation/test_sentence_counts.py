@@ -25,7 +25,7 @@ named = st.tuples(st.lists(st.sampled_from(["北", "京", "北京", "\ud800", '"
 @given(st.lists(st.tuples(named, of_sentence)))
 def test_sentences_add_up_to_the_scores(split: list[tuple[tuple[list[str], list[Span]], list[Span]]]) -> None:
     characters = [text for (text, _), _ in split]
-    gold, predicted = [entities for (_, entities), _ in split], [found for _, found in split]
+    gold, predicted = [entities for (_, entities), _ in split], [predictions for _, predictions in split]
     counted = count(characters, gold, predicted)
     assert list(counted.sentences) == [name_of(*pair) for pair in zip(characters, gold, strict=True)]
     whole = score(gold, predicted)

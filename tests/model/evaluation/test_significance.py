@@ -19,7 +19,7 @@ Sentence = dict[str, tuple[int, int, int]]
 def counted(*sentences: Sentence) -> Counted:
     return Counted(
         [f"{place}" for place in range(len(sentences))],
-        [{label: EntityCounts(*own) for label, own in sentence.items()} for sentence in sentences],
+        [{label: EntityCounts(*numbers) for label, numbers in sentence.items()} for sentence in sentences],
     )
 
 
@@ -27,13 +27,13 @@ def random_run(seed: int, n_sentences: int = 40, *, skill: float = 0.6) -> Count
     random, gold = np.random.default_rng(seed), np.random.default_rng(5)
     sentences = []
     for _ in range(n_sentences):
-        own: Sentence = {}
+        counts: Sentence = {}
         for label in ("LOC", "PER"):
             n_gold = int(gold.integers(0, 4))
             correct = int(random.binomial(n_gold, skill))
             if n_gold:
-                own[label] = (n_gold, correct + int(random.integers(0, 2)), correct)
-        sentences.append(own)
+                counts[label] = (n_gold, correct + int(random.integers(0, 2)), correct)
+        sentences.append(counts)
     return counted(*sentences)
 
 
@@ -53,22 +53,22 @@ def test_the_same_as_a_plain_loop(seeds: tuple[int, ...], base_seeds: tuple[int,
     system = System({seed: random_run(seed, skill=0.7) for seed in seeds})
     base = System({seed: random_run(10 + seed) for seed in base_seeds})
     sentences = np.random.default_rng(SEED).integers(0, n, size=(n_resamples, n))
-    own = np.random.default_rng((SEED, 1)).integers(0, len(seeds), size=(n_resamples, len(seeds)))
+    drawn = np.random.default_rng((SEED, 1)).integers(0, len(seeds), size=(n_resamples, len(seeds)))
     other = np.random.default_rng((SEED, 2)).integers(0, len(base_seeds), size=(n_resamples, len(base_seeds)))
     if seeds == base_seeds:
-        other = own
-    found = compare(system, base, n_resamples=n_resamples)
-    assert list(found) == [ALL, "LOC", "PER"]
+        other = drawn
+    comparison = compare(system, base, n_resamples=n_resamples)
+    assert list(comparison) == [ALL, "LOC", "PER"]
     for name, labels in ((ALL, ["LOC", "PER"]), ("LOC", ["LOC"]), ("PER", ["PER"])):
         gains = []
-        for chosen, mine, theirs in zip(sentences.tolist(), own.tolist(), other.tolist(), strict=True):
+        for chosen, mine, theirs in zip(sentences.tolist(), drawn.tolist(), other.tolist(), strict=True):
             f1 = [plain_f1(system.runs[seeds[place]], chosen, labels) for place in mine]
             base_f1 = [plain_f1(base.runs[base_seeds[place]], chosen, labels) for place in theirs]
             gains.append(math.fsum(f1) / len(f1) - math.fsum(base_f1) / len(base_f1))
         everything = list(range(n))
         f1 = sum(plain_f1(run, everything, labels) for run in system.runs.values()) / len(seeds)
         base_f1 = sum(plain_f1(run, everything, labels) for run in base.runs.values()) / len(base_seeds)
-        one = found[name]
+        one = comparison[name]
         assert (one.f1, one.base_f1) == (pytest.approx(f1), pytest.approx(base_f1))
         assert (one.low, one.high) == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
         assert one.other_sign == pytest.approx(np.mean(np.array(gains) * np.sign(f1 - base_f1) <= 0), abs=0.01)
@@ -79,13 +79,13 @@ def test_a_known_case() -> None:
     n = 400
     system = System({1: counted(*[{"X": (1, 1, 1)}] * n)})
     base = System({1: counted(*[{"X": (1, 1, place % 2)} for place in range(n)])})
-    found = compare(system, base, n_resamples=5_000)[ALL]
-    assert found.gain == 0.5
+    comparison = compare(system, base, n_resamples=5_000)[ALL]
+    assert comparison.gain == 0.5
     # The quantiles of Binomial(400, 1/2) / 400; 0.0025 is one entity; two may be missed by chance.
     cumulative = np.cumsum([math.comb(n, k) / 2**n for k in range(n + 1)])
     low, high = (int(np.searchsorted(cumulative, share)) / n for share in (0.025, 0.975))
-    assert found.low == pytest.approx(low, abs=0.0051) and found.high == pytest.approx(high, abs=0.0051)
-    assert found.told_apart and found.other_sign == 0.0
+    assert comparison.low == pytest.approx(low, abs=0.0051) and comparison.high == pytest.approx(high, abs=0.0051)
+    assert comparison.told_apart and comparison.other_sign == 0.0
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
@@ -99,16 +99,16 @@ def test_the_same_runs_are_not_told_apart(seeds: tuple[int, ...]) -> None:
 def test_the_other_way_round_is_the_negative(seed: int, other: int) -> None:
     one, two = System({1: random_run(seed, 12)}), System({1: random_run(other, 12)})
     there, back = (compare(*pair, n_resamples=200) for pair in ((one, two), (two, one)))
-    for name, found in there.items():
-        assert (found.low, found.high) == pytest.approx((-back[name].high, -back[name].low))
-        assert -1 <= found.low <= found.high <= 1
+    for name, gain in there.items():
+        assert (gain.low, gain.high) == pytest.approx((-back[name].high, -back[name].low))
+        assert -1 <= gain.low <= gain.high <= 1
 
 
 def test_a_seed_by_itself_tells_less_than_its_sentences() -> None:
     """Seeds that differ much widen the interval."""
     good, bad, base = (counted(*[{"X": (1, 1, right)}] * 50) for right in (1, 0, 1))
-    found = compare(System({1: good, 2: bad}), System({3: base}))[ALL]
-    assert (found.low, found.gain, found.high) == (-1.0, -0.5, 0.0)
+    comparison = compare(System({1: good, 2: bad}), System({3: base}))[ALL]
+    assert (comparison.low, comparison.gain, comparison.high) == (-1.0, -0.5, 0.0)
 
 
 def test_groups_of_types() -> None:
@@ -122,13 +122,13 @@ def test_groups_of_types() -> None:
         "named": ["LOC.NAM", "PER.NAM"],
         "nominal": ["PER.NOM"],
     }
-    found = compare(System({1: run}), System({1: run}), label_groups=label_groups, n_resamples=100)
-    assert (found["named"].f1, found["nominal"].f1) == (pytest.approx(2 / 3), 0.0)
+    comparison = compare(System({1: run}), System({1: run}), label_groups=label_groups, n_resamples=100)
+    assert (comparison["named"].f1, comparison["nominal"].f1) == (pytest.approx(2 / 3), 0.0)
 
 
 def test_nothing_to_find() -> None:
-    (found,) = compare(System({1: counted({}, {})}), System({1: counted({}, {})})).values()
-    assert (found.f1, found.low, found.high) == (0.0, 0.0, 0.0)
+    (comparison,) = compare(System({1: counted({}, {})}), System({1: counted({}, {})})).values()
+    assert (comparison.f1, comparison.low, comparison.high) == (0.0, 0.0, 0.0)
 
 
 def test_other_sentences_are_refused() -> None:

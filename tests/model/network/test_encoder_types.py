@@ -40,19 +40,21 @@ def _batch(shards: Path, rows: list[int]) -> Batch:
 
 @torch.no_grad()
 def test_states_and_sentences_are_those_of_the_types_own_class(shards: Path, typed: tuple[Path, Any]) -> None:
-    folder, own = typed
+    folder, model_class = typed
     batch = _batch(shards, [9, 5, 4, 0])
     encoder = encoders.load(folder).eval()
     states, sentences = encoder(batch)
-    model = own.from_pretrained(folder).eval()
+    model = model_class.from_pretrained(folder).eval()
     for index in range(len(batch.rows)):
         token_ids = batch.token_ids[index][batch.mask[index]].tolist()
         starts = [0, 14, 35] if index == 0 else [0]
         windows = [token_ids[a:b] for a, b in zip(starts, [*starts[1:], len(token_ids)], strict=True)]
-        found = [model(input_ids=torch.tensor([[CLS, *window, SEP]])).last_hidden_state[0] for window in windows]
-        expected = torch.cat([one[1:-1] for one in found])
+        states_of_windows = [
+            model(input_ids=torch.tensor([[CLS, *window, SEP]])).last_hidden_state[0] for window in windows
+        ]
+        expected = torch.cat([one[1:-1] for one in states_of_windows])
         torch.testing.assert_close(states[index, : len(token_ids)], expected, atol=1e-5, rtol=1e-5)
-        first = torch.stack([one[0] for one in found]).mean(0)
+        first = torch.stack([one[0] for one in states_of_windows]).mean(0)
         torch.testing.assert_close(sentences[index], first, atol=1e-5, rtol=1e-5)
     given = encoder(batch, inputs=encoder.embed(batch.token_ids))
     torch.testing.assert_close(given.states, states, atol=1e-5, rtol=1e-5)

@@ -61,7 +61,9 @@ def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
     alone = torch.cat([network(collate(split, np.array([row]))) for row in range(10)])
     torch.testing.assert_close(together, alone, atol=2e-4, rtol=1e-5)
     together.sum().backward()
-    idle = {name for name, own in network.named_parameters() if own.grad is None or not own.grad.any()}
+    idle = {
+        name for name, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()
+    }
     assert {name for name in idle if not name.startswith(("encoder.bert.embeddings.", "crf."))} == set()
 
 

@@ -33,13 +33,13 @@ class _File(JsonBody):
 def test_every_parameter_of_the_run_is_in_it(shards: Path, make_params: Make) -> None:
     opened, params = open_shards(shards), make_params()
     made = fingerprint_of(params, shards=opened)
-    found = made.to_json()
+    written = made.to_json()
     named = {f"{name}.{key}" for name in ("encoder", "model", "train") for key in params.section(name)}
     extra = {"shards", "the shards' encoder", "the revision of the network's code"}
-    assert set(found) == (named | extra) - {"train.device", "train.threads"}
-    assert found["shards"] == opened.digest and found["the shards' encoder"] == "encoder-a"
-    assert found["the revision of the network's code"] == REVISION
-    assert Fingerprint.from_json(json.loads(json.dumps(found))) == made and made.seed == params.train.seed
+    assert set(written) == (named | extra) - {"train.device", "train.threads"}
+    assert written["shards"] == opened.digest and written["the shards' encoder"] == "encoder-a"
+    assert written["the revision of the network's code"] == REVISION
+    assert Fingerprint.from_json(json.loads(json.dumps(written))) == made and made.seed == params.train.seed
 
 
 @pytest.mark.parametrize("changes", [{"train__threads": 2}, {"pmi__estimator": "paper"}, {"selection__threshold": 0.9}])

@@ -28,10 +28,10 @@ counts = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)).map(
 @given(st.lists(counts, min_size=1))
 def test_the_first_epoch_that_no_other_beats(of_epochs: list[EntityCounts]) -> None:
     history = [_record(epoch, one) for epoch, one in enumerate(of_epochs, start=1)]
-    found = best(history)
+    chosen = best(history)
     f1 = [record.dev.overall.f1 for record in history]
-    assert found.epoch == f1.index(max(f1)) + 1
-    assert best(history[::-1]) is found  # the epoch counts, not where it stands
+    assert chosen.epoch == f1.index(max(f1)) + 1
+    assert best(history[::-1]) is chosen  # the epoch counts, not where it stands
 
 
 def test_there_is_no_best_of_none() -> None:

@@ -30,8 +30,8 @@ except OSError as error:
 def test_what_is_written_comes_back(tmp_path: Path) -> None:
     tensors = {"a": torch.arange(6.0).view(2, 3).t(), "b": torch.tensor([7])}
     weights.write(tensors, tmp_path / "w.safetensors")
-    found = load_file(tmp_path / "w.safetensors")
-    assert all(torch.equal(found[name], tensor) for name, tensor in tensors.items()) and found.keys() == tensors.keys()
+    read = load_file(tmp_path / "w.safetensors")
+    assert all(torch.equal(read[name], tensor) for name, tensor in tensors.items()) and read.keys() == tensors.keys()
 
 
 def test_what_the_system_refuses_is_its_error(tmp_path: Path) -> None:

@@ -72,6 +72,27 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def _by_two_processes(folder: Path, jobs: list[dict[str, Any]]) -> list[Any]:
+    """What the first and the second process of torchrun came to in the jobs."""
+    (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
+    (folder / "worker.py").write_text(WORKER, encoding="utf-8")
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    with subprocess.Popen(
+        [*command, str(folder / "worker.py"), str(folder)],
+        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as launched:
+        try:
+            _, said = launched.communicate(timeout=1200)
+        except subprocess.TimeoutExpired:
+            launched.terminate()  # not killed: torchrun must take its processes along
+            raise
+    assert launched.returncode == 0, said
+    return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
+
+
 def test_two_processes_train_as_one(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
@@ -89,23 +110,7 @@ def test_two_processes_train_as_one(
         {**common, "run": "stopped", "params": random.model_dump(mode="json"), "stop": "epoch 2/2"},
         {**common, "run": "stopped", "params": random.model_dump(mode="json"), "resume": True},
     ]
-    (tmp_path / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-    (tmp_path / "worker.py").write_text(WORKER, encoding="utf-8")
-    root = Path(__file__).parents[3]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    with subprocess.Popen(
-        [*command, str(tmp_path / "worker.py"), str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as launched:
-        try:
-            _, said = launched.communicate(timeout=1200)
-        except subprocess.TimeoutExpired:
-            launched.terminate()  # not killed: torchrun must take its processes along
-            raise
-    assert launched.returncode == 0, said
-    first, second = (json.loads((tmp_path / f"rank-{rank}.json").read_text()) for rank in range(2))
+    first, second = _by_two_processes(tmp_path, jobs)
 
     single = train(shards=shards, encoder=encoder_folder, run=tmp_path / "single", params=plain, reporter=Silent())
     assert _losses(tmp_path / "plain") == pytest.approx(_losses(tmp_path / "single"), abs=1e-4)

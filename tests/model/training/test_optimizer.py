@@ -37,16 +37,16 @@ def test_groups(network: Network, make_params: Callable[..., Any]) -> None:
         for group in build_optimizer(network, params).param_groups
         for parameter in group["params"]
     }
-    found = {name: settings[id(parameter)] for name, parameter in network.named_parameters()}
-    assert found["encoder.bert.encoder.layer.0.output.dense.weight"] == (1.0, 0.5)
-    assert found["encoder.bert.encoder.layer.0.output.dense.bias"] == (1.0, 0.0)
-    assert found["encoder.bert.embeddings.LayerNorm.weight"] == (1.0, 0.0)
-    assert found["fusion.characters.weight"] == (1.0, 0.5)
-    assert found["fusion.boundaries.weight"] == (2.0, 0.5)
-    assert found["boundary.table.weight"] == (4.0, 0.0)
-    assert found["tags.weight"] == (2.0, 0.5)
-    assert found["tags.bias"] == (2.0, 0.0)
-    assert {value for name, value in found.items() if name.startswith("crf.")} == {(3.0, 0.0)}
+    settings_of = {name: settings[id(parameter)] for name, parameter in network.named_parameters()}
+    assert settings_of["encoder.bert.encoder.layer.0.output.dense.weight"] == (1.0, 0.5)
+    assert settings_of["encoder.bert.encoder.layer.0.output.dense.bias"] == (1.0, 0.0)
+    assert settings_of["encoder.bert.embeddings.LayerNorm.weight"] == (1.0, 0.0)
+    assert settings_of["fusion.characters.weight"] == (1.0, 0.5)
+    assert settings_of["fusion.boundaries.weight"] == (2.0, 0.5)
+    assert settings_of["boundary.table.weight"] == (4.0, 0.0)
+    assert settings_of["tags.weight"] == (2.0, 0.5)
+    assert settings_of["tags.bias"] == (2.0, 0.0)
+    assert {value for name, value in settings_of.items() if name.startswith("crf.")} == {(3.0, 0.0)}
 
 
 def test_without_a_tuned_encoder_all_of_the_fusion_is_new(network: Network, make_params: Callable[..., Any]) -> None:

@@ -132,11 +132,18 @@ def test_bf16_learns_too(shards: Path, tmp_path: Path, encoder_folder: Path, mak
     assert weights["tags.weight"].dtype == torch.float32
 
 
-def test_what_a_run_leaves(
-    shards: Path, sentences: list[Any], tmp_path: Path, encoder_folder: Path, make_params: Make
-) -> None:
+Finished = tuple[Path, TrainResult, Recorder]
+
+
+@pytest.fixture
+def finished(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> Finished:
+    """A run folder of two epochs, what training returned, and what it reported."""
     run, reporter = tmp_path / "run", Recorder()
-    result = _train(shards, encoder_folder, run, make_params(), reporter)
+    return run, _train(shards, encoder_folder, run, make_params(), reporter), reporter
+
+
+def test_what_a_run_leaves(finished: Finished, tmp_path: Path) -> None:
+    run = finished[0]
     assert sorted(_digests(run)) == [
         "checkpoint/checkpoint.json",
         "checkpoint/encoder/config.json",
@@ -152,10 +159,11 @@ def test_what_a_run_leaves(
         "history.csv",
         "metrics.json",
     ]
-    metrics, headline = (json.loads((run / name).read_text()) for name in ("metrics.json", "headline.json"))
-    assert headline == {
-        split: {name: metrics[split][name] for name in ("precision", "recall", "f1")} for split in ("dev", "test")
-    }
+    assert all(str(tmp_path).encode() not in path.read_bytes() for path in run.rglob("*.*") if path.is_file())
+
+
+def test_a_checkpoint_says_what_it_was_made_from(finished: Finished, shards: Path) -> None:
+    run, result, _ = finished
     facts = json.loads((run / "checkpoint" / "checkpoint.json").read_text())
     weights = load_file(run / "checkpoint" / "model.safetensors")
     assert weights.pop("boundary_ids").tolist() == [7, 8, 11, 90]
@@ -170,21 +178,31 @@ def test_what_a_run_leaves(
         "shards": manifests.digest_file(shards / "manifest.json"),
         "vocabulary_digest": "vocabulary-a",
     }
+
+
+def test_scores_are_kept_by_epoch_by_split_and_by_sentence(finished: Finished, sentences: list[Any]) -> None:
+    run, result, _ = finished
     rows = list(csv.DictReader((run / "history.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert list(rows[0]) == ["epoch", "train_loss", "dev_precision", "dev_recall", "dev_f1"]
     assert float(rows[1]["train_loss"]) == pytest.approx(result.history[1].train_loss, abs=1e-6)
-    metrics = json.loads((run / "metrics.json").read_text())
+    metrics, headline = (json.loads((run / name).read_text()) for name in ("metrics.json", "headline.json"))
+    assert headline == {
+        split: {name: metrics[split][name] for name in ("precision", "recall", "f1")} for split in ("dev", "test")
+    }
     assert result.test is not None
     assert metrics == {"dev": result.dev.to_json(), "test": result.test.to_json()}
     assert metrics["dev"]["n_sentences"] == 4 and metrics["test"]["n_sentences"] == 6
-    assert all(str(tmp_path).encode() not in path.read_bytes() for path in run.rglob("*.*") if path.is_file())
     gold = {"dev": sentences[:4], "test": sentences[4:]}
-    for split, own in gold.items():
+    for split, of_split in gold.items():
         counted = counts_file.read(run, split)
         assert counted is not None
-        assert list(counted.sentences) == [name_of(one.text, one.spans) for one in own]
+        assert list(counted.sentences) == [name_of(one.text, one.spans) for one in of_split]
         assert metrics[split]["by_type"] == {label: one.to_json() for label, one in add(counted.counts).items()}
+
+
+def test_progress_is_reported_in_characters(finished: Finished) -> None:
+    reporter = finished[2]
     assert list(reporter.tasks) == [
         "reading shards and encoder (splits)",
         "epoch 1/2 (characters)",
@@ -320,9 +338,9 @@ def test_no_parameter_is_idle(
 ) -> None:
     encoder = "none" if name == "model.character_width" else "finetune"
     changes = {"model__encoder": encoder, "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
-    found = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
-    assert all(map(math.isfinite, found))
-    assert found != usual_losses[encoder]
+    losses = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
+    assert all(map(math.isfinite, losses))
+    assert losses != usual_losses[encoder]
 
 
 def test_every_parameter_is_among_them(

@@ -84,9 +84,9 @@ def test_weights_in_several_pickles(folder: Path, tmp_path: Path, listener: Any)
     for file in sorted(set(places.values())):
         torch.save({name: tensors[name] for name, place in places.items() if place == file}, folder / file)
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
-    found = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
-    np.testing.assert_allclose(_states(found.path), expected, atol=1e-6)
-    assert len(encoder_files(found.path)) == 5
+    encoder = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    np.testing.assert_allclose(_states(encoder.path), expected, atol=1e-6)
+    assert len(encoder_files(encoder.path)) == 5
 
 
 class _Surprise:

@@ -24,8 +24,8 @@ def test_every_usual_name_is_found(split: str, packed: bool, tmp_path: Path) -> 
         folder = tmp_path / str(number)
         folder.mkdir()
         path = fill(folder, name + ".gz" * packed) / (name + ".gz" * packed)
-        found = open_folder(folder)
-        assert (found.splits, found.notes, found.options) == ({split: path}, (), DEFAULT)
+        folder_of_data = open_folder(folder)
+        assert (folder_of_data.splits, folder_of_data.notes, folder_of_data.options) == ({split: path}, (), DEFAULT)
 
 
 @pytest.mark.parametrize(
@@ -56,24 +56,24 @@ def test_names_as_people_write_them(name: str, split: str, tmp_path: Path) -> No
     ],
 )
 def test_other_names_that_hold_one_split_are_taken_and_noted(name: str, split: str, tmp_path: Path) -> None:
-    found = open_folder(fill(tmp_path, name))
-    assert found.splits == {split: tmp_path / name}
-    assert found.notes == (f"{split} is {name}, by its name",)
+    folder_of_data = open_folder(fill(tmp_path, name))
+    assert folder_of_data.splits == {split: tmp_path / name}
+    assert folder_of_data.notes == (f"{split} is {name}, by its name",)
 
 
 def test_splits_come_in_order_and_every_other_file_is_named(tmp_path: Path) -> None:
     fill(tmp_path, "test.txt", "train.bmes", "SOURCE.md", "README", "LICENSE.txt", ".hidden", "__init__.py")
     fill(tmp_path, "dev.bio.bak", "train_old.bmes", "train_test.txt", "labels.txt")
     (tmp_path / "dev.bmes").mkdir()
-    found = open_folder(tmp_path)
-    assert list(found.splits.items()) == [("train", tmp_path / "train.bmes"), ("test", tmp_path / "test.txt")]
-    assert len(found.notes) == 1
-    assert "not read: dev.bio.bak, dev.bmes/, labels.txt, train_old.bmes, train_test.txt (" in found.notes[0]
+    folder_of_data = open_folder(tmp_path)
+    assert list(folder_of_data.splits.items()) == [("train", tmp_path / "train.bmes"), ("test", tmp_path / "test.txt")]
+    assert len(folder_of_data.notes) == 1
+    assert "not read: dev.bio.bak, dev.bmes/, labels.txt, train_old.bmes, train_test.txt (" in folder_of_data.notes[0]
 
 
 def test_very_many_other_files_are_counted(tmp_path: Path) -> None:
-    found = open_folder(fill(tmp_path, "train.bio", *(f"{number:02d}.log" for number in range(20))))
-    assert "06.log, 07.log and 12 more (" in found.notes[0]
+    folder_of_data = open_folder(fill(tmp_path, "train.bio", *(f"{number:02d}.log" for number in range(20))))
+    assert "06.log, 07.log and 12 more (" in folder_of_data.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def test_two_files_of_one_split_are_refused_by_name(first: str, second: str, spl
         open_folder(tmp_path)
     assert "dataset.yaml" in caught.value.next_step
     (tmp_path / "dataset.yaml").write_text(f"splits: {{{split}: {second}}}\n")
-    found = open_folder(tmp_path)
-    assert found.splits == {split: tmp_path / second}
-    assert found.notes == (f"not read: {first} (if one is a split, say so in dataset.yaml)",)
+    folder_of_data = open_folder(tmp_path)
+    assert folder_of_data.splits == {split: tmp_path / second}
+    assert folder_of_data.notes == (f"not read: {first} (if one is a split, say so in dataset.yaml)",)
 
 
 def test_dataset_yaml_says_how_files_are_read(tmp_path: Path) -> None:
@@ -102,12 +102,12 @@ def test_dataset_yaml_says_how_files_are_read(tmp_path: Path) -> None:
         "encoding: gb18030\noffsets: utf16\nlabels: [O, B-PER]\ntag_map: {nr: PER}\nformat: columns\n"
         "splits:\n  dev: holdout\n"
     )
-    found = open_folder(tmp_path)
-    assert found.options == ReadOptions(
+    folder_of_data = open_folder(tmp_path)
+    assert folder_of_data.options == ReadOptions(
         encoding="gb18030", offsets="utf-16", labels=("O", "B-PER"), tag_map={"nr": "PER"}, format="columns"
     )
-    assert found.splits == {"train": tmp_path / "train.bio", "dev": tmp_path / "holdout"}
-    assert (found.description, found.notes) == (tmp_path / "dataset.yaml", ())
+    assert folder_of_data.splits == {"train": tmp_path / "train.bio", "dev": tmp_path / "holdout"}
+    assert (folder_of_data.description, folder_of_data.notes) == (tmp_path / "dataset.yaml", ())
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ from ssmi.pipeline.contract.errors import SsmiError
 class Said:
     def note(self, message): print("note:", message)
 try:
-    found = find_encoder("some/model", revision=None, root=Path(sys.argv[1]), reporter=Said())
-    print(found.shape.type, *sorted(path.name for path in found.path.iterdir()))
+    encoder = find_encoder("some/model", revision=None, root=Path(sys.argv[1]), reporter=Said())
+    print(encoder.shape.type, *sorted(path.name for path in encoder.path.iterdir()))
 except SsmiError as error:
     print(type(error).__name__, error)
 """
@@ -42,6 +42,22 @@ class Hub:
         self.sent: list[str] = []
         self.url = ""
 
+    def content(self, address: str, *, with_body: bool) -> tuple[bytes, str]:
+        """What lies at an address: the list of files, what is said of the model, or one of its files; and its tag."""
+        files = sorted(self.folder.iterdir())
+        if "/tree/" in address:
+            tree = [
+                {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name} for path in files
+            ]
+            return json.dumps(tree).encode(), "tree"
+        if address.startswith("/api/"):
+            siblings = [{"rfilename": path.name} for path in files]
+            return json.dumps({"id": "some/model", "sha": COMMIT, "siblings": siblings}).encode(), "about"
+        name = address.rpartition("/")[2]
+        if with_body:
+            self.sent.append(name)
+        return (self.folder / name).read_bytes(), name
+
     def handler(self) -> type[BaseHTTPRequestHandler]:
         hub = self
 
@@ -53,22 +69,7 @@ class Hub:
                 self._answer(with_body=True)
 
             def _answer(self, *, with_body: bool) -> None:
-                files = sorted(hub.folder.iterdir())
-                if "/tree/" in self.path:
-                    tree = [
-                        {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
-                        for path in files
-                    ]
-                    body, etag = json.dumps(tree).encode(), "tree"
-                elif self.path.startswith("/api/"):
-                    siblings = [{"rfilename": path.name} for path in files]
-                    about = {"id": "some/model", "sha": COMMIT, "siblings": siblings}
-                    body, etag = json.dumps(about).encode(), "about"
-                else:
-                    name = self.path.rpartition("/")[2]
-                    body, etag = (hub.folder / name).read_bytes(), name
-                    if with_body:
-                        hub.sent.append(name)
+                body, etag = hub.content(self.path, with_body=with_body)
                 self.send_response(200)
                 for key, value in (
                     ("Content-Length", str(len(body))),
@@ -103,8 +104,8 @@ def hub(tmp_path: Path, write_typed_encoder: Callable[..., Any]) -> Iterator[Hub
 def _find(hub: Hub, tmp_path: Path, **environment: str) -> list[str]:
     """In a process of its own, because the hub's library reads its settings once."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "SSMI_CACHE": str(tmp_path / "cache")}
-    env = {**kept, **own, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **environment}
+    of_hub = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "SSMI_CACHE": str(tmp_path / "cache")}
+    env = {**kept, **of_hub, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **environment}
     command = [sys.executable, "-c", _FIND, str(tmp_path)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -113,20 +114,20 @@ def _find(hub: Hub, tmp_path: Path, **environment: str) -> list[str]:
 
 def test_safetensors_are_fetched_and_nothing_else_and_once(hub: Hub, tmp_path: Path) -> None:
     (hub.folder / "pytorch_model.bin").write_bytes(b"of no use either")
-    asked, found = _find(hub, tmp_path)
+    asked, encoder = _find(hub, tmp_path)
     assert asked == "note: some/model: asking the model hub"
-    assert found == "bert config.json model.safetensors vocab.txt"
+    assert encoder == "bert config.json model.safetensors vocab.txt"
     assert sorted(hub.sent) == ["config.json", "model.safetensors", "vocab.txt"]
-    assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [found]
+    assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [encoder]
 
 
 def test_a_pickle_is_fetched_where_there_is_nothing_else_and_converted(hub: Hub, tmp_path: Path) -> None:
     torch.save(load_file(hub.folder / "model.safetensors"), hub.folder / "pytorch_model.bin")
     (hub.folder / "model.safetensors").unlink()
-    *notes, found = _find(hub, tmp_path)
+    *notes, encoder = _find(hub, tmp_path)
     assert notes[1:] == ["note: some/model: pytorch_model.bin is converted to safetensors in the cache, once"]
-    assert found == "bert asset.json config.json model.safetensors vocab.txt"
-    assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [found]
+    assert encoder == "bert asset.json config.json model.safetensors vocab.txt"
+    assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [encoder]
 
 
 def test_a_type_that_is_not_read_is_refused_before_its_weights_are_fetched(hub: Hub, tmp_path: Path) -> None:

@@ -47,16 +47,16 @@ def _sha(body: bytes) -> str:
 
 
 def test_a_listed_set_is_fetched_once(project, registry, server, listener, cache_folder) -> None:
-    found = find_dataset("tiny", root=project, reporter=listener, registry=registry)
-    assert (found.name, found.origin, found.licence) == ("tiny", "fetched", "CC0")
-    assert {split: path.name for split, path in found.splits.items()} == {
+    files = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    assert (files.name, files.origin, files.licence) == ("tiny", "fetched", "CC0")
+    assert {split: path.name for split, path in files.splits.items()} == {
         "train": "train.char.bmes",
         "dev": "dev.char.bmes",
     }
-    assert all(path.read_bytes() == TRAIN and cache_folder in path.parents for path in found.splits.values())
-    assert find_dataset("tiny", root=project, reporter=listener, registry=registry) == found
+    assert all(path.read_bytes() == TRAIN and cache_folder in path.parents for path in files.splits.values())
+    assert find_dataset("tiny", root=project, reporter=listener, registry=registry) == files
     assert server.asked == ["/train", "/dev"]
-    found.splits["dev"].write_bytes(b"spoilt")
+    files.splits["dev"].write_bytes(b"spoilt")
     assert find_dataset("tiny", root=project, reporter=listener, registry=registry).splits["dev"].read_bytes() == TRAIN
     assert server.asked == ["/train", "/dev"] * 2
 
@@ -70,27 +70,27 @@ def test_half_a_fetch_leaves_nothing(project, registry, server, listener, cache_
 
 def test_a_persons_own_copy_comes_first(project, registry, server, listener, tmp_path, monkeypatch) -> None:
     _put(project / "data" / "tiny", "train.bio")
-    found = find_dataset("tiny", root=project, reporter=listener, registry=registry)
-    assert (found.origin, found.splits) == ("folder", {"train": project / "data" / "tiny" / "train.bio"})
+    files = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    assert (files.origin, files.splits) == ("folder", {"train": project / "data" / "tiny" / "train.bio"})
     _put(tmp_path / "sets" / "tiny", "train.bmes.gz", "test.bmes")
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
-    found = find_dataset("tiny", root=project, reporter=listener, registry=registry)
-    assert found.origin == "SSMI_DATA" and list(found.splits) == ["train", "test"]
-    assert found.licence == "CC0", "the licence of a listed set holds for every copy of it"
+    files = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    assert files.origin == "SSMI_DATA" and list(files.splits) == ["train", "test"]
+    assert files.licence == "CC0", "the licence of a listed set holds for every copy of it"
     assert not server.asked
 
 
 def test_the_sample_ships_with_the_program(project, listener) -> None:
-    found = find_dataset("sample", root=project, reporter=listener)
-    assert found.origin == "embedded" and list(found.splits) == ["train", "dev", "test"]
-    assert all(path.stat().st_size for path in found.splits.values())
+    files = find_dataset("sample", root=project, reporter=listener)
+    assert files.origin == "embedded" and list(files.splits) == ["train", "dev", "test"]
+    assert all(path.stat().st_size for path in files.splits.values())
 
 
 @pytest.mark.parametrize("name", ["sets/mine", "./sets/mine", "absolute"])
 def test_a_folder_is_a_data_set_of_its_name(name: str, project, listener) -> None:
     folder = _put(project / "sets" / "mine", "train.bmes", "dev.bmes")
-    found = find_dataset(str(folder) if name == "absolute" else name, root=project, reporter=listener)
-    assert (found.name, found.origin, list(found.splits)) == ("mine", "folder", ["train", "dev"])
+    files = find_dataset(str(folder) if name == "absolute" else name, root=project, reporter=listener)
+    assert (files.name, files.origin, list(files.splits)) == ("mine", "folder", ["train", "dev"])
 
 
 def test_an_unknown_name_hears_of_the_nearest_and_how_to_add_one(project, listener) -> None:
@@ -143,9 +143,9 @@ def test_a_wrong_ssmi_data_is_said(project, listener, monkeypatch) -> None:
 
 def test_a_vector_file_is_found_by_path(project, listener) -> None:
     (project / "v.txt").write_bytes(b"1 1\na 1\n")
-    found = find_vectors("v.txt", root=project, reporter=listener)
-    assert (found.path, found.name, found.sha256) == (project / "v.txt", "v.txt", _sha(b"1 1\na 1\n"))
-    assert find_vectors(str(project / "v.txt"), root=project, reporter=listener) == found
+    vectors = find_vectors("v.txt", root=project, reporter=listener)
+    assert (vectors.path, vectors.name, vectors.sha256) == (project / "v.txt", "v.txt", _sha(b"1 1\na 1\n"))
+    assert find_vectors(str(project / "v.txt"), root=project, reporter=listener) == vectors
 
 
 def test_the_digest_covers_the_companion_of_saved_vectors(project, listener) -> None:
@@ -175,10 +175,10 @@ def test_an_encoder_folder_is_found_without_asking_anyone(project, listener) -> 
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", **sizes}))
     (folder / "model.safetensors").write_text("{}")
     (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n中\n", encoding="utf-8")
-    found = find_encoder("bert", revision=None, root=project, reporter=listener)
-    assert (found.path, found.name) == (folder, "bert")
-    assert found.description == "bert, 2 layers of width 16, up to 62 characters at once"
-    assert find_encoder(str(folder), revision="x", root=project, reporter=listener).digest == found.digest
+    encoder = find_encoder("bert", revision=None, root=project, reporter=listener)
+    assert (encoder.path, encoder.name) == (folder, "bert")
+    assert encoder.description == "bert, 2 layers of width 16, up to 62 characters at once"
+    assert find_encoder(str(folder), revision="x", root=project, reporter=listener).digest == encoder.digest
     assert not listener.notes
 
 

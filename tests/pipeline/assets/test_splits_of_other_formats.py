@@ -15,20 +15,20 @@ def test_folders_and_pairs_of_brat_are_splits(tmp_path: Path) -> None:
     for name, folder in (("b", train), ("a", train), ("dev", tmp_path)):
         (folder / f"{name}.txt").write_text("李明在京\n", encoding="utf-8")
         (folder / f"{name}.ann").write_text("T1\tPER 0 2\t李明\n", encoding="utf-8")
-    found = open_folder(tmp_path)
-    assert found.splits == {"train": train, "dev": tmp_path / "dev.txt"}
-    assert found.notes == ()
+    folder_of_data = open_folder(tmp_path)
+    assert folder_of_data.splits == {"train": train, "dev": tmp_path / "dev.txt"}
+    assert folder_of_data.notes == ()
     assert [file.name for file in files_of(train)] == ["a.ann", "a.txt", "b.ann", "b.txt"]
     assert [file.name for file in files_of(tmp_path / "dev.txt")] == ["dev.ann", "dev.txt"]
-    assert [len(list(read_sentences(path)[0])) for path in found.splits.values()] == [2, 1]
+    assert [len(list(read_sentences(path)[0])) for path in folder_of_data.splits.values()] == [2, 1]
 
 
 def test_a_download_of_cluener_is_a_data_set(tmp_path: Path) -> None:
     for name in ("train.json", "dev.json", "cluener_predict.json"):
         (tmp_path / name).write_text('{"text": "京", "label": {"address": {"京": [[0, 0]]}}}\n', encoding="utf-8")
-    found = open_folder(tmp_path)
-    assert found.splits == {"train": tmp_path / "train.json", "dev": tmp_path / "dev.json"}
-    assert "cluener_predict.json" in found.notes[0]
+    folder_of_data = open_folder(tmp_path)
+    assert folder_of_data.splits == {"train": tmp_path / "train.json", "dev": tmp_path / "dev.json"}
+    assert "cluener_predict.json" in folder_of_data.notes[0]
 
 
 def test_csv_and_parquet_have_their_endings(tmp_path: Path) -> None:

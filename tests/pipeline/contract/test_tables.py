@@ -171,8 +171,8 @@ def test_files_that_are_missing_or_no_parquet(tmp_path: Path) -> None:
 def test_parts_are_listed_in_order(tmp_path: Path) -> None:
     for part in (11, 2, 0):
         tables.write_rows(tables.part_path(tmp_path, "train", part), schema.VOCABULARY, ROWS)
-    found = tables.list_parts(tmp_path, "train")
-    assert [path.name for path in found] == ["part-00000.parquet", "part-00002.parquet", "part-00011.parquet"]
+    parts = tables.list_parts(tmp_path, "train")
+    assert [path.name for path in parts] == ["part-00000.parquet", "part-00002.parquet", "part-00011.parquet"]
     assert tables.list_parts(tmp_path, "dev") == []
 
 

@@ -89,15 +89,15 @@ def test_blanks_beside_chinese_change_nothing(text: str, data: st.DataObject) ->
 def read(path: Path, *rows: str) -> tuple[list[tuple[str, list[Span], int]], dict[str, int], dict[str, int]]:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     sentences, report = read_sentences(path)
-    found = [("".join(one.characters), list(one.entities), one.line) for one in seen_sentences(sentences, report)]
-    assert report.n_sentences == len(found)
-    assert report.n_characters == sum(len(text) for text, _, _ in found)
-    assert report.n_entities == sum(len(spans) for _, spans, _ in found)
-    return found, report.repairs, report.skipped
+    seen = [("".join(one.characters), list(one.entities), one.line) for one in seen_sentences(sentences, report)]
+    assert report.n_sentences == len(seen)
+    assert report.n_characters == sum(len(text) for text, _, _ in seen)
+    assert report.n_entities == sum(len(spans) for _, spans, _ in seen)
+    return seen, report.repairs, report.skipped
 
 
 def test_gold_moves_along(tmp_path: Path) -> None:
-    found, repairs, skipped = read(
+    sentences, repairs, skipped = read(
         tmp_path / "train.jsonl",
         r'{"text": "陈思远在北京", "entities": [[0, 3, "PER"], [4, 6, "LOC"]]}',
         r'{"text": "\u3000陈 思远 在\u200b北京，用 Apple Inc 的", "entities": '
@@ -105,7 +105,7 @@ def test_gold_moves_along(tmp_path: Path) -> None:
         r'{"text": " \n ", "entities": [[0, 1, "PER"]]}',
         r'{"text": "一 \n\n第二 段三", "entities": [[0, 1, "A"], [1, 2, "X"], [4, 8, "B"], [8, 9, "C"]]}',
     )
-    assert found == [
+    assert sentences == [
         ("陈思远在北京", [Span(0, 3, "PER"), Span(4, 6, "LOC")], 1),
         ("陈思远在北京，用Apple Inc的", [Span(0, 3, "PER"), Span(4, 6, "LOC"), Span(8, 17, "ORG")], 2),
         ("一", [Span(0, 1, "A")], 4),
@@ -116,10 +116,10 @@ def test_gold_moves_along(tmp_path: Path) -> None:
 
 
 def test_an_entity_over_a_blank_line_is_left_out_and_counted(tmp_path: Path) -> None:
-    found, repairs, skipped = read(
+    sentences, repairs, skipped = read(
         tmp_path / "train.jsonl", r'{"text": "甲乙\n\n丙丁", "entities": [[1, 5, "X"], [5, 6, "Y"]]}'
     )
-    assert found == [("甲乙", [], 1), ("丙丁", [Span(1, 2, "Y")], 1)]
+    assert sentences == [("甲乙", [], 1), ("丙丁", [Span(1, 2, "Y")], 1)]
     assert (repairs, skipped) == ({"blanks-left-out": 1}, {"entity-over-blank-line": 1})
 
 

@@ -66,11 +66,11 @@ def test_equals_plain_loops(cosines: list[float], params: SelectionParams) -> No
 
 def test_by_hand() -> None:
     params = SelectionParams(threshold=0.5, max_set=2, n_negatives=3)
-    found = _select([0.5, 0.75, -0.25, 0.625, 0.75, -0.5, -0.25], params)  # ids 2 5 8 11 14 17 20
-    assert (found.best_id, found.best_cosine) == (5, 0.75)  # 5 and 14 tie
-    assert (found.set_ids, found.set_cosines) == ([5, 14], [0.75, 0.75])  # 11 is over the threshold but third
-    assert found.negative_ids == [17, 8, 20]
-    assert found.n_candidates == 7
+    selection = _select([0.5, 0.75, -0.25, 0.625, 0.75, -0.5, -0.25], params)  # ids 2 5 8 11 14 17 20
+    assert (selection.best_id, selection.best_cosine) == (5, 0.75)  # 5 and 14 tie
+    assert (selection.set_ids, selection.set_cosines) == ([5, 14], [0.75, 0.75])  # 11 is over the threshold but third
+    assert selection.negative_ids == [17, 8, 20]
+    assert selection.n_candidates == 7
 
 
 def test_a_cosine_at_the_threshold_is_not_over_it() -> None:
@@ -89,8 +89,8 @@ def test_negatives_leave_out_the_set_but_not_the_best() -> None:
 
 def test_ties_with_the_set_are_negatives_too() -> None:
     # 2 and 5 are as low as 8 and come first among the lowest, but they are in the set
-    found = _select([0.75, 0.75, 0.75], SelectionParams(threshold=0.5, max_set=2, n_negatives=1))
-    assert (found.set_ids, found.negative_ids) == ([2, 5], [8])
+    selection = _select([0.75, 0.75, 0.75], SelectionParams(threshold=0.5, max_set=2, n_negatives=1))
+    assert (selection.set_ids, selection.negative_ids) == ([2, 5], [8])
 
 
 def test_nothing_to_choose_from() -> None:
@@ -107,15 +107,15 @@ def _at_random(n: int, params: SelectionParams, *, character: str = "中", segme
 
 @given(st.integers(1, 30), PARAMS, st.text(min_size=1, max_size=1), st.text(max_size=4))
 def test_random_choice_draws_distinct_candidates(n: int, params: SelectionParams, character: str, segment: str) -> None:
-    found = _at_random(n, params, character=character, segment=segment)
+    selection = _at_random(n, params, character=character, segment=segment)
     cosine_of = dict(zip(range(10, 10 + n), np.linspace(-1, 1, n, dtype=np.float32).tolist(), strict=True))
-    assert found.best_id in found.set_ids and found.best_cosine == cosine_of[found.best_id]
-    assert len(found.set_ids) == len(set(found.set_ids)) == min(n, params.max_set)
-    assert list(found.set_cosines) == [cosine_of[number] for number in found.set_ids]
-    negatives = set(found.negative_ids)
-    assert len(negatives) == len(found.negative_ids) == min(params.n_negatives, n - len(found.set_ids))
-    assert negatives.isdisjoint(found.set_ids) and negatives <= set(cosine_of)
-    assert found == _at_random(n, params, character=character, segment=segment)
+    assert selection.best_id in selection.set_ids and selection.best_cosine == cosine_of[selection.best_id]
+    assert len(selection.set_ids) == len(set(selection.set_ids)) == min(n, params.max_set)
+    assert list(selection.set_cosines) == [cosine_of[number] for number in selection.set_ids]
+    negatives = set(selection.negative_ids)
+    assert len(negatives) == len(selection.negative_ids) == min(params.n_negatives, n - len(selection.set_ids))
+    assert negatives.isdisjoint(selection.set_ids) and negatives <= set(cosine_of)
+    assert selection == _at_random(n, params, character=character, segment=segment)
 
 
 def test_random_choice_follows_seed_character_and_segment_and_spreads() -> None:
@@ -132,11 +132,11 @@ def test_random_choice_follows_seed_character_and_segment_and_spreads() -> None:
 def test_cosines_equal_a_plain_sum(rng: np.random.Generator) -> None:
     vectors = rng.normal(size=(20, 50))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    found = cosines_with(vectors, vectors[3])
-    for cosine, vector in zip(found.tolist(), vectors.tolist(), strict=True):
+    cosines = cosines_with(vectors, vectors[3])
+    for cosine, vector in zip(cosines.tolist(), vectors.tolist(), strict=True):
         expected = math.fsum(left * right for left, right in zip(vector, vectors[3].tolist(), strict=True))
         assert cosine == pytest.approx(expected, abs=1e-6)
-    assert found.dtype == np.float32 and found.max() <= 1.0
+    assert cosines.dtype == np.float32 and cosines.max() <= 1.0
     assert cosines_with(vectors[:0], vectors[3]).shape == (0,)
 
 

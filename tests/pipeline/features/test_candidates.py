@@ -34,16 +34,16 @@ def _unit(matrix: FloatMatrix) -> FloatMatrix:
 def vectors(make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary]) -> Vectors:
     rng = np.random.default_rng(11)
     vocabulary = make_vocabulary(WORDS, rng.normal(size=(len(WORDS), D)).astype(np.float32))
-    own = _unit(rng.normal(size=(len(SEGMENTS), D)))
+    unit = _unit(rng.normal(size=(len(SEGMENTS), D)))
     for row, segment in enumerate(SEGMENTS):
         if segment in vocabulary:
-            own[row] = vocabulary.vectors[vocabulary[segment]]
-    own[-1] = 0
+            unit[row] = vocabulary.vectors[vocabulary[segment]]
+    unit[-1] = 0
     boundaries = _unit(rng.normal(size=(len(WORDS) + 1, WIDTH)))
     boundaries[0] = 0
     bert = _unit(rng.normal(size=(len(SEGMENTS), WIDTH)))
     bert[-1] = 0
-    return vocabulary, SegmentVectors({segment: row for row, segment in enumerate(SEGMENTS)}, own, bert, boundaries)
+    return vocabulary, SegmentVectors({segment: row for row, segment in enumerate(SEGMENTS)}, unit, bert, boundaries)
 
 
 def _aligned(vectors: Vectors) -> SegmentVectors:
@@ -119,40 +119,40 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
         expected = _cosines_plainly(query, vocabulary, segments)
         if exclude_segment and query.segment in WORDS:
             expected.pop(WORDS.index(query.segment) + 1, None)
-        found, cosines = selector.answer(query)
+        selection, cosines = selector.answer(query)
         assert cosines.tolist() == pytest.approx(list(expected.values()), abs=1e-6)
-        assert found.n_candidates == len(expected)
+        assert selection.n_candidates == len(expected)
         # ranked by the figures found, so that a rounding of the last place cannot tip the comparison
         exact = dict(zip(expected, cosines.tolist(), strict=True))
         best_first = sorted(exact, key=lambda number: (-exact[number], number))
         chosen = [number for number in best_first if exact[number] > threshold][:2]
         lowest = sorted(exact, key=lambda number: (exact[number], number))
-        assert found.best_id == (best_first[0] if best_first else 0)
-        assert found.best_cosine == (exact[best_first[0]] if best_first else None)
-        assert found.set_ids == chosen or not (found.set_ids or chosen)
-        assert list(found.set_cosines) == [exact[number] for number in chosen]
-        assert list(found.negative_ids) == [number for number in lowest if number not in chosen][:3]
+        assert selection.best_id == (best_first[0] if best_first else 0)
+        assert selection.best_cosine == (exact[best_first[0]] if best_first else None)
+        assert selection.set_ids == chosen or not (selection.set_ids or chosen)
+        assert list(selection.set_cosines) == [exact[number] for number in chosen]
+        assert list(selection.negative_ids) == [number for number in lowest if number not in chosen][:3]
 
 
 def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Vectors) -> None:
     vocabulary, segments = vectors
     for space in (segments, _aligned(vectors)):
-        own, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(SelectionQuery("国", "中国", None))
-        assert own.best_id == vocabulary["中国"] and own.best_cosine == pytest.approx(1, abs=1e-6)
+        included, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(SelectionQuery("国", "中国", None))
+        assert included.best_id == vocabulary["中国"] and included.best_cosine == pytest.approx(1, abs=1e-6)
         other, _ = CandidateSelector(vocabulary, space, SelectionParams(exclude_segment=True)).answer(
             SelectionQuery("国", "中国", None)
         )
         ids = {other.best_id, *other.set_ids, *other.negative_ids}
-        assert vocabulary["中国"] not in ids and other.n_candidates == own.n_candidates - 1
+        assert vocabulary["中国"] not in ids and other.n_candidates == included.n_candidates - 1
 
 
 def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
     for space in (vectors[1], _aligned(vectors)):
-        found, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(
+        selection, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(
             SelectionQuery("国", "无", None)
         )
         assert not cosines.any()
-        assert (found.best_id, found.best_cosine, list(found.set_ids)) == (1, 0.0, [])
+        assert (selection.best_id, selection.best_cosine, list(selection.set_ids)) == (1, 0.0, [])
 
 
 @pytest.mark.parametrize("space", ["aligned", "bert"])
@@ -167,9 +167,9 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(
     params = SelectionParams(choice=choice, threshold=0.1)
     among = CandidateSelector(vocabulary, segments, params)
     for query in order:
-        found, cosines = among.answer(query)
+        selection, cosines = among.answer(query)
         alone, alone_cosines = CandidateSelector(vocabulary, segments, params).answer(query)
-        assert found == alone
+        assert selection == alone
         assert cosines.tobytes() == alone_cosines.tobytes()
 
 
@@ -192,6 +192,6 @@ def test_bits_are_the_same_alone_and_among_others_at_full_width(
 
 def test_random_choice_obeys_exclude_segment(vectors: Vectors) -> None:
     params = SelectionParams(choice="random", exclude_segment=True, max_set=50, n_negatives=50)
-    found, _ = CandidateSelector(*vectors, params).answer(SelectionQuery("国", "中国", None))
+    selection, _ = CandidateSelector(*vectors, params).answer(SelectionQuery("国", "中国", None))
     expected = {number for number, word in enumerate(WORDS, start=1) if "国" in word and word != "中国"}
-    assert set(found.set_ids) == expected
+    assert set(selection.set_ids) == expected

@@ -131,5 +131,5 @@ def test_local_boundaries_equal_plain_loops(sentence: list[str], weights: dict[t
     for position, character in enumerate(sentence):
         seen = [(-weights[character, b], b) for s, e, b in matches if s <= position < e and (character, b) in weights]
         expected.append(min(seen)[1] if seen else 0)
-    found = PairWeights(weights).local_boundaries(sentence, matches)
-    assert found == expected and all(type(number) is int for number in found)
+    local = PairWeights(weights).local_boundaries(sentence, matches)
+    assert local == expected and all(type(number) is int for number in local)

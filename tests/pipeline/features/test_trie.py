@@ -13,14 +13,14 @@ WORDS = st.lists(st.text(SYMBOLS, min_size=1, max_size=4), min_size=1, max_size=
 
 
 def _by_trying_all(words: list[str], characters: list[str]) -> list[tuple[int, int, int]]:
-    found = []
+    matches = []
     for start in range(len(characters)):
         for end in range(start + 1, len(characters) + 1):
             text = "".join(characters[start:end])
             for place, word in enumerate(words):
                 if word == text:
-                    found.append((start, end, place + 1))
-    return found
+                    matches.append((start, end, place + 1))
+    return matches
 
 
 @given(WORDS, st.text(SYMBOLS, max_size=30))

@@ -23,10 +23,10 @@ def test_rows_become_unit_and_zero_rows_stay(rows: list[list[float]]) -> None:
     matrix = np.array(rows, dtype=np.float32)
     unit = normalised(matrix)
     assert unit.dtype == np.float32
-    for row, found in zip(matrix.tolist(), unit.tolist(), strict=True):
+    for row, unit_row in zip(matrix.tolist(), unit.tolist(), strict=True):
         # math.hypot scales its numbers, so neither very small nor very large rows are lost in squaring
         length = math.hypot(*row)
         if length == 0:
-            assert found == [0, 0, 0]
+            assert unit_row == [0, 0, 0]
         else:
-            assert found == pytest.approx([value / length for value in row], abs=2e-7)
+            assert unit_row == pytest.approx([value / length for value in row], abs=2e-7)

@@ -193,8 +193,8 @@ def test_every_view_holds_the_columns_of_the_contract(artifacts: Path) -> None:
     assert set(warehouse.VIEWS) == set(contract)
     assert {row["name"] for row in answer(artifacts, "SHOW TABLES")} == set(contract)
     for name, columns in contract.items():
-        found = [row["column_name"] for row in answer(artifacts, f"DESCRIBE {name}")]
-        assert found == ["split"] * ("{split}" in warehouse.VIEWS[name]) + columns.names
+        names = [row["column_name"] for row in answer(artifacts, f"DESCRIBE {name}")]
+        assert names == ["split"] * ("{split}" in warehouse.VIEWS[name]) + columns.names
         assert answer(artifacts, f"FROM {name}")
 
 
@@ -293,8 +293,8 @@ def test_pmi_and_local(artifacts: Path) -> None:
 def test_reports_have_descriptions_and_all_of_them_answer(artifacts: Path) -> None:
     reports = warehouse.list_reports()
     assert warehouse.DEFAULT_REPORT in reports
-    for name, found in reports.items():
-        assert found.sql.startswith("-- ") and found.description
+    for name, one in reports.items():
+        assert one.sql.startswith("-- ") and one.description
         assert report(artifacts, name)
 
 
@@ -307,9 +307,9 @@ def test_a_printed_report_runs_in_a_plain_shell(artifacts: Path) -> None:
     for name in warehouse.list_reports():
         script = warehouse.shell_script(artifacts, "tiny", name)
         with duckdb.connect() as shell:
-            found = shell.execute(script).fetchall()
+            rows = shell.execute(script).fetchall()
         with warehouse.connect(artifacts, "tiny") as opened:
-            assert found == opened.run(warehouse.find_report(name).sql).rows
+            assert rows == opened.run(warehouse.find_report(name).sql).rows
     assert "CREATE VIEW shards" in warehouse.shell_script(artifacts, "tiny", "local")
     assert "CREATE VIEW cosines" not in warehouse.shell_script(artifacts, "tiny", "local")
 
@@ -323,8 +323,8 @@ def test_strange_paths(tmp_path: Path, name: str) -> None:
     rows = answer(folder, joined)
     assert {row["split"]: row["n"] for row in rows} == {"train": 3, "test": 1}
     with duckdb.connect() as shell:
-        found = shell.execute(warehouse.shell_script(folder, "tiny", "overview")).fetchall()
-    assert [row[:2] for row in found] == [("train", 3), ("test", 1), ("all", 4)]
+        fetched = shell.execute(warehouse.shell_script(folder, "tiny", "overview")).fetchall()
+    assert [row[:2] for row in fetched] == [("train", 3), ("test", 1), ("all", 4)]
 
 
 def test_a_relative_path_is_made_absolute(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,10 +76,10 @@ def test_what_is_said_never_to_match_does_not_and_the_rest_is_found(tmp_path) ->
     known = read_user_dictionary(path)
     assert [one.word for one in known] == words
     cut = open_segmenter("jieba", hmm=False, user_dict=path)
-    found = {one.word: one.word in segment_sentence(["。", *one.word, "。"], cut)[0] for one in known}
-    assert not any(found[one.word] for one in known if one.never)
-    assert all(found[one.word] for one in known if not one.never)
-    assert 0 < sum(found.values()) < len(found)
+    matches = {one.word: one.word in segment_sentence(["。", *one.word, "。"], cut)[0] for one in known}
+    assert not any(matches[one.word] for one in known if one.never)
+    assert all(matches[one.word] for one in known if not one.never)
+    assert 0 < sum(matches.values()) < len(matches)
 
 
 def test_uses_are_counted_by_line(tmp_path) -> None:

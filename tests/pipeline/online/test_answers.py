@@ -12,12 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.feature_rows import SelectedBoundaries
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.alignment import LinearMap
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
-from ssmi.pipeline.online.answers import Answer, SelectionAnswers
+from ssmi.pipeline.online.answers import SelectionAnswers
 from ssmi.pipeline.online.costs import CostCounter
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
@@ -118,7 +119,7 @@ def test_an_answer_does_not_depend_on_what_is_remembered(
     second: list[Segmented],
     max_answers: int,
 ) -> None:
-    def select(opened: Opened, sentences: list[Segmented]) -> list[list[Answer]]:
+    def select(opened: Opened, sentences: list[Segmented]) -> list[list[SelectedBoundaries]]:
         return (opened.answers.select_in_context if in_context else opened.answers.select)(sentences)
 
     warm = Opened(encoders, vocabulary, max_answers=max_answers)

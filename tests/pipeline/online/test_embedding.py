@@ -106,9 +106,9 @@ def test_alone_a_segment_is_the_mean_of_its_characters_states_in_the_space_it_is
     bridge = _map()
     opened = Opened(encoders, vocabulary, alignment=bridge if aligned else None)
     segments = ["七", "七七", "万丈三上下不", "".join(CHARACTERS[:30]), "一丁", "七丁"]
-    found = opened.embedder.embed_alone(segments)
-    assert set(found) == set(segments) - {"一丁", "七丁"}, "what has a vector gets no other"
-    for segment, vector in found.items():
+    embedded = opened.embedder.embed_alone(segments)
+    assert set(embedded) == set(segments) - {"一丁", "七丁"}, "what has a vector gets no other"
+    for segment, vector in embedded.items():
         mean = plain_states(segment).astype(np.float64).mean(axis=0)
         expected = mean
         if aligned:
@@ -168,18 +168,18 @@ def test_in_a_sentence_a_segment_is_the_mean_over_its_occurrences_there(
 ) -> None:
     opened = Opened(encoders, vocabulary)
     sentence = _sentence("七上", "一丁", "下", "七上", "七")
-    (found,) = opened.embedder.embed_in_sentences([sentence], [["七上", "七"]])
+    (embedded,) = opened.embedder.embed_in_sentences([sentence], [["七上", "七"]])
     states = plain_states("".join(sentence.characters)).astype(np.float64)
     twice = (states[[0, 1]].mean(axis=0) + states[[5, 6]].mean(axis=0)) / 2
-    np.testing.assert_allclose(found["七上"], _unit(twice), atol=5e-5)
-    np.testing.assert_allclose(found["七"], _unit(states[7]), atol=5e-5)
+    np.testing.assert_allclose(embedded["七上"], _unit(twice), atol=5e-5)
+    np.testing.assert_allclose(embedded["七"], _unit(states[7]), atol=5e-5)
     bridge = _map()
     aligned = Opened(encoders, vocabulary, alignment=bridge).embedder
     (mapped,) = aligned.embed_in_sentences([sentence], [["七上"]])
     expected = ((twice - bridge.mean) / bridge.scale) @ bridge.weights + bridge.offset
     np.testing.assert_allclose(mapped["七上"], _unit(expected), atol=5e-5)
     alone = opened.embedder.embed_alone(["七上"])["七上"]
-    assert np.abs(alone - found["七上"]).max() > 0.01, "what stands around it matters"
+    assert np.abs(alone - embedded["七上"]).max() > 0.01, "what stands around it matters"
     assert opened.embedded == 3, "vectors of one sentence are not kept for others"
 
 

@@ -28,7 +28,7 @@ def built(built_once: Any, tmp_path: Path) -> tuple[FeatureStore, Manifest]:
 
 
 def _with_user_dict(store: FeatureStore, shards: Manifest, text: str) -> tuple[FeatureStore, Manifest]:
-    """The same as if the shards had been built with a user dictionary."""
+    """Store and manifest as if the shards had been built with a user dictionary."""
     path = store.vocab.parent / "user_dict.txt"
     path.write_text(text, encoding="utf-8")
     statistics = {**shards.report.statistics, "user_dict_digest": digest_file(path)}

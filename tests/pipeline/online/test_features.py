@@ -70,9 +70,9 @@ def shard_rows(root: Path, dataset: str = "tiny", *, splits: Iterable[str] = tab
     return [{name: value for name, value in row.items() if name not in GOLD} for row in rows]
 
 
-def assert_equal(found: Sequence[Row], expected: Sequence[Row]) -> None:
+def assert_equal(on_line: Sequence[Row], expected: Sequence[Row]) -> None:
     """Row by row and field by field, floats exactly."""
-    for one, other in zip(found, expected, strict=True):
+    for one, other in zip(on_line, expected, strict=True):
         assert one.keys() == other.keys() == set(schema.SHARDS.names) - GOLD
         for name, value in other.items():
             assert one[name] == value, (name, "".join(other["characters"]))
@@ -120,23 +120,23 @@ def test_with_every_switch(project: Any, switches: tuple[str, ...]) -> None:
 
 def test_in_sentence_context_new_segments_are_embedded_in_their_own_sentence(project: Any) -> None:
     """Where a segment occurs in one sentence of the data set only, that is what the stage did."""
-    own = ["熊，在公司。熊", "猫，南京市", "在北京。桥"]
+    sentences = ["熊，在公司。熊", "猫，南京市", "在北京。桥"]
     lone = "熊猫桥"
-    blocks = ["".join(f"{character} O\n" for character in text) for text in own]
+    blocks = ["".join(f"{character} O\n" for character in text) for text in sentences]
     project.raw("test").write_text("\n".join(blocks), encoding="utf-8")
     project.build("-S", "embed.context=sentence")
     table = tables.read_rows(
         project.root / "artifacts" / "embed" / "tiny" / "segments.parquet", schema.DISTINCT_SEGMENTS
     )
-    found = {row["segment"]: (row["boundary_id"], row["n_train"] + row["n_dev"], row["n_test"]) for row in table}
-    assert [found[segment] for segment in lone] == [(0, 0, 2), (0, 0, 1), (0, 0, 1)]
+    counts = {row["segment"]: (row["boundary_id"], row["n_train"] + row["n_dev"], row["n_test"]) for row in table}
+    assert [counts[segment] for segment in lone] == [(0, 0, 2), (0, 0, 1), (0, 0, 1)]
     expected = shard_rows(project.root, splits=["test"])
     stored = opened(project.root)
-    assert_equal(stored.rows(own), expected)
+    assert_equal(stored.rows(sentences), expected)
     assert stored.statistics().embedded == 0
     fresh = opened(project.root, stored_segments=False)
     for _ in range(2):
-        for row, other in zip(fresh.rows(own), expected, strict=True):
+        for row, other in zip(fresh.rows(sentences), expected, strict=True):
             for place, character in enumerate(other["characters"]):
                 if character in lone:
                     assert other["best_ids"][place]
@@ -164,9 +164,9 @@ def test_random_mixtures_built_by_the_stages_equal_those_on_line(mixed: Any, tex
     folder = mixed.root / "data" / "mixed"
     folder.mkdir(exist_ok=True)
     seen: list[str] = []
-    for split, own in (("train", ["陈思远", *texts[:20]]), ("test", ["陈思远", *texts[20:]])):
-        seen += (stretch.text for text in own for stretch in seen_stretches(text))
-        lines = [json.dumps({"text": text, "entities": []}, ensure_ascii=False) for text in own]
+    for split, of_split in (("train", ["陈思远", *texts[:20]]), ("test", ["陈思远", *texts[20:]])):
+        seen += (stretch.text for text in of_split for stretch in seen_stretches(text))
+        lines = [json.dumps({"text": text, "entities": []}, ensure_ascii=False) for text in of_split]
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     mixed.build("--dataset", "mixed", "-S", "prepare.dev_fraction=0")
     expected = shard_rows(mixed.root, "mixed")
@@ -198,11 +198,11 @@ def test_hidden_states_are_those_of_the_shards(project: Any, layers: str) -> Non
     for split in tables.SPLITS:
         sentences = [row["characters"] for row in shard_rows(project.root, splits=[split])]
         (file,) = (project.root / "artifacts" / "shards" / "tiny" / split).glob("*.hidden.npy")
-        found = features.hidden_states(sentences)
-        assert [len(states.characters) for states in found] == list(map(len, sentences))
-        assert np.concatenate([states.characters for states in found]).tobytes() == np.load(file).tobytes()
+        on_line = features.hidden_states(sentences)
+        assert [len(states.characters) for states in on_line] == list(map(len, sentences))
+        assert np.concatenate([states.characters for states in on_line]).tobytes() == np.load(file).tobytes()
         stored = np.load(file.with_name(file.name.replace("hidden", "specials")))
-        assert np.concatenate([states.specials for states in found]).tobytes() == stored.tobytes()
+        assert np.concatenate([states.specials for states in on_line]).tobytes() == stored.tobytes()
 
 
 def test_vectors_and_words_of_boundaries_are_those_of_the_shards(built_once: Any, features: OnlineFeatures) -> None:
@@ -334,11 +334,11 @@ def _short(root: Path, stage: str) -> str:
 def test_folders_of_another_build_are_refused_naming_both(project: Any, stage: str, change: str, what: str) -> None:
     trained_on, wanted = manifest_of(project.root), _short(project.root, stage)
     project.build("-S", change)
-    found = _short(project.root, stage)
+    digest = _short(project.root, stage)
     with pytest.raises(StaleArtifactError) as refused:
         OnlineFeatures(folders_of(project.root), shards=trained_on)
     said = refused.value.message
-    assert f"is {found}, the shards were built with {wanted}" in said and found != wanted
+    assert f"is {digest}, the shards were built with {wanted}" in said and digest != wanted
     assert what in said and str(folders_of(project.root).vocab.parent) in said
     assert "build the shards again" in refused.value.next_step
     assert opened(project.root).rows(["在北京"])
@@ -439,6 +439,6 @@ def test_test_splits_of_the_real_data_sets(real: Path, dataset: str) -> None:
     for stored in (True, False):
         features = OnlineFeatures(folders, shards=manifest_of(real, dataset), stored_segments=stored)
         for start in range(0, len(sentences), 64):
-            own = slice(start, start + 64)
-            assert_equal(features.rows_of_characters(sentences[own]), expected[own])
+            batch = slice(start, start + 64)
+            assert_equal(features.rows_of_characters(sentences[batch]), expected[batch])
         assert bool(features.statistics().embedded) is not stored

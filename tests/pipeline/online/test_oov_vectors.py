@@ -53,8 +53,8 @@ def test_answers_do_not_depend_on_where_a_vector_comes_from(
     off_line = CandidateSelector(vocabulary, stored(SEGMENTS), params)
     for segment in SEGMENTS:
         query = SelectionQuery("国", segment, None)
-        (found, cosines), (expected, expected_cosines) = on_line.answer(query), off_line.answer(query)
-        assert found == expected and cosines.tobytes() == expected_cosines.tobytes()
+        (answer, cosines), (expected, expected_cosines) = on_line.answer(query), off_line.answer(query)
+        assert answer == expected and cosines.tobytes() == expected_cosines.tobytes()
 
 
 def test_a_fresh_vector_has_precedence_and_an_unknown_segment_has_none() -> None:

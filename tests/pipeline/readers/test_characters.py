@@ -46,9 +46,9 @@ def marked(sentence: Sentence) -> list[str]:
 @files
 def test_words_are_cut_into_characters_and_counted(write: Write, name: str) -> None:
     sentence: Tokens = [("李", "B-PER"), ("明", "I-PER"), ("用", "O"), ("Linux", "B-SOFT"), ("。", "O")]
-    found, report = read(write(FILES[name](sentence, sentence), name))
-    assert found[0].characters == tuple("李明用Linux。")
-    assert marked(found[0]) == ["李明/PER", "Linux/SOFT"]
+    sentences, report = read(write(FILES[name](sentence, sentence), name))
+    assert sentences[0].characters == tuple("李明用Linux。")
+    assert marked(sentences[0]) == ["李明/PER", "Linux/SOFT"]
     assert report.repairs == {"token-of-several-characters": 2}
     assert report.first_lines["token-of-several-characters"] == ([4, 10] if name == "raw.bio" else [1, 2])
 
@@ -59,9 +59,9 @@ def test_every_scheme_is_cut_alike(write: Write, name: str, scheme: TagScheme) -
     tokens = ["东海", "科技", "公司", "的", "Python", "3", "👩‍💻"]
     spans = [Span(0, 3, "ORG"), Span(4, 5, "SOFT"), Span(6, 7, "X")]
     tags = spans_to_tags(spans, n_characters=len(tokens), scheme=scheme)
-    found, _ = read(write(FILES[name](list(zip(tokens, tags, strict=True))), name))
-    assert marked(found[0]) == ["东海科技公司/ORG", "Python/SOFT", "👩‍💻/X"]
-    assert all(len(character) == 1 for character in found[0].characters)
+    sentences, _ = read(write(FILES[name](list(zip(tokens, tags, strict=True))), name))
+    assert marked(sentences[0]) == ["东海科技公司/ORG", "Python/SOFT", "👩‍💻/X"]
+    assert all(len(character) == 1 for character in sentences[0].characters)
 
 
 @files
@@ -84,10 +84,10 @@ def test_every_scheme_is_cut_alike(write: Write, name: str, scheme: TagScheme) -
 def test_between_words_stands_a_blank(
     write: Write, name: str, sentence: Tokens, text: str, entities: list[str] | None
 ) -> None:
-    found, report = read(write(FILES[name](sentence), name))
-    assert found[0].text == text
+    sentences, report = read(write(FILES[name](sentence), name))
+    assert sentences[0].text == text
     if entities is not None:
-        assert marked(found[0]) == entities
+        assert marked(sentences[0]) == entities
     inserted = len(text) - len("".join(token for token, _ in sentence))
     assert report.repairs.get("blank-between-words", 0) == inserted
 
@@ -95,8 +95,8 @@ def test_between_words_stands_a_blank(
 @files
 def test_word_pieces_are_joined(write: Write, name: str) -> None:
     sentence: Tokens = [("dock", "B-X"), ("##er", "I-X"), ("##s", "I-X"), ("hub", "O"), ("##", "O"), ("京", "O")]
-    found, report = read(write(FILES[name](sentence), name))
-    assert (found[0].text, marked(found[0])) == ("dockers hub##京", ["dockers/X"])
+    sentences, report = read(write(FILES[name](sentence), name))
+    assert (sentences[0].text, marked(sentences[0])) == ("dockers hub##京", ["dockers/X"])
     assert report.repairs == {"token-of-several-characters": 3, "blank-between-words": 1, "word-piece": 2}
 
 
@@ -123,8 +123,8 @@ def test_a_text_in_place_of_a_token_is_refused_by_its_line(write: Write, name: s
 @files
 def test_long_words_are_no_texts(write: Write, name: str) -> None:
     sentence: Tokens = [("中国国际贸易促进委员会", "B-ORG"), ("在", "O"), ("北京", "B-LOC"), ("开会", "O"), ("。", "O")]
-    found, _ = read(write(FILES[name](sentence), name))
-    assert marked(found[0]) == ["中国国际贸易促进委员会/ORG", "北京/LOC"]
+    sentences, _ = read(write(FILES[name](sentence), name))
+    assert marked(sentences[0]) == ["中国国际贸易促进委员会/ORG", "北京/LOC"]
 
 
 @files
@@ -151,8 +151,8 @@ def test_the_text_is_that_of_the_tokens_and_entities_stay_on_theirs(
     tags = spans_to_tags(spans, n_characters=len(tokens), scheme="BIO")
     path = tmp_path_factory.mktemp("tokens") / name
     path.write_text(FILES[name](list(zip(tokens, tags, strict=True))), encoding="utf-8")
-    found, report = read(path)
-    sentence = found[0]
+    sentences, report = read(path)
+    sentence = sentences[0]
     assert all(len(character) == 1 for character in sentence.characters)
     assert sentence.text.replace(" ", "") == "".join(tokens)
     assert report.repairs.get("blank-between-words", 0) == sentence.text.count(" ")

@@ -31,9 +31,9 @@ MARKED = {
 
 
 def lines(path: Path, encoding: str | None = None) -> list[str]:
-    found = list(numbered_lines(path, encoding=encoding))
-    assert [number for number, _ in found] == list(range(1, len(found) + 1))
-    return [line for _, line in found]
+    numbered = list(numbered_lines(path, encoding=encoding))
+    assert [number for number, _ in numbered] == list(range(1, len(numbered) + 1))
+    return [line for _, line in numbered]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])

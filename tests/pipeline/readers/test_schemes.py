@@ -67,10 +67,10 @@ def test_mixtures_name_a_line_of_each_party(write: Write, sentences: tuple[str, 
 
 @pytest.mark.parametrize("tags", ["B-X I-X L-X O U-Y", "B-X L-X U-Y", "U-Y", "B-X L-X"])
 def test_bilou_is_read_as_bioes(write: Write, tags: str) -> None:
-    found, report = read(write(rows("O", tags)))
+    sentences, report = read(write(rows("O", tags)))
     assert report.scheme in ("BIOES", "BMES") and report.repairs == {}
     assert any("BILOU" in note for note in report.notes)
-    lengths = {label: [s.end - s.start for s in found[1].entities if s.label == label] for label in "XY"}
+    lengths = {label: [s.end - s.start for s in sentences[1].entities if s.label == label] for label in "XY"}
     assert lengths["Y"] == ([1] if "U-Y" in tags else [])
     assert lengths["X"] == ([tags.count("-X")] if "-X" in tags else [])
 
@@ -97,8 +97,8 @@ def test_bilou_beside_another_scheme_is_a_mixture(write: Write, others: str) -> 
     ],
 )
 def test_other_spellings_are_read_and_noted(write: Write, tags: str, note: str) -> None:
-    found, report = read(write(rows(f"O {tags}")))
-    assert found[0].entities == (Span(1, 3, "PER"),)
+    sentences, report = read(write(rows(f"O {tags}")))
+    assert sentences[0].entities == (Span(1, 3, "PER"),)
     assert report.repairs == {}
     assert [text for text in report.notes if f"the first is {note} in line" in text]
 
@@ -206,8 +206,8 @@ def test_ill_formed_gold_tags_are_repaired_and_counted(
 )
 def test_iob1_is_told_and_breaks_nothing(write: Write, tags: str, spans: list[Span]) -> None:
     # a sentence's last tag does not stand before the next one's first
-    found, report = read(write(rows(tags, "I-X", "I-X O")))
-    assert list(found[0].entities) == spans
+    sentences, report = read(write(rows(tags, "I-X", "I-X O")))
+    assert list(sentences[0].entities) == spans
     assert (report.scheme, report.repairs) == ("BIO", {})
     assert any("IOB1" in note for note in report.notes)
 

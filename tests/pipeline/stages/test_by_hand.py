@@ -45,7 +45,7 @@ def read_raw(path: Path) -> list[Sentence]:
 def without_blanks(sentence: Sentence) -> Sentence:
     """A blank is seen between two Latin words only; here none stands at an end or beside another."""
     of = sentence.characters
-    seen = [i for i, own in enumerate(of) if not own.isspace() or (of[i - 1] + of[i + 1]).isascii()]
+    seen = [i for i, mark in enumerate(of) if not mark.isspace() or (of[i - 1] + of[i + 1]).isascii()]
     return Sentence([of[i] for i in seen], [sentence.tags[i] for i in seen])
 
 
@@ -96,11 +96,11 @@ class Recomputed:
             if not word:
                 continue
             # A character belongs to the segment that holds its first code point.
-            own = [place for place, begin in enumerate(begins) if offset <= begin < offset + len(word)]
-            if own:
-                segment = "".join(sentence.characters[place] for place in own)
-                sentence.segment_starts.append(own[0])
-                sentence.segments += [segment] * len(own)
+            inside = [place for place, begin in enumerate(begins) if offset <= begin < offset + len(word)]
+            if inside:
+                segment = "".join(sentence.characters[place] for place in inside)
+                sentence.segment_starts.append(inside[0])
+                sentence.segments += [segment] * len(inside)
             offset += len(word)
 
     def _match(self, sentence: Sentence) -> None:
@@ -142,8 +142,8 @@ class Recomputed:
             if segment in self.words:
                 vectors[segment] = self.words[segment]
             else:
-                own = self.states(list(segment)).mean(axis=0)
-                vectors[segment] = unit((own - mean) / scale @ weights + offset)
+                mean_state = self.states(list(segment)).mean(axis=0)
+                vectors[segment] = unit((mean_state - mean) / scale @ weights + offset)
         return vectors
 
     def _count(self) -> None:
@@ -255,9 +255,9 @@ def test_the_boundary_table_names_what_the_rows_name(built_once: Any, by_hand: R
 
 
 def _entities(tags: list[str]) -> list[dict[str, Any]]:
-    found = []
+    spans = []
     for start, tag in enumerate(tags):
         if tag[0] in "BS":
             end = next(place for place in range(start, len(tags)) if tags[place][0] in "ES") + 1
-            found.append({"start": start, "end": end, "label": tag[2:]})
-    return found
+            spans.append({"start": start, "end": end, "label": tag[2:]})
+    return spans

@@ -121,8 +121,8 @@ def test_a_tagger_trained_with_them_and_its_pack_know_them(extended: Any, copy_p
     import ssmi
 
     text = "只有测试集见过这个"
-    own, other = ssmi.open_run(run), ssmi.open_run(packed)
-    assert own(text) == other(text)
+    tagger, other = ssmi.open_run(run), ssmi.open_run(packed)
+    assert tagger(text) == other(text)
     row = project.ssmi("explain", "过", "--segment", "只有测试集见过")
     assert row.code == 0 and "a word of the vocabulary" in row.stdout
 

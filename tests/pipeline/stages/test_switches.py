@@ -24,8 +24,8 @@ Matrix = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def folder(project: Any, stage: str) -> Path:
-    found: Path = project.root / "artifacts" / stage / "tiny"
-    return found
+    path: Path = project.root / "artifacts" / stage / "tiny"
+    return path
 
 
 def rows(project: Any, stage: str, columns: pa.Schema, *, splits: tuple[str, ...] = tables.SPLITS) -> list[Row]:
@@ -38,14 +38,14 @@ def selections(project: Any) -> list[Row]:
 
 
 def vocabulary(project: Any) -> dict[str, int]:
-    found = tables.read_rows(project.root / "artifacts" / "vocab" / "words.parquet", schema.VOCABULARY)
-    return {row["word"]: row["boundary_id"] for row in found}
+    words = tables.read_rows(project.root / "artifacts" / "vocab" / "words.parquet", schema.VOCABULARY)
+    return {row["word"]: row["boundary_id"] for row in words}
 
 
 def statistics(project: Any, stage: str) -> dict[str, Any]:
     body: dict[str, Any] = json.loads((folder(project, stage) / "manifest.json").read_text(encoding="utf-8"))
-    found: dict[str, Any] = body["report"]["statistics"]
-    return found
+    body_of: dict[str, Any] = body["report"]["statistics"]
+    return body_of
 
 
 def matches_over(characters: list[str], words: dict[str, int]) -> list[set[int]]:
@@ -70,10 +70,10 @@ class Encoder:
 
     def states(self, characters: list[str], *, layers: int = -1) -> Matrix:
         """After so many layers; -1: after the last."""
-        states: Matrix = self.rows(characters, layers=layers)[1:-1]
+        states: Matrix = self.cells(characters, layers=layers)[1:-1]
         return states
 
-    def rows(self, characters: list[str], *, layers: int = -1) -> Matrix:
+    def cells(self, characters: list[str], *, layers: int) -> Matrix:
         """The same with [CLS] in front and [SEP] at the end."""
         ids = [self.token_of.get(one.lower(), self.token_of["[UNK]"]) for one in characters]
         with torch.no_grad():
@@ -184,8 +184,8 @@ def test_a_user_dictionary_that_cannot_be_used(project: Any, values: Row, code: 
 
 
 def embedded(project: Any) -> tuple[dict[str, Row], Matrix]:
-    found = tables.read_rows(folder(project, "embed") / "segments.parquet", schema.DISTINCT_SEGMENTS)
-    return {row["segment"]: row for row in found}, np.load(folder(project, "embed") / "vectors.npy")
+    segments = tables.read_rows(folder(project, "embed") / "segments.parquet", schema.DISTINCT_SEGMENTS)
+    return {row["segment"]: row for row in segments}, np.load(folder(project, "embed") / "vectors.npy")
 
 
 def occurs(row: Row) -> bool:
@@ -241,14 +241,14 @@ def test_bert_space_holds_the_encoders_means(project: Any, encoder: Encoder, con
     foreign = [segment for segment, row in segments.items() if not row["boundary_id"] and segment.isalnum()]
     expected = _in_sentences(project, encoder) if context == "sentence" else None
     for segment in foreign[:12]:
-        own = expected[segment] if expected is not None else encoder.unit_mean(list(segment))
-        assert bert[segments[segment]["segment_id"]] == pytest.approx(own, abs=1e-5), segment
+        vector = expected[segment] if expected is not None else encoder.unit_mean(list(segment))
+        assert bert[segments[segment]["segment_id"]] == pytest.approx(vector, abs=1e-5), segment
     assert all(not bert[row["segment_id"]].any() for row in segments.values() if row["boundary_id"])
 
 
 def _in_sentences(project: Any, encoder: Encoder) -> dict[str, Matrix]:
     """The unit mean, over all its occurrences, of each segment's mean state in its sentence."""
-    found: dict[str, list[Matrix]] = {}
+    occurrences: dict[str, list[Matrix]] = {}
     sentences = rows(project, "prepare", schema.SENTENCES)
     windows = rows(project, "shards", schema.SHARDS)
     for sentence, row, shard in zip(sentences, rows(project, "segment", schema.SEGMENTS), windows, strict=True):
@@ -257,9 +257,9 @@ def _in_sentences(project: Any, encoder: Encoder) -> dict[str, Matrix]:
         states = np.concatenate([encoder.states(characters[i:j]) for i, j in zip(starts, ends, strict=True)])
         begins = row["segment_starts"]
         for segment, i, j in zip(row["segments"], begins, [*begins[1:], len(characters)], strict=True):
-            found.setdefault(segment, []).append(states[i:j].mean(axis=0))
-    means = {segment: np.mean(own, axis=0) for segment, own in found.items()}
-    assert max(len(own) for own in found.values()) > 3
+            occurrences.setdefault(segment, []).append(states[i:j].mean(axis=0))
+    means = {segment: np.mean(vectors, axis=0) for segment, vectors in occurrences.items()}
+    assert max(len(vectors) for vectors in occurrences.values()) > 3
     return {segment: mean / np.linalg.norm(mean) for segment, mean in means.items()}
 
 
@@ -272,8 +272,10 @@ def test_bert_space_compares_foreign_segments_by_bert(project: Any, encoder: Enc
         if row["segment"] in words:
             assert row == {**aligned[row["character"], row["segment"]], "selection_id": row["selection_id"]}
         elif row["n_candidates"] > 5 and n_foreign < 8:
-            own = encoder.unit_mean(list(row["segment"]))
-            cosines = {word: float(own @ encoder.unit_mean(list(word))) for word in words if row["character"] in word}
+            vector = encoder.unit_mean(list(row["segment"]))
+            cosines = {
+                word: float(vector @ encoder.unit_mean(list(word))) for word in words if row["character"] in word
+            }
             assert row["best_id"] == words[max(cosines, key=cosines.__getitem__)]
             assert row["best_cosine"] == pytest.approx(max(cosines.values()), abs=1e-5)
             n_foreign += 1
@@ -292,13 +294,13 @@ def test_sentence_scope_takes_only_words_found_over_the_position(project: Any) -
     n_without = 0
     for sentence, row in zip(sentences, asked, strict=True):
         over = matches_over(sentence["characters"], words)
-        for character, number, found in zip(sentence["characters"], row["selection_ids"], over, strict=True):
+        for character, number, matched in zip(sentence["characters"], row["selection_ids"], over, strict=True):
             answer = answers[number]
-            assert (answer["character"], answer["candidates"]) == (character, sorted(found))
-            assert answer["n_candidates"] == len(found)
-            assert {answer["best_id"], *answer["set_ids"], *answer["negative_ids"]} - {0} <= found
-            assert (answer["best_id"] == 0) == (not found)
-            n_without += not found
+            assert (answer["character"], answer["candidates"]) == (character, sorted(matched))
+            assert answer["n_candidates"] == len(matched)
+            assert {answer["best_id"], *answer["set_ids"], *answer["negative_ids"]} - {0} <= matched
+            assert (answer["best_id"] == 0) == (not matched)
+            n_without += not matched
     assert 0 < n_without < sum(len(sentence["characters"]) for sentence in sentences)
 
 
@@ -311,14 +313,14 @@ def test_vocabulary_scope_takes_every_word_that_holds_the_character(project: Any
 
 def test_a_segment_can_be_kept_from_choosing_itself(project: Any) -> None:
     words = vocabulary(project)
-    own = {(row["character"], row["segment"]): row for row in selections(project) if row["segment"] in words}
-    assert all(row["best_id"] == words[row["segment"]] for row in own.values())
+    of_vocabulary = {(row["character"], row["segment"]): row for row in selections(project) if row["segment"] in words}
+    assert all(row["best_id"] == words[row["segment"]] for row in of_vocabulary.values())
     project.build("-S", "selection.exclude_segment=true")
     for row in selections(project):
         if row["segment"] in words:
             named = {row["best_id"], *row["set_ids"], *row["negative_ids"]}
             assert words[row["segment"]] not in named
-            assert row["n_candidates"] == own[row["character"], row["segment"]]["n_candidates"] - 1
+            assert row["n_candidates"] == of_vocabulary[row["character"], row["segment"]]["n_candidates"] - 1
 
 
 def test_a_random_choice_is_random_and_seeded(project: Any) -> None:
@@ -334,8 +336,8 @@ def test_a_random_choice_is_random_and_seeded(project: Any) -> None:
         assert all(row["character"] in word_of[number] for number in named)
         assert row["set_ids"][:1] == ([row["best_id"]] if row["n_candidates"] else [])
     choosing = [row for row in drawn if row["n_candidates"] >= 5]
-    own = sum(row["best_id"] == words.get(row["segment"]) for row in choosing)
-    assert own < len(choosing) / 2  # by cosine a segment of the vocabulary always chose itself
+    n_itself = sum(row["best_id"] == words.get(row["segment"]) for row in choosing)
+    assert n_itself < len(choosing) / 2  # by cosine a segment of the vocabulary always chose itself
     project.build("-S", "selection.choice=random", "--force")
     assert project.artifacts("selection") == first
     project.build("-S", "selection.choice=random", "-S", "selection.seed=14")
@@ -361,15 +363,15 @@ def test_the_histogram_counts_every_candidate(project: Any) -> None:
 
 
 def pairs(project: Any) -> dict[tuple[str, int], Row]:
-    found = tables.read_rows(folder(project, "pmi") / "pairs.parquet", schema.PMI_PAIRS)
-    return {(row["character"], row["boundary_id"]): row for row in found}
+    scored = tables.read_rows(folder(project, "pmi") / "pairs.parquet", schema.PMI_PAIRS)
+    return {(row["character"], row["boundary_id"]): row for row in scored}
 
 
 def count_events(texts: Iterator[list[str]], words: dict[str, int]) -> Counter[tuple[str, int]]:
     events: Counter[tuple[str, int]] = Counter()
     for characters in texts:
-        for character, found in zip(characters, _events_over(characters, words), strict=True):
-            events.update((character, number) for number in found)
+        for character, matched in zip(characters, _events_over(characters, words), strict=True):
+            events.update((character, number) for number in matched)
     return events
 
 
@@ -398,10 +400,10 @@ def test_the_printed_estimator_does_not_depend_on_the_boundary(project: Any) -> 
         share = of_boundary[boundary] / total
         assert row["pmi"] == pytest.approx(math.log(total / of_character[character]))
         assert row["weight"] == pytest.approx(share * row["pmi"])
-        own = joint[character, boundary]
-        expected = math.log(own["n_events"] * total / (of_boundary[boundary] * of_character[character]))
-        assert own["pmi"] == pytest.approx(expected)
-        assert own["weight"] == pytest.approx(share * expected)
+        by_definition = joint[character, boundary]
+        expected = math.log(by_definition["n_events"] * total / (of_boundary[boundary] * of_character[character]))
+        assert by_definition["pmi"] == pytest.approx(expected)
+        assert by_definition["weight"] == pytest.approx(share * expected)
 
 
 @pytest.mark.parametrize("name", ["more.txt", "more.txt.gz"])
@@ -429,8 +431,8 @@ def test_a_missing_unlabelled_text_is_named(project: Any) -> None:
 
 def test_matches_are_every_word_inside_the_sentence(project: Any) -> None:
     words = vocabulary(project)
-    found = rows(project, "pmi", schema.MATCHES)
-    for sentence, row in zip(rows(project, "prepare", schema.SENTENCES), found, strict=True):
+    written = rows(project, "pmi", schema.MATCHES)
+    for sentence, row in zip(rows(project, "prepare", schema.SENTENCES), written, strict=True):
         matches = list(zip(row["match_starts"], row["match_ends"], row["match_ids"], strict=True))
         assert matches == sorted(matches)
         over: list[set[int]] = [set() for _ in sentence["characters"]]
@@ -485,13 +487,13 @@ def test_hidden_states_lie_beside_their_rows(project: Any, encoder: Encoder, lay
                 starts, characters = row["window_starts"], row["characters"]
                 if len(starts) > 1 or row["sentence_id"] % 20 == 0:
                     ends = [*starts[1:], len(characters)]
-                    own = [
-                        encoder.rows(characters[i:j], layers=layers or -1) for i, j in zip(starts, ends, strict=True)
+                    expected = [
+                        encoder.cells(characters[i:j], layers=layers or -1) for i, j in zip(starts, ends, strict=True)
                     ]
                     stored = states[offset : offset + len(characters)].astype(np.float32)
-                    assert np.abs(stored - np.concatenate([one[1:-1] for one in own])).max() < 4e-3
+                    assert np.abs(stored - np.concatenate([one[1:-1] for one in expected])).max() < 4e-3
                     of_marks = specials[window : window + len(starts)].astype(np.float32)
-                    assert np.abs(of_marks - np.stack([one[[0, -1]] for one in own])).max() < 4e-3
+                    assert np.abs(of_marks - np.stack([one[[0, -1]] for one in expected])).max() < 4e-3
                     n_windowed += len(starts) > 1
                 offset += len(characters)
                 window += len(starts)

@@ -71,17 +71,17 @@ def _column(column: pa.ChunkedArray) -> list[float] | None:
 
 def _table(path: Path, *, exact: bool) -> dict[str, Any]:
     table = pq.read_table(path)
-    found: dict[str, Any] = {"floats": {}}
+    digests: dict[str, Any] = {"floats": {}}
     kept: dict[str, Any] = {"schema": str(table.schema.remove_metadata())}
     for name in table.column_names:
         sums = _column(table[name])
         if sums is not None:
-            found["floats"][name] = sums
+            digests["floats"][name] = sums
         elif exact:
             kept[name] = table[name].to_pylist()
         else:
-            found["floats"][name] = [float(sum(table[name].to_pylist()))]
-    return {**found, "exact": _digest(kept)}
+            digests["floats"][name] = [float(sum(table[name].to_pylist()))]
+    return {**digests, "exact": _digest(kept)}
 
 
 def _array(path: Path) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def _given(project: Any, overrides: tuple[str, ...]) -> str:
 @pytest.fixture(scope="module")
 def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: Any) -> dict[str, Any]:
     """What this program writes, in the form of the golden file."""
-    found: dict[str, Any] = {
+    written: dict[str, Any] = {
         "versions": {**{name: get_stage(name).version for name in STAGE_NAMES}, ENCODING: ENCODING_VERSION},
         "schema_version": SCHEMA_VERSION,
         "sample": {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(SAMPLE.iterdir())},
@@ -171,19 +171,19 @@ def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factor
         paths = ArtifactPaths(project.root)
         outputs = {name: _output(paths.stage(name, "tiny"), name) for name in STAGE_NAMES}
         given = _given(project, overrides)
-        found["variants"][variant] = {"given": given, "outputs": {**outputs, ENCODING: _encoding(project)}}
-    return found
+        written["variants"][variant] = {"given": given, "outputs": {**outputs, ENCODING: _encoding(project)}}
+    return written
 
 
-def _is_same(golden: Output, found: Output) -> bool:
+def _is_same(golden: Output, written: Output) -> bool:
     """Floats may differ as they do between processors."""
-    if golden.keys() != found.keys():
+    if golden.keys() != written.keys():
         return False
     return all(
-        golden[name]["exact"] == found[name]["exact"]
-        and golden[name]["floats"].keys() == found[name]["floats"].keys()
+        golden[name]["exact"] == written[name]["exact"]
+        and golden[name]["floats"].keys() == written[name]["floats"].keys()
         and all(
-            found[name]["floats"][column] == pytest.approx(sums, rel=1e-3, abs=2e-2)
+            written[name]["floats"][column] == pytest.approx(sums, rel=1e-3, abs=2e-2)
             for column, sums in golden[name]["floats"].items()
         )
         for name in golden
@@ -196,30 +196,30 @@ def _upstream(stage: str) -> set[str]:
     return {*direct, *(name for each in direct for name in _upstream(each))}
 
 
-def forgotten(golden: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, list[str]]:
+def forgotten(golden: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, list[str]]:
     """Stage → its files that are others, for those of the same version in which nothing that they read changed.
 
     What only follows from an earlier stage is not named: that stage's new version builds it again. Another
     ``SCHEMA_VERSION`` builds everything again.
     """
-    if golden["schema_version"] != found["schema_version"]:
+    if golden["schema_version"] != written["schema_version"]:
         return {}
     changed: dict[str, set[str]] = {}
     for variant, then in golden["variants"].items():
-        own = found["variants"].get(variant)
-        if own is None or own["given"] != then["given"]:
+        of_variant = written["variants"].get(variant)
+        if of_variant is None or of_variant["given"] != then["given"]:
             continue
-        for stage, output in own["outputs"].items():
+        for stage, output in of_variant["outputs"].items():
             before = then["outputs"][stage]
             names = {name for name in output.keys() | before.keys() if not _is_same(*_only(name, before, output))}
             if names:
                 changed.setdefault(stage, set()).update(names)
-    if golden["sample"] != found["sample"]:
+    if golden["sample"] != written["sample"]:
         changed.setdefault("prepare", set()).add("pipeline/readers/sample")
     return {
         stage: sorted(names)
         for stage, names in changed.items()
-        if golden["versions"][stage] == found["versions"][stage] and not _upstream(stage) & changed.keys()
+        if golden["versions"][stage] == written["versions"][stage] and not _upstream(stage) & changed.keys()
     }
 
 
@@ -247,9 +247,9 @@ def test_another_output_has_another_version(now: dict[str, Any], request: pytest
     assert golden is not None, "no golden stages: git holds them"
     for key in ("versions", "schema_version"):
         assert golden[key] == now[key], "a version was raised: make golden"
-    for variant, own in now["variants"].items():
-        assert golden["variants"][variant]["given"] == own["given"], "the tiny project is another: make golden"
-        for stage, output in own["outputs"].items():
+    for variant, of_variant in now["variants"].items():
+        assert golden["variants"][variant]["given"] == of_variant["given"], "the tiny project is another: make golden"
+        for stage, output in of_variant["outputs"].items():
             assert _is_same(golden["variants"][variant]["outputs"][stage], output), f"{stage}: make golden"
 
 

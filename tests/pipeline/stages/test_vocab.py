@@ -9,8 +9,8 @@ from typing import Any
 
 def _report(project: Any) -> dict[str, Any]:
     body = json.loads((project.root / "artifacts" / "vocab" / "manifest.json").read_text("utf-8"))
-    found: dict[str, Any] = body["report"]
-    return found
+    report: dict[str, Any] = body["report"]
+    return report
 
 
 def test_what_was_read_is_told_and_recorded(fresh_project: Any) -> None:

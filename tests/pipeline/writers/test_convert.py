@@ -63,7 +63,7 @@ TEXTS = st.text(MARKS, min_size=1, max_size=12)
 @st.composite
 def sentences(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> list[Sentence]:
     """Some texts with entities, two of which may touch, of types that may hold a dash or a slash."""
-    found = []
+    drawn = []
     for text in draw(st.lists(texts, min_size=1, max_size=4)):
         bounds = sorted(draw(st.sets(st.integers(0, len(text)), max_size=6)))
         kept = [
@@ -71,8 +71,8 @@ def sentences(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> list[Sentence]:
             for pair in pairwise(bounds)
             if draw(st.booleans())
         ]
-        found.append(Sentence(tuple(text), tuple(kept), 1))
-    return found
+        drawn.append(Sentence(tuple(text), tuple(kept), 1))
+    return drawn
 
 
 def same(read: list[Sentence], given: list[Sentence]) -> bool:

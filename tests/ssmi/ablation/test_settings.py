@@ -125,8 +125,8 @@ def test_parameters_of_features_stand_for_the_digest_of_their_shards(tmp_path: P
     _finish(folder, 1, dev=0.5)
     default = Params().selection.threshold
     selection = f"selection.threshold 0.7 (now {default})"
-    (found,) = _others(tmp_path, describe(Params(), MADE))
-    assert found.differs == [selection, "train.epochs 3 (now 2)"]
+    (other_run,) = _others(tmp_path, describe(Params(), MADE))
+    assert other_run.differs == [selection, "train.epochs 3 (now 2)"]
     (unbuilt,) = _others(tmp_path, describe(Params(), None))  # no shards yet: only features can be compared
     assert unbuilt.differs == [selection]
 
@@ -136,8 +136,8 @@ def test_a_folder_that_does_not_say_what_it_is(tmp_path: Path, text: str) -> Non
     folder = tmp_path / "ssmi" / "other"
     _finish(folder, 1, dev=0.5)
     (folder / "params.json").write_text(text, encoding="utf-8")
-    (found,) = _others(tmp_path, describe(Params(), MADE))
-    assert found.differs == ["params.json cannot be read"] and found.f1 == {"dev": 0.5}
+    (other_run,) = _others(tmp_path, describe(Params(), MADE))
+    assert other_run.differs == ["params.json cannot be read"] and other_run.f1 == {"dev": 0.5}
 
 
 def test_broken_scores_of_other_settings_are_refused_with_their_path(tmp_path: Path) -> None:

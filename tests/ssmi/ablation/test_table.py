@@ -129,7 +129,8 @@ def test_without_a_test_split_the_figures_are_of_dev() -> None:
 def test_gains_have_intervals_where_sentences_were_counted() -> None:
     def counted(*correct: int) -> Counted:
         return Counted(
-            [str(place) for place in range(len(correct))], [{"PER": EntityCounts(1, 1, own)} for own in correct]
+            [str(place) for place in range(len(correct))],
+            [{"PER": EntityCounts(1, 1, n_correct)} for n_correct in correct],
         )
 
     def run(seed: int, **of: Counted) -> FinishedRun:

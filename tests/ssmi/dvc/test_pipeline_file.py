@@ -31,9 +31,9 @@ def test_raw_files_of_the_project_are_a_dependency_of_prepare(tmp_path: Path) ->
     _project(tmp_path, "sample", "mine")
     assert "deps" not in pipeline_stages(tmp_path)["prepare"]
     (tmp_path / "data" / "mine").mkdir(parents=True)
-    found = pipeline_stages(tmp_path)
-    assert found["prepare"]["deps"] == ["data"]
-    assert all("data" not in entry.get("deps", []) for name, entry in found.items() if name != "prepare")
+    stages = pipeline_stages(tmp_path)
+    assert stages["prepare"]["deps"] == ["data"]
+    assert all("data" not in entry.get("deps", []) for name, entry in stages.items() if name != "prepare")
 
 
 def test_writing_keeps_what_is_of_the_users_own(tmp_path: Path) -> None:
@@ -42,13 +42,13 @@ def test_writing_keeps_what_is_of_the_users_own(tmp_path: Path) -> None:
     assert outdated(tmp_path) == [] and written.startswith("# The stages are written by `ssmi-cli dvc write`")
     write_pipeline(tmp_path)
     assert path.read_text(encoding="utf-8") == written
-    own = "  chart:  # of my own\n    cmd: draw\nplots:\n  - figure.json\n"
+    added = "  chart:  # of my own\n    cmd: draw\nplots:\n  - figure.json\n"
     path.write_text(
-        written.replace("vocab --stage-version", "vocab --workers 3 --stage-version") + own, encoding="utf-8"
+        written.replace("vocab --stage-version", "vocab --workers 3 --stage-version") + added, encoding="utf-8"
     )
     assert outdated(tmp_path) == ["vocab"]
     write_pipeline(tmp_path)
-    assert path.read_text(encoding="utf-8") == written + own
+    assert path.read_text(encoding="utf-8") == written + added
 
 
 @pytest.mark.parametrize("text", ["{", "[a]", "stages: 3"])

@@ -13,7 +13,7 @@ from ssmi.evaluation.comparison import compare_runs, runs_in
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs import counts_file, json_files
-from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.fingerprint import Fingerprint
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 
@@ -120,20 +120,20 @@ def test_each_figure_is_counted_from_what_the_runs_kept(tmp_path: Path, manifest
     for seed, counts in ((1, BETTER), (2, WORSE)):
         _leave_run(tmp_path / "two" / str(seed), manifest, counts={"dev": counts}, train__seed=seed)
     base = _leave_run(tmp_path / "base", manifest, counts={"dev": WORSE}, train__seed=7, model__can=False)
-    found = compare_runs(tmp_path / "two", base, n_resamples=200)
-    assert (found.split, found.n_sentences, found.n_resamples, found.level) == ("dev", 3, 200, 0.95)
-    assert (found.seeds, found.base_seeds) == ((1, 2), (7,))
-    assert list(found.by_type) == ["LOC", "ORG", "PER"]
+    comparison = compare_runs(tmp_path / "two", base, n_resamples=200)
+    assert (comparison.split, comparison.n_sentences, comparison.n_resamples, comparison.level) == ("dev", 3, 200, 0.95)
+    assert (comparison.seeds, comparison.base_seeds) == ((1, 2), (7,))
+    assert list(comparison.by_type) == ["LOC", "ORG", "PER"]
     for labels, one in (
-        (["LOC", "ORG", "PER"], found.overall),
-        *(([name], one) for name, one in found.by_type.items()),
+        (["LOC", "ORG", "PER"], comparison.overall),
+        *(([name], one) for name, one in comparison.by_type.items()),
     ):
         f1 = (_f1(BETTER, labels) + _f1(WORSE, labels)) / 2
         assert (one.f1, one.base_f1) == (pytest.approx(f1), pytest.approx(_f1(WORSE, labels)))
         assert one.gain == pytest.approx(one.f1 - one.base_f1)
-    body = found.to_json()
+    body = comparison.to_json()
     assert (body["seeds"], body["base_seeds"], body["n_sentences"]) == ([1, 2], [7], 3)
-    assert body["overall"]["f1"] == found.overall.f1 and list(body["by_type"]) == ["LOC", "ORG", "PER"]
+    assert body["overall"]["f1"] == comparison.overall.f1 and list(body["by_type"]) == ["LOC", "ORG", "PER"]
 
 
 def test_runs_on_other_sentences_are_refused_by_the_first_that_differs(tmp_path: Path, manifest: Path) -> None:

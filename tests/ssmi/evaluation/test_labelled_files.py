@@ -63,23 +63,23 @@ def test_every_score_is_counted_from_the_taggers_answers(
         [(one.text, [(span.start, span.end, span.label) for span in one.entities]) for one in sentences],
     )
     reporter = Told()
-    found = score_file(tagger, path, reporter=reporter)
+    scored = score_file(tagger, path, reporter=reporter)
     answers = [tagger(one.text) for one in sentences]
     gold = {(n, span.start, span.end, span.label) for n, one in enumerate(sentences) for span in one.entities}
     predicted = {(n, one.start, one.end, one.label): one.score for n, all_ in enumerate(answers) for one in all_}
     right = gold & predicted.keys()
-    overall = found.scores.overall
+    overall = scored.scores.overall
     assert (overall.gold, overall.predicted, overall.correct) == (len(gold), len(predicted), len(right))
-    assert {label: one.correct for label, one in found.scores.by_type.items() if one.correct} == Counter(
+    assert {label: one.correct for label, one in scored.scores.by_type.items() if one.correct} == Counter(
         label for *_, label in right
     )
     spans = {key[:3] for key in gold} & {key[:3] for key in predicted}
-    assert found.scores.spans.correct == len(spans) and found.scores.n_sentences == len(sentences)
-    assert found.calibration.n == len(predicted) > 0
-    assert found.calibration.mean_probability == pytest.approx(sum(predicted.values()) / len(predicted))
-    assert found.calibration.precision == pytest.approx(len(right) / len(predicted))
+    assert scored.scores.spans.correct == len(spans) and scored.scores.n_sentences == len(sentences)
+    assert scored.calibration.n == len(predicted) > 0
+    assert scored.calibration.mean_probability == pytest.approx(sum(predicted.values()) / len(predicted))
+    assert scored.calibration.precision == pytest.approx(len(right) / len(predicted))
     brier = sum((score - (key in right)) ** 2 for key, score in predicted.items()) / len(predicted)
-    assert found.calibration.brier == pytest.approx(brier)
+    assert scored.calibration.brier == pytest.approx(brier)
     assert reporter.done == {"evaluate some.jsonl": sum(len(one.text) for one in sentences)}
 
 
@@ -102,19 +102,19 @@ def test_blanks_and_long_tokens_change_no_score(tagger: ssmi.Tagger, tmp_path: P
 def test_types_that_the_run_does_not_know_are_missed_and_named(tagger: ssmi.Tagger, tmp_path: Path) -> None:
     assert {"船舶", "AIRPORT"}.isdisjoint(tagger.labels.entity_types)
     rows = [("北京号", [(0, 3, "船舶")]), ("到首都机场", [(1, 5, "AIRPORT")]), ("上海号", [(0, 3, "船舶")])]
-    found = score_file(tagger, _jsonl(tmp_path / "a.jsonl", rows))
-    assert found.unknown_types == {"AIRPORT": 1, "船舶": 2} and list(found.unknown_types) == ["AIRPORT", "船舶"]
-    assert (found.scores.by_type["船舶"].gold, found.scores.by_type["船舶"].recall) == (2, 0.0)
-    body = found.to_json()
-    assert body["unknown_types"] == {"AIRPORT": 1, "船舶": 2} and body["f1"] == found.scores.overall.f1
+    scored = score_file(tagger, _jsonl(tmp_path / "a.jsonl", rows))
+    assert scored.unknown_types == {"AIRPORT": 1, "船舶": 2} and list(scored.unknown_types) == ["AIRPORT", "船舶"]
+    assert (scored.scores.by_type["船舶"].gold, scored.scores.by_type["船舶"].recall) == (2, 0.0)
+    body = scored.to_json()
+    assert body["unknown_types"] == {"AIRPORT": 1, "船舶": 2} and body["f1"] == scored.scores.overall.f1
     json.dumps(body)
 
 
 def test_nothing_predicted_and_nothing_to_find(tagger: ssmi.Tagger, tagging_project: Any, tmp_path: Path) -> None:
     texts = [one.text for one in read_sentences(tagging_project.raw("train"))[0] if not tagger(one.text)]
-    found = score_file(tagger, _jsonl(tmp_path / "a.jsonl", [(text, []) for text in texts[:2]]))
-    assert (found.scores.n_sentences, found.calibration.n, found.scores.overall.f1) == (2, 0, 0.0)
-    assert found.unknown_types == {} and found.to_json()["skipped"] == {}
+    scored = score_file(tagger, _jsonl(tmp_path / "a.jsonl", [(text, []) for text in texts[:2]]))
+    assert (scored.scores.n_sentences, scored.calibration.n, scored.scores.overall.f1) == (2, 0, 0.0)
+    assert scored.unknown_types == {} and scored.to_json()["skipped"] == {}
 
 
 def test_a_file_is_read_as_the_options_say(tagger: ssmi.Tagger, tmp_path: Path) -> None:
@@ -123,8 +123,8 @@ def test_a_file_is_read_as_the_options_say(tagger: ssmi.Tagger, tmp_path: Path) 
     row = {"text": text, "entities": [{"start": entity.start + 1, "end": entity.end + 1, "label": entity.label}]}
     path = tmp_path / "a.jsonl"
     path.write_bytes(json.dumps(row, ensure_ascii=False).encode("gb18030"))
-    found = score_file(tagger, path, options=ReadOptions(encoding="gb18030", offsets="utf-16"))
-    assert found.scores.overall.correct == 1
+    scored = score_file(tagger, path, options=ReadOptions(encoding="gb18030", offsets="utf-16"))
+    assert scored.scores.overall.correct == 1
     with pytest.raises(InputDataError, match=r"a\.jsonl:1: "):
         score_file(tagger, path)
     with pytest.raises(MissingResourceError, match="nowhere"):

@@ -64,9 +64,9 @@ def test_blanks_beside_chinese_do_not_change_what_is_found(tagger: ssmi.Tagger, 
         return "" if text[max(0, index - 1) : index + 1].isascii() and index else data.draw(st.just("") | RUNS)
 
     copy = "".join(blanks(index) + character for index, character in enumerate(text)) + data.draw(st.just("") | RUNS)
-    found = tagger(copy)
-    assert_in_place(copy, found)
-    assert words_of(found) == words_of(tagger(text))
+    entities = tagger(copy)
+    assert_in_place(copy, entities)
+    assert words_of(entities) == words_of(tagger(text))
 
 
 def test_runs_of_blanks_between_latin_words_are_one(tagger: ssmi.Tagger) -> None:
@@ -82,10 +82,10 @@ def test_runs_of_blanks_between_latin_words_are_one(tagger: ssmi.Tagger) -> None
 def test_a_blank_line_keeps_paragraphs_apart(tagger: ssmi.Tagger) -> None:
     one, other = SENTENCES[:2]
     text = f"　　{one}\n \n　　{other}\n\n"
-    found = tagger(text)
-    assert_in_place(text, found)
+    entities = tagger(text)
+    assert_in_place(text, entities)
     apart = [entity for part in (one, other) for entity in words_of(tagger(part))]
-    assert [(word, label) for word, label, _ in words_of(found)] == [(word, label) for word, label, _ in apart]
+    assert [(word, label) for word, label, _ in words_of(entities)] == [(word, label) for word, label, _ in apart]
     assert not any("\n" in entity.text for entity in tagger("吴重\n\n阳先生毕业于北京\u2029大学"))
 
 
@@ -114,16 +114,16 @@ def assert_the_same(tagger: ssmi.Tagger, run: Path, shards: Path, split: str, ra
         row["characters"] for part in parts for row in tables.read_rows(part, schema.SHARDS, columns=["characters"])
     ]
     texts = [sentence.text for sentence in read_sentences(raw)[0]]
-    found = tagger(texts)
+    entities = tagger(texts)
     n_compared = 0
-    for text, characters, own, spans in zip(texts, rows, found, counted, strict=True):
-        assert_in_place(text, own)
+    for text, characters, of_text, spans in zip(texts, rows, entities, counted, strict=True):
+        assert_in_place(text, of_text)
         if (
             "".join(characters) == "".join(seen.text for seen in seen_stretches(text))
             and max(map(len, characters)) == 1
         ):
             expected = [("".join(characters[span.start : span.end]), span.label) for span in spans]
-            assert [(word, label) for word, label, _ in words_of(own)] == expected
+            assert [(word, label) for word, label, _ in words_of(of_text)] == expected
             n_compared += len(expected)
     assert n_compared > 0.9 * sum(map(len, counted)) > 5
 
@@ -146,9 +146,9 @@ def test_prediction_gives_what_evaluation_counts_of_real_data(tmp_path: Path, da
     assert_the_same(tagger, run, tmp_path / "artifacts" / "shards" / dataset, "test", raw)
     texts = [sentence.text for sentence in read_sentences(raw)[0]]
     copies = [spaced(text, seed=number) for number, text in enumerate(texts)]
-    for text, copy, found, again in zip(texts, copies, tagger(texts), tagger(copies), strict=True):
+    for text, copy, entities, again in zip(texts, copies, tagger(texts), tagger(copies), strict=True):
         assert_in_place(copy, again)
-        assert words_of(again) == words_of(found), text
+        assert words_of(again) == words_of(entities), text
 
 
 def keeps_blanks(character: str) -> bool:

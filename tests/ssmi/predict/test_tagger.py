@@ -92,13 +92,13 @@ def test_entities_are_those_that_evaluation_scores(tagger: ssmi.Tagger, tagging_
     expected = predicted.spans
     texts = texts_of(tagging_project)
     assert [len(text) for text in texts] == split.lengths.tolist()
-    found = tagger(texts)
-    assert [[(one.start, one.end, one.label) for one in own] for own in found] == [
-        [(span.start, span.end, span.label) for span in own] for own in expected
+    tagged = tagger(texts)
+    assert [[(one.start, one.end, one.label) for one in entities] for entities in tagged] == [
+        [(span.start, span.end, span.label) for span in entities] for entities in expected
     ]
-    assert sum(map(len, found)) > 10
-    for text, own in zip(texts, found, strict=True):
-        assert_well_formed(text, own)
+    assert sum(map(len, tagged)) > 10
+    for text, entities in zip(texts, tagged, strict=True):
+        assert_well_formed(text, entities)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -110,18 +110,18 @@ def test_positions_index_any_text_as_given(tagger: ssmi.Tagger, texts: list[str]
 
 def test_a_string_a_list_and_a_stream_say_the_same(tagger: ssmi.Tagger, tagging_project: Any) -> None:
     texts = ["", *texts_of(tagging_project), "", " ", SENTENCE]
-    found = tagger(texts)
-    assert found[0] == [] and sum(map(len, found)) > 10
+    tagged = tagger(texts)
+    assert tagged[0] == [] and sum(map(len, tagged)) > 10
 
     def places(entities: list[ssmi.Entity]) -> list[Any]:
         return [(one.start, one.end, one.label, one.text) for one in entities]
 
     for size in (1, 50):
         streamed = list(tagger.stream(iter(texts), batch_characters=size))
-        assert [places(own) for own in streamed] == [places(own) for own in found]
-        scores = zip(chain.from_iterable(streamed), chain.from_iterable(found), strict=True)
+        assert [places(of_text) for of_text in streamed] == [places(of_text) for of_text in tagged]
+        scores = zip(chain.from_iterable(streamed), chain.from_iterable(tagged), strict=True)
         assert all(one.score == pytest.approx(other.score, abs=1e-3) for one, other in scores)
-    assert places(tagger(SENTENCE)) == places(found[-1])
+    assert places(tagger(SENTENCE)) == places(tagged[-1])
     assert tagger([]) == [] and tagger("") == []
 
 
@@ -199,8 +199,8 @@ def test_boundaries_that_training_never_met(tagging_project: Any, monkeypatch: p
     forgetful = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     for _ in range(2):
         one_by_one = [forgetful(text) for text in texts]
-        assert [[(e.start, e.end, e.label) for e in own] for own in one_by_one] == [
-            [(e.start, e.end, e.label) for e in own] for own in expected
+        assert [[(e.start, e.end, e.label) for e in entities] for entities in one_by_one] == [
+            [(e.start, e.end, e.label) for e in entities] for entities in expected
         ]
 
 

@@ -55,16 +55,16 @@ def hurried() -> Iterator[None]:
 
 def by_threads(taggers: Sequence[ssmi.Tagger], texts: Sequence[str], *, n_threads: int) -> list[Found]:
     """What each tagger says of each text, every thread starting elsewhere and going round."""
-    found: list[Found] = [[[] for _ in texts] for _ in taggers]
+    answers: list[Found] = [[[] for _ in texts] for _ in taggers]
 
     def work(first: int) -> None:
         for step in range(first, len(texts) * len(taggers), n_threads):
             which, place = step % len(taggers), step // len(taggers)
-            found[which][place] = taggers[which](texts[place])
+            answers[which][place] = taggers[which](texts[place])
 
     with ThreadPoolExecutor(n_threads) as pool:
         list(pool.map(work, range(n_threads)))
-    return found
+    return answers
 
 
 @pytest.fixture(scope="module")

@@ -23,12 +23,12 @@ def written(path: Path, text: str) -> UserEntities:
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
-    own = written(
+    listed = written(
         tmp_path / "own.tsv",
         "\ufeff# 词\t类\r\n云计算平台\tPRO\r\n\r\nApple  Inc\tORG\tforce\r\n南北 高架\tLOC\tadd\n"
         "长江 大桥 LOC\nNew York City LOC force\n #1店\tORG\n",
     )
-    assert [(one.word, one.label, one.mode) for one in own.entities] == [
+    assert [(one.word, one.label, one.mode) for one in listed.entities] == [
         ("云计算平台", "PRO", "add"),
         ("Apple Inc", "ORG", "force"),
         ("南北高架", "LOC", "add"),
@@ -36,11 +36,11 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("New York City", "LOC", "force"),
         ("#1店", "ORG", "add"),
     ]
-    assert own.entities[1].where.endswith("own.tsv:4") and own.notes == ()
-    assert own.labels == ("PRO", "ORG", "LOC")
-    found = own.get("南\u3000北高架")
-    assert found is not None and found.label == "LOC" and own.get("高架") is None
-    assert pickle.loads(pickle.dumps(own)) == own  # noqa: S301 - of our own making
+    assert listed.entities[1].where.endswith("own.tsv:4") and listed.notes == ()
+    assert listed.labels == ("PRO", "ORG", "LOC")
+    entity = listed.get("南\u3000北高架")
+    assert entity is not None and entity.label == "LOC" and listed.get("高架") is None
+    assert pickle.loads(pickle.dumps(listed)) == listed  # noqa: S301 - of our own making
     assert UserEntities.read({"云 计算": "PRO", "b": ("ORG", "force")}).entities[0].word == "云计算"
 
 
@@ -88,25 +88,25 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 def test_what_a_person_should_know_is_noted(tmp_path: Path) -> None:
-    own = written(tmp_path / "own.tsv", f"南北\tLOC\n{'长' * 11}\tLOC\n南 北\tLOC\n云\tPRO\n计\tPRO\n")
-    notes = [note.rpartition("own.tsv:")[2] for note in own.notes_for(["LOC"], longest=10)]
+    listed = written(tmp_path / "own.tsv", f"南北\tLOC\n{'长' * 11}\tLOC\n南 北\tLOC\n云\tPRO\n计\tPRO\n")
+    notes = [note.rpartition("own.tsv:")[2] for note in listed.notes_for(["LOC"], longest=10)]
     assert notes == [
         "1 already",
         "2: a word of 11 characters never matches; 10 are read at once",
         "4: PRO is not a type of the run, so its entities have the score 0",
     ]
-    assert "own.tsv:3: '南北' stands at" in own.notes[0]
+    assert "own.tsv:3: '南北' stands at" in listed.notes[0]
     (note,) = written(tmp_path / "empty.tsv", "# nothing\n").notes
     assert note.endswith("empty.tsv: names no entity")
 
 
 def test_matches_cut_no_word_and_no_number() -> None:
-    own = UserEntities.read({"Apple": "A", "App": "A", "5": "N", "北京": "L", "北京大学": "O"})
-    found = [(match.span.start, match.span.end) for match in own.matches("Apple Apples 在北京大学 5 3.5\ud800")]
-    assert found == [(0, 5), (14, 16), (14, 18), (19, 20)]
+    listed = UserEntities.read({"Apple": "A", "App": "A", "5": "N", "北京": "L", "北京大学": "O"})
+    places = [(match.span.start, match.span.end) for match in listed.matches("Apple Apples 在北京大学 5 3.5\ud800")]
+    assert places == [(0, 5), (14, 16), (14, 18), (19, 20)]
 
 
-def laid(tagged: str, own: list[tuple[int, int, str]], min_score: float = 0.0) -> str:
+def laid(tagged: str, listed: list[tuple[int, int, str]], min_score: float = 0.0) -> str:
     """``AABB.``: a span of each letter, found with a score of 0.5, and what comes of them; x is of the file."""
     runs = [(0, 0, "")]
     for place, letter in enumerate(tagged):
@@ -116,8 +116,8 @@ def laid(tagged: str, own: list[tuple[int, int, str]], min_score: float = 0.0) -
             else [*runs, (place, place + 1, letter)]
         )
     spans = [TaggedSpan(Span(*run), 0.5) for run in runs if run[2] not in ("", ".")]
-    asked = [TaggedSpan(Span(start, end, "x"), 0.25, extra=True) for start, end, _ in own]
-    matches = [Match(Span(start, end, "x"), "force" if mode == "f" else "add") for start, end, mode in own]
+    asked = [TaggedSpan(Span(start, end, "x"), 0.25, extra=True) for start, end, _ in listed]
+    matches = [Match(Span(start, end, "x"), "force" if mode == "f" else "add") for start, end, mode in listed]
     shown = ["."] * len(tagged)
     for one in merge_entities([*spans, *asked], matches, n_characters=len(tagged), min_score=min_score):
         assert (one.source, one.score) == (("file", 0.25) if one.span.label == "x" else ("model", 0.5))
@@ -126,7 +126,7 @@ def laid(tagged: str, own: list[tuple[int, int, str]], min_score: float = 0.0) -
 
 
 @pytest.mark.parametrize(
-    ("tagged", "own", "result"),
+    ("tagged", "listed", "result"),
     [
         ("AA..BB", [(2, 4, "a")], "AAxxBB"),
         ("AA..BB", [(1, 3, "a"), (3, 5, "a")], "AA..BB"),
@@ -139,8 +139,8 @@ def laid(tagged: str, own: list[tuple[int, int, str]], min_score: float = 0.0) -
         ("AA....", [(1, 4, "f"), (0, 2, "f")], ".xxx.."),
     ],
 )
-def test_what_is_laid_over_what(tagged: str, own: list[tuple[int, int, str]], result: str) -> None:
-    assert laid(tagged, own) == result
+def test_what_is_laid_over_what(tagged: str, listed: list[tuple[int, int, str]], result: str) -> None:
+    assert laid(tagged, listed) == result
 
 
 def test_what_is_left_out_for_its_score_makes_room() -> None:
@@ -167,26 +167,26 @@ def test_own_entities_are_found_and_marked(tagger: ssmi.Tagger, run: Path) -> No
     assert plain and all(one.source == "model" for one in plain)
     known, first = plain[0], SENTENCE[plain[0].end]
     word = SENTENCE[known.end : known.end + 2]
-    own = ssmi.open_run(
+    with_entities = ssmi.open_run(
         run, device="cpu", threads=1, entities={word: ("EVENT", "force"), known.text: (known.label, "force")}
     )
     spaced = f"{SENTENCE[: known.end]} {first}\u3000\u200b{SENTENCE[known.end + 1 :]}"
-    found = {(one.text, one.label): one for one in own(spaced)}
-    event = found[f"{first}\u3000\u200b{word[1]}", "EVENT"]
+    entities = {(one.text, one.label): one for one in with_entities(spaced)}
+    event = entities[f"{first}\u3000\u200b{word[1]}", "EVENT"]
     assert (event.source, event.score, event.start) == ("file", 0.0, known.end + 1)
-    forced = found[known.text, known.label]  # its score is the run's for the very same entity
+    forced = entities[known.text, known.label]  # its score is the run's for the very same entity
     assert forced.source == "file" and forced.score == pytest.approx(known.score, abs=1e-6)
-    assert own(word) == [ssmi.Entity(0, 2, "EVENT", word, 0.0, "file")]
-    assert own([]) == [] and own(["", "\u3000"]) == [[], []]
+    assert with_entities(word) == [ssmi.Entity(0, 2, "EVENT", word, 0.0, "file")]
+    assert with_entities([]) == [] and with_entities(["", "\u3000"]) == [[], []]
 
 
 def test_min_score(tagger: ssmi.Tagger) -> None:
     texts = [SENTENCE, "公司董事长吴重阳", "熊猫在南京市长江大桥"]
     every = tagger(texts)
-    scores = sorted(one.score for own in every for one in own)
+    scores = sorted(one.score for entities in every for one in entities)
     assert len(set(scores)) > 2
     for least in (0.0, scores[1], 1.0):
-        kept = [[one for one in own if one.score >= least] for own in every]
+        kept = [[one for one in entities if one.score >= least] for entities in every]
         assert tagger(texts, min_score=least) == kept
         assert list(tagger.stream(texts, min_score=least)) == kept
     assert tagger(SENTENCE, min_score=1.0) == [one for one in every[0] if one.score >= 1.0]

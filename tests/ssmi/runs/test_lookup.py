@@ -55,25 +55,25 @@ def _leave_run(folder: Path, *, dataset: str | None = None, format: int = CHECKP
 
 
 def test_a_named_run_or_that_of_a_data_set(workspace: Workspace, tmp_path: Path) -> None:
-    own, first, second = (
+    elsewhere, first, second = (
         _leave_run(folder)
         for folder in (tmp_path / "own", workspace.root / "artifacts/train/one", workspace.root / "artifacts/train/two")
     )
-    assert find_run(workspace, run=own, dataset=None) == own
+    assert find_run(workspace, run=elsewhere, dataset=None) == elsewhere
     assert find_run(workspace, run=None, dataset=None) == first
     assert find_run(workspace, run=None, dataset="two") == second
     with pytest.raises(ParameterError) as refused:
-        find_run(workspace, run=own, dataset="two")
-    assert refused.value.message == f"{own} is named, and the run of two"
+        find_run(workspace, run=elsewhere, dataset="two")
+    assert refused.value.message == f"{elsewhere} is named, and the run of two"
     with pytest.raises(MissingResourceError, match=r"artifacts/train/three: no such folder"):
         find_run(workspace, run=None, dataset="three")
 
 
 def test_a_run_is_scored_on_what_it_was_trained_on_unless_said_otherwise(workspace: Workspace, tmp_path: Path) -> None:
-    own = _leave_run(tmp_path / "own", dataset="later")
-    assert trained_on(own) == "later"
-    assert run_and_dataset(workspace, run=own, dataset=None) == (own, "later")
-    assert run_and_dataset(workspace, run=own, dataset="two") == (own, "two")
+    run = _leave_run(tmp_path / "own", dataset="later")
+    assert trained_on(run) == "later"
+    assert run_and_dataset(workspace, run=run, dataset=None) == (run, "later")
+    assert run_and_dataset(workspace, run=run, dataset="two") == (run, "two")
     silent = _leave_run(tmp_path / "silent")
     assert trained_on(silent) is None
     assert run_and_dataset(workspace, run=silent, dataset=None) == (silent, "one")

@@ -46,8 +46,11 @@ def test_a_project_holds_copies_of_the_data_and_the_default_parameters(files: Pa
     project = ssmi.init_project(tmp_path / "mine", data=[files / "train.bmes", files / "valid.jsonl"])
     assert project.root == (tmp_path / "mine").resolve()
     assert project.params() == Params(datasets=("mine",))
-    found = open_folder(project.root / "data" / "mine")
-    assert {split: path.name for split, path in found.splits.items()} == {"train": "train.bmes", "dev": "valid.jsonl"}
+    folder_of_data = open_folder(project.root / "data" / "mine")
+    assert {split: path.name for split, path in folder_of_data.splits.items()} == {
+        "train": "train.bmes",
+        "dev": "valid.jsonl",
+    }
     assert (project.root / "data/mine/train.bmes").read_text(encoding="utf-8") == TRAIN
     assert _names(project.root) >= {"README.md", "dvc.yaml", ".gitignore", ".dvcignore", "artifacts/.gitignore"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "mine"]
@@ -69,16 +72,16 @@ def test_a_name_is_text_to_yaml_whatever_it_looks_like(tmp_path: Path, name: str
 def test_one_file_alone_is_train_whatever_its_name(files: Path, tmp_path: Path) -> None:
     shutil.move(files / "train.bmes", files / "everything.bmes")
     project = ssmi.init_project(tmp_path / "mine", data=[files / "everything.bmes"])
-    found = open_folder(project.root / "data" / "mine")
-    assert {split: path.name for split, path in found.splits.items()} == {"train": "everything.bmes"}
+    folder_of_data = open_folder(project.root / "data" / "mine")
+    assert {split: path.name for split, path in folder_of_data.splits.items()} == {"train": "everything.bmes"}
 
 
 def test_dataset_yaml_says_how_the_files_are_read(files: Path, tmp_path: Path) -> None:
     (files / "a.txt").write_bytes(TRAIN.encode("gb18030"))
     (files / "dataset.yaml").write_text("encoding: gb18030\n", encoding="utf-8")
     project = ssmi.init_project(tmp_path / "mine", data=[files / "a.txt", files / "dataset.yaml"])
-    found = open_folder(project.root / "data" / "mine")
-    assert found.options.encoding == "gb18030" and set(found.splits) == {"train"}
+    folder_of_data = open_folder(project.root / "data" / "mine")
+    assert folder_of_data.options.encoding == "gb18030" and set(folder_of_data.splits) == {"train"}
 
 
 def test_what_was_read_is_told(files: Path, tmp_path: Path) -> None:

@@ -88,8 +88,8 @@ def test_losses_gradients_and_paths_are_pytorch_crfs(
     assert losses.dtype == dtype and losses.shape == (len(lengths),)
     torch.testing.assert_close(losses, expected, **tolerance)
     if max(lengths) > 1:  # pytorch-crf knows no gradient of transitions that no sentence has
-        found, wanted = _learn(crf, losses, emissions), _learn(plain, expected, emissions)
-        torch.testing.assert_close(found, wanted, **tolerance)
+        learned, wanted = _learn(crf, losses, emissions), _learn(plain, expected, emissions)
+        torch.testing.assert_close(learned, wanted, **tolerance)
     assert crf.decode(emissions, mask=mask) == plain.decode(emissions, mask=mask)
 
 
@@ -111,8 +111,8 @@ def test_a_chain_that_forbids_nothing_is_pytorch_crfs(n_tags: int, lengths: list
     transitions = Transitions(plain.start_transitions, plain.end_transitions, plain.transitions)
     predecessors = Predecessors(torch.ones(n_tags, n_tags, dtype=torch.bool))
     with torch.no_grad():
-        found = log_partition(emissions, mask, transitions, predecessors)
-        torch.testing.assert_close(found, plain._compute_normalizer(emissions, mask), rtol=1e-5, atol=1e-5)
+        partition = log_partition(emissions, mask, transitions, predecessors)
+        torch.testing.assert_close(partition, plain._compute_normalizer(emissions, mask), rtol=1e-5, atol=1e-5)
         paths = best_path(emissions, mask, transitions).T.tolist()
     assert [path[:length] for path, length in zip(paths, lengths, strict=True)] == plain.decode(emissions, mask=mask)
 
@@ -126,10 +126,10 @@ def test_gradients_are_the_slopes(scheme: TagScheme) -> None:
     names = [name for name, _ in crf.named_parameters()]
 
     def losses(emissions: Tensor, *values: Tensor) -> Tensor:
-        found: Tensor = torch.func.functional_call(
+        loss: Tensor = torch.func.functional_call(
             crf, dict(zip(names, values, strict=True)), (emissions, gold), {"mask": mask}
         )
-        return found
+        return loss
 
     emissions = torch.randn(*mask.shape, len(labels.tags), dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(losses, (emissions, *crf.parameters()))
@@ -172,8 +172,8 @@ def test_plain_loops_in_double_precision_agree(scheme: TagScheme, scale: float) 
     exact, _ = _crf(scheme, types=("A", "B", "C"))
     wide = emissions.detach().double().requires_grad_()
     wanted = _learn(exact.double(), exact(wide, gold, mask=mask), wide)
-    for found, gradient in zip(_learn(crf, losses, emissions), wanted, strict=True):
-        torch.testing.assert_close(found.double(), gradient, rtol=1e-4, atol=max(1e-5, 1e-6 * scale))
+    for learned, gradient in zip(_learn(crf, losses, emissions), wanted, strict=True):
+        torch.testing.assert_close(learned.double(), gradient, rtol=1e-4, atol=max(1e-5, 1e-6 * scale))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -251,8 +251,8 @@ def test_what_parameters_hold_for_forbidden_transitions_is_irrelevant(scheme: Ta
 
     def results() -> tuple[list[Tensor], list[list[int]], list[list[float]]]:
         losses = crf(emissions, gold, mask=mask)
-        found = [losses.detach(), *_learn(crf, losses, emissions)]
-        return found, crf.decode(emissions, mask=mask), crf.span_probabilities(emissions, mask=mask, spans=asked)
+        learned = [losses.detach(), *_learn(crf, losses, emissions)]
+        return learned, crf.decode(emissions, mask=mask), crf.span_probabilities(emissions, mask=mask, spans=asked)
 
     before = results()
     state = crf.state_dict()
@@ -313,10 +313,10 @@ def test_padding_never_changes_a_score(junk: float, scheme: TagScheme, length: i
     assert crf.span_probabilities(wide, mask=wide_mask, spans=spans) == crf.span_probabilities(
         emissions, mask=mask, spans=spans
     )
-    gradient, *found = _learn(crf, wide_loss, wide)
+    gradient, *others = _learn(crf, wide_loss, wide)
     expected, *wanted = _learn(crf, loss, emissions)
     assert not gradient[:, length:].any()
-    torch.testing.assert_close([gradient[:, :length], *found], [expected, *wanted])
+    torch.testing.assert_close([gradient[:, :length], *others], [expected, *wanted])
 
 
 @settings(max_examples=20, deadline=None)
@@ -353,7 +353,7 @@ def test_a_spans_probability_is_the_share_of_the_sequences_that_hold_it(
         [Span(first, last, kind) for first, last in itertools.combinations(range(length + 1), 2) for kind in types]
         for length in lengths
     ]
-    found = crf.span_probabilities(emissions, mask=mask, spans=asked)
+    probabilities = crf.span_probabilities(emissions, mask=mask, spans=asked)
     for row, length in enumerate(lengths):
         held = dict.fromkeys(asked[row], 0.0)
         paths = [
@@ -364,8 +364,8 @@ def test_a_spans_probability_is_the_share_of_the_sequences_that_hold_it(
         for path, share in zip(paths, shares, strict=True):
             for span in strict_spans([labels.tags[tag] for tag in path], scheme=scheme)[0]:
                 held[span] += share
-        assert found[row] == pytest.approx([held[span] for span in asked[row]], rel=1e-3, abs=1e-5)
-        assert all(0.0 <= value <= 1.0 for value in found[row])
+        assert probabilities[row] == pytest.approx([held[span] for span in asked[row]], rel=1e-3, abs=1e-5)
+        assert all(0.0 <= value <= 1.0 for value in probabilities[row])
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -79,12 +79,12 @@ def test_the_log_sum_and_its_gradients_are_those_of_the_list(chain: Chain) -> No
     for tensor in inputs:
         tensor.requires_grad_()
     predecessors = Predecessors(chain.allowed)
-    found = log_partition(chain.emissions, chain.mask, chain.transitions, predecessors)
+    partition = log_partition(chain.emissions, chain.mask, chain.transitions, predecessors)
     expected = torch.stack([chain.scores(sentence).logsumexp(0) for sentence in range(len(chain.lengths))])
-    torch.testing.assert_close(found, expected, **EXACT)
+    torch.testing.assert_close(partition, expected, **EXACT)
     weights = torch.linspace(-1.0, 2.0, len(expected), dtype=torch.float64)
     for one, other in zip(
-        torch.autograd.grad((weights * found).sum(), inputs, allow_unused=True),
+        torch.autograd.grad((weights * partition).sum(), inputs, allow_unused=True),
         torch.autograd.grad((weights * expected).sum(), inputs, allow_unused=True, materialize_grads=True),
         strict=True,
     ):
@@ -127,8 +127,8 @@ def test_a_sequence_scores_what_its_terms_add_up_to(chain: Chain) -> None:
             tag_ids = torch.zeros(chain.mask.shape, dtype=torch.long)
             tag_ids[:length, sentence] = paths[number]
             tag_ids[length:, sentence] = -100  # not read
-            found = path_score(chain.emissions, chain.mask, chain.transitions, tag_ids)[sentence]
-            torch.testing.assert_close(found, chain.scores(sentence)[number], **EXACT)
+            score = path_score(chain.emissions, chain.mask, chain.transitions, tag_ids)[sentence]
+            torch.testing.assert_close(score, chain.scores(sentence)[number], **EXACT)
 
 
 @settings(max_examples=60, deadline=None)
@@ -136,9 +136,9 @@ def test_a_sequence_scores_what_its_terms_add_up_to(chain: Chain) -> None:
 def test_no_sequence_of_the_list_is_better_than_the_best(chain: Chain) -> None:
     """``best_path`` is given transitions that forbid by their score, as the CRF does."""
     between = chain.transitions.between.masked_fill(~chain.allowed, -torch.inf)
-    found = best_path(chain.emissions, chain.mask, chain.transitions._replace(between=between))
+    paths = best_path(chain.emissions, chain.mask, chain.transitions._replace(between=between))
     for sentence, length in enumerate(chain.lengths):
-        path = found[:length, sentence].tolist()
+        path = paths[:length, sentence].tolist()
         (index,) = [number for number, one in enumerate(chain.paths(sentence).tolist()) if one == path]
         scores = chain.scores(sentence)
         assert float(scores[index]) == pytest.approx(float(scores.max()), rel=1e-12)

@@ -27,10 +27,10 @@ def test_it_equals_its_formula(n_segment_positions: int) -> None:
     weight = {name: parameter.double().tolist() for name, parameter in fusion.state_dict().items()}
     for row in range(2):
         for place in range(5):
-            own, boundary = characters[row, place].double().tolist(), boundaries[row, place].double().tolist()
+            character, boundary = characters[row, place].double().tolist(), boundaries[row, place].double().tolist()
             for unit in range(4):
                 expected = weight["characters.bias"][unit]
-                expected += sum(a * b for a, b in zip(weight["characters.weight"][unit], own, strict=True))
+                expected += sum(a * b for a, b in zip(weight["characters.weight"][unit], character, strict=True))
                 expected += sum(a * b for a, b in zip(weight["boundaries.weight"][unit], boundary, strict=True))
                 if n_segment_positions:
                     expected += weight["segment_positions.weight"][int(positions[row, place])][unit]

@@ -36,8 +36,8 @@ def test_sentencepiece_gives_the_plain_piece_else_the_marked_one(tmp_path: Path)
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     vocabulary = read_vocabulary(tmp_path)
-    found = {token: vocabulary.ids[token] for token in ("[CLS]", "[PAD]", "[SEP]", "[UNK]", "中", "国", "北京", "a")}
-    assert found == {"[CLS]": 0, "[PAD]": 1, "[SEP]": 2, "[UNK]": 3, "中": 6, "国": 7, "北京": 8, "a": 9}
+    id_of = {token: vocabulary.ids[token] for token in ("[CLS]", "[PAD]", "[SEP]", "[UNK]", "中", "国", "北京", "a")}
+    assert id_of == {"[CLS]": 0, "[PAD]": 1, "[SEP]": 2, "[UNK]": 3, "中": 6, "国": 7, "北京": 8, "a": 9}
     assert vocabulary.size == 10
     assert "<s>" not in vocabulary.ids and "" not in vocabulary.ids
 

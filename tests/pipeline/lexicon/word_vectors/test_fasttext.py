@@ -25,27 +25,27 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[FastText, Path]:
 
 
 def _read(path: Path) -> tuple[dict[str, list[float]], dict[str, int]]:
-    found: dict[str, list[float]] = {}
+    vectors: dict[str, list[float]] = {}
     with open_vectors(path) as reader:
         for words, matrix in reader.blocks():
-            found |= dict(zip(words, matrix.tolist(), strict=True))
+            vectors |= dict(zip(words, matrix.tolist(), strict=True))
     assert reader.format == "fastText binary" and reader.width == 8
-    return found, dict(+reader.repairs)
+    return vectors, dict(+reader.repairs)
 
 
 def test_words_have_the_vectors_that_fasttext_gives_them(trained: tuple[FastText, Path]) -> None:
     model, path = trained
-    found, repairs = _read(path)
-    assert sorted(found) == sorted(WORDS) and not repairs
-    for word, vector in found.items():
+    words, repairs = _read(path)
+    assert sorted(words) == sorted(WORDS) and not repairs
+    for word, vector in words.items():
         np.testing.assert_allclose(vector, model.wv[word], atol=1e-6)
 
 
 def test_a_bad_word_is_repaired_and_counted(trained: tuple[FastText, Path], tmp_path) -> None:
     body = trained[1].read_bytes()
     (tmp_path / "v.bin").write_bytes(body.replace("银行".encode(), b"\xe9\x93" + "行".encode() + b"a", 1))
-    found, repairs = _read(tmp_path / "v.bin")
-    assert repairs == {"bad bytes": 1} and "\ufffd行a" in found
+    words, repairs = _read(tmp_path / "v.bin")
+    assert repairs == {"bad bytes": 1} and "\ufffd行a" in words
 
 
 @pytest.mark.parametrize("keep", [3, 40, 90, 100, 200, 1000, -1000])
@@ -88,7 +88,7 @@ def test_the_vec_beside_it_is_text(trained: tuple[FastText, Path], tmp_path) -> 
 
 
 def test_its_vectors_saved_by_gensim_are_refused_with_what_to_do(trained: tuple[FastText, Path], tmp_path) -> None:
-    """That file holds the parts of the vectors, not the vectors."""
+    """gensim's file of fastText vectors holds their parts, not the vectors."""
     trained[0].wv.save(str(tmp_path / "v.kv"))
     with pytest.raises(InputDataError, match="FastTextKeyedVectors") as raised:
         _read(tmp_path / "v.kv")

@@ -374,9 +374,9 @@ def test_the_default_vectors_are_read_whole() -> None:
     from ssmi.pipeline.assets.resolve import find_vectors
     from ssmi.pipeline.contract.progress import Silent
 
-    found = find_vectors("synonyms", root=Path(), reporter=Silent())
-    table = read_vectors(found.path)
-    assert found.sha256 == "b5eaa5e6e807ddfc4f63df5ddec5653e36da582ad13e254218524404e6e1ee31"
+    file = find_vectors("synonyms", root=Path(), reporter=Silent())
+    table = read_vectors(file.path)
+    assert file.sha256 == "b5eaa5e6e807ddfc4f63df5ddec5653e36da582ad13e254218524404e6e1ee31"
     assert table.matrix.shape == (125_796, 100) and len(table.words) == 125_796
     assert (table.format, table.repairs) == ("word2vec binary", {})
     assert "语言学" in table.words

@@ -79,18 +79,18 @@ def test_what_was_written_is_read_back(
     path.write_bytes(gzip.compress(data) if packed else data)
 
     read, report = read_sentences(path)
-    found = list(read)
+    read_back = list(read)
 
-    assert all(len(character) == 1 for sentence in found for character in sentence.characters)
-    assert [(without_blanks(s.text), entity_texts(s.characters, s.entities)) for s in found] == [
+    assert all(len(character) == 1 for sentence in read_back for character in sentence.characters)
+    assert [(without_blanks(s.text), entity_texts(s.characters, s.entities)) for s in read_back] == [
         (without_blanks("".join(characters)), entity_texts(characters, spans)) for characters, spans in content
     ]
     long = sum(len(token) > 1 for characters, _ in content for token in characters)
     assert report.repairs.get("token-of-several-characters", 0) == long
     assert report.repairs.keys() <= {"token-of-several-characters", "blank-between-words"}
     if not long:
-        assert [(s.characters, s.entities) for s in found] == content
-    assert report.n_characters == sum(len(sentence.characters) for sentence in found)
+        assert [(s.characters, s.entities) for s in read_back] == content
+    assert report.n_characters == sum(len(sentence.characters) for sentence in read_back)
     assert report.n_entities == sum(len(spans) for _, spans in content)
     assert report.scheme in {scheme, "BIO", "BMES"}
 
@@ -196,9 +196,9 @@ def test_words_with_digits_are_not_taken_for_positions(write: Write) -> None:
 def test_a_file_without_blank_lines_is_cut_at_marks(write: Write) -> None:
     rows = ["他 O", "说 O", "。 O", "” O", "甲 B-ORG", "！ M-ORG", "乙 E-ORG", "？ O", "？ O", "完 O"]
     sentences, report = read_sentences(write("\n".join(rows) + "\n"))
-    found = list(sentences)
-    assert [(sentence.text, sentence.line) for sentence in found] == [("他说。”", 1), ("甲！乙？？", 5), ("完", 10)]
-    assert found[1].entities == (Span(0, 3, "ORG"),)
+    cut = list(sentences)
+    assert [(sentence.text, sentence.line) for sentence in cut] == [("他说。”", 1), ("甲！乙？？", 5), ("完", 10)]
+    assert cut[1].entities == (Span(0, 3, "ORG"),)
     assert any("no blank lines" in note for note in report.notes)
 
 
@@ -228,8 +228,8 @@ def test_comments_before_sentences_are_skipped_and_counted(write: Write) -> None
 
 @pytest.mark.parametrize("row", ["# O", "# B-X", "#\tO", "# SYM O", "# 0", "# B_X"])
 def test_a_sentence_may_begin_with_a_number_sign(write: Write, row: str) -> None:
-    found = read(write(f"{row}\n甲 O\n\n{row}\n\n"))
-    assert [sentence.text for sentence in found] == ["#甲", "#"]
+    sentences = read(write(f"{row}\n甲 O\n\n{row}\n\n"))
+    assert [sentence.text for sentence in sentences] == ["#甲", "#"]
 
 
 def test_inside_a_sentence_nothing_is_a_comment(write: Write) -> None:

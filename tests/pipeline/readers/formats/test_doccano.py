@@ -64,8 +64,8 @@ def test_rows_of_an_array_are_named_in_refusals(write: Write) -> None:
 
 
 def test_two_keys_that_name_different_entities_are_refused(write: Write) -> None:
-    found = [{"start": 0, "end": 1, "label": "X", "text": TEXT[0]}]
-    rows = [{"text": "好", "label": []}, {"text": TEXT, "label": LISTS, "entities": found}]
+    entities = [{"start": 0, "end": 1, "label": "X", "text": TEXT[0]}]
+    rows = [{"text": "好", "label": []}, {"text": TEXT, "label": LISTS, "entities": entities}]
     path = write("\n".join(map(json.dumps, rows)), "predicted.jsonl")
     with pytest.raises(InputDataError, match=r"predicted\.jsonl:2: 'entities' and 'label' name different entities"):
         list(read_sentences(path)[0])
