@@ -26,6 +26,7 @@ COMMANDS = {
     "export": ("ssmi.cli.commands.export", "Pack a trained run into one folder for other machines."),
     "features": ("ssmi.cli.commands.features", "Build features: raw text to Parquet shards."),
     "init": ("ssmi.cli.commands.init", "Make a project folder for your own data."),
+    "paper": ("ssmi.cli.commands.paper", "Make the paper's tables with any encoder; one page beside its figures."),
     "params": ("ssmi.cli.commands.params", "Explain the parameters: type, default, meaning, present value."),
     "predict": ("ssmi.cli.commands.predict", "Find the entities of any text."),
     "report": ("ssmi.cli.commands.report", "Write one page about a run: scores, and every error with its features."),

@@ -9,6 +9,7 @@ from pathlib import Path
 from ssmi.model import hardware
 from ssmi.model.data.batches import EVALUATION_BATCH, collate, evaluation_batches
 from ssmi.model.data.boundaries import Ids
+from ssmi.model.data.folds import PARTS, Fold, read_fold
 from ssmi.model.data.shards import Shards, Split, open_shards, read_split
 from ssmi.model.evaluation.calibration import Calibration, calibrate, guesses
 from ssmi.model.evaluation.scoring import Scores, score
@@ -18,6 +19,7 @@ from ssmi.model.network.requirements import check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs.checkpoint import Checkpoint
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, require_checkpoint
 from ssmi.model.runs.fit import check_fit
 from ssmi.pipeline.contract import manifest as manifests
@@ -130,9 +132,38 @@ def tag_split(
     return Tagged(data.gold, predicted, checkpoint.labels, groups, params, best_epoch)
 
 
+def fold_of(run: Path, shards: Shards, split: str) -> Fold | None:
+    """The fold that a split means to a run (``train.folds``); None where it is the split itself.
+
+    Raises:
+        StaleArtifactError: The run is of a fold of other shards, of whose train and dev it has seen an unknown part.
+
+    """
+    metadata, params = checkpoint_files.read_metadata(run / CHECKPOINT), checkpoint_files.read_params(run / CHECKPOINT)
+    return _fold_of(metadata, params, shards, split)
+
+
+def _fold_of(metadata: CheckpointMetadata, params: Params, shards: Shards, split: str) -> Fold | None:
+    fold = Fold.of(params.train)
+    if fold is None or split not in PARTS:
+        return None
+    if metadata.shards != shards.digest:
+        raise StaleArtifactError(
+            f"{shards.folder}: the run is of fold {fold.number} of {fold.n_folds} of other shards, so nobody knows "
+            f"which sentences of {split} it was trained on",
+            next_step="score it on the shards it was trained on, on test, or on a --file",
+        )
+    return fold
+
+
 def _read(shards: Shards, split: str, checkpoint: Checkpoint) -> Split:
     """A split as the checkpoint's network reads it; the errors of ``tag_split``."""
-    data = read_split(shards, split, boundaries=checkpoint.boundaries, wanted=wanted(checkpoint.params.model))
+    params, boundaries = checkpoint.params, checkpoint.boundaries
+    fold = _fold_of(checkpoint.metadata, params, shards, split)
+    if fold is None:
+        data = read_split(shards, split, boundaries=boundaries, wanted=wanted(params.model))
+    else:
+        data = read_fold(shards, split, fold, boundaries=boundaries, wanted=wanted(params.model))
     if not len(data):
         raise InputDataError(f"{shards.folder}: no {split} sentences", next_step="choose another split")
     if checkpoint.network.encoder is not None:

@@ -13,7 +13,9 @@ from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 
-Value = str | bool | None
+Value = str | bool | int | float | None
+BASELINE = "bert-crf"
+"""The configuration whose gains are shown."""
 _PARTS: Mapping[str, Value] = {
     "model.fusion": "none",
     "model.can": False,
@@ -38,19 +40,26 @@ class Configuration:
     changes: Mapping[str, Value]
     """``section.key`` → value, over params.yaml."""
     summary: str
+    against: str = BASELINE
+    """The row over which an ablation's table shows the gain."""
 
     def apply(self, params: Params) -> Params:
         """``params`` with the changes made."""
         tree = params.model_dump(mode="json")
         for path, value in self.changes.items():
             section, _, key = path.partition(".")
-            tree[section][key] = value
+            tree.setdefault(section, {})[key] = value  # an unknown section is refused below, with the nearest name
         return parameters.check_params(tree, source=f"configuration {self.name}")
 
     @property
     def overrides(self) -> tuple[str, ...]:
         """The changes as ``-S`` takes them."""
-        return tuple(f"{path}={json.dumps(value)}" for path, value in self.changes.items())
+        return tuple(f"{path}={value}" for path, value in zip(self.changes, self.values_as_yaml, strict=True))
+
+    @property
+    def values_as_yaml(self) -> tuple[str, ...]:
+        """The values of the changes, as ``-S`` and ``--variant`` take them after ``=``."""
+        return tuple(json.dumps(value) for value in self.changes.values())
 
     @property
     def changes_features(self) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ssmi.pipeline.contract.parameters.params import override_list
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.workspace import Workspace, find_root
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ssmi.evaluation.evaluate import Evaluation
     from ssmi.explain.ask import Explanation
     from ssmi.features import FeatureBuild
+    from ssmi.paper.reproduce import PaperResult
     from ssmi.pipeline.contract.manifest import StageReport
     from ssmi.predict.tagger import Tagger
     from ssmi.predict.user_entities import Words
@@ -219,7 +221,12 @@ class Project(Workspace):
         dataset: str | None = None,
         *,
         only: Iterable[str] = (),
+        variants: Iterable[str] = (),
         n_seeds: int = 3,
+        folds: int | None = None,
+        jobs: int = 1,
+        keep_checkpoints: bool | None = None,
+        dry_run: bool = False,
         overrides: Iterable[str] = (),
         device: str | None = None,
     ) -> AblationResult:
@@ -227,21 +234,80 @@ class Project(Workspace):
 
         Args:
             dataset: The data set.
-            only: Names of configurations; empty for all.
+            only: Names of configurations; empty for all, or for none where there are variants.
+            variants: Configurations of one's own, ``NAME:key=value,key=value`` each, as ``--variant`` takes them.
             n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+            folds: Cross-validate on so many parts of train and dev, and read no test; None for the splits as they are.
+            jobs: Runs at once, each in a process of its own; 0 for one a GPU, or a physical core without any.
+            keep_checkpoints: Whether the weights of finished runs stay; None for those of runs without folds.
+            dry_run: Tell the reporter how long it will take, and stop.
             overrides: Changes of parameters, of all configurations.
             device: Where to compute; None as ``train.device`` says.
 
         Returns:
-            The table, its folder, and the runs that diverged.
+            The table, its folder, and the runs that diverged or failed.
 
         Raises:
             ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
 
         """
-        from ssmi.ablation.ablate import ablate
+        from ssmi.ablation.ablate import AblationRequest, ablate
+        from ssmi.ablation.variants import parse
 
-        return ablate(self, dataset, only=only, n_seeds=n_seeds, overrides=overrides, device=device)
+        request = AblationRequest(
+            only=tuple(only),
+            variants=tuple(map(parse, variants)),
+            n_seeds=n_seeds,
+            n_folds=folds,
+            n_jobs=jobs,
+            keep_checkpoints=keep_checkpoints,
+            dry_run=dry_run,
+            overrides=override_list(overrides),
+            device=device,
+        )
+        return ablate(self, dataset, request)
+
+    def paper(
+        self,
+        encoder: str | None = None,
+        *,
+        datasets: Iterable[str] = (),
+        only: Iterable[str] = (),
+        n_seeds: int = 5,
+        overrides: Iterable[str] = (),
+        device: str | None = None,
+    ) -> PaperResult:
+        """Train the paper's rows on its data sets with an encoder, and write one page beside the paper's figures.
+
+        Features of every data set are built first; then ``ablate`` makes the table of each. Finished runs are kept.
+
+        Args:
+            encoder: A folder, a name of the list, or the name of a hub model; None for that of params.yaml.
+            datasets: Names of data sets; empty for those of the paper that are on this machine.
+            only: Names of configurations; empty for BERT-CRF, SSMI and the peers.
+            n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+            overrides: Changes of parameters, of all runs.
+            device: Where to compute; None as ``train.device`` says.
+
+        Returns:
+            The page, the table of each data set, the data sets that were not found, and the runs that diverged.
+
+        Raises:
+            MissingResourceError: None of the data sets is there, or the encoder is not.
+            ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+
+        """
+        from ssmi.paper.reproduce import reproduce
+
+        return reproduce(
+            self,
+            encoder=encoder,
+            datasets=datasets,
+            only=only,
+            n_seeds=n_seeds,
+            overrides=overrides,
+            device=device,
+        )
 
     def compare(
         self,

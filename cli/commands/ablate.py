@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -12,10 +13,19 @@ from ssmi.cli.session import Session
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of configurations, known ones, in the table's order."""
+    """The names of configurations, known ones, in the table's order; none where none was given."""
     from ssmi.configurations import choose
 
-    return tuple(each.name for each in choose({name.strip() for text in value for name in text.split(",")}))
+    return tuple(each.name for each in choose({name.strip() for text in value for name in text.split(",")}) if value)
+
+
+def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int:
+    """How many runs at once; 0 for auto."""
+    if value == "auto":
+        return 0
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
+    return int(value)
 
 
 @click.command()
@@ -26,11 +36,47 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     metavar="NAME[,NAME...]",
     shell_complete=completion.configurations,
     callback=_names,
-    help="Run only these configurations.  [default: all of --list]",
+    help="Run only these configurations.  [default: all of --list; none beside variants]",
+)
+@click.option(
+    "--variant",
+    "variants",
+    multiple=True,
+    metavar="NAME:KEY=VALUE[,KEY=VALUE...]",
+    help="A row of your own: parameters, with base=CONFIGURATION to change that, against=ROW to show the gain over it.",
+)
+@click.option(
+    "--variants",
+    "variants_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.yaml",
+    help="Rows of your own, NAME: {KEY: VALUE, ...}.",
 )
 @click.option(
     "--seeds", "n_seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs each: train.seed, +1 ..."
 )
+@click.option(
+    "--folds",
+    "n_folds",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Cross-validate on N parts of train and dev: a run for each, test is not read.",
+)
+@click.option(
+    "--jobs",
+    "n_jobs",
+    default="1",
+    show_default=True,
+    metavar="N|auto",
+    callback=_jobs,
+    help="Runs at once, a thread each on a CPU; auto: one a GPU, or a physical core.",
+)
+@click.option(
+    "--keep-checkpoints/--drop-checkpoints",
+    default=None,
+    help="Whether the weights of finished runs stay.  [default: only without --folds]",
+)
+@click.option("--dry-run", is_flag=True, help="Say how long it will take, and stop.")
 @override_option
 @device_option
 @click.option("--list", "list_only", is_flag=True, help="List the configurations and stop.")
@@ -40,7 +86,13 @@ def ablate(
     context: click.Context,
     dataset: str | None,
     only: tuple[str, ...],
+    variants: tuple[str, ...],
+    variants_file: Path | None,
     n_seeds: int,
+    n_folds: int | None,
+    n_jobs: int,
+    keep_checkpoints: bool | None,
+    dry_run: bool,
     overrides: tuple[str, ...],
     device: str | None,
     list_only: bool,
@@ -50,19 +102,32 @@ def ablate(
 
     Finished runs are kept and unfinished ones gone on with, so the same command goes on after Ctrl-C. The table in
     artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters, and below them it
-    lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives.
+    lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives. It says
+    before it starts how long it will take.
     """
     if list_only:
         _list(only, as_json=as_json)
         return
     from ssmi.ablation.render import cells, note, other_cells
+    from ssmi.ablation.variants import from_file
     from ssmi.cli.main import INTERRUPTED
     from ssmi.cli.terminal.tables import print_table
     from ssmi.training import Interrupted
 
     session: Session = context.obj
     try:
-        result = session.project.ablate(dataset, only=only, n_seeds=n_seeds, overrides=overrides, device=device)
+        result = session.project.ablate(
+            dataset,
+            only=only,
+            variants=[*variants, *(from_file(variants_file) if variants_file else ())],
+            n_seeds=n_seeds,
+            folds=n_folds,
+            jobs=n_jobs,
+            keep_checkpoints=keep_checkpoints,
+            dry_run=dry_run,
+            overrides=overrides,
+            device=device,
+        )
     except Interrupted as interrupted:
         click.echo(f"interrupted: {interrupted.message}\n  next: the same command", err=True)
         context.exit(INTERRUPTED)
@@ -82,7 +147,7 @@ def _list(names: tuple[str, ...], *, as_json: bool) -> None:
     from ssmi.cli.terminal.tables import print_table
     from ssmi.configurations import CONFIGURATIONS
 
-    rows = [(name, CONFIGURATIONS[name].title, CONFIGURATIONS[name].summary) for name in names]
+    rows = [(name, CONFIGURATIONS[name].title, CONFIGURATIONS[name].summary) for name in names or CONFIGURATIONS]
     if as_json:
         listed = [dict(zip(("name", "row", "what"), row, strict=True)) for row in rows]
         click.echo(json.dumps(listed, ensure_ascii=False, indent=1))

@@ -40,6 +40,22 @@ class HiddenStates:
         states: npt.NDArray[np.float16] = self.parts[self.part[row]][start : start + length]
         return states
 
+    @classmethod
+    def joined(cls, states: Sequence[HiddenStates]) -> HiddenStates | None:
+        """Those of several splits' sentences, one after the other; None without any."""
+        if not states:
+            return None
+        firsts = np.cumsum([0, *(len(one.parts) for one in states[:-1])])
+        return cls(
+            [part for one in states for part in one.parts],
+            np.concatenate([one.part + first for one, first in zip(states, firsts, strict=True)]),
+            np.concatenate([one.start for one in states]),
+        )
+
+    def take(self, rows: Ids) -> HiddenStates:
+        """Those of some sentences; the arrays stay on disk."""
+        return HiddenStates(self.parts, self.part[rows], self.start[rows])
+
     def gather(self, rows: Ids, *, lengths: Ids) -> Tensor:
         """Sentences' states as float32, padded with zeros. Shape: (batch, longest, hidden_width)."""
         square = np.zeros((len(rows), int(lengths.max()), self.parts[0].shape[1]), dtype=np.float32)

@@ -8,7 +8,7 @@ memory-mapped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -121,6 +121,64 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @classmethod
+    def joined(cls, splits: Sequence[Split]) -> Split:
+        """The sentences of several splits, which hold the same features, end to end."""
+        values: dict[str, Any] = {
+            item.name: _joined([getattr(split, item.name) for split in splits])
+            for item in fields(cls)
+            if item.name not in _NOT_OF_CHARACTERS
+        }
+        return cls(
+            offsets=_offsets(np.concatenate([split.lengths for split in splits])),
+            window_offsets=_offsets(np.concatenate([np.diff(split.window_offsets) for split in splits])),
+            window_starts=np.concatenate([split.window_starts for split in splits]),
+            gold=[spans for split in splits for spans in split.gold],
+            hidden=HiddenStates.joined([split.hidden for split in splits if split.hidden is not None]),
+            **values,
+        )
+
+    def take(self, rows: Ids) -> Split:
+        """Some of its sentences, in the order of ``rows``."""
+        characters, windows = _flat_indices(self.offsets, rows), _flat_indices(self.window_offsets, rows)
+        values: dict[str, Any] = {
+            item.name: None if (value := getattr(self, item.name)) is None else value[characters]
+            for item in fields(self)
+            if item.name not in _NOT_OF_CHARACTERS
+        }
+        return Split(
+            offsets=_offsets(self.lengths[rows]),
+            window_offsets=_offsets(np.diff(self.window_offsets)[rows]),
+            window_starts=self.window_starts[windows],
+            gold=[self.gold[row] for row in rows.tolist()],
+            hidden=None if self.hidden is None else self.hidden.take(rows),
+            **values,
+        )
+
+
+_NOT_OF_CHARACTERS = frozenset({"offsets", "window_offsets", "window_starts", "gold", "hidden"})
+"""The fields of ``Split`` that do not hold one value, or one row of a matrix, for each character."""
+
+
+def _joined(arrays: Sequence[Rows | None]) -> Rows | None:
+    """Arrays of characters end to end; matrices as wide as the widest, padded with 0, which is "no boundary"."""
+    present = [array for array in arrays if array is not None]
+    if not present:
+        return None
+    if present[0].ndim == 1:
+        return np.concatenate(present)
+    widest = max(array.shape[1] for array in present)
+    return np.concatenate(
+        [np.pad(array, ((0, 0), (0, widest - array.shape[1])), constant_values=NO_BOUNDARY) for array in present]
+    )
+
+
+def _flat_indices(offsets: Ids, rows: Ids) -> Ids:
+    """The indices of all values of some sentences in a flat array, in the order of ``rows``. Shape: (n_values,)."""
+    lengths = np.diff(offsets)[rows]
+    before = np.concatenate(([0], np.cumsum(lengths)[:-1])) if len(rows) else np.empty(0, np.int64)
+    return np.repeat(offsets[:-1][rows] - before, lengths) + np.arange(lengths.sum())
 
 
 def open_shards(folder: Path) -> Shards:
@@ -336,7 +394,7 @@ class _RowColumns:
         return _padded(counts, self.boundaries.rows_of(values, source="set_ids"))
 
 
-def _offsets(lengths: Sequence[int]) -> Ids:
+def _offsets(lengths: Sequence[int] | Ids) -> Ids:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 

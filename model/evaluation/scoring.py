@@ -84,6 +84,23 @@ class Scores:
         }
 
 
+def pooled(parts: Sequence[Scores]) -> Scores:
+    """The scores of all sentences together, from those of parts that have no sentence in common."""
+    return Scores(
+        total(part.overall for part in parts),
+        _added([part.by_type for part in parts]),
+        _added([part.by_group for part in parts]),
+        total(part.spans for part in parts),
+        sum(part.ill_formed for part in parts),
+        sum(part.n_sentences for part in parts),
+    )
+
+
+def _added(parts: Sequence[Mapping[str, EntityCounts]]) -> dict[str, EntityCounts]:
+    names = sorted({name for part in parts for name in part})
+    return {name: total(part[name] for part in parts if name in part) for name in names}
+
+
 def score(
     gold: Sequence[Sequence[Span]],
     predicted: Sequence[Sequence[Span]],

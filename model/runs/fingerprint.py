@@ -19,10 +19,13 @@ _SECTIONS: Mapping[str, frozenset[str]] = {
     "train": frozenset({"device", "threads"}),
 }
 """Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
-SEED = "train.seed"
-"""The one thing in which the runs of one setting differ."""
+SEED, FOLD = "train.seed", "train.fold"
+"""The only things in which the runs of one setting differ."""
 _SHARDS, _ENCODER, _REVISION = "shards", "the shards' encoder", "the revision of the network's code"
 """How the file, and so every message, names what is not a parameter. No parameter's name lacks a dot."""
+_LATER: Mapping[str, Any] = {"train.select": "best", "train.folds": None, "train.fold": None}
+"""Parameters that came after version 0.2, with the values by which a run is what it was before. A fingerprint leaves
+them out where they have these, so that the runs of then are still known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,9 @@ class Fingerprint:
 
     @property
     def setting(self) -> Fingerprint:
-        """The fingerprint without the seed: what all runs of one setting are made from."""
-        return replace(self, parameters={name: value for name, value in self.parameters.items() if name != SEED})
+        """The fingerprint without seed and fold: what all runs of one setting are made from."""
+        kept = {name: value for name, value in self.parameters.items() if name not in (SEED, FOLD)}
+        return replace(self, parameters=kept)
 
     def differing(self, other: Fingerprint) -> list[str]:
         """The names of the entries that are not the same in both, sorted."""
@@ -113,6 +117,7 @@ def fingerprint_of(params: Params, *, shards: Shards) -> Fingerprint:
         if key not in free
     }
     precision = hardware.precision(hardware.choose_device(params.train.device), params.train.precision)
+    values = {name: value for name, value in values.items() if not (name in _LATER and _LATER[name] == value)}
     return Fingerprint(
         {**values, "train.precision": precision}, shards.digest, shards.statistics.encoder_digest, REVISION
     )

@@ -39,6 +39,11 @@ def best(history: Sequence[EpochRecord]) -> EpochRecord:
     return max(history, key=lambda record: (record.dev.overall.f1, -record.epoch))
 
 
+def chosen(history: Sequence[EpochRecord], *, select: str) -> EpochRecord:
+    """The epoch that a run keeps by ``train.select``: the best one, or the last; ValueError without epochs."""
+    return max(history, key=lambda record: record.epoch) if select == "last" else best(history)
+
+
 def write(path: Path, history: Sequence[EpochRecord]) -> None:
     """Write history.csv, whole or not at all; without epochs its header alone."""
     lines = [",".join(Epoch._fields)]

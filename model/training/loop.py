@@ -87,7 +87,7 @@ class Trainer:
         step_losses: The mean loss of each step that this process computed.
         timing: Of the same steps.
         spans: The predictions of the last call of ``score``, in the first process.
-        best_epoch: The best epoch since the run was started or resumed; 0 for none.
+        best_epoch: The epoch that is kept (``train.select``) since the run was started or resumed; 0 for none.
         best_spans: Its predictions on dev.
 
     """
@@ -126,7 +126,7 @@ class Trainer:
             return
         if state.step == 0:
             self._publish()  # the process may have ended after the state was written and before the rest was
-        best = histories.best(state.history)
+        best = self._chosen()
         folder = self._context.run / CHECKPOINT
         metadata = checkpoint_files.read_metadata(folder)
         if (metadata.best_epoch, metadata.shards) != (best.epoch, self._context.shards.digest):
@@ -159,13 +159,17 @@ class Trainer:
             dev = self.score(dev_split, "dev")
             record = EpochRecord(epoch, loss, dev)
             self._state = TrainState(epoch + 1, history=(*self._state.history, record))
-            if histories.best(self._state.history) == record:
+            if self._chosen() == record:
                 self.best_epoch, self.best_spans = epoch, self.spans
             self._save_state()
             if self._context.workers.is_main:
                 self._publish()
             self._context.reporter.note(f"epoch {epoch}: loss {loss:.4f}, dev F1 {100 * dev.overall.f1:.2f}")
         return self._state.history
+
+    def _chosen(self) -> EpochRecord:
+        """The epoch that is kept, of those that are done."""
+        return histories.chosen(self._state.history, select=self._context.params.train.select)
 
     def _out_of_patience(self) -> bool:
         """Whether the last ``train.patience`` epochs brought no better dev F1; says so."""
@@ -311,7 +315,7 @@ class Trainer:
         for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
             path.unlink(missing_ok=True)
         shutil.rmtree(run / COUNTS, ignore_errors=True)
-        if histories.best(history) == history[-1]:
+        if self._chosen() == history[-1]:
             self._save_checkpoint(epoch=history[-1].epoch)
         histories.write(run / HISTORY, history)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from ssmi.model import hardware, learning_rates
+from ssmi.model.data.folds import Fold, fold_characters, read_fold
 from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, read_split
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.evaluation.sentence_counts import count
@@ -132,7 +133,7 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     if saved is not None:
         trainer.resume(saved)
     history = trainer.fit(loaded.dev)
-    best = histories.best(history)
+    best = histories.chosen(history, select=context.params.train.select)
     tagged = {"dev": (loaded.dev, trainer.best_spans)}
     if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
         _score_best(trainer, loaded.network, loaded.dev, "dev", run)
@@ -142,7 +143,7 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
         test = _score_best(trainer, loaded.network, split, "test", run)
         tagged["test"] = (split, trainer.spans)
     if context.workers.is_main:
-        _write_counts(run, context.shards.folder, tagged)
+        _write_counts(run, context.shards, tagged, fold=Fold.of(context.params.train))
         _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
@@ -154,11 +155,14 @@ def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run
     return trainer.score(split, name)
 
 
-def _write_counts(run: Path, shards: Path, tagged: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]]) -> None:
+def _write_counts(
+    run: Path, shards: Shards, tagged: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]], *, fold: Fold | None
+) -> None:
     """Keep the counts of every sentence, of all splits or of none; ``tagged``: each split and its predictions."""
     with replacing_folder(run / COUNTS) as fresh:
         for name, (split, spans) in tagged.items():
-            counts_file.write(fresh / f"{name}.parquet", count(characters_of(shards, name), split.gold, spans))
+            characters = fold_characters(shards, name, fold) if fold else characters_of(shards.folder, name)
+            counts_file.write(fresh / f"{name}.parquet", count(characters, split.gold, spans))
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
@@ -203,7 +207,11 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
 
 
 def _read(shards: Shards, name: str, params: Params) -> Split:
-    split = read_split(shards, name, boundaries=shards.boundaries, wanted=wanted(params.model))
+    fold, features = Fold.of(params.train), wanted(params.model)
+    if fold is None:
+        split = read_split(shards, name, boundaries=shards.boundaries, wanted=features)
+    else:
+        split = read_fold(shards, name, fold, boundaries=shards.boundaries, wanted=features)
     if name != "test" and not split.token_ids.size:
         raise InputDataError(
             f"{shards.folder}: no {name} sentences",

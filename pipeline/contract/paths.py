@@ -78,9 +78,19 @@ class ArtifactPaths:
         """Holds the runs of ``train``."""
         return self.folder / "train"
 
-    def ablation(self, dataset: str) -> Path:
-        """The table of an ablation, its runs, and the features that some of them need."""
-        return self.folder / "ablate" / dataset
+    def ablation(self, dataset: str, *, n_folds: int | None = None) -> Path:
+        """The table of an ablation, its runs, and the features that some of them need; with folds a folder in it."""
+        folder = self.folder / "ablate" / dataset
+        return folder if n_folds is None else folder / f"folds-{n_folds}"
+
+    @property
+    def run_times(self) -> Path:
+        """How long runs took on this machine."""
+        return self.private / "run-times.json"
+
+    def paper(self, encoder: str) -> Path:
+        """The page of the paper's tables with an encoder of this name."""
+        return self.folder / "paper" / encoder
 
     def ablation_features(self, dataset: str, configuration: str) -> Path:
         """The stages of a configuration that changes features: ``STAGE/DATASET`` below it."""

@@ -152,6 +152,9 @@ COUNTS = pa.schema(
 )
 """train: ``<run>/counts/<split>.parquet``: one row a sentence, in the split's order."""
 
+ABLATION_COUNTS = pa.schema([("configuration", pa.string()), ("seed", pa.int64()), *COUNTS])
+"""ablate, with folds: ``folds-N/counts.parquet``: one row a sentence, seed and row of the table."""
+
 
 def boundaries(width: int) -> pa.Schema:
     """shards: ``artifacts/shards/<dataset>/boundaries.parquet``, the boundaries the shards name; ``width`` = d."""

@@ -2,24 +2,81 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssmi.ablation.plot import plot_curves, plot_scores
-from ssmi.ablation.render import markdown
-from ssmi.ablation.runs import Ablation, PreparedRow
-from ssmi.ablation.table import FinishedRun, Setting, Table, make_table
-from ssmi.configurations import CONFIGURATIONS, Configuration, choose
+from ssmi.ablation import variants
+from ssmi.ablation.outputs import Command, write_table
+from ssmi.ablation.progress import Progress
+from ssmi.ablation.runs import Ablation, PlannedRun, PreparedRow
+from ssmi.ablation.schedule import Schedule
+from ssmi.ablation.table import Table
+from ssmi.configurations import Configuration, choose
 from ssmi.model.network.requirements import check_parameters
-from ssmi.pipeline.contract.errors import DivergedError, ParameterError
-from ssmi.pipeline.contract.parameters.params import override_list
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.errors import DivergedError, ParameterError, SsmiError
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import open_executor
 from ssmi.workspace import Workspace
+
+_ALL_JOBS = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class AblationRequest:
+    """What is asked of an ablation.
+
+    Attributes:
+        only: Names of configurations; empty for all, or for none where there are variants.
+        variants: Configurations of the caller's own.
+        n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+        n_folds: Into how many folds train and dev are divided; None scores dev, and test as ``train.test`` says.
+        n_jobs: Runs at once; 0 for one a GPU, or a physical core where there is none.
+        keep_checkpoints: Whether the weights of finished runs stay; None for those of runs without folds.
+        dry_run: Whether to stop once the expected time is told.
+        overrides: Changes of parameters, of all rows.
+        device: Where to compute; None as ``train.device`` says.
+
+    """
+
+    only: tuple[str, ...] = ()
+    variants: tuple[Configuration, ...] = ()
+    n_seeds: int = 3
+    n_folds: int | None = None
+    n_jobs: int = 1
+    keep_checkpoints: bool | None = None
+    dry_run: bool = False
+    overrides: tuple[str, ...] = ()
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.n_seeds < 1:
+            raise ParameterError(
+                f"n_seeds {self.n_seeds}: at least one run of each is needed", next_step="give 1 or more"
+            )
+        if self.n_folds is not None and self.n_folds < 2:
+            raise ParameterError(f"folds {self.n_folds}: one fold is nothing to train on", next_step="give 2 or more")
+        if self.n_jobs < 0:
+            raise ParameterError(f"jobs {self.n_jobs}: below 0", next_step="give 1 or more, or auto")
+
+    def params(self, workspace: Workspace) -> Params:
+        """The parameters that configurations change; with folds the last epoch counts unless the caller says other."""
+        if self.n_folds is None:
+            return workspace.params(self.overrides, device=self.device)
+        before = (f"train.folds={self.n_folds}", "train.fold=1", "train.test=false", "train.select=last")
+        params = workspace.params((*before, *self.overrides), device=self.device)
+        if params.train.folds != self.n_folds:
+            raise ParameterError(
+                f"train.folds is {params.train.folds}, of {self.n_folds} folds", next_step="leave train.folds out"
+            )
+        return params
+
+    def chosen(self) -> list[Configuration]:
+        """The rows to run, in the table's order."""
+        built_in = choose(self.only) if self.only or not self.variants else []
+        return [*built_in, *self.variants]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,74 +87,44 @@ class AblationResult:
         folder: Holds ``table.json``, ``table.md``, the pictures and the runs.
         table: The table; None where no run has ever finished.
         diverged: A line for each run whose loss stopped being a number.
+        failed: A line for each run that ended in another way; only of those with a process of their own.
 
     """
 
     folder: Path
     table: Table | None
     diverged: tuple[str, ...]
+    failed: tuple[str, ...] = ()
 
     def raise_if_diverged(self) -> None:
-        """Raise DivergedError where a run diverged."""
-        if self.diverged:
-            raise DivergedError(
-                f"{len(self.diverged)} runs failed: {'; '.join(self.diverged)}",
-                next_step="lower the learning rates of train with -S",
+        """Raise DivergedError where a run diverged, SsmiError where one failed otherwise."""
+        lines = (*self.diverged, *self.failed)
+        if lines:
+            kind = SsmiError if self.failed else DivergedError
+            raise kind(
+                f"{len(lines)} runs failed: {'; '.join(lines)}",
+                next_step="see the logs beside the run folders"
+                if self.failed
+                else "lower the learning rates of train with -S",
             )
 
 
-def ablate(
-    workspace: Workspace,
-    dataset: str | None,
-    *,
-    only: Iterable[str],
-    n_seeds: int,
-    overrides: Iterable[str],
-    device: str | None,
-) -> AblationResult:
-    """Train configurations over seeds, and write one table; see ``Project.ablate``."""
+def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) -> AblationResult:
+    """Train configurations over seeds, and folds, and write one table; see ``Project.ablate``."""
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ParameterError("ablate trains in one process", next_step="start it without torchrun")
-    if n_seeds < 1:
-        raise ParameterError(f"n_seeds {n_seeds}: at least one run of each is needed", next_step="give 1 or more")
-    overrides = override_list(overrides)
-    params = workspace.params(overrides, device=device)
-    ablation = Ablation(workspace, dataset or params.datasets[0], params)
-    seeds = range(params.train.seed, params.train.seed + n_seeds)
-    chosen = choose(only)
+    params = request.params(workspace)
+    every, chosen = variants.named(request.variants), request.chosen()
+    keep = request.n_folds is None if request.keep_checkpoints is None else request.keep_checkpoints
+    ablation = Ablation(workspace, dataset or params.datasets[0], params, every, request.n_folds, keep)
     for configuration in chosen:
         check_parameters(configuration.apply(params).model)
-    table, diverged = _run(ablation, chosen, seeds, overrides)
-    return AblationResult(ablation.folder, table, tuple(diverged))
-
-
-def _run(
-    ablation: Ablation, chosen: Sequence[Configuration], seeds: Sequence[int], overrides: Sequence[str]
-) -> tuple[Table | None, list[str]]:
-    """Train the runs that are missing, seed by seed, so that a whole table with few seeds is there early.
-
-    Returns the table, None where no run has ever finished, and a line for each run that diverged.
-    """
-    rows = _prepare(ablation, chosen)
-    runs = {name: {seed: run for seed in seeds if (run := ablation.find(row, seed))} for name, row in rows.items()}
-    missing = [(rows[each.name], seed) for seed in seeds for each in chosen if seed not in runs[each.name]]
-    n_chosen = len(chosen) * len(seeds)
-    if len(missing) < n_chosen:
-        ablation.workspace.reporter.note(f"{n_chosen - len(missing)} of {n_chosen} runs are finished already")
-    table = _write(ablation, seeds, overrides, rows, runs) if any(runs.values()) else None
-    diverged = []
-    for number, (row, seed) in enumerate(missing, start=n_chosen - len(missing) + 1):
-        try:
-            ablation.train(row, seed, count=f"[{number}/{n_chosen}]")
-        except DivergedError as error:
-            diverged.append(f"{row.configuration.name}, seed {seed}: {error.message}")
-            ablation.workspace.reporter.note(f"failed: {error.message}; on to the next run")
-            continue
-        run = ablation.find(row, seed)
-        assert run is not None
-        runs[row.configuration.name][seed] = run
-        table = _write(ablation, seeds, overrides, rows, runs)
-    return table, diverged
+    work = _Work(ablation, _prepare(ablation, chosen), request, chosen)
+    work.look_up()
+    if request.dry_run:
+        work.schedule().expect()
+        return AblationResult(ablation.folder, None, ())
+    return work.do()
 
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, PreparedRow]:
@@ -106,44 +133,72 @@ def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, P
         ablation.build_features(executor)
         rows = {
             name: ablation.prepare(each, executor, build=each in chosen)
-            for name, each in CONFIGURATIONS.items()
+            for name, each in ablation.configurations.items()
             if each in chosen or ablation.has_runs(each)
         }
     return {name: row for name, row in rows.items() if row is not None}
 
 
-def _write(
-    ablation: Ablation,
-    seeds: Sequence[int],
-    overrides: Sequence[str],
-    rows: Mapping[str, PreparedRow],
-    runs: Mapping[str, Mapping[int, FinishedRun]],
-) -> Table:
-    """Write the table of what is finished so far."""
-    finished = {name: [by_seed[seed] for seed in seeds if seed in by_seed] for name, by_seed in runs.items() if by_seed}
-    encoder = ablation.params.section("encoder") | {
-        "digest": next(iter(rows.values())).shards.statistics.encoder_digest
-    }
-    command = _command(ablation.dataset, list(finished), n_seeds=len(seeds), overrides=overrides)
-    parameters = ablation.params.model_dump(mode="json", exclude={"datasets"})
-    table = make_table(Setting(ablation.dataset, encoder, seeds, parameters, command), finished, ablation.others(rows))
-    ablation.folder.mkdir(parents=True, exist_ok=True)
-    figures = {}
-    for title, name, plot in (("F1 by row", "f1.svg", plot_scores), ("Dev F1 by epoch", "curves.svg", plot_curves)):
-        if plot(table, ablation.folder / name):
-            figures[title] = name
-    texts = {
-        "table.json": json.dumps(table.to_json(), ensure_ascii=False, indent=1) + "\n",
-        "table.md": markdown(table, figures=figures),
-    }
-    for name, text in texts.items():
-        with writing(ablation.folder / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    return table
+@dataclass(slots=True)
+class _Work:
+    """An ablation in progress."""
 
+    ablation: Ablation
+    rows: dict[str, PreparedRow]
+    request: AblationRequest
+    chosen: Sequence[Configuration]
+    progress: Progress = field(init=False)
+    missing: list[PlannedRun] = field(default_factory=list)
 
-def _command(dataset: str, names: Sequence[str], *, n_seeds: int, overrides: Sequence[str]) -> str:
-    """The command that makes a table with these rows where there is none yet."""
-    only = [] if set(names) == set(CONFIGURATIONS) else ["--only", ",".join(names)]
-    changes = [word for override in overrides for word in ("-S", override)]
-    return shlex.join(["ssmi-cli", "ablate", "--dataset", dataset, *only, "--seeds", str(n_seeds), *changes])
+    def __post_init__(self) -> None:
+        first = self.ablation.params.train.seed
+        seeds = range(first, first + self.request.n_seeds)
+        self.progress = Progress(list(self.rows), seeds, self.ablation.folds)
+
+    def look_up(self) -> None:
+        """Find what is finished and list what is not.
+
+        Seed by seed and fold by fold, with all rows of one fold after each other, so that rows can be compared early.
+        """
+        progress, names = self.progress, [each.name for each in self.chosen]
+        for seed in progress.seeds:
+            for fold in progress.folds:
+                for name, row in self.rows.items():
+                    run = PlannedRun(row, seed, fold)
+                    if found := self.ablation.find(run):
+                        progress.add(name, fold, found)
+                    elif name in names:
+                        self.missing.append(run)
+        n_chosen = len(names) * len(progress.seeds) * len(progress.folds)
+        if len(self.missing) < n_chosen:
+            done = n_chosen - len(self.missing)
+            self.ablation.workspace.reporter.note(f"{done} of {n_chosen} runs are finished already")
+
+    def schedule(self) -> Schedule:
+        """How the missing runs are done."""
+        n_all = len(self.chosen) * len(self.progress.seeds) * len(self.progress.folds)
+        return Schedule(self.ablation, self.missing, n_all=n_all, n_jobs=self.request.n_jobs)
+
+    def do(self) -> AblationResult:
+        """Train what is missing; the table is written after each run."""
+        schedule = self.schedule()
+        table = self._write() if self.progress else None
+
+        def finished(run: PlannedRun) -> float:
+            nonlocal table
+            name, found = run.row.configuration.name, self.ablation.find(run)
+            assert found is not None
+            self.progress.add(name, run.fold, found)
+            table = self._write()
+            return self.progress.f1(name, run.seed)
+
+        def gave_up(run: PlannedRun) -> None:
+            self.progress.give_up(run.row.configuration.name, run.seed)
+
+        schedule.do(finished, gave_up)
+        return AblationResult(self.ablation.folder, table, tuple(schedule.diverged), tuple(schedule.failed))
+
+    def _write(self) -> Table:
+        request = self.request
+        command = Command(self.ablation.dataset, request.overrides, request.n_seeds, request.n_folds)
+        return write_table(self.ablation, self.rows, self.progress, command)

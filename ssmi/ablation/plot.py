@@ -21,6 +21,8 @@ _LOOKS: Sequence[tuple[Colour, str]] = (
     (Colour.SOFT, "v"),
 )
 """Colour and marker of each row of CURVES."""
+_SCORED = ("dev", "mean of the folds'")
+"""What F1 after each epoch is of, without folds and with them."""
 
 
 def plot_scores(table: Table, path: Path) -> bool:
@@ -28,7 +30,7 @@ def plot_scores(table: Table, path: Path) -> bool:
 
     Args:
         table: The ablation table.
-        path: The .svg or .png to write. The scores are those of test, or of dev where the table has no test.
+        path: The .svg or .png to write. The scores are those of test, of dev where the table has no test, or of folds.
 
     Returns:
         True: there is always a picture.
@@ -60,10 +62,10 @@ def plot_curves(table: Table, path: Path) -> bool:
         if name in rows
     ]
     chart = LineChart(
-        "dev F1 by epoch",
+        f"{_SCORED[table.setting.n_folds is not None]} F1 by epoch",
         lines,
         x_label="epoch",
-        y_label="dev F1 (%): mean; band: all seeds",
+        y_label=f"{_SCORED[table.setting.n_folds is not None]} F1 (%): mean; band: all seeds",
         title=table.setting.dataset,
         size=(7.0, 4.2),
     )

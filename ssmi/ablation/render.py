@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ssmi.ablation.table import Figure, Table, TableRow
+from ssmi.ablation.table import FOLDS, Figure, Table, TableRow
+from ssmi.configurations import BASELINE
 from ssmi.model.evaluation.significance import LEVEL, RESAMPLES
-
-BASELINE = "bert-crf"
-"""The row whose gains are shown."""
 
 
 def cells(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -40,24 +38,27 @@ def _percent(figure: Figure) -> str:
 
 
 def _signed(row: TableRow, split: str) -> str:
-    """A gain with its interval, as far as they are known."""
-    gain = row.gains.get(BASELINE)
-    if gain is None or split not in gain.f1 or row.configuration == BASELINE:
+    """The gain over the row that it is to be compared with, with its interval, as far as they are known."""
+    against = row.of.against
+    gain = row.gains.get(against)
+    if gain is None or split not in gain.f1 or row.configuration == against:
         return "-"
     interval = gain.interval[split]
     ends = f" [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]" if interval else ""
-    return f"{100 * gain.f1[split]:+.2f}{ends}"
+    over = "" if against == BASELINE else f" over {against}"
+    return f"{100 * gain.f1[split]:+.2f}{ends}{over}"
 
 
 def other_cells(table: Table) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the runs of other settings; no rows where there are none."""
-    header = ["configuration", "settings", "seeds", "dev F1", "test F1", "differs"]
+    splits = ("dev", "test") if table.setting.n_folds is None else (FOLDS,)
+    header = ["configuration", "settings", "seeds", *(f"{split} F1" for split in splits), "differs"]
     rows = [
         [
             each.configuration,
             each.settings,
             str(len(each.seeds)),
-            *(f"{100 * each.f1[split]:.2f}" if split in each.f1 else "-" for split in ("dev", "test")),
+            *(f"{100 * each.f1[split]:.2f}" if split in each.f1 else "-" for split in splits),
             "; ".join(each.differs),
         ]
         for each in table.other_settings
@@ -73,16 +74,28 @@ def note(table: Table) -> str:
     name, revision = setting.encoder["name"], setting.encoder["revision"]
     encoder = f"{name} at {revision}" if revision else name
     return (
-        f"Data set {setting.dataset}, encoder {encoder}; {over}; dev picks the epoch. {_about_intervals(table)}"
+        f"Data set {setting.dataset}, encoder {encoder}; {over}; {_about_splits(table)} {_about_intervals(table)}"
         f"Made by `{setting.command}`."
+    )
+
+
+def _about_splits(table: Table) -> str:
+    setting = table.setting
+    picks = "the last epoch counts" if setting.select == "last" else "dev picks the epoch"
+    if setting.n_folds is None:
+        return f"{picks}."
+    so_far = "" if len(setting.folds) == setting.n_folds else f" (so far {', '.join(map(str, setting.folds))})"
+    return (
+        f"{setting.n_folds} folds of train and dev{so_far}, each scored by a network trained on the others, their "
+        f"counts pooled; {picks}; test was not read."
     )
 
 
 def _about_intervals(table: Table) -> str:
     gains = {
-        row.configuration: row.gains[BASELINE]
+        row.configuration: row.gains[row.of.against]
         for row in table.rows
-        if row.configuration != BASELINE and BASELINE in row.gains
+        if row.configuration != row.of.against and row.of.against in row.gains
     }
     if not gains:
         return ""
@@ -93,7 +106,8 @@ def _about_intervals(table: Table) -> str:
     )
     without = [name for name, gain in gains.items() if None in gain.interval.values()]
     if without:
-        text += f"No interval for {', '.join(without)}: a run of it or of bert-crf has no counts of its sentences. "
+        against = " or ".join(sorted({row.of.against for row in table.rows if row.configuration in without}))
+        text += f"No interval for {', '.join(without)}: a run of it or of {against} has no counts of its sentences. "
     return text
 
 

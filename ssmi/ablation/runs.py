@@ -2,7 +2,7 @@
 
 Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SETTINGS/SEED`` are run folders as ``ssmi-cli
 train`` leaves them (SETTINGS: see ``ssmi.ablation.settings``), ``features/CONFIGURATION/STAGE/DATASET`` the stages of a
-configuration that changes features.
+configuration that changes features. With N folds the runs are ``folds-N/runs/CONFIGURATION/SETTINGS/SEED/FOLD``.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from pathlib import Path
 
 from ssmi import training
 from ssmi.ablation import settings
+from ssmi.ablation.job import Job, made_from
 from ssmi.ablation.settings import Description
 from ssmi.ablation.table import FinishedRun, OtherSettings
-from ssmi.configurations import CONFIGURATIONS, Configuration
+from ssmi.configurations import Configuration
 from ssmi.dvc import commands
-from ssmi.model.data.shards import Shards, open_shards
-from ssmi.model.runs import checkpoint_files, counts_file, metrics_file
+from ssmi.model.data.shards import Shards, characters_of, open_shards
+from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
-from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
+from ssmi.model.runs.files import HISTORY, METRICS
 from ssmi.model.runs.fingerprint import Fingerprint, fingerprint_of
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
@@ -38,50 +39,93 @@ class PreparedRow:
 
     configuration: Configuration
     params: Params
-    """With its changes; the seed is each run's own."""
+    """With its changes; the seed, and the fold where there are folds, are each run's own."""
     shards: Shards
 
-    def seeded(self, seed: int) -> Params:
-        """The parameters of one run."""
-        return self.params.model_copy(update={"train": self.params.train.model_copy(update={"seed": seed})})
-
-    def fingerprint_of(self, seed: int) -> Fingerprint:
-        """What one run is made from."""
-        return fingerprint_of(self.seeded(seed), shards=self.shards)
+    def tagged_characters(self, trained: int) -> int:
+        """About how many characters are tagged after an epoch, where ``trained`` are trained on in it."""
+        if self.params.train.folds is not None:
+            return trained // (self.params.train.folds - 1)
+        return sum(map(len, characters_of(self.shards.folder, "dev")))
 
     @property
     def settings(self) -> str:
         """The name of what its runs have in common."""
-        return settings.name_of(self.fingerprint_of(self.params.train.seed))
+        return settings.name_of(fingerprint_of(self.params, shards=self.shards))
 
     def describe(self) -> Description:
         """What its runs have in common, in full, as ``params.json`` holds it."""
-        return settings.describe(self.params, self.fingerprint_of(self.params.train.seed))
+        return settings.describe(self.params, fingerprint_of(self.params, shards=self.shards))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """One training: a row of the table, a seed and, where there are folds, the fold that is dev."""
+
+    row: PreparedRow
+    seed: int
+    fold: int | None
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        fold = "" if self.fold is None else f", fold {self.fold}"
+        return f"{self.row.configuration.name}, seed {self.seed}{fold}"
+
+    @property
+    def params(self) -> Params:
+        """Its parameters."""
+        train = self.row.params.train.model_copy(update={"seed": self.seed, "fold": self.fold})
+        return self.row.params.model_copy(update={"train": train})
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What it is made from."""
+        return fingerprint_of(self.params, shards=self.row.shards)
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """Where and from which parameters the rows of one table are made."""
+    """Where and from which parameters the rows of one table are made.
+
+    Attributes:
+        workspace: The project.
+        dataset: The data set.
+        params: Those that configurations change.
+        configurations: All that there are, by name, in the table's order.
+        n_folds: Into how many folds train and dev are divided; None for the splits as they are.
+        keep_checkpoints: Whether the weights of finished runs stay.
+
+    """
 
     workspace: Workspace
     dataset: str
     params: Params
+    configurations: Mapping[str, Configuration]
+    n_folds: int | None = None
+    keep_checkpoints: bool = True
     _opened: dict[Path, Shards] = field(default_factory=dict, repr=False)
     """Most rows train on the same shards."""
 
     @property
     def folder(self) -> Path:
-        """Holds the table, the runs, and the features that some of them need."""
-        return self.workspace.paths.ablation(self.dataset)
+        """Holds the table and the runs."""
+        return self.workspace.paths.ablation(self.dataset, n_folds=self.n_folds)
 
     @property
     def runs(self) -> Path:
         """Holds the runs of all configurations."""
         return self.folder / "runs"
 
-    def run_folder(self, row: PreparedRow, seed: int) -> Path:
+    @property
+    def folds(self) -> tuple[int | None, ...]:
+        """The folds of every row and seed; None alone where there are none."""
+        return (None,) if self.n_folds is None else tuple(range(1, self.n_folds + 1))
+
+    def run_folder(self, run: PlannedRun) -> Path:
         """Where a run lies."""
-        return self.runs / row.configuration.name / row.settings / str(seed)
+        folder = self.runs / run.row.configuration.name / run.row.settings / str(run.seed)
+        return folder if run.fold is None else folder / str(run.fold)
 
     def has_runs(self, configuration: Configuration) -> bool:
         """Whether there is anything to look at."""
@@ -90,13 +134,13 @@ class Ablation:
     def others(self, rows: Mapping[str, PreparedRow]) -> list[OtherSettings]:
         """The finished runs of other settings, of all configurations."""
         others: list[OtherSettings] = []
-        for name, configuration in CONFIGURATIONS.items():
+        for name, configuration in self.configurations.items():
             row = rows.get(name)
             if row is not None:
                 present, now = row.settings, row.describe()
             else:  # its features are not those of the parameters, so no run is
                 present, now = "", settings.describe(configuration.apply(self.params), None)
-            others += settings.others(self.runs, configuration=name, present=present, now=now)
+            others += settings.others(self.runs, configuration=name, present=present, now=now, n_folds=self.n_folds)
         return others
 
     def build_features(self, executor: Executor) -> None:
@@ -137,50 +181,48 @@ class Ablation:
             variant if stages else None,
         )
 
-    def find(self, row: PreparedRow, seed: int) -> FinishedRun | None:
+    def find(self, run: PlannedRun) -> FinishedRun | None:
         """The finished run of just these parameters and shards, if there is one."""
-        folder = self.run_folder(row, seed)
-        if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(row, seed):
+        folder = self.run_folder(run)
+        if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(run):
             return None
         dev_f1 = [epoch.dev_f1 for epoch in histories.read(folder / HISTORY)]
         metrics = metrics_file.read(folder)
         counted = {split: one for split in metrics.by_split if (one := counts_file.read(folder, split)) is not None}
-        return FinishedRun(
-            seed, checkpoint_files.read_metadata(folder / CHECKPOINT).best_epoch, metrics, dev_f1, counted
-        )
+        return FinishedRun(run.seed, made_from(folder).best_epoch, metrics, dev_f1, counted)
 
-    def _differences(self, row: PreparedRow, seed: int) -> list[str]:
+    def _differences(self, run: PlannedRun) -> list[str]:
         """Why a finished run is not the one wanted."""
-        folder = self.run_folder(row, seed) / CHECKPOINT
         try:
-            then = checkpoint_files.read_metadata(folder).fingerprint
+            then = made_from(self.run_folder(run)).fingerprint
         except SsmiError as error:
             return [error.message]
-        return then.differences(row.fingerprint_of(seed), run="the finished run")
+        return then.differences(run.fingerprint, run="the finished run")
 
-    def train(self, row: PreparedRow, seed: int, *, count: str) -> None:
-        """Do a run, or go on with it where it stopped; ``count`` says which of how many it is."""
-        folder, params = self.run_folder(row, seed), row.seeded(seed)
-        encoder = training.check_shards(self.workspace, params, shards=row.shards.folder, dataset=self.dataset)
-        resume, state = self._standing(row, seed)
-        self.workspace.reporter.note(f"{count} {row.configuration.name}, seed {seed}{state}")
+    def job(self, run: PlannedRun) -> Job:
+        """A run as work to do from its beginning."""
+        folder, shards = self.run_folder(run), run.row.shards.folder
+        encoder = training.check_shards(self.workspace, run.params, shards=shards, dataset=self.dataset)
+        return Job(self.workspace.root, shards, encoder, folder, run.params, keep_checkpoint=self.keep_checkpoints)
+
+    def make_ready(self, run: PlannedRun) -> tuple[bool, str]:
+        """Make its folder ready; returns whether to go on with what is in it, and what to say of that."""
+        resume, state = self._standing(run)
         if not resume:
-            states.remove(folder)
-        settings.write(folder.parent, row.describe())
-        training.train(
-            self.workspace, shards=row.shards.folder, encoder=encoder, run=folder, params=params, resume=resume
-        )
+            states.remove(self.run_folder(run))
+        settings.write(self.runs / run.row.configuration.name / run.row.settings, run.row.describe())
+        return resume, state
 
-    def _standing(self, row: PreparedRow, seed: int) -> tuple[bool, str]:
+    def _standing(self, run: PlannedRun) -> tuple[bool, str]:
         """Whether a run that is not finished can be gone on with, and what to say of what is there."""
-        folder = self.run_folder(row, seed)
+        folder = self.run_folder(run)
         try:
             unfinished = states.find(folder)
-            differing = unfinished.differences(row.seeded(seed), row.shards) if unfinished else []
+            differing = unfinished.differences(run.params, run.row.shards) if unfinished else []
         except SsmiError as error:
             return False, f": again, for {error.message}"
         if unfinished and not differing:
             return True, ""
         if (folder / METRICS).is_file():
-            differing = self._differences(row, seed)
+            differing = self._differences(run)
         return False, f": again, for {'; '.join(differing)}" if differing else ""

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ssmi.ablation.table import OtherSettings
+from ssmi.ablation.pooling import pool_metrics
+from ssmi.ablation.table import SPLITS, OtherSettings
 from ssmi.model.runs import json_files, metrics_file
 from ssmi.model.runs.files import METRICS
 from ssmi.model.runs.fingerprint import Fingerprint, FingerprintField, short
@@ -58,28 +59,35 @@ def write(folder: Path, body: Description) -> None:
         json_files.write(temporary, body)
 
 
-def others(runs: Path, *, configuration: str, present: str, now: Description) -> Iterator[OtherSettings]:
-    """A configuration's settings, other than ``present``, that have finished runs; ``now``: those of the table."""
+def others(
+    runs: Path, *, configuration: str, present: str, now: Description, n_folds: int | None = None
+) -> Iterator[OtherSettings]:
+    """A configuration's settings, other than ``present``, that have finished runs; ``now``: those of the table.
+
+    With folds a seed counts once all its folds are finished.
+    """
     for path in sorted((runs / configuration).glob(f"*/{PARAMS}")):
         if path.parent.name == present:
             continue
-        metrics = dict(_finished(path.parent))
+        metrics = dict(_finished(path.parent, n_folds=n_folds))
         try:
             differs = _differs(json_files.read(path, Description), now)
         except (OSError, ValueError):
             differs = [f"{PARAMS} cannot be read"]
         if metrics:
             scores = [of_run.by_split for of_run in metrics.values()]
-            splits = [split for split in ("dev", "test") if all(split in by_split for by_split in scores)]
+            splits = [split for split in SPLITS if all(split in by_split for by_split in scores)]
             f1 = {split: statistics.fmean(by_split[split].overall.f1 for by_split in scores) for split in splits}
             yield OtherSettings(configuration, path.parent.name, differs, list(metrics), f1)
 
 
-def _finished(settings: Path) -> Iterator[tuple[int, RunMetrics]]:
-    """(seed, scores) of the finished runs of a settings folder, in the seeds' order."""
+def _finished(settings: Path, *, n_folds: int | None) -> Iterator[tuple[int, RunMetrics]]:
+    """(seed, scores) of the finished runs of a settings folder, in the seeds' order; those of folds pooled."""
     for run in sorted((path for path in settings.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
-        if (run / METRICS).is_file():
-            yield int(run.name), metrics_file.read(run)
+        parts = [run] if n_folds is None else [run / str(fold) for fold in range(1, n_folds + 1)]
+        if all((part / METRICS).is_file() for part in parts):
+            metrics = list(map(metrics_file.read, parts))
+            yield int(run.name), metrics[0] if n_folds is None else pool_metrics(metrics)
 
 
 def _differs(then: Description, now: Description) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import product
 from typing import Any
 
-from ssmi.configurations import CONFIGURATIONS, Value
+from ssmi.configurations import CONFIGURATIONS, Configuration
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.evaluation.significance import (
     ALL,
@@ -23,9 +24,9 @@ from ssmi.model.evaluation.significance import (
 )
 from ssmi.model.runs.metrics_file import RunMetrics
 
-REFERENCES = ("bert-crf", "ssmi")
-"""The rows that all rows are compared with."""
-SPLITS = ("dev", "test")
+FOLDS = "folds"
+"""The "split" of runs over folds: all sentences of train and dev, each scored by the network that has not seen it."""
+SPLITS = ("dev", "test", FOLDS)
 
 Json = dict[str, Any]
 
@@ -35,12 +36,15 @@ class FinishedRun:
     """What a finished run came to."""
 
     seed: int
-    best_epoch: int
+    best_epoch: int | None
+    """The epoch that was kept; None where it is not the same in all folds."""
     metrics: RunMetrics
     dev_f1: Sequence[float]
     """After each epoch."""
     counted: Mapping[str, Counted] = field(default_factory=dict)
     """By split; none where the run folder has lost them."""
+    fold_f1: Mapping[int, float] = field(default_factory=dict)
+    """F1 of each fold that is pooled in it, by number; none without folds."""
 
     def figures(self, split: str) -> dict[str, float]:
         """The figures of a split that go into the table, by name."""
@@ -62,6 +66,7 @@ class FinishedRun:
             "best_epoch": self.best_epoch,
             **figures,
             "dev_f1_by_epoch": list(self.dev_f1),
+            **({"f1_by_fold": {str(fold): f1 for fold, f1 in self.fold_f1.items()}} if self.fold_f1 else {}),
         }
 
 
@@ -101,6 +106,12 @@ class Setting:
     """By section, without any configuration's changes."""
     command: str
     """What makes this table."""
+    select: str = "best"
+    """The epoch that counts: ``train.select``."""
+    n_folds: int | None = None
+    """Into how many folds train and dev are divided; None for the splits as they are."""
+    folds: Sequence[int] = ()
+    """Those that are finished in all rows, and so in the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +141,7 @@ class Gain:
 
     Attributes:
         f1: Difference of the means.
-        interval: None where a run of either kept no counts of the same sentences.
+        interval: None where a run of either kept no counts, or the two are not of the same sentences.
 
     """
 
@@ -143,27 +154,31 @@ class TableRow:
     """A configuration over its seeds.
 
     Attributes:
-        configuration: Its name.
-        title: As the paper writes the row.
-        summary: What it is.
-        changes: ``section.key`` → value, over the table's parameters.
+        of: The configuration.
         figures: Split → name (``precision``, ``recall``, ``f1``, ``span_f1`` ...) → figure.
         runs: In the order of their seeds.
-        gains: Over each reference that has a row, by its name.
+        gains: Over every row that was scored on the same splits, itself included, by name.
 
     """
 
-    configuration: str
-    title: str
-    summary: str
-    changes: Mapping[str, Value]
+    of: Configuration
     figures: Mapping[str, Mapping[str, Figure]]
     runs: tuple[FinishedRun, ...]
     gains: Mapping[str, Gain]
 
     @property
+    def configuration(self) -> str:
+        """The name of its configuration."""
+        return self.of.name
+
+    @property
+    def title(self) -> str:
+        """As the paper writes the row."""
+        return self.of.title
+
+    @property
     def scored_splits(self) -> list[str]:
-        """The splits that it has figures of: dev, and test where there is one."""
+        """The splits that it has figures of: dev, and test where there is one; or folds."""
         return [split for split in SPLITS if split in self.figures]
 
     def to_json(self) -> Json:
@@ -175,8 +190,8 @@ class TableRow:
         return {
             "configuration": self.configuration,
             "title": self.title,
-            "summary": self.summary,
-            "changes": dict(self.changes),
+            "summary": self.of.summary,
+            "changes": dict(self.of.changes),
             "n_seeds": len(self.runs),
             **{split: {name: asdict(one) for name, one in figures.items()} for split, figures in self.figures.items()},
             "runs": [run.to_json() for run in self.runs],
@@ -206,6 +221,8 @@ class Table:
             "dataset": self.setting.dataset,
             "encoder": dict(self.setting.encoder),
             "seeds": list(self.setting.seeds),
+            "n_folds": self.setting.n_folds,
+            "folds": list(self.setting.folds),
             "command": self.setting.command,
             "parameters": dict(self.setting.parameters),
             "rows": [row.to_json() for row in self.rows],
@@ -214,34 +231,27 @@ class Table:
 
 
 def make_table(
-    setting: Setting, runs: Mapping[str, Sequence[FinishedRun]], others: Sequence[OtherSettings] = ()
+    setting: Setting,
+    runs: Mapping[str, Sequence[FinishedRun]],
+    others: Sequence[OtherSettings] = (),
+    *,
+    configurations: Mapping[str, Configuration] = CONFIGURATIONS,
 ) -> Table:
-    """The table, rows in the paper's order; ``runs`` by configuration, those without any have no row."""
-    figures = {name: _figures(runs[name]) for name in CONFIGURATIONS if runs.get(name)}
+    """The table, rows in the order of ``configurations``; ``runs`` by name, those without any have no row."""
+    figures = {name: _figures(runs[name]) for name in configurations if runs.get(name)}
     intervals = {split: _intervals(runs, split) for split in SPLITS}
     rows = []
     for name, by_split in figures.items():
         splits = [split for split in SPLITS if split in by_split]
         gains = {
             reference: Gain(
-                {split: by_split[split]["f1"].mean - figures[reference][split]["f1"].mean for split in splits},
+                {split: by_split[split]["f1"].mean - of_reference[split]["f1"].mean for split in splits},
                 {split: intervals[split].get((name, reference)) for split in splits},
             )
-            for reference in REFERENCES
-            if reference in figures
+            for reference, of_reference in figures.items()
+            if all(split in of_reference for split in splits)
         }
-        configuration = CONFIGURATIONS[name]
-        rows.append(
-            TableRow(
-                name,
-                configuration.title,
-                configuration.summary,
-                configuration.changes,
-                by_split,
-                tuple(runs[name]),
-                gains,
-            )
-        )
+        rows.append(TableRow(configurations[name], by_split, tuple(runs[name]), gains))
     return Table(setting, tuple(rows), tuple(others))
 
 
@@ -266,12 +276,13 @@ def _intervals(runs: Mapping[str, Sequence[FinishedRun]], split: str) -> dict[tu
         if of_row and all(split in run.counted for run in of_row)
     }
     intervals = {}
-    for reference in (name for name in REFERENCES if name in systems):
-        sentences = systems[reference].counted
+    while systems:
+        sentences = next(iter(systems.values())).counted
         alike = {name: one for name, one in systems.items() if first_difference(sentences, one.counted) is None}
         of = {ALL: groups(list(alike.values()))[ALL]}
         sampled = dict(zip(alike, sample(list(alike.values()), of), strict=True))
-        for name in alike:
+        for name, reference in product(alike, alike):
             (one,) = differences(sampled[name], sampled[reference])
             intervals[name, reference] = Interval(one.low, one.high, one.other_sign, one.told_apart)
+        systems = {name: one for name, one in systems.items() if name not in alike}
     return intervals

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssmi.model.data.shards import characters_of
+from ssmi.model.data.folds import fold_characters
+from ssmi.model.data.shards import characters_of, open_shards
 from ssmi.model.evaluation.sentence_counts import Counted, count
 from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference, System, compare, first_difference
 from ssmi.model.runs import checkpoint_files, counts_file
 from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
-from ssmi.model.split_tagging import tag_split
+from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
@@ -173,7 +174,10 @@ def _score(run: Path, split: str, *, root: Path | None, device: str, reporter: R
     reporter.note(f"{run}: no counts of {split} kept, so it is tagged now")
     shards = _shards_of(run, root or nearest_project(run))
     tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
-    return count(characters_of(shards, split), tagged.gold, tagged.predicted.spans)
+    opened = open_shards(shards)
+    fold = fold_of(run, opened, split)
+    characters = fold_characters(opened, split, fold) if fold else characters_of(shards, split)
+    return count(characters, tagged.gold, tagged.predicted.spans)
 
 
 def _shards_of(run: Path, root: Path) -> Path:

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssmi.model.data.folds import PARTS, Fold
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
 from ssmi.model.network.requirements import wanted
+from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs import history as histories
-from ssmi.model.runs.files import HISTORY, METRICS
+from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
 from ssmi.model.split_tagging import Tagged, tag_split
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.statistics import ShardsStatistics
@@ -89,6 +92,7 @@ def build(
         StaleArtifactError: The run does not belong to the shards, or history.csv is of another version.
     """
     shards = paths.shards(dataset)
+    _refuse_folds(run, split)
     tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter, probabilities=True)
     predicted = tagged.predicted.spans
     errors = list_errors(
@@ -118,6 +122,15 @@ def build(
     by_kind = {str(kind): n for kind, n in errors.counts.items()}
     counts = ErrorCounts(by_kind, errors.n_sentences, tagged.scores.n_sentences)
     return Page(render(page), tagged.scores.overall.f1, counts)
+
+
+def _refuse_folds(run: Path, split: str) -> None:
+    """The errors and the statistics of features on the page are those of whole splits."""
+    if split in PARTS and Fold.of(checkpoint_files.read_params(run / CHECKPOINT).train) is not None:
+        raise ParameterError(
+            f"{run}: a run of one fold, whose {split} is not the data set's, has no page",
+            next_step=f"ssmi-cli evaluate --run {run} scores it, or report on --split test",
+        )
 
 
 def _facts(tagged: Tagged, *, run: Path, run_name: str, n_epochs: int) -> list[Fact]:

@@ -125,7 +125,7 @@ OURS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
 OTHERS = {"make", "pip", "source", "cd", "cat", "echo", "zcat", "dvc", "dask", "torchrun", "eval"}
 MARKED = OTHERS - {"cd", "cat", "echo", "zcat"}
 """Programs whose blocks must be marked as not run."""
-LONG = {("train",), ("ablate",), ("demo",), ("features", "vocab"), ("features", "prepare")}
+LONG = {("train",), ("ablate",), ("paper",), ("demo",), ("features", "vocab"), ("features", "prepare")}
 """Verbs that build or train: other tests run them, on parameters and data that are there."""
 DATASETS = re.compile(r"^(sample|resume|weibo|msra|later|NAME)$")
 RUN = re.compile(r"^artifacts/(train|ablate)/(sample|resume|weibo|DATASET)\b.*$")

@@ -10,7 +10,7 @@ import codecs
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.text.encodings import text_encoding
@@ -316,6 +316,20 @@ class TrainParams(Section):
         description="Number of epochs in a row without a better dev F1 after which training stops; null trains all. "
         "The learning rate falls as if all were trained.",
     )
+    select: Literal["best", "last"] = Field(
+        default="best",
+        description="Which epoch is kept: best, the one with the best dev F1, whose dev F1 is then rather too high; or "
+        "last, whatever dev says.",
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        default=None,
+        description="Number of parts that train and dev are divided into for cross-validation, equal texts in one "
+        "part; null trains on train and scores dev. Test is then never read, so train.test must be false.",
+    )
+    fold: Positive | None = Field(
+        default=None,
+        description="With train.folds: the part, from 1, that is dev. The network trains on all the others.",
+    )
     batch_size: Positive = Field(default=16, description="Sentences in a batch.")
     test: bool = Field(
         default=True,
@@ -351,3 +365,17 @@ class TrainParams(Section):
     threads: NonNegative = Field(
         default=0, description="CPU threads that torch uses; 0 takes one for each physical core."
     )
+
+    @model_validator(mode="after")
+    def _check_folds(self) -> TrainParams:
+        """Refuse what would read test, or look at dev, where it must not."""
+        if (self.folds is None) != (self.fold is None):
+            raise ValueError("folds and fold go together: give both or neither")
+        if self.folds is not None and self.fold is not None:
+            if self.fold > self.folds:
+                raise ValueError(f"fold is {self.fold}, of {self.folds} folds")
+            if self.test:
+                raise ValueError("with folds test is never read: set test to false")
+        if self.select == "last" and self.patience is not None:
+            raise ValueError("patience lets dev choose the epoch, which select=last rules out: set it to null")
+        return self

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ssmi.ablation.render import cells, markdown, note, other_cells
 from ssmi.ablation.table import Figure, FinishedRun, Gain, Interval, OtherSettings, Setting, Table, TableRow
+from ssmi.configurations import Configuration
 from ssmi.model.runs.metrics_file import RunMetrics
 
 WIDE = Interval(-0.005, 0.3, 0.04, told_apart=False)
@@ -21,7 +22,7 @@ FIGURES = ("precision", "recall", "f1", "span_f1", "type_accuracy")
 def _row(name: str, *, n_runs: int = 1, gains: dict[str, Gain] | None = None, std: float | None = None) -> TableRow:
     figures = {split: {figure: Figure(0.5, std) for figure in FIGURES} for split in ("dev", "test")}
     runs = tuple(FinishedRun(seed, 1, RunMetrics({}), ()) for seed in range(n_runs))
-    return TableRow(name, name.upper(), "", {}, figures, runs, gains or {})
+    return TableRow(Configuration(name, name.upper(), {}, ""), figures, runs, gains or {})
 
 
 def _table(rows: Sequence[TableRow], *, others: Sequence[OtherSettings] = (), **setting: object) -> Table:

@@ -58,7 +58,8 @@ def test_means_deviations_and_gains() -> None:
     assert baseline.figures["test"]["span_f1"].mean == pytest.approx(0.52)
     assert single.figures["test"]["f1"] == Figure(0.71, None)
     assert {name: gain.f1 for name, gain in single.gains.items()} == {
-        "bert-crf": {"dev": pytest.approx(0.15), "test": pytest.approx(0.21)}
+        "bert-crf": {"dev": pytest.approx(0.15), "test": pytest.approx(0.21)},
+        "no-can": {"dev": 0.0, "test": 0.0},
     }
     assert baseline.gains["bert-crf"].f1 == {"dev": 0.0, "test": 0.0}
     assert [run.seed for run in baseline.runs] == [3, 4]
@@ -67,14 +68,16 @@ def test_means_deviations_and_gains() -> None:
 
 def test_the_form_that_is_written() -> None:
     body = _two_rows().to_json()
-    assert list(body) == ["dataset", "encoder", "seeds", "command", "parameters", "rows", "other_settings"]
+    setting = ["dataset", "encoder", "seeds", "n_folds", "folds", "command", "parameters"]
+    assert list(body) == [*setting, "rows", "other_settings"]
     baseline, single = body["rows"]
     about = ["configuration", "title", "summary", "changes", "n_seeds"]
     assert list(baseline) == [*about, "dev", "test", "runs", "gain", "interval"]
     assert (baseline["n_seeds"], single["n_seeds"]) == (2, 1)
     assert single["test"]["f1"] == {"mean": 0.71, "std": None}
-    assert single["gain"] == {"bert-crf": {"dev": pytest.approx(0.15), "test": pytest.approx(0.21)}}
-    assert single["interval"] == {"bert-crf": {"dev": None, "test": None}}
+    assert single["gain"]["bert-crf"] == {"dev": pytest.approx(0.15), "test": pytest.approx(0.21)}
+    assert single["interval"]["bert-crf"] == {"dev": None, "test": None}
+    assert list(single["gain"]) == list(single["interval"]) == ["bert-crf", "no-can"]
     assert list(single["runs"][0]) == ["seed", "best_epoch", "dev", "test", "dev_f1_by_epoch"]
     assert single["runs"][0]["dev_f1_by_epoch"] == [0.35, 0.7]
 
@@ -152,9 +155,10 @@ def test_gains_have_intervals_where_sentences_were_counted() -> None:
     none = {"dev": None, "test": None}
     # Not where a seed has no counts, nor on other sentences.
     for name in ("no-can", "no-gmi"):
-        assert {reference: gain.interval for reference, gain in rows[name].gains.items()} == {
+        assert {reference: gain.interval for reference, gain in rows[name].gains.items() if reference != name} == {
             "bert-crf": none,
             "ssmi": none,
+            **{other: none for other in ("no-can", "no-gmi") if other != name},
         }
     header, body = cells(table)
     cell = dict(zip(header, body[list(rows).index("ssmi")], strict=True))["dev Δ BERT-CRF"]

@@ -1,0 +1,169 @@
+"""Doing the runs of an ablation, one after the other or several at once, and saying how long it will take."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from time import monotonic
+
+from ssmi.ablation import expected
+from ssmi.ablation.expected import Times
+from ssmi.ablation.job import Job, Speed, do, measure
+from ssmi.ablation.pool import Ended, Slots, log_of, run_all
+from ssmi.ablation.runs import Ablation, PlannedRun
+from ssmi.model import hardware
+from ssmi.pipeline.contract.errors import DivergedError, SsmiError
+
+
+@dataclass(slots=True)
+class Schedule:
+    """The runs that are to be done.
+
+    Attributes:
+        ablation: What they belong to.
+        missing: The runs, in the order in which they are done.
+        n_all: How many runs there are with those that are finished already.
+        n_jobs: How many run at once; 0 for one a GPU, or a physical core where there is none.
+        diverged: A line for each run whose loss stopped being a number.
+        failed: A line for each that ended in another way.
+
+    """
+
+    ablation: Ablation
+    missing: Sequence[PlannedRun]
+    n_all: int
+    n_jobs: int
+    diverged: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    _seconds: dict[str, float] = field(default_factory=dict)
+    """Expected of a run, by name of its row."""
+    _done: set[str] = field(default_factory=set)
+
+    def expect(self) -> None:
+        """Say how long it will take; rows that this machine has not timed are trained for a few steps first."""
+        if not self.missing:
+            return
+        first: dict[str, PlannedRun] = {}
+        for run in self.missing:
+            first.setdefault(run.row.configuration.name, run)
+        known = {name: self._times.of(run.row.settings, n_jobs=self.slots.n) for name, run in first.items()}
+        self._seconds = {name: seconds for name, seconds in known.items() if seconds is not None}
+        self._measure([run for name, run in first.items() if name not in self._seconds])
+        if len(self._seconds) == len(first):
+            n, n_jobs = len(self.missing), self.slots.n
+            of_a_run = {name: self._seconds[name] for name in first}
+            self._note(expected.describe(of_a_run, n_runs=n, seconds=self._left(), n_jobs=n_jobs))
+
+    def do(self, finished: Callable[[PlannedRun], float], gave_up: Callable[[PlannedRun], None]) -> None:
+        """Do all runs; a run that fails loses no other.
+
+        Args:
+            finished: Called after each; returns F1 of its row and seed so far, from 0 to 1.
+            gave_up: Called for each that failed.
+
+        Raises:
+            Interrupted: After Ctrl-C or SIGTERM, with everything saved.
+
+        """
+        self.expect()
+
+        def end(run: PlannedRun, ended: Ended) -> None:
+            self._done.add(run.name)
+            if ended.state == "done":
+                self._finish(run, ended, f1=finished(run))
+                return
+            (self.diverged if ended.state == "diverged" else self.failed).append(f"{run.name}: {ended.message}")
+            gave_up(run)
+            self._note(f"failed: {ended.message}; on to the next run")
+
+        if self.slots.n == 1:
+            for run in self.missing:
+                end(run, self._do_here(run))
+        else:
+            run_all(self.missing, kind="train", job_of=self._job, slots=self.slots, on_end=end)
+
+    @property
+    def slots(self) -> Slots:
+        """The shares of the machine."""
+        train = self.ablation.params.train
+        device = hardware.choose_device(train.device)
+        return Slots.of(device, n_jobs=self.n_jobs, threads=train.threads)
+
+    @property
+    def _times(self) -> Times:
+        return Times(self.ablation.workspace.paths.run_times)
+
+    def _left(self) -> float:
+        """Expected seconds of the runs that are not done."""
+        left = [self._seconds[run.row.configuration.name] for run in self.missing if run.name not in self._done]
+        return expected.total(left, n_jobs=self.slots.n)
+
+    def _job(self, run: PlannedRun) -> Job:
+        job = self.ablation.job(run)
+        resume, state = self.ablation.make_ready(run)
+        self._note(f"{self._count(run)} {run.name}{state}")
+        return replace(job, resume=resume)
+
+    def _count(self, run: PlannedRun) -> str:
+        number = self.n_all - len(self.missing) + [one.name for one in self.missing].index(run.name) + 1
+        return f"[{number}/{self.n_all}]"
+
+    def _do_here(self, run: PlannedRun) -> Ended:
+        job, began = self._job(run), monotonic()
+        try:
+            do(job, self.ablation.workspace.reporter)
+        except DivergedError as error:
+            return Ended("diverged", error.message, monotonic() - began)
+        return Ended("done", "", monotonic() - began, {"resumed": job.resume})
+
+    def _finish(self, run: PlannedRun, ended: Ended, *, f1: float) -> None:
+        name = run.row.configuration.name
+        if not ended.answer.get("resumed"):
+            self._seconds[name] = ended.seconds
+            self._times.add(run.row.settings, n_jobs=self.slots.n, seconds=ended.seconds)
+        if self.slots.n > 1 or run.fold is not None:
+            left = len(self.missing) - len(self._done)
+            known = all(one.row.configuration.name in self._seconds for one in self.missing)
+            rest = f"; {left} left" + (f", about {expected.in_words(self._left())}" if known else "") if left else ""
+            so_far = "" if run.fold is None else " over its folds so far"
+            self._note(
+                f"{self._count(run)} {run.name}: F1 {100 * f1:.2f}{so_far}, {expected.in_words(ended.seconds)}{rest}"
+            )
+
+    def _measure(self, runs: Sequence[PlannedRun]) -> None:
+        """Train each for a few steps, as many at once as there will be."""
+        scratch = self.ablation.workspace.paths.scratch / "speed"
+
+        def job_of(run: PlannedRun) -> Job:
+            return replace(self.ablation.job(run), run=scratch / f"{os.getpid()}-{run.row.configuration.name}")
+
+        def end(run: PlannedRun, ended: Ended) -> None:
+            log_of(job_of(run).run).unlink(missing_ok=True)
+            if ended.state == "done":
+                self._expect_from(run, Speed(*(ended.answer[name] for name in Speed.__slots__)))
+            else:  # the run itself will say it again
+                self._note(f"{run.row.configuration.name}: no speed measured ({ended.message})")
+
+        if not runs:
+            return
+        self._note(f"measuring the speed of {len(runs)} configurations" if len(runs) > 1 else "measuring the speed")
+        if self.slots.n == 1:
+            for run in runs:
+                self._measure_here(run, job_of(run))
+        else:
+            run_all(runs, kind="measure", job_of=job_of, slots=self.slots, on_end=end)
+
+    def _measure_here(self, run: PlannedRun, job: Job) -> None:
+        try:
+            self._expect_from(run, measure(job))
+        except SsmiError as error:  # the run itself will say it again
+            self._note(f"{run.row.configuration.name}: no speed measured ({error.message})")
+
+    def _expect_from(self, run: PlannedRun, speed: Speed) -> None:
+        train = run.row.params.train
+        tagged = run.row.tagged_characters(speed.characters)
+        self._seconds[run.row.configuration.name] = expected.seconds_of_run(speed, train, tagged_characters=tagged)
+
+    def _note(self, message: str) -> None:
+        self.ablation.workspace.reporter.note(message)

@@ -1,0 +1,107 @@
+"""Configurations that a call of ``ablate`` brings with it: a name, a configuration to begin from, and changes.
+
+On the command line ``NAME:key=value,key=value``, in a file a mapping from names to mappings. ``base`` names the
+configuration that the changes are made to (``ssmi``, the parameters as they are, where it is left out), ``against`` the
+row whose gain over is shown (``bert-crf`` where it is left out); all other keys are parameters, as ``-S`` takes them.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ssmi.configurations import BASELINE, CONFIGURATIONS, Configuration, find
+from ssmi.pipeline.contract.errors import ParameterError, nearest
+
+_NAME = re.compile(r"[\w][\w.+-]*")
+_NEXT_KEY = re.compile(r",(?=[a-z_]+(?:\.[a-z_]+)?=)")
+"""The commas between changes: those within a value have no key after them."""
+_EXAMPLE = "for example --variant small:base=bert-crf,model.encoder_layers=2"
+
+
+def parse(text: str) -> Configuration:
+    """A variant of the command line; raises ParameterError for what is none."""
+    name, colon, changes = text.partition(":")
+    pairs = [part.partition("=") for part in _NEXT_KEY.split(changes)] if changes else []
+    if not colon or not all(equals for _, equals, _ in pairs):
+        raise ParameterError(f"--variant {text}: not NAME:key=value,key=value", next_step=_EXAMPLE)
+    return _make(name.strip(), {key.strip(): _value(raw, text) for key, _, raw in pairs}, source=f"--variant {text}")
+
+
+def from_file(path: Path) -> list[str]:
+    """The variants of a YAML file as the command line takes them one by one; errors are those of ``read``."""
+    return [as_option(variant) for variant in read(path)]
+
+
+def read(path: Path) -> list[Configuration]:
+    """The variants of a YAML file, in its order; raises ParameterError for what is none."""
+    try:
+        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (OSError, YAMLError, ValueError) as error:
+        raise ParameterError(
+            f"{path}: cannot be read ({' '.join(str(error).split())})", next_step="give a YAML file of variants"
+        ) from error
+    if not isinstance(tree, dict) or not all(isinstance(changes, dict | None) for changes in tree.values()):
+        raise ParameterError(
+            f"{path}: not a mapping from names to changes",
+            next_step='lines such as "small: {base: bert-crf, model.encoder_layers: 2}"',
+        )
+    return [_make(str(name), changes or {}, source=str(path)) for name, changes in tree.items()]
+
+
+def named(variants: Iterable[Configuration]) -> dict[str, Configuration]:
+    """All configurations by name, these after the built-in ones; ParameterError where two are of one name."""
+    every = dict(CONFIGURATIONS)
+    for variant in variants:
+        if variant.name in every:
+            raise ParameterError(
+                f"variant {variant.name}: there is a configuration of this name already", next_step="choose another"
+            )
+        every[variant.name] = variant
+    for variant in every.values():
+        if variant.against not in every:
+            raise ParameterError(
+                f"variant {variant.name}: against={variant.against}: {nearest(variant.against, every)}",
+                next_step="name a configuration or another variant",
+            )
+    return every
+
+
+def _make(name: str, given: Mapping[str, Any], *, source: str) -> Configuration:
+    if not _NAME.fullmatch(name):
+        raise ParameterError(
+            f"{source}: {name!r} is no name for a variant", next_step="letters, digits, - _ + . and no dot in front"
+        )
+    base = find(str(given.get("base", "ssmi")))
+    own = {key: value for key, value in given.items() if key not in ("base", "against")}
+    wrong = [key for key in own if "." not in key]
+    if wrong:
+        raise ParameterError(
+            f"{source}: {wrong[0]}: neither base, against nor section.key", next_step=f"write it so: {_EXAMPLE}"
+        )
+    said = ", ".join([base.name, *(f"{key}={value}" for key, value in own.items())])
+    return Configuration(name, name, {**base.changes, **own}, said, against=str(given.get("against", BASELINE)))
+
+
+def _value(raw: str, text: str) -> Any:
+    try:
+        return YAML(typ="safe").load(io.StringIO(raw))
+    except (YAMLError, ValueError) as error:
+        raise ParameterError(f"--variant {text}: the value {raw} is not YAML", next_step="quote it") from error
+
+
+def as_option(variant: Configuration) -> str:
+    """What ``--variant`` takes to make this very configuration."""
+    written = dict(zip(variant.changes, variant.values_as_yaml, strict=True))
+    within = [each for each in CONFIGURATIONS.values() if each.changes.items() <= variant.changes.items()]
+    base = max(within, key=lambda each: len(each.changes))  # ssmi changes nothing, so there is one
+    words = [] if base.name == "ssmi" else [f"base={base.name}"]
+    words += [] if variant.against == BASELINE else [f"against={variant.against}"]
+    words += [f"{path}={value}" for path, value in written.items() if path not in base.changes]
+    return f"{variant.name}:{','.join(words)}"

@@ -1,0 +1,80 @@
+"""The process of one run: ``python -m ssmi.ablation.worker train|measure``, started by ``ssmi.ablation.pool``.
+
+The first line of standard input is the job; the parent then keeps the pipe open for as long as it lives. When it is
+gone, however it ended, the run saves its state and stops, as after Ctrl-C. The last line of standard output is the
+answer, standard error the log.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+from ssmi.ablation.job import Job, do, measure
+from ssmi.pipeline.contract.errors import DivergedError, SsmiError
+from ssmi.pipeline.contract.progress import Advance
+
+_SECONDS_BETWEEN_LINES = 60.0
+
+
+def main(task: str) -> int:
+    """Do the job and answer ``{"state": "done" | "interrupted" | "diverged" | "failed", ...}``; 0 for done."""
+    job = Job.from_json(sys.stdin.readline())
+    threading.Thread(target=_stop_with_the_parent, daemon=True).start()
+    answer: dict[str, object] = {"state": "done", "resumed": job.resume}
+    try:
+        if task == "measure":
+            answer |= asdict(measure(job))
+        else:
+            do(job, _Log())
+    except KeyboardInterrupt as interrupt:
+        answer = {"state": "interrupted", "message": getattr(interrupt, "message", "")}
+    except DivergedError as error:
+        answer = {"state": "diverged", "message": error.message}
+    except SsmiError as error:
+        sys.stderr.write(f"{error}\n")
+        answer = {"state": "failed", "message": str(error)}
+    except Exception as error:  # whatever it is, the parent has to hear of it
+        traceback.print_exc()
+        answer = {"state": "failed", "message": f"{type(error).__name__}: {error}"}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+    return 0 if answer["state"] == "done" else 1
+
+
+class _Log:
+    """Notes and, each minute, how far a task is, on standard error."""
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        done, last = 0, time.monotonic()
+
+        def advance(count: int) -> None:
+            nonlocal done, last
+            done += count
+            if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                self.note(f"{label}: {done:,} of {total:,} {unit}")
+
+        yield advance
+
+    def note(self, message: str) -> None:
+        sys.stderr.write(message + "\n")
+        sys.stderr.flush()
+
+
+def _stop_with_the_parent() -> None:
+    sys.stdin.read()  # until the pipe is closed
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
