@@ -20,6 +20,9 @@ from ssmi.workspace import Workspace
 if TYPE_CHECKING:
     from ssmi.model.training.train import TrainResult
 
+_HARMLESS = frozenset({"shards.matches"})
+"""Features that shards may hold though the parameters ask for none: a network that does not read them is the same."""
+
 __all__ = ["Interrupted", "TrainResult", "check_shards", "is_alone", "is_main_process", "train", "train_dataset"]
 
 
@@ -83,12 +86,17 @@ def check_shards(
     """
     built = manifests.load(shards)
     remedy = f"ssmi-cli features build --dataset {quote(dataset)} with the same parameters"
-    if configuration is not None and configuration.changes_features:
+    if configuration is not None and configuration.feature_changes:
         command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"
         remedy = f"{command} builds its features and trains on them"
     statistics = ShardsStatistics.of(built)
     made_with = {**built.parameters, **statistics.feature_parameters.to_json()}
     _check_parameters(params, made_with, dataset, remedy=remedy)
+    if params.model.lexicon != "none" and not statistics.matches:
+        raise StaleArtifactError(
+            f"the shards of {dataset} hold no matches, which model.lexicon: {params.model.lexicon} reads",
+            next_step=f"ssmi-cli features build --dataset {quote(dataset)} -S shards.matches=true",
+        )
     if not params.model.trains_encoder:
         return None
     from ssmi.pipeline.assets.resolve import find_encoder
@@ -152,7 +160,7 @@ def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], da
         f"{section}.{key} is {value!r} in the shards, {params.section(section).get(key)!r} in the parameters"
         for section, values in built.items()
         for key, value in values.items()
-        if params.section(section).get(key) != value
+        if params.section(section).get(key) != value and f"{section}.{key}" not in _HARMLESS
     ]
     if differing:
         raise StaleArtifactError(

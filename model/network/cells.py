@@ -1,14 +1,37 @@
-"""The cells of the windows that go through an encoder: [CLS], characters, [SEP], padding."""
+"""What goes through an encoder and what comes out: windows of [CLS], characters, [SEP] and padding; states."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ssmi.model.data.batches import Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Specials:
+    """Ids of the tokens that are not characters."""
+
+    cls: int
+    sep: int
+    pad: int
+
+
+class Encoded(NamedTuple):
+    """A batch's states.
+
+    Attributes:
+        states: O_B, zero on padding. Shape: (batch, length, width)
+        sentences: e_s, the [CLS] state, averaged over the windows of a longer sentence. Shape: (batch, width)
+
+    """
+
+    states: Tensor
+    sentences: Tensor
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
@@ -17,8 +16,9 @@ from torch.nn import functional
 from transformers.utils import logging as _untyped_logging
 
 from ssmi.model.data.batches import Batch
-from ssmi.model.network.cells import Cells
-from ssmi.model.network.transformer_layers import remove_first
+from ssmi.model.network.adapting import Adapter, adapted, adapting
+from ssmi.model.network.cells import Cells, Encoded, Specials
+from ssmi.model.network.transformer_layers import layers_of, remove_first
 from ssmi.pipeline.contract.encoders.types import (
     COMPUTED,
     CONFIG,
@@ -37,28 +37,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 transformers_logging: Any = _untyped_logging
-
-
-@dataclass(frozen=True, slots=True)
-class Specials:
-    """Ids of the tokens that are not characters."""
-
-    cls: int
-    sep: int
-    pad: int
-
-
-class Encoded(NamedTuple):
-    """A batch's states.
-
-    Attributes:
-        states: O_B, zero on padding. Shape: (batch, length, width)
-        sentences: e_s, the [CLS] state, averaged over the windows of a longer sentence. Shape: (batch, width)
-
-    """
-
-    states: Tensor
-    sentences: Tensor
 
 
 def _last(output: Any) -> Tensor:
@@ -91,7 +69,7 @@ class Encoder(nn.Module):
         self.input_width = self._input_width()
 
     def _input_width(self) -> int:
-        return self._words.embedding_dim
+        return self.words.embedding_dim
 
     def entering(self, batch: Batch) -> Tensor:
         """What a boundary joins on its way in: E_c. Shape: (batch, length, input_width)."""
@@ -99,7 +77,7 @@ class Encoder(nn.Module):
 
     def embed(self, token_ids: Tensor) -> Tensor:
         """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
-        embeddings: Tensor = self._words(token_ids)
+        embeddings: Tensor = self.words(token_ids)
         return embeddings
 
     @property
@@ -108,25 +86,49 @@ class Encoder(nn.Module):
         return False
 
     @property
-    def _words(self) -> nn.Embedding:
+    def words(self) -> nn.Embedding:
         """The word embeddings, wherever this type keeps them."""
         words = self.bert.get_input_embeddings()
         assert isinstance(words, nn.Embedding)
         return words
 
-    def forward(self, batch: Batch, *, inputs: Tensor | None = None) -> Encoded:
+    def adapt_behind(self, layer: int, *, parameter: str) -> None:
+        """Let ``forward`` change the states between this layer, counted from 1, and the next.
+
+        Args:
+            layer: A network has one such place.
+            parameter: Which says so, for the error.
+
+        Raises:
+            ParameterError: The encoder has fewer layers.
+
+        """
+        n_layers = int(self.bert.config.num_hidden_layers)
+        if layer > n_layers:
+            raise ParameterError(
+                f"{parameter}: {layer}, but the encoder has {n_layers}", next_step=f"at most -S {parameter}={n_layers}"
+            )
+        self._module_of(layer, parameter=parameter).register_forward_hook(adapted)
+
+    def _module_of(self, layer: int, *, parameter: str) -> nn.Module:
+        """What gives the states behind a layer. Raises ParameterError where none that is run does."""
+        return layers_of(self.bert)[layer - 1]
+
+    def forward(self, batch: Batch, *, inputs: Tensor | None = None, adapter: Adapter | None = None) -> Encoded:
         """Run the encoder over the windows and join their states.
 
         Args:
             batch: On the device of the encoder.
             inputs: Used in place of ``entering(batch)``. Shape: (batch, length, input_width)
+            adapter: Changes the windows' states where ``adapt_behind`` said; see ``Windows.cells``.
 
         Returns:
             Last-layer states of the characters, (batch, length, width), and of the sentences, (batch, width).
 
         """
         windows = batch.windows
-        cells = self._run(batch, inputs)
+        with adapting(adapter):
+            cells = self._run(batch, inputs)
         states = functional.embedding(windows.cell_of_char, cells.flatten(0, 1)) * batch.mask[..., None]
         # A sentence of several windows has as many [CLS] states: e_s is their mean.
         summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, windows.sentences, cells[:, 0])
@@ -165,6 +167,7 @@ class UpperLayers(Encoder):
     ) -> None:
         """``below``: the number of first layers, which are removed from ``bert``."""
         remove_first(bert, below)
+        self._below = below
         super().__init__(bert, shape=shape, specials=specials, folder=folder)
 
     def _input_width(self) -> int:
@@ -174,6 +177,18 @@ class UpperLayers(Encoder):
     def refuses_norm(self) -> bool:
         """True where the type has such a norm."""
         return bool(type_of(self.bert.config.to_dict()).last_norm)
+
+    def _module_of(self, layer: int, *, parameter: str) -> nn.Module:
+        if layer < self._below:
+            raise ParameterError(
+                f"{parameter}: {layer}, but the states behind layer {self._below} come from the shards",
+                next_step=f"at least -S {parameter}={self._below}, where the states enter",
+            )
+        if layer > self._below:
+            return layers_of(self.bert)[layer - self._below - 1]
+        entering = self.bert.embeddings
+        assert isinstance(entering, nn.Module)
+        return entering
 
     def entering(self, batch: Batch) -> Tensor:
         """The stored states of the characters. Shape: (batch, length, width)."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ssmi.model.data.shards import RequiredFeatures, Shards
+from ssmi.model.data.shards import WITH_MATCHES, RequiredFeatures, Shards
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import ModelParams
 from ssmi.pipeline.contract.statistics import ShardsStatistics
@@ -19,9 +19,13 @@ def wanted(params: ModelParams) -> RequiredFeatures:
         best=params.fusion != "none",
         local=params.lmi,
         sets=params.gmi != "none",
+        negatives=params.gmi in ("paper", "infonce"),
         segment_positions=params.fusion != "none" and params.segment_positions,
+        boundary_roles=params.fusion != "none" and params.boundary_roles,
+        cosine_gates=params.fusion != "none" and params.cosine_gate,
         hidden=params.encoder in ("frozen", "upper"),
         special_states=params.encoder == "upper",
+        matches=params.lexicon != "none",
     )
 
 
@@ -34,9 +38,10 @@ def check_parameters(params: ModelParams) -> None:
     """Refuse switches that exclude each other; needs no shards.
 
     Raises:
-        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run.
+        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run or lacks them.
 
     """
+    _check_adapter(params)
     if not params.trains_encoder and params.encoder_layers is not None:
         raise ParameterError(
             f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
@@ -47,6 +52,42 @@ def check_parameters(params: ModelParams) -> None:
             "model.fusion: input changes what BERT reads, but model.encoder: frozen never runs it",
             next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
         )
+    if params.fusion == "layer":
+        _check_fusion_layer(params)
+
+
+def _check_fusion_layer(params: ModelParams) -> None:
+    if not params.trains_encoder:
+        raise ParameterError(
+            f"model.fusion: layer joins boundaries inside BERT, but model.encoder: {params.encoder} never runs it",
+            next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
+        )
+    if params.encoder_layers is not None and params.fusion_layer > params.encoder_layers:
+        raise ParameterError(
+            f"model.fusion_layer: {params.fusion_layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.fusion_layer={params.encoder_layers}",
+        )
+
+
+def _check_adapter(params: ModelParams) -> None:
+    """Refuse an adapter behind a layer that is not run, or two of them."""
+    if params.lexicon != "lebert":
+        return
+    if params.fusion == "layer":
+        raise ParameterError(
+            "model.fusion: layer and model.lexicon: lebert both change the states between two encoder layers",
+            next_step="-S model.fusion=input (or output, none), or another model.lexicon",
+        )
+    if not params.trains_encoder:
+        raise ParameterError(
+            f"model.lexicon: lebert adds words between encoder layers, but model.encoder: {params.encoder} runs none",
+            next_step="-S model.encoder=finetune, or -S model.lexicon=softlexicon",
+        )
+    if params.encoder_layers is not None and params.lexicon_layer > params.encoder_layers:
+        raise ParameterError(
+            f"model.lexicon_layer: {params.lexicon_layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.lexicon_layer={params.encoder_layers}",
+        )
 
 
 def check_buildable(params: ModelParams, shards: Shards) -> None:
@@ -54,10 +95,14 @@ def check_buildable(params: ModelParams, shards: Shards) -> None:
 
     Raises:
         ParameterError: As ``check_parameters``.
-        StaleArtifactError: The shards lack the hidden states that are read.
+        StaleArtifactError: The shards lack the hidden states or the matches that are read.
 
     """
     check_parameters(params)
+    if params.lexicon != "none" and not shards.statistics.matches:
+        raise StaleArtifactError(
+            f"{shards.folder}: no matches, which model.lexicon: {params.lexicon} reads", next_step=WITH_MATCHES
+        )
     if wanted(params).hidden and shards.statistics.hidden_width is None:
         raise StaleArtifactError(
             f"{shards.folder}: no hidden states, which model.encoder: {params.encoder} reads",

@@ -33,6 +33,7 @@ from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.tables import replacing_folder
 
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
+_WORD_COUNTS = "lexicon.counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,7 @@ def _assemble(
         else None,
         hidden_width=statistics.hidden_width,
         n_tokens=statistics.n_tokens,
+        word_counts=tensors.get(_WORD_COUNTS),
     )
     try:
         network.load_state_dict(tensors)

@@ -35,6 +35,8 @@ from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
 from ssmi.model.split_tagging import predict
+from ssmi.model.training.adversarial import embeddings_of, perturbed
+from ssmi.model.training.averaging import WeightAverage
 from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupted, Interrupts, Stopped
 from ssmi.model.training.optimizer import build_optimizer, build_schedule
@@ -103,12 +105,18 @@ class Trainer:
         self._optimizer = build_optimizer(network, settings)
         self._schedule = build_schedule(self._optimizer, total=sum(self._steps_of_epochs), warmup=settings.warmup)
         self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._average = None if settings.ema is None else WeightAverage(network, decay=settings.ema)
         self._state = TrainState()
         self.step_losses: list[float] = []
         self.timing = Timing()
         self.spans: Sequence[Sequence[Span]] = ()
         self.best_epoch = 0
         self.best_spans: Sequence[Sequence[Span]] = ()
+
+    @property
+    def scored(self) -> Network:
+        """The network that is scored and kept: the one that is trained, or with ``train.ema`` its average."""
+        return self._network if self._average is None else self._average.network
 
     def resume(self, saved: SavedState) -> None:
         """Go on from a state that was checked already.
@@ -119,7 +127,7 @@ class Trainer:
 
         """
         workers = self._context.workers
-        saved.restore(self._network, self._optimizer, self._schedule, rank=workers.rank)
+        saved.restore(self._network, self._optimizer, self._schedule, rank=workers.rank, average=self._average)
         self._state = state = saved.state
         self._context.reporter.note(f"going on {self._where()}")
         if not state.history or not workers.is_main:
@@ -186,7 +194,7 @@ class Trainer:
         return True
 
     def score(self, split: Split, title: str) -> Scores:
-        """Score the network as it is.
+        """Score ``scored`` as it is.
 
         The first process scores and tells the others, so that all decide alike which epoch is the best.
 
@@ -199,7 +207,7 @@ class Trainer:
         if context.workers.is_main:
             try:
                 predicted = predict(
-                    self._network,
+                    self.scored,
                     split,
                     labels=context.shards.labels,
                     precision=context.params.train.precision,
@@ -255,15 +263,17 @@ class Trainer:
         Returns the sum of the whole batch's losses, and whether any process got a signal to stop.
         """
         settings, workers = self._context.params.train, self._context.workers
-        with hardware.autocast(workers.device, settings.precision):
-            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
         self._optimizer.zero_grad()
         # DistributedDataParallel averages the processes' gradients: times their number, that is the gradient of the
         # whole batch's mean loss, however unevenly its sentences are shared out.
-        (losses.sum() * (weight * workers.world_size / n_rows)).backward()
+        scale = weight * workers.world_size / n_rows
+        losses = self._backward(batch, scale=scale)
+        if settings.fgm is not None:
+            with perturbed(embeddings_of(self._network), epsilon=settings.fgm):
+                self._backward(batch, scale=scale)  # with dropout drawn anew; what is told is the loss without r
         norm = float(clip_grad_norm_(self._trained, settings.clip))
         # One exchange for both: all processes stop after the same step, whichever of them got the signal.
-        loss, stop = workers.all_reduce(weight * float(losses.detach().sum()), self._context.interrupts.seen)
+        loss, stop = workers.all_reduce(weight * float(losses.sum()), self._context.interrupts.seen)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"epoch {epoch}, step {step}: loss {loss / n_rows}, gradient norm {norm}",
@@ -271,7 +281,16 @@ class Trainer:
             )
         self._optimizer.step()
         self._schedule.step()
+        if self._average is not None:
+            self._average.update_parameters(self._network)
         return loss, bool(stop)
+
+    def _backward(self, batch: Batch, *, scale: float) -> Tensor:
+        """Add the gradient of the sum of a batch's losses times ``scale``; returns the losses. Shape: (batch,)."""
+        with hardware.autocast(self._context.workers.device, self._context.params.train.precision):
+            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
+        (losses.sum() * scale).backward()
+        return losses.detach()
 
     def _interrupted(self) -> Interrupted:
         """Save what is needed to resume the run, and to use it as it is; returns what to raise."""
@@ -302,6 +321,7 @@ class Trainer:
                 context.run,
                 state=self._state,
                 network=self._network,
+                average=self._average,
                 optimizer=self._optimizer,
                 schedule=self._schedule,
                 generators=generators,
@@ -325,13 +345,13 @@ class Trainer:
             shards=shards.digest,
             vocabulary_digest=shards.statistics.vocabulary_digest,
             encoder_digest=shards.statistics.encoder_digest,
-            n_parameters=self._network.n_parameters,
+            n_parameters=self.scored.n_parameters,
             best_epoch=epoch,
             fingerprint=fingerprint_of(params, shards=shards),
         )
         checkpoints.save(
             self._context.run / CHECKPOINT,
-            network=self._network,
+            network=self.scored,
             params=params,
             shards=shards,
             metadata=metadata,

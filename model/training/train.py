@@ -30,7 +30,7 @@ from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.model.runs.state import SavedState
-from ssmi.model.training import distributed
+from ssmi.model.training import adversarial, distributed
 from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.loop import Timing, TrainContext, Trainer
@@ -90,6 +90,7 @@ def train(
     """
     opened = open_shards(shards)
     check_buildable(params.model, opened)
+    adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
         saved = _begin(run, opened, params, reporter, resume=resume)
@@ -114,17 +115,16 @@ def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerG
     """Read the sentences and build the network; sets threads and random generator, which both depend on."""
     hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
     torch.manual_seed(params.train.seed)
-    splits = []
+    splits = {}
     with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
         for name in ("train", "dev"):
-            splits.append(_read(shards, name, params))
+            splits[name] = _read(shards, name, params)
             advance(1)
-        largest_token_id = max(int(split.token_ids.max()) for split in splits)
-        network = _assemble(shards, encoder, params, largest_token_id=largest_token_id)
+        network = _assemble(shards, encoder, params, splits)
     if not workers.is_main:
         # One network in all processes, built above from one seed, but different dropout in each.
         torch.manual_seed(params.train.seed + workers.rank)
-    return _Loaded(network.to(workers.device), *splits)
+    return _Loaded(network.to(workers.device), splits["train"], splits["dev"])
 
 
 def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
@@ -136,11 +136,11 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     best = histories.chosen(history, select=context.params.train.select)
     tagged = {"dev": (loaded.dev, trainer.best_spans)}
     if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
-        _score_best(trainer, loaded.network, loaded.dev, "dev", run)
+        _score_best(trainer, loaded.dev, "dev", run)
         tagged["dev"] = (loaded.dev, trainer.spans)
     test = None
     if context.params.train.test and len(split := _read(context.shards, "test", context.params)):
-        test = _score_best(trainer, loaded.network, split, "test", run)
+        test = _score_best(trainer, split, "test", run)
         tagged["test"] = (split, trainer.spans)
     if context.workers.is_main:
         _write_counts(run, context.shards, tagged, fold=Fold.of(context.params.train))
@@ -148,10 +148,10 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
 
-def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run: Path) -> Scores:
+def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Scores:
     """Scores of the best epoch's weights on a split."""
     if distributed.is_main_process():
-        checkpoints.restore(run / CHECKPOINT, network)
+        checkpoints.restore(run / CHECKPOINT, trainer.scored)
     return trainer.score(split, name)
 
 
@@ -232,13 +232,16 @@ def _how_to_get_dev(params: Params) -> str:
     return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 
-def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_token_id: int) -> Network:
+def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapping[str, Split]) -> Network:
+    """The network for these splits, ``train`` and ``dev``; what it is told of the text it is told of train alone."""
+    matches = splits["train"].matches
+    counts = None if matches is None else matches.counts(n_rows=len(shards.boundaries.ids) + 1)
     bert = None
     if encoder is not None and params.model.trains_encoder:
         below = layers_below(params.model, shards.statistics)
         bert = load_encoder(encoder, layers=params.model.encoder_layers, below=below)
     if bert is not None:
-        check_encoder(bert, shards, largest_token_id=largest_token_id)
+        check_encoder(bert, shards, largest_token_id=max(int(split.token_ids.max()) for split in splits.values()))
     return build(
         params.model,
         labels=shards.labels,
@@ -246,4 +249,5 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_t
         encoder=bert,
         hidden_width=shards.statistics.hidden_width,
         n_tokens=shards.statistics.n_tokens,
+        word_counts=None if counts is None else torch.from_numpy(counts),
     )

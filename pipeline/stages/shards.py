@@ -51,6 +51,7 @@ class _Task:
     hidden: bool
     hidden_layers: int | None
     hidden_norm: bool
+    matches: bool
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -82,6 +83,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         hidden_width=shape.width if params.hidden else None,
         hidden_layers=(params.hidden_layers or shape.n_layers) if params.hidden else None,
         hidden_norm=params.hidden_norm,
+        matches=params.matches,
         label_groups=PrepareStatistics.of(manifests.load(context.folder("prepare"))).label_groups,
         feature_parameters=_feature_parameters(context),
     )
@@ -115,6 +117,7 @@ def _tasks(
             hidden=params.hidden,
             hidden_layers=params.hidden_layers,
             hidden_norm=params.hidden_norm,
+            matches=params.matches,
         )
         for split, number, path in parts
     ]
@@ -183,7 +186,8 @@ def write_part(task: _Task) -> tuple[set[int], int]:
     sentences = tables.read_rows(task.prepare, schema.SENTENCES)
     segments = tables.read_rows(task.segment, schema.SEGMENTS, columns=["segment_starts"])
     asked = tables.read_rows(task.selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
-    local = tables.read_rows(task.pmi, schema.MATCHES, columns=["local_ids"])
+    of_matches = ["match_starts", "match_ends", "match_ids"] if task.matches else []
+    local = tables.read_rows(task.pmi, schema.MATCHES, columns=["local_ids", *of_matches])
     selections = _selections_asked(task, asked)
     rows = []
     offset = 0
@@ -200,6 +204,7 @@ def write_part(task: _Task) -> tuple[set[int], int]:
             tokens=tokens,
             max_window=task.max_window,
             hidden_start=offset if task.hidden else None,
+            matches=list(zip(*(matched[name] for name in of_matches), strict=True)) if task.matches else None,
         )
         rows.append(row)
         offset += len(row["characters"])

@@ -110,7 +110,13 @@ class Tagger:
                 raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
             raise
         with turn():
-            spans = SpanTagger(trained.checkpoint, vectors=features.boundary_vectors, device=device, threads=threads)
+            spans = SpanTagger(
+                trained.checkpoint,
+                vectors=features.boundary_vectors,
+                words_of=features.words,
+                device=device,
+                threads=threads,
+            )
         source = _Source(
             folder.resolve(),
             None if project is None else Path(project).resolve(),

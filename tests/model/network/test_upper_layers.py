@@ -48,7 +48,7 @@ def opened(shards: Path) -> Shards:
 @torch.no_grad()
 def _with_states(opened: Shards, model: Any, *, below: int, dtype: torch.dtype = torch.float16) -> Batch:
     """A batch with transformers' own states after a layer, as the shards hold them or more exactly."""
-    wanted = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True)
+    wanted = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
     batch = collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(ROWS))
     hidden = torch.zeros(*batch.mask.shape, WIDTH)
     specials: list[Tensor] = []
@@ -143,6 +143,34 @@ def test_a_boundary_joins_where_the_states_enter(
     # the first sentence has three windows, and the last of them has no boundary
     expected = batch.mask & has_one.any(1)[:, None] & (torch.arange(batch.mask.shape[1]) < 35)
     assert torch.equal(changed, expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("below", "layer"), [(1, 1), (1, 2), (1, 3), (2, 2)])
+def test_an_adapter_stands_behind_the_same_layer_as_in_the_whole_encoder(
+    opened: Shards, typed: tuple[Path, Any], below: int, layer: int
+) -> None:
+    """Layers count from the first, stored ones included; behind the last of these it meets the states that enter."""
+    folder, own = typed
+    if (folder.name, layer) == ("deberta-v2", 1):
+        pytest.skip("its convolution follows the first layer: stored states have passed it, an adapter there has not")
+    batch = _with_states(opened, own.from_pretrained(folder).eval(), below=below, dtype=torch.float32)
+    found = []
+    for encoder in (encoders.load(folder, below=below), encoders.load(folder)):
+        encoder.eval().adapt_behind(layer, parameter="model.fusion_layer")
+        found.append(encoder(batch, adapter=lambda states: states.flip(-1)))
+    plain = encoders.load(folder).eval()(batch)
+    assert (found[1].states - plain.states).abs().max() > 0.1
+    torch.testing.assert_close(found[0].states, found[1].states, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("encoder_type", ["bert"])
+def test_an_adapter_cannot_stand_where_nothing_is_run(typed: tuple[Path, Any]) -> None:
+    upper = encoders.load(typed[0], below=2)
+    with pytest.raises(ParameterError, match="but the encoder has 3"):
+        upper.adapt_behind(4, parameter="model.fusion_layer")
+    with pytest.raises(ParameterError, match=r"layer 2 come from the shards.*at least -S model\.fusion_layer=2"):
+        upper.adapt_behind(1, parameter="model.fusion_layer")
 
 
 def test_its_layers_and_p_are_tuned_at_the_encoders_rate(

@@ -7,14 +7,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ssmi.model.data.shards import open_shards
+from ssmi.configurations import find
+from ssmi.model.data.batches import collate
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.network.requirements import wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.fit import check_fit
+from ssmi.model.training.train import train
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.progress import Silent
 
 Make = Callable[..., Any]
 
@@ -97,3 +104,33 @@ def test_a_save_that_fails_leaves_what_was_there(saved: Path, saved_once: tuple[
         checkpoints.save(saved, network=loaded.network, params=loaded.params, shards=opened, metadata=unwritable)
     assert contents(saved) == before
     assert [path.name for path in saved.parent.iterdir()] == ["checkpoint"]
+
+
+@pytest.mark.parametrize("name", ["softlexicon", "lebert"])
+def test_words_that_training_never_saw_are_used_on_other_shards(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, name: str
+) -> None:
+    shards = write_shards(tmp_path / "shards", {"train": sentences, "dev": sentences[:4]})
+    params = find(name).apply(make_params(train__epochs=1, train__max_steps=1))
+    train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
+    folder = tmp_path / "run" / "checkpoint"
+    new = replace(sentences[0], matches=((0, 2, 7), (1, 4, 33)))
+    others = open_shards(write_shards(tmp_path / "others", {"test": [new, replace(new, matches=((0, 2, 7),))]}))
+    loaded = checkpoints.load(folder, shards=others)
+    alone = checkpoints.load_alone(folder).checkpoint
+    assert loaded.boundaries.ids.tolist() == [*alone.boundaries.ids.tolist(), 33]
+    split = read_split(others, "test", boundaries=loaded.boundaries, wanted=wanted(loaded.params.model))
+    with torch.no_grad():
+        emissions = loaded.network.eval().emissions(collate(split, np.array([0, 1])))
+    assert not torch.allclose(emissions[0], emissions[1])
+    plain = open_shards(write_shards(tmp_path / "plain", {"test": [new]}, matches=False))
+    with pytest.raises(StaleArtifactError, match=rf"no matches, which model\.lexicon: {name} reads"):
+        check_fit(folder, plain)
+
+
+def test_shards_with_matches_and_without_are_the_same_to_what_reads_none(
+    saved_once: tuple[Path, Path], tmp_path: Path, write_shards: Make, sentences: list[Any]
+) -> None:
+    plain = open_shards(write_shards(tmp_path / "plain", {"test": sentences}, matches=False))
+    check_fit(saved_once[0], plain)
+    checkpoints.load(saved_once[0], shards=plain)

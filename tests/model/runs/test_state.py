@@ -147,7 +147,27 @@ def test_the_whole_network_stopped_again_and_again(run: RunTraining, tmp_path: P
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("changes", [{"train__ema": 0.9}, {"train__fgm": 0.5}, {"train__ema": 0.5, "train__fgm": 1.0}])
+def test_what_goes_with_a_step_is_resumed_with_it(run: RunTraining, tmp_path: Path, changes: dict[str, Any]) -> None:
+    run("whole", **changes)
+    for resume, (label, nth) in enumerate(
+        [("epoch 1/3", 1), ("epoch 2/3", 2), ("dev", 1), ("epoch 3/3", 3), ("test", 1)]
+    ):
+        with pytest.raises(Interrupted):
+            run("stopped", reporter=Signals(label, nth), resume=bool(resume), **changes)
+    run("stopped", resume=True, **changes)
+    assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
+def test_an_average_cannot_be_added_on_the_way(run: RunTraining) -> None:
+    with pytest.raises(Interrupted):
+        run("stopped", reporter=Signals("epoch 2/3", 2))
+    with pytest.raises(StaleArtifactError, match=r"train\.ema is null in the unfinished run, 0\.9 now"):
+        run("stopped", resume=True, train__ema=0.9)
+
+
 def test_steps_that_were_cut_off_are_resumed_too(run: RunTraining, tmp_path: Path) -> None:
+
     changes = {"train__max_steps": 9, "train__batch_size": 2}
     run("whole", **changes)
     with pytest.raises(Interrupted, match="in epoch 2 of 2, after step 2 of 4"):

@@ -102,6 +102,8 @@ SWITCHES = [
     ("selection.scope=sentence",),
     ("selection.exclude_segment=true", "selection.threshold=0.1", "pmi.estimator=paper"),
     ("selection.choice=random",),
+    ("selection.choice=segment", "shards.matches=true"),
+    ("shards.matches=true", "embed.context=sentence"),
     ("embed.space=bert",),
     ("embed.space=bert", "embed.context=sentence", "selection.scope=sentence"),
     ("segment.engine=rjieba", "segment.hmm=false", "shards.max_window=20"),
@@ -114,6 +116,7 @@ def test_with_every_switch(project: Any, switches: tuple[str, ...]) -> None:
     expected = shard_rows(project.root)
     sentences = [row["characters"] for row in expected]
     assert_equal(opened(project.root).rows_of_characters(sentences), expected)
+    assert any(row["match_ids"] for row in expected) is ("shards.matches=true" in switches)
     if "embed.context=sentence" not in switches:
         assert_equal(opened(project.root, stored_segments=False).rows_of_characters(sentences), expected)
 

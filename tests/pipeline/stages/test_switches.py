@@ -110,6 +110,23 @@ def test_max_word_len_drops_longer_words(project: Any) -> None:
     assert {len(word) for word in vocabulary(project)} == {2}
 
 
+def test_min_word_len_lets_single_characters_be_boundaries(project: Any) -> None:
+    before = vocabulary(project)
+    (character,) = {row["segment"] for row in selections(project) if len(row["segment"]) == 1} & {"的"}
+    with (project.root / "vectors.txt").open("r+", encoding="utf-8") as vectors:
+        width = int(vectors.readline().split()[1])
+        vectors.seek(0, 2)
+        vectors.write(f"{character} {' '.join(['0.5', *['-1'] * (width - 1)])}\n")
+    project.build()
+    assert vocabulary(project) == before, "single characters are left out"
+    project.build("-S", "vocab.min_word_len=1")
+    words = vocabulary(project)
+    assert {word for word in words if len(word) == 1} == {"单", character} and set(words) > set(before)
+    alone = [row for row in selections(project) if row["segment"] == character]
+    assert [(row["best_id"], round(row["best_cosine"], 5)) for row in alone] == [(words[character], 1.0)]
+    assert words[character] in {number for row in rows(project, "pmi", schema.MATCHES) for number in row["match_ids"]}
+
+
 def test_dev_is_cut_from_train_where_there_is_none(project: Any) -> None:
     before = [row["characters"] for row in rows(project, "prepare", schema.SENTENCES, splits=("train",))]
     project.raw("dev").unlink()
@@ -344,6 +361,18 @@ def test_a_random_choice_is_random_and_seeded(project: Any) -> None:
     assert [row["best_id"] for row in selections(project)] != [row["best_id"] for row in drawn]
 
 
+def test_a_segment_can_choose_itself_alone(project: Any) -> None:
+    words = vocabulary(project)
+    project.build("-S", "selection.choice=segment")
+    found = selections(project)
+    assert {row["best_id"] for row in found} > {0}
+    for row in found:
+        assert row["best_id"] == words.get(row["segment"], 0)
+        assert (row["best_cosine"] is None) is (row["best_id"] == 0)
+        assert row["set_ids"] == row["negative_ids"] == []
+    assert statistics(project, "selection")["without_candidate"] == sum(not row["n_candidates"] for row in found)
+
+
 def test_threshold_and_sizes_bound_the_sets(project: Any) -> None:
     project.build("-S", "selection.threshold=0.3", "-S", "selection.max_set=3", "-S", "selection.n_negatives=2")
     answers = selections(project)
@@ -459,6 +488,31 @@ def test_tags_of_each_scheme_hold_the_entities(project: Any, scheme: Any) -> Non
         assert spans == [Span(one["start"], one["end"], one["label"]) for one in row["entities"]]
         n_entities += len(spans)
     assert n_entities > 200
+
+
+def test_matches_are_kept_with_the_rows_and_their_words_with_the_boundaries(project: Any) -> None:
+    names = ["match_starts", "match_ends", "match_ids"]
+
+    def boundaries() -> dict[int, str]:
+        table = pa.parquet.read_table(folder(project, "shards") / "boundaries.parquet", columns=["boundary_id", "word"])
+        return dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+    plain, few = rows(project, "shards", schema.SHARDS), boundaries()
+    assert all(row[name] is None for row in plain for name in names)
+    assert statistics(project, "shards")["matches"] is False
+    project.build("-S", "shards.matches=true")
+    kept = rows(project, "shards", schema.SHARDS)
+    assert statistics(project, "shards")["matches"] is True
+    matched = rows(project, "pmi", schema.MATCHES)
+    assert [[row[name] for name in names] for row in kept] == [[row[name] for name in names] for row in matched]
+    assert [row | dict.fromkeys(names) for row in kept] == plain
+    ids = {number for row in kept for number in row["match_ids"]}
+    assert boundaries().keys() == few.keys() | ids
+    assert all(
+        boundaries()[number] == "".join(row["characters"][start:end])
+        for row in kept[:5]
+        for start, end, number in zip(*(row[name] for name in names), strict=True)
+    )
 
 
 def test_layers_of_states_that_there_are_not(project: Any) -> None:

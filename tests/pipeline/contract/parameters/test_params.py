@@ -79,6 +79,12 @@ def test_every_mistake_is_told_at_once(path: Path) -> None:
     assert message.count(";") == 6
 
 
+def test_the_longest_word_is_not_below_the_shortest(path: Path) -> None:
+    message = _refused(path, "vocab: {min_word_len: 4, max_word_len: 3}\n").message
+    assert message == f"{path}: vocab.max_word_len: 3 is below vocab.min_word_len, which is 4"
+    assert _refused(path, "vocab: {min_word_len: 0}\n").message.startswith(f"{path}: vocab.min_word_len: ")
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
@@ -121,6 +127,10 @@ def test_a_rate_is_a_number_or_auto(path: Path) -> None:
     [
         ("model.can_window=4", "model.can_window: a window around a character is odd"),
         ("vocab.encoding=klingon", "vocab.encoding: 'klingon' is not an encoding that Python knows"),
+        (
+            "selection={choice: segment, exclude_segment: true}",
+            "selection: exclude_segment: true leaves out the one boundary that choice: segment takes",
+        ),
         ("datasets=[a/b]", "datasets: data set 'a/b': not a plain name"),
     ],
 )
