@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
@@ -19,6 +20,8 @@ BASELINE = "bert-crf"
 """The configuration whose gains are shown."""
 _PARTS: Mapping[str, Value] = {
     "model.fusion": "none",
+    "model.boundary_roles": False,
+    "model.cosine_gate": False,
     "model.can": False,
     "model.lmi": False,
     "model.mlp1": False,
@@ -27,6 +30,7 @@ _PARTS: Mapping[str, Value] = {
     "model.gmi": "none",
     "model.mlp2": False,
     "model.biaffine": False,
+    "model.lexicon": "none",
 }
 """Every part of the network that can be left out, left out."""
 _PAPER: Mapping[str, Value] = {
@@ -42,8 +46,13 @@ _PAPER: Mapping[str, Value] = {
     "model.gmi": "paper",
     "model.mlp2": True,
     "model.biaffine": True,
+    "model.lexicon": "none",
+    "model.recurrent_cell": "gru",
+    "selection.scope": "vocabulary",
+    "selection.exclude_segment": False,
+    "selection.choice": "cosine",
 }
-"""Every part of the network as the paper has it; widths, encoder and features stay as they are."""
+"""Every part of the network and of the selection as the paper has it; widths, sizes and encoder stay as they are."""
 _NO_ENCODER: Mapping[str, Value] = {"model.encoder": "none", "model.encoder_layers": None}
 _BILSTM: Mapping[str, Value] = {"model.gru": True, "model.recurrent_cell": "lstm"}
 
@@ -109,7 +118,9 @@ def _without(name: str, title: str, summary: str, **parts: Value) -> Configurati
 
 _EVERY = (
     Configuration("ssmi", "SSMI", {}, "the parameters as they are"),
-    Configuration("paper", "Paper", _PAPER, "the paper's network, whatever the parameters say of its parts"),
+    Configuration(
+        "paper", "Paper", _PAPER, "the paper's network and selection, whatever the parameters say of their parts"
+    ),
     Configuration("bert-crf", "BERT-CRF", _PARTS, "encoder → linear → CRF: the baseline"),
     Configuration("no-cosine", "-Cosine", {"selection.choice": "random"}, "boundaries drawn at random"),
     _without("no-gmi", "-GMI", "no global enhancement, nor its loss", gmi="none"),
@@ -179,6 +190,9 @@ def find(name: str) -> Configuration:
 
 
 def choose(names: Iterable[str]) -> list[Configuration]:
-    """The configurations of these names, all for none, in the table's order; raises ParameterError for others."""
-    wanted = {find(name).name for name in sorted(names)} or set(CONFIGURATIONS)
+    """The configurations of these names, all for none, in the table's order; raises ParameterError for others.
+
+    names: the argument ``only`` of ``ablate``.
+    """
+    wanted = {find(name).name for name in sorted(list_of("only", names))} or set(CONFIGURATIONS)
     return [configuration for name, configuration in CONFIGURATIONS.items() if name in wanted]

@@ -12,8 +12,9 @@ from ssmi.dvc import commands
 from ssmi.dvc.pipeline_file import TRAIN
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
-from ssmi.pipeline.contract.parameters.params import Params, override_list
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.workspace import Workspace
 
@@ -37,7 +38,7 @@ def train_dataset(
     resume: bool,
 ) -> TrainResult:
     """Train on a data set's shards; see ``Project.train``."""
-    overrides = override_list(overrides)
+    overrides = list_of("overrides", overrides)
     named = find(configuration) if isinstance(configuration, str) else configuration
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
     name = dataset or params.datasets[0]

@@ -7,7 +7,7 @@ import json
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import device_option, json_option, override_option
+from ssmi.cli.options import device_option, jobs_option, json_option, override_option
 from ssmi.cli.session import Session
 
 
@@ -38,6 +38,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option(
     "--seeds", "n_seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs each: train.seed, +1 ..."
 )
+@jobs_option
 @override_option
 @device_option
 @json_option
@@ -48,6 +49,7 @@ def paper(
     datasets: tuple[str, ...],
     only: tuple[str, ...],
     n_seeds: int,
+    n_jobs: int,
     overrides: tuple[str, ...],
     device: str | None,
     as_json: bool,
@@ -63,7 +65,13 @@ def paper(
     session: Session = context.obj
     try:
         result = session.project.paper(
-            encoder, datasets=datasets, only=only, n_seeds=n_seeds, overrides=overrides, device=device
+            encoder,
+            datasets=datasets,
+            only=only,
+            n_seeds=n_seeds,
+            jobs=n_jobs,
+            overrides=overrides,
+            device=device,
         )
     except Interrupted as interrupted:
         click.echo(f"interrupted: {interrupted.message}\n  next: the same command", err=True)

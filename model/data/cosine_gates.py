@@ -13,7 +13,8 @@ def cosine_gates(cosines: npt.NDArray[np.floating], set_sizes: npt.NDArray[np.in
 
     The set S_s holds what is over Δ, best first: S_m is over it exactly where the set has a member. So nothing needs to
     know which Δ the features were made with. Boundaries drawn at random (``selection.choice``) are in their set
-    whatever their cosine; a negative one counts as 0.
+    whatever their cosine; a negative one counts as 0. Segments chosen without sets have no gates
+    (``requirements.check_buildable``).
 
     Args:
         cosines: Of S_m, 0 without one. Shape: (n_characters,)

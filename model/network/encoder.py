@@ -147,7 +147,7 @@ class Encoder(nn.Module):
 
     def describe(self, folder: Path) -> None:
         """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         config = with_layers(read_config(self._folder), int(self.bert.config.num_hidden_layers))
         config.pop("_name_or_path", None)
         (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -94,11 +94,16 @@ def check_buildable(params: ModelParams, shards: Shards) -> None:
     """Refuse what cannot be built, before anything heavy is loaded.
 
     Raises:
-        ParameterError: As ``check_parameters``.
+        ParameterError: As ``check_parameters``, or gates of boundaries that were chosen without cosines.
         StaleArtifactError: The shards lack the hidden states or the matches that are read.
 
     """
     check_parameters(params)
+    if wanted(params).cosine_gates and shards.statistics.feature_parameters.selection.choice == "segment":
+        raise ParameterError(
+            "model.cosine_gate: true is 0 everywhere with selection.choice: segment, which makes no sets",
+            next_step="-S model.cosine_gate=false: a segment's cosine with itself is 1",
+        )
     if params.lexicon != "none" and not shards.statistics.matches:
         raise StaleArtifactError(
             f"{shards.folder}: no matches, which model.lexicon: {params.lexicon} reads", next_step=WITH_MATCHES

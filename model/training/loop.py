@@ -298,6 +298,7 @@ class Trainer:
         self._save_state()
         # A finished run in this folder stays whole until this one has finished an epoch.
         if self._context.workers.is_main and not state.history and not (run / METRICS).exists():
+            _remove_results(run)
             self._save_checkpoint(epoch=0)
             histories.write(run / HISTORY, [])
         return Interrupted(f"stopped {self._where()}; {run} holds all that is needed to go on")
@@ -330,11 +331,9 @@ class Trainer:
             )
 
     def _publish(self) -> None:
-        """Write what a person reads of the last epoch; metrics and reports of an earlier run in this folder go."""
+        """Write what a person reads of the last epoch."""
         run, history = self._context.run, self._state.history
-        for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(run / COUNTS, ignore_errors=True)
+        _remove_results(run)
         if self._chosen() == history[-1]:
             self._save_checkpoint(epoch=history[-1].epoch)
         histories.write(run / HISTORY, history)
@@ -356,6 +355,16 @@ class Trainer:
             shards=shards,
             metadata=metadata,
         )
+
+
+def _remove_results(run: Path) -> None:
+    """Remove the scores and the report pages of the checkpoint that is about to be replaced.
+
+    Before the new one is written, so that at no moment do they stand beside weights that they are not of.
+    """
+    for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(run / COUNTS, ignore_errors=True)
 
 
 def _batches(split: Split, settings: TrainParams, epoch: int) -> list[Ids]:

@@ -71,7 +71,8 @@ class ArtifactPaths:
 
     def run(self, dataset: str, *, configuration: str | None = None) -> Path:
         """Where ``train`` writes by default."""
-        return self.folder / "train" / (f"{dataset}-{configuration}" if configuration else dataset)
+        # No data set's name holds a plus sign, as one may hold a dash: `a-b` may be a data set beside `a`.
+        return self.folder / "train" / (f"{dataset}+{configuration}" if configuration else dataset)
 
     @property
     def runs(self) -> Path:

@@ -30,8 +30,8 @@ _ROWS: Mapping[str, str] = {
     "ssmi": "SSMI",
     "paper": "SSMI",
     "softlexicon": "SoftLexicon+BERT",
+    "softlexicon-no-encoder": "SoftLexicon",
     "lebert": "LEBERT",
-    "w2ner": "W2NER",
 }
 """Configuration → its row in Table 1. Rows of Tables 2 and 3 are called as the configurations' titles."""
 

@@ -32,8 +32,8 @@ def markdown(tables: Mapping[str, Table], *, encoder: str, command: str, missing
     parts = [
         f"# The paper's tables with {encoder}",
         f"Made by `{command}`. Figures are of test (of dev for a data set without test), times 100: mean ± sample "
-        f"standard deviation over seeds. *Paper* is what {paper_figures().source}, prints; a dash stands for what it "
-        "does not print. Its encoder is a Chinese BERT; its rows SSMI stand beside both `ssmi`, the network of this "
+        f"standard deviation over seeds. *Paper*: as printed in {paper_figures().source}; a dash where it prints none. "
+        "Its encoder is a Chinese BERT; its rows SSMI stand beside both `ssmi`, the network of this "
         "project, and `paper`, the network as the paper has it.",
         f"## F1\n\n{_overview(tables)}",
         *(f"## {_title(name)}\n\n{_details(name, table)}\n\n{note(table)}" for name, table in tables.items()),

@@ -10,19 +10,74 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssmi import features
-from ssmi.ablation.ablate import AblationRequest, ablate
+from ssmi.ablation.ablate import AblationRequest, AblationResult, ablate
 from ssmi.ablation.table import Table
-from ssmi.configurations import CONFIGURATIONS, choose
+from ssmi.configurations import choose
 from ssmi.paper.figures import DATASETS, TITLES, paper_figures
 from ssmi.paper.page import markdown
 from ssmi.pipeline.assets.resolve import list_assets
-from ssmi.pipeline.contract.errors import DivergedError, MissingResourceError, ParameterError
-from ssmi.pipeline.contract.parameters.params import check_dataset_name, override_list
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.tables import writing
 from ssmi.workspace import Workspace
 
-ROWS = ("bert-crf", "ssmi", "paper", "segment-only", "softlexicon", "lebert", "w2ner", "bilstm-crf", "char-crf")
-"""What is compared unless other rows are named: the baseline, SSMI, and peers, those of them that there are."""
+ROWS = (
+    "ssmi",
+    "paper",
+    "bert-crf",
+    "softlexicon",
+    "softlexicon-no-encoder",
+    "lebert",
+    "segment-only",
+    "bilstm-crf",
+    "char-crf",
+)
+"""What is compared unless other rows are named: SSMI, the paper's network, the baseline, and the peers."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRequest:
+    """What is asked for.
+
+    Attributes:
+        encoder: A folder, a name of the list, or the name of a hub model; None for that of params.yaml.
+        datasets: Names of data sets; empty for those of the paper that are on this machine.
+        only: Names of configurations; empty for ``ROWS``.
+        n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+        n_jobs: Runs at once; 0 for one a GPU, or a physical core where there is none.
+        overrides: Changes of parameters, of all runs.
+        device: Where to compute.
+
+    """
+
+    encoder: str | None = None
+    datasets: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    n_seeds: int = 5
+    n_jobs: int = 1
+    overrides: tuple[str, ...] = ()
+    device: str | None = None
+
+    def of_each(self) -> AblationRequest:
+        """What is asked of ``ablate`` for each data set."""
+        rows = choose(self.only or ROWS)
+        encoder = () if self.encoder is None else (f"encoder.name={json.dumps(self.encoder, ensure_ascii=False)}",)
+        return AblationRequest(
+            only=tuple(each.name for each in rows),
+            n_seeds=self.n_seeds,
+            n_jobs=self.n_jobs,
+            overrides=(*self.overrides, *encoder),
+            device=self.device,
+        )
+
+    def command(self, encoder: str, rows: Sequence[str]) -> str:
+        """The command that makes the page where there is none yet."""
+        words = ["ssmi-cli", "paper", "--encoder", encoder]
+        words += [word for dataset in self.datasets for word in ("--dataset", dataset)]
+        words += ["--only", ",".join(rows)] if self.only else []
+        words += ["--seeds", str(self.n_seeds)]
+        words += [word for change in self.overrides for word in ("-S", change)]
+        return shlex.join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +89,7 @@ class PaperResult:
         tables: Data set → its table, as ``ablate`` makes it, for those of which a run has finished.
         missing: A line for each of the paper's data sets that was not found.
         diverged: A line for each run whose loss stopped being a number.
+        failed: A line for each run that ended in another way; only of those with a process of their own.
 
     """
 
@@ -41,134 +97,71 @@ class PaperResult:
     tables: Mapping[str, Table]
     missing: tuple[str, ...]
     diverged: tuple[str, ...]
+    failed: tuple[str, ...]
 
     def raise_if_diverged(self) -> None:
-        """Raise DivergedError where a run diverged."""
-        if self.diverged:
-            raise DivergedError(
-                f"{len(self.diverged)} runs failed: {'; '.join(self.diverged)}",
-                next_step="lower the learning rates of train with -S",
-            )
+        """Raise DivergedError where a run diverged, SsmiError where one failed otherwise."""
+        AblationResult(self.page.parent, None, self.diverged, self.failed).raise_if_diverged()
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What is to be done, and the page of what is done."""
-
-    workspace: Workspace
-    encoder: str
-    datasets: tuple[str, ...]
-    missing: tuple[str, ...]
-    rows: tuple[str, ...]
-    n_seeds: int
-    overrides: tuple[str, ...]
-    device: str | None
-    command: str
-    tables: dict[str, Table] = field(default_factory=dict)
-
-    @property
-    def folder(self) -> Path:
-        return self.workspace.paths.paper(re.sub(r"[^\w.-]+", "-", self.encoder).strip("-."))
-
-    def write(self) -> None:
-        """Write page and JSON of the tables so far, so that hours of runs are never without one."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        body = {
-            "encoder": self.encoder,
-            "command": self.command,
-            "tables": {name: table.to_json() for name, table in self.tables.items()},
-            "missing": list(self.missing),
-            "paper": paper_figures().model_dump(mode="json"),
-        }
-        texts = {
-            "paper.json": json.dumps(body, ensure_ascii=False, indent=1) + "\n",
-            "paper.md": markdown(self.tables, encoder=self.encoder, command=self.command, missing=self.missing),
-        }
-        for name, text in texts.items():
-            with writing(self.folder / name) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-
-
-def reproduce(
-    workspace: Workspace,
-    *,
-    encoder: str | None,
-    datasets: Iterable[str],
-    only: Iterable[str],
-    n_seeds: int,
-    overrides: Iterable[str],
-    device: str | None,
-) -> PaperResult:
+def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
     """Train the paper's rows on its data sets, and write one page; see ``Project.paper``."""
-    plan = _plan(
-        workspace,
-        encoder=encoder,
-        datasets=tuple(datasets),
-        only=tuple(only),
-        n_seeds=n_seeds,
-        overrides=override_list(overrides),
-        device=device,
-    )
-    for line in plan.missing:
-        workspace.reporter.note(f"not found: {line}")
-    for name in plan.datasets:  # all of them first: what is wrong with one is better known before hours of training
-        features.build(workspace, name, workers=0, scheduler=None, overrides=plan.overrides, force=False)
-    diverged: list[str] = []
-    for number, name in enumerate(plan.datasets, start=1):
-        workspace.reporter.note(f"data set {number} of {len(plan.datasets)}: {name}")
-        request = AblationRequest(only=plan.rows, n_seeds=n_seeds, overrides=plan.overrides, device=plan.device)
-        result = ablate(workspace, name, request)
-        diverged += [f"{name}: {line}" for line in result.diverged]
-        if result.table is not None:
-            plan.tables[name] = result.table
-            plan.write()
-    return PaperResult(plan.folder / "paper.md", plan.tables, plan.missing, tuple(diverged))
-
-
-def _plan(
-    workspace: Workspace,
-    *,
-    encoder: str | None,
-    datasets: tuple[str, ...],
-    only: tuple[str, ...],
-    n_seeds: int,
-    overrides: tuple[str, ...],
-    device: str | None,
-) -> _Plan:
-    if n_seeds < 1:
-        raise ParameterError(f"n_seeds {n_seeds}: at least one run of each is needed", next_step="give 1 or more")
-    rows = tuple(each.name for each in choose(only or [name for name in ROWS if name in CONFIGURATIONS]))
-    chosen = () if encoder is None else (f"encoder.name={json.dumps(encoder, ensure_ascii=False)}",)
-    name = workspace.params((*overrides, *chosen), device=device).encoder.name
-    present, missing = (_check_names(datasets), ()) if datasets else _find_datasets(workspace.root)
+    of_each = request.of_each()
+    encoder = workspace.params(of_each.overrides, device=request.device).encoder.name
+    present, missing = (_check_names(request.datasets), ()) if request.datasets else _find_datasets(workspace.root)
     if not present:
         raise MissingResourceError(
             f"none of the paper's data sets is here: {', '.join(DATASETS)}",
             next_step="put one into $SSMI_DATA/NAME/ or data/NAME/, or name data sets with --dataset",
         )
-    return _Plan(
-        workspace=workspace,
-        encoder=name,
-        datasets=present,
-        missing=missing,
-        rows=rows,
-        n_seeds=n_seeds,
-        overrides=(*overrides, *chosen),
-        device=device,
-        command=_command(name, datasets, rows if only else (), n_seeds=n_seeds, overrides=overrides),
-    )
+    for line in missing:
+        workspace.reporter.note(f"not found: {line}")
+    for name in present:  # all of them first: what is wrong with one is better known before hours of training
+        features.build(workspace, name, workers=0, scheduler=None, overrides=of_each.overrides, force=False)
+    page = _Page(workspace, encoder, request.command(encoder, of_each.only), missing)
+    diverged, failed = list[str](), list[str]()
+    for number, name in enumerate(present, start=1):
+        workspace.reporter.note(f"data set {number} of {len(present)}: {name}")
+        result = ablate(workspace, name, of_each)
+        diverged += [f"{name}: {line}" for line in result.diverged]
+        failed += [f"{name}: {line}" for line in result.failed]
+        if result.table is not None:
+            page.add(name, result.table)
+    return PaperResult(page.path, page.tables, missing, tuple(diverged), tuple(failed))
 
 
-def _command(
-    encoder: str, datasets: Sequence[str], only: Sequence[str], *, n_seeds: int, overrides: Sequence[str]
-) -> str:
-    """The command that makes the page where there is none yet."""
-    words = ["ssmi-cli", "paper", "--encoder", encoder]
-    words += [word for dataset in datasets for word in ("--dataset", dataset)]
-    words += ["--only", ",".join(only)] if only else []
-    words += ["--seeds", str(n_seeds)]
-    words += [word for change in overrides for word in ("-S", change)]
-    return shlex.join(words)
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The tables so far, written after each, so that hours of runs are never without a page."""
+
+    workspace: Workspace
+    encoder: str
+    command: str
+    missing: tuple[str, ...]
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return self.workspace.paths.paper(re.sub(r"[^\w.-]+", "-", self.encoder).strip("-.")) / "paper.md"
+
+    def add(self, dataset: str, table: Table) -> None:
+        """Write page and JSON with one table more."""
+        self.tables[dataset] = table
+        body = {
+            "encoder": self.encoder,
+            "command": self.command,
+            "tables": {name: one.to_json() for name, one in self.tables.items()},
+            "missing": list(self.missing),
+            "paper": paper_figures().model_dump(mode="json"),
+        }
+        texts = {
+            self.path: markdown(self.tables, encoder=self.encoder, command=self.command, missing=self.missing),
+            self.path.with_suffix(".json"): json.dumps(body, ensure_ascii=False, indent=1) + "\n",
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in texts.items():
+            with writing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
 
 
 def _check_names(datasets: Iterable[str]) -> tuple[str, ...]:

@@ -271,7 +271,7 @@ def test_the_python_of_a_page_runs(page: str, documented: Any, monkeypatch: pyte
         if block.page != page:
             continue
         code = re.sub(r'"(sample|resume|weibo)"', '"tiny"', block.code)
-        code = re.sub(r'"artifacts/train/[\w-]+"', '"artifacts/train/tiny"', code)
+        code = re.sub(r'"artifacts/train/[\w+-]+"', '"artifacts/train/tiny"', code)
         code = code.replace('explain("言", "语言学"', 'explain("公", "公司"').replace('["PER.NAM"]', '["NAME"]')
         compiled = compile(code, str(block), "exec")
         if block.reason is None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ssmi.configurations import CONFIGURATIONS, CURVES, Configuration, choose, find, first_with_features_of
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.parameters.help import describe
 from ssmi.pipeline.contract.parameters.params import Params, load
 
 names = st.sampled_from(sorted(CONFIGURATIONS))
@@ -81,6 +82,7 @@ def test_shards_that_have_what_a_configuration_needs_are_its_own() -> None:
 def test_configurations_of_the_same_features_share_them() -> None:
     shared = {name: first_with_features_of(each).name for name, each in CONFIGURATIONS.items() if each.feature_changes}
     assert shared == {
+        "paper": "paper",
         "no-cosine": "no-cosine",
         "softlexicon": "softlexicon",
         "softlexicon-no-encoder": "softlexicon",
@@ -93,8 +95,9 @@ def test_configurations_of_the_same_features_share_them() -> None:
 
 def test_a_peer_has_its_own_parts_alone() -> None:
     """Of a person's parameters it keeps sizes, encoder and schedule, and no part of SSMI."""
-    mine = Params.model_validate({"model": {"encoder_layers": 2, "hidden_width": 64}, "train": {"epochs": 3}})
-    parts = {"fusion", "can", "lmi", "mlp1", "gru", "layer_norm", "gmi", "mlp2", "biaffine", "lexicon"}
+    ours = {"boundary_roles": True, "cosine_gate": True, "lexicon": "softlexicon"}
+    mine = Params.model_validate({"model": {"encoder_layers": 2, "hidden_width": 64, **ours}, "train": {"epochs": 3}})
+    parts = {"fusion", "can", "lmi", "mlp1", "gru", "layer_norm", "gmi", "mlp2", "biaffine", *ours}
     peers = {
         "bert-crf": {},
         "softlexicon": {"lexicon": "softlexicon", "gru": True},
@@ -145,6 +148,15 @@ def test_names_that_are_not_known() -> None:
 def test_the_papers_network_is_whole_whatever_the_parameters_leave_out() -> None:
     paper, without_parts = find("paper"), find("bert-crf").apply(Params())
     assert paper.apply(without_parts) == paper.apply(Params()) != without_parts
-    decided = {name.partition(".")[2] for name in paper.changes}
-    switches = {name for name, value in Params().model if isinstance(value, bool)} | {"fusion", "gmi"}
-    assert decided == switches - {"train_boundaries"}, "a switch of a part that the paper says nothing of is off in it"
+    decided = {name.removeprefix("model.") for name in paper.changes if name.startswith("model.")}
+    switches = {name for name, value in Params().model if isinstance(value, bool)}
+    choices = {row.key for row in describe("model") if row.choices}
+    assert decided == (switches | choices) - {"train_boundaries", "encoder"}, "it decides every switch of a part"
+
+
+def test_the_papers_network_reads_the_papers_selection() -> None:
+    mine = Params.model_validate({"selection": {"scope": "sentence", "max_set": 4}})
+    assert not find("paper").changed_sections(Params()), "it trains on the shards of the defaults"
+    assert find("paper").changed_sections(mine) == {"selection"}
+    selection = find("paper").apply(mine).selection
+    assert (selection.scope, selection.max_set) == ("vocabulary", 4), "sizes stay"

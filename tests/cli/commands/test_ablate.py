@@ -337,7 +337,7 @@ def test_several_processes_are_refused(project: Any) -> None:
 def test_training_a_configuration(project: Any) -> None:
     outcome = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1", "-S", "model.mlp1=true")
     assert outcome.code == 0, outcome.stderr
-    path = project.root / "artifacts" / "train" / "tiny-bert-crf" / "checkpoint" / "params.json"
+    path = project.root / "artifacts" / "train" / "tiny+bert-crf" / "checkpoint" / "params.json"
     model = json.loads(path.read_text(encoding="utf-8"))["model"]
     assert (model["fusion"], model["can"], model["mlp1"]) == ("none", False, True)
     # Its features would have to be built first; -S has the last word here too.

@@ -12,6 +12,8 @@ from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.requirements import check_buildable, check_encoder, check_parameters, wanted
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.statistics import FeatureParameters
 
 Make = Callable[..., Any]
 
@@ -81,6 +83,18 @@ def test_boundaries_join_behind_a_layer_that_there_is(shards: Path, make_network
     with pytest.raises(ParameterError, match="fusion_layer: 3, but the encoder has 2") as refused:
         make_network(opened, make_params(model__fusion="layer", model__fusion_layer=3))
     assert refused.value.next_step == "at most -S model.fusion_layer=2"
+
+
+def test_a_gate_needs_sets(tmp_path: Path, write_shards: Make, sentences: list[Any], make_params: Make) -> None:
+    features = {name: Params().section(name) for name in FeatureParameters.model_fields}
+    features["selection"]["choice"] = "segment"
+    folder = write_shards(tmp_path / "s", {"train": sentences}, statistics={"feature_parameters": features})
+    opened = open_shards(folder)
+    with pytest.raises(ParameterError, match="cosine_gate: true is 0 everywhere") as refused:
+        check_buildable(make_params(model__cosine_gate=True).model, opened)
+    assert "-S model.cosine_gate=false" in refused.value.next_step
+    check_buildable(make_params(model__cosine_gate=True, model__fusion="none").model, opened)
+    check_buildable(make_params().model, opened)
 
 
 def test_frozen_needs_stored_states(

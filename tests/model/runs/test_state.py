@@ -263,6 +263,25 @@ def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: RunTraini
     assert _bytes(folder) == _bytes(tmp_path / "fresh")
 
 
+def test_a_page_about_weights_that_are_gone_goes_with_them(run: RunTraining, tmp_path: Path) -> None:
+    page = tmp_path / "run" / "report-dev.html"
+    stop = {"reporter": Signals("epoch 1/3", 1)}
+    with pytest.raises(Interrupted):
+        run("run", **stop)
+    page.write_text("of the weights so far", encoding="utf-8")
+    with pytest.raises(Interrupted):
+        run("run", train__seed=1, reporter=Signals("epoch 1/3", 1))  # another run, stopped as early: other weights
+    assert _names(tmp_path / "run") == ["checkpoint", "history.csv", "state"]
+    run("run", train__seed=1, resume=True)
+    page.write_text("of the finished run", encoding="utf-8")
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 1/3", 1))
+    assert page.exists()  # the finished run's weights are still there
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 2/3", 1), resume=True)
+    assert not page.exists()
+
+
 def test_starting_anew_says_what_it_replaces(run: RunTraining, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))

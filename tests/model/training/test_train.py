@@ -287,6 +287,9 @@ ANOTHER: dict[str, Any] = {
     "model.segment_positions": False,
     "model.boundary_roles": True,
     "model.cosine_gate": True,
+    "model.lexicon": "softlexicon",
+    "model.lexicon_layer": 2,
+    "model.recurrent_cell": "lstm",
     "model.can": False,
     "model.lmi": False,
     "model.mlp1": False,
@@ -314,11 +317,12 @@ ANOTHER: dict[str, Any] = {
     "train.clip": 0.1,
     "train.fgm": 1.0,
 }
-IDLE = {"epochs", "max_steps", "patience", "test", "ema", "precision", "device", "threads"}
+IDLE = {"epochs", "max_steps", "patience", "select", "folds", "fold", "test", "ema", "precision", "device", "threads"}
 """Parameters of training that decide how long, where and how exactly, and have tests of their own."""
 READ_WITH: dict[str, dict[str, Any]] = {
     "model.character_width": {"model__encoder": "none"},
     "model.fusion_layer": {"model__fusion": "layer"},
+    "model.lexicon_layer": {"model__lexicon": "lebert"},
 }
 """Without these a parameter is not read."""
 

@@ -52,10 +52,10 @@ def test_every_line_but_blanks_and_comments_is_a_word_with_its_number(
 
 def test_a_list_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.txt"
-    with pytest.raises(MissingResourceError, match=r"own\.txt: no such list of words") as missing:
+    with pytest.raises(MissingResourceError, match=r"own\.txt: no such file") as missing:
         read_extra_words(path)
-    assert missing.value.next_step == "fix vocab.extra_words in params.yaml"
-    with pytest.raises(MissingResourceError):
+    assert missing.value.next_step == "correct vocab.extra_words in params.yaml"
+    with pytest.raises(InputDataError, match="a folder"):
         read_extra_words(tmp_path)
     path.write_bytes("中国\n\n".encode() + "北京".encode("utf-16-le") + b"\xff\n")
     with pytest.raises(InputDataError, match=r"own\.txt:3: not UTF-8"):

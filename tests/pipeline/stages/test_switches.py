@@ -184,7 +184,7 @@ def test_a_user_dictionary_joins_its_words(project: Any) -> None:
     ("values", "code", "said"),
     [
         ({"user_dict": "words.txt", "engine": "rjieba"}, 2, "rjieba engine reads no user dictionary"),
-        ({"user_dict": "missing.txt"}, 4, "missing.txt: no such user dictionary"),
+        ({"user_dict": "missing.txt"}, 4, "missing.txt: no such file"),
     ],
 )
 def test_a_user_dictionary_that_cannot_be_used(project: Any, values: Row, code: int, said: str) -> None:

@@ -59,7 +59,7 @@ def test_groups_stand_in_place_of_precision_and_recall(splits: tuple[str, ...]) 
 
 
 def test_a_data_set_of_ones_own_and_a_network_of_ours_have_no_figures_of_the_paper() -> None:
-    page = _page(mine=_table("mine", {"no-segment-positions": [0.25, 0.75]}))
-    assert "| no-segment-positions | -Positions | 50.00 ± 35.36 | - |" in page
+    page = _page(mine=_table("mine", {"char-crf": [0.25, 0.75]}))
+    assert "| char-crf | Char-CRF | 50.00 ± 35.36 | - |" in page
     assert "## mine\n" in page and "over seeds 0, 1" in page
-    assert "| mine | no-segment-positions | 50.00 ± 35.36 | - | 100.00 ± 0.00 | - |" in page
+    assert "| mine | char-crf | 50.00 ± 35.36 | - | 100.00 ± 0.00 | - |" in page

@@ -122,7 +122,7 @@ def test_the_same_command_trains_nothing_again_and_another_data_set_joins(
 
     _add(project, "resume")
     result = ssmi.open_project(project.root).paper(
-        "encoder", only=["bert-crf"], n_seeds=1, overrides=OVERRIDES, device="cpu"
+        "encoder", only=["bert-crf"], n_seeds=1, jobs=2, overrides=OVERRIDES, device="cpu"
     )
     assert list(result.tables) == ["ontonotes", "weibo", "resume"]
     assert [line.split(" ")[0] for line in result.missing] == ["MSRA"] and not result.diverged
