@@ -69,8 +69,8 @@ def train(
 
     Args:
         shards: The shard folder to train on.
-        encoder: The encoder folder that the shards were built with; read only with ``model.encoder: finetune``
-            or ``upper``.
+        encoder: The encoder folder that the shards were built with; read only with ``finetune`` or
+            ``upper`` of ``model.encoder``.
         run: The run folder.
         params: All parameters; those of features are those of the shards.
         reporter: Told of progress and notes.
