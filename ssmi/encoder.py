@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from ssmi import training
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.parameters.params import override_list
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.workspace import Workspace
 
@@ -61,7 +61,7 @@ def adapt(
         "model.encoder=finetune",
         "model.encoder_layers=null",
     ]
-    params = workspace.params((*override_list(overrides), *settings), device=device)
+    params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
     name = dataset or params.datasets[0]
     shards = workspace.paths.shards(name)
     _check_dataset(workspace, name, shards=shards)

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ssmi.model.data.matches import ROLES
+_N_ROLES = 4
+"""B, M, E, S: what a character may be in a word."""
 
 
 class SoftLexicon(nn.Module):
@@ -42,15 +43,15 @@ class SoftLexicon(nn.Module):
         Args:
             words: E_w. Shape: (batch, length, n_words, boundary_width)
             rows: Their rows, 0 for none. Shape: (batch, length, n_words)
-            roles: What the character is in each of them, an index of ``ROLES``. Shape: (batch, length, n_words)
+            roles: What the character is in each of them, an index of B, M, E, S. Shape: (batch, length, n_words)
 
         Returns:
             e, zero for a character without words. Shape: (batch, length, 4 · boundary_width)
 
         """
         weights = self._weights(rows)
-        shares = len(ROLES) * weights / weights.sum(-1, keepdim=True).clamp(min=1.0)
-        by_role = functional.one_hot(roles, len(ROLES)) * shares[..., None]
+        shares = _N_ROLES * weights / weights.sum(-1, keepdim=True).clamp(min=1.0)
+        by_role = functional.one_hot(roles, _N_ROLES) * shares[..., None]
         return (by_role.transpose(-1, -2).to(words.dtype) @ words).flatten(-2)
 
     def _weights(self, rows: Tensor) -> Tensor:

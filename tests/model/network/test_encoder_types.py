@@ -126,7 +126,7 @@ def test_an_adapter_reads_the_states_behind_its_layer_and_the_next_reads_what_it
     batch = _batch(shards, [4])
     encoder = encoders.load(folder).eval()
     plain = encoder(batch)
-    encoder.adapt_behind(layer)
+    encoder.adapt_behind(layer, parameter="model.lexicon_layer")
     assert torch.equal(encoder(batch).states, plain.states)
     seen: list[torch.Tensor] = []
 
