@@ -19,8 +19,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.command()
 @click.option("--encoder", metavar="NAME", help="Hub name, folder or listed encoder.  [default: encoder.name]")
 @click.option(
-    "--dataset",
-    "datasets",
+    "--datasets",
     multiple=True,
     metavar="NAME[,NAME...]",
     shell_complete=completion.datasets,

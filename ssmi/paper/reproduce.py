@@ -73,7 +73,7 @@ class PaperRequest:
     def command(self, encoder: str, rows: Sequence[str]) -> str:
         """The command that makes the page where there is none yet."""
         words = ["ssmi-cli", "paper", "--encoder", encoder]
-        words += [word for dataset in self.datasets for word in ("--dataset", dataset)]
+        words += ["--datasets", ",".join(self.datasets)] if self.datasets else []
         words += ["--only", ",".join(rows)] if self.only else []
         words += ["--seeds", str(self.n_seeds)]
         words += [word for change in self.overrides for word in ("-S", change)]
@@ -112,7 +112,7 @@ def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
     if not present:
         raise MissingResourceError(
             f"none of the paper's data sets is here: {', '.join(DATASETS)}",
-            next_step="put one into $SSMI_DATA/NAME/ or data/NAME/, or name data sets with --dataset",
+            next_step="put one into $SSMI_DATA/NAME/ or data/NAME/, or name data sets with --datasets",
         )
     for line in missing:
         workspace.reporter.note(f"not found: {line}")

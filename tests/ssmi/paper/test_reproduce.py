@@ -143,6 +143,23 @@ def test_any_data_set_can_be_named(made: Any, copy_project: Callable[..., Any], 
     assert "## tiny\n" in result.page.read_text(encoding="utf-8")
 
 
+def test_the_command_line_takes_several_names_at_once(
+    made: Any, copy_project: Callable[..., Any], tmp_path: Path
+) -> None:
+    project = copy_project(made, tmp_path)
+    only = ("--only", "bert-crf", "--only", "no-gru", "--seeds", "1", "--jobs", "auto")
+    outcome = project.ssmi("paper", "--encoder", "./encoder", "--datasets", "weibo, ontonotes", *only, *SETTINGS)
+    assert outcome.code == 0, outcome.stderr
+    page = (_folder(project) / "paper.md").read_text(encoding="utf-8")
+    assert outcome.stdout.startswith(page) and outcome.stdout.endswith(f"{_folder(project) / 'paper.md'}\n")
+    command = "ssmi-cli paper --encoder ./encoder --datasets weibo,ontonotes --only bert-crf,no-gru --seeds 1 -S"
+    assert command in page
+    assert list(_sections(project)) == ["F1", "Weibo", "OntoNotes 4.0", "Spans and types"]
+    assert outcome.stderr.count("2 of 2 runs are finished already") == 2
+    refused = project.ssmi("paper", "--jobs", "0")
+    assert refused.code == 2 and "neither auto nor a whole number" in refused.stderr
+
+
 def test_a_run_that_diverges_is_told_at_the_end(made: Any, copy_project: Callable[..., Any], tmp_path: Path) -> None:
     project = ssmi.open_project(copy_project(made, tmp_path).root)
     result = project.paper(
