@@ -13,7 +13,7 @@ from ssmi.cli.session import Session
 
 
 def datasets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Those that are listed, those of params.yaml, and the folders of one's own."""
+    """Data sets: the listed ones, what params.yaml names, and the folders of one's own."""
     from ssmi.data import dataset_names
     from ssmi.pipeline.contract.errors import SsmiError
 

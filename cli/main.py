@@ -13,6 +13,8 @@ from pathlib import Path
 import click
 
 from ssmi.cli.session import Session
+from ssmi.cli.usage import CommandGroup, as_parameter_error
+from ssmi.pipeline.contract.errors import SsmiError
 
 COMMANDS = {
     "ablate": ("ssmi.cli.commands.ablate", "Train the paper's configurations over seeds; one table."),
@@ -21,11 +23,13 @@ COMMANDS = {
     "demo": ("ssmi.cli.commands.demo", "Run the whole path on the default data set and say what to try next."),
     "doctor": ("ssmi.cli.commands.doctor", "Say what is installed, found and missing."),
     "dvc": ("ssmi.cli.commands.dvc", "Write the stages of dvc.yaml."),
+    "encoder": ("ssmi.cli.commands.encoder", "Adapt the encoder to a data set's own text."),
     "evaluate": ("ssmi.cli.commands.evaluate", "Score a trained run on a split."),
     "explain": ("ssmi.cli.commands.explain", "Show the boundaries nearest to a character in a segment."),
     "export": ("ssmi.cli.commands.export", "Pack a trained run into one folder for other machines."),
     "features": ("ssmi.cli.commands.features", "Build features: raw text to Parquet shards."),
     "init": ("ssmi.cli.commands.init", "Make a project folder for your own data."),
+    "paper": ("ssmi.cli.commands.paper", "Make the paper's tables with any encoder; one page beside its figures."),
     "params": ("ssmi.cli.commands.params", "Explain the parameters: type, default, meaning, present value."),
     "predict": ("ssmi.cli.commands.predict", "Find the entities of any text."),
     "report": ("ssmi.cli.commands.report", "Write one page about a run: scores, and every error with its features."),
@@ -38,7 +42,7 @@ _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, err
 _TEMPORARY = re.compile(r"^\.(.+)\.[^.]+\.tmp$")
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """Knows its commands by name and one line of help; a command's module loads when it runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -46,22 +50,11 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command, or None for an unknown name (click then suggests near ones)."""
+        """Import one command, or None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Add the nearest name to click's own message."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from ssmi.pipeline.contract.errors import nearest
-
-            raise click.UsageError(f"{error.message} {nearest(args[0], COMMANDS)}", ctx=ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -99,9 +92,11 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(_fail("interrupted", INTERRUPTED))
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except click.ClickException as error:
+        sys.exit(_explain(as_parameter_error(error)))
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", INTERRUPTED))
     except SystemExit:
@@ -115,8 +110,6 @@ def main() -> None:
 
 
 def _explain(error: Exception) -> int:
-    from ssmi.pipeline.contract.errors import SsmiError
-
     if isinstance(error, SsmiError):
         code = _fail(f"error: {error.message}", error.exit_code)
         if error.next_step:

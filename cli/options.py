@@ -9,8 +9,26 @@ from typing import Any
 import click
 
 from ssmi.cli import completion
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.user_files import require_file
 
 Decorated = Callable[..., Any]
+
+
+class InputFile(click.Path):
+    """A file that the command reads, ``-`` for what is piped in where that is allowed.
+
+    One that is not there or cannot be read ends as it does from Python, with the error of a file rather than of usage.
+    """
+
+    def __init__(self, *, allow_dash: bool = False) -> None:
+        super().__init__(dir_okay=False, allow_dash=allow_dash, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path. Raises what ``require_file`` does."""
+        if not (self.allow_dash and str(value) == "-"):
+            require_file(Path(value))
+        return super().convert(value, param, ctx)
 
 
 def dataset_option(command: Decorated) -> Decorated:
@@ -53,6 +71,27 @@ def device_option(command: Decorated) -> Decorated:
 def json_option(command: Decorated) -> Decorated:
     """``--json``: one JSON document on stdout in place of what a person reads."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")(command)
+
+
+def jobs_option(command: Decorated) -> Decorated:
+    """``--jobs N|auto``: how many runs are trained at once, as ``n_jobs``; 0 for auto."""
+    return click.option(
+        "--jobs",
+        "n_jobs",
+        default="1",
+        show_default=True,
+        metavar="N|auto",
+        callback=_jobs,
+        help="Runs at once, a thread each on a CPU; auto: one a GPU, or a physical core.",
+    )(command)
+
+
+def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int:
+    if value == "auto":
+        return 0
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
+    return int(value)
 
 
 def override_option(command: Decorated) -> Decorated:
@@ -102,6 +141,6 @@ def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:
 def check_picture(picture: Path | None) -> None:
     """Refuse a ``--plot`` of another form, or in a folder that is not there."""
     if picture is not None and picture.suffix not in (".svg", ".png"):
-        raise click.UsageError(f"--plot {picture}: its name must end in .svg or .png")
+        raise ParameterError(f"--plot {picture}: neither .svg nor .png", next_step="give it a name that ends so")
     if picture is not None and not picture.parent.is_dir():
-        raise click.UsageError(f"--plot {picture}: no folder {picture.parent}")
+        raise ParameterError(f"--plot {picture}: no folder {picture.parent}", next_step="make it, or name another")

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from ssmi.pipeline.contract.errors import ParameterError
 
 if TYPE_CHECKING:
     from ssmi.cli.terminal.progress import Bars, Lines
@@ -59,7 +59,9 @@ class Session:
         from ssmi.runs.lookup import find_run, require_checkpoint
 
         if run is not None and dataset is not None:
-            raise click.UsageError("--run names the run folder, --dataset the run of a data set: give one of them")
+            raise ParameterError(
+                "--run names the run folder, --dataset the run of a data set", next_step="give one of them"
+            )
         if run is None:
             return find_run(self.project, run=None, dataset=dataset), self.root
         require_checkpoint(run)

@@ -10,18 +10,18 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ssmi.model import hardware
 from ssmi.model.data.batches import collate, evaluation_batches
 from ssmi.model.data.boundaries import ExpandableIndex, FloatMatrix, Ids
+from ssmi.model.data.boundary_roles import WordsOf
 from ssmi.model.data.shards import Split, split_of
 from ssmi.model.network.decoding import decode
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import wanted
 from ssmi.model.runs.checkpoint import Checkpoint
-from ssmi.pipeline.contract.feature_rows import FeatureRow
+from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.progress import Advance
 
@@ -56,13 +56,20 @@ class SpanTagger:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, *, vectors: Vectors, device: str = "auto", threads: int | None = None
+        self,
+        checkpoint: Checkpoint,
+        *,
+        vectors: Vectors,
+        words_of: WordsOf,
+        device: str = "auto",
+        threads: int | None = None,
     ) -> None:
         """Move the network to its device.
 
         Args:
             checkpoint: The network and its parameters.
             vectors: Gives the vectors of boundaries that were not in training.
+            words_of: Gives the words of boundaries.
             device: As ``hardware.choose_device`` takes it.
             threads: CPU threads while it tags, 0 for one a physical core; None takes torch's present number.
 
@@ -79,6 +86,7 @@ class SpanTagger:
         self.network: Network = checkpoint.network.to(self._device).eval()
         self._boundaries = ExpandableIndex(checkpoint.boundaries)
         self._vectors = vectors
+        self._words_of = words_of
         self._since_trim = 0
 
     def tag(
@@ -86,7 +94,7 @@ class SpanTagger:
         lengths: Ids,
         rows_of: Callable[[Sequence[int]], Sequence[FeatureRow]],
         *,
-        hidden: Sequence[npt.NDArray[np.float16]] | None = None,
+        hidden: Sequence[EncoderStates] | None = None,
         advance: Advance | None = None,
         extra_spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[list[TaggedSpan]]:
@@ -101,7 +109,7 @@ class SpanTagger:
             lengths: Characters of each text. Shape: (n_texts,)
             rows_of: Gives the rows of some of the texts; called batch by batch, in this thread, while others are
                 tagged.
-            hidden: The encoder's states of each text, where ``wanted`` has them. Shape of each: (length, hidden_width)
+            hidden: The encoder's states of each text, where ``wanted`` has them.
             advance: Told of the characters of every batch that is done; other threads wait meanwhile.
             extra_spans: Spans of each text whose probabilities are wanted too.
 
@@ -120,7 +128,7 @@ class SpanTagger:
         self,
         lengths: Ids,
         rows_of: Callable[[Sequence[int]], Sequence[FeatureRow]],
-        hidden: Sequence[npt.NDArray[np.float16]] | None,
+        hidden: Sequence[EncoderStates] | None,
         advance: Advance | None,
         extra_spans: Sequence[Sequence[Span]] | None,
     ) -> list[list[TaggedSpan]]:
@@ -148,13 +156,11 @@ class SpanTagger:
             self._since_trim = 0
         return spans_of_texts
 
-    def _split(
-        self, rows: Sequence[FeatureRow], batch: Sequence[int], hidden: Sequence[npt.NDArray[np.float16]] | None
-    ) -> Split:
+    def _split(self, rows: Sequence[FeatureRow], batch: Sequence[int], hidden: Sequence[EncoderStates] | None) -> Split:
         """The rows of a batch, whose boundaries the network then has."""
         self._add_boundaries(rows)
         states = None if hidden is None else [hidden[index] for index in batch]
-        return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states)
+        return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states, words_of=self._words_of)
 
     def _tag(self, batch: tuple[Split, Sequence[Sequence[Span]]]) -> list[list[TaggedSpan]]:
         """The entities of each row of a batch, then its extra spans."""
@@ -186,6 +192,8 @@ class SpanTagger:
         ids: set[int] = set()
         for row in rows:
             ids.update(row["best_ids"], row["local_ids"], chain.from_iterable(row["set_ids"]))
+            if self.wanted.matches:
+                ids.update(row["match_ids"] or ())
         ids.discard(0)
         new = self._boundaries.lacks(np.fromiter(ids, dtype=np.int64, count=len(ids)))
         if not new.size:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.model import hardware
 from ssmi.model.data.batches import EVALUATION_BATCH, collate, evaluation_batches
+from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.folds import PARTS, Fold, read_fold
 from ssmi.model.data.shards import Shards, Split, open_shards, read_split
 from ssmi.model.evaluation.calibration import Calibration, calibrate, guesses
 from ssmi.model.evaluation.scoring import Scores, score
-from ssmi.model.network.decoding import decode
+from ssmi.model.network.decoding import Decoded, decode
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs.checkpoint import Checkpoint, CheckpointMetadata
+from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.checkpoint import Checkpoint
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, require_checkpoint
+from ssmi.model.runs.fit import check_fit
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
@@ -78,9 +82,9 @@ def why_unfit(*, run: Path, shards: Path) -> str:
     if not (shards / manifests.MANIFEST_NAME).is_file():
         return f"{shards}: no shards"
     opened = open_shards(shards)
-    checkpoints.read_metadata(run / CHECKPOINT)
+    checkpoint_files.read_metadata(run / CHECKPOINT)
     try:
-        checkpoints.check_fit(run / CHECKPOINT, opened)
+        check_fit(run / CHECKPOINT, opened)
     except StaleArtifactError as error:
         return error.message
     return ""
@@ -113,15 +117,10 @@ def tag_split(
     checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)
     params = checkpoint.params
     data = _read(opened, split, checkpoint)
-    if not len(data):
-        raise InputDataError(f"{shards}: no {split} sentences", next_step="choose another split")
-    network = checkpoint.network
-    if network.encoder is not None:
-        check_encoder(network.encoder, opened, largest_token_id=int(data.token_ids.max(initial=0)))
     target = hardware.choose_device(device)
     hardware.set_threads(params.train.threads)
     predicted = predict(
-        network.to(target),
+        checkpoint.network.to(target),
         data,
         labels=checkpoint.labels,
         precision=params.train.precision,
@@ -129,14 +128,8 @@ def tag_split(
         title=split,
         probabilities=probabilities,
     )
-    return Tagged(
-        data.gold,
-        predicted,
-        checkpoint.labels,
-        opened.statistics.label_groups,
-        params,
-        checkpoint.metadata.best_epoch,
-    )
+    groups, best_epoch = opened.statistics.label_groups, checkpoint.metadata.best_epoch
+    return Tagged(data.gold, predicted, checkpoint.labels, groups, params, best_epoch)
 
 
 def fold_of(run: Path, shards: Shards, split: str) -> Fold | None:
@@ -146,7 +139,7 @@ def fold_of(run: Path, shards: Shards, split: str) -> Fold | None:
         StaleArtifactError: The run is of a fold of other shards, of whose train and dev it has seen an unknown part.
 
     """
-    metadata, params = checkpoints.read_metadata(run / CHECKPOINT), checkpoints.read_params(run / CHECKPOINT)
+    metadata, params = checkpoint_files.read_metadata(run / CHECKPOINT), checkpoint_files.read_params(run / CHECKPOINT)
     return _fold_of(metadata, params, shards, split)
 
 
@@ -164,11 +157,18 @@ def _fold_of(metadata: CheckpointMetadata, params: Params, shards: Shards, split
 
 
 def _read(shards: Shards, split: str, checkpoint: Checkpoint) -> Split:
+    """A split as the checkpoint's network reads it; the errors of ``tag_split``."""
     params, boundaries = checkpoint.params, checkpoint.boundaries
     fold = _fold_of(checkpoint.metadata, params, shards, split)
     if fold is None:
-        return read_split(shards, split, boundaries=boundaries, wanted=wanted(params.model))
-    return read_fold(shards, split, fold, boundaries=boundaries, wanted=wanted(params.model))
+        data = read_split(shards, split, boundaries=boundaries, wanted=wanted(params.model))
+    else:
+        data = read_fold(shards, split, fold, boundaries=boundaries, wanted=wanted(params.model))
+    if not len(data):
+        raise InputDataError(f"{shards.folder}: no {split} sentences", next_step="choose another split")
+    if checkpoint.network.encoder is not None:
+        check_encoder(checkpoint.network.encoder, shards, largest_token_id=int(data.token_ids.max(initial=0)))
+    return data
 
 
 def predict(
@@ -197,17 +197,13 @@ def predict(
 
     """
     network.eval()
-    device = network.tags.weight.device
     spans: list[list[Span]] = [[] for _ in range(len(split))]
     scores: list[list[float]] = [[] for _ in range(len(split))]
     ill_formed = 0
+    decoding = _decode(network, split, labels=labels, precision=precision, probabilities=probabilities)
     with reporter.task(title, total=len(split.token_ids), unit="characters") as advance:
-        for rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
-            batch = collate(split, rows).to(device)
-            kinds = [split.kinds_of(row) for row in rows.tolist()]
-            decoded = decode(
-                network, batch, labels=labels, precision=precision, kinds=kinds, probabilities=probabilities
-            )
+        for rows, decoded in decoding:
+            # Batches go by length: what was found in a sentence goes back to its place.
             for index, row in enumerate(rows.tolist()):
                 spans[row] = decoded.spans[index]
                 if decoded.probabilities is not None:
@@ -215,3 +211,16 @@ def predict(
             ill_formed += decoded.ill_formed
             advance(decoded.n_characters)
     return Predicted(spans, scores if probabilities else None, ill_formed)
+
+
+def _decode(
+    network: Network, split: Split, *, labels: LabelSet, precision: str, probabilities: bool
+) -> Iterator[tuple[Ids, Decoded]]:
+    """The sentences of each batch, and what is found in them."""
+    device = network.tags.weight.device
+    for rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
+        batch, kinds = collate(split, rows).to(device), [split.kinds_of(row) for row in rows.tolist()]
+        yield (
+            rows,
+            decode(network, batch, labels=labels, precision=precision, kinds=kinds, probabilities=probabilities),
+        )

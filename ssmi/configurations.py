@@ -1,5 +1,6 @@
-"""Networks by name: SSMI, the baseline, and each ablation of the paper's Tables 2 and 3. Each is params.yaml with a few
-values changed, so a row of an ablation table differs from its neighbour by those values and nothing else.
+"""Networks by name: SSMI, the baseline, each ablation of the paper's Tables 2 and 3, and the peers it is measured
+against. Each is params.yaml with a few values changed, so a row of a table differs from its neighbour by those values
+and nothing else: all read the same text, encoder, vectors and schedule.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
@@ -18,6 +20,8 @@ BASELINE = "bert-crf"
 """The configuration whose gains are shown."""
 _PARTS: Mapping[str, Value] = {
     "model.fusion": "none",
+    "model.boundary_roles": False,
+    "model.cosine_gate": False,
     "model.can": False,
     "model.lmi": False,
     "model.mlp1": False,
@@ -26,8 +30,31 @@ _PARTS: Mapping[str, Value] = {
     "model.gmi": "none",
     "model.mlp2": False,
     "model.biaffine": False,
+    "model.lexicon": "none",
 }
 """Every part of the network that can be left out, left out."""
+_PAPER: Mapping[str, Value] = {
+    "model.fusion": "input",
+    "model.segment_positions": False,
+    "model.boundary_roles": False,
+    "model.cosine_gate": False,
+    "model.can": True,
+    "model.lmi": True,
+    "model.mlp1": True,
+    "model.gru": True,
+    "model.layer_norm": True,
+    "model.gmi": "paper",
+    "model.mlp2": True,
+    "model.biaffine": True,
+    "model.lexicon": "none",
+    "model.recurrent_cell": "gru",
+    "selection.scope": "vocabulary",
+    "selection.exclude_segment": False,
+    "selection.choice": "cosine",
+}
+"""Every part of the network and of the selection as the paper has it; widths, sizes and encoder stay as they are."""
+_NO_ENCODER: Mapping[str, Value] = {"model.encoder": "none", "model.encoder_layers": None}
+_BILSTM: Mapping[str, Value] = {"model.gru": True, "model.recurrent_cell": "lstm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +89,27 @@ class Configuration:
         return tuple(json.dumps(value) for value in self.changes.values())
 
     @property
-    def changes_features(self) -> bool:
-        """Whether it needs shards of its own."""
-        return any(not path.startswith(("model.", "train.")) for path in self.changes)
+    def feature_changes(self) -> Mapping[str, Value]:
+        """The changes that shards depend on."""
+        return {path: value for path, value in self.changes.items() if not path.startswith(("model.", "train."))}
+
+    def changed_sections(self, params: Params) -> frozenset[str]:
+        """The sections of features that it changes in ``params``: with any, it needs other shards than theirs."""
+        changed = self.apply(params)
+        sections = {path.partition(".")[0] for path in self.feature_changes}
+        return frozenset(name for name in sections if changed.section(name) != params.section(name))
+
+
+def _peer(name: str, title: str, summary: str, *parts: Mapping[str, Value]) -> Configuration:
+    """A network of somebody else: those parts alone."""
+    changes = dict(_PARTS)
+    for part in parts:
+        changes.update(part)
+    return Configuration(name, title, changes, summary)
+
+
+def _lexicon(kind: str) -> Mapping[str, Value]:
+    return {"model.lexicon": kind, "shards.matches": True}
 
 
 def _without(name: str, title: str, summary: str, **parts: Value) -> Configuration:
@@ -73,6 +118,9 @@ def _without(name: str, title: str, summary: str, **parts: Value) -> Configurati
 
 _EVERY = (
     Configuration("ssmi", "SSMI", {}, "the parameters as they are"),
+    Configuration(
+        "paper", "Paper", _PAPER, "the paper's network and selection, whatever the parameters say of their parts"
+    ),
     Configuration("bert-crf", "BERT-CRF", _PARTS, "encoder → linear → CRF: the baseline"),
     Configuration("no-cosine", "-Cosine", {"selection.choice": "random"}, "boundaries drawn at random"),
     _without("no-gmi", "-GMI", "no global enhancement, nor its loss", gmi="none"),
@@ -85,17 +133,48 @@ _EVERY = (
     _without("no-mlp2", "-MLP2", "no perceptron over the global enhancement", mlp2=False),
     _without("no-layer-norm", "-LNorm", "no layer norm", layer_norm=False),
     _without("no-biaffine", "-Biaffine", "no second view of the encoder's output", biaffine=False),
-    _without(
-        "no-segment-positions", "-Positions", "no place in the segment: the paper's network", segment_positions=False
+    _peer(
+        "softlexicon",
+        "SoftLexicon",
+        "encoder → word sets by B, M, E, S → BiLSTM → CRF",
+        _lexicon("softlexicon"),
+        _BILSTM,
     ),
+    _peer(
+        "softlexicon-no-encoder",
+        "SoftLexicon -BERT",
+        "the same over learned character embeddings",
+        _lexicon("softlexicon"),
+        _BILSTM,
+        _NO_ENCODER,
+    ),
+    _peer("lebert", "LEBERT", "words join behind an encoder layer → CRF", _lexicon("lebert")),
+    _peer(
+        "segment-only",
+        "Segment only",
+        "the segment's own vector and places at the encoder's input, no selection",
+        {"model.fusion": "input", "model.segment_positions": True, "selection.choice": "segment"},
+    ),
+    _peer("bilstm-crf", "BiLSTM-CRF", "learned character embeddings → BiLSTM → CRF", _BILSTM, _NO_ENCODER),
+    _peer("char-crf", "Char-CRF", "learned character embeddings → CRF", _NO_ENCODER),
 )
 CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType({each.name: each for each in _EVERY})
-"""In the order of the paper's tables, SSMI and the baseline first, what is not in the paper last."""
+"""In the order of the paper's tables, SSMI and the baseline first, what is not in the paper and the peers last."""
+
+
+def first_with_features_of(configuration: Configuration) -> Configuration:
+    """The first configuration that changes the same features: those that follow train on its shards."""
+    return next(
+        (each for each in CONFIGURATIONS.values() if each.feature_changes == configuration.feature_changes),
+        configuration,
+    )
+
+
 CURVES = ("ssmi", "no-cosine", "no-gmi", "no-lmi", "char-max")
 """The rows of the paper's Figure 3."""
 
-_RENAMED = {"no-places": "no-segment-positions"}
-"""Names of version 0.1.0; refused with the present name."""
+_RENAMED = {"no-places": "paper", "no-segment-positions": "paper"}
+"""Names of earlier versions; refused with the present name."""
 
 
 def find(name: str) -> Configuration:
@@ -111,6 +190,9 @@ def find(name: str) -> Configuration:
 
 
 def choose(names: Iterable[str]) -> list[Configuration]:
-    """The configurations of these names, all for none, in the table's order; raises ParameterError for others."""
-    wanted = {find(name).name for name in sorted(names)} or set(CONFIGURATIONS)
+    """The configurations of these names, all for none, in the table's order; raises ParameterError for others.
+
+    names: the argument ``only`` of ``ablate``.
+    """
+    wanted = {find(name).name for name in sorted(list_of("only", names))} or set(CONFIGURATIONS)
     return [configuration for name, configuration in CONFIGURATIONS.items() if name in wanted]

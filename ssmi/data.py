@@ -13,6 +13,7 @@ from ssmi.pipeline.assets.folders import read_mapping
 from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parameters.params import SegmentParams
 from ssmi.pipeline.contract.progress import Reporter, Silent
@@ -193,7 +194,7 @@ def convert_file(
         "encoding": encoding,
         "offsets": offsets,
         "tag_map": read_mapping(tag_map) if isinstance(tag_map, Path) else tag_map,
-        "labels": None if labels is None else list(labels),
+        "labels": None if labels is None else list(list_of("labels", labels)),
     }
     options = _options({key: value for key, value in given.items() if value is not None})
     with (reporter or Silent()).task("convert", total=0, unit="sentences") as advance:

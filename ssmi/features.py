@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from ssmi.dvc import commands
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.manifest import StageReport
-from ssmi.pipeline.contract.parameters.params import override_list
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
@@ -61,7 +61,7 @@ def build(
     force: bool,
 ) -> FeatureBuild:
     """Run every stage that is not current, and tell DVC; see ``Project.build_features``."""
-    overrides = override_list(overrides)
+    overrides = list_of("overrides", overrides)
     with _context(workspace, dataset, workers=workers, scheduler=scheduler, overrides=overrides) as context:
         built = list(build_stages(context, force=force))
         stages = tuple(

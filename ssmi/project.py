@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssmi.pipeline.contract.parameters.params import override_list
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.workspace import Workspace, find_root
 
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from ssmi.ablation.ablate import AblationResult
     from ssmi.data import DatasetReport
     from ssmi.demo import DemoResult
+    from ssmi.encoder import AdaptedEncoder
     from ssmi.evaluation.comparison import Comparison
     from ssmi.evaluation.evaluate import Evaluation
     from ssmi.explain.ask import Explanation
     from ssmi.features import FeatureBuild
+    from ssmi.paper.reproduce import PaperResult
     from ssmi.pipeline.contract.manifest import StageReport
     from ssmi.predict.tagger import Tagger
     from ssmi.predict.user_entities import Words
@@ -141,7 +143,7 @@ class Project(Workspace):
         Args:
             dataset: The data set.
             configuration: A named network over params.yaml, ``bert-crf`` for example; ``overrides`` change it.
-            run: Where to write; None for ``artifacts/train/DATASET``, with a configuration ``DATASET-NAME``.
+            run: Where to write; None for ``artifacts/train/DATASET``, with a configuration ``DATASET+NAME``.
             overrides: Changes of parameters.
             device: Where to compute; None as ``train.device`` says.
             resume: Go on with the unfinished run in the run folder.
@@ -166,6 +168,56 @@ class Project(Workspace):
             overrides=overrides,
             device=device,
             resume=resume,
+        )
+
+    def adapt_encoder(
+        self,
+        dataset: str | None = None,
+        *,
+        out: str | Path,
+        epochs: int = 10,
+        seed: int = 13,
+        batch_size: int = 16,
+        lr: float | None = None,
+        overrides: Iterable[str] = (),
+        device: str | None = None,
+    ) -> AdaptedEncoder:
+        """Train the project's encoder on masked words of a data set's train and dev text, into a folder of its own.
+
+        Test is not read. All layers are trained. The folder then does for ``encoder.name``.
+
+        Args:
+            dataset: The data set; its features are built.
+            out: The encoder folder to make; it must not be there.
+            epochs: Number of epochs.
+            seed: Of masks, order and dropout, and of what is held out to measure with.
+            batch_size: Sentences in a batch.
+            lr: Peak learning rate of the encoder; None follows its width.
+            overrides: Changes of parameters; of ``train`` only device, threads, precision, warm-up, decay and clip.
+            device: Where to compute; None as ``train.device`` says.
+
+        Returns:
+            The folder, its name for ``encoder.name``, and the losses on held-out sentences before and after.
+
+        Raises:
+            ParameterError: The folder is there already.
+            MissingResourceError: There is no such data set, its features are not built, or the encoder has no [MASK].
+            StaleArtifactError: The features are of other parameters or another encoder.
+            DivergedError: The loss stopped being a number.
+
+        """
+        from ssmi import encoder
+
+        return encoder.adapt(
+            self,
+            dataset,
+            out=Path(out),
+            epochs=epochs,
+            seed=seed,
+            batch_size=batch_size,
+            lr=lr,
+            overrides=overrides,
+            device=device,
         )
 
     def evaluate(
@@ -254,17 +306,62 @@ class Project(Workspace):
         from ssmi.ablation.variants import parse
 
         request = AblationRequest(
-            only=tuple(only),
-            variants=tuple(map(parse, variants)),
+            only=list_of("only", only),
+            variants=tuple(map(parse, list_of("variants", variants))),
             n_seeds=n_seeds,
             n_folds=folds,
             n_jobs=jobs,
             keep_checkpoints=keep_checkpoints,
             dry_run=dry_run,
-            overrides=override_list(overrides),
+            overrides=list_of("overrides", overrides),
             device=device,
         )
         return ablate(self, dataset, request)
+
+    def paper(
+        self,
+        encoder: str | None = None,
+        *,
+        datasets: Iterable[str] = (),
+        only: Iterable[str] = (),
+        n_seeds: int = 5,
+        jobs: int = 1,
+        overrides: Iterable[str] = (),
+        device: str | None = None,
+    ) -> PaperResult:
+        """Train the paper's rows on its data sets with an encoder, and write one page beside the paper's figures.
+
+        Features of every data set are built first; then ``ablate`` makes the table of each. Finished runs are kept.
+
+        Args:
+            encoder: A folder, a name of the list, or the name of a hub model; None for that of params.yaml.
+            datasets: Names of data sets; empty for those of the paper that are on this machine.
+            only: Names of configurations; empty for BERT-CRF, SSMI and the peers.
+            n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+            jobs: Runs at once, each in a process of its own; 0 for one a GPU, or a physical core without any.
+            overrides: Changes of parameters, of all runs.
+            device: Where to compute; None as ``train.device`` says.
+
+        Returns:
+            The page, the table of each data set, what was not found, and the runs that diverged or failed.
+
+        Raises:
+            MissingResourceError: None of the data sets is there, or the encoder is not.
+            ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+
+        """
+        from ssmi.paper.reproduce import PaperRequest, reproduce
+
+        request = PaperRequest(
+            encoder=encoder,
+            datasets=list_of("datasets", datasets),
+            only=list_of("only", only),
+            n_seeds=n_seeds,
+            n_jobs=jobs,
+            overrides=list_of("overrides", overrides),
+            device=device,
+        )
+        return reproduce(self, request)
 
     def compare(
         self,

@@ -12,13 +12,17 @@ from ssmi.dvc import commands
 from ssmi.dvc.pipeline_file import TRAIN
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
-from ssmi.pipeline.contract.parameters.params import Params, override_list
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
     from ssmi.model.training.train import TrainResult
+
+_HARMLESS = frozenset({"shards.matches"})
+"""Features that shards may hold though the parameters ask for none: a network that does not read them is the same."""
 
 __all__ = ["Interrupted", "TrainResult", "check_shards", "is_alone", "is_main_process", "train", "train_dataset"]
 
@@ -34,7 +38,7 @@ def train_dataset(
     resume: bool,
 ) -> TrainResult:
     """Train on a data set's shards; see ``Project.train``."""
-    overrides = override_list(overrides)
+    overrides = list_of("overrides", overrides)
     named = find(configuration) if isinstance(configuration, str) else configuration
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
     name = dataset or params.datasets[0]
@@ -83,13 +87,18 @@ def check_shards(
     """
     built = manifests.load(shards)
     remedy = f"ssmi-cli features build --dataset {quote(dataset)} with the same parameters"
-    if configuration is not None and configuration.changes_features:
+    if configuration is not None and configuration.feature_changes:
         command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"
         remedy = f"{command} builds its features and trains on them"
     statistics = ShardsStatistics.of(built)
     made_with = {**built.parameters, **statistics.feature_parameters.to_json()}
     _check_parameters(params, made_with, dataset, remedy=remedy)
-    if params.model.encoder != "finetune":
+    if params.model.lexicon != "none" and not statistics.matches:
+        raise StaleArtifactError(
+            f"the shards of {dataset} hold no matches, which model.lexicon: {params.model.lexicon} reads",
+            next_step=f"ssmi-cli features build --dataset {quote(dataset)} -S shards.matches=true",
+        )
+    if not params.model.trains_encoder:
         return None
     from ssmi.pipeline.assets.resolve import find_encoder
 
@@ -152,7 +161,7 @@ def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], da
         f"{section}.{key} is {value!r} in the shards, {params.section(section).get(key)!r} in the parameters"
         for section, values in built.items()
         for key, value in values.items()
-        if params.section(section).get(key) != value
+        if params.section(section).get(key) != value and f"{section}.{key}" not in _HARMLESS
     ]
     if differing:
         raise StaleArtifactError(

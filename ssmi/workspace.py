@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.paths import PARAMS_NAME, ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.user_files import require_file
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Workspace:
 
         """
         more = () if device is None else (f"train.device={device}",)
-        return parameters.load(self.paths.params, overrides=(*parameters.override_list(overrides), *more))
+        return parameters.load(self.paths.params, overrides=(*list_of("overrides", overrides), *more))
 
     def dataset(self, name: str | None) -> str:
         """The data set meant by ``name``: for None the first that params.yaml lists."""
@@ -55,12 +57,15 @@ def find_root(start: Path, *, upward: bool = True) -> Path:
 
     Raises:
         MissingResourceError: There is none.
+        InputDataError: ``start`` alone is looked at, and a folder is called params.yaml there.
 
     """
     start = start.resolve()
     for folder in [start, *start.parents] if upward else [start]:
         if (folder / PARAMS_NAME).is_file():
             return folder
+    if not upward and (start / PARAMS_NAME).exists():  # this folder was meant, so say what is wrong with it
+        require_file(start / PARAMS_NAME)
     raise MissingResourceError(
         f"no {PARAMS_NAME} in {start}{' or above it' if upward else ''}",
         next_step="run inside a project folder, or pass --project FOLDER",

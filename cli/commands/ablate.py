@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import dataset_option, device_option, json_option, override_option
+from ssmi.cli.options import InputFile, dataset_option, device_option, jobs_option, json_option, override_option
 from ssmi.cli.session import Session
 
 
@@ -17,15 +17,6 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     from ssmi.configurations import choose
 
     return tuple(each.name for each in choose({name.strip() for text in value for name in text.split(",")}) if value)
-
-
-def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int:
-    """How many runs at once; 0 for auto."""
-    if value == "auto":
-        return 0
-    if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
-    return int(value)
 
 
 @click.command()
@@ -48,7 +39,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
 @click.option(
     "--variants",
     "variants_file",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=InputFile(),
     metavar="FILE.yaml",
     help="Rows of your own, NAME: {KEY: VALUE, ...}.",
 )
@@ -62,15 +53,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
     metavar="N",
     help="Cross-validate on N parts of train and dev: a run for each, test is not read.",
 )
-@click.option(
-    "--jobs",
-    "n_jobs",
-    default="1",
-    show_default=True,
-    metavar="N|auto",
-    callback=_jobs,
-    help="Runs at once, a thread each on a CPU; auto: one a GPU, or a physical core.",
-)
+@jobs_option
 @click.option(
     "--keep-checkpoints/--drop-checkpoints",
     default=None,

@@ -11,9 +11,10 @@ import click
 from ssmi.cli.commands.data_convert import convert
 from ssmi.cli.options import dataset_option, json_option
 from ssmi.cli.session import Session
+from ssmi.cli.usage import CommandGroup
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def data() -> None:
     """Data sets, vectors and encoders: list, fetch, check, convert."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ssmi.cli.session import Session
+from ssmi.pipeline.contract.errors import ParameterError
 
 if TYPE_CHECKING:
     from ssmi.data import ReadReport
@@ -30,7 +31,7 @@ WRITTEN = ("jsonl", "conll", "bracket", "doccano", "label-studio", "cluener", "w
 
 
 @click.command()
-@click.argument("source", metavar="IN", type=click.Path(exists=True, path_type=Path))
+@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--format", "to", type=click.Choice(WRITTEN), required=True, help="How OUT is written.")
 @click.option(
@@ -85,11 +86,14 @@ def convert(
 
 def _tag_map(given: str) -> Path | Mapping[str, str]:
     """Pairs as they are typed, else the file that holds them."""
-    if Path(given).is_file():
+    # One that holds no = can only be meant as a file, and is refused as one if it is not there.
+    if Path(given).exists() or "=" not in given:
         return Path(given)
     pairs = [pair.partition("=") for pair in given.split(",")]
     if not all(key.strip() and sign and value.strip() for key, sign, value in pairs):
-        raise click.BadParameter(f"{given!r} is not a file, and not of the form nr=PER,ns=LOC", param_hint="--tag-map")
+        raise ParameterError(
+            f"--tag-map {given!r}: not a file, and not pairs of types", next_step="write for example nr=PER,ns=LOC"
+        )
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from ssmi.cli.session import Session
+from ssmi.cli.usage import CommandGroup
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def dvc() -> None:
     """Keep the project's dvc.yaml in step with the program."""
 

@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from ssmi.cli.options import check_picture, dataset_option, device_option, json_option, plot_option, run_option
 from ssmi.cli.session import Session
+from ssmi.pipeline.contract.errors import ParameterError
 
 
 @click.command()
@@ -79,8 +80,10 @@ def evaluate(
 def _check_usage(file: Path | None, picture: Path | None, reading: Mapping[str, str | None]) -> None:
     source = click.get_current_context().get_parameter_source("split")
     if file is not None and source is ParameterSource.COMMANDLINE:
-        raise click.UsageError("--file is scored whole: it has no --split")
+        raise ParameterError("--file is scored whole: it has no --split", next_step="give one of them")
     given = [name for name, value in reading.items() if value is not None]
     if file is None and given:
-        raise click.UsageError(f"--{given[0]} says how --file is read; of a data set dataset.yaml says so")
+        raise ParameterError(
+            f"--{given[0]} without --file", next_step="leave it out: dataset.yaml says it of a data set"
+        )
     check_picture(picture)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ssmi.cli.options import check_picture, dataset_option, json_option, override_option, plot_option
+from ssmi.cli.options import InputFile, check_picture, dataset_option, json_option, override_option, plot_option
 
 if TYPE_CHECKING:
     from ssmi.cli.session import Session
@@ -32,7 +32,7 @@ SOURCES = {
 @override_option
 @click.option(
     "--entities",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=InputFile(),
     help="Say whether the segment is an entity of such a file, as predict reads it.",
 )
 @click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, help="Nearest to show, 0 for all.")

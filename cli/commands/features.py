@@ -8,10 +8,11 @@ import click
 
 from ssmi.cli.options import dataset_option, executor_options, json_option, override_option, stage_version_option
 from ssmi.cli.session import Session
+from ssmi.cli.usage import CommandGroup
 from ssmi.pipeline.contract.stages import STAGES
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def features() -> None:
     """Build features: raw text to Parquet shards.
 

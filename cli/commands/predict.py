@@ -11,9 +11,10 @@ import click
 from click.core import ParameterSource
 
 from ssmi.cli import completion
-from ssmi.cli.options import dataset_option, device_option, run_option
+from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.streams import open_output
+from ssmi.pipeline.contract.errors import ParameterError
 
 if TYPE_CHECKING:
     from ssmi.predict.reading import Kind
@@ -44,7 +45,7 @@ def _encoding(context: click.Context, parameter: click.Parameter, value: str | N
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+@click.argument("files", nargs=-1, type=InputFile(allow_dash=True))
 @run_option
 @dataset_option
 @click.option("--input", "kind", type=click.Choice(KINDS), help="[default: by the name (.jsonl .csv ...), else text]")
@@ -63,7 +64,7 @@ def _encoding(context: click.Context, parameter: click.Parameter, value: str | N
 @click.option("--min-score", type=float, default=0.0, help="Leave out what is less probable; 0 to 1.")
 @click.option(
     "--entities",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=InputFile(),
     help="Your own: a word, a tab, its label [, a tab, add or force] a line.",
 )
 @device_option
@@ -104,14 +105,14 @@ def predict(
 
     _check_usage(files, interactive=interactive, out=out)
     if not 0.0 <= min_score <= 1.0:
-        raise click.UsageError(f"--min-score {min_score}: a probability, 0 to 1")
+        raise ParameterError(f"--min-score {min_score}: not a probability", next_step="give one from 0 to 1")
     if not files and not interactive:
         if sys.stdin.isatty():
-            raise click.UsageError("no FILES, and nothing is piped in: name files, or try --interactive")
+            raise ParameterError("no FILES, and nothing is piped in", next_step="name files, or try --interactive")
         files = (Path(STDIN),)
     if text_field is not None and not has_fields(files, kind):
-        raise click.UsageError(
-            "--field: plain text has no fields; say --input jsonl, json, csv or tsv, or leave it out"
+        raise ParameterError(
+            "--field: plain text has no fields", next_step="say --input jsonl, json, csv or tsv, or leave it out"
         )
     folder, project = session.find_run(run=run, dataset=dataset)
     from ssmi.predict.garbage_collection import garbage_collection_paused
@@ -152,8 +153,12 @@ def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) 
         said for name, said in _NOT_TYPED.items() if given.get_parameter_source(name) is ParameterSource.COMMANDLINE
     ]
     if interactive and idle:
-        raise click.UsageError(f"--interactive reads what is typed, without {', '.join(idle)}")
+        raise ParameterError(
+            f"--interactive reads what is typed, without {', '.join(idle)}", next_step="leave one or the other out"
+        )
     if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
-        raise click.UsageError(f"--out {out}: no folder {out.parent}, or something there that is not a file")
+        raise ParameterError(
+            f"--out {out}: no folder {out.parent}, or something there that is not a file", next_step="name another"
+        )
     if out is not None and out.exists() and any(path.exists() and path.samefile(out) for path in files):
-        raise click.UsageError(f"--out {out}: one of the FILES, which would be lost; name another")
+        raise ParameterError(f"--out {out}: one of the FILES, which would be lost", next_step="name another")

@@ -9,6 +9,7 @@ import click
 
 from ssmi.cli.options import dataset_option, device_option, json_option, run_option
 from ssmi.cli.session import Session
+from ssmi.pipeline.contract.errors import ParameterError
 
 
 @click.command()
@@ -36,7 +37,7 @@ def report(
     trained on. Charts about features are left out, and the page says so, where their stages are not built.
     """
     if out is not None and not out.parent.is_dir():
-        raise click.UsageError(f"--out {out}: no folder {out.parent}")
+        raise ParameterError(f"--out {out}: no folder {out.parent}", next_step="make it, or name another")
     result = session.project.report(dataset, run=run, split=split, out=out, device=device or "auto")
     if as_json:
         body = {"split": split, "f1": result.f1, "errors": str(result.errors), "out": str(result.path)}

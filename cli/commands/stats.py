@@ -11,6 +11,7 @@ from ssmi.cli.options import dataset_option, json_option
 
 if TYPE_CHECKING:
     from ssmi.cli.session import Session
+from ssmi.pipeline.contract.errors import ParameterError
 
 TABLE_ROWS = 50
 
@@ -53,10 +54,11 @@ def stats(
     """
     if as_json:
         if click.get_current_context().get_parameter_source("form") is ParameterSource.COMMANDLINE and form != "json":
-            raise click.UsageError(f"--json is --format json, and --format {form} was given too")
+            raise ParameterError(f"--json is --format json, and --format {form} was given too", next_step="give one")
         form = "json"
     if sql is not None and (report is not None or print_sql):
-        raise click.UsageError(f"--sql goes with neither {'--print-sql' if print_sql else 'a REPORT'}")
+        beside = "--print-sql" if print_sql else "a REPORT"
+        raise ParameterError(f"--sql and {beside} at once", next_step="give one of them")
     from ssmi import statistics
     from ssmi.cli.terminal.stats_output import show_csv, show_json, show_table
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--run",
     type=click.Path(file_okay=False, path_type=Path),
     shell_complete=completion.runs,
-    help="Where to write.  [default: artifacts/train/DATASET, with --config DATASET-NAME]",
+    help="Where to write.  [default: artifacts/train/DATASET, with --config DATASET+NAME]",
 )
 @click.option(
     "--config",

@@ -43,6 +43,20 @@ class Windows:
     sentences: Tensor
     cell_of_char: Tensor
 
+    def cells(self, values: Tensor) -> Tensor:
+        """What each cell's character has, zero (False) where a cell holds none.
+
+        Args:
+            values: Shape: (batch, length, ...)
+
+        Returns:
+            Shape: (n_windows, size, ...)
+
+        """
+        of_cells = values.flatten(0, 1)[self.char_of_cell.clamp(min=0)]
+        holds = self.char_of_cell >= 0
+        return of_cells * holds.view(*holds.shape, *[1] * (of_cells.ndim - 2))
+
     def to(self, device: torch.device) -> Windows:
         """The batch on a device."""
         return Windows(*(getattr(self, field.name).to(device) for field in fields(self)))
@@ -63,7 +77,13 @@ class Batch:
         set_rows: Rows of the boundary set S_s. Shape: (batch, length, largest set of the split)
         negative_rows: Rows of the negatives. Shape: (batch, length, most negatives of the split)
         segment_positions: Where each character stands in its segment, 0 for padding. Shape: (batch, length)
+        boundary_roles: Where each character stands in its best boundary, 0 for padding. Shape: (batch, length)
+        cosine_gates: How far each best boundary is trusted, float32, 0 for padding. Shape: (batch, length)
         hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
+        special_states: Its states of [CLS] and [SEP] of each window, float32. Shape: (n_windows, 2, hidden_width)
+        word_rows: Rows of the words that match over each character, 0 where it has fewer than another. Shape: (batch,
+            length, most words of a character)
+        word_roles: What the character is in each of them, an index of ``ROLES``. Shape as ``word_rows``
 
     """
 
@@ -77,7 +97,12 @@ class Batch:
     set_rows: Tensor | None = None
     negative_rows: Tensor | None = None
     segment_positions: Tensor | None = None
+    boundary_roles: Tensor | None = None
+    cosine_gates: Tensor | None = None
     hidden: Tensor | None = None
+    special_states: Tensor | None = None
+    word_rows: Tensor | None = None
+    word_roles: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
         """The batch on a device."""
@@ -146,14 +171,15 @@ def collate(split: Split, rows: Ids) -> Batch:
     mask = positions < lengths[:, None]
     flat = (split.offsets[rows][:, None] + positions)[mask]
 
-    def padded(values: npt.NDArray[np.signedinteger]) -> Tensor:
-        square = np.zeros((*mask.shape, *values.shape[1:]), dtype=np.int64)
+    def padded(values: npt.NDArray[Any], dtype: npt.DTypeLike = np.int64) -> Tensor:
+        square = np.zeros((*mask.shape, *values.shape[1:]), dtype=dtype)
         square[mask] = values[flat]
         return torch.from_numpy(square)
 
     def rows_of(values: Rows | None) -> Tensor | None:
         return None if values is None else padded(values)
 
+    words = None if split.matches is None else split.matches.words_of(rows, length=int(lengths.max()))
     return Batch(
         rows,
         padded(split.token_ids),
@@ -165,7 +191,13 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.set_rows),
         rows_of(split.negative_rows),
         rows_of(split.segment_positions),
+        rows_of(split.boundary_roles),
+        None if split.cosine_gates is None else padded(split.cosine_gates, np.float32),
         None if split.hidden is None else split.hidden.gather(rows, lengths=lengths),
+        None
+        if split.special_states is None
+        else split.special_states.gather(rows, counts=np.diff(split.window_offsets)[rows]),
+        *(map(torch.from_numpy, words) if words is not None else ()),
     )
 
 

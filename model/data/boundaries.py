@@ -148,6 +148,12 @@ def read_table(path: Path) -> BoundaryTable:
     return BoundaryTable(ids[order], vectors[order])
 
 
+def read_words(path: Path) -> dict[int, str]:
+    """The word of each boundary id in ``boundaries.parquet``."""
+    table = tables.read_table(path, schema.boundaries(_width(path)), columns=["boundary_id", "word"])
+    return dict(zip(table["boundary_id"].to_pylist(), table["word"].to_pylist(), strict=True))
+
+
 def _width(path: Path) -> int:
     try:
         kind = pq.read_schema(path).field("vector").type

@@ -19,20 +19,26 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ssmi.model.data.boundaries import NO_BOUNDARY, BoundaryTable, Ids, RowLookup, Rows, read_table
-from ssmi.model.data.hidden_states import HiddenStates, read_hidden
+from ssmi.model.data.boundaries import NO_BOUNDARY, BoundaryTable, Ids, RowLookup, Rows, read_table, read_words
+from ssmi.model.data.boundary_roles import WordsOf, boundary_roles
+from ssmi.model.data.cosine_gates import Gates, cosine_gates
+from ssmi.model.data.hidden_states import HiddenStates, SpecialStates, StoredParts
+from ssmi.model.data.matches import Matches
 from ssmi.model.data.segment_positions import REBUILD, check_windows, segment_positions
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.feature_rows import FeatureRow
+from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
 from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.pipeline.contract.text.words import edges
 
-_IdColumn = Literal["token_ids", "best_ids", "local_ids", "segment_starts", "window_starts"]
+_IdColumn = Literal[
+    "token_ids", "best_ids", "local_ids", "segment_starts", "window_starts", "match_starts", "match_ends", "match_ids"
+]
+WITH_MATCHES = "build them with -S shards.matches=true"
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
 
 
@@ -43,10 +49,25 @@ class RequiredFeatures:
     best: bool = False
     local: bool = False
     sets: bool = False
-    """The boundary sets and their negatives."""
+    """The boundary sets."""
+    negatives: bool = False
     segment_positions: bool = False
     """Where each character stands in its segment."""
+    boundary_roles: bool = False
+    """Where each character stands in its best boundary."""
+    cosine_gates: bool = False
+    """How far each best boundary is trusted."""
     hidden: bool = False
+    """The stored states of its characters."""
+    special_states: bool = False
+    """Those of [CLS] and [SEP] of its windows."""
+    matches: bool = False
+    """Every vocabulary word that matches inside the sentence."""
+
+    @property
+    def boundaries(self) -> bool:
+        """Whether vectors of boundaries are read."""
+        return self.best or self.local or self.sets or self.matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +99,16 @@ class Split:
         negative_rows: Rows of the negatives. Shape: (n_characters, most negatives)
         segment_positions: Where each character stands in its segment, an index of ``SEGMENT_POSITIONS``. Shape:
             (n_characters,)
+        boundary_roles: Where each character stands in its best boundary, an index of ``BOUNDARY_ROLES``. Shape:
+            (n_characters,)
+        cosine_gates: How far each best boundary is trusted, from 0 to 1. Shape: (n_characters,)
         kinds: What each character is to an edge of an entity, as ``words.edges`` says. Shape: (n_characters,)
         window_offsets: Where each sentence's windows begin in ``window_starts``. Shape: (n_sentences + 1,)
         window_starts: Each window's first character, counted within its sentence. Shape: (n_windows,)
         gold: The entities of each sentence.
         hidden: The frozen encoder's states.
+        special_states: Its states of [CLS] and [SEP].
+        matches: The vocabulary words that match inside the sentences.
 
     """
 
@@ -94,11 +120,15 @@ class Split:
     set_rows: Rows | None
     negative_rows: Rows | None
     segment_positions: Rows | None
+    boundary_roles: Rows | None
+    cosine_gates: Gates | None
     kinds: npt.NDArray[np.uint8]
     window_offsets: Ids
     window_starts: npt.NDArray[np.int32]
     gold: Sequence[Sequence[Span]]
     hidden: HiddenStates | None
+    special_states: SpecialStates | None
+    matches: Matches | None
 
     @property
     def lengths(self) -> Ids:
@@ -126,6 +156,7 @@ class Split:
             window_starts=np.concatenate([split.window_starts for split in splits]),
             gold=[spans for split in splits for spans in split.gold],
             hidden=HiddenStates.joined([split.hidden for split in splits if split.hidden is not None]),
+            matches=Matches.joined([split.matches for split in splits if split.matches is not None]),
             **values,
         )
 
@@ -143,11 +174,12 @@ class Split:
             window_starts=self.window_starts[windows],
             gold=[self.gold[row] for row in rows.tolist()],
             hidden=None if self.hidden is None else self.hidden.take(rows),
+            matches=None if self.matches is None else self.matches.take(rows),
             **values,
         )
 
 
-_NOT_OF_CHARACTERS = frozenset({"offsets", "window_offsets", "window_starts", "gold", "hidden"})
+_NOT_OF_CHARACTERS = frozenset({"offsets", "window_offsets", "window_starts", "gold", "hidden", "matches"})
 """The fields of ``Split`` that do not hold one value, or one row of a matrix, for each character."""
 
 
@@ -221,8 +253,10 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     tag_ids = whole.of_characters("tag_ids").to_numpy()
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
+    stored = StoredParts(paths, parts if paths else [], shards.statistics.hidden_width, shards.folder, split)
     window_offsets, window_starts = whole.flat("window_starts")
     check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.statistics.max_window, source=source)
+    texts = _texts(offsets, whole.of_characters("characters"), source=source)
     return Split(
         offsets,
         whole.of_characters("token_ids").to_numpy(),
@@ -230,15 +264,17 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         whole.rows("best_ids") if wanted.best else None,
         whole.rows("local_ids") if wanted.local else None,
         whole.rows_of_sets("set_ids") if wanted.sets else None,
-        whole.rows_of_sets("negative_ids") if wanted.sets else None,
+        whole.rows_of_sets("negative_ids") if wanted.negatives else None,
         segment_positions(offsets, *whole.flat("segment_starts"), source=source) if wanted.segment_positions else None,
-        _kinds(offsets, whole.of_characters("characters"), source=source),
+        whole.roles(texts, shards.folder / BOUNDARIES_FILE) if wanted.boundary_roles else None,
+        whole.gates() if wanted.cosine_gates else None,
+        _kinds(texts),
         window_offsets,
         window_starts.to_numpy(),
         _gold(*whole.flat("entities"), labels=shards.labels, source=source),
-        read_hidden(paths, parts, width=shards.statistics.hidden_width, folder=shards.folder, split=split)
-        if wanted.hidden
-        else None,
+        stored.hidden() if wanted.hidden else None,
+        stored.specials() if wanted.special_states else None,
+        whole.matches() if wanted.matches else None,
     )
 
 
@@ -254,8 +290,11 @@ def _columns(wanted: RequiredFeatures) -> list[str]:
         *_COLUMNS,
         *(("best_ids",) if wanted.best else ()),
         *(("local_ids",) if wanted.local else ()),
-        *(("set_ids", "negative_ids") if wanted.sets else ()),
+        *(("best_cosines",) if wanted.cosine_gates else ()),
+        *(("set_ids",) if wanted.sets or wanted.cosine_gates else ()),
+        *(("negative_ids",) if wanted.negatives else ()),
         *(("segment_starts",) if wanted.segment_positions else ()),
+        *(("match_starts", "match_ends", "match_ids") if wanted.matches else ()),
     ]
 
 
@@ -293,8 +332,39 @@ class _Whole:
     def rows_of_sets(self, name: str) -> Rows:
         """Embedding rows of a set a character. Shape: (n_characters, largest set)."""
         lists = self.of_characters(name)
-        counts = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
-        return _padded(counts, self.boundaries.rows_of(lists.flatten().to_numpy(), source=self.source))
+        return _padded(_sizes(lists), self.boundaries.rows_of(lists.flatten().to_numpy(), source=self.source))
+
+    def roles(self, texts: Sequence[str], words: Path) -> Rows:
+        """As ``boundary_roles`` says; ``words`` is the table that names the boundaries. Shape: (n_characters,)."""
+        ids = self.of_characters("best_ids").to_numpy()
+        word_of = read_words(words)
+        return boundary_roles(
+            ids, texts, words_of=lambda ids: [word_of[id_] for id_ in ids.tolist()], source=self.source
+        )
+
+    def gates(self) -> Gates:
+        """As ``cosine_gates`` says. Shape: (n_characters,)."""
+        cosines, sets = self.of_characters("best_cosines"), self.of_characters("set_ids")
+        return cosine_gates(cosines.to_numpy(), _sizes(sets))
+
+    def matches(self) -> Matches:
+        """The matches of every sentence, checked; StaleArtifactError where the shards hold none."""
+        if self.table["match_ids"].null_count:
+            raise StaleArtifactError(f"{self.source}: no matches in it", next_step=WITH_MATCHES)
+        offsets, starts = self.flat("match_starts")
+        (end_offsets, ends), (id_offsets, ids) = self.flat("match_ends"), self.flat("match_ids")
+        if not (np.array_equal(offsets, end_offsets) and np.array_equal(offsets, id_offsets)):
+            raise StaleArtifactError(f"{self.source}: columns of matches differ in length", next_step=REBUILD)
+        rows = self.boundaries.rows_of(ids.to_numpy(), source=self.source)
+        matches = Matches(offsets, starts.to_numpy(), ends.to_numpy(), rows)
+        matches.check(np.diff(self.offsets), source=self.source)
+        return matches
+
+
+def _sizes(lists: Any) -> npt.NDArray[np.integer[Any]]:
+    """How many values each list of an Arrow column holds."""
+    sizes: npt.NDArray[np.integer[Any]] = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    return sizes
 
 
 def _padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
@@ -309,7 +379,8 @@ def split_of(
     *,
     boundaries: RowLookup,
     wanted: RequiredFeatures,
-    hidden: Sequence[npt.NDArray[np.float16]] | None = None,
+    hidden: Sequence[EncoderStates] | None = None,
+    words_of: WordsOf | None = None,
 ) -> Split:
     """Rows made on line as a split without gold; its tags mean nothing.
 
@@ -317,25 +388,34 @@ def split_of(
         rows: The features of each sentence; negatives, which only training reads, are left out.
         boundaries: Gives the embedding rows.
         wanted: What the network reads.
-        hidden: The encoder's states of each row, where wanted. Shape of each: (n_characters, hidden_width)
+        hidden: The encoder's states of each row, where wanted.
+        words_of: Gives the words of boundaries, where their roles are wanted.
 
     Returns:
         The split, in the order of the rows.
 
     Raises:
-        StaleArtifactError: A boundary has no embedding row.
+        StaleArtifactError: A boundary has no embedding row, or does not hold its character.
 
     """
     columns = _RowColumns(rows, boundaries)
     offsets = columns.offsets("token_ids")
-    states = None
+    window_offsets = columns.offsets("window_starts")
+    states = specials = None
     if wanted.hidden:
         assert hidden is not None
-        states = HiddenStates([np.concatenate(hidden)], np.zeros(len(rows), dtype=np.int64), offsets[:-1])
+        part = np.zeros(len(rows), dtype=np.int64)
+        states = HiddenStates([np.concatenate([one.characters for one in hidden])], part, offsets[:-1])
+        specials = SpecialStates([np.concatenate([one.specials for one in hidden])], part, window_offsets[:-1])
     positions = None
     if wanted.segment_positions:
         starts = columns.flat("segment_starts")
         positions = segment_positions(offsets, columns.offsets("segment_starts"), starts, source="rows")
+    texts = ["".join(one[:1] for one in row["characters"]) for row in rows]
+    roles = None
+    if wanted.boundary_roles:
+        assert words_of is not None
+        roles = boundary_roles(columns.flat("best_ids"), texts, words_of=words_of, source="rows")
     return Split(
         offsets,
         columns.flat("token_ids").astype(np.int32),
@@ -345,11 +425,15 @@ def split_of(
         columns.rows_of_sets() if wanted.sets else None,
         None,
         positions,
-        np.frombuffer(b"".join(edges("".join(one[:1] for one in row["characters"])) for row in rows), dtype=np.uint8),
-        columns.offsets("window_starts"),
+        roles,
+        columns.gates() if wanted.cosine_gates else None,
+        _kinds(texts),
+        window_offsets,
         columns.flat("window_starts").astype(np.int32),
         [[] for _ in rows],
         states,
+        specials if wanted.special_states else None,
+        columns.matches() if wanted.matches else None,
     )
 
 
@@ -362,11 +446,11 @@ class _RowColumns:
 
     def offsets(self, name: _IdColumn) -> Ids:
         """Where each sentence's values begin. Shape: (n_sentences + 1,)."""
-        return _offsets([len(row[name]) for row in self.feature_rows])
+        return _offsets([len(row[name] or ()) for row in self.feature_rows])
 
     def flat(self, name: _IdColumn) -> npt.NDArray[np.int64]:
         """The values of all sentences, end to end."""
-        return np.fromiter(chain.from_iterable(row[name] for row in self.feature_rows), dtype=np.int64)
+        return np.fromiter(chain.from_iterable(row[name] or () for row in self.feature_rows), dtype=np.int64)
 
     def rows(self, name: _IdColumn) -> Rows:
         """Embedding rows of a boundary a character. Shape: (n_characters,)."""
@@ -379,18 +463,34 @@ class _RowColumns:
         values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
         return _padded(counts, self.boundaries.rows_of(values, source="set_ids"))
 
+    def gates(self) -> Gates:
+        """As ``cosine_gates`` says. Shape: (n_characters,)."""
+        cosines = np.fromiter(chain.from_iterable(row["best_cosines"] for row in self.feature_rows), dtype=np.float32)
+        sets = chain.from_iterable(row["set_ids"] for row in self.feature_rows)
+        return cosine_gates(cosines, np.fromiter(map(len, sets), dtype=np.int64, count=len(cosines)))
+
+    def matches(self) -> Matches:
+        """The matches of every sentence."""
+        starts, ends = (self.flat(name).astype(np.int32) for name in ("match_starts", "match_ends"))
+        return Matches(self.offsets("match_starts"), starts, ends, self.rows("match_ids"))
+
 
 def _offsets(lengths: Sequence[int] | Ids) -> Ids:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
-def _kinds(offsets: Ids, characters: Any, *, source: str) -> npt.NDArray[np.uint8]:
-    """What ``words.edges`` says of each sentence, end to end; a longer item of ``characters`` counts by its first."""
+def _texts(offsets: Ids, characters: Any, *, source: str) -> list[str]:
+    """The sentences, a code point each character; a longer item of ``characters`` counts by its first."""
     lists = pa.ListArray.from_arrays(offsets.astype(np.int32), pc.utf8_slice_codeunits(characters, 0, 1))
-    kinds = b"".join(edges(text.as_py()) for text in pc.binary_join(lists, ""))
-    if len(kinds) != offsets[-1]:
+    texts: list[str] = pc.binary_join(lists, "").to_pylist()
+    if sum(map(len, texts)) != offsets[-1]:
         raise StaleArtifactError(f"{source}: empty characters", next_step=REBUILD)
-    return np.frombuffer(kinds, dtype=np.uint8)
+    return texts
+
+
+def _kinds(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """What ``words.edges`` says of each sentence, end to end."""
+    return np.frombuffer(b"".join(map(edges, texts)), dtype=np.uint8)
 
 
 def _gold(offsets: Ids, entities: Any, *, labels: LabelSet, source: str) -> list[list[Span]]:

@@ -18,21 +18,27 @@ class BoundaryVectors:
     """The vectors, where the network reads them; None where it does not.
 
     Attributes:
-        best, local: Shape: (batch, length, boundary_width)
+        best, local: The best is already scaled by its gate. Shape: (batch, length, boundary_width)
         sets, negatives: Shape: (batch, length, size, boundary_width)
-        set_mask, negative_mask: bool, True where there is one. Shape: (batch, length, size)
+        set_rows: Which boundary each member is, 0 where there is none. Shape: (batch, length, size)
+        negative_mask: bool, True where there is one. Shape: (batch, length, size)
+        roles: Where each character stands in its best boundary. Shape: (batch, length)
+        words: Every word that matches somewhere in the batch, each once. Shape: (n, boundary_width)
+        word_index: The words over each character, as rows of ``words``. Shape: (batch, length, n_words)
+        word_rows: The same as rows of the embedding, 0 for none. Shape: (batch, length, n_words)
 
     """
 
     best: Tensor | None = None
     local: Tensor | None = None
     sets: Tensor | None = None
-    set_mask: Tensor | None = None
+    set_rows: Tensor | None = None
     negatives: Tensor | None = None
     negative_mask: Tensor | None = None
-
-
-_MASKS = {"set_mask": "sets", "negative_mask": "negatives"}
+    roles: Tensor | None = None
+    words: Tensor | None = None
+    word_index: Tensor | None = None
+    word_rows: Tensor | None = None
 
 
 def look_up(
@@ -56,9 +62,21 @@ def look_up(
     read = _rows(batch, params=params, negatives=negatives)
     if training and params.boundary_dropout:
         read = _hide(read, mask=batch.mask, share=params.boundary_dropout)
+    words = {}
+    if "words" in read:
+        words["word_rows"] = read["words"]
+        read["words"], words["word_index"] = read["words"].unique(return_inverse=True)
     vectors = dict(zip(read, boundary(list(read.values())), strict=True))
-    masks = {mask: read[name] > 0 for mask, name in _MASKS.items() if name in read}
-    return BoundaryVectors(**vectors, **masks)
+    if wanted(params).cosine_gates:
+        assert batch.cosine_gates is not None
+        vectors["best"] = vectors["best"] * batch.cosine_gates[..., None]
+    return BoundaryVectors(
+        **vectors,
+        set_rows=read.get("sets"),
+        negative_mask=read["negatives"] > 0 if "negatives" in read else None,
+        roles=_roles(batch, read, params=params),
+        **words,
+    )
 
 
 def _rows(batch: Batch, *, params: ModelParams, negatives: bool) -> dict[str, Tensor]:
@@ -69,9 +87,18 @@ def _rows(batch: Batch, *, params: ModelParams, negatives: bool) -> dict[str, Te
         "local": batch.local_rows if reads.local else None,
         "sets": batch.set_rows if reads.sets else None,
         # Only the loss reads them, and they are about half of all rows: without it they are not looked up.
-        "negatives": batch.negative_rows if reads.sets and negatives else None,
+        "negatives": batch.negative_rows if reads.negatives and negatives else None,
+        "words": batch.word_rows if reads.matches else None,
     }
     return {name: tensor for name, tensor in rows.items() if tensor is not None}
+
+
+def _roles(batch: Batch, read: dict[str, Tensor], *, params: ModelParams) -> Tensor | None:
+    """Where characters stand in the best boundaries that were read: a hidden one must not be given away."""
+    if not wanted(params).boundary_roles:
+        return None
+    assert batch.boundary_roles is not None
+    return batch.boundary_roles * (read["best"] > 0)
 
 
 def _hide(rows: dict[str, Tensor], *, mask: Tensor, share: float) -> dict[str, Tensor]:

@@ -7,20 +7,25 @@ makes it or leaves it out, the width of what comes after it in ``widths``, and w
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ssmi.model.data.boundaries import BoundaryTable
+from ssmi.model.data.boundary_roles import BOUNDARY_ROLES
 from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.network.encoder import Encoder
 from ssmi.model.network.layers.biaffine import Biaffine
 from ssmi.model.network.layers.bigru import BiGRU
+from ssmi.model.network.layers.bilstm import BiLSTM
 from ssmi.model.network.layers.boundary import BoundaryEmbedding
+from ssmi.model.network.layers.boundary_adapter import BoundaryAdapter
 from ssmi.model.network.layers.can import ConvolutionalAttention
 from ssmi.model.network.layers.crf import ConstrainedCrf
 from ssmi.model.network.layers.feed_forward import FeedForward
 from ssmi.model.network.layers.fusion import Fusion
+from ssmi.model.network.layers.lexicon_adapter import LexiconAdapter
 from ssmi.model.network.layers.mutual_information import MutualInformationScorer
 from ssmi.model.network.layers.norm import AdaptiveNorm
+from ssmi.model.network.layers.softlexicon import SoftLexicon
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import wanted
 from ssmi.model.network.widths import Widths
@@ -37,6 +42,7 @@ def build(
     encoder: Encoder | None,
     hidden_width: int | None,
     n_tokens: int,
+    word_counts: Tensor | None = None,
 ) -> Network:
     """Assemble a network. Its new parts are initialised from torch's global random generator, in a fixed order.
 
@@ -44,18 +50,20 @@ def build(
         params: Which parts it has, and their widths.
         labels: Its tags.
         boundaries: The vectors that its boundary embedding starts from.
-        encoder: The loaded encoder; needed for ``encoder: finetune``.
+        encoder: The loaded encoder; needed for ``encoder: finetune``, and its upper layers for ``upper``.
         hidden_width: Of the stored states; needed for ``encoder: frozen``.
         n_tokens: Size of the vocabulary of token ids; read for ``encoder: none``.
+        word_counts: How often each word matches in train (``Matches.counts``); needed for ``lexicon: softlexicon``.
 
     Returns:
         The network, on the CPU.
 
     Raises:
         MissingResourceError: The encoder or the width of its states is needed and None.
+        ParameterError: The encoder has fewer layers than ``fusion_layer`` or ``lexicon_layer``.
 
     """
-    tuned = encoder if params.encoder == "finetune" else None
+    tuned = encoder if params.trains_encoder else None
     width = _state_width(params, encoder=tuned, hidden_width=hidden_width)
     boundary = _boundary(params, boundaries)
     widths = Widths.of(
@@ -64,7 +72,15 @@ def build(
         inputs=tuned.input_width if tuned is not None else width,
         boundary=boundary.width if boundary is not None else 0,
     )
-    return _assemble(params, widths, encoder=tuned, boundary=boundary, n_tokens=n_tokens, labels=labels)
+    return _assemble(
+        params,
+        widths,
+        encoder=tuned,
+        boundary=boundary,
+        word_counts=word_counts,
+        n_tokens=n_tokens,
+        labels=labels,
+    )
 
 
 def _assemble(
@@ -73,6 +89,7 @@ def _assemble(
     *,
     encoder: Encoder | None,
     boundary: BoundaryEmbedding | None,
+    word_counts: Tensor | None,
     n_tokens: int,
     labels: LabelSet,
 ) -> Network:
@@ -84,9 +101,11 @@ def _assemble(
         characters=nn.Embedding(n_tokens, widths.encoder) if params.encoder == "none" else None,
         boundary=boundary,
         fusion=_fusion(params, widths),
+        boundary_adapter=_boundary_adapter(params, widths, encoder=encoder),
         can=_can(params, widths),
+        lexicon=_lexicon(params, widths, encoder=encoder, word_counts=word_counts),
         mlp1=FeedForward(inputs=widths.local, outputs=widths.after_mlp1) if params.mlp1 else None,
-        gru=BiGRU(inputs=widths.after_mlp1, outputs=widths.enhanced) if params.gru else None,
+        gru=_recurrent(params, widths),
         norm=AdaptiveNorm(width=widths.enhanced) if params.layer_norm else None,
         information=_information(params, widths),
         mlp2=FeedForward(inputs=widths.global_, outputs=widths.after_mlp2) if params.mlp2 else None,
@@ -100,6 +119,7 @@ def _state_width(params: ModelParams, *, encoder: Encoder | None, hidden_width: 
     """The width of O_B."""
     width = {
         "finetune": encoder.width if encoder is not None else None,
+        "upper": encoder.width if encoder is not None else None,
         "frozen": hidden_width,
         "none": params.character_width,
     }[params.encoder]
@@ -111,18 +131,31 @@ def _state_width(params: ModelParams, *, encoder: Encoder | None, hidden_width: 
 
 
 def _boundary(params: ModelParams, boundaries: BoundaryTable) -> BoundaryEmbedding | None:
-    reads = wanted(params)
-    if not (reads.best or reads.local or reads.sets):
+    if not wanted(params).boundaries:
         return None
     return BoundaryEmbedding(torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries)
 
 
 def _fusion(params: ModelParams, widths: Widths) -> Fusion | None:
-    if params.fusion == "none":
+    if params.fusion not in ("input", "output"):
         return None
-    n_segment_positions = len(SEGMENT_POSITIONS) if params.segment_positions else 0
     width = widths.inputs if params.fusion == "input" else widths.encoder
-    return Fusion(width=width, boundary_width=widths.boundary, n_segment_positions=n_segment_positions)
+    return Fusion(width=width, boundary_width=widths.boundary, **_beside_boundary(params))
+
+
+def _boundary_adapter(params: ModelParams, widths: Widths, *, encoder: Encoder | None) -> BoundaryAdapter | None:
+    if params.fusion != "layer" or encoder is None:
+        return None
+    encoder.adapt_behind(params.fusion_layer, parameter="model.fusion_layer")
+    return BoundaryAdapter(width=widths.encoder, boundary_width=widths.boundary, **_beside_boundary(params))
+
+
+def _beside_boundary(params: ModelParams) -> dict[str, int]:
+    """How many vectors there are of each kind that joins where the best boundary does."""
+    return {
+        "n_segment_positions": len(SEGMENT_POSITIONS) if params.segment_positions else 0,
+        "n_boundary_roles": len(BOUNDARY_ROLES) if params.boundary_roles else 0,
+    }
 
 
 def _can(params: ModelParams, widths: Widths) -> ConvolutionalAttention | None:
@@ -131,10 +164,32 @@ def _can(params: ModelParams, widths: Widths) -> ConvolutionalAttention | None:
     return ConvolutionalAttention(width=widths.encoder, window=params.can_window, attention_width=widths.encoder // 4)
 
 
+def _lexicon(
+    params: ModelParams, widths: Widths, *, encoder: Encoder | None, word_counts: Tensor | None
+) -> SoftLexicon | LexiconAdapter | None:
+    if params.lexicon == "softlexicon":
+        assert word_counts is not None
+        return SoftLexicon(word_counts)
+    if params.lexicon == "lebert":
+        assert encoder is not None
+        encoder.adapt_behind(params.lexicon_layer, parameter="model.lexicon_layer")
+        return LexiconAdapter(width=encoder.width, boundary_width=widths.boundary, dropout=params.dropout)
+    return None
+
+
+def _recurrent(params: ModelParams, widths: Widths) -> BiGRU | BiLSTM | None:
+    if not params.gru:
+        return None
+    if params.recurrent_cell == "lstm":
+        return BiLSTM(inputs=widths.after_mlp1, outputs=widths.enhanced, dropout=params.dropout)
+    return BiGRU(inputs=widths.after_mlp1, outputs=widths.enhanced)
+
+
 def _information(params: ModelParams, widths: Widths) -> MutualInformationScorer | None:
     if params.gmi == "none":
         return None
-    return MutualInformationScorer(sentence_width=widths.encoder, boundary_width=widths.boundary)
+    bounded = params.gmi != "infonce-batch"
+    return MutualInformationScorer(sentence_width=widths.encoder, boundary_width=widths.boundary, bounded=bounded)
 
 
 def _biaffine(params: ModelParams, widths: Widths) -> Biaffine | None:

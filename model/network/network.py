@@ -3,6 +3,8 @@
 A batch goes through (method: "Model Architecture" of the paper; every line but the first and the last is a switch)::
 
     O_B, e_s = encoder(P[E_c ⊕ E_Sm ⊕ e_p])   encoder, fusion: input, segment_positions
+                                              boundary_roles (e_r beside e_p), cosine_gate (of E_Sm)
+                                              fusion: layer, fusion_layer: inside the encoder
     H1  = CAN(O_B)                            can; fusion: output: CAN(P[O_B ⊕ E_Sm ⊕ e_p])
     H2  = GRU(MLP1(H1 ⊕ E_l))                 lmi, mlp1, gru
     H2' = LN(H2)                              layer_norm
@@ -10,29 +12,43 @@ A batch goes through (method: "Model Architecture" of the paper; every line but 
     tags = CRF(linear(H3))
 
 A part that is off is an identity; the biaffine, a second view beside the first, then adds nothing. With all of them off
-this is ``bert-crf``. Tensors: batch × length × width.
+this is ``bert-crf``. The peers have two parts more, between lines (``docs/method/peers.md``): ``lexicon: lebert`` adds
+words between layers of the encoder, ``softlexicon`` makes H1 ⊕ word sets of H1. Tensors: batch × length × width.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ssmi.model.data.batches import Batch
+from ssmi.model.network.adapting import Adapter
 from ssmi.model.network.boundary_vectors import BoundaryVectors, look_up
-from ssmi.model.network.encoder import Encoded, Encoder
+from ssmi.model.network.cells import Encoded
+from ssmi.model.network.encoder import Encoder
 from ssmi.model.network.layers.biaffine import Biaffine
 from ssmi.model.network.layers.bigru import BiGRU
+from ssmi.model.network.layers.bilstm import BiLSTM
 from ssmi.model.network.layers.boundary import BoundaryEmbedding
+from ssmi.model.network.layers.boundary_adapter import BoundaryAdapter
 from ssmi.model.network.layers.can import ConvolutionalAttention
 from ssmi.model.network.layers.crf import ConstrainedCrf
 from ssmi.model.network.layers.feed_forward import FeedForward
 from ssmi.model.network.layers.fusion import Fusion
-from ssmi.model.network.layers.mutual_information import MutualInformationScorer, contrastive_loss, weighted_mean
+from ssmi.model.network.layers.lexicon_adapter import LexiconAdapter
+from ssmi.model.network.layers.mutual_information import (
+    MutualInformationScorer,
+    batch_contrastive_loss,
+    contrastive_loss,
+    weighted_mean,
+)
 from ssmi.model.network.layers.norm import AdaptiveNorm
 from ssmi.model.network.layers.pooling import masked_mean
+from ssmi.model.network.layers.softlexicon import SoftLexicon
 from ssmi.pipeline.contract.parameters.params import ModelParams
 
 
@@ -63,9 +79,11 @@ class Network(nn.Module):
         characters: nn.Embedding | None,
         boundary: BoundaryEmbedding | None,
         fusion: Fusion | None,
+        boundary_adapter: BoundaryAdapter | None,
         can: ConvolutionalAttention | None,
+        lexicon: SoftLexicon | LexiconAdapter | None,
         mlp1: FeedForward | None,
-        gru: BiGRU | None,
+        gru: BiGRU | BiLSTM | None,
         norm: AdaptiveNorm | None,
         information: MutualInformationScorer | None,
         mlp2: FeedForward | None,
@@ -79,7 +97,9 @@ class Network(nn.Module):
         self.characters = characters
         self.boundary = boundary
         self.fusion = fusion
+        self.boundary_adapter = boundary_adapter
         self.can = can
+        self.lexicon = lexicon
         self.mlp1 = mlp1
         self.gru = gru
         self.norm = norm
@@ -126,7 +146,7 @@ class Network(nn.Module):
         boundaries = self._look_up(batch, negatives=with_losses)
         encoded = self._encode(batch, boundaries)
         enhanced = self._enhance_locally(encoded.states, batch, boundaries)
-        states, global_losses = self._enhance_globally(enhanced, encoded.sentences, boundaries)
+        states, global_losses = self._enhance_globally(enhanced, encoded.sentences, boundaries, with_losses=with_losses)
         if self.mlp2 is not None:
             states = self.mlp2(states)
         if self.biaffine is not None:
@@ -142,8 +162,22 @@ class Network(nn.Module):
             return self._encoded_already(batch, boundaries)
         inputs = None
         if self.params.fusion == "input":
-            inputs = self._fuse(self.encoder.embed(batch.token_ids), batch, boundaries)
-        return Encoded(*self.encoder(batch, inputs=inputs))
+            inputs = self._fuse(self.encoder.entering(batch), batch, boundaries)
+        return Encoded(*self.encoder(batch, inputs=inputs, adapter=self._adapter(batch, boundaries)))
+
+    def _adapter(self, batch: Batch, boundaries: BoundaryVectors) -> Adapter | None:
+        """What adds the boundaries, or the words, to the states between two layers of the encoder."""
+        if self.boundary_adapter is not None:
+            assert boundaries.best is not None
+            places, roles = batch.segment_positions, boundaries.roles
+            added = batch.windows.cells(self.boundary_adapter(boundaries.best, places, roles))
+            return lambda states: states + added.to(states.dtype)
+        if not isinstance(self.lexicon, LexiconAdapter):
+            return None
+        assert boundaries.word_index is not None and boundaries.word_rows is not None
+        index = batch.windows.cells(boundaries.word_index)
+        mask = batch.windows.cells(boundaries.word_rows > 0)
+        return partial(self.lexicon, words=boundaries.words, index=index, mask=mask)
 
     def _encoded_already(self, batch: Batch, boundaries: BoundaryVectors) -> Encoded:
         """What stands for O_B without an encoder: stored states, or embeddings of characters."""
@@ -159,6 +193,10 @@ class Network(nn.Module):
             states = self._fuse(states, batch, boundaries)
         if self.can is not None:
             states = self.can(states, batch.mask)
+        if isinstance(self.lexicon, SoftLexicon):
+            assert boundaries.words is not None and boundaries.word_index is not None
+            words = functional.embedding(boundaries.word_index, boundaries.words)
+            states = torch.cat((states, self.lexicon(words, boundaries.word_rows, batch.word_roles)), dim=-1)
         if boundaries.local is not None:
             states = torch.cat((states, boundaries.local), dim=-1)
         if self.mlp1 is not None:
@@ -168,27 +206,30 @@ class Network(nn.Module):
         return states if self.norm is None else self.norm(states)
 
     def _enhance_globally(
-        self, states: Tensor, sentences: Tensor, boundaries: BoundaryVectors
+        self, states: Tensor, sentences: Tensor, boundaries: BoundaryVectors, *, with_losses: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """H2' ⊕ E_g, and the global losses where the negatives were looked up."""
+        """H2' ⊕ E_g, and the global losses where they are wanted."""
         if self.information is None or self.params.gmi == "none":
             return states, None
-        assert boundaries.sets is not None and boundaries.set_mask is not None
+        assert boundaries.sets is not None and boundaries.set_rows is not None
+        mask = boundaries.set_rows > 0
         scores = self.information(sentences, boundaries.sets)
-        states = torch.cat((states, weighted_mean(scores, boundaries.sets, mask=boundaries.set_mask)), dim=-1)
-        if boundaries.negatives is None or boundaries.negative_mask is None:
+        weighted = weighted_mean(scores, boundaries.sets, mask=mask, bounded=self.information.bounded)
+        states = torch.cat((states, weighted), dim=-1)
+        if not with_losses:
             return states, None
+        if self.params.gmi == "infonce-batch":
+            everywhere = self.information.score_all(sentences, boundaries.sets)
+            return states, batch_contrastive_loss(scores, everywhere, rows=boundaries.set_rows)
+        assert boundaries.negatives is not None and boundaries.negative_mask is not None
+        negative_scores = self.information(sentences, boundaries.negatives)
         return states, contrastive_loss(
-            scores,
-            self.information(sentences, boundaries.negatives),
-            mask=boundaries.set_mask,
-            negative_mask=boundaries.negative_mask,
-            kind=self.params.gmi,
+            scores, negative_scores, mask=mask, negative_mask=boundaries.negative_mask, kind=self.params.gmi
         )
 
     def _fuse(self, characters: Tensor, batch: Batch, boundaries: BoundaryVectors) -> Tensor:
         assert self.fusion is not None and boundaries.best is not None
-        fused: Tensor = self.fusion(characters, boundaries.best, batch.segment_positions)
+        fused: Tensor = self.fusion(characters, boundaries.best, batch.segment_positions, boundaries.roles)
         return fused
 
     def _look_up(self, batch: Batch, *, negatives: bool) -> BoundaryVectors:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ssmi.model.data.shards import RequiredFeatures, Shards
+from ssmi.model.data.shards import WITH_MATCHES, RequiredFeatures, Shards
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import ModelParams
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 
 if TYPE_CHECKING:  # whoever only checks parameters need not wait for transformers
     from ssmi.model.network.encoder import Encoder
@@ -18,19 +19,30 @@ def wanted(params: ModelParams) -> RequiredFeatures:
         best=params.fusion != "none",
         local=params.lmi,
         sets=params.gmi != "none",
+        negatives=params.gmi in ("paper", "infonce"),
         segment_positions=params.fusion != "none" and params.segment_positions,
-        hidden=params.encoder == "frozen",
+        boundary_roles=params.fusion != "none" and params.boundary_roles,
+        cosine_gates=params.fusion != "none" and params.cosine_gate,
+        hidden=params.encoder in ("frozen", "upper"),
+        special_states=params.encoder == "upper",
+        matches=params.lexicon != "none",
     )
+
+
+def layers_below(params: ModelParams, shards: ShardsStatistics) -> int:
+    """How many of the encoder's first layers are not in the network, because the shards hold their states."""
+    return shards.hidden_layers or 0 if params.encoder == "upper" else 0
 
 
 def check_parameters(params: ModelParams) -> None:
     """Refuse switches that exclude each other; needs no shards.
 
     Raises:
-        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run.
+        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run or lacks them.
 
     """
-    if params.encoder != "finetune" and params.encoder_layers is not None:
+    _check_adapter(params)
+    if not params.trains_encoder and params.encoder_layers is not None:
         raise ParameterError(
             f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
             next_step="-S model.encoder_layers=null, or -S model.encoder=finetune",
@@ -40,26 +52,76 @@ def check_parameters(params: ModelParams) -> None:
             "model.fusion: input changes what BERT reads, but model.encoder: frozen never runs it",
             next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
         )
+    if params.fusion == "layer":
+        _check_fusion_layer(params)
+
+
+def _check_fusion_layer(params: ModelParams) -> None:
+    if not params.trains_encoder:
+        raise ParameterError(
+            f"model.fusion: layer joins boundaries inside BERT, but model.encoder: {params.encoder} never runs it",
+            next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
+        )
+    if params.encoder_layers is not None and params.fusion_layer > params.encoder_layers:
+        raise ParameterError(
+            f"model.fusion_layer: {params.fusion_layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.fusion_layer={params.encoder_layers}",
+        )
+
+
+def _check_adapter(params: ModelParams) -> None:
+    """Refuse an adapter behind a layer that is not run, or two of them."""
+    if params.lexicon != "lebert":
+        return
+    if params.fusion == "layer":
+        raise ParameterError(
+            "model.fusion: layer and model.lexicon: lebert both change the states between two encoder layers",
+            next_step="-S model.fusion=input (or output, none), or another model.lexicon",
+        )
+    if not params.trains_encoder:
+        raise ParameterError(
+            f"model.lexicon: lebert adds words between encoder layers, but model.encoder: {params.encoder} runs none",
+            next_step="-S model.encoder=finetune, or -S model.lexicon=softlexicon",
+        )
+    if params.encoder_layers is not None and params.lexicon_layer > params.encoder_layers:
+        raise ParameterError(
+            f"model.lexicon_layer: {params.lexicon_layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.lexicon_layer={params.encoder_layers}",
+        )
 
 
 def check_buildable(params: ModelParams, shards: Shards) -> None:
     """Refuse what cannot be built, before anything heavy is loaded.
 
     Raises:
-        ParameterError: As ``check_parameters``.
-        StaleArtifactError: The shards lack the hidden states that are read.
+        ParameterError: As ``check_parameters``, or gates of boundaries that were chosen without cosines.
+        StaleArtifactError: The shards lack the hidden states or the matches that are read.
 
     """
     check_parameters(params)
-    if params.encoder == "frozen" and shards.statistics.hidden_width is None:
+    if wanted(params).cosine_gates and shards.statistics.feature_parameters.selection.choice == "segment":
+        raise ParameterError(
+            "model.cosine_gate: true is 0 everywhere with selection.choice: segment, which makes no sets",
+            next_step="-S model.cosine_gate=false: a segment's cosine with itself is 1",
+        )
+    if params.lexicon != "none" and not shards.statistics.matches:
         raise StaleArtifactError(
-            f"{shards.folder}: no hidden states, which model.encoder: frozen reads",
+            f"{shards.folder}: no matches, which model.lexicon: {params.lexicon} reads", next_step=WITH_MATCHES
+        )
+    if wanted(params).hidden and shards.statistics.hidden_width is None:
+        raise StaleArtifactError(
+            f"{shards.folder}: no hidden states, which model.encoder: {params.encoder} reads",
             next_step="build them with -S shards.hidden=true, or train with -S model.encoder=finetune",
         )
 
 
 def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) -> None:
-    """Refuse an encoder whose vocabulary or positions cannot be those that the shards were built with."""
+    """Refuse an encoder whose vocabulary, positions or stored states cannot be those of the shards."""
+    if encoder.refuses_norm and shards.statistics.hidden_norm:
+        raise StaleArtifactError(
+            f"{shards.folder}: its states have gone through the norm that belongs behind the encoder's last layer",
+            next_step="build them as the next layer reads them: -S shards.hidden_norm=false",
+        )
     problem = ""
     if largest_token_id >= encoder.vocabulary_size:
         problem = f"token id {largest_token_id}, but the encoder knows {encoder.vocabulary_size}"

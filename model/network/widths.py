@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ssmi.model.data.matches import ROLES
 from ssmi.pipeline.contract.parameters.params import ModelParams
 
 
@@ -16,7 +17,7 @@ class Widths:
     """Width of E_c; an encoder may map it to a wider state."""
     boundary: int
     local: int
-    """Width of H1 ⊕ E_l."""
+    """Width of H1 ⊕ E_l, and of a lexicon's word sets beside them."""
     after_mlp1: int
     enhanced: int
     """Width of H2 and H2'."""
@@ -29,7 +30,8 @@ class Widths:
     @classmethod
     def of(cls, params: ModelParams, *, encoder: int, inputs: int, boundary: int) -> Widths:
         """Those of a network with an encoder, its input and boundary embeddings of these widths."""
-        local = encoder + (boundary if params.lmi else 0)
+        words = len(ROLES) * boundary if params.lexicon == "softlexicon" else 0
+        local = encoder + words + (boundary if params.lmi else 0)
         after_mlp1 = params.hidden_width if params.mlp1 else local
         enhanced = params.hidden_width if params.gru else after_mlp1
         global_ = enhanced + (boundary if params.gmi != "none" else 0)

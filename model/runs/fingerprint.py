@@ -23,9 +23,53 @@ SEED, FOLD = "train.seed", "train.fold"
 """The only things in which the runs of one setting differ."""
 _SHARDS, _ENCODER, _REVISION = "shards", "the shards' encoder", "the revision of the network's code"
 """How the file, and so every message, names what is not a parameter. No parameter's name lacks a dot."""
-_LATER: Mapping[str, Any] = {"train.select": "best", "train.folds": None, "train.fold": None}
-"""Parameters that came after version 0.2, with the values by which a run is what it was before. A fingerprint leaves
-them out where they have these, so that the runs of then are still known."""
+_ALWAYS: Mapping[str, frozenset[str]] = {
+    "encoder": frozenset({"name", "revision"}),
+    "model": frozenset(
+        [
+            "encoder",
+            "encoder_layers",
+            "fusion",
+            "segment_positions",
+            "can",
+            "lmi",
+            "mlp1",
+            "gru",
+            "layer_norm",
+            "gmi",
+            "mlp2",
+            "biaffine",
+            "can_window",
+            "hidden_width",
+            "biaffine_width",
+            "character_width",
+            "gmi_weight",
+            "train_boundaries",
+            "dropout",
+            "boundary_dropout",
+        ]
+    ),
+    "train": frozenset(
+        [
+            "seed",
+            "epochs",
+            "max_steps",
+            "patience",
+            "batch_size",
+            "test",
+            "lr_encoder",
+            "lr_boundaries",
+            "lr_crf",
+            "lr_new",
+            "weight_decay",
+            "warmup",
+            "clip",
+            "precision",
+        ]
+    ),
+}
+"""The parameters of version 0.2. One that came later is left out of a fingerprint where it has its default, by which a
+run is what it was before: so a new parameter makes no finished run unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +153,15 @@ def fingerprint_of(params: Params, *, shards: Shards) -> Fingerprint:
         shards and of their encoder; the revision of the code.
 
     """
+    defaults = Params()
     resolved = learning_rates.resolve(params, encoder_width=shards.statistics.encoder_width)
     values = {
         f"{section}.{key}": value
         for section, free in _SECTIONS.items()
         for key, value in resolved.section(section).items()
-        if key not in free
+        if key not in free and (key in _ALWAYS[section] or value != defaults.section(section)[key])
     }
     precision = hardware.precision(hardware.choose_device(params.train.device), params.train.precision)
-    values = {name: value for name, value in values.items() if not (name in _LATER and _LATER[name] == value)}
     return Fingerprint(
         {**values, "train.precision": precision}, shards.digest, shards.statistics.encoder_digest, REVISION
     )

@@ -1,8 +1,8 @@
 """The state of an unfinished run: everything that training needs to go on as if it had never stopped.
 
 ``state/state.json`` says how far the run has got and of what parameters and shards it is, and names the file with the
-weights, AdamW's moments and the random generators. That file is written first, under a name that is not in use, so that
-a whole state is on disk at every moment, whatever happens to the process.
+weights, their average, AdamW's moments and the random generators. That file is written first, under a name that is not
+in use, so that a whole state is on disk at every moment, whatever happens to the process.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FORMAT = 2
 _JSON = "state.json"
 _TensorFile = Literal["a.safetensors", "b.safetensors"]
 _FILES: tuple[_TensorFile, ...] = get_args(_TensorFile)
-_WEIGHT, _OPTIMIZER, _GENERATOR = "weight:", "optimizer:", "generator:"
+_WEIGHT, _AVERAGE, _OPTIMIZER, _GENERATOR = "weight:", "average:", "optimizer:", "generator:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,19 @@ class _StateFile(JsonBody):
     loss: float
     history: tuple[EpochRecord, ...]
     fingerprint: FingerprintField
+
+    @classmethod
+    def of(cls, state: TrainState, *, file: _TensorFile, steps: int, fingerprint: Fingerprint) -> _StateFile:
+        return cls(
+            format=FORMAT,
+            file=file,
+            epoch=state.epoch,
+            step=state.step,
+            steps=steps,
+            loss=state.loss,
+            history=state.history,
+            fingerprint=fingerprint,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,9 @@ class SavedState:
                 next_step="go on with what it began with, or train again without --resume",
             )
 
-    def restore(self, network: nn.Module, optimizer: AdamW, schedule: LambdaLR, *, rank: int) -> None:
+    def restore(
+        self, network: nn.Module, optimizer: AdamW, schedule: LambdaLR, *, rank: int, average: nn.Module | None = None
+    ) -> None:
         """Put weights, moments, learning rates and random generators back.
 
         A process that the state does not know, because there were fewer, keeps its own random generators.
@@ -114,6 +129,7 @@ class SavedState:
             optimizer: Of the network's parameters, in the same groups as when the state was saved.
             schedule: Of the optimizer.
             rank: Of this process.
+            average: The weights' average, where the run keeps one.
 
         Raises:
             StaleArtifactError: The file is not what the network needs.
@@ -123,6 +139,8 @@ class SavedState:
         try:
             tensors = load_file(self.file)
             network.load_state_dict(_under(_WEIGHT, tensors))
+            if average is not None:
+                average.load_state_dict(_under(_AVERAGE, tensors))
             _restore_optimizer(optimizer, _under(_OPTIMIZER, tensors))
             generators = _under(f"{_GENERATOR}{rank}:", tensors)
             if "cpu" in generators:
@@ -148,6 +166,7 @@ def save(
     *,
     state: TrainState,
     network: nn.Module,
+    average: nn.Module | None,
     optimizer: AdamW,
     schedule: LambdaLR,
     generators: Mapping[str, Sequence[Tensor]],
@@ -160,6 +179,7 @@ def save(
         run: The run folder.
         state: How far the run has got.
         network: Its weights are saved.
+        average: Their average, saved beside them; None where the run keeps none.
         optimizer: Its moments are saved.
         schedule: Its step is saved.
         generators: By name, the states of every process, by rank.
@@ -169,29 +189,31 @@ def save(
     """
     folder = run / STATE
     folder.mkdir(parents=True, exist_ok=True)
+    tensors = _tensors(network, average, optimizer, generators)
+    file = next(name for name in _FILES if name != _file_in_use(folder))
+    with writing(folder / file) as temporary:
+        weights.write(tensors, temporary)
+    fingerprint = fingerprint_of(params, shards=shards)
+    with writing(folder / _JSON) as temporary:
+        body = _StateFile.of(state, file=file, steps=schedule.last_epoch, fingerprint=fingerprint)
+        json_files.write(temporary, body)
+    _remove_others(folder, keep={file, _JSON})
+
+
+def _tensors(
+    network: nn.Module, average: nn.Module | None, optimizer: AdamW, generators: Mapping[str, Sequence[Tensor]]
+) -> dict[str, Tensor]:
+    """Weights, their average, moments and generators under the names of the file."""
     tensors = {f"{_WEIGHT}{name}": tensor for name, tensor in network.state_dict().items()}
+    if average is not None:
+        tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in average.state_dict().items()}
     # torch.distributed.checkpoint.state_dict would name moments by parameter, but it gives a parameter that has had no
     # gradient yet moments of one step, and then a resumed run is not the same to the bit.
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"{_OPTIMIZER}{index}:{kind}": value for kind, value in moments.items()}
     for name, states in generators.items():
         tensors |= {f"{_GENERATOR}{rank}:{name}": generator for rank, generator in enumerate(states)}
-    file = next(name for name in _FILES if name != _file_in_use(folder))
-    with writing(folder / file) as temporary:
-        weights.write(tensors, temporary)
-    body = _StateFile(
-        format=FORMAT,
-        file=file,
-        epoch=state.epoch,
-        step=state.step,
-        steps=schedule.last_epoch,
-        loss=state.loss,
-        history=state.history,
-        fingerprint=fingerprint_of(params, shards=shards),
-    )
-    with writing(folder / _JSON) as temporary:
-        json_files.write(temporary, body)
-    _remove_others(folder, keep={file, _JSON})
+    return tensors
 
 
 def find(run: Path) -> SavedState | None:

@@ -137,12 +137,7 @@ def join(device: str) -> Iterator[WorkerGroup]:
     if world_size == 1:
         yield WorkerGroup(rank=0, world_size=1, local_world_size=1, device=hardware.choose_device(device))
         return
-    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
-    if missing:
-        raise SsmiError(
-            f"WORLD_SIZE is {world_size}, but {', '.join(missing)} not set",
-            next_step="start with torchrun, or unset WORLD_SIZE",
-        )
+    _check_variables(world_size)
     chosen = _local_device(device, local_rank=_number("LOCAL_RANK", 0), local_world_size=local_world_size)
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
@@ -156,6 +151,16 @@ def join(device: str) -> Iterator[WorkerGroup]:
         raise
     # Not after an error: nobody may wait for processes that are gone. torchrun ends the others.
     dist.barrier()
+
+
+def _check_variables(world_size: int) -> None:
+    """Refuse to wait for processes that cannot be found."""
+    missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise SsmiError(
+            f"WORLD_SIZE is {world_size}, but {', '.join(missing)} not set",
+            next_step="start with torchrun, or unset WORLD_SIZE",
+        )
 
 
 def _initialise(backend: str) -> None:

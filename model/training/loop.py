@@ -26,13 +26,17 @@ from ssmi.model.data.shards import Shards, Split
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, report_name
 from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
 from ssmi.model.split_tagging import predict
+from ssmi.model.training.adversarial import embeddings_of, perturbed
+from ssmi.model.training.averaging import WeightAverage
 from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupted, Interrupts, Stopped
 from ssmi.model.training.optimizer import build_optimizer, build_schedule
@@ -101,12 +105,18 @@ class Trainer:
         self._optimizer = build_optimizer(network, settings)
         self._schedule = build_schedule(self._optimizer, total=sum(self._steps_of_epochs), warmup=settings.warmup)
         self._trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self._average = None if settings.ema is None else WeightAverage(network, decay=settings.ema)
         self._state = TrainState()
         self.step_losses: list[float] = []
         self.timing = Timing()
         self.spans: Sequence[Sequence[Span]] = ()
         self.best_epoch = 0
         self.best_spans: Sequence[Sequence[Span]] = ()
+
+    @property
+    def scored(self) -> Network:
+        """The network that is scored and kept: the one that is trained, or with ``train.ema`` its average."""
+        return self._network if self._average is None else self._average.network
 
     def resume(self, saved: SavedState) -> None:
         """Go on from a state that was checked already.
@@ -117,7 +127,7 @@ class Trainer:
 
         """
         workers = self._context.workers
-        saved.restore(self._network, self._optimizer, self._schedule, rank=workers.rank)
+        saved.restore(self._network, self._optimizer, self._schedule, rank=workers.rank, average=self._average)
         self._state = state = saved.state
         self._context.reporter.note(f"going on {self._where()}")
         if not state.history or not workers.is_main:
@@ -126,7 +136,7 @@ class Trainer:
             self._publish()  # the process may have ended after the state was written and before the rest was
         best = self._chosen()
         folder = self._context.run / CHECKPOINT
-        metadata = checkpoints.read_metadata(folder)
+        metadata = checkpoint_files.read_metadata(folder)
         if (metadata.best_epoch, metadata.shards) != (best.epoch, self._context.shards.digest):
             raise StaleArtifactError(
                 f"{folder}: of epoch {metadata.best_epoch} of another run, not of epoch {best.epoch} of the unfinished "
@@ -184,7 +194,7 @@ class Trainer:
         return True
 
     def score(self, split: Split, title: str) -> Scores:
-        """Score the network as it is.
+        """Score ``scored`` as it is.
 
         The first process scores and tells the others, so that all decide alike which epoch is the best.
 
@@ -197,7 +207,7 @@ class Trainer:
         if context.workers.is_main:
             try:
                 predicted = predict(
-                    self._network,
+                    self.scored,
                     split,
                     labels=context.shards.labels,
                     precision=context.params.train.precision,
@@ -253,15 +263,17 @@ class Trainer:
         Returns the sum of the whole batch's losses, and whether any process got a signal to stop.
         """
         settings, workers = self._context.params.train, self._context.workers
-        with hardware.autocast(workers.device, settings.precision):
-            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
         self._optimizer.zero_grad()
         # DistributedDataParallel averages the processes' gradients: times their number, that is the gradient of the
         # whole batch's mean loss, however unevenly its sentences are shared out.
-        (losses.sum() * (weight * workers.world_size / n_rows)).backward()
+        scale = weight * workers.world_size / n_rows
+        losses = self._backward(batch, scale=scale)
+        if settings.fgm is not None:
+            with perturbed(embeddings_of(self._network), epsilon=settings.fgm):
+                self._backward(batch, scale=scale)  # with dropout drawn anew; what is told is the loss without r
         norm = float(clip_grad_norm_(self._trained, settings.clip))
         # One exchange for both: all processes stop after the same step, whichever of them got the signal.
-        loss, stop = workers.all_reduce(weight * float(losses.detach().sum()), self._context.interrupts.seen)
+        loss, stop = workers.all_reduce(weight * float(losses.sum()), self._context.interrupts.seen)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"epoch {epoch}, step {step}: loss {loss / n_rows}, gradient norm {norm}",
@@ -269,7 +281,16 @@ class Trainer:
             )
         self._optimizer.step()
         self._schedule.step()
+        if self._average is not None:
+            self._average.update_parameters(self._network)
         return loss, bool(stop)
+
+    def _backward(self, batch: Batch, *, scale: float) -> Tensor:
+        """Add the gradient of the sum of a batch's losses times ``scale``; returns the losses. Shape: (batch,)."""
+        with hardware.autocast(self._context.workers.device, self._context.params.train.precision):
+            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
+        (losses.sum() * scale).backward()
+        return losses.detach()
 
     def _interrupted(self) -> Interrupted:
         """Save what is needed to resume the run, and to use it as it is; returns what to raise."""
@@ -277,6 +298,7 @@ class Trainer:
         self._save_state()
         # A finished run in this folder stays whole until this one has finished an epoch.
         if self._context.workers.is_main and not state.history and not (run / METRICS).exists():
+            _remove_results(run)
             self._save_checkpoint(epoch=0)
             histories.write(run / HISTORY, [])
         return Interrupted(f"stopped {self._where()}; {run} holds all that is needed to go on")
@@ -300,6 +322,7 @@ class Trainer:
                 context.run,
                 state=self._state,
                 network=self._network,
+                average=self._average,
                 optimizer=self._optimizer,
                 schedule=self._schedule,
                 generators=generators,
@@ -308,32 +331,40 @@ class Trainer:
             )
 
     def _publish(self) -> None:
-        """Write what a person reads of the last epoch; metrics and reports of an earlier run in this folder go."""
+        """Write what a person reads of the last epoch."""
         run, history = self._context.run, self._state.history
-        for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(run / COUNTS, ignore_errors=True)
+        _remove_results(run)
         if self._chosen() == history[-1]:
             self._save_checkpoint(epoch=history[-1].epoch)
         histories.write(run / HISTORY, history)
 
     def _save_checkpoint(self, *, epoch: int) -> None:
         shards, params = self._context.shards, self._context.params
-        metadata = checkpoints.CheckpointMetadata(
+        metadata = CheckpointMetadata(
             shards=shards.digest,
             vocabulary_digest=shards.statistics.vocabulary_digest,
             encoder_digest=shards.statistics.encoder_digest,
-            n_parameters=self._network.n_parameters,
+            n_parameters=self.scored.n_parameters,
             best_epoch=epoch,
             fingerprint=fingerprint_of(params, shards=shards),
         )
         checkpoints.save(
             self._context.run / CHECKPOINT,
-            network=self._network,
+            network=self.scored,
             params=params,
             shards=shards,
             metadata=metadata,
         )
+
+
+def _remove_results(run: Path) -> None:
+    """Remove the scores and the report pages of the checkpoint that is about to be replaced.
+
+    Before the new one is written, so that at no moment do they stand beside weights that they are not of.
+    """
+    for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
+        path.unlink(missing_ok=True)
+    shutil.rmtree(run / COUNTS, ignore_errors=True)
 
 
 def _batches(split: Split, settings: TrainParams, epoch: int) -> list[Ids]:

@@ -21,7 +21,7 @@ from ssmi.model.evaluation.sentence_counts import count
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import check_buildable, check_encoder, wanted
+from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
@@ -30,7 +30,8 @@ from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.model.runs.state import SavedState
-from ssmi.model.training import distributed
+from ssmi.model.training import adversarial, distributed
+from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.loop import Timing, TrainContext, Trainer
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
@@ -68,7 +69,8 @@ def train(
 
     Args:
         shards: The shard folder to train on.
-        encoder: The encoder folder that the shards were built with; read only with ``model.encoder: finetune``.
+        encoder: The encoder folder that the shards were built with; read only with ``finetune`` or
+            ``upper`` of ``model.encoder``.
         run: The run folder.
         params: All parameters; those of features are those of the shards.
         reporter: Told of progress and notes.
@@ -88,51 +90,68 @@ def train(
     """
     opened = open_shards(shards)
     check_buildable(params.model, opened)
+    adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
-        saved = _find_saved(run, opened, params) if resume else None
-        if not resume:
-            _note_what_is_replaced(run, reporter)
+        saved = _begin(run, opened, params, reporter, resume=resume)
         reporter.note(learning_rates.describe(params, encoder_width=opened.statistics.encoder_width))
         params = learning_rates.resolve(params, encoder_width=opened.statistics.encoder_width)
-        hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
-        torch.manual_seed(params.train.seed)
-        with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
-            data = {}
-            for name in ("train", "dev"):
-                data[name] = _read(opened, name, params)
-                advance(1)
-            network = _assemble(
-                opened, encoder, params, largest_token_id=max(int(s.token_ids.max()) for s in data.values())
-            )
-        if not workers.is_main:
-            # One network in all processes, built above from one seed, but different dropout in each.
-            torch.manual_seed(params.train.seed + workers.rank)
-        with Interrupts() as interrupts:
+        loaded = _load(opened, encoder, params, workers, reporter)
+        with Interrupts() as interrupts:  # from here on a signal is heard between two steps, and all is saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
-            trainer = Trainer(network.to(workers.device), data["train"], context)
-            if saved is not None:
-                trainer.resume(saved)
-            history = trainer.fit(data["dev"])
-            best = histories.chosen(history, select=params.train.select)
-            tagged = {"dev": (data["dev"], trainer.best_spans)}
-            if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
-                _score_best(trainer, network, data["dev"], "dev", run)
-                tagged["dev"] = (data["dev"], trainer.spans)
-            test = None
-            if params.train.test and len(split := _read(opened, "test", params)):
-                test = _score_best(trainer, network, split, "test", run)
-                tagged["test"] = (split, trainer.spans)
-            if workers.is_main:
-                _write_counts(run, opened, tagged, fold=Fold.of(params.train))
-                _finish(run, best.dev, test)
+            return _fit(Trainer(loaded.network, loaded.train, context), loaded, context, saved)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What is trained, on its device, and on which sentences."""
+
+    network: Network
+    train: Split
+    dev: Split
+
+
+def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter) -> _Loaded:
+    """Read the sentences and build the network; sets threads and random generator, which both depend on."""
+    hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
+    torch.manual_seed(params.train.seed)
+    splits = {}
+    with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
+        for name in ("train", "dev"):
+            splits[name] = _read(shards, name, params)
+            advance(1)
+        network = _assemble(shards, encoder, params, splits)
+    if not workers.is_main:
+        # One network in all processes, built above from one seed, but different dropout in each.
+        torch.manual_seed(params.train.seed + workers.rank)
+    return _Loaded(network.to(workers.device), splits["train"], splits["dev"])
+
+
+def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
+    """Train, then score with the weights of the best epoch, and write what marks a finished run."""
+    run = context.run
+    if saved is not None:
+        trainer.resume(saved)
+    history = trainer.fit(loaded.dev)
+    best = histories.chosen(history, select=context.params.train.select)
+    tagged = {"dev": (loaded.dev, trainer.best_spans)}
+    if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
+        _score_best(trainer, loaded.dev, "dev", run)
+        tagged["dev"] = (loaded.dev, trainer.spans)
+    test = None
+    if context.params.train.test and len(split := _read(context.shards, "test", context.params)):
+        test = _score_best(trainer, split, "test", run)
+        tagged["test"] = (split, trainer.spans)
+    if context.workers.is_main:
+        _write_counts(run, context.shards, tagged, fold=Fold.of(context.params.train))
+        _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
 
-def _score_best(trainer: Trainer, network: Network, split: Split, name: str, run: Path) -> Scores:
+def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Scores:
     """Scores of the best epoch's weights on a split."""
     if distributed.is_main_process():
-        checkpoints.restore(run / CHECKPOINT, network)
+        checkpoints.restore(run / CHECKPOINT, trainer.scored)
     return trainer.score(split, name)
 
 
@@ -150,6 +169,14 @@ def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
     """Write the scores, which marks a finished run, and remove what it could have been resumed from."""
     metrics_file.write(run, RunMetrics({"dev": dev} | ({"test": test} if test else {})))
     states.remove(run)
+
+
+def _begin(run: Path, shards: Shards, params: Params, reporter: Reporter, *, resume: bool) -> SavedState | None:
+    """The state to go on from; without ``resume`` None, and a note on what the new run replaces."""
+    if resume:
+        return _find_saved(run, shards, params)
+    _note_what_is_replaced(run, reporter)
+    return None
 
 
 def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:
@@ -205,12 +232,16 @@ def _how_to_get_dev(params: Params) -> str:
     return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 
-def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_token_id: int) -> Network:
+def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapping[str, Split]) -> Network:
+    """The network for these splits, ``train`` and ``dev``; what it is told of the text it is told of train alone."""
+    matches = splits["train"].matches
+    counts = None if matches is None else matches.counts(n_rows=len(shards.boundaries.ids) + 1)
     bert = None
-    if encoder is not None and params.model.encoder == "finetune":
-        bert = load_encoder(encoder, layers=params.model.encoder_layers)
+    if encoder is not None and params.model.trains_encoder:
+        below = layers_below(params.model, shards.statistics)
+        bert = load_encoder(encoder, layers=params.model.encoder_layers, below=below)
     if bert is not None:
-        check_encoder(bert, shards, largest_token_id=largest_token_id)
+        check_encoder(bert, shards, largest_token_id=max(int(split.token_ids.max()) for split in splits.values()))
     return build(
         params.model,
         labels=shards.labels,
@@ -218,4 +249,5 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, *, largest_t
         encoder=bert,
         hidden_width=shards.statistics.hidden_width,
         n_tokens=shards.statistics.n_tokens,
+        word_counts=None if counts is None else torch.from_numpy(counts),
     )

@@ -17,6 +17,7 @@ from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, 
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import mistakes
 from ssmi.pipeline.contract.tables import SPLITS
+from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
 from ssmi.pipeline.readers.registry import endings, files_of, format_named
 
@@ -64,7 +65,7 @@ def open_folder(folder: Path) -> DataFolder:
         Its splits, options and notes.
 
     Raises:
-        InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
+        InputDataError: Two files could be the same split, one cannot be read, or ``dataset.yaml`` is wrong.
         MissingResourceError: ``dataset.yaml`` names a file that does not exist.
     """
     description = folder / DESCRIPTION
@@ -79,6 +80,9 @@ def open_folder(folder: Path) -> DataFolder:
             splits[split] = path
             if not _is_exactly(path, split):
                 notes.append(f"{split} is {path.name}, by its name")
+    # Here, not when the first line is read: stages digest the files before, and would meet the system's own error.
+    for file in (file for path in splits.values() for file in files_of(path)):
+        require_file(file)
     notes += _unread(entries, splits.values())
     return DataFolder(
         splits,
@@ -145,11 +149,9 @@ def _is_loosely(path: Path, split: str) -> bool:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The keys of a YAML (or JSON) file; raises InputDataError for all else."""
+    """The keys of a YAML (or JSON) file; raises MissingResourceError without one, InputDataError for all else."""
     try:
-        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8-sig")) or {}
-    except OSError as error:
-        raise InputDataError(f"{path}: cannot be read ({error.strerror})", next_step="give a readable file") from error
+        tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8-sig")) or {}
     except (YAMLError, ValueError) as error:
         raise InputDataError(f"{path}: not YAML ({' '.join(str(error).split())})", next_step="correct it") from None
     if not isinstance(tree, dict):

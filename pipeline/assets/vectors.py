@@ -12,6 +12,7 @@ from ssmi.pipeline.assets.registry import ASSETS, Registry, known, names
 from ssmi.pipeline.contract.errors import MissingResourceError, nearest
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.user_files import require_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,13 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
         )
         return VectorsFile(folder / file, asset.name, cache.remembered_digest(folder / file), asset.licence)
     path = path_below(root, name_or_path)
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "unknown, and not a file"
+    if not path.exists():
+        near = nearest(name_or_path, names("vectors", registry))
         raise MissingResourceError(
-            f"word vectors {name_or_path!r}: {what}; {nearest(name_or_path, names('vectors', registry))}",
+            f"word vectors {name_or_path!r}: unknown, and not a file; {near}",
             next_step="set vocab.vectors to a listed name or to a word2vec text/binary file or gensim .kv file",
         )
+    require_file(path, what="word vectors", where="vocab.vectors in params.yaml")
     companions = sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))
     digests = {file.name: cache.remembered_digest(file) for file in (path, *companions)}
     sha256 = digest_json(digests) if companions else digests[path.name]

@@ -75,11 +75,16 @@ _SIMILAR = 0.65
 """Of 1, as difflib counts: below it two names have little more than a few letters in common."""
 
 
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The most similar known name; None where none is similar."""
+    return next(iter(difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=_SIMILAR)), None)
+
+
 def nearest(name: str, known: Iterable[str], *, listed: Iterable[str] | None = None) -> str:
     """A hint with the most similar known name, or a list of names where none is similar: ``listed``, else ``known``."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=_SIMILAR)
-    if close:
-        return f"did you mean {close[0]!r}?"
+    close = closest(name, names)
+    if close is not None:
+        return f"did you mean {close!r}?"
     shown = names if listed is None else sorted(set(listed))
     return f"known: {', '.join(shown)}" if shown else "none are known"

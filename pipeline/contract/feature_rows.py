@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class SelectedBoundaries(TypedDict):
@@ -33,7 +37,7 @@ class SelectionRow(SelectedBoundaries):
 class FeatureRow(TypedDict):
     """The features of a sentence: what follows from its text alone. The trainer and a tagger read the same ones.
 
-    All lists but ``window_starts`` and ``segment_starts`` have one item a character. Boundary ids are 0 for none.
+    All lists but those of windows, segments and matches have one item a character. Boundary ids are 0 for none.
     """
 
     characters: list[str]
@@ -53,6 +57,12 @@ class FeatureRow(TypedDict):
     """The first character of each segment."""
     window_starts: list[int]
     """The first character of each window of the encoder; [0] for a sentence that fits."""
+    match_starts: list[int] | None
+    """The first character of each vocabulary word inside the sentence, by (start, end); None without matches."""
+    match_ends: list[int] | None
+    """The character after its last."""
+    match_ids: list[int] | None
+    """Its boundary."""
 
 
 class EntityColumns(TypedDict):
@@ -71,3 +81,12 @@ class ShardRow(FeatureRow):
     entities: list[EntityColumns]
     hidden_start: int | None
     """The first row in ``part-*.hidden.npy``; None without hidden states."""
+
+
+class EncoderStates(NamedTuple):
+    """The frozen encoder's states of a sentence, as they are stored beside its row."""
+
+    characters: npt.NDArray[np.float16]
+    """Shape: (n_characters, width)"""
+    specials: npt.NDArray[np.float16]
+    """[CLS] and [SEP] of each window. Shape: (n_windows, 2, width)"""

@@ -71,7 +71,8 @@ class ArtifactPaths:
 
     def run(self, dataset: str, *, configuration: str | None = None) -> Path:
         """Where ``train`` writes by default."""
-        return self.folder / "train" / (f"{dataset}-{configuration}" if configuration else dataset)
+        # No data set's name holds a plus sign, as one may hold a dash: `a-b` may be a data set beside `a`.
+        return self.folder / "train" / (f"{dataset}+{configuration}" if configuration else dataset)
 
     @property
     def runs(self) -> Path:
@@ -87,6 +88,10 @@ class ArtifactPaths:
     def run_times(self) -> Path:
         """How long runs took on this machine."""
         return self.private / "run-times.json"
+
+    def paper(self, encoder: str) -> Path:
+        """The page of the paper's tables with an encoder of this name."""
+        return self.folder / "paper" / encoder
 
     def ablation_features(self, dataset: str, configuration: str) -> Path:
         """The stages of a configuration that changes features: ``STAGE/DATASET`` below it."""

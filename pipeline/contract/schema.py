@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _ids = pa.list_(pa.int32())
 _id_sets = pa.list_(_ids)
@@ -127,6 +127,9 @@ SHARDS = pa.schema(
         ("local_ids", _ids),
         ("segment_starts", _ids),
         ("window_starts", _ids),  # where the encoder's windows begin; [0] for a sentence that fits
+        ("match_starts", _ids),  # as in MATCHES; null without matches
+        ("match_ends", _ids),
+        ("match_ids", _ids),
         ("hidden_start", pa.int64()),  # first row in part-*.hidden.npy; null without hidden states
     ]
 )

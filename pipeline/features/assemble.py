@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from ssmi.pipeline.contract.feature_rows import FeatureRow, SelectedBoundaries, ShardRow
 from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
+from ssmi.pipeline.features.pmi import Match
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
 
@@ -23,8 +24,9 @@ def shard_row(
     tokens: CharacterTokens,
     max_window: int,
     hidden_start: int | None,
+    matches: Sequence[Match] | None,
 ) -> ShardRow:
-    """A row of ``schema.SHARDS``; ``selections`` holds one selection row a character."""
+    """A row of ``schema.SHARDS``; ``selections`` has one a character, ``matches`` is None to keep none."""
     tags = spans_to_tags(entities, n_characters=len(characters), scheme=labels.scheme)
     features = feature_row(
         characters=characters,
@@ -33,6 +35,7 @@ def shard_row(
         segment_starts=segment_starts,
         tokens=tokens,
         max_window=max_window,
+        matches=matches,
     )
     return {
         "sentence_id": sentence_id,
@@ -51,8 +54,15 @@ def feature_row(
     segment_starts: Sequence[int],
     tokens: CharacterTokens,
     max_window: int,
+    matches: Sequence[Match] | None,
 ) -> FeatureRow:
-    """The columns of ``schema.SHARDS`` that follow from the text alone; ``selections`` holds a row a character."""
+    """The columns of ``schema.SHARDS`` that follow from the text alone; ``selections`` holds a row a character.
+
+    matches: Every vocabulary word inside the sentence, by (start, end); None to keep none.
+    """
+    starts, ends, ids = (
+        (None, None, None) if matches is None else ([match[column] for match in matches] for column in range(3))
+    )
     return {
         "characters": list(characters),
         "token_ids": tokens.ids(characters),
@@ -63,6 +73,9 @@ def feature_row(
         "local_ids": list(local_ids),
         "segment_starts": list(segment_starts),
         "window_starts": window_starts(characters, max_window=max_window),
+        "match_starts": starts,
+        "match_ends": ends,
+        "match_ids": ids,
     }
 
 
@@ -70,7 +83,7 @@ def boundaries_named(rows: Sequence[FeatureRow]) -> set[int]:
     """Every boundary id that shard rows name, 0 left out."""
     named: set[int] = set()
     for row in rows:
-        named.update(row["best_ids"], row["local_ids"])
+        named.update(row["best_ids"], row["local_ids"], row["match_ids"] or ())
         for ids in (*row["set_ids"], *row["negative_ids"]):
             named.update(ids)
     named.discard(0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +98,15 @@ def select_at_random(
     chosen = order[: params.max_set]
     negatives = order[params.max_set : params.max_set + params.n_negatives]
     return _selection(candidate_ids, cosines, best=int(order[0]), chosen=chosen, negatives=negatives)
+
+
+def select_segment(candidate_ids: IntArray, cosines: FloatArray, *, segment_id: int) -> Selection:
+    """The segment itself as the best boundary, without set and negatives; no boundary where it is no candidate."""
+    (own,) = (candidate_ids == segment_id).nonzero()
+    if not len(own):
+        return replace(NOTHING, n_candidates=len(candidate_ids))
+    nothing = np.empty(0, dtype=np.intp)
+    return _selection(candidate_ids, cosines, best=int(own[0]), chosen=nothing, negatives=nothing)
 
 
 def _selection(

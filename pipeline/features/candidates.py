@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.features.boundary_selection import Selection, cosines_with, select, select_at_random
+from ssmi.pipeline.features.boundary_selection import Selection, cosines_with, select, select_at_random, select_segment
 from ssmi.pipeline.features.segmentation import segment_of_each
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
 
@@ -97,6 +97,8 @@ class CandidateSelector:
             ids, cosines = ids[others], cosines[others]
         if self._params.choice == "random":
             return select_at_random(ids, cosines, character=character, segment=segment, params=self._params), cosines
+        if self._params.choice == "segment":
+            return select_segment(ids, cosines, segment_id=segment_id), cosines
         return select(ids, cosines, params=self._params), cosines
 
     def _candidates(self, character: str, candidates: tuple[int, ...] | None) -> IntArray:

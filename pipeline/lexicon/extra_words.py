@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, at_line
+from ssmi.pipeline.contract.errors import InputDataError, SsmiError, at_line
+from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 
 FEWEST_TO_FIT = 20
@@ -37,14 +38,13 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
         MissingResourceError: There is no such file.
         InputDataError: The file is not UTF-8 (with the line) or too long.
     """
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: no such list of words", next_step="fix vocab.extra_words in params.yaml")
+    require_file(path, what="list of words", where="vocab.extra_words in params.yaml")
     if path.stat().st_size > _LONGEST_LIST:
         raise InputDataError(
             f"{path}: over {_LONGEST_LIST >> 20} MiB, too long for a list of words", next_step="name another"
         )
     words = []
-    for line, raw in enumerate(path.read_bytes().split(b"\n"), start=1):
+    for line, raw in enumerate(read_bytes(path).split(b"\n"), start=1):
         try:
             word = raw.decode("utf-8").removeprefix("\ufeff").strip()
         except UnicodeDecodeError as error:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.user_files import read_bytes
 
 WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
 NAMED_LINES = 20
@@ -55,8 +56,6 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
         MissingResourceError: There is no such file.
         InputDataError: Lines are not ``word [count] [tag]`` (each is named), or the file has another encoding.
     """
-    if not path.is_file():
-        raise MissingResourceError(f"{path}: no such user dictionary", next_step="fix segment.user_dict in params.yaml")
     words: list[UserWord] = []
     wrong: list[str] = []
     for number, line in enumerate(_text(path).split("\n"), start=1):
@@ -77,7 +76,7 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
 
 
 def _text(path: Path) -> str:
-    data = path.read_bytes()
+    data = read_bytes(path, what="user dictionary", where="segment.user_dict in params.yaml")
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
     try:
         return data[len(mark) :].decode(encoding)

@@ -26,7 +26,6 @@ from ssmi.pipeline.lexicon.vocabulary_files import (
     WORDS_FILE,
 )
 
-MIN_WORD_LEN = 2
 _STRINGS_AT_ONCE = 4096
 # Unified ideographs with extensions A-H, compatibility ideographs, and the iteration and zero marks.
 CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3005\u3007\U00020000-\U0003134f]")
@@ -35,12 +34,13 @@ CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3005\u3007\U0002000
 class VocabularyBuilder:
     """Writes a vocabulary into a folder, block by block; what does not become part of it is never stored.
 
-    Kept are words of 2 to ``max_word_len`` characters with at least one CJK character, the first of duplicates, with a
-    finite non-zero vector, in the order given, up to ``max_words``. In memory are the words alone.
+    Kept are words of ``min_word_len`` to ``max_word_len`` characters with at least one CJK character, the first of
+    duplicates, with a finite non-zero vector, in the order given, up to ``max_words``. In memory are the words alone.
     """
 
-    def __init__(self, folder: Path, *, max_word_len: int, max_words: int | None = None) -> None:
+    def __init__(self, folder: Path, *, min_word_len: int, max_word_len: int, max_words: int | None = None) -> None:
         self._folder = folder
+        self._min_word_len = min_word_len
         self._max_word_len = max_word_len
         self._max_words = max_words
         self._vectors: _GrowingArray | None = None
@@ -56,7 +56,7 @@ class VocabularyBuilder:
 
     def why_not(self, word: str) -> str:
         """Why a word cannot be a boundary, whatever its vector; empty for one that can."""
-        if len(word) < MIN_WORD_LEN:
+        if len(word) < self._min_word_len:
             return "too-short"
         if len(word) > self._max_word_len:
             return "too-long"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
-from ssmi.pipeline.contract.feature_rows import FeatureRow
+from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow, SelectedBoundaries
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
@@ -67,6 +67,7 @@ class OnlineFeatures:
         segment = spec.params.segment
         self.max_window = spec.max_window
         self._store = store
+        self._keeps_matches = spec.matches
         self._in_context = spec.params.embed.context == "sentence"
         self._vocabulary = open_vocabulary(store.vocab, digest=spec.vocabulary_digest)
         self._weights = read_weights(store.pmi / PAIRS_FILE)
@@ -77,7 +78,11 @@ class OnlineFeatures:
         self._blas = ThreadpoolController()
         self._costs = CostCounter()
         self._encoders = OnlineEncoders(
-            store.encoder, self._tokens, hidden_layers=spec.hidden_layers, max_window=spec.max_window
+            store.encoder,
+            self._tokens,
+            hidden_layers=spec.hidden_layers,
+            hidden_norm=spec.hidden_norm,
+            max_window=spec.max_window,
         )
         self._embedder, self._answers = self._open_selection(spec, stored_segments=stored_segments, max_pairs=max_pairs)
 
@@ -134,21 +139,24 @@ class OnlineFeatures:
         select = self._answers.select_in_context if self._in_context else self._answers.select
         with self._one_thread():
             return [
-                feature_row(
-                    characters=sentence.characters,
-                    selections=selections,
-                    local_ids=self._weights.local_boundaries(
-                        sentence.characters, self._vocabulary.trie.sentence_matches(sentence.characters)
-                    ),
-                    segment_starts=sentence.starts,
-                    tokens=self._tokens,
-                    max_window=self.max_window,
-                )
+                self._row(sentence, selections)
                 for sentence, selections in zip(sentences, select(sentences), strict=True)
             ]
 
-    def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
-        """The frozen encoder's states, as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""
+    def _row(self, sentence: Segmented, selections: Sequence[SelectedBoundaries]) -> FeatureRow:
+        matches = self._vocabulary.trie.sentence_matches(sentence.characters)
+        return feature_row(
+            characters=sentence.characters,
+            selections=selections,
+            local_ids=self._weights.local_boundaries(sentence.characters, matches),
+            segment_starts=sentence.starts,
+            tokens=self._tokens,
+            max_window=self.max_window,
+            matches=matches if self._keeps_matches else None,
+        )
+
+    def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[EncoderStates]:
+        """The frozen encoder's states of each sentence, as the shards hold them."""
         with turn():
             return self._encoders.hidden_states([without_surrogates(characters) for characters in sentences])
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.pipeline.readers.decoding import GZIP_MAGIC, NEED_A_MARK, BadBytes, byte_order_mark, decoded_lines
 
 LARGEST_WHOLE = 1 << 29
@@ -112,20 +113,19 @@ def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, No
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, list[int]]]:
     """The bytes of a file, unpacked; the caller keeps in the list how many lines it has read, for errors."""
     reached = [0]
+    require_file(path)
     try:
         with path.open("rb") as plain:
             packed = plain.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         # buffered, because gzip's readline is several times slower
         with io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb") as stream:
             yield stream, reached
-    except FileNotFoundError as error:
-        raise MissingResourceError(f"{path}: no such file", next_step="check the name") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputDataError(
             f"{at_line(path, reached[0] + 1)}: broken gzip data ({error})", next_step="fetch or pack the file again"
         ) from error
     except OSError as error:
-        raise InputDataError(f"{path}: cannot be read ({error.strerror})", next_step="give a readable file") from error
+        raise unreadable(path, error) from error
 
 
 def _head(stream: BinaryIO) -> bytes:

@@ -6,6 +6,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 
@@ -18,13 +19,18 @@ def expected(stage: Stage, context: StageContext) -> tuple[dict[str, object], di
 
 
 def is_current(stage: Stage, context: StageContext) -> bool:
-    """Whether the stage's folder was made from these parameters and inputs by this version, and is intact."""
+    """Whether the stage's folder was made from these parameters and inputs by this version, and is intact.
+
+    A parameter that a manifest lacks was not there when it was written: what the stage did then is its default now.
+    """
     folder = context.folder(stage.name)
     try:
         manifest = manifests.load(folder)
     except SsmiError:
         return False
-    made_from = (manifest.version, manifest.parameters, manifest.inputs)
+    defaults = Params()
+    parameters = {name: defaults.section(name) | dict(values) for name, values in manifest.parameters.items()}
+    made_from = (manifest.version, parameters, manifest.inputs)
     return made_from == (stage.version, *expected(stage, context)) and manifests.intact(manifest, folder)
 
 

@@ -45,7 +45,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
     params = context.params.vocab
     vectors = _find(context)
     context.reporter.note(f"vocab: reading {vectors.name}")
-    with VocabularyBuilder(folder, max_word_len=params.max_word_len, max_words=params.max_words) as builder:
+    lengths = {"min_word_len": params.min_word_len, "max_word_len": params.max_word_len}
+    with VocabularyBuilder(folder, **lengths, max_words=params.max_words) as builder:
         with open_vectors(vectors.path, encoding=params.encoding) as reader:
             for words, matrix in reader.blocks():
                 builder.add(words, matrix)
@@ -53,7 +54,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
                     break  # files list the most frequent words first, and may be gigabytes long
         if not builder.words:
             raise InputDataError(
-                f"{vectors.path}: no word of 2 to {params.max_word_len} characters with a CJK character",
+                f"{vectors.path}: no word of {params.min_word_len} to {params.max_word_len} characters with a CJK "
+                "character",
                 next_step="choose Chinese word vectors (vocab.vectors)",
             )
         context.reporter.note(_summary(reader))

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi import training
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import json_files
-from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.model.runs import checkpoint_files, json_files
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters
@@ -104,7 +103,7 @@ def do(job: Job, reporter: Reporter) -> None:
 def made_from(run: Path) -> CheckpointMetadata:
     """What a finished run was made from, whether its weights were kept or not; errors as of ``read_metadata``."""
     try:
-        return checkpoints.read_metadata(run / CHECKPOINT)
+        return checkpoint_files.read_metadata(run / CHECKPOINT)
     except SsmiError:
         try:
             return json_files.read(run / MADE_FROM, CheckpointMetadata)
@@ -129,7 +128,7 @@ def measure(job: Job) -> Speed:
 
 def _drop_checkpoint(run: Path) -> None:
     """Remove the weights and what they would need on text; what says how the run was made stays."""
-    metadata = checkpoints.read_metadata(run / CHECKPOINT)
+    metadata = checkpoint_files.read_metadata(run / CHECKPOINT)
     with writing(run / MADE_FROM) as temporary:
         json_files.write(temporary, metadata, sort_keys=True)
     for name in (CHECKPOINT, PINNED):

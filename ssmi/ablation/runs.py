@@ -2,7 +2,8 @@
 
 Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SETTINGS/SEED`` are run folders as ``ssmi-cli
 train`` leaves them (SETTINGS: see ``ssmi.ablation.settings``), ``features/CONFIGURATION/STAGE/DATASET`` the stages of a
-configuration that changes features. With N folds the runs are ``folds-N/runs/CONFIGURATION/SETTINGS/SEED/FOLD``.
+configuration that changes features, and of those after it that change the same. With N folds the runs are
+``folds-N/runs/CONFIGURATION/SETTINGS/SEED/FOLD``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ssmi.ablation import settings
 from ssmi.ablation.job import Job, made_from
 from ssmi.ablation.settings import Description
 from ssmi.ablation.table import FinishedRun, OtherSettings
-from ssmi.configurations import Configuration
+from ssmi.configurations import Configuration, first_with_features_of
 from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, characters_of, open_shards
 from ssmi.model.runs import counts_file, metrics_file
@@ -168,9 +169,9 @@ class Ablation:
 
     def _context(self, configuration: Configuration, executor: Executor) -> StageContext:
         """Where the configuration's features are built: apart are the stages that its changes reach, and only those."""
-        sections = {path.partition(".")[0] for path in configuration.changes}
-        stages = registry.affected(sections) if configuration.changes_features else frozenset[str]()
-        features = self.workspace.paths.ablation_features(self.dataset, configuration.name)
+        sections = configuration.changed_sections(self.params)
+        stages = registry.affected(sections) if sections else frozenset[str]()
+        features = self.workspace.paths.ablation_features(self.dataset, first_with_features_of(configuration).name)
         variant = Variant(configuration.name, features, stages)
         return StageContext(
             self.workspace.root,

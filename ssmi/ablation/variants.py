@@ -17,7 +17,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssmi.configurations import BASELINE, CONFIGURATIONS, Configuration, find
-from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, nearest
+from ssmi.pipeline.contract.user_files import read_bytes
 
 _NAME = re.compile(r"[\w][\w.+-]*")
 _NEXT_KEY = re.compile(r",(?=[a-z]\w*(?:\.[a-z]\w*)?=)")
@@ -40,12 +41,18 @@ def from_file(path: Path) -> list[str]:
 
 
 def read(path: Path) -> list[Configuration]:
-    """The variants of a YAML file, in its order; raises ParameterError for what is none."""
+    """The variants of a YAML file, in its order.
+
+    Raises ParameterError for what is none, MissingResourceError and InputDataError for a file that is not there, cannot
+    be read or is not UTF-8.
+    """
     try:
-        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, YAMLError, ValueError) as error:
+        tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
+    except (YAMLError, ValueError) as error:
         raise ParameterError(
-            f"{path}: cannot be read ({' '.join(str(error).split())})", next_step="give a YAML file of variants"
+            f"{path}: not YAML ({' '.join(str(error).split())})", next_step="give a YAML file of variants"
         ) from error
     if not isinstance(tree, dict) or not all(isinstance(changes, dict | None) for changes in tree.values()):
         raise ParameterError(

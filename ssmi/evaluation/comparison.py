@@ -11,9 +11,8 @@ from ssmi.model.data.folds import fold_characters
 from ssmi.model.data.shards import characters_of, open_shards
 from ssmi.model.evaluation.sentence_counts import Counted, count
 from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference, System, compare, first_difference
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts_file
-from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.model.runs import checkpoint_files, counts_file
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
 from ssmi.model.split_tagging import fold_of, tag_split
@@ -117,7 +116,7 @@ def runs_in(folder: Path) -> dict[int, Path]:
     """
     if (folder / CHECKPOINT).is_dir() or not folder.is_dir():
         require_checkpoint(folder)
-        return {_seed(checkpoints.read_metadata(folder / CHECKPOINT)): folder}
+        return {_seed(checkpoint_files.read_metadata(folder / CHECKPOINT)): folder}
     inner = sorted(path for path in folder.iterdir() if path.is_dir())
     runs = [path for path in inner if (path / CHECKPOINT / METADATA).is_file()]
     settings = [path for path in inner if path not in runs and any(path.glob(f"*/{CHECKPOINT}/{METADATA}"))]
@@ -140,7 +139,7 @@ def _label_groups(folder: Path) -> LabelGroups:
 
 
 def _by_seed(folder: Path, runs: list[Path]) -> dict[int, Path]:
-    facts = {path: checkpoints.read_metadata(path / CHECKPOINT) for path in runs}
+    facts = {path: checkpoint_files.read_metadata(path / CHECKPOINT) for path in runs}
     first = facts[runs[0]].fingerprint
     for path in runs[1:]:
         differing = first.differing(facts[path].fingerprint)
@@ -186,7 +185,7 @@ def _shards_of(run: Path, root: Path) -> Path:
     dataset = manifests.load(run / CHECKPOINT / SHARDS).dataset or ""
     paths = ArtifactPaths(root)
     built = paths.shards(dataset)
-    wanted = checkpoints.read_metadata(run / CHECKPOINT).shards
+    wanted = checkpoint_files.read_metadata(run / CHECKPOINT).shards
     for folder in (built, *paths.ablation_shards(dataset)):
         path = folder / manifests.MANIFEST_NAME
         if path.is_file() and manifests.digest_file(path) == wanted:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ssmi.explain.explanation import Candidate, Explanation, Source, explain
 from ssmi.pipeline.assets.resolve import find_encoder
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.parameters.params import override_list
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def explain_character(
     workspace: Workspace, character: str, segment: str, *, dataset: str | None, overrides: Iterable[str]
 ) -> Explanation:
     """Rank all words that hold a character; see ``Project.explain``."""
-    overrides = override_list(overrides)
+    overrides = list_of("overrides", overrides)
     params = workspace.params(overrides)
     if unread := [text for text in overrides if text.partition(".")[0].strip() not in _SECTIONS]:
         raise ParameterError(

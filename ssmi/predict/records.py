@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.progress import Advance
+from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.predict.formats import Tagged
 from ssmi.predict.reading import TEXT_FIELD, Kind, Record, read_records
 from ssmi.predict.structured_files import kind_of_name
@@ -51,8 +52,12 @@ class RecordSource:
             if path == STDIN:
                 yield from self._records(self.stdin, "stdin", self.kind, advance)
                 continue
-            with path.open("rb") as stream:
-                yield from self._records(stream, str(path), self.kind or kind_of_name(path), advance)
+            require_file(path)
+            try:
+                with path.open("rb") as stream:
+                    yield from self._records(stream, str(path), self.kind or kind_of_name(path), advance)
+            except OSError as error:
+                raise unreadable(path, error) from error
 
     def _records(
         self, stream: BinaryIO, name: str, kind: Kind | None, advance: Callable[[int], None]

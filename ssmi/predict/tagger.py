@@ -16,6 +16,7 @@ from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
 from ssmi.model.inference import SpanTagger
 from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.feature_rows import FeatureRow
@@ -109,13 +110,19 @@ class Tagger:
                 raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
             raise
         with turn():
-            spans = SpanTagger(trained.checkpoint, vectors=features.boundary_vectors, device=device, threads=threads)
+            spans = SpanTagger(
+                trained.checkpoint,
+                vectors=features.boundary_vectors,
+                words_of=features.words,
+                device=device,
+                threads=threads,
+            )
         source = _Source(
             folder.resolve(),
             None if project is None else Path(project).resolve(),
             device,
             threads,
-            checkpoints.digest(folder / CHECKPOINT),
+            checkpoint_files.digest(folder / CHECKPOINT),
         )
         named = UserEntities() if entities is None else UserEntities.read(entities)
         for note in named.notes_for(spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
@@ -254,7 +261,7 @@ class Tagger:
 @lru_cache(maxsize=1)
 def _open_again(source: _Source) -> _Opened:
     """Open what was opened in another process: once, however often its tagger is sent."""
-    digest = checkpoints.digest(source.run / CHECKPOINT)
+    digest = checkpoint_files.digest(source.run / CHECKPOINT)
     if digest != source.checkpoint:
         raise StaleArtifactError(
             f"{source.run}: checkpoint {digest[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",

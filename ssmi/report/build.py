@@ -10,7 +10,7 @@ from ssmi.model.data.folds import PARTS, Fold
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
 from ssmi.model.network.requirements import wanted
-from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs import history as histories
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
 from ssmi.model.split_tagging import Tagged, tag_split
@@ -126,7 +126,7 @@ def build(
 
 def _refuse_folds(run: Path, split: str) -> None:
     """The errors and the statistics of features on the page are those of whole splits."""
-    if split in PARTS and Fold.of(checkpoints.read_params(run / CHECKPOINT).train) is not None:
+    if split in PARTS and Fold.of(checkpoint_files.read_params(run / CHECKPOINT).train) is not None:
         raise ParameterError(
             f"{run}: a run of one fold, whose {split} is not the data set's, has no page",
             next_step=f"ssmi-cli evaluate --run {run} scores it, or report on --split test",

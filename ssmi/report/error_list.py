@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,35 +113,40 @@ def list_errors(
     features = _read_features(shards, split, list(shown))
     words = _read_words(shards, features)
     label_ids = {label: index for index, label in enumerate(labels)}
-
-    def entities(spans: Iterable[Span]) -> list[Entity]:
-        return [(span.start, span.end, label_ids[span.label]) for span in spans]
-
     sentences: list[ListedSentence] = []
     listed: list[ListedError] = []
     for (index, of_sentence), row in zip(shown.items(), features, strict=True):
-        sorted_gold, sorted_predicted = sorted(gold[index]), sorted(predicted[index])
-        for error in of_sentence:
-            listed.append(
-                ListedError(
-                    error.kind,
-                    sentence=len(sentences),
-                    start=error.start,
-                    end=error.end,
-                    gold=[sorted_gold.index(span) for span in error.gold],
-                    predicted=[sorted_predicted.index(span) for span in error.predicted],
-                    rows=_features_around(error, row, words),
-                )
-            )
-        sentences.append(
-            ListedSentence(row["sentence_id"], row["characters"], entities(sorted_gold), entities(sorted_predicted))
-        )
+        # In one order for both: an error names its entities by their index in these.
+        sides = sorted(gold[index]), sorted(predicted[index])
+        listed += [_listed(error, len(sentences), sides, row, words) for error in of_sentence]
+        entities = ([(span.start, span.end, label_ids[span.label]) for span in side] for side in sides)
+        sentences.append(ListedSentence(row["sentence_id"], row["characters"], *entities))
     return ErrorList(
         counts={kind: counted[kind] for kind in KINDS},
         n_sentences=sum(map(bool, errors)),
         labels=labels,
         sentences=sentences,
         errors=listed,
+    )
+
+
+def _listed(
+    error: SpanError,
+    sentence: int,
+    sides: tuple[Sequence[Span], Sequence[Span]],
+    row: Mapping[str, Any],
+    words: Mapping[int, str],
+) -> ListedError:
+    """An error of the listed sentence of this number; ``sides``: its gold and predicted entities, sorted."""
+    gold, predicted = sides
+    return ListedError(
+        error.kind,
+        sentence=sentence,
+        start=error.start,
+        end=error.end,
+        gold=[gold.index(span) for span in error.gold],
+        predicted=[predicted.index(span) for span in error.predicted],
+        rows=_features_around(error, row, words),
     )
 
 

@@ -13,11 +13,13 @@ from shlex import quote
 
 from ssmi.dvc.pipeline_file import write_pipeline
 from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
+from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.help import render
 from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.paths import PARAMS_NAME
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.project import Project
@@ -47,12 +49,13 @@ def init_project(
         reporter: Told what was read; None for silence.
 
     Raises:
-        ParameterError: The folder is not empty or cannot be made, or the name cannot be one.
+        ParameterError: The folder is not empty or cannot be made, the name cannot be one, or ``data`` is one path.
         MissingResourceError: A file is not there, or none is the train split.
         InputDataError: A file cannot be read (names file and line), or it is not clear which split it is.
 
     """
     root, reporter = Path(folder).resolve(), reporter or Silent()
+    files = [Path(path) for path in list_of("data", data)]
     _check_empty(root)
     name = check_dataset_name(name or root.name)
     try:
@@ -62,7 +65,7 @@ def init_project(
         raise ParameterError(f"{root}: cannot be made ({error.strerror})", next_step="name another folder") from None
     try:
         _write_files(staged, name)
-        _copy_data([Path(path) for path in data], staged / "data" / name, name, reporter)
+        _copy_data(files, staged / "data" / name, name, reporter)
         write_pipeline(staged)
         _move_into(staged, root)
     finally:
@@ -114,8 +117,8 @@ def _copy_data(data: Sequence[Path], folder: Path, name: str, reporter: Reporter
 
 
 def _copy(path: Path, folder: Path) -> None:
-    if not path.exists():
-        raise MissingResourceError(f"{path}: no such file", next_step="correct its name")
+    if not path.is_dir():
+        require_file(path)
     if (folder / path.name).exists():
         raise InputDataError(f"{path}: another file has the same name", next_step="rename one of them")
     if path.is_file():

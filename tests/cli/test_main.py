@@ -69,21 +69,43 @@ def test_the_version_is_the_packages(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message", "advice"),
     [
-        (["trian"], "did you mean 'train'?"),
-        (["features", "bild"], "No such command 'bild'"),
-        (["train", "--datset", "tiny"], "Did you mean"),
-        (["evaluate", "--split", "tests"], "'train', 'dev', 'test'"),
-        (["features", "build", "--workers", "many"], "not a valid integer"),
-        (["stats", "entitys"], "did you mean 'entities'?"),
+        (["trian"], "ssmi-cli: no command 'trian'", "did you mean 'train'?"),
+        (["features", "bild"], "ssmi-cli features: no command 'bild'", "did you mean 'build'?"),
+        (["features", "zzz"], "ssmi-cli features: no command 'zzz'", "known: build, embed, "),
+        (["--projct", "x", "train"], "no option --projct", "did you mean --project?"),
+        (["train", "--datset", "tiny"], "no option --datset", "did you mean --dataset?"),
+        (["train", "--zzz"], "no option --zzz", "ssmi-cli train --help says what there is"),
+        (["train", "--run"], "option '--run' requires an argument", "ssmi-cli --help says what there is"),
+        (["evaluate", "--split", "tests"], "--split: 'tests' is not one of", "did you mean 'test'?"),
+        (["evaluate", "--split", "x"], "--split: 'x' is not one of", "choose one of train, dev, test"),
+        (["features", "build", "--workers", "many"], "--workers: 'many' is not a valid integer", "ssmi-cli features"),
+        (["explain"], "CHARACTER is missing", "it is used as ssmi-cli explain [OPTIONS] CHARACTER; "),
+        (["explain", "京"], "--segment is missing", "it is used as ssmi-cli explain [OPTIONS] CHARACTER; "),
+        (["data", "convert", "a", "b"], "--format is missing", "give --format and one of jsonl, conll, "),
+        (
+            ["explain", "京", "语", "--segment", "京"],
+            "got unexpected extra argument (语)",
+            "ssmi-cli explain --help says what there is",
+        ),
+        (["stats", "entitys"], "entitys: no such report, did you mean 'entities'?", "ssmi-cli stats lists them"),
+        ([], "missing command", "ssmi-cli --help says what there is"),
     ],
 )
-def test_wrong_usage_is_answered_with_what_is_near(project: Any, arguments: list[str], said: str) -> None:
+def test_wrong_usage_is_answered_with_what_is_near(
+    project: Any, arguments: list[str], message: str, advice: str
+) -> None:
     outcome = project.ssmi(*arguments)
-    assert outcome.code == 2
-    assert said in outcome.stderr
-    assert "Traceback" not in outcome.stderr
+    said, step = outcome.stderr.splitlines()
+    assert outcome.code == 2 and not outcome.stdout
+    assert said.startswith(f"error: {message}"), outcome.stderr
+    assert step.startswith(f"  next: {advice}"), outcome.stderr
+
+
+def test_a_group_without_a_command_is_answered_with_its_help(project: Any) -> None:
+    outcome = project.ssmi("data")
+    assert outcome.code == 2 and "Usage: ssmi-cli data" in outcome.stderr and "Commands:" in outcome.stderr
 
 
 # --- what can be wrong with params.yaml, data, vectors and encoders ---------------------------------------------------

@@ -12,9 +12,12 @@ import pytest
 
 from ssmi.cli.main import COMMANDS, cli
 
-TABLES = {"train", "ablate", "compare", "evaluate", "explain", "stats", "report", "export", "doctor", "params"}
+TABLES = {
+    *("train", "ablate", "compare", "evaluate", "explain", "stats", "report", "export", "doctor", "params", "paper"),
+    "encoder adapt",
+}
 """Commands that print something to read, and that print JSON with --json."""
-COMPUTING = {"train", "ablate", "compare", "evaluate", "report", "predict"}
+COMPUTING = {"train", "ablate", "compare", "encoder", "evaluate", "report", "predict", "paper"}
 
 
 def commands() -> Iterator[tuple[str, click.Command]]:

@@ -63,7 +63,7 @@ def test_a_file_of_entities_that_is_wrong(predict: Callable[..., Any], entities_
     entities_file.write_text("先生 PERSON\n北京\n", encoding="utf-8")
     outcome = predict("--entities", entities_file)
     assert outcome.code == 3 and "own.tsv:2: no word, or no label" in outcome.stderr and not outcome.stdout
-    assert predict("--entities", tmp_path / "none").code == 2
+    assert predict("--entities", tmp_path / "none").code == 4
 
 
 def test_less_probable_ones_are_left_out(predict: Callable[..., Any]) -> None:
@@ -73,7 +73,7 @@ def test_less_probable_ones_are_left_out(predict: Callable[..., Any]) -> None:
     assert kept[0]["entities"] == [one for one in rows[0]["entities"] if one["score"] >= least - 1e-6] != []
     for wrong in ("1.5", "-1", "nan"):
         outcome = predict("--min-score", wrong)
-        assert outcome.code == 2 and "a probability, 0 to 1" in outcome.stderr
+        assert outcome.code == 2 and "not a probability" in outcome.stderr
 
 
 def test_own_entities_while_one_types(

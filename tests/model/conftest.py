@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,14 @@ class Sentence:
     local: Mapping[int, int] = field(default_factory=dict)
     sets: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     negatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    matches: tuple[tuple[int, int, int], ...] = ()
     windows: tuple[int, ...] = (0,)
 
     @property
     def named(self) -> set[int]:
         """Every boundary of it."""
         sets = {number for ids in (*self.sets.values(), *self.negatives.values()) for number in ids}
-        return {*self.best.values(), *self.local.values(), *sets}
+        return {*self.best.values(), *self.local.values(), *sets, *(number for _, _, number in self.matches)}
 
     @classmethod
     def marked(cls, marked: str, *, best: Mapping[int, int] | None = None, windows: tuple[int, ...] = (0,)) -> Sentence:
@@ -54,6 +55,8 @@ class Sentence:
                 piece = words
             text += piece
         best_of = best or {}
+        short = {(place, min(place + 2, len(text)), number) for place, number in best_of.items()}
+        long = {(max(place - 1, 0), min(place + 3, len(text)), 8) for place in best_of}
         return cls(
             text,
             tuple(spans),
@@ -61,6 +64,7 @@ class Sentence:
             local=dict.fromkeys(best_of, 8),
             sets={place: tuple({number: None, 90: None}) for place, number in best_of.items()},
             negatives=dict.fromkeys(best_of, (8, 11)),
+            matches=tuple(sorted(short | long)),
             windows=windows,
         )
 
@@ -125,7 +129,7 @@ def boundary_vectors() -> Callable[[Sequence[int]], np.ndarray[Any, np.dtype[np.
 
 @pytest.fixture(scope="session")
 def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> Callable[..., Path]:
-    """Write a shard folder; ``hidden`` stores the tiny BERT's states, window by window."""
+    """Write a shard folder; ``hidden`` stores the tiny BERT's states after ``layers`` of its two, window by window."""
 
     def write(
         folder: Path,
@@ -133,6 +137,8 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         *,
         entity_types: Sequence[str] = ("LOC", "PER"),
         hidden: bool = False,
+        layers: int = 2,
+        matches: bool = True,
         per_part: int = 3,
         statistics: Mapping[str, Any] | None = None,
         boundary_ids: Sequence[int] | None = None,
@@ -143,16 +149,17 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
             for part, start in enumerate(range(0, max(1, len(sentences)), per_part)):
                 path = tables.part_path(folder, split, part)
                 numbered = list(enumerate(sentences))[start : start + per_part]
-                _write_part(path, numbered, labels, tiny_bert if hidden else None)
+                _write_part(path, numbered, labels, tiny_bert if hidden else None, layers=layers, matches=matches)
         named = {number for of_split in splits.values() for sentence in of_split for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
+        words = _words(sentence for own in splits.values() for sentence in own)
         rows = [
-            {"boundary_id": number, "word": f"w{number}", "vector": vector}
+            {"boundary_id": number, "word": words.get(number, f"w{number}"), "vector": vector}
             for number, vector in zip(ids, boundary_vectors(ids).tolist(), strict=True)
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
         labels.save(folder / "labels.json")
-        facts = _statistics(n_boundaries=len(ids), hidden=hidden)
+        facts = _statistics(n_boundaries=len(ids), hidden_layers=layers if hidden else None, matches=matches)
         report = StageReport(0, 0, statistics={**facts.to_json(), **(statistics or {})})
         files = manifests.describe_files(folder)
         manifests.save(Manifest("shards", "tiny", {}, {}, report, files, version=1), folder)
@@ -161,19 +168,42 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
     return write
 
 
-def _write_part(path: Path, numbered: Sequence[tuple[int, Sentence]], labels: LabelSet, bert: BertModel | None) -> None:
+def _words(sentences: Iterable[Sentence]) -> dict[int, str]:
+    """A word for each boundary that is somewhere the best: it holds all characters that have it."""
+    words: dict[int, str] = {}
+    for sentence in sentences:
+        for place, number in sentence.best.items():
+            word = words.get(number, "")
+            words[number] = word if sentence.text[place] in word else word + sentence.text[place]
+    return words
+
+
+def _write_part(
+    path: Path,
+    numbered: Sequence[tuple[int, Sentence]],
+    labels: LabelSet,
+    bert: BertModel | None,
+    *,
+    layers: int,
+    matches: bool,
+) -> None:
     """One part of a split; with the encoder's states beside it where there is an encoder."""
-    rows, states = [], [np.zeros((0, WIDTH), np.float16)]
+    rows, states, specials = [], [np.zeros((0, WIDTH), np.float16)], [np.zeros((0, 2, WIDTH), np.float16)]
     for number, sentence in numbered:
-        rows.append(_row(number, sentence, labels, sum(map(len, states)) if bert is not None else None))
+        rows.append(
+            _row(number, sentence, labels, sum(map(len, states)) if bert is not None else None, matches=matches)
+        )
         if bert is not None:
-            states.append(_states(bert, sentence))
+            windows = _states(bert, sentence, layers=layers)
+            states += [window[1:-1] for window in windows]
+            specials += [window[None, [0, -1]] for window in windows]
     tables.write_rows(path, schema.SHARDS, rows)
     if bert is not None:
         np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
+        np.save(path.with_name(f"{path.stem}.specials.npy"), np.concatenate(specials))
 
 
-def _statistics(*, n_boundaries: int, hidden: bool) -> ShardsStatistics:
+def _statistics(*, n_boundaries: int, hidden_layers: int | None, matches: bool) -> ShardsStatistics:
     defaults = parameters.Params()
     return ShardsStatistics(
         vocabulary_digest="vocabulary-a",
@@ -186,8 +216,9 @@ def _statistics(*, n_boundaries: int, hidden: bool) -> ShardsStatistics:
         windowed_sentences=0,
         boundaries=n_boundaries,
         boundary_width=BOUNDARY_WIDTH,
-        hidden_width=WIDTH if hidden else None,
-        hidden_layers=2 if hidden else None,
+        hidden_width=WIDTH if hidden_layers else None,
+        hidden_layers=hidden_layers,
+        matches=matches,
         label_groups={},
         feature_parameters=FeatureParameters(
             **{name: getattr(defaults, name) for name in FeatureParameters.model_fields}
@@ -195,7 +226,9 @@ def _statistics(*, n_boundaries: int, hidden: bool) -> ShardsStatistics:
     )
 
 
-def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None) -> dict[str, Any]:
+def _row(
+    number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | None, *, matches: bool
+) -> dict[str, Any]:
     n_characters = len(sentence.text)
     ids = labels.tag_ids()
     tags = spans_to_tags(sentence.spans, n_characters=n_characters, scheme="BMES")
@@ -207,24 +240,29 @@ def _row(number: int, sentence: Sentence, labels: LabelSet, hidden_start: int | 
         "tag_ids": [ids[tag] for tag in tags],
         "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in sentence.spans],
         "best_ids": best,
-        "best_cosines": [float(number > 0) for number in best],
+        "best_cosines": [0.75 if number else 0.0 for number in best],
         "set_ids": [list(sentence.sets.get(position, ())) for position in range(n_characters)],
         "negative_ids": [list(sentence.negatives.get(position, ())) for position in range(n_characters)],
         "local_ids": [sentence.local.get(position, 0) for position in range(n_characters)],
         "segment_starts": [place for place in range(n_characters) if place % 6 in (0, 1, 3)],
         "window_starts": list(sentence.windows),
+        **{
+            name: [match[column] for match in sentence.matches] if matches else None
+            for column, name in enumerate(("match_starts", "match_ends", "match_ids"))
+        },
         "hidden_start": hidden_start,
     }
 
 
-def _states(bert: BertModel, sentence: Sentence) -> np.ndarray[Any, np.dtype[np.float16]]:
+def _states(bert: BertModel, sentence: Sentence, *, layers: int) -> list[np.ndarray[Any, np.dtype[np.float16]]]:
+    """States of each window, [CLS] first and [SEP] last."""
     ids = [VOCABULARY.index(character) for character in sentence.text]
-    pieces = []
+    windows = []
     for start, end in zip(sentence.windows, [*sentence.windows[1:], len(ids)], strict=True):
         with torch.no_grad():
-            output = bert(input_ids=torch.tensor([[2, *ids[start:end], 3]])).last_hidden_state[0, 1:-1]
-        pieces.append(output.numpy().astype(np.float16))
-    return np.concatenate(pieces)
+            output = bert(input_ids=torch.tensor([[2, *ids[start:end], 3]]), output_hidden_states=True)
+        windows.append(output.hidden_states[layers][0].numpy().astype(np.float16))
+    return windows
 
 
 @pytest.fixture(scope="session")
@@ -256,6 +294,13 @@ def shards(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Se
     """All sentences in train, some of them in dev and test; hidden states stored."""
     splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
     return write_shards(tmp_path / "shards", splits, hidden=True)
+
+
+@pytest.fixture
+def shards_of_layer_1(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Sentence]) -> Path:
+    """The same shards, but with the states after the first of the two layers."""
+    splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
+    return write_shards(tmp_path / "shards-1", splits, hidden=True, layers=1)
 
 
 @pytest.fixture(scope="session")

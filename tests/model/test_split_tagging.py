@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from ssmi.model.data.folds import Fold
 from ssmi.model.data.shards import open_shards
@@ -59,6 +60,28 @@ def test_every_kind_of_network_reloads(
     params = make_params(model__encoder=encoder, model__fusion=fusion)
     result = train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
     assert _evaluate(result.run, shards, "test") == result.test
+
+
+@pytest.mark.parametrize("fusion", ["input", "output", "none"])
+def test_a_network_of_upper_layers_reloads(
+    shards_of_layer_1: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, fusion: str
+) -> None:
+    shards, params = shards_of_layer_1, make_params(model__encoder="upper", model__fusion=fusion)
+    result = train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
+    assert _evaluate(result.run, shards, "test") == result.test
+    names = load_file(result.run / "checkpoint" / "model.safetensors").keys()
+    layers = {name.split(".")[4] for name in names if name.startswith("encoder.bert.encoder.layer.")}
+    assert layers == {"0"} and not any("embeddings" in name for name in names)
+
+
+def test_upper_layers_need_the_states_that_they_were_trained_on(
+    shards: Path, shards_of_layer_1: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    params = make_params(model__encoder="upper")
+    run = tmp_path / "run"
+    train(shards=shards_of_layer_1, encoder=encoder_folder, run=run, params=params, reporter=Silent())
+    with pytest.raises(StaleArtifactError, match=r"shards\.hidden_layers is 1 here, 2 there"):
+        _evaluate(run, shards, "test")
 
 
 def test_unseen_boundaries_take_their_pretrained_vector(

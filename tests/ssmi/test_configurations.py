@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.configurations import CONFIGURATIONS, CURVES, Configuration, choose, find
+from ssmi.configurations import CONFIGURATIONS, CURVES, Configuration, choose, find, first_with_features_of
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.parameters.help import describe
 from ssmi.pipeline.contract.parameters.params import Params, load
 
 names = st.sampled_from(sorted(CONFIGURATIONS))
@@ -57,10 +58,63 @@ def test_an_ablation_keeps_a_persons_other_parameters(repository: Path) -> None:
 
 
 def test_only_a_change_of_features_needs_shards() -> None:
-    needs = {name for name, configuration in CONFIGURATIONS.items() if configuration.changes_features}
-    assert needs == {"no-cosine"}
-    assert not Configuration("x", "X", {"train.epochs": "1", "model.can": False}, "").changes_features
-    assert Configuration("x", "X", {"model.can": False, "pmi.estimator": "paper"}, "").changes_features
+    params = Params()
+    needs = {name: each.changed_sections(params) for name, each in CONFIGURATIONS.items()}
+    assert {name: set(sections) for name, sections in needs.items() if sections} == {
+        "no-cosine": {"selection"},
+        "segment-only": {"selection"},
+        "softlexicon": {"shards"},
+        "softlexicon-no-encoder": {"shards"},
+        "lebert": {"shards"},
+    }
+    plain = Configuration("x", "X", {"train.epochs": "1", "model.can": False}, "")
+    assert not plain.changed_sections(params) and not plain.feature_changes
+    other = Configuration("x", "X", {"model.can": False, "pmi.estimator": "paper"}, "")
+    assert other.changed_sections(params) == {"pmi"} and other.feature_changes == {"pmi.estimator": "paper"}
+
+
+def test_shards_that_have_what_a_configuration_needs_are_its_own() -> None:
+    kept = Params.model_validate({"shards": {"matches": True}})
+    needs = {name for name, configuration in CONFIGURATIONS.items() if configuration.changed_sections(kept)}
+    assert needs == {"no-cosine", "segment-only"}
+
+
+def test_configurations_of_the_same_features_share_them() -> None:
+    shared = {name: first_with_features_of(each).name for name, each in CONFIGURATIONS.items() if each.feature_changes}
+    assert shared == {
+        "paper": "paper",
+        "no-cosine": "no-cosine",
+        "softlexicon": "softlexicon",
+        "softlexicon-no-encoder": "softlexicon",
+        "lebert": "softlexicon",
+        "segment-only": "segment-only",
+    }
+    own = Configuration("mine", "M", {"pmi.estimator": "paper"}, "")
+    assert first_with_features_of(own) is own
+
+
+def test_a_peer_has_its_own_parts_alone() -> None:
+    """Of a person's parameters it keeps sizes, encoder and schedule, and no part of SSMI."""
+    ours = {"boundary_roles": True, "cosine_gate": True, "lexicon": "softlexicon"}
+    mine = Params.model_validate({"model": {"encoder_layers": 2, "hidden_width": 64, **ours}, "train": {"epochs": 3}})
+    parts = {"fusion", "can", "lmi", "mlp1", "gru", "layer_norm", "gmi", "mlp2", "biaffine", *ours}
+    peers = {
+        "bert-crf": {},
+        "softlexicon": {"lexicon": "softlexicon", "gru": True},
+        "softlexicon-no-encoder": {"lexicon": "softlexicon", "gru": True},
+        "lebert": {"lexicon": "lebert"},
+        "segment-only": {"fusion": "input"},
+        "bilstm-crf": {"gru": True},
+        "char-crf": {},
+    }
+    for name, own in peers.items():
+        model = find(name).apply(mine).model
+        present = {part: value for part in parts if (value := getattr(model, part)) not in (False, "none")}
+        assert present == own, name
+        no_encoder = name in ("softlexicon-no-encoder", "bilstm-crf", "char-crf")
+        assert (model.encoder, model.encoder_layers) == (("none", None) if no_encoder else ("finetune", 2)), name
+        assert (model.recurrent_cell == "lstm") is ("gru" in own), name
+        assert find(name).apply(mine).train.epochs == 3 and model.hidden_width == 64
 
 
 def test_a_configuration_that_params_do_not_allow_is_named() -> None:
@@ -80,11 +134,29 @@ def test_names_that_are_not_known() -> None:
         find("no-gimi")
     assert refused.value.message == "configuration 'no-gimi': did you mean 'no-gmi'?"
     assert refused.value.next_step == f"one of {', '.join(CONFIGURATIONS)}"
-    with pytest.raises(ParameterError, match="renamed") as renamed:
-        find("no-places")
-    assert renamed.value.next_step == "write no-segment-positions" and find("no-segment-positions")
+    for old in ("no-places", "no-segment-positions"):
+        with pytest.raises(ParameterError, match="renamed") as renamed:
+            find(old)
+        assert renamed.value.next_step == "write paper" and find("paper")
     with pytest.raises(ParameterError, match="known: bert-crf, "):
         find("")
     with pytest.raises(ParameterError, match="'a'"):  # the same one whatever the order
         choose(["zzz", "ssmi", "a"])
     assert [find(name).name for name in CURVES] == list(CURVES)
+
+
+def test_the_papers_network_is_whole_whatever_the_parameters_leave_out() -> None:
+    paper, without_parts = find("paper"), find("bert-crf").apply(Params())
+    assert paper.apply(without_parts) == paper.apply(Params()) != without_parts
+    decided = {name.removeprefix("model.") for name in paper.changes if name.startswith("model.")}
+    switches = {name for name, value in Params().model if isinstance(value, bool)}
+    choices = {row.key for row in describe("model") if row.choices}
+    assert decided == (switches | choices) - {"train_boundaries", "encoder"}, "it decides every switch of a part"
+
+
+def test_the_papers_network_reads_the_papers_selection() -> None:
+    mine = Params.model_validate({"selection": {"scope": "sentence", "max_set": 4}})
+    assert not find("paper").changed_sections(Params()), "it trains on the shards of the defaults"
+    assert find("paper").changed_sections(mine) == {"selection"}
+    selection = find("paper").apply(mine).selection
+    assert (selection.scope, selection.max_set) == ("vocabulary", 4), "sizes stay"

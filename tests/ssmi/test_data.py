@@ -138,4 +138,6 @@ def test_what_is_not_known_is_refused_before_anything_is_written(tmp_path: Path)
         assert refused.value.message.startswith(said), options
     with pytest.raises(ParameterError, match="jsonx"):
         data.convert_file(source, target, to="jsonx")
+    with pytest.raises(ParameterError, match="labels='O,B-PER': a string"):
+        data.convert_file(source, target, to="jsonl", labels="O,B-PER")
     assert not target.exists()

@@ -151,6 +151,12 @@ def test_arguments_that_mean_nothing_are_refused(pristine_project: Any) -> None:
         with pytest.raises(ParameterError, match="a list of strings is expected") as refused:
             verb(overrides="train.epochs=1")
         assert refused.value.next_step == "write overrides=['train.epochs=1']"
+    with pytest.raises(ParameterError, match="only='bert-crf': a string") as refused:
+        project.ablate(only="bert-crf")
+    assert refused.value.next_step == "write only=['bert-crf']"
+    for name in ("only", "datasets"):
+        with pytest.raises(ParameterError, match=f"{name}='msra': a string"):
+            project.paper(**{name: "msra"})
 
 
 def test_the_version_and_the_errors_are_in_the_package() -> None:

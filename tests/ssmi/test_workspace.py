@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.workspace import Workspace, find_root
 
@@ -39,6 +39,8 @@ def test_a_folder_of_that_name_is_no_project(tmp_path: Path) -> None:
             find_root(inner, upward=upward)
         assert refused.value.message == said
         assert refused.value.next_step == "run inside a project folder, or pass --project FOLDER"
+    with pytest.raises(InputDataError, match=r"params\.yaml: a folder, where a file is expected"):
+        find_root(tmp_path, upward=False)
 
 
 def test_later_changes_go_over_earlier_ones_and_the_device_over_all(tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_the_data_set_that_is_meant(tmp_path: Path) -> None:
     assert workspace.dataset("three") == "three"
     (tmp_path / "params.yaml").unlink()
     assert workspace.dataset("three") == "three"  # params.yaml is read only where it is needed
-    with pytest.raises(ParameterError, match="cannot be read"):
+    with pytest.raises(MissingResourceError, match=r"params\.yaml: no such file"):
         workspace.dataset(None)
 
 

@@ -1,9 +1,10 @@
 """A linear-chain CRF (Lafferty et al. 2001) that can only write well-formed tag sequences.
 
 pytorch-crf holds the three parameters, and the tests hold these results to its own; sums and search are in
-``chain.py``, because pytorch-crf's took several times longer. Its CPU time over ours, in turns in one run (pytorch-crf
-0.7.2, one thread, a busy machine, batches of 16 and 32, random lengths up to 50 and 178; more for longer and larger
-batches): loss and gradients 3.8 to 9.7 with 29 and 33 tags of BMES and 2.9 to 6.0 with 29 of BIO; decoding 1.3 to 3.0.
+``forward_backward.py``, because pytorch-crf's took several times longer. Its CPU time over ours, in turns in one run
+(pytorch-crf 0.7.2, one thread, a busy machine, batches of 16 and 32, random lengths up to 50 and 178; more for longer
+and larger batches): loss and gradients 3.8 to 9.7 with 29 and 33 tags of BMES and 2.9 to 6.0 with 29 of BIO; decoding
+1.3 to 3.0.
 Nothing was measured on a GPU.
 """
 
@@ -75,7 +76,7 @@ class ConstrainedCrf(nn.Module):
         return Transitions(*(parameter.masked_fill(mask, forbidden) for parameter, mask in pairs))
 
     def _prepare(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Both with the length first, as ``chain.py`` takes them, and emissions in the parameters' precision."""
+        """Both with the length first, as ``forward_backward`` takes them; emissions in the parameters' precision."""
         if mask.dtype != torch.bool:
             raise ValueError(f"a bool mask is needed, not {mask.dtype}")
         if not bool(mask[:, 0].all()) or bool((mask[:, 1:] & ~mask[:, :-1]).any()):

@@ -15,12 +15,13 @@ from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
 
-CLS, SEP, PAD, UNK = "[CLS]", "[SEP]", "[PAD]", "[UNK]"
+CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
 _OTHER_NAMES = {
     CLS: ("<s>", "<cls>", "<bos>"),
     SEP: ("</s>", "<sep>", "<eos>"),
     PAD: ("<pad>",),
     UNK: ("<unk>",),
+    MASK: ("<mask>",),
 }
 VOCABULARIES = ("vocab.txt", "tokenizer.json", "vocab.json")
 _SENTENCEPIECE = ("sentencepiece.bpe.model", "spm.model", "spiece.model", "tokenizer.model")

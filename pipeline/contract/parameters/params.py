@@ -18,7 +18,8 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, nearest
 from ssmi.pipeline.contract.parameters.sections import (
     EmbedParams,
     EncoderParams,
@@ -32,6 +33,7 @@ from ssmi.pipeline.contract.parameters.sections import (
     TrainParams,
     VocabParams,
 )
+from ssmi.pipeline.contract.user_files import read_bytes
 
 __all__ = [
     "EmbedParams",
@@ -97,33 +99,22 @@ class Params(Section):
 def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
     """Read params.yaml and apply ``section.key=value`` overrides.
 
-    Raises ParameterError naming every mistake at once, as ``section.key: what is wrong``.
+    Raises ParameterError naming every mistake at once, as ``section.key: what is wrong``; MissingResourceError and
+    InputDataError for a file that is not there, cannot be read or is not UTF-8.
     """
     try:
-        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise ParameterError(
-            f"{path}: cannot be read ({error.strerror})", next_step="run inside the project, or pass --project FOLDER"
-        ) from error
+        tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8")) or {}
+    except UnicodeDecodeError as error:
+        raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
     except _NOT_YAML as error:
         reason = " ".join(str(error).split())
         raise ParameterError(f"{path}: not YAML ({reason})", next_step="fix the file") from error
     if not isinstance(tree, dict):
         raise ParameterError(f"{path}: holds no sections", next_step="see the project's params.yaml for every section")
-    given = override_list(overrides)
+    given = list_of("overrides", overrides)
     for text in given:
         _override(tree, text)
     return check_params(tree, source=" ".join([str(path), *(f"-S {text}" for text in given)]))
-
-
-def override_list(overrides: Iterable[str]) -> tuple[str, ...]:
-    """The overrides, to be read more than once. Raises ParameterError for one string, whose letters would be read."""
-    if isinstance(overrides, str):
-        raise ParameterError(
-            f"overrides={overrides!r}: a string, where a list of strings is expected",
-            next_step=f"write overrides=[{overrides!r}]",
-        )
-    return tuple(overrides)
 
 
 def check_params(tree: Mapping[str, Any], *, source: str) -> Params:

@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import codecs
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.text.encodings import text_encoding
@@ -82,6 +91,10 @@ class VocabParams(Section):
         default="utf-8",
         description="Character encoding of the words in the vector file, by Python's name. gb18030 reads GBK too.",
     )
+    min_word_len: Positive = Field(
+        default=2,
+        description="Shortest word, in characters, that the vocabulary keeps. 1 lets single characters be boundaries.",
+    )
     max_word_len: Annotated[int, Field(ge=2)] = Field(
         default=10, description="Longest word, in characters, that the vocabulary keeps."
     )
@@ -94,6 +107,14 @@ class VocabParams(Section):
         description="File of extra words, one a line, relative to the project. Words that the vector file lacks get "
         "vectors mapped from the encoder's, as segments outside the vocabulary do.",
     )
+
+    @field_validator("max_word_len")
+    @classmethod
+    def _not_below_the_shortest(cls, value: int, info: ValidationInfo) -> int:
+        shortest = info.data.get("min_word_len", 1)  # absent where it is wrong itself
+        if value < shortest:
+            raise ValueError(f"{value} is below vocab.min_word_len, which is {shortest}")
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -172,12 +193,19 @@ class SelectionParams(Section):
     n_negatives: NonNegative = Field(
         default=8, description="Number of negatives of a character: its candidates of lowest cosine outside the set."
     )
-    choice: Literal["cosine", "random"] = Field(
+    choice: Literal["cosine", "random", "segment"] = Field(
         default="cosine",
         description="How the best boundary S_m and the set S_s are chosen. random draws them from the candidates: the "
-        "paper's ablation -Cosine.",
+        "paper's ablation -Cosine. segment takes the segment itself where it is a vocabulary word, else none, and no "
+        "set.",
     )
     seed: Seed = Field(default=13, description="Seed of choice random.")
+
+    @model_validator(mode="after")
+    def _segment_is_a_candidate(self) -> Self:
+        if self.choice == "segment" and self.exclude_segment:
+            raise ValueError("exclude_segment: true leaves out the one boundary that choice: segment takes")
+        return self
 
 
 class PmiParams(Section):
@@ -202,10 +230,20 @@ class ShardsParams(Section):
     hidden: bool = Field(
         default=False,
         description="Whether to store the frozen encoder's state of each character (float16), which model.encoder "
-        "frozen reads.",
+        "frozen and upper read, and of [CLS] and [SEP], which upper reads.",
     )
     hidden_layers: Positive | None = Field(
         default=None, description="Number of the encoder's first layers that make those states; null takes all."
+    )
+    hidden_norm: bool = Field(
+        default=True,
+        description="Whether a norm that the encoder's type has behind its last layer (modernbert) is applied to those "
+        "states; model.encoder upper needs them without it. Other types have none.",
+    )
+    matches: bool = Field(
+        default=False,
+        description="Whether to store every vocabulary word that matches inside a sentence, which model.lexicon reads. "
+        "A network that does not read them is the same with and without.",
     )
     max_window: Positive | None = Field(
         default=None,
@@ -216,24 +254,50 @@ class ShardsParams(Section):
 class ModelParams(Section):
     """The network's parts; with every part off it is bert-crf: encoder, linear layer, CRF."""
 
-    encoder: Literal["finetune", "frozen", "none"] = Field(
+    encoder: Literal["finetune", "upper", "frozen", "none"] = Field(
         default="finetune",
-        description="How characters are encoded. finetune trains the encoder, frozen reads the states stored in the "
-        "shards, none learns character embeddings (the paper's ablation -BERT).",
+        description="How characters are encoded. finetune trains the encoder, upper its layers after those whose "
+        "states are stored in the shards (shards.hidden_layers), frozen reads these states alone, none learns "
+        "character embeddings (the paper's ablation -BERT).",
     )
     encoder_layers: Positive | None = Field(
         default=None,
-        description="Number of the encoder's first layers to train, the others being left out; null takes all.",
+        description="Number of the encoder's first layers that are used, the others being left out; null takes all. "
+        "upper trains those of them that come after shards.hidden_layers.",
     )
-    fusion: Literal["none", "input", "output"] = Field(
+    fusion: Literal["none", "input", "layer", "output"] = Field(
         default="input",
-        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, at its "
-        "output, or nowhere.",
+        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input (with "
+        "encoder upper where the stored states enter), behind one of its layers (fusion_layer; not in the paper), at "
+        "its output, or nowhere.",
+    )
+    fusion_layer: Positive = Field(
+        default=1,
+        description="The encoder's layer, counted from 1, behind which the boundary joins; only with fusion layer.",
     )
     segment_positions: bool = Field(
         default=True,
         description="Whether the character's position in its segment (first, inner, last, alone) joins where the "
         "boundary does. Not in the paper.",
+    )
+    boundary_roles: bool = Field(
+        default=False,
+        description="Whether the character's place in its best boundary's word (first, inner, last, alone, or no "
+        "boundary) joins where the boundary does. Not in the paper.",
+    )
+    cosine_gate: bool = Field(
+        default=False,
+        description="Whether E_Sm is scaled by its cosine with the segment, and zero where that is not over "
+        "selection.threshold. Not in the paper.",
+    )
+    lexicon: Literal["none", "softlexicon", "lebert"] = Field(
+        default="none",
+        description="A peer's way to use every word that matches in the sentence. softlexicon joins the words' "
+        "weighted means to the encoder's output, lebert adds them behind an encoder layer; both need shards.matches. "
+        "Not in the paper.",
+    )
+    lexicon_layer: Positive = Field(
+        default=1, description="Encoder layer behind which the words join the state; only with lexicon lebert."
     )
     can: bool = Field(default=True, description="Whether convolutional attention (CAN) reads the encoder's output O_B.")
     lmi: bool = Field(
@@ -242,14 +306,22 @@ class ModelParams(Section):
     mlp1: bool = Field(
         default=True, description="Whether the feed-forward layer MLP1 maps H1 ⊕ E_l to hidden_width numbers."
     )
-    gru: bool = Field(default=True, description="Whether the bidirectional GRU follows MLP1.")
+    gru: bool = Field(
+        default=True, description="Whether a bidirectional recurrent layer, the paper's GRU, follows MLP1."
+    )
+    recurrent_cell: Literal["gru", "lstm"] = Field(
+        default="gru",
+        description="Cell of that layer. lstm makes it the BiLSTM of LSTM-CRF taggers, which drops its input too. Not "
+        "in the paper.",
+    )
     layer_norm: bool = Field(
         default=True, description="Whether the GRU's output H2 is normalised, with a scale and shift that depend on it."
     )
-    gmi: Literal["none", "paper", "infonce"] = Field(
+    gmi: Literal["none", "paper", "infonce", "infonce-batch"] = Field(
         default="paper",
         description="Global enhancement: the form of the loss that trains the boundary set's embedding E_g. paper is "
-        "the printed loss, infonce has the positive in its denominator too, none leaves E_g and the loss out.",
+        "the printed loss, infonce has the positive in its denominator too, infonce-batch also takes its negatives "
+        "from the other sentences of the batch and scores without the sigmoid, none leaves E_g and the loss out.",
     )
     mlp2: bool = Field(
         default=True, description="Whether the feed-forward layer MLP2 maps H2' ⊕ E_g to hidden_width numbers."
@@ -273,13 +345,19 @@ class ModelParams(Section):
     train_boundaries: bool = Field(default=True, description="Whether training moves the boundary vectors.")
     dropout: Fraction = Field(
         default=0.2,
-        description="Probability that a number of a state is dropped in training, after MLP1 and before the tags.",
+        description="Probability that a number of a state is dropped in training, after MLP1 and before the tags, and "
+        "in the layers of recurrent_cell lstm and lexicon lebert.",
     )
     boundary_dropout: Fraction = Field(
         default=0.0,
         description="Probability that all boundaries of a character are hidden in training, so that the network does "
         "not lean on the lexicon alone.",
     )
+
+    @property
+    def trains_encoder(self) -> bool:
+        """Whether layers of the encoder are part of the network."""
+        return self.encoder in ("finetune", "upper")
 
     @field_validator("can_window")
     @classmethod
@@ -341,6 +419,17 @@ class TrainParams(Section):
         description="Share of all steps in which the learning rate rises linearly. It then falls linearly to zero.",
     )
     clip: Rate = Field(default=1.0, description="Largest norm of the gradient; a longer one is scaled down to it.")
+    ema: Fraction | None = Field(
+        default=None,
+        description="Decay of the moving average of the weights (EMA) that is scored and kept in place of the last "
+        "step's weights, for example 0.99: about the last 100 steps. It rises to its value over the first steps. null "
+        "keeps no average.",
+    )
+    fgm: Rate | None = Field(
+        default=None,
+        description="Length ε by which the word embeddings are moved against the network in a second pass of every "
+        "step (FGM, adversarial training), for example 1.0. A step takes twice the time. null makes no second pass.",
+    )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         default="auto",
         description="Number format of the forward pass. auto takes bf16 on a GPU and on CPUs with matrix units for it "

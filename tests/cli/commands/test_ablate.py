@@ -337,7 +337,7 @@ def test_several_processes_are_refused(project: Any) -> None:
 def test_training_a_configuration(project: Any) -> None:
     outcome = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1", "-S", "model.mlp1=true")
     assert outcome.code == 0, outcome.stderr
-    path = project.root / "artifacts" / "train" / "tiny-bert-crf" / "checkpoint" / "params.json"
+    path = project.root / "artifacts" / "train" / "tiny+bert-crf" / "checkpoint" / "params.json"
     model = json.loads(path.read_text(encoding="utf-8"))["model"]
     assert (model["fusion"], model["can"], model["mlp1"]) == ("none", False, True)
     # Its features would have to be built first; -S has the last word here too.
@@ -345,3 +345,37 @@ def test_training_a_configuration(project: Any) -> None:
     assert outcome.code == 5
     assert "selection.choice is 'cosine' in the shards, 'random' in the parameters" in outcome.stderr
     assert "ssmi-cli ablate --dataset tiny --only no-cosine" in outcome.stderr
+
+
+def test_peers_that_need_matches_share_shards_of_their_own(project: Any) -> None:
+    command = ("ablate", "--only", "lebert,softlexicon-no-encoder", "--seeds", "1", "-S", "train.max_steps=2")
+    outcome = project.ssmi(*command)
+    assert outcome.code == 0, outcome.stderr
+    features = _folder(project) / "features"
+    assert [path.name for path in features.iterdir()] == ["softlexicon"]
+    assert [path.name for path in (features / "softlexicon").iterdir()] == ["shards"]
+    assert outcome.stderr.count("shards: all features to the shards") == 1
+    digests = {
+        json.loads((_run(project, name, 13) / "checkpoint" / "checkpoint.json").read_text(encoding="utf-8"))["shards"]
+        for name in ("lebert", "softlexicon-no-encoder")
+    }
+    assert digests == {manifests.digest_file(features / "softlexicon" / "shards" / "tiny" / "manifest.json")}
+
+
+def test_with_matches_in_the_projects_shards_all_train_on_them(project: Any) -> None:
+    options = ("--seeds", "1", "-S", "train.max_steps=2", "-S", "shards.matches=true")
+    outcome = project.ssmi("ablate", "--only", "bert-crf,lebert", *options)
+    assert outcome.code == 0, outcome.stderr
+    assert not (_folder(project) / "features").exists()
+    # They are the shards of a project that asks for no matches too.
+    plain = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1")
+    assert plain.code == 0, plain.stderr
+    peer = project.ssmi("train", "--config", "lebert", "-S", "train.max_steps=1")
+    assert peer.code == 0, peer.stderr
+
+
+def test_training_a_peer_on_shards_without_matches_says_how_to_build_them(project: Any) -> None:
+    outcome = project.ssmi("train", "--config", "softlexicon")
+    assert outcome.code == 5
+    assert "hold no matches, which model.lexicon: softlexicon reads" in outcome.stderr
+    assert "ssmi-cli features build --dataset tiny -S shards.matches=true" in outcome.stderr

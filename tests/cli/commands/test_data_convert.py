@@ -75,8 +75,7 @@ def test_offsets_may_count_utf16_units(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--tag-map", "nr"], "is not a file, and not of the form nr=PER"),
-        (["--tag-map", "nr=,ns=LOC"], "is not a file, and not of the form nr=PER"),
+        (["--tag-map", "nr=,ns=LOC"], "'nr=,ns=LOC': not a file, and not pairs of types"),
         (["--encoding", "gb18031"], "encoding 'gb18031' is not known, did you mean 'gb18030'?"),
         (["--encoding", "unicode_escape"], "encoding 'unicode_escape' is not known"),
         (["--offsets", "bytes"], "offsets"),

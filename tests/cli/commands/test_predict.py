@@ -251,7 +251,6 @@ def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: A
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["nowhere.txt"], "does not exist"),
         (["--format", "xml"], "'xml' is not one of"),
         (["--batch-chars", "0"], "0 is not in the range"),
         (["--interactive", "--out", "x", "--errors", "replace"], "what is typed, without --errors, --out"),

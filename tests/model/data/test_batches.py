@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,3 +118,33 @@ def test_an_error_in_gathering_reaches_the_caller(shards: Path) -> None:
 def _train(shards: Path) -> Split:
     opened = open_shards(shards)
     return read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+
+
+def test_a_batch_holds_the_words_over_each_character(shards: Path, sentences: list[Any]) -> None:
+    opened = open_shards(shards)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(matches=True))
+    assert split.matches is not None
+    rows = np.array([9, 5, 0])
+    batch = collate(split, rows)
+    assert batch.word_rows is not None and batch.word_roles is not None and batch.best_rows is None
+    ids = np.concatenate(([0], opened.boundaries.ids))
+    for index, row in enumerate(rows):
+        for place in range(batch.mask.shape[1]):
+            over = [number for start, end, number in sentences[row].matches if start <= place < end]
+            assert ids[batch.word_rows[index, place]].tolist()[: len(over)] == over
+            assert not batch.word_rows[index, place, len(over) :].any()
+    assert batch.to(torch.device("cpu")).word_roles is not None
+    assert collate(_train(shards), rows).word_rows is None
+
+
+def test_cells_have_what_their_characters_have(shards: Path) -> None:
+    batch = collate(_train(shards), np.array([9, 0]))
+    windows = batch.windows
+    values = torch.arange(1, batch.mask.numel() + 1).view(batch.mask.shape)
+    cells = windows.cells(values)
+    assert cells.shape == windows.char_of_cell.shape
+    assert torch.equal(cells, windows.char_of_cell + 1)
+    deep = windows.cells(torch.stack((values, -values), dim=-1))
+    assert torch.equal(deep[..., 1], -cells)
+    assert windows.cells(values > 0).dtype == torch.bool
+    assert torch.equal(windows.cells(values > 0), windows.char_of_cell >= 0)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split, split_of
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 
@@ -69,17 +69,24 @@ def test_a_manifest_without_a_needed_fact(shards: Path, fact: str) -> None:
         ("window_starts", [], "do not tile"),
         ("window_starts", [1], "do not tile"),
         ("window_starts", [0, 1], "do not tile"),
+        ("match_ids", [], "matches differ in length"),
+        ("match_ends", [2], "matches outside their sentence"),
+        ("match_ends", [0], "matches outside their sentence"),
+        ("match_starts", [-1], "matches outside their sentence"),
+        ("match_ids", None, "no matches in it"),
+        ("match_ids", [12345], "names boundary 12345"),
     ],
 )
 def test_rows_that_break_the_contract_are_refused(shards: Path, column: str, value: Any, complaint: str) -> None:
     path = tables.part_path(shards, "train", 1)
     rows = tables.read_rows(path, schema.SHARDS)
     place = next(index for index, row in enumerate(rows) if len(row["characters"]) == 1)
+    rows[place] |= {"match_starts": [0], "match_ends": [1], "match_ids": [8]}
     rows[place][column] = value
     tables.write_rows(path, schema.SHARDS, rows)
     opened = open_shards(shards)
     with pytest.raises(StaleArtifactError, match=complaint):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, matches=True))
 
 
 def test_a_window_longer_than_the_shards_promise(
@@ -95,3 +102,32 @@ def test_a_missing_part_is_not_trained_without(shards: Path) -> None:
     tables.part_path(shards, "train", 1).unlink()
     with pytest.raises(StaleArtifactError, match=r"train/part-00001\.parquet is missing"):
         open_shards(shards)
+
+
+def test_matches_are_those_of_the_rows_off_line_and_on_line(shards: Path, sentences: list[Any]) -> None:
+    opened = open_shards(shards)
+    wanted = RequiredFeatures(matches=True)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
+    assert split.matches is not None and split.best_rows is None
+    ids = np.concatenate(([0], opened.boundaries.ids))[split.matches.rows]
+    found = list(zip(split.matches.starts, split.matches.ends, ids, strict=True))
+    assert found == [match for sentence in sentences for match in sentence.matches]
+    assert np.diff(split.matches.offsets).tolist() == [len(sentence.matches) for sentence in sentences]
+    rows: list[Any] = [
+        row for path in tables.list_parts(shards, "train") for row in tables.read_rows(path, schema.SHARDS)
+    ]
+    online = split_of(rows, boundaries=opened.boundaries, wanted=wanted).matches
+    assert online is not None
+    for name in ("offsets", "starts", "ends", "rows"):
+        assert np.array_equal(getattr(online, name), getattr(split.matches, name)), name
+
+
+def test_shards_without_matches_say_how_to_build_them(
+    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]
+) -> None:
+    opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}, matches=False))
+    assert not opened.statistics.matches
+    plain = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+    assert plain.matches is None
+    with pytest.raises(StaleArtifactError, match=r"-S shards\.matches=true"):
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(matches=True))

@@ -16,7 +16,17 @@ from ssmi.model.network.build import build
 from ssmi.model.network.network import Network
 from ssmi.pipeline.contract.parameters.params import Params
 
-EVERYTHING = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True, hidden=True)
+EVERYTHING = RequiredFeatures(
+    best=True,
+    local=True,
+    sets=True,
+    negatives=True,
+    segment_positions=True,
+    boundary_roles=True,
+    cosine_gates=True,
+    hidden=True,
+    matches=True,
+)
 
 
 @pytest.fixture
@@ -33,10 +43,17 @@ def make_network(encoder_folder: Path) -> Callable[[Shards, Params], Network]:
             encoder=encoder,
             hidden_width=opened.statistics.hidden_width,
             n_tokens=opened.statistics.n_tokens,
+            word_counts=_word_counts(opened) if params.model.lexicon == "softlexicon" else None,
         )
         return network.eval()
 
     return make
+
+
+def _word_counts(opened: Shards) -> torch.Tensor:
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(matches=True))
+    assert split.matches is not None
+    return torch.from_numpy(split.matches.counts(n_rows=len(opened.boundaries.ids) + 1))
 
 
 @pytest.fixture

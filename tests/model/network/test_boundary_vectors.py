@@ -30,7 +30,8 @@ def test_each_row_becomes_its_vector(
     assert found.best is not None and torch.equal(found.best, table[batch.best_rows])
     assert found.local is not None and torch.equal(found.local, table[batch.local_rows])
     assert found.sets is not None and torch.equal(found.sets, table[batch.set_rows])
-    assert found.set_mask is not None and torch.equal(found.set_mask, batch.set_rows > 0)
+    assert found.set_rows is not None and torch.equal(found.set_rows, batch.set_rows)
+    assert found.roles is None
     assert (found.negatives is not None) == (found.negative_mask is not None) == negatives
     if found.negatives is not None and found.negative_mask is not None:
         assert torch.equal(found.negatives, table[batch.negative_rows])
@@ -43,14 +44,43 @@ def test_a_network_without_boundaries_looks_nothing_up(shards: Path, make_params
 
 
 @torch.no_grad()
+def test_negatives_are_looked_up_for_the_losses_that_read_them(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    network, batch = make_network(opened, make_params(model__gmi="infonce-batch")), make_batch(opened)
+    found = look_up(network.boundary, batch, params=network.params, negatives=True, training=False)
+    assert found.sets is not None and found.negatives is None and found.negative_mask is None
+
+
+@torch.no_grad()
+def test_the_best_boundary_comes_with_its_role_and_scaled_by_its_gate(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    network = make_network(opened, make_params(model__boundary_roles=True, model__cosine_gate=True))
+    batch = make_batch(opened)
+    gates = torch.rand(batch.mask.shape)
+    batch = replace(batch, cosine_gates=gates)
+    found = look_up(network.boundary, batch, params=network.params, negatives=False, training=False)
+    assert found.roles is not None and torch.equal(found.roles, batch.boundary_roles) and found.roles.any()
+    table = network.boundary.table.weight
+    assert found.best is not None and torch.equal(found.best, table[batch.best_rows] * gates[..., None])
+    assert found.local is not None and torch.equal(found.local, table[batch.local_rows])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("fusion", ["input", "layer"])
+@pytest.mark.parametrize("roles", [False, True])
 def test_a_hidden_boundary_looks_like_none(
-    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make
+    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make, fusion: str, roles: bool
 ) -> None:
     opened = open_shards(shards)
     batch = make_batch(opened)
-    network = make_network(opened, make_params(model__boundary_dropout=0.999999))
+    switches = {"model__fusion": fusion, "model__boundary_roles": roles}
+    network = make_network(opened, make_params(model__boundary_dropout=0.999999, **switches))
     stir(network)
-    blank = {name: torch.zeros_like(getattr(batch, name)) for name in ROWS}
+    blank = {name: torch.zeros_like(getattr(batch, name)) for name in (*ROWS, "boundary_roles")}
     expected = network(replace(batch, **blank))
     assert not torch.equal(network(batch), expected)
     torch.testing.assert_close(network.train()(batch), expected)
@@ -74,3 +104,15 @@ def test_boundaries_are_hidden_character_by_character(
     everywhere = torch.stack(had).all(0)
     shares = torch.stack(kept)[:, everywhere]
     assert (shares == shares[0]).all() and 0 < int(shares[0].sum()) < shares.shape[1]
+
+
+@torch.no_grad()
+def test_each_word_is_looked_up_once(shards: Path, make_network: Make, make_params: Make, make_batch: Make) -> None:
+    opened = open_shards(shards)
+    params = make_params(model__lexicon="softlexicon", model__fusion="none", model__lmi=False, model__gmi="none")
+    network, batch = make_network(opened, params), make_batch(opened)
+    found = look_up(network.boundary, batch, params=network.params, negatives=True, training=False)
+    assert found.words is not None and found.word_index is not None and found.best is found.local is found.sets is None
+    assert torch.equal(found.word_rows, batch.word_rows)
+    assert torch.equal(found.words[found.word_index], network.boundary.table.weight[batch.word_rows])
+    assert len(found.words) == len(batch.word_rows.unique()) < batch.word_rows.numel()

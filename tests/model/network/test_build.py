@@ -12,8 +12,9 @@ import torch
 from ssmi.configurations import CONFIGURATIONS, find
 from ssmi.model.data.shards import open_shards
 from ssmi.model.network.build import build
+from ssmi.model.network.layers.bilstm import BiLSTM
 from ssmi.model.network.requirements import wanted
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 Make = Callable[..., Any]
 
@@ -25,6 +26,10 @@ def test_weights_have_the_names_that_stored_runs_give_them(shards: Path, make_ne
         *("encoder", "boundary", "fusion", "can", "mlp1", "gru", "norm", "information", "mlp2", "biaffine"),
         *("tags", "crf"),
     ]
+    inside = make_network(opened, make_params(model__fusion="layer", model__boundary_roles=True)).state_dict()
+    own = {name for name in inside if name.split(".")[0] == "boundary_adapter"}
+    kinds = ("boundaries.weight", "segment_positions.weight", "boundary_roles.weight", "norm.weight", "norm.bias")
+    assert own == {f"boundary_adapter.{kind}" for kind in kinds} and "fusion.boundaries.weight" not in inside
     characters = make_network(opened, make_params(model__encoder="none")).state_dict()
     assert {name.split(".")[0] for name in characters} - {name.split(".")[0] for name in names} == {"characters"}
 
@@ -65,7 +70,7 @@ def test_an_ablation_lacks_what_its_name_says(shards: Path, make_network: Make, 
     whole, lacking = (make_network(opened, find(each).apply(make_params())) for each in ("ssmi", name))
     if name in parts:
         assert getattr(whole, parts[name]) is not None and getattr(lacking, parts[name]) is None
-    if name == "no-segment-positions":
+    if name == "paper":
         assert whole.fusion is not None and whole.fusion.segment_positions is not None
         assert lacking.fusion is not None and lacking.fusion.segment_positions is None
     if name in ("no-lmi", "char-max"):
@@ -83,3 +88,31 @@ def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
             hidden_width=opened.statistics.hidden_width,
             n_tokens=opened.statistics.n_tokens,
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("softlexicon", {"encoder", "boundary", "lexicon", "gru"}),
+        ("softlexicon-no-encoder", {"characters", "boundary", "lexicon", "gru"}),
+        ("lebert", {"encoder", "boundary", "lexicon"}),
+        ("segment-only", {"encoder", "boundary", "fusion"}),
+        ("bilstm-crf", {"characters", "gru"}),
+        ("char-crf", {"characters"}),
+    ],
+)
+def test_a_peer_has_its_parts_and_no_others(
+    shards: Path, make_network: Make, make_params: Make, name: str, parts: set[str]
+) -> None:
+    network = make_network(open_shards(shards), find(name).apply(make_params()))
+    assert {own for own, _ in network.named_children()} == {*parts, "dropout", "tags", "crf"}
+    if "gru" in parts:
+        assert isinstance(network.gru, BiLSTM) and network.gru.dropout.p == network.params.dropout
+
+
+def test_an_adapter_behind_a_layer_that_there_is_not(shards: Path, make_network: Make, make_params: Make) -> None:
+    params = make_params(model__lexicon="lebert", model__lexicon_layer=3)
+    with pytest.raises(
+        ParameterError, match=r"lexicon_layer: 3, but the encoder has 2 .*at most -S model\.lexicon_layer=2"
+    ):
+        make_network(open_shards(shards), params)

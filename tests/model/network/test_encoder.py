@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers import BertModel
 from ssmi.model.data.batches import Batch, collate
 from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
 from ssmi.model.network import encoder as encoders
+from ssmi.model.network.cells import Specials
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 
 CLS, SEP = 2, 3
@@ -99,7 +101,7 @@ def test_a_tokenizer_json_serves_as_vocabulary(tmp_path: Path, write_encoder: Ca
     added = [{"id": ids.pop(name), "content": name} for name in ("[CLS]", "[SEP]", "[PAD]")]
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": ids}, "added_tokens": added}))
     (folder / "vocab.txt").unlink()
-    assert encoders.load(folder).specials == encoders.Specials(CLS, SEP, 0)
+    assert encoders.load(folder).specials == Specials(CLS, SEP, 0)
 
 
 def test_a_description_rebuilds_the_network_without_saying_where_it_was(
@@ -172,3 +174,29 @@ def test_the_first_layers_alone(shards: Path, tmp_path: Path, encoder_folder: Pa
 def test_more_layers_than_there_are(encoder_folder: Path) -> None:
     with pytest.raises(ParameterError, match=r"encoder_layers: 3, but .* has 2.*at most -S model\.encoder_layers=2"):
         encoders.load(encoder_folder, layers=3)
+
+
+@torch.no_grad()
+def test_an_adapter_is_that_of_its_own_thread_and_is_gone_after_an_error(shards: Path, encoder_folder: Path) -> None:
+    encoder = encoders.load(encoder_folder).eval()
+    encoder.adapt_behind(1, parameter="model.lexicon_layer")
+    batch = _batch(shards, [9, 5, 4, 0])
+
+    def shifted(by: float) -> torch.Tensor:
+        torch.set_num_threads(1)
+        return encoder(batch, adapter=lambda states: states + by * torch.arange(states.shape[-1])).states
+
+    expected = [shifted(by) for by in (0.0, 0.1, 0.2, 0.3)]
+    assert torch.equal(expected[0], encoder(batch).states) and not torch.equal(expected[1], expected[2])
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            found = list(pool.map(shifted, (0.0, 0.1, 0.2, 0.3)))
+            assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+    with pytest.raises(ZeroDivisionError):
+        encoder(batch, adapter=lambda states: states / (1 // 0))
+    assert torch.equal(encoder(batch).states, expected[0])
+
+
+def test_an_adapter_behind_more_layers_than_there_are(encoder_folder: Path) -> None:
+    with pytest.raises(ParameterError, match=r"lexicon_layer: 3, but the encoder has 2.*-S model\.lexicon_layer=2"):
+        encoders.load(encoder_folder).adapt_behind(3, parameter="model.lexicon_layer")

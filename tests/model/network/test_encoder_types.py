@@ -34,7 +34,7 @@ def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_e
 
 def _batch(shards: Path, rows: list[int]) -> Batch:
     opened = open_shards(shards)
-    wanted = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True)
+    wanted = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
     return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(rows))
 
 
@@ -79,7 +79,7 @@ def test_what_is_described_is_rebuilt(
     )
 
 
-@pytest.mark.parametrize("fusion", ["input", "output"])
+@pytest.mark.parametrize("fusion", ["input", "layer", "output"])
 def test_a_network_on_it_starts_where_it_is_and_learns(
     shards: Path, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
 ) -> None:
@@ -100,6 +100,10 @@ def test_a_network_on_it_starts_where_it_is_and_learns(
     network(batch).mean().backward()
     trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
     assert [name for name, each in trained.items() if each.grad is None] == []
+    if fusion == "layer":
+        assert network.boundary_adapter is not None and network.boundary_adapter.norm.weight.grad is not None
+        assert network.boundary_adapter.norm.weight.grad.all()
+        return
     assert network.fusion is not None and network.fusion.boundaries.weight.grad is not None
     assert network.fusion.boundaries.weight.grad.abs().sum() > 0
     assert network.fusion.boundaries.weight.shape[0] == (encoder.input_width if fusion == "input" else encoder.width)
@@ -111,3 +115,32 @@ def test_another_type_than_the_weights_are_of_is_refused(tmp_path: Path, write_e
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "roformer", "rotary_value": True}))
     with pytest.raises(StaleArtifactError, match="do not belong to a model of this type"):
         encoders.load(folder)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layer", [1, 2])
+def test_an_adapter_reads_the_states_behind_its_layer_and_the_next_reads_what_it_made(
+    shards: Path, typed: tuple[Path, Any], layer: int
+) -> None:
+    folder, own = typed
+    batch = _batch(shards, [4])
+    encoder = encoders.load(folder).eval()
+    plain = encoder(batch)
+    encoder.adapt_behind(layer, parameter="model.lexicon_layer")
+    assert torch.equal(encoder(batch).states, plain.states)
+    seen: list[torch.Tensor] = []
+
+    def look(states: torch.Tensor) -> torch.Tensor:
+        seen.append(states)
+        return states
+
+    assert torch.equal(encoder(batch, adapter=look).states, plain.states)
+    token_ids = torch.tensor([[CLS, *batch.token_ids[0].tolist(), SEP]])
+    layers = own.from_pretrained(folder).eval()(input_ids=token_ids, output_hidden_states=True).hidden_states
+    assert len(seen) == 1
+    # Behind the last layer some types normalise once more, and DeBERTa joins a convolution to its first.
+    if layer < len(layers) - 1 and folder.name != "deberta-v2":
+        torch.testing.assert_close(seen[0], layers[layer], atol=1e-5, rtol=1e-5)
+    moved = encoder(batch, adapter=lambda states: states.flip(1))
+    assert (moved.states - plain.states).abs().max() > 1e-3
+    assert torch.equal(encoder(batch).states, plain.states)

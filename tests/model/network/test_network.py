@@ -13,7 +13,8 @@ import torch
 
 from ssmi.configurations import CONFIGURATIONS, find
 from ssmi.model.data.batches import collate
-from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.shards import Shards, open_shards, read_split
+from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import wanted
 
 Make = Callable[..., Any]
@@ -27,9 +28,11 @@ def test_training_starts_exactly_from_plain_bert(
     opened = open_shards(shards)
     batch = make_batch(opened)
     assert batch.best_rows is not None and batch.best_rows.any()
-    plain, fused = (make_network(opened, make_params(model__fusion=kind)) for kind in ("none", "input"))
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        assert torch.equal(plain.encode(batch).states.float(), fused.encode(batch).states.float())
+    plain = make_network(opened, make_params(model__fusion="none"))
+    for kind in ("input", "layer"):
+        fused = make_network(opened, make_params(model__fusion=kind, model__boundary_roles=True))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            assert torch.equal(plain.encode(batch).states.float(), fused.encode(batch).states.float()), kind
 
 
 @torch.no_grad()
@@ -48,6 +51,90 @@ def test_a_trained_fusion_sees_boundaries_where_they_are(
     assert moved[0][batch.mask[0]].all()
 
 
+@torch.no_grad()
+def test_behind_the_last_layer_the_adapters_sum_is_the_state(
+    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    batch = make_batch(opened)
+    switches = {"model__boundary_roles": True, "model__cosine_gate": True}
+    network = make_network(opened, make_params(model__fusion="layer", model__fusion_layer=2, **switches))
+    stir(network)
+    assert network.encoder is not None and network.boundary is not None and network.boundary_adapter is not None
+    assert batch.best_rows is not None and batch.cosine_gates is not None
+    before, after = network.encoder(batch), network.encode(batch)
+    best = network.boundary.table.weight[batch.best_rows] * batch.cosine_gates[..., None]
+    added = network.boundary_adapter(best, batch.segment_positions, batch.boundary_roles)
+    torch.testing.assert_close(after.states, before.states + added * batch.mask[..., None], atol=1e-5, rtol=1e-5)
+    assert torch.equal(after.sentences, before.sentences), "[CLS] gets nothing"
+
+
+@torch.no_grad()
+def test_behind_an_earlier_layer_a_boundary_reaches_its_window_and_no_other_sentence(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    batch = make_batch(opened)
+    network = make_network(opened, make_params(model__fusion="layer", model__segment_positions=False))
+    before = network.encode(batch)
+    assert network.boundary_adapter is not None and batch.best_rows is not None
+    torch.nn.init.normal_(network.boundary_adapter.norm.weight)
+    after = network.encode(batch)
+    moved = (after.states - before.states).abs().amax(-1) > 1e-4
+    assert torch.equal(moved.any(1), (batch.best_rows > 0).any(1))
+    assert moved[0][batch.mask[0]].all() and not torch.equal(after.sentences[0], before.sentences[0])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("fusion", ["input", "layer", "output"])
+def test_a_gate_scales_the_best_boundary(
+    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make, fusion: str
+) -> None:
+    opened = open_shards(shards)
+    batch = make_batch(opened)
+    gated, plain = (
+        make_network(opened, make_params(model__fusion=fusion, model__cosine_gate=gate)) for gate in (True, False)
+    )
+    stir(plain)
+    gated.load_state_dict(plain.state_dict())
+    assert batch.best_rows is not None and batch.cosine_gates is not None
+    open_, closed = (replace(batch, cosine_gates=value) for value in (batch.best_rows.gt(0).float(), torch.zeros(1, 1)))
+    expected = plain.emissions(batch)
+    assert torch.equal(gated.emissions(open_), expected)
+    without = plain.emissions(replace(batch, best_rows=torch.zeros_like(batch.best_rows)))
+    assert torch.equal(gated.emissions(closed), without) and not torch.equal(without, expected)
+
+
+@torch.no_grad()
+def test_negatives_from_the_batch_change_the_loss_and_nothing_else(
+    shards: Path, make_network: Make, make_params: Make, stir: Make
+) -> None:
+    opened = open_shards(shards)
+    network = make_network(opened, make_params(model__gmi="infonce-batch"))
+    stir(network)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted(network.params))
+    assert split.negative_rows is None, "they are left on the disk"
+    batch, alone = (collate(split, np.array(rows)) for rows in ([0, 5, 4], [0]))
+    together = network.emissions(batch)
+    torch.testing.assert_close(together[:1, : alone.mask.shape[1]], network.emissions(alone), atol=1e-4, rtol=1e-4)
+    losses = network(batch) - network.crf(together, batch.tag_ids, mask=batch.mask)
+    assert losses[0] > 1e-3 and losses[1] == 0.0, "the second has no set"
+    torch.testing.assert_close(network(alone), network.crf(network.emissions(alone), alone.tag_ids, mask=alone.mask))
+
+
+OURS = {"model__boundary_roles": True, "model__cosine_gate": True}
+"""What is not in the paper and off by default."""
+
+
+@pytest.mark.parametrize("fusion", ["input", "layer", "output"])
+@pytest.mark.parametrize("positions", [True, False])
+def test_every_part_that_is_off_by_default_learns_and_padding_changes_nothing(
+    shards: Path, make_network: Make, make_params: Make, stir: Make, fusion: str, positions: bool
+) -> None:
+    params = make_params(model__fusion=fusion, model__segment_positions=positions, **OURS)
+    _learns_whatever_the_padding(make_network(open_shards(shards), params), open_shards(shards), stir)
+
+
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 @pytest.mark.parametrize("fusion", ["input", "output"])
 def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
@@ -55,15 +142,17 @@ def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
 ) -> None:
     opened = open_shards(shards)
     network = make_network(opened, find(name).apply(make_params(model__fusion=fusion)))
+    _learns_whatever_the_padding(network, opened, stir)
+
+
+def _learns_whatever_the_padding(network: Network, opened: Shards, stir: Make) -> None:
     stir(network)
     split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted(network.params))
     together = network(collate(split, np.arange(10)))
     alone = torch.cat([network(collate(split, np.array([row]))) for row in range(10)])
     torch.testing.assert_close(together, alone, atol=2e-4, rtol=1e-5)
     together.sum().backward()
-    idle = {
-        name for name, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()
-    }
+    idle = {name for name, own in network.named_parameters() if own.grad is None or not own.grad.any()}
     assert {name for name in idle if not name.startswith(("encoder.bert.embeddings.", "crf."))} == set()
 
 
@@ -72,11 +161,11 @@ def test_each_kind_of_boundary_reaches_the_emissions(
     shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
-    network = make_network(opened, make_params())
+    network = make_network(opened, make_params(**OURS))
     stir(network)
     batch = make_batch(opened)
     before = network.emissions(batch)
-    for rows in ("best_rows", "local_rows", "set_rows", "segment_positions"):
+    for rows in ("best_rows", "local_rows", "set_rows", "segment_positions", "boundary_roles", "cosine_gates"):
         value = getattr(batch, rows)
         blanked = replace(batch, **{rows: torch.zeros_like(value)})
         assert (network.emissions(blanked) - before).abs().max() > 1e-4, rows
@@ -137,3 +226,54 @@ def test_emissions_are_float32_under_autocast(
     network = make_network(opened, make_params())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert network.emissions(make_batch(opened)).dtype == torch.float32
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["softlexicon", "softlexicon-no-encoder", "lebert"])
+def test_words_reach_the_emissions(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, name: str
+) -> None:
+    opened = open_shards(shards)
+    network, batch = make_network(opened, find(name).apply(make_params())), make_batch(opened)
+    before = network.emissions(batch)
+    assert batch.word_rows is not None and batch.word_roles is not None
+    without = network.emissions(replace(batch, word_rows=torch.zeros_like(batch.word_rows)))
+    # Both a BiLSTM and an encoder layer carry words all over their sentence, and to no other.
+    changed = (without - before).abs().amax(-1) > 1e-5
+    assert torch.equal(changed.any(1), (batch.word_rows > 0).flatten(1).any(1))
+    other = network.emissions(replace(batch, word_roles=(batch.word_roles + 1) % 4))
+    assert torch.equal(other, before) is (name == "lebert")
+    rows = ("best_rows", "local_rows", "set_rows", "segment_positions")
+    assert torch.equal(network.emissions(replace(batch, **dict.fromkeys(rows))), before)
+
+
+@torch.no_grad()
+def test_words_are_added_in_the_window_of_their_character(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    """The sentence of three windows: its first word changes the first window alone."""
+    opened = open_shards(shards)
+    network, batch = make_network(opened, find("lebert").apply(make_params())), make_batch(opened)
+    before = network.encode(batch).states[9]
+    assert batch.word_rows is not None
+    first = torch.zeros_like(batch.word_rows)
+    first[9, :14] = batch.word_rows[9, :14]
+    moved = (network.encode(replace(batch, word_rows=first)).states[9] - before).abs().amax(-1) > 1e-5
+    assert batch.word_rows[9, 14:].any()
+    windows = [moved[start:end].any().item() for start, end in ((0, 14), (14, 35), (35, 42))]
+    words = [batch.word_rows[9, start:end].any().item() for start, end in ((0, 14), (14, 35), (35, 42))]
+    assert windows == [False, *words[1:]]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["softlexicon", "lebert"])
+def test_words_are_hidden_with_the_other_boundaries(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make, name: str
+) -> None:
+    opened = open_shards(shards)
+    params = find(name).apply(make_params(model__boundary_dropout=0.999999))
+    network, batch = make_network(opened, params), make_batch(opened)
+    assert batch.word_rows is not None
+    expected = network(replace(batch, word_rows=torch.zeros_like(batch.word_rows)))
+    assert not torch.allclose(network(batch), expected)
+    torch.testing.assert_close(network.train()(batch), expected)

@@ -147,7 +147,27 @@ def test_the_whole_network_stopped_again_and_again(run: RunTraining, tmp_path: P
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("changes", [{"train__ema": 0.9}, {"train__fgm": 0.5}, {"train__ema": 0.5, "train__fgm": 1.0}])
+def test_what_goes_with_a_step_is_resumed_with_it(run: RunTraining, tmp_path: Path, changes: dict[str, Any]) -> None:
+    run("whole", **changes)
+    for resume, (label, nth) in enumerate(
+        [("epoch 1/3", 1), ("epoch 2/3", 2), ("dev", 1), ("epoch 3/3", 3), ("test", 1)]
+    ):
+        with pytest.raises(Interrupted):
+            run("stopped", reporter=Signals(label, nth), resume=bool(resume), **changes)
+    run("stopped", resume=True, **changes)
+    assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
+def test_an_average_cannot_be_added_on_the_way(run: RunTraining) -> None:
+    with pytest.raises(Interrupted):
+        run("stopped", reporter=Signals("epoch 2/3", 2))
+    with pytest.raises(StaleArtifactError, match=r"train\.ema is null in the unfinished run, 0\.9 now"):
+        run("stopped", resume=True, train__ema=0.9)
+
+
 def test_steps_that_were_cut_off_are_resumed_too(run: RunTraining, tmp_path: Path) -> None:
+
     changes = {"train__max_steps": 9, "train__batch_size": 2}
     run("whole", **changes)
     with pytest.raises(Interrupted, match="in epoch 2 of 2, after step 2 of 4"):
@@ -241,6 +261,25 @@ def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: RunTraini
     run("run", resume=True)
     run("fresh")
     assert _bytes(folder) == _bytes(tmp_path / "fresh")
+
+
+def test_a_page_about_weights_that_are_gone_goes_with_them(run: RunTraining, tmp_path: Path) -> None:
+    page = tmp_path / "run" / "report-dev.html"
+    stop = {"reporter": Signals("epoch 1/3", 1)}
+    with pytest.raises(Interrupted):
+        run("run", **stop)
+    page.write_text("of the weights so far", encoding="utf-8")
+    with pytest.raises(Interrupted):
+        run("run", train__seed=1, reporter=Signals("epoch 1/3", 1))  # another run, stopped as early: other weights
+    assert _names(tmp_path / "run") == ["checkpoint", "history.csv", "state"]
+    run("run", train__seed=1, resume=True)
+    page.write_text("of the finished run", encoding="utf-8")
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 1/3", 1))
+    assert page.exists()  # the finished run's weights are still there
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 2/3", 1), resume=True)
+    assert not page.exists()
 
 
 def test_starting_anew_says_what_it_replaces(run: RunTraining, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from ssmi.model.training.distributed import is_main_process, join
 from ssmi.model.training.train import train
@@ -102,13 +104,17 @@ def test_two_processes_train_as_one(
     plain = make_params(train__epochs=2, train__batch_size=3, **rates)
     small: dict[str, Any] = dict.fromkeys(("model__can", "model__mlp1", "model__gru", "model__biaffine"), False)
     small |= {"model__encoder": "none", "model__dropout": 0.3}
-    random = make_params(train__epochs=2, train__batch_size=3, **small)
+    # What goes with each step must be alike in all processes, and be resumed in each.
+    more = {"train__ema": 0.8, "train__fgm": 0.5}
+    twice = make_params(train__epochs=2, train__batch_size=3, **rates, **more)
+    random = make_params(train__epochs=2, train__batch_size=3, **small, **more)
     common = {"encoder": str(encoder_folder), "stop": None, "resume": False}
     jobs = [
         {**common, "run": "plain", "params": plain.model_dump(mode="json")},
         {**common, "run": "whole", "params": random.model_dump(mode="json")},
         {**common, "run": "stopped", "params": random.model_dump(mode="json"), "stop": "epoch 2/2"},
         {**common, "run": "stopped", "params": random.model_dump(mode="json"), "resume": True},
+        {**common, "run": "twice", "params": twice.model_dump(mode="json")},
     ]
     first, second = _by_two_processes(tmp_path, jobs)
 
@@ -116,10 +122,16 @@ def test_two_processes_train_as_one(
     assert _losses(tmp_path / "plain") == pytest.approx(_losses(tmp_path / "single"), abs=1e-4)
     assert single.step_losses == pytest.approx(first[0][0]["losses"], abs=1e-4)
     assert len(single.step_losses) == 8
+    also = train(shards=shards, encoder=encoder_folder, run=tmp_path / "also", params=twice, reporter=Silent())
+    assert also.step_losses == pytest.approx(first[4][0]["losses"], abs=1e-4)
+    assert also.step_losses != pytest.approx(single.step_losses, abs=1e-3)
+    kept = [load_file(tmp_path / name / "checkpoint" / "model.safetensors") for name in ("also", "twice")]
+    for name, tensor in kept[0].items():
+        torch.testing.assert_close(tensor, kept[1][name], atol=1e-4, rtol=1e-3)
     # every process comes to the same, and the first one alone talks
     assert [result for result, _ in first] == [result for result, _ in second]
-    assert [len(notes) for _, notes in first] == [3, 3, 2, 3]  # the rates, then an epoch each
-    assert [notes for _, notes in second] == [[], [], [], []]
+    assert [len(notes) for _, notes in first] == [3, 3, 2, 3, 3]  # the rates, then an epoch each
+    assert [notes for _, notes in second] == [[], [], [], [], []]
     metrics = json.loads((tmp_path / "plain" / "metrics.json").read_text(encoding="utf-8"))
     assert [metrics["dev"], metrics["test"]] == first[0][0]["scores"]
     # stopped by a signal to one of them, and resumed with each one's own random generator

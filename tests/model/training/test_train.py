@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ssmi.configurations import find
 from ssmi.model.data.folds import Fold, fold_characters
 from ssmi.model.data.shards import open_shards
 from ssmi.model.evaluation.scoring import add
@@ -340,7 +341,13 @@ ANOTHER: dict[str, Any] = {
     "model.encoder": "none",
     "model.encoder_layers": 1,
     "model.fusion": "output",
+    "model.fusion_layer": 2,
     "model.segment_positions": False,
+    "model.boundary_roles": True,
+    "model.cosine_gate": True,
+    "model.lexicon": "softlexicon",
+    "model.lexicon_layer": 2,
+    "model.recurrent_cell": "lstm",
     "model.can": False,
     "model.lmi": False,
     "model.mlp1": False,
@@ -366,9 +373,16 @@ ANOTHER: dict[str, Any] = {
     "train.weight_decay": 0.9,
     "train.warmup": 0.5,
     "train.clip": 0.1,
+    "train.fgm": 1.0,
 }
-IDLE = {"epochs", "max_steps", "patience", "test", "precision", "device", "threads", "select", "folds", "fold"}
+IDLE = {"epochs", "max_steps", "patience", "select", "folds", "fold", "test", "ema", "precision", "device", "threads"}
 """Parameters of training that decide how long, where and how exactly, and have tests of their own."""
+READ_WITH: dict[str, dict[str, Any]] = {
+    "model.character_width": {"model__encoder": "none"},
+    "model.fusion_layer": {"model__fusion": "layer"},
+    "model.lexicon_layer": {"model__lexicon": "lebert"},
+}
+"""Without these a parameter is not read."""
 
 
 @pytest.fixture(scope="module")
@@ -379,14 +393,14 @@ def usual_losses(
     encoder_folder: Path,
     make_params: Make,
 ) -> dict[str, Sequence[float]]:
-    """By ``model.encoder``."""
+    """By the parameter that needs them; the empty name has those of the parameters as they are."""
     folder = tmp_path_factory.mktemp("usual")
     shards = write_shards(folder / "shards", {"train": sentences, "dev": sentences, "test": sentences})
     return {
         name: _train(
-            shards, encoder_folder, folder / name, make_params(model__encoder=name, train__max_steps=3)
+            shards, encoder_folder, folder / f"run{name}", make_params(**changes, train__max_steps=3)
         ).step_losses
-        for name in ("finetune", "none")
+        for name, changes in {"": {}, **READ_WITH}.items()
     }
 
 
@@ -394,18 +408,17 @@ def usual_losses(
 def test_no_parameter_is_idle(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any, name: str
 ) -> None:
-    encoder = "none" if name == "model.character_width" else "finetune"
-    changes = {"model__encoder": encoder, "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
+    changes = {**READ_WITH.get(name, {}), "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
     losses = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
     assert all(map(math.isfinite, losses))
-    assert losses != usual_losses[encoder]
+    assert losses != usual_losses[name if name in READ_WITH else ""]
 
 
 def test_every_parameter_is_among_them(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any
 ) -> None:
     unchanged = _train(shards, encoder_folder, tmp_path / "run", make_params(train__max_steps=3)).step_losses
-    assert unchanged == usual_losses["finetune"]
+    assert unchanged == usual_losses[""]
     named = {f"model.{name}" for name in ModelParams.model_fields}
     named |= {f"train.{name}" for name in TrainParams.model_fields if name not in IDLE}
     assert set(ANOTHER) == named
@@ -525,3 +538,48 @@ def test_an_encoder_that_the_shards_were_not_built_with(
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences}, statistics={"max_window": 510})
     with pytest.raises(StaleArtifactError, match="the encoder takes 30"):
         _train(folder, encoder_folder, tmp_path / "run", make_params())
+
+
+@pytest.mark.parametrize("name", ["softlexicon", "softlexicon-no-encoder", "lebert", "bilstm-crf", "char-crf"])
+def test_peers_learn_a_handful_of_sentences_by_heart(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, name: str
+) -> None:
+    # Without context a character has one tag: these sentences hold none that would need two.
+    own = sentences[:2] if name == "char-crf" else sentences
+    folder = write_shards(tmp_path / "s", {"train": own, "dev": own, "test": own})
+    params = find(name).apply(make_params(train__epochs=40, train__lr_new=1e-2))
+    result = _train(folder, encoder_folder, tmp_path / "run", params)
+    assert result.dev.overall.f1 == 1.0 and result.test is not None and result.test.overall == result.dev.overall
+
+
+def test_words_are_counted_in_train_alone_and_kept(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences[:3], "dev": sentences, "test": sentences})
+    params = find("softlexicon-no-encoder").apply(make_params(train__epochs=1))
+    _train(folder, None, tmp_path / "run", params)
+    kept = load_file(tmp_path / "run" / "checkpoint" / "model.safetensors")
+    counts = dict(zip(kept["boundary_ids"].tolist(), kept["lexicon.counts"].tolist()[1:], strict=True))
+    expected = dict.fromkeys(counts, 0)
+    for sentence in sentences[:3]:
+        for start, end, number in sentence.matches:
+            covered = [one for one in sentence.matches if one[0] <= start and end <= one[1] and one[:2] != (start, end)]
+            expected[number] += not covered
+    assert counts == expected and sum(counts.values()) > 3
+
+
+def test_shards_with_matches_train_what_reads_none_to_the_same_bytes(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    """Words that nothing else names have boundaries too: they get no gradient, and stay as they are."""
+    more = [replace(one, matches=((0, 1, 33), *one.matches)) for one in sentences]
+    runs = []
+    for kept, own in ((False, sentences), (True, more)):
+        folder = write_shards(tmp_path / f"s{kept}", {"train": own, "dev": own[:4]}, matches=kept)
+        result = _train(folder, encoder_folder, tmp_path / f"run{kept}", make_params(train__epochs=3))
+        runs.append((result, load_file(tmp_path / f"run{kept}" / "checkpoint" / "model.safetensors")))
+    (plain, few), (matched, many) = runs
+    assert list(plain.step_losses) == list(matched.step_losses) and plain.dev == matched.dev
+    assert set(many["boundary_ids"].tolist()) - set(few["boundary_ids"].tolist()) == {33}
+    differing = {name for name in few if few[name].shape != many[name].shape or not torch.equal(few[name], many[name])}
+    assert differing == {"boundary_ids", "boundary.table.weight"}

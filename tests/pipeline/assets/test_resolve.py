@@ -159,7 +159,7 @@ def test_the_digest_covers_the_companion_of_saved_vectors(project, listener) -> 
 def test_missing_vectors_hear_of_the_nearest_name(project, listener) -> None:
     with pytest.raises(MissingResourceError, match="did you mean 'synonyms'"):
         find_vectors("synonym", root=project, reporter=listener)
-    with pytest.raises(MissingResourceError, match="is a folder"):
+    with pytest.raises(InputDataError, match="a folder, where a file is expected"):
         find_vectors(".", root=project, reporter=listener)
     with pytest.raises(MissingResourceError, match="not a file"):
         find_vectors("~nobody-of-that-name/v.txt", root=project, reporter=listener)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssmi.configurations import CONFIGURATIONS
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.paths import ArtifactPaths
@@ -75,4 +76,14 @@ def test_scratch_files_lie_outside_all_that_is_tracked_or_replaced() -> None:
     for output in outputs:
         assert not paths.scratch.is_relative_to(output) and not output.is_relative_to(paths.private)
     assert paths.run("weibo").parent == paths.run("weibo", configuration="bert").parent == paths.runs
-    assert paths.run("weibo") != paths.run("weibo", configuration="bert")
+
+
+DATASETS = st.text(st.sampled_from("ab-_.数"), min_size=1, max_size=4).filter(_is_dataset_name)
+
+
+@given(DATASETS, DATASETS, st.sampled_from(sorted(CONFIGURATIONS)))
+def test_no_run_lies_where_another_does(one: str, two: str, configuration: str) -> None:
+    paths = ArtifactPaths(Path("project"))
+    assert paths.run(one, configuration=configuration) != paths.run(two)
+    assert paths.run(f"{one}-{configuration}") != paths.run(one, configuration=configuration)
+    assert (paths.run(one, configuration=configuration) == paths.run(two, configuration=configuration)) == (one == two)

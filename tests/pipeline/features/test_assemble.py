@@ -43,6 +43,7 @@ def _row(**changed: Any) -> dict[str, Any]:
         "tokens": TOKENS,
         "max_window": 4,
         "hidden_start": None,
+        "matches": None,
     }
     return shard_row(**{**given, **changed})
 
@@ -61,16 +62,21 @@ def test_every_field() -> None:
         "local_ids": [7, 11, 0, 0, 0],
         "segment_starts": [0, 2, 3],
         "window_starts": [0, 3],  # behind the full stop
+        "match_starts": None,
+        "match_ends": None,
+        "match_ids": None,
         "hidden_start": None,
     }
     assert set(_row()) == set(schema.SHARDS.names)
 
 
 def test_a_row_fits_the_contract(tmp_path: Path) -> None:
-    rows = [_row(), _row(hidden_start=40, max_window=510)]
+    rows = [_row(), _row(hidden_start=40, max_window=510, matches=[(0, 2, 7), (1, 3, 11)]), _row(matches=[])]
     tables.write_rows(tmp_path / "part.parquet", schema.SHARDS, rows)
     assert tables.read_rows(tmp_path / "part.parquet", schema.SHARDS) == rows
     assert rows[1]["hidden_start"] == 40 and rows[1]["window_starts"] == [0]
+    assert [rows[1][f"match_{name}"] for name in ("starts", "ends", "ids")] == [[0, 1], [2, 3], [7, 11]]
+    assert [rows[2][f"match_{name}"] for name in ("starts", "ends", "ids")] == [[], [], []]
 
 
 def test_the_scheme_is_the_label_sets() -> None:
@@ -86,3 +92,4 @@ def test_an_entity_type_outside_the_label_set_is_no_silent_tag() -> None:
 def test_boundaries_named_by_rows() -> None:
     assert boundaries_named([]) == set()
     assert boundaries_named([_row(), _row(local_ids=[0, 0, 0, 0, 13])]) == {1, 2, 3, 7, 8, 9, 11, 13}
+    assert boundaries_named([_row(matches=[(0, 2, 15)])]) - boundaries_named([_row()]) == {15}

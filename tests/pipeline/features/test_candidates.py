@@ -156,7 +156,7 @@ def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
 
 
 @pytest.mark.parametrize("space", ["aligned", "bert"])
-@pytest.mark.parametrize("choice", ["cosine", "random"])
+@pytest.mark.parametrize("choice", ["cosine", "random", "segment"])
 @given(order=st.permutations(QUERIES))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 def test_an_answer_does_not_depend_on_what_else_is_asked(
@@ -195,3 +195,17 @@ def test_random_choice_obeys_exclude_segment(vectors: Vectors) -> None:
     selection, _ = CandidateSelector(*vectors, params).answer(SelectionQuery("国", "中国", None))
     expected = {number for number, word in enumerate(WORDS, start=1) if "国" in word and word != "中国"}
     assert set(selection.set_ids) == expected
+
+
+@pytest.mark.parametrize("scope", ["vocabulary", "sentence"])
+def test_the_segment_is_chosen_where_the_vocabulary_holds_it_and_nothing_else(vectors: Vectors, scope: str) -> None:
+    vocabulary = vectors[0]
+    params = SelectionParams(choice="segment", threshold=-1.0, scope=scope)
+    characters, segments, starts = list("中国人外人民"), ["中国人", "外", "人民"], [0, 3, 4]
+    for query in queries_of(characters, segments, starts, vocabulary=vocabulary, scope=scope):
+        selection, cosines = CandidateSelector(*vectors, params).answer(query)
+        number = vocabulary.get(query.segment, 0)
+        assert (number > 0) is (query.segment != "外")
+        assert (selection.best_id, selection.n_candidates) == (number, len(cosines))
+        assert selection.best_cosine == (pytest.approx(1.0) if number else None)
+        assert not selection.set_ids and not selection.negative_ids and not selection.set_cosines

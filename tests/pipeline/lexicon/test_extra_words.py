@@ -25,7 +25,7 @@ KEPT = ["中国", "人民"]
 
 @pytest.fixture
 def builder(tmp_path: Path) -> Iterator[VocabularyBuilder]:
-    with VocabularyBuilder(tmp_path, max_word_len=4) as builder:
+    with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=4) as builder:
         builder.add(KEPT, np.ones((2, 2), np.float32))
         yield builder
 
@@ -52,10 +52,10 @@ def test_every_line_but_blanks_and_comments_is_a_word_with_its_number(
 
 def test_a_list_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.txt"
-    with pytest.raises(MissingResourceError, match=r"own\.txt: no such list of words") as missing:
+    with pytest.raises(MissingResourceError, match=r"own\.txt: no such file") as missing:
         read_extra_words(path)
-    assert missing.value.next_step == "fix vocab.extra_words in params.yaml"
-    with pytest.raises(MissingResourceError):
+    assert missing.value.next_step == "correct vocab.extra_words in params.yaml"
+    with pytest.raises(InputDataError, match="a folder"):
         read_extra_words(tmp_path)
     path.write_bytes("中国\n\n".encode() + "北京".encode("utf-16-le") + b"\xff\n")
     with pytest.raises(InputDataError, match=r"own\.txt:3: not UTF-8"):
@@ -98,7 +98,7 @@ def test_each_line_joins_or_is_left_out_for_one_reason(builder: VocabularyBuilde
 
 def test_a_map_is_fitted_on_the_first_words_or_not_at_all(tmp_path: Path) -> None:
     words = [f"中{chr(0x4E00 + n)}" for n in range(FEWEST_TO_FIT + 5)]
-    with VocabularyBuilder(tmp_path, max_word_len=4) as builder:
+    with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=4) as builder:
         builder.add(words[: FEWEST_TO_FIT - 1], np.ones((FEWEST_TO_FIT - 1, 2), np.float32))
         with pytest.raises(SsmiError, match=f"the vocabulary holds {FEWEST_TO_FIT - 1} words; a map needs 20") as few:
             words_to_fit_on(builder, 1000)

@@ -46,11 +46,11 @@ def test_how_the_rows_are_cut_into_blocks_changes_no_byte(
 ) -> None:
     borders = sorted(data.draw(st.sets(st.integers(0, len(rows)), max_size=5)) | {0, len(rows)})
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
-        with VocabularyBuilder(Path(one), max_word_len=LONGEST, max_words=most) as builder:
+        with VocabularyBuilder(Path(one), min_word_len=2, max_word_len=LONGEST, max_words=most) as builder:
             _add(builder, rows)
             dropped = builder.dropped
             n = builder.finish()
-        with VocabularyBuilder(Path(other), max_word_len=LONGEST, max_words=most) as builder:
+        with VocabularyBuilder(Path(other), min_word_len=2, max_word_len=LONGEST, max_words=most) as builder:
             for start, end in pairwise(borders):
                 _add(builder, rows[start:end])
                 expected = list(_kept_plainly(rows[:end], most).values())
@@ -69,7 +69,7 @@ def test_how_the_rows_are_cut_into_blocks_changes_no_byte(
 @settings(deadline=None)
 def test_the_file_of_vectors_is_what_numpy_itself_would_write(rows: list[tuple[str, list[float]]]) -> None:
     with TemporaryDirectory() as folder:
-        with VocabularyBuilder(Path(folder), max_word_len=LONGEST) as builder:
+        with VocabularyBuilder(Path(folder), min_word_len=2, max_word_len=LONGEST) as builder:
             _add(builder, rows)
             builder.finish()
         path = Path(folder) / VECTORS_FILE
@@ -85,7 +85,7 @@ def test_the_file_of_vectors_is_what_numpy_itself_would_write(rows: list[tuple[s
 def test_a_vocabulary_of_many_words_has_room_for_their_number(tmp_path: Path) -> None:
     """The header is written when there are none, and again when there are more than four digits tell."""
     words = [f"中{chr(0x4E00 + n // 128)}{chr(0x4E00 + n % 128)}" for n in range(12_000)]
-    with VocabularyBuilder(tmp_path, max_word_len=LONGEST) as builder:
+    with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=LONGEST) as builder:
         for start in range(0, len(words), 1000):
             builder.add(words[start : start + 1000], np.ones((1000, 1), np.float32))
         assert builder.finish() == 12_000
@@ -95,7 +95,7 @@ def test_a_vocabulary_of_many_words_has_room_for_their_number(tmp_path: Path) ->
 
 
 def test_words_beyond_join_a_full_vocabulary_and_follow_all_others(tmp_path: Path) -> None:
-    with VocabularyBuilder(tmp_path, max_word_len=LONGEST, max_words=2) as builder:
+    with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=LONGEST, max_words=2) as builder:
         assert builder.vectors(5).shape == (0, 0), "nothing was added yet"
         builder.add(["中国", "人民", "国人"], np.eye(3, dtype=np.float32))
         assert builder.full and builder.dropped == {"over-max-words": 1}
@@ -108,7 +108,7 @@ def test_words_beyond_join_a_full_vocabulary_and_follow_all_others(tmp_path: Pat
 
 
 def test_a_build_that_fails_leaves_nothing_that_opens(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), VocabularyBuilder(tmp_path, max_word_len=LONGEST) as builder:
+    with pytest.raises(ZeroDivisionError), VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=LONGEST) as builder:
         builder.add(["中国"], np.ones((1, 2), np.float32))
         _ = 1 / 0
     assert {path.name for path in tmp_path.iterdir()} == {VECTORS_FILE}

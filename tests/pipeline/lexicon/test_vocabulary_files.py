@@ -18,12 +18,14 @@ from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, VECTORS_FILE, WORD
 
 
 def keep_words(
-    words: list[str], matrix: FloatMatrix, *, max_word_len: int, max_words: int | None
+    words: list[str], matrix: FloatMatrix, *, max_word_len: int, max_words: int | None, min_word_len: int = 2
 ) -> tuple[list[str], dict[str, int]]:
     """What a builder keeps of one block, and what it drops."""
     with (
         TemporaryDirectory() as folder,
-        VocabularyBuilder(Path(folder), max_word_len=max_word_len, max_words=max_words) as builder,
+        VocabularyBuilder(
+            Path(folder), min_word_len=min_word_len, max_word_len=max_word_len, max_words=max_words
+        ) as builder,
     ):
         builder.add(words, matrix)
         assert builder.full == (len(builder.words) == max_words)
@@ -32,7 +34,7 @@ def keep_words(
 
 def save_vocabulary(folder: Path, *, words: list[str], matrix: FloatMatrix) -> None:
     """Row by row, so that every file is one that grew."""
-    with VocabularyBuilder(folder, max_word_len=10) as builder:
+    with VocabularyBuilder(folder, min_word_len=2, max_word_len=10) as builder:
         for word, vector in zip(words, matrix, strict=True):
             builder.add([word], vector[None])
         assert builder.finish() == len(words)
@@ -85,7 +87,7 @@ def test_the_first_good_duplicate_wins(tmp_path: Path) -> None:
     matrix = np.array([[0, 0], [1, 1], [2, 0], [3, 0]], dtype=np.float32)
     save_folder = tmp_path / "v"
     save_folder.mkdir()
-    with VocabularyBuilder(save_folder, max_word_len=10) as builder:
+    with VocabularyBuilder(save_folder, min_word_len=2, max_word_len=10) as builder:
         builder.add(words, matrix)
         assert dict(builder.dropped) == {"duplicate": 1, "zero-vector": 1}
         builder.finish()
@@ -101,14 +103,25 @@ def test_max_words_keeps_the_first_in_the_files_order() -> None:
     assert dropped == {"duplicate": 1, "over-max-words": 1, "too-short": 1}
 
 
-@given(st.lists(st.text(SYMBOLS, max_size=5), max_size=30), st.integers(2, 4), st.none() | st.integers(1, 9))
+@given(
+    st.lists(st.text(SYMBOLS, max_size=5), max_size=30),
+    st.integers(1, 3),
+    st.integers(2, 4),
+    st.none() | st.integers(1, 9),
+)
 def test_kept_words_obey_the_rules_and_every_row_is_accounted_for(
-    words: list[str], longest: int, most: int | None
+    words: list[str], shortest: int, longest: int, most: int | None
 ) -> None:
-    kept, dropped = keep_words(words, np.ones((len(words), 2), np.float32), max_word_len=longest, max_words=most)
+    kept, dropped = keep_words(
+        words,
+        np.ones((len(words), 2), np.float32),
+        min_word_len=shortest,
+        max_word_len=longest,
+        max_words=most,
+    )
     expected: list[str] = []
     for word in words:
-        good = 2 <= len(word) <= longest and any(c in word for c in "中国人𠀀々") and "\ufffd" not in word
+        good = shortest <= len(word) <= longest and any(c in word for c in "中国人𠀀々") and "\ufffd" not in word
         if good and word not in expected:
             expected.append(word)
     assert kept == expected[:most]

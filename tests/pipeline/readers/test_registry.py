@@ -65,7 +65,7 @@ def test_a_missing_file_is_a_missing_resource(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputDataError, match="cannot be read"):
+    with pytest.raises(InputDataError, match="a folder, where a file is expected"):
         read_sentences(tmp_path)
 
 

@@ -129,7 +129,7 @@ def test_a_tagger_trained_with_them_and_its_pack_know_them(extended: Any, copy_p
 
 @pytest.mark.parametrize(
     ("body", "code", "said"),
-    [(None, 4, "own.txt: no such list of words"), ("上海\n人民".encode("gb18030"), 3, "own.txt:1: not UTF-8")],
+    [(None, 4, "own.txt: no such file"), ("上海\n人民".encode("gb18030"), 3, "own.txt:1: not UTF-8")],
 )
 def test_a_list_that_cannot_be_read_changes_nothing(project: Any, body: bytes | None, code: int, said: str) -> None:
     if body is not None:

@@ -70,11 +70,16 @@ class Encoder:
 
     def states(self, characters: list[str], *, layers: int = -1) -> Matrix:
         """After so many layers; -1: after the last."""
+        states: Matrix = self.cells(characters, layers=layers)[1:-1]
+        return states
+
+    def cells(self, characters: list[str], *, layers: int) -> Matrix:
+        """The same with [CLS] in front and [SEP] at the end."""
         ids = [self.token_of.get(one.lower(), self.token_of["[UNK]"]) for one in characters]
         with torch.no_grad():
             row = torch.tensor([[self.token_of["[CLS]"], *ids, self.token_of["[SEP]"]]])
             output = self.bert(input_ids=row, output_hidden_states=True)
-        states: Matrix = output.hidden_states[layers][0, 1:-1].numpy()
+        states: Matrix = output.hidden_states[layers][0].numpy()
         return states
 
     def unit_mean(self, characters: list[str]) -> Matrix:
@@ -103,6 +108,23 @@ def test_max_words_keeps_the_first(project: Any) -> None:
 def test_max_word_len_drops_longer_words(project: Any) -> None:
     project.build("-S", "vocab.max_word_len=2")
     assert {len(word) for word in vocabulary(project)} == {2}
+
+
+def test_min_word_len_lets_single_characters_be_boundaries(project: Any) -> None:
+    before = vocabulary(project)
+    (character,) = {row["segment"] for row in selections(project) if len(row["segment"]) == 1} & {"的"}
+    with (project.root / "vectors.txt").open("r+", encoding="utf-8") as vectors:
+        width = int(vectors.readline().split()[1])
+        vectors.seek(0, 2)
+        vectors.write(f"{character} {' '.join(['0.5', *['-1'] * (width - 1)])}\n")
+    project.build()
+    assert vocabulary(project) == before, "single characters are left out"
+    project.build("-S", "vocab.min_word_len=1")
+    words = vocabulary(project)
+    assert {word for word in words if len(word) == 1} == {"单", character} and set(words) > set(before)
+    alone = [row for row in selections(project) if row["segment"] == character]
+    assert [(row["best_id"], round(row["best_cosine"], 5)) for row in alone] == [(words[character], 1.0)]
+    assert words[character] in {number for row in rows(project, "pmi", schema.MATCHES) for number in row["match_ids"]}
 
 
 def test_dev_is_cut_from_train_where_there_is_none(project: Any) -> None:
@@ -162,7 +184,7 @@ def test_a_user_dictionary_joins_its_words(project: Any) -> None:
     ("values", "code", "said"),
     [
         ({"user_dict": "words.txt", "engine": "rjieba"}, 2, "rjieba engine reads no user dictionary"),
-        ({"user_dict": "missing.txt"}, 4, "missing.txt: no such user dictionary"),
+        ({"user_dict": "missing.txt"}, 4, "missing.txt: no such file"),
     ],
 )
 def test_a_user_dictionary_that_cannot_be_used(project: Any, values: Row, code: int, said: str) -> None:
@@ -339,6 +361,18 @@ def test_a_random_choice_is_random_and_seeded(project: Any) -> None:
     assert [row["best_id"] for row in selections(project)] != [row["best_id"] for row in drawn]
 
 
+def test_a_segment_can_choose_itself_alone(project: Any) -> None:
+    words = vocabulary(project)
+    project.build("-S", "selection.choice=segment")
+    found = selections(project)
+    assert {row["best_id"] for row in found} > {0}
+    for row in found:
+        assert row["best_id"] == words.get(row["segment"], 0)
+        assert (row["best_cosine"] is None) is (row["best_id"] == 0)
+        assert row["set_ids"] == row["negative_ids"] == []
+    assert statistics(project, "selection")["without_candidate"] == sum(not row["n_candidates"] for row in found)
+
+
 def test_threshold_and_sizes_bound_the_sets(project: Any) -> None:
     project.build("-S", "selection.threshold=0.3", "-S", "selection.max_set=3", "-S", "selection.n_negatives=2")
     answers = selections(project)
@@ -456,11 +490,38 @@ def test_tags_of_each_scheme_hold_the_entities(project: Any, scheme: Any) -> Non
     assert n_entities > 200
 
 
+def test_matches_are_kept_with_the_rows_and_their_words_with_the_boundaries(project: Any) -> None:
+    names = ["match_starts", "match_ends", "match_ids"]
+
+    def boundaries() -> dict[int, str]:
+        table = pa.parquet.read_table(folder(project, "shards") / "boundaries.parquet", columns=["boundary_id", "word"])
+        return dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+    plain, few = rows(project, "shards", schema.SHARDS), boundaries()
+    assert all(row[name] is None for row in plain for name in names)
+    assert statistics(project, "shards")["matches"] is False
+    project.build("-S", "shards.matches=true")
+    kept = rows(project, "shards", schema.SHARDS)
+    assert statistics(project, "shards")["matches"] is True
+    matched = rows(project, "pmi", schema.MATCHES)
+    assert [[row[name] for name in names] for row in kept] == [[row[name] for name in names] for row in matched]
+    assert [row | dict.fromkeys(names) for row in kept] == plain
+    ids = {number for row in kept for number in row["match_ids"]}
+    assert boundaries().keys() == few.keys() | ids
+    assert all(
+        boundaries()[number] == "".join(row["characters"][start:end])
+        for row in kept[:5]
+        for start, end, number in zip(*(row[name] for name in names), strict=True)
+    )
+
+
 def test_layers_of_states_that_there_are_not(project: Any) -> None:
     too_many = project.ssmi("features", "build", "-S", "shards.hidden=true", "-S", "shards.hidden_layers=3")
     assert (too_many.code, "has 2" in too_many.stderr) == (2, True)
-    for_nothing = project.ssmi("features", "build", "-S", "shards.hidden_layers=1")
-    assert (for_nothing.code, "stores no states" in for_nothing.stderr) == (2, True)
+    for nothing in ("hidden_layers=1", "hidden_norm=false"):
+        for_nothing = project.ssmi("features", "build", "-S", f"shards.{nothing}")
+        assert (for_nothing.code, "stores no states" in for_nothing.stderr) == (2, True)
+        assert f"shards.{nothing.replace('=', ': ')}" in for_nothing.stderr
 
 
 @pytest.mark.parametrize("layers", [None, 1])
@@ -473,21 +534,25 @@ def test_hidden_states_lie_beside_their_rows(project: Any, encoder: Encoder, lay
     for split in tables.SPLITS:
         for path in tables.list_parts(folder(project, "shards"), split):
             states = np.load(path.with_suffix(".hidden.npy"))
-            offset = 0
+            specials = np.load(path.with_suffix(".specials.npy"))
+            offset = window = 0
             for row in tables.read_rows(path, schema.SHARDS):
                 assert row["hidden_start"] == offset
                 starts, characters = row["window_starts"], row["characters"]
                 if len(starts) > 1 or row["sentence_id"] % 20 == 0:
                     ends = [*starts[1:], len(characters)]
                     expected = [
-                        encoder.states(characters[i:j], layers=layers or -1) for i, j in zip(starts, ends, strict=True)
+                        encoder.cells(characters[i:j], layers=layers or -1) for i, j in zip(starts, ends, strict=True)
                     ]
                     stored = states[offset : offset + len(characters)].astype(np.float32)
-                    assert np.abs(stored - np.concatenate(expected)).max() < 4e-3
+                    assert np.abs(stored - np.concatenate([one[1:-1] for one in expected])).max() < 4e-3
+                    of_marks = specials[window : window + len(starts)].astype(np.float32)
+                    assert np.abs(of_marks - np.stack([one[[0, -1]] for one in expected])).max() < 4e-3
                     n_windowed += len(starts) > 1
                 offset += len(characters)
-            assert states.shape == (offset, 32)
-            assert states.dtype == np.float16
+                window += len(starts)
+            assert states.shape == (offset, 32) and specials.shape == (window, 2, 32)
+            assert states.dtype == specials.dtype == np.float16
     assert n_windowed
 
 

@@ -72,6 +72,21 @@ def test_a_stage_is_current_after_it_ran_and_not_before(context: StageContext) -
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"], "no temporary folder is left"
 
 
+def test_a_parameter_that_came_later_makes_nothing_stale_unless_it_is_set(context: StageContext) -> None:
+    run(FIRST, context)
+    path = context.folder("prepare") / manifests.MANIFEST_NAME
+    body = json.loads(path.read_text(encoding="utf-8"))
+    del body["parameters"]["prepare"]["dev_fraction"]
+    path.write_text(json.dumps(body), encoding="utf-8")
+    assert is_current(FIRST, context)
+    assert not is_current(
+        FIRST, replace(context, params=check_params({"prepare": {"dev_fraction": 0.2}}, source="test"))
+    )
+    body["parameters"]["prepare"]["went"] = 1
+    path.write_text(json.dumps(body), encoding="utf-8")
+    assert not is_current(FIRST, context), "a parameter that is gone meant something"
+
+
 def test_the_same_run_again_gives_the_same_bytes(context: StageContext) -> None:
     run(FIRST, context)
     before = _files(context.folder("prepare"))

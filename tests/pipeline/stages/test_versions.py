@@ -38,6 +38,7 @@ SWITCHED = (
     "pmi.estimator=paper",
     "shards.tag_scheme=BIO",
     "shards.hidden=true",
+    "shards.matches=true",
     "shards.max_window=20",
 )
 RANDOM = ("selection.choice=random", "shards.tag_scheme=BIOES", "segment.hmm=false")

@@ -13,7 +13,7 @@ from ssmi.evaluation.comparison import compare_runs, runs_in
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs import counts_file, json_files
-from ssmi.model.runs.checkpoint import CheckpointMetadata
+from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.fingerprint import Fingerprint
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 

@@ -82,15 +82,32 @@ def assert_well_formed(text: str, entities: list[ssmi.Entity]) -> None:
     assert all(left.end <= right.start for left, right in pairwise(entities))
 
 
-def test_entities_are_those_that_evaluation_scores(tagger: ssmi.Tagger, tagging_project: Any) -> None:
-    shards = open_shards(tagging_project.root / "artifacts" / "shards" / "tiny")
-    trained = checkpoints.load(run_of(tagging_project) / "checkpoint", shards=shards)
+OURS = ("fusion=layer", "boundary_roles=true", "cosine_gate=true", "gmi=infonce-batch")
+"""Switches of the network that are not in the paper, and off by default."""
+
+
+@pytest.mark.parametrize("switches", [(), OURS])
+def test_entities_are_those_that_evaluation_scores(
+    tagging_project: Any, copy_project: Any, tmp_path: Path, switches: tuple[str, ...]
+) -> None:
+    project = tagging_project
+    if switches:
+        project = copy_project(tagging_project, tmp_path)
+        schedule = checkpoints.read_params(run_of(project) / "checkpoint").train
+        kept = [f"train.{name}={getattr(schedule, name)}" for name in ("epochs", "lr_encoder", "lr_boundaries")]
+        kept += [f"train.{name}={getattr(schedule, name)}" for name in ("lr_crf", "lr_new")]
+        given = [*kept, *(f"model.{switch}" for switch in switches)]
+        outcome = project.ssmi("train", *(word for override in given for word in ("-S", override)))
+        assert outcome.code == 0, outcome.stderr
+    tagger = ssmi.open_run(run_of(project), device="cpu", threads=1)
+    shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
+    trained = checkpoints.load(run_of(project) / "checkpoint", shards=shards)
     split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
     predicted = predict(
         trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
     )
     expected = predicted.spans
-    texts = texts_of(tagging_project)
+    texts = texts_of(project)
     assert [len(text) for text in texts] == split.lengths.tolist()
     tagged = tagger(texts)
     assert [[(one.start, one.end, one.label) for one in entities] for entities in tagged] == [
@@ -288,3 +305,29 @@ def test_features_of_another_build_are_refused(tagging_project: Any, project: An
         StaleArtifactError, match=r"vocabulary .* is [0-9a-f]{12}, the shards were built with [0-9a-f]{12}"
     ):
         ssmi.open_run(run, project=project.root)
+
+
+@pytest.mark.parametrize("name", ["softlexicon", "lebert"])
+def test_peers_tag_text_as_evaluation_does(project: Any, name: str) -> None:
+    """Words that match in text alone, and that training never saw, too."""
+    project.build("-S", "shards.matches=true")
+    folder = project.root / "artifacts" / "train" / name
+    arguments = ("--config", name, "--run", str(folder), "-S", "train.epochs=8", "-S", "train.lr_new=0.01")
+    outcome = project.ssmi("train", *arguments)
+    assert outcome.code == 0, outcome.stderr
+    shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
+    trained = checkpoints.load(folder / "checkpoint", shards=shards)
+    split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
+    expected = predict(
+        trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
+    ).spans
+    tagger = ssmi.open_run(folder, device="cpu", threads=1)
+    found = tagger(texts_of(project))
+    assert [[(one.start, one.end, one.label) for one in own] for own in found] == [
+        [(span.start, span.end, span.label) for span in own] for own in expected
+    ]
+    assert sum(map(len, found)) > 3
+    for own, text in zip(tagger([SENTENCE, "", *PIECES]), (SENTENCE, "", *PIECES), strict=True):
+        alone = tagger(text)
+        assert [(one.start, one.end, one.label) for one in own] == [(one.start, one.end, one.label) for one in alone]
+        assert [one.score for one in own] == pytest.approx([one.score for one in alone], abs=1e-5)

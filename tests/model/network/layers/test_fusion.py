@@ -10,20 +10,23 @@ from ssmi.model.network.layers.fusion import Fusion
 
 @pytest.mark.parametrize("bf16", [False, True])
 def test_fusion_starts_exactly_from_the_characters(bf16: bool) -> None:
-    fusion = Fusion(width=32, boundary_width=6, n_segment_positions=5)
+    fusion = Fusion(width=32, boundary_width=6, n_segment_positions=5, n_boundary_roles=5)
     characters, boundaries, positions = torch.randn(2, 7, 32), torch.randn(2, 7, 6), torch.randint(5, (2, 7))
+    roles = torch.randint(5, (2, 7))
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-        assert torch.equal(fusion(characters, boundaries, positions), characters)
+        assert torch.equal(fusion(characters, boundaries, positions, roles), characters)
 
 
 @pytest.mark.parametrize("n_segment_positions", [0, 5])
-def test_it_equals_its_formula(n_segment_positions: int) -> None:
+@pytest.mark.parametrize("n_roles", [0, 5])
+def test_it_equals_its_formula(n_segment_positions: int, n_roles: int) -> None:
     torch.manual_seed(0)
-    fusion = Fusion(width=4, boundary_width=3, n_segment_positions=n_segment_positions)
+    fusion = Fusion(width=4, boundary_width=3, n_segment_positions=n_segment_positions, n_boundary_roles=n_roles)
     for parameter in fusion.parameters():
         torch.nn.init.normal_(parameter)
     characters, boundaries, positions = torch.randn(2, 5, 4), torch.randn(2, 5, 3), torch.randint(5, (2, 5))
-    got = fusion(characters, boundaries, positions if n_segment_positions else None)
+    roles = torch.randint(5, (2, 5))
+    got = fusion(characters, boundaries, positions if n_segment_positions else None, roles if n_roles else None)
     weight = {name: parameter.double().tolist() for name, parameter in fusion.state_dict().items()}
     for row in range(2):
         for place in range(5):
@@ -34,6 +37,8 @@ def test_it_equals_its_formula(n_segment_positions: int) -> None:
                 expected += sum(a * b for a, b in zip(weight["boundaries.weight"][unit], boundary, strict=True))
                 if n_segment_positions:
                     expected += weight["segment_positions.weight"][int(positions[row, place])][unit]
+                if n_roles:
+                    expected += weight["boundary_roles.weight"][int(roles[row, place])][unit]
                 assert abs(got[row, place, unit].item() - expected) < 1e-5
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from ssmi.model.network.layers.mutual_information import (
     GlobalLoss,
     MutualInformationScorer,
+    batch_contrastive_loss,
     contrastive_loss,
     weighted_mean,
 )
@@ -155,3 +156,95 @@ def test_scores_are_float32_even_under_autocast() -> None:
     plain = layer(case.sentences, case.sets)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(layer(case.sentences, case.sets), plain)
+
+
+# --- negatives from the batch -----------------------------------------------------------------------------------------
+
+
+class BatchCase(NamedTuple):
+    """Three sentences whose sets share boundaries, one without a set; padding holds row 0 and noise."""
+
+    sentences: Tensor
+    rows: Tensor
+    table: Tensor
+
+    @property
+    def sets(self) -> Tensor:
+        found = self.table[self.rows]
+        return torch.where(self.rows[..., None] > 0, found, torch.full_like(found, 50.0))
+
+    def losses(self, layer: MutualInformationScorer) -> Tensor:
+        sets = self.sets
+        everywhere = layer.score_all(self.sentences, sets)
+        return batch_contrastive_loss(layer(self.sentences, sets), everywhere, rows=self.rows)
+
+
+def _batch_case() -> tuple[MutualInformationScorer, BatchCase]:
+    torch.manual_seed(6)
+    layer = MutualInformationScorer(sentence_width=SENTENCE, boundary_width=BOUNDARY, bounded=False)
+    rows = [
+        [[1, 2], [3, 0], [0, 0], [1, 0]],
+        [[3, 4], [4, 5], [4, 0], [0, 0]],
+        [[0, 0], [0, 0], [0, 0], [0, 0]],
+        [[2, 6], [0, 0], [0, 0], [0, 0]],
+    ]
+    table = torch.nn.functional.normalize(torch.randn(7, BOUNDARY), dim=-1)
+    return layer, BatchCase(3 * torch.randn(4, SENTENCE), torch.tensor(rows), table)
+
+
+def _form(layer: MutualInformationScorer, sentence: list[float], boundary: list[float]) -> float:
+    weight = layer.weight.double().tolist()
+    return sum(sentence[i] * weight[i][j] * boundary[j] for i in range(SENTENCE) for j in range(BOUNDARY))
+
+
+def test_the_loss_over_a_batch_equals_its_formula() -> None:
+    layer, case = _batch_case()
+    vectors, rows = case.table.double().tolist(), case.rows.tolist()
+    members = [[[row for row in own if row] for own in sentence] for sentence in rows]
+    got = case.losses(layer)
+    for number, sentence in enumerate(case.sentences.double().tolist()):
+        own = {row for one in members[number] for row in one}
+        others = [row for other in members for one in other for row in one if other is not members[number]]
+        rivals = [math.exp(_form(layer, sentence, vectors[row])) for row in others if row not in own]
+        losses = []
+        for one in filter(None, members[number]):
+            scores = [_form(layer, sentence, vectors[row]) for row in one]
+            losses.append(sum(math.log(math.exp(score) + sum(rivals)) - score for score in scores) / len(scores))
+        expected = sum(losses) / len(losses) if losses else 0.0
+        assert got[number].item() == pytest.approx(expected, abs=1e-5)
+    assert got[0] > 0.1 and got[2] == 0.0
+
+
+def test_a_batch_of_one_sentence_has_no_rivals_and_costs_nothing() -> None:
+    layer, case = _batch_case()
+    alone = case._replace(sentences=case.sentences[:1], rows=case.rows[:1])
+    losses = alone.losses(layer)
+    assert losses.tolist() == [0.0]
+    losses.sum().backward()
+    assert layer.weight.grad is not None and not layer.weight.grad.any()
+
+
+def test_large_scores_neither_overflow_nor_lose_their_gradient() -> None:
+    layer, case = _batch_case()
+    far = case._replace(sentences=1e3 * case.sentences.requires_grad_())
+    losses = far.losses(layer)
+    assert losses.isfinite().all() and losses[0] > 10
+    losses.sum().backward()
+    assert case.sentences.grad is not None and case.sentences.grad.isfinite().all() and case.sentences.grad[0].any()
+
+
+def test_unbounded_scores_weigh_a_set_by_their_own_softmax() -> None:
+    layer, case = _case()
+    layer.bounded = False
+    forms = layer(case.sentences, case.sets)
+    means = weighted_mean(forms, case.sets, mask=case.mask, bounded=False)
+    for row, sentence in enumerate(case.sentences.double().tolist()):
+        for place in range(case.sets.shape[1]):
+            members = case.sets[row, place][case.mask[row, place]].double().tolist()
+            shares = [math.exp(_form(layer, sentence, member)) for member in members]
+            for unit in range(BOUNDARY):
+                expected = sum(s * m[unit] for s, m in zip(shares, members, strict=True)) / (sum(shares) or 1.0)
+                assert means[row, place, unit].item() == pytest.approx(expected, abs=1e-5)
+    layer.bounded = True
+    assert torch.equal(layer(case.sentences, case.sets), forms.sigmoid())
+    assert layer(case.sentences, case.sets)[case.mask].std() < forms[case.mask].std()

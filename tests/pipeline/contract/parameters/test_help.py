@@ -29,7 +29,7 @@ def test_every_parameter_is_explained_in_sentences() -> None:
 
 def test_types_are_told_in_words() -> None:
     types = {row.name: row.type for row in describe()}
-    assert types["model.fusion"] == "none, input or output"
+    assert types["model.fusion"] == "none, input, layer or output"
     assert types["vocab.max_words"] == "whole number, at least 1, or null"
     assert types["train.lr_crf"] == "auto, or number, above 0"
     assert types["prepare.dev_fraction"] == "number, at least 0, below 1"
@@ -40,7 +40,7 @@ def test_types_are_told_in_words() -> None:
 
 def test_choices_are_accepted_and_no_others() -> None:
     choices = {row.name: row.choices for row in describe()}
-    assert choices["model.fusion"] == ("none", "input", "output")
+    assert choices["model.fusion"] == ("none", "input", "layer", "output")
     assert choices["train.lr_crf"] == choices["segment.hmm"] == choices["datasets"] == ()
     for row in describe():
         for value in row.choices:

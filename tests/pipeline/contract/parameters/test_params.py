@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.parameters.params import Params, check_dataset_name, check_params, dump, load
 
 ROOT = Path(__file__).parents[4]
@@ -79,6 +79,12 @@ def test_every_mistake_is_told_at_once(path: Path) -> None:
     assert message.count(";") == 6
 
 
+def test_the_longest_word_is_not_below_the_shortest(path: Path) -> None:
+    message = _refused(path, "vocab: {min_word_len: 4, max_word_len: 3}\n").message
+    assert message == f"{path}: vocab.max_word_len: 3 is below vocab.min_word_len, which is 4"
+    assert _refused(path, "vocab: {min_word_len: 0}\n").message.startswith(f"{path}: vocab.min_word_len: ")
+
+
 @pytest.mark.parametrize(
     ("section", "key", "value"),
     [
@@ -121,6 +127,10 @@ def test_a_rate_is_a_number_or_auto(path: Path) -> None:
     [
         ("model.can_window=4", "model.can_window: a window around a character is odd"),
         ("vocab.encoding=klingon", "vocab.encoding: 'klingon' is not an encoding that Python knows"),
+        (
+            "selection={choice: segment, exclude_segment: true}",
+            "selection: exclude_segment: true leaves out the one boundary that choice: segment takes",
+        ),
         ("datasets=[a/b]", "datasets: data set 'a/b': not a plain name"),
     ],
 )
@@ -191,12 +201,12 @@ def test_broken_files_are_errors_with_the_files_name(path: Path, text: str) -> N
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ParameterError, match=r"none\.yaml: cannot be read"):
+    with pytest.raises(MissingResourceError, match=r"none\.yaml: no such file"):
         load(tmp_path / "none.yaml")
-    with pytest.raises(ParameterError, match="cannot be read"):
+    with pytest.raises(InputDataError, match="a folder, where a file is expected"):
         load(tmp_path)
     (tmp_path / "gbk.yaml").write_bytes("datasets: [中]".encode("gb18030"))
-    with pytest.raises(ParameterError, match=r"gbk\.yaml: not YAML"):
+    with pytest.raises(InputDataError, match=r"gbk\.yaml: not UTF-8"):
         load(tmp_path / "gbk.yaml")
 
 

@@ -19,7 +19,7 @@ from ssmi.pipeline.lexicon.word_vectors import open_vectors
 for number, path in enumerate(sys.argv[1:]):
     folder = Path(path).parent / f"vocabulary{number}"
     folder.mkdir()
-    with VocabularyBuilder(folder, max_word_len=10) as builder:
+    with VocabularyBuilder(folder, min_word_len=2, max_word_len=10) as builder:
         with open_vectors(Path(path)) as reader:
             for words, matrix in reader.blocks():
                 builder.add(words, matrix)

@@ -1,0 +1,84 @@
+"""``ssmi-cli paper``: the paper's tables with any encoder, on every data set of it that is found."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from ssmi.cli import completion
+from ssmi.cli.options import device_option, jobs_option, json_option, override_option
+from ssmi.cli.session import Session
+
+
+def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """The names between commas, of all times that the option is given."""
+    return tuple(name.strip() for text in value for name in text.split(","))
+
+
+@click.command()
+@click.option("--encoder", metavar="NAME", help="Hub name, folder or listed encoder.  [default: encoder.name]")
+@click.option(
+    "--datasets",
+    multiple=True,
+    metavar="NAME[,NAME...]",
+    shell_complete=completion.datasets,
+    callback=_split,
+    help="Data sets.  [default: ontonotes4, msra, weibo, resume: those that are here]",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME[,NAME...]",
+    shell_complete=completion.configurations,
+    callback=_split,
+    help="Configurations, see `ssmi-cli ablate --list`.  [default: BERT-CRF, SSMI and the peers]",
+)
+@click.option(
+    "--seeds", "n_seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs each: train.seed, +1 ..."
+)
+@jobs_option
+@override_option
+@device_option
+@json_option
+@click.pass_context
+def paper(
+    context: click.Context,
+    encoder: str | None,
+    datasets: tuple[str, ...],
+    only: tuple[str, ...],
+    n_seeds: int,
+    n_jobs: int,
+    overrides: tuple[str, ...],
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Make the paper's tables with any encoder, and write one page that shows them beside the paper's figures.
+
+    Features of every data set are built first. Finished runs are kept and unfinished ones gone on with, so the same
+    command goes on after Ctrl-C. The page is artifacts/paper/ENCODER/paper.md; the runs are those of `ssmi-cli ablate`.
+    """
+    from ssmi.cli.main import INTERRUPTED
+    from ssmi.training import Interrupted
+
+    session: Session = context.obj
+    try:
+        result = session.project.paper(
+            encoder,
+            datasets=datasets,
+            only=only,
+            n_seeds=n_seeds,
+            jobs=n_jobs,
+            overrides=overrides,
+            device=device,
+        )
+    except Interrupted as interrupted:
+        click.echo(f"interrupted: {interrupted.message}\n  next: the same command", err=True)
+        context.exit(INTERRUPTED)
+    if as_json:
+        body = {"page": str(result.page), "datasets": list(result.tables), "missing": list(result.missing)}
+        click.echo(json.dumps(body, ensure_ascii=False, indent=1))
+    elif result.tables:
+        click.echo(result.page.read_text(encoding="utf-8"))
+        click.echo(str(result.page))
+    result.raise_if_diverged()

@@ -1,0 +1,135 @@
+"""The text that an encoder is adapted to: train and dev of some shards, never test, and a part that is held out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ssmi.model.data.batches import EVALUATION_BATCH, evaluation_batches, training_batches
+from ssmi.model.data.boundaries import Ids
+from ssmi.model.data.shards import RequiredFeatures, Shards, Split, read_split
+from ssmi.pipeline.contract.errors import InputDataError
+
+SPLITS = ("train", "dev")
+HELD_OUT = 0.05
+"""Share of the different sentences that is kept to measure with."""
+_ORDER = 1
+"""Tells the order of batches from the other draws of an epoch."""
+
+
+class Rows(NamedTuple):
+    """Sentences of a split that form a batch."""
+
+    split: Split
+    rows: Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Sentences to learn from, and others to measure with.
+
+    Attributes:
+        splits: Those of ``SPLITS``.
+        held_out: By split, whether a sentence is held out. Shape of each: (n_sentences,)
+        digest: sha256 of all token ids and words, in their order.
+
+    """
+
+    splits: Sequence[Split]
+    held_out: Sequence[npt.NDArray[np.bool_]]
+    digest: str
+
+    def training_batches(self, *, batch_size: int, seed: int, epoch: int) -> list[Rows]:
+        """All sentences to learn from, once, in an order that follows from the arguments alone."""
+        batches = [
+            Rows(split, rows)
+            for split, held in zip(self.splits, self.held_out, strict=True)
+            for rows in training_batches(_lengths(split, ~held), batch_size=batch_size, seed=seed, epoch=epoch)
+        ]
+        order = np.random.default_rng([seed, epoch, _ORDER]).permutation(len(batches))
+        return [batches[index] for index in order.tolist()]
+
+    def held_out_batches(self) -> list[Rows]:
+        """All sentences that are held out."""
+        return [
+            Rows(split, rows)
+            for split, held in zip(self.splits, self.held_out, strict=True)
+            for rows in evaluation_batches(_lengths(split, held), batch_size=EVALUATION_BATCH)
+        ]
+
+    @property
+    def n_held_out(self) -> int:
+        """Sentences that are held out."""
+        return int(sum(held.sum() for held in self.held_out))
+
+    @property
+    def n_sentences(self) -> int:
+        """Sentences that are learned from."""
+        return sum(int((_lengths(*pair) > 0).sum()) for pair in self._learned)
+
+    @property
+    def n_characters(self) -> int:
+        """Their characters."""
+        return sum(int(_lengths(*pair).sum()) for pair in self._learned)
+
+    @property
+    def _learned(self) -> Iterator[tuple[Split, npt.NDArray[np.bool_]]]:
+        yield from zip(self.splits, (~held for held in self.held_out), strict=True)
+
+
+def read_text(shards: Shards, *, seed: int) -> Text:
+    """Read the sentences of train and dev, and draw those to measure with.
+
+    Equal sentences are held out or learned from together: else what was learned by heart would be measured.
+
+    Args:
+        shards: The opened folder.
+        seed: Of the draw.
+
+    Raises:
+        InputDataError: There are fewer than two different sentences.
+        StaleArtifactError: As ``read_split``.
+
+    """
+    wanted = RequiredFeatures(segment_positions=True)
+    splits = [read_split(shards, name, boundaries=shards.boundaries, wanted=wanted) for name in SPLITS]
+    keys = [_keys(split) for split in splits]
+    different = sorted({key for own in keys for key in own if key})
+    if len(different) < 2:  # one to learn from, one to measure with
+        raise InputDataError(
+            f"{shards.folder}: {len(different)} different sentences in train and dev, too few to learn from some and "
+            "measure with others",
+            next_step="give more text",
+        )
+    n_held_out = max(1, round(HELD_OUT * len(different)))
+    drawn = np.random.default_rng(seed).permutation(len(different))[:n_held_out]
+    chosen = {different[index] for index in drawn.tolist()}
+    held_out = [np.array([key in chosen for key in own], dtype=bool) for own in keys]
+    return Text(splits, held_out, _digest(splits))
+
+
+def _keys(split: Split) -> list[bytes]:
+    """What is the same for equal sentences only."""
+    return [
+        split.token_ids[start:end].tobytes()
+        for start, end in zip(split.offsets[:-1].tolist(), split.offsets[1:].tolist(), strict=True)
+    ]
+
+
+def _digest(splits: Sequence[Split]) -> str:
+    digest = hashlib.sha256()
+    for split in splits:
+        assert split.segment_positions is not None
+        for values in (split.offsets, split.token_ids, split.segment_positions):
+            digest.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _lengths(split: Split, wanted: npt.NDArray[np.bool_]) -> Ids:
+    """Characters of each sentence; 0, which no batch takes, for those that are not wanted."""
+    return np.where(wanted, split.lengths, 0)

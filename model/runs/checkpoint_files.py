@@ -1,0 +1,149 @@
+"""The files of a checkpoint folder: each is read as what it must hold, or refused.
+
+``files.json`` holds the digest of every other file, and nothing is read that is not as it says.
+``model.safetensors`` holds every weight and the ids of the boundary table's rows; ``params.json`` and ``labels.json``
+how to assemble it; ``encoder/`` the tuned encoder's configuration and vocabulary; ``shards/`` the manifest of the
+shards it was trained on; ``checkpoint.json`` the digests.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ssmi.model.runs import json_files
+from ssmi.model.runs.files import CHECKPOINT_FORMAT, METADATA, require_checkpoint
+from ssmi.model.runs.fingerprint import FingerprintField
+from ssmi.model.runs.json_files import JsonBody
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.labels import LabelSet
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.paths import LABELS_FILE
+
+WEIGHTS, PARAMS, ENCODER = "model.safetensors", "params.json", "encoder"
+_DIGESTS = "files.json"
+SHORT = 12
+"""Characters of a digest that a message shows."""
+
+
+class CheckpointMetadata(JsonBody):
+    """``checkpoint.json``: what the network was made from."""
+
+    shards: str
+    """sha256 of the training shards' manifest."""
+    vocabulary_digest: str
+    encoder_digest: str
+    n_parameters: int
+    best_epoch: int
+    """The epoch whose weights these are; 0 for those of a run stopped in its first."""
+    fingerprint: FingerprintField
+    format: int = CHECKPOINT_FORMAT
+
+
+def read_metadata(folder: Path) -> CheckpointMetadata:
+    """What a checkpoint was made from.
+
+    Args:
+        folder: ``RUN/checkpoint``.
+
+    Raises:
+        MissingResourceError: There is none.
+        StaleArtifactError: It is damaged, or another version wrote it.
+
+    """
+    require_checkpoint(folder.parent)
+    path = folder / METADATA
+    try:
+        return json_files.read(path, CheckpointMetadata)
+    except (OSError, ValueError) as error:
+        raise broken(path, error) from error
+
+
+def read_params(folder: Path) -> Params:
+    """The parameters of a checkpoint's run, with the errors of ``read_metadata``; ParameterError for unknown keys."""
+    require_checkpoint(folder.parent)
+    return parameters.check_params(_read_json(folder / PARAMS), source=str(folder / PARAMS))
+
+
+def digest(folder: Path) -> str:
+    """What tells a checkpoint, weights and all, from any other. Raises MissingResourceError without one."""
+    require_checkpoint(folder.parent)
+    try:
+        return manifests.digest_file(folder / _DIGESTS)
+    except FileNotFoundError as error:
+        raise broken(folder / _DIGESTS, error) from error
+
+
+def read_labels(folder: Path) -> LabelSet:
+    """The tags of a checkpoint's network. Raises StaleArtifactError for a damaged file."""
+    path = folder / LABELS_FILE
+    try:
+        return LabelSet.load(path)
+    except SsmiError as error:
+        raise broken(path, error) from error
+
+
+def read_tensors(folder: Path) -> dict[str, Tensor]:
+    """Every weight by its name. Raises StaleArtifactError for a damaged file and for weights that are not finite."""
+    path = folder / WEIGHTS
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise broken(path, error) from error
+    # A network with one such weight gives no error: it tags everything alike.
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise broken(path, ValueError("weights that are not finite numbers"))
+    return tensors
+
+
+def write_digests(folder: Path) -> None:
+    """Write the list of all files; the last one to be written."""
+    body = json.dumps(_digests(folder), indent=1, sort_keys=True)
+    (folder / _DIGESTS).write_text(body + "\n", encoding="utf-8")
+
+
+def check_files(folder: Path) -> None:
+    """Raise StaleArtifactError, with both digests, for files that are not those that were saved."""
+    saved, present = _read_json(folder / _DIGESTS), _digests(folder)
+    problems = [
+        f"{folder / name} is {present.get(name, 'missing')[:SHORT]}, "
+        f"{str(saved.get(name, 'no such file'))[:SHORT]} was saved"
+        for name in sorted(saved.keys() | present.keys())
+        if saved.get(name) != present.get(name)
+    ]
+    if problems:
+        raise StaleArtifactError(
+            f"damaged: {'; '.join(problems)}", next_step="train again, or bring the run over whole"
+        )
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """sha256 of each file but the one that holds them, by its name below the folder."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / _DIGESTS)
+    return {path.relative_to(folder).as_posix(): manifests.digest_file(path) for path in files}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(body, dict):
+            raise ValueError("not an object")
+    except FileNotFoundError as error:
+        require_checkpoint(path.parent.parent)
+        raise broken(path, error) from error
+    except ValueError as error:
+        raise broken(path, error) from error
+    return body
+
+
+def broken(path: Path, error: Exception) -> SsmiError:
+    """The error for a file that is not what was saved; tells the first line of why."""
+    first_line = str(error).strip().partition("\n")[0]
+    return StaleArtifactError(f"{path}: damaged ({first_line})", next_step="train again, or bring the run over whole")

@@ -1,0 +1,91 @@
+"""Adapting the project's encoder to a data set's own text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ssmi import training
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.workspace import Workspace
+
+if TYPE_CHECKING:
+    from ssmi.model.adaptation.record import Adaptation
+
+__all__ = ["AdaptedEncoder", "adapt"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptedEncoder:
+    """An encoder that was made from another.
+
+    Attributes:
+        folder: The encoder folder, absolute.
+        name: What ``encoder.name`` calls it in the project that it was made in.
+        adaptation: What it was made of, and how well it guesses masked characters before and after.
+
+    """
+
+    folder: Path
+    name: str
+    adaptation: Adaptation
+
+
+def adapt(
+    workspace: Workspace,
+    dataset: str | None,
+    *,
+    out: Path,
+    epochs: int,
+    seed: int,
+    batch_size: int,
+    lr: float | None,
+    overrides: Iterable[str],
+    device: str | None,
+) -> AdaptedEncoder:
+    """Train the encoder on masked text of train and dev; see ``Project.adapt_encoder``."""
+    if out.exists() or out.is_symlink():
+        raise ParameterError(f"{out}: is there already", next_step="name a new folder, or remove this one first")
+    settings = [
+        f"train.epochs={epochs}",
+        f"train.seed={seed}",
+        f"train.batch_size={batch_size}",
+        f"train.lr_encoder={'auto' if lr is None else lr}",
+        "train.lr_new=auto",
+        # Whatever network the project trains, here all of the encoder is.
+        "model.encoder=finetune",
+        "model.encoder_layers=null",
+    ]
+    params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
+    name = dataset or params.datasets[0]
+    shards = workspace.paths.shards(name)
+    _check_dataset(workspace, name, shards=shards)
+    folder = training.check_shards(workspace, params, shards=shards, dataset=name)
+    assert folder is not None  # of ``model.encoder: finetune``
+    digest = ShardsStatistics.of(manifests.load(shards)).encoder_digest
+    with workspace.reporter.task("loading torch", total=0, unit=""):
+        from ssmi.model.adaptation.adapt import Parent, adapt
+    parent = Parent(folder, Path(params.encoder.name).name, digest)
+    record = adapt(shards=shards, dataset=name, parent=parent, out=out, params=params, reporter=workspace.reporter)
+    return AdaptedEncoder(out.resolve(), _name_in(workspace.root, out.resolve()), record)
+
+
+def _check_dataset(workspace: Workspace, name: str, *, shards: Path) -> None:
+    """Where nothing is built: refuse a data set that is not there, rather than ask for its features."""
+    if not (shards / manifests.MANIFEST_NAME).is_file():
+        from ssmi.pipeline.assets.resolve import find_dataset
+
+        find_dataset(name, root=workspace.root, reporter=workspace.reporter)
+
+
+def _name_in(root: Path, folder: Path) -> str:
+    """The folder as ``encoder.name`` finds it: below the project by its place there, and never like a listed name."""
+    if not folder.is_relative_to(root):
+        return str(folder)
+    below = folder.relative_to(root).as_posix()
+    return below if "/" in below else f"./{below}"

@@ -1,0 +1,1 @@
+"""The paper's tables made again with any encoder, beside the figures that the paper prints."""

@@ -1,0 +1,181 @@
+"""From an encoder's name to the page: features and runs of every data set of the paper that is there, by ``ablate``."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ssmi import features
+from ssmi.ablation.ablate import AblationRequest, AblationResult, ablate
+from ssmi.ablation.table import Table
+from ssmi.configurations import choose
+from ssmi.paper.figures import DATASETS, TITLES, paper_figures
+from ssmi.paper.page import markdown
+from ssmi.pipeline.assets.resolve import list_assets
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.parameters.params import check_dataset_name
+from ssmi.pipeline.contract.tables import writing
+from ssmi.workspace import Workspace
+
+ROWS = (
+    "ssmi",
+    "paper",
+    "bert-crf",
+    "softlexicon",
+    "softlexicon-no-encoder",
+    "lebert",
+    "segment-only",
+    "bilstm-crf",
+    "char-crf",
+)
+"""What is compared unless other rows are named: SSMI, the paper's network, the baseline, and the peers."""
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRequest:
+    """What is asked for.
+
+    Attributes:
+        encoder: A folder, a name of the list, or the name of a hub model; None for that of params.yaml.
+        datasets: Names of data sets; empty for those of the paper that are on this machine.
+        only: Names of configurations; empty for ``ROWS``.
+        n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
+        n_jobs: Runs at once; 0 for one a GPU, or a physical core where there is none.
+        overrides: Changes of parameters, of all runs.
+        device: Where to compute.
+
+    """
+
+    encoder: str | None = None
+    datasets: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    n_seeds: int = 5
+    n_jobs: int = 1
+    overrides: tuple[str, ...] = ()
+    device: str | None = None
+
+    def of_each(self) -> AblationRequest:
+        """What is asked of ``ablate`` for each data set."""
+        rows = choose(self.only or ROWS)
+        encoder = () if self.encoder is None else (f"encoder.name={json.dumps(self.encoder, ensure_ascii=False)}",)
+        return AblationRequest(
+            only=tuple(each.name for each in rows),
+            n_seeds=self.n_seeds,
+            n_jobs=self.n_jobs,
+            overrides=(*self.overrides, *encoder),
+            device=self.device,
+        )
+
+    def command(self, encoder: str, rows: Sequence[str]) -> str:
+        """The command that makes the page where there is none yet."""
+        words = ["ssmi-cli", "paper", "--encoder", encoder]
+        words += ["--datasets", ",".join(self.datasets)] if self.datasets else []
+        words += ["--only", ",".join(rows)] if self.only else []
+        words += ["--seeds", str(self.n_seeds)]
+        words += [word for change in self.overrides for word in ("-S", change)]
+        return shlex.join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class PaperResult:
+    """What the tables came to.
+
+    Attributes:
+        page: The file with the tables; ``paper.json`` beside it holds the same for machines.
+        tables: Data set → its table, as ``ablate`` makes it, for those of which a run has finished.
+        missing: A line for each of the paper's data sets that was not found.
+        diverged: A line for each run whose loss stopped being a number.
+        failed: A line for each run that ended in another way; only of those with a process of their own.
+
+    """
+
+    page: Path
+    tables: Mapping[str, Table]
+    missing: tuple[str, ...]
+    diverged: tuple[str, ...]
+    failed: tuple[str, ...]
+
+    def raise_if_diverged(self) -> None:
+        """Raise DivergedError where a run diverged, SsmiError where one failed otherwise."""
+        AblationResult(self.page.parent, None, self.diverged, self.failed).raise_if_diverged()
+
+
+def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
+    """Train the paper's rows on its data sets, and write one page; see ``Project.paper``."""
+    of_each = request.of_each()
+    encoder = workspace.params(of_each.overrides, device=request.device).encoder.name
+    present, missing = (_check_names(request.datasets), ()) if request.datasets else _find_datasets(workspace.root)
+    if not present:
+        raise MissingResourceError(
+            f"none of the paper's data sets is here: {', '.join(DATASETS)}",
+            next_step="put one into $SSMI_DATA/NAME/ or data/NAME/, or name data sets with --datasets",
+        )
+    for line in missing:
+        workspace.reporter.note(f"not found: {line}")
+    for name in present:  # all of them first: what is wrong with one is better known before hours of training
+        features.build(workspace, name, workers=0, scheduler=None, overrides=of_each.overrides, force=False)
+    page = _Page(workspace, encoder, request.command(encoder, of_each.only), missing)
+    diverged, failed = list[str](), list[str]()
+    for number, name in enumerate(present, start=1):
+        workspace.reporter.note(f"data set {number} of {len(present)}: {name}")
+        result = ablate(workspace, name, of_each)
+        diverged += [f"{name}: {line}" for line in result.diverged]
+        failed += [f"{name}: {line}" for line in result.failed]
+        if result.table is not None:
+            page.add(name, result.table)
+    return PaperResult(page.path, page.tables, missing, tuple(diverged), tuple(failed))
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The tables so far, written after each, so that hours of runs are never without a page."""
+
+    workspace: Workspace
+    encoder: str
+    command: str
+    missing: tuple[str, ...]
+    tables: dict[str, Table] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        return self.workspace.paths.paper(re.sub(r"[^\w.-]+", "-", self.encoder).strip("-.")) / "paper.md"
+
+    def add(self, dataset: str, table: Table) -> None:
+        """Write page and JSON with one table more."""
+        self.tables[dataset] = table
+        body = {
+            "encoder": self.encoder,
+            "command": self.command,
+            "tables": {name: one.to_json() for name, one in self.tables.items()},
+            "missing": list(self.missing),
+            "paper": paper_figures().model_dump(mode="json"),
+        }
+        texts = {
+            self.path: markdown(self.tables, encoder=self.encoder, command=self.command, missing=self.missing),
+            self.path.with_suffix(".json"): json.dumps(body, ensure_ascii=False, indent=1) + "\n",
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for path, text in texts.items():
+            with writing(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+
+
+def _check_names(datasets: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(check_dataset_name(name) for name in datasets))
+
+
+def _find_datasets(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The paper's data sets on this machine, in its order, and a line for each that is not there."""
+    assets = {asset.name: asset for asset in list_assets(root=root) if asset.kind == "dataset"}
+    present, missing = [], []
+    for paper_name, names in DATASETS.items():
+        here = [name for name in names if name in assets and assets[name].available]
+        if here:
+            present.append(here[0])
+        else:
+            missing.append(f"{TITLES[paper_name]} ({assets[paper_name].found}): {assets[paper_name].source}")
+    return tuple(present), tuple(missing)

@@ -1,0 +1,176 @@
+"""A file that cannot be had ends every command alike: 4 where there is none, 3 where it cannot be read as text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from ssmi.cli.main import COMMANDS, cli
+
+# --- the files that a command line names --------------------------------------------------------------------------
+
+GIVEN: dict[str, list[str]] = {
+    "predict files": ["predict", "{file}"],
+    "predict entities": ["predict", "--entities", "{file}", "{text}"],
+    "evaluate file": ["evaluate", "--file", "{file}"],
+    "explain entities": ["explain", "京", "--segment", "北京", "--entities", "{file}"],
+    "data convert source": ["data", "convert", "{file}", "{out}", "--format", "jsonl"],
+    "data convert tag_map": ["data", "convert", "{text}", "{out}", "--format", "jsonl", "--tag-map", "{file}"],
+    "ablate variants_file": ["ablate", "--variants", "{file}"],
+    "init files": ["init", "{out}", "{file}"],
+    "init data": ["init", "{out}", "--data", "{file}"],
+}
+"""Command and parameter → a command line that reads a file there."""
+WRITTEN_OR_FOLDER = {"out", "picture", "target", "run", "base", "folder", "project"}
+"""Parameters that name what is written, or a folder."""
+
+
+def _path_parameters() -> Iterator[str]:
+    """``predict entities``: every parameter of every command that takes a path."""
+
+    def walk(name: str, command: click.Command) -> Iterator[str]:
+        if isinstance(command, click.Group):
+            for inner, one in command.commands.items():
+                yield from walk(f"{name} {inner}", one)
+        yield from (f"{name} {one.name}" for one in command.params if isinstance(one.type, click.Path))
+
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        yield from walk(name, command)
+
+
+def test_every_parameter_that_takes_a_file_is_tried() -> None:
+    reading = {name for name in _path_parameters() if name.rpartition(" ")[2] not in WRITTEN_OR_FOLDER}
+    assert len(reading) > 5
+    assert reading | {"data convert tag_map"} == set(GIVEN)  # whose text may also be pairs of types
+
+
+# --- what may be wrong with one -----------------------------------------------------------------------------------
+
+
+def _nothing(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _below_a_file(path: Path) -> None:
+    """The name goes through a file as if that were a folder."""
+    path.parent.rmdir()
+    path.parent.write_text("", encoding="utf-8")
+
+
+def _folder(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+def _forbidden(path: Path) -> None:
+    path.write_text("京 S-LOC\n", encoding="utf-8")
+    path.chmod(0)
+
+
+def _other_encoding(path: Path) -> None:
+    path.write_bytes("北京 LOC\n".encode("gb18030"))
+
+
+Damage = Callable[[Path], None]
+KINDS: dict[str, tuple[Damage, int, str]] = {
+    "not there": (_nothing, 4, "no such file"),
+    "a folder": (_folder, 3, "a folder"),
+    "not permitted": (_forbidden, 3, "cannot be read (Permission denied)"),
+    "not UTF-8": (_other_encoding, 3, "UTF-8"),
+}
+IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+kinds = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=pytest.mark.skipif(IS_ROOT, reason="root may read everything"))
+        if kind == "not permitted"
+        else kind
+        for kind in KINDS
+    ],
+)
+
+
+def _assert_refused(outcome: Any, kind: str, path: Path) -> None:
+    _, code, said = KINDS[kind]
+    assert outcome.code == code, outcome.stderr
+    message, advice = [line for line in outcome.stderr.splitlines() if line.startswith(("error: ", "  next: "))]
+    assert message.startswith("error: ") and path.name in message and said.lower() in message.lower()
+    assert advice.startswith("  next: ") and len(advice) > len("  next: ")
+    assert not outcome.stdout
+
+
+@kinds
+@pytest.mark.parametrize("reader", sorted(GIVEN))
+def test_a_file_that_is_given(tagging_project: Any, tmp_path: Path, reader: str, kind: str) -> None:
+    path, text, out = tmp_path / "given" / "some.file", tmp_path / "text.bmes", tmp_path / "out"
+    path.parent.mkdir()
+    text.write_text("京 S-LOC\n", encoding="utf-8")
+    KINDS[kind][0](path)
+    outcome = tagging_project.ssmi(*(word.format(file=path, text=text, out=out) for word in GIVEN[reader]))
+    _assert_refused(outcome, kind, path)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("reader", sorted(GIVEN))
+def test_a_name_through_a_file(tagging_project: Any, tmp_path: Path, reader: str) -> None:
+    path, text, out = tmp_path / "given" / "some.file", tmp_path / "text.bmes", tmp_path / "out"
+    path.parent.mkdir()
+    text.write_text("京 S-LOC\n", encoding="utf-8")
+    _below_a_file(path)
+    outcome = tagging_project.ssmi(*(word.format(file=path, text=text, out=out) for word in GIVEN[reader]))
+    _assert_refused(outcome, "not there", path)
+
+
+# --- the files that a project names -------------------------------------------------------------------------------
+
+
+@kinds
+@pytest.mark.parametrize("parameter", ["segment.user_dict", "vocab.extra_words"])
+@pytest.mark.parametrize("command", [["features", "build"], ["ablate", "--only", "ssmi", "--seeds", "1"]])
+def test_a_file_that_a_parameter_names(project: Any, command: list[str], parameter: str, kind: str) -> None:
+    path = project.root / "own.txt"
+    KINDS[kind][0](path)
+    before = project.artifacts("segment"), project.artifacts("vocab")
+    _assert_refused(project.ssmi(*command, "-S", f"{parameter}=own.txt"), kind, path)
+    assert (project.artifacts("segment"), project.artifacts("vocab")) == before
+
+
+@kinds
+def test_word_vectors(project: Any, kind: str) -> None:
+    path = project.root / "own.txt"
+    damage, code, _ = KINDS[kind]
+    damage(path)
+    outcome = project.ssmi("features", "build", "-S", "vocab.vectors=own.txt")
+    assert outcome.code == code and "own.txt" in outcome.stderr and "  next: " in outcome.stderr
+
+
+@kinds
+@pytest.mark.parametrize("command", [["data", "check"], ["features", "build"]])
+def test_a_split_of_a_data_set(project: Any, command: list[str], kind: str) -> None:
+    path = project.raw("dev")
+    description = "splits: {train: train.bmes, dev: dev.bmes}\n"  # else a split that is not there is merely not there
+    (path.parent / "dataset.yaml").write_text(description, encoding="utf-8")
+    damage, code, _ = KINDS[kind]
+    path.unlink()
+    damage(path)
+    outcome = project.ssmi(*command)
+    assert outcome.code == code and "dev.bmes" in outcome.stderr and "  next: " in outcome.stderr
+
+
+@kinds
+@pytest.mark.parametrize("command", [["features", "build"], ["train"], ["evaluate"], ["ablate"], ["stats"]])
+def test_params_yaml(pristine_project: Any, copy_project: Any, tmp_path: Path, command: list[str], kind: str) -> None:
+    project = copy_project(pristine_project, tmp_path)
+    path = project.root / "params.yaml"
+    path.unlink()
+    damage, code, _ = KINDS[kind]
+    damage(path)
+    outcome = project.ssmi(*command)
+    assert outcome.code == code and "params.yaml" in outcome.stderr and "  next: " in outcome.stderr

@@ -1,0 +1,64 @@
+"""A file that a user names: there or not, a file or not, and left unopened until it is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.user_files import read_bytes, require_file
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"\xff\x00")
+    require_file(path)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    assert read_bytes(link) == read_bytes(path) == b"\xff\x00"
+
+
+@pytest.mark.parametrize("name", ["none", "a.txt/b", "dangling"])
+def test_what_is_not_there(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text("", encoding="utf-8")
+    (tmp_path / "dangling").symlink_to(tmp_path / "none")
+    with pytest.raises(MissingResourceError) as refused:
+        read_bytes(tmp_path / name, what="list", where="some.key")
+    assert refused.value.message == f"list {tmp_path / name}: no such file"
+    assert refused.value.next_step == "correct some.key"
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(InputDataError, match="a folder, where a file is expected") as refused:
+        require_file(tmp_path)
+    assert refused.value.next_step == "correct its name"
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in (tmp_path / "loop", tmp_path / ("x" * 300), Path("a\0b")):
+        with pytest.raises(InputDataError, match="cannot be read"):
+            require_file(path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_permissions(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("", encoding="utf-8")
+    path.chmod(0)
+    with pytest.raises(InputDataError, match=r"cannot be read \(Permission denied\)"):
+        require_file(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that can be opened and not read")
+def test_a_file_that_breaks_while_it_is_read() -> None:
+    with pytest.raises(InputDataError, match=r"/proc/self/mem: cannot be read \(Input/output error\)"):
+        read_bytes(Path("/proc/self/mem"))
+
+
+def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    require_file(pipe)  # opening it would wait for a writer for ever
