@@ -147,6 +147,7 @@ def _stopped_at_the_end(running: list[tuple[Task, _Process]]) -> Iterator[None]:
             for _, process in running:
                 process.popen.kill()  # nothing to do for one that has ended
                 process.popen.wait()
+                _pipe(process.popen.stdout).close()
 
 
 def _start(kind: str, job: Job, slots: Slots, *, slot: int) -> _Process:
@@ -179,11 +180,12 @@ def log_of(run: Path) -> Path:
 
 def _ended(process: _Process) -> Ended:
     seconds = time.monotonic() - process.started
-    lines = _pipe(process.popen.stdout).read().splitlines()
+    with _pipe(process.popen.stdout) as stdout:
+        lines = stdout.read().splitlines()
     _close(process)
     with suppress(ValueError, IndexError, KeyError):
         answer = json.loads(lines[-1])
-        if answer["state"] == "done" and process.popen.returncode == 0:
+        if answer["state"] == "done":  # all is written, however the process came to its end afterwards
             return Ended("done", "", seconds, answer)
         state: Literal["diverged", "failed"] = "diverged" if answer["state"] == "diverged" else "failed"
         return Ended(state, str(answer.get("message") or answer["state"]), seconds)

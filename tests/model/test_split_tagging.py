@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ssmi.model.data.folds import Fold
 from ssmi.model.data.shards import open_shards
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.split_tagging import tag_split
+from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
@@ -160,3 +161,48 @@ def test_a_checkpoint_of_another_format(trained: tuple[TrainResult, Path], shard
     (folder / "checkpoint.json").write_text(json.dumps({**facts, "format": 99}), encoding="utf-8")
     with pytest.raises(StaleArtifactError, match="format 99"):
         _evaluate(tmp_path / "run", shards, "dev")
+
+
+# --- a run of one fold ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fold_run(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_shards: Make,
+    sentences: list[Any],
+    encoder_folder: Path,
+    make_params: Make,
+) -> tuple[TrainResult, Path]:
+    """Of the second of three folds."""
+    folder = tmp_path_factory.mktemp("fold")
+    shards = write_shards(folder / "shards", {"train": sentences[:7], "dev": sentences[7:], "test": sentences[2:]})
+    params = make_params(train__folds=3, train__fold=2, train__test=False, train__epochs=3)
+    result = train(shards=shards, encoder=encoder_folder, run=folder / "run", params=params, reporter=Silent())
+    return result, shards
+
+
+def test_dev_of_a_fold_run_is_its_fold_and_train_the_others(fold_run: tuple[TrainResult, Path]) -> None:
+    result, shards = fold_run
+    assert _evaluate(result.run, shards, "dev") == result.dev
+    assert result.dev.n_sentences + _evaluate(result.run, shards, "train").n_sentences == 10
+    assert _evaluate(result.run, shards, "test").n_sentences == 8  # the split itself
+
+
+def test_a_fold_of_other_shards_is_refused_but_their_test_is_not(
+    fold_run: tuple[TrainResult, Path], tmp_path: Path, write_shards: Make, sentences: list[Any]
+) -> None:
+    result, _ = fold_run
+    other = write_shards(tmp_path / "other", {"train": sentences, "dev": sentences[:2], "test": sentences[:3]})
+    for split in ("train", "dev"):
+        with pytest.raises(StaleArtifactError, match=f"fold 2 of 3 of other shards.*sentences of {split}"):
+            _evaluate(result.run, other, split)
+    assert _evaluate(result.run, other, "test").n_sentences == 3
+
+
+def test_the_fold_that_a_split_means(fold_run: tuple[TrainResult, Path], trained: tuple[TrainResult, Path]) -> None:
+    result, shards = fold_run
+    opened = open_shards(shards)
+    assert [fold_of(result.run, opened, split) for split in ("train", "dev", "test")] == [Fold(2, 3), Fold(2, 3), None]
+    plain, of_plain = trained
+    assert fold_of(plain.run, open_shards(of_plain), "dev") is None
