@@ -258,7 +258,6 @@ def test_a_run_that_diverges_leaves_the_other_row(project: Any) -> None:
         (["--folds", "2", "-S", "train.patience=2"], "patience lets dev choose the epoch"),
         (["--variant", "a:b"], "not NAME:key=value"),
         (["--variant", "a:model.encoder_layers=9x"], "configuration a: model.encoder_layers"),
-        (["--variants", "none.yaml"], "none.yaml: cannot be read"),
     ],
 )
 def test_wrong_usage(project: Any, arguments: list[str], said: str) -> None:

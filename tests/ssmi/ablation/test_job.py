@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ssmi.ablation.job import MADE_FROM, Job, do, made_from, measure
-from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import checkpoint_files
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
@@ -38,7 +38,7 @@ def _files(folder: Path) -> set[str]:
 def test_without_weights_all_that_a_table_needs_stays(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=2)
     do(job, Silent())
-    metadata, whole = checkpoints.read_metadata(job.run / "checkpoint"), _files(job.run)
+    metadata, whole = checkpoint_files.read_metadata(job.run / "checkpoint"), _files(job.run)
     assert made_from(job.run) == metadata
     do(replace(job, keep_checkpoint=False), Silent())
     assert _files(job.run) == (whole - {"checkpoint", "pinned"}) | {MADE_FROM}

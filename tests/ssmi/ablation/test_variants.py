@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ssmi.ablation.variants import as_option, from_file, named, parse, read
 from ssmi.configurations import CONFIGURATIONS, find
-from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.parameters.params import Params
 
 
@@ -23,7 +23,8 @@ def test_a_variant_is_its_base_with_changes() -> None:
     params = variant.apply(Params())
     assert (params.model.encoder_layers, params.model.fusion, params.train.lr_new) == (2, "none", 0.001)
     assert variant.summary == "bert-crf, model.encoder_layers=2, train.lr_new=0.001"
-    assert not variant.changes_features and parse("rare:selection.threshold=0.9").changes_features
+    assert not variant.changed_sections(Params())
+    assert parse("rare:selection.threshold=0.9").changed_sections(Params()) == {"selection"}
 
 
 def test_the_parameters_as_they_are_by_another_name() -> None:
@@ -107,8 +108,14 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "v.yaml").write_text(text)
     with pytest.raises(ParameterError, match=r"v\.yaml"):
         read(tmp_path / "v.yaml")
-    with pytest.raises(ParameterError, match="cannot be read"):
+
+
+def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MissingResourceError, match=r"none\.yaml: no such file"):
         read(tmp_path / "none.yaml")
+    (tmp_path / "v.yaml").write_bytes(b"\xff")
+    with pytest.raises(InputDataError, match="not UTF-8"):
+        read(tmp_path / "v.yaml")
 
 
 def test_names_are_unique_and_lead_to_rows() -> None:
