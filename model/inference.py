@@ -10,7 +10,6 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from ssmi.model import hardware
@@ -22,7 +21,7 @@ from ssmi.model.network.decoding import decode
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import wanted
 from ssmi.model.runs.checkpoint import Checkpoint
-from ssmi.pipeline.contract.feature_rows import FeatureRow
+from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.progress import Advance
 
@@ -95,7 +94,7 @@ class SpanTagger:
         lengths: Ids,
         rows_of: Callable[[Sequence[int]], Sequence[FeatureRow]],
         *,
-        hidden: Sequence[npt.NDArray[np.float16]] | None = None,
+        hidden: Sequence[EncoderStates] | None = None,
         advance: Advance | None = None,
         extra_spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[list[TaggedSpan]]:
@@ -110,7 +109,7 @@ class SpanTagger:
             lengths: Characters of each text. Shape: (n_texts,)
             rows_of: Gives the rows of some of the texts; called batch by batch, in this thread, while others are
                 tagged.
-            hidden: The encoder's states of each text, where ``wanted`` has them. Shape of each: (length, hidden_width)
+            hidden: The encoder's states of each text, where ``wanted`` has them.
             advance: Told of the characters of every batch that is done; other threads wait meanwhile.
             extra_spans: Spans of each text whose probabilities are wanted too.
 
@@ -129,7 +128,7 @@ class SpanTagger:
         self,
         lengths: Ids,
         rows_of: Callable[[Sequence[int]], Sequence[FeatureRow]],
-        hidden: Sequence[npt.NDArray[np.float16]] | None,
+        hidden: Sequence[EncoderStates] | None,
         advance: Advance | None,
         extra_spans: Sequence[Sequence[Span]] | None,
     ) -> list[list[TaggedSpan]]:
@@ -157,9 +156,7 @@ class SpanTagger:
             self._since_trim = 0
         return spans_of_texts
 
-    def _split(
-        self, rows: Sequence[FeatureRow], batch: Sequence[int], hidden: Sequence[npt.NDArray[np.float16]] | None
-    ) -> Split:
+    def _split(self, rows: Sequence[FeatureRow], batch: Sequence[int], hidden: Sequence[EncoderStates] | None) -> Split:
         """The rows of a batch, whose boundaries the network then has."""
         self._add_boundaries(rows)
         states = None if hidden is None else [hidden[index] for index in batch]

@@ -16,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from ssmi.pipeline.contract.encoders.types import (
     SPECIAL_TOKENS,
+    TYPES,
     check_loaded,
     encoder_shape,
     read_config,
@@ -24,6 +25,7 @@ from ssmi.pipeline.contract.encoders.types import (
     with_layers,
 )
 from ssmi.pipeline.contract.encoders.vocabulary import CLS, PAD, SEP
+from ssmi.pipeline.contract.feature_rows import EncoderStates
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
 
@@ -50,15 +52,27 @@ class FrozenEncoder:
     ``width`` is the size of a state, ``max_window`` the most characters it takes at once.
     """
 
-    def __init__(self, folder: Path, tokens: CharacterTokens, *, layers: int | None = None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tokens: CharacterTokens,
+        *,
+        layers: int | None = None,
+        last_norm: bool = True,
+        threads: int = 1,
+    ) -> None:
         """``layers``: open only the first ``layers``, whose output the states then are; None takes all.
 
-        ``threads``: passes that are computed at once.
+        ``last_norm``: False leaves out a norm that the type has behind its last layer: the states are then what a next
+        layer would read. ``threads``: passes that are computed at once.
         """
         shape = encoder_shape(folder)
         transformers_logging.disable_progress_bar()
         transformers_logging.set_verbosity_error()
         self._model = _load(folder, layers=layers).eval()
+        norm = TYPES[shape.type].last_norm
+        if norm and not last_norm:
+            setattr(self._model, norm, torch.nn.Identity())
         self._tokens = tokens
         self._threads = threads
         self.width = shape.width
@@ -69,6 +83,23 @@ class FrozenEncoder:
 
         Longer texts than ``max_window`` go through in windows.
         """
+        return [
+            np.concatenate([states[1:-1] for states in windows])
+            for windows in self._windows_of(texts, max_window=max_window)
+        ]
+
+    def stored_states(self, texts: Sequence[Sequence[str]], *, max_window: int | None = None) -> list[EncoderStates]:
+        """The same in float16, with the states of [CLS] and [SEP] of each window."""
+        return [
+            EncoderStates(
+                np.concatenate([states[1:-1] for states in windows]).astype(np.float16),
+                np.stack([states[[0, -1]] for states in windows]).astype(np.float16),
+            )
+            for windows in self._windows_of(texts, max_window=max_window)
+        ]
+
+    def _windows_of(self, texts: Sequence[Sequence[str]], *, max_window: int | None) -> list[list[FloatMatrix]]:
+        """States of each text's windows, [CLS] first and [SEP] last. Shape of each: (characters + 2, width)."""
         limit = min(max_window or self.max_window, self.max_window)
         windows: list[Sequence[str]] = []
         owners: list[int] = []
@@ -80,7 +111,7 @@ class FrozenEncoder:
         pieces: list[list[FloatMatrix]] = [[] for _ in texts]
         for owner, states in zip(owners, self._encode(windows), strict=True):
             pieces[owner].append(states)
-        return [np.concatenate(window_states) for window_states in pieces]
+        return pieces
 
     def _encode(self, windows: Sequence[Sequence[str]]) -> list[FloatMatrix]:
         vocabulary = self._tokens.vocabulary
@@ -126,7 +157,7 @@ class FrozenEncoder:
             mask[index, : len(row)] = 1
         with torch.inference_mode():
             output = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
-        return [output[index, 1 : len(row) - 1].copy() for index, row in enumerate(rows)]
+        return [output[index, : len(row)].copy() for index, row in enumerate(rows)]
 
 
 def _padded(n_tokens: int) -> int:

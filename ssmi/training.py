@@ -98,7 +98,7 @@ def check_shards(
             f"the shards of {dataset} hold no matches, which model.lexicon: {params.model.lexicon} reads",
             next_step=f"ssmi-cli features build --dataset {quote(dataset)} -S shards.matches=true",
         )
-    if params.model.encoder != "finetune":
+    if not params.model.trains_encoder:
         return None
     from ssmi.pipeline.assets.resolve import find_encoder
 

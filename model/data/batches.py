@@ -80,6 +80,7 @@ class Batch:
         boundary_roles: Where each character stands in its best boundary, 0 for padding. Shape: (batch, length)
         cosine_gates: How far each best boundary is trusted, float32, 0 for padding. Shape: (batch, length)
         hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
+        special_states: Its states of [CLS] and [SEP] of each window, float32. Shape: (n_windows, 2, hidden_width)
         word_rows: Rows of the words that match over each character, 0 where it has fewer than another. Shape: (batch,
             length, most words of a character)
         word_roles: What the character is in each of them, an index of ``ROLES``. Shape as ``word_rows``
@@ -99,6 +100,7 @@ class Batch:
     boundary_roles: Tensor | None = None
     cosine_gates: Tensor | None = None
     hidden: Tensor | None = None
+    special_states: Tensor | None = None
     word_rows: Tensor | None = None
     word_roles: Tensor | None = None
 
@@ -192,6 +194,9 @@ def collate(split: Split, rows: Ids) -> Batch:
         rows_of(split.boundary_roles),
         None if split.cosine_gates is None else padded(split.cosine_gates, np.float32),
         None if split.hidden is None else split.hidden.gather(rows, lengths=lengths),
+        None
+        if split.special_states is None
+        else split.special_states.gather(rows, counts=np.diff(split.window_offsets)[rows]),
         *(map(torch.from_numpy, words) if words is not None else ()),
     )
 

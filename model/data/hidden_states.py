@@ -1,4 +1,4 @@
-"""The frozen encoder's states of a split, memory-mapped beside its shards."""
+"""The frozen encoder's states of a split, of its characters and of [CLS] and [SEP], memory-mapped beside its shards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUILD_THEM = "build them with -S shards.hidden=true"
 
 @dataclass(frozen=True, slots=True)
 class HiddenStates:
-    """The frozen encoder's last layer, on disk.
+    """The frozen encoder's states of every character, on disk.
 
     Attributes:
         parts: One array a part, float16. Shape of each: (n_characters, hidden_width)
@@ -66,39 +66,91 @@ class HiddenStates:
         return states
 
 
-def read_hidden(
-    paths: Sequence[Path], parts: Sequence[pa.Table], *, width: int | None, folder: Path, split: str
-) -> HiddenStates:
-    """Map the states that stand beside a split's parts.
+@dataclass(frozen=True, slots=True)
+class SpecialStates:
+    """The frozen encoder's states of [CLS] and [SEP] of every window, on disk.
 
-    Args:
+    Attributes:
+        parts: One array a part, float16. Shape of each: (n_windows, 2, hidden_width)
+        part: The part that holds a sentence. Shape: (n_sentences,)
+        start: The sentence's first window in its part. Shape: (n_sentences,)
+
+    """
+
+    parts: Sequence[npt.NDArray[np.float16]]
+    part: Ids
+    start: Ids
+
+    def gather(self, rows: Ids, *, counts: Ids) -> Tensor:
+        """States of the windows of sentences as float32, ``counts`` of each. Shape: (n_windows, 2, hidden_width)."""
+        places = zip(self.part[rows].tolist(), self.start[rows].tolist(), counts.tolist(), strict=True)
+        states = [torch.from_numpy(self.parts[part][start : start + count]) for part, start, count in places]
+        return torch.cat(states).float()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredParts:
+    """The parts of a split, and what the manifest says of the states beside them.
+
+    Attributes:
         paths: The files of the parts.
-        parts: The tables in them, with the columns ``token_ids`` and ``hidden_start``.
-        width: Of a state, as the shards' manifest says; None where none are stored.
+        tables: What is in them, with the columns ``token_ids``, ``window_starts`` and ``hidden_start``.
+        width: Of a state; None where none are stored.
         folder: Of the shards.
         split: Names the split in errors.
 
-    Raises:
-        StaleArtifactError: States are missing or have another shape.
-
     """
-    if width is None:
-        raise StaleArtifactError(f"{folder}: no hidden states are stored", next_step=BUILD_THEM)
-    maps, part, start = [], [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for number, (path, table) in enumerate(zip(paths, parts, strict=True)) if paths else ():
-        file = path.with_name(f"{path.stem}.hidden.npy")
-        n_characters = pc.sum(pc.list_value_length(table["token_ids"])).as_py() or 0
-        states = _map(file, empty=not n_characters)
-        column = table["hidden_start"]
-        if column.null_count or states.dtype != np.float16 or states.shape != (n_characters, width):
-            raise StaleArtifactError(
-                f"{file}: {states.dtype} {states.shape}, not float16 {(n_characters, width)} of {split}",
-                next_step=BUILD_THEM,
-            )
-        maps.append(states)
-        part.append(np.full(len(table), number, dtype=np.int64))
-        start.append(column.to_numpy().astype(np.int64))
-    return HiddenStates(maps, np.concatenate(part), np.concatenate(start))
+
+    paths: Sequence[Path]
+    tables: Sequence[pa.Table]
+    width: int | None
+    folder: Path
+    split: str
+
+    def hidden(self) -> HiddenStates:
+        """Map the states of the characters. Raises StaleArtifactError: they are missing or have another shape."""
+        maps = self._maps("hidden", "token_ids", ())
+        starts = [table["hidden_start"] for table in self.tables]
+        for path, column in zip(self.paths, starts, strict=True):
+            if column.null_count:
+                raise StaleArtifactError(f"{path}: rows without hidden_start", next_step=BUILD_THEM)
+        return HiddenStates(maps, self._part_of_rows(), _joined([column.to_numpy() for column in starts]))
+
+    def specials(self) -> SpecialStates:
+        """Map the states of [CLS] and [SEP]. Raises as ``hidden``."""
+        maps = self._maps("specials", "window_starts", (2,))
+        counts = [_counts(table, "window_starts") for table in self.tables]
+        return SpecialStates(maps, self._part_of_rows(), _joined([np.cumsum(own) - own for own in counts]))
+
+    def _part_of_rows(self) -> Ids:
+        return _joined([np.full(len(table), number) for number, table in enumerate(self.tables)])
+
+    def _maps(self, name: str, column: str, shape: tuple[int, ...]) -> list[npt.NDArray[np.float16]]:
+        """The array beside each part, with a row for each item of a list column. ``shape``: between rows and width."""
+        if self.width is None:
+            raise StaleArtifactError(f"{self.folder}: no hidden states are stored", next_step=BUILD_THEM)
+        maps = []
+        for path, table in zip(self.paths, self.tables, strict=True):
+            file = path.with_name(f"{path.stem}.{name}.npy")
+            expected = (int(_counts(table, column).sum()), *shape, self.width)
+            states = _map(file, empty=not expected[0])
+            if states.dtype != np.float16 or states.shape != expected:
+                raise StaleArtifactError(
+                    f"{file}: {states.dtype} {states.shape}, not float16 {expected} of {self.split}",
+                    next_step=BUILD_THEM,
+                )
+            maps.append(states)
+        return maps
+
+
+def _counts(table: pa.Table, column: str) -> Ids:
+    """Items of each row of a list column."""
+    counts: Ids = pc.list_value_length(table[column]).to_numpy().astype(np.int64)
+    return counts
+
+
+def _joined(arrays: Sequence[npt.NDArray[np.integer]]) -> Ids:
+    return np.concatenate([np.empty(0, np.int64), *arrays]).astype(np.int64)
 
 
 def _map(file: Path, *, empty: bool) -> npt.NDArray[np.float16]:

@@ -22,13 +22,13 @@ import pyarrow.compute as pc
 from ssmi.model.data.boundaries import NO_BOUNDARY, BoundaryTable, Ids, RowLookup, Rows, read_table, read_words
 from ssmi.model.data.boundary_roles import WordsOf, boundary_roles
 from ssmi.model.data.cosine_gates import Gates, cosine_gates
-from ssmi.model.data.hidden_states import HiddenStates, read_hidden
+from ssmi.model.data.hidden_states import HiddenStates, SpecialStates, StoredParts
 from ssmi.model.data.matches import Matches
 from ssmi.model.data.segment_positions import REBUILD, check_windows, segment_positions
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.feature_rows import FeatureRow
+from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
@@ -58,8 +58,16 @@ class RequiredFeatures:
     cosine_gates: bool = False
     """How far each best boundary is trusted."""
     hidden: bool = False
+    """The stored states of its characters."""
+    special_states: bool = False
+    """Those of [CLS] and [SEP] of its windows."""
     matches: bool = False
     """Every vocabulary word that matches inside the sentence."""
+
+    @property
+    def boundaries(self) -> bool:
+        """Whether vectors of boundaries are read."""
+        return self.best or self.local or self.sets or self.matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,7 @@ class Split:
         window_starts: Each window's first character, counted within its sentence. Shape: (n_windows,)
         gold: The entities of each sentence.
         hidden: The frozen encoder's states.
+        special_states: Its states of [CLS] and [SEP].
         matches: The vocabulary words that match inside the sentences.
 
     """
@@ -118,6 +127,7 @@ class Split:
     window_starts: npt.NDArray[np.int32]
     gold: Sequence[Sequence[Span]]
     hidden: HiddenStates | None
+    special_states: SpecialStates | None
     matches: Matches | None
 
     @property
@@ -243,6 +253,7 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     tag_ids = whole.of_characters("tag_ids").to_numpy()
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
+    stored = StoredParts(paths, parts if paths else [], shards.statistics.hidden_width, shards.folder, split)
     window_offsets, window_starts = whole.flat("window_starts")
     check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.statistics.max_window, source=source)
     texts = _texts(offsets, whole.of_characters("characters"), source=source)
@@ -261,9 +272,8 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         window_offsets,
         window_starts.to_numpy(),
         _gold(*whole.flat("entities"), labels=shards.labels, source=source),
-        read_hidden(paths, parts, width=shards.statistics.hidden_width, folder=shards.folder, split=split)
-        if wanted.hidden
-        else None,
+        stored.hidden() if wanted.hidden else None,
+        stored.specials() if wanted.special_states else None,
         whole.matches() if wanted.matches else None,
     )
 
@@ -369,7 +379,7 @@ def split_of(
     *,
     boundaries: RowLookup,
     wanted: RequiredFeatures,
-    hidden: Sequence[npt.NDArray[np.float16]] | None = None,
+    hidden: Sequence[EncoderStates] | None = None,
     words_of: WordsOf | None = None,
 ) -> Split:
     """Rows made on line as a split without gold; its tags mean nothing.
@@ -378,7 +388,7 @@ def split_of(
         rows: The features of each sentence; negatives, which only training reads, are left out.
         boundaries: Gives the embedding rows.
         wanted: What the network reads.
-        hidden: The encoder's states of each row, where wanted. Shape of each: (n_characters, hidden_width)
+        hidden: The encoder's states of each row, where wanted.
         words_of: Gives the words of boundaries, where their roles are wanted.
 
     Returns:
@@ -390,10 +400,13 @@ def split_of(
     """
     columns = _RowColumns(rows, boundaries)
     offsets = columns.offsets("token_ids")
-    states = None
+    window_offsets = columns.offsets("window_starts")
+    states = specials = None
     if wanted.hidden:
         assert hidden is not None
-        states = HiddenStates([np.concatenate(hidden)], np.zeros(len(rows), dtype=np.int64), offsets[:-1])
+        part = np.zeros(len(rows), dtype=np.int64)
+        states = HiddenStates([np.concatenate([one.characters for one in hidden])], part, offsets[:-1])
+        specials = SpecialStates([np.concatenate([one.specials for one in hidden])], part, window_offsets[:-1])
     positions = None
     if wanted.segment_positions:
         starts = columns.flat("segment_starts")
@@ -415,10 +428,11 @@ def split_of(
         roles,
         columns.gates() if wanted.cosine_gates else None,
         _kinds(texts),
-        columns.offsets("window_starts"),
+        window_offsets,
         columns.flat("window_starts").astype(np.int32),
         [[] for _ in rows],
         states,
+        specials if wanted.special_states else None,
         columns.matches() if wanted.matches else None,
     )
 

@@ -50,7 +50,7 @@ def build(
         params: Which parts it has, and their widths.
         labels: Its tags.
         boundaries: The vectors that its boundary embedding starts from.
-        encoder: The loaded encoder; needed for ``encoder: finetune``.
+        encoder: The loaded encoder; needed for ``encoder: finetune``, and its upper layers for ``upper``.
         hidden_width: Of the stored states; needed for ``encoder: frozen``.
         n_tokens: Size of the vocabulary of token ids; read for ``encoder: none``.
         word_counts: How often each word matches in train (``Matches.counts``); needed for ``lexicon: softlexicon``.
@@ -63,7 +63,7 @@ def build(
         ParameterError: The encoder has fewer layers than ``fusion_layer`` or ``lexicon_layer``.
 
     """
-    tuned = encoder if params.encoder == "finetune" else None
+    tuned = encoder if params.trains_encoder else None
     width = _state_width(params, encoder=tuned, hidden_width=hidden_width)
     boundary = _boundary(params, boundaries)
     widths = Widths.of(
@@ -119,6 +119,7 @@ def _state_width(params: ModelParams, *, encoder: Encoder | None, hidden_width: 
     """The width of O_B."""
     width = {
         "finetune": encoder.width if encoder is not None else None,
+        "upper": encoder.width if encoder is not None else None,
         "frozen": hidden_width,
         "none": params.character_width,
     }[params.encoder]
@@ -130,8 +131,7 @@ def _state_width(params: ModelParams, *, encoder: Encoder | None, hidden_width: 
 
 
 def _boundary(params: ModelParams, boundaries: BoundaryTable) -> BoundaryEmbedding | None:
-    reads = wanted(params)
-    if not (reads.best or reads.local or reads.sets or reads.matches):
+    if not wanted(params).boundaries:
         return None
     return BoundaryEmbedding(torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries)
 

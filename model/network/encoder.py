@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 import transformers
@@ -18,6 +16,9 @@ from torch.nn import functional
 from transformers.utils import logging as _untyped_logging
 
 from ssmi.model.data.batches import Batch
+from ssmi.model.network.adapting import Adapter, adapted, adapting
+from ssmi.model.network.cells import Cells, Encoded, Specials
+from ssmi.model.network.transformer_layers import layers_of, remove_first
 from ssmi.pipeline.contract.encoders.types import (
     COMPUTED,
     CONFIG,
@@ -37,32 +38,10 @@ if TYPE_CHECKING:
 
 transformers_logging: Any = _untyped_logging
 
-Adapter = Callable[[Tensor], Tensor]
-"""States of windows between two layers → states of the same shape: (n_windows, size, width)."""
-_adapter: ContextVar[Adapter | None] = ContextVar("adapter", default=None)
-"""That of the forward pass which is running: a network may tag in several threads at once."""
 
-
-@dataclass(frozen=True, slots=True)
-class Specials:
-    """Ids of the tokens that are not characters."""
-
-    cls: int
-    sep: int
-    pad: int
-
-
-class Encoded(NamedTuple):
-    """A batch's states.
-
-    Attributes:
-        states: O_B, zero on padding. Shape: (batch, length, width)
-        sentences: e_s, the [CLS] state, averaged over the windows of a longer sentence. Shape: (batch, width)
-
-    """
-
-    states: Tensor
-    sentences: Tensor
+def _last(output: Any) -> Tensor:
+    states: Tensor = output.last_hidden_state
+    return states
 
 
 class Encoder(nn.Module):
@@ -87,12 +66,24 @@ class Encoder(nn.Module):
         for name, parameter in bert.named_parameters():
             if name == COMPUTED:  # a table that the type computes; loading makes it look trainable
                 parameter.requires_grad_(False)
-        self.input_width = self.words.embedding_dim
+        self.input_width = self._input_width()
+
+    def _input_width(self) -> int:
+        return self.words.embedding_dim
+
+    def entering(self, batch: Batch) -> Tensor:
+        """What a boundary joins on its way in: E_c. Shape: (batch, length, input_width)."""
+        return self.embed(batch.token_ids)
 
     def embed(self, token_ids: Tensor) -> Tensor:
         """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
         embeddings: Tensor = self.words(token_ids)
         return embeddings
+
+    @property
+    def refuses_norm(self) -> bool:
+        """Whether it reads stored states that must not have gone through the norm behind the type's last layer."""
+        return False
 
     @property
     def words(self) -> nn.Embedding:
@@ -117,15 +108,18 @@ class Encoder(nn.Module):
             raise ParameterError(
                 f"{parameter}: {layer}, but the encoder has {n_layers}", next_step=f"at most -S {parameter}={n_layers}"
             )
-        (layers,) = (own for own in self.bert.modules() if isinstance(own, nn.ModuleList) and len(own) == n_layers)
-        layers[layer - 1].register_forward_hook(_adapted)
+        self._module_of(layer, parameter=parameter).register_forward_hook(adapted)
+
+    def _module_of(self, layer: int, *, parameter: str) -> nn.Module:
+        """What gives the states behind a layer. Raises ParameterError where none that is run does."""
+        return layers_of(self.bert)[layer - 1]
 
     def forward(self, batch: Batch, *, inputs: Tensor | None = None, adapter: Adapter | None = None) -> Encoded:
         """Run the encoder over the windows and join their states.
 
         Args:
             batch: On the device of the encoder.
-            inputs: Embeddings to use in place of ``embed(batch.token_ids)``. Shape: (batch, length, input_width)
+            inputs: Used in place of ``entering(batch)``. Shape: (batch, length, input_width)
             adapter: Changes the windows' states where ``adapt_behind`` said; see ``Windows.cells``.
 
         Returns:
@@ -133,28 +127,23 @@ class Encoder(nn.Module):
 
         """
         windows = batch.windows
-        lengths = windows.lengths[:, None]
-        position = torch.arange(windows.char_of_cell.shape[1], device=lengths.device)
-        attended = (position <= lengths + 1).long()  # not bool: DeBERTa subtracts it
-        holds_char = windows.char_of_cell >= 0
-        char_of_cell = windows.char_of_cell.clamp(min=0)  # any character will do where `where` takes the other side
-        specials = torch.where(position == lengths + 1, self.specials.sep, self.specials.pad)
-        specials[:, 0] = self.specials.cls
-        token_ids = torch.where(holds_char, batch.token_ids.view(-1)[char_of_cell], specials)
-        if inputs is None:
-            given = {"input_ids": token_ids}
-        else:
-            fused = functional.embedding(char_of_cell, inputs.flatten(0, 1))
-            given = {"inputs_embeds": torch.where(holds_char[..., None], fused, self.embed(token_ids))}
-        before = _adapter.set(adapter)
-        try:
-            cells = self.bert(**given, attention_mask=attended).last_hidden_state
-        finally:
-            _adapter.reset(before)
+        with adapting(adapter):
+            cells = self._run(batch, inputs)
         states = functional.embedding(windows.cell_of_char, cells.flatten(0, 1)) * batch.mask[..., None]
         # A sentence of several windows has as many [CLS] states: e_s is their mean.
         summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, windows.sentences, cells[:, 0])
         return Encoded(states, summed / torch.bincount(windows.sentences, minlength=len(batch.mask))[:, None])
+
+    def _run(self, batch: Batch, inputs: Tensor | None) -> Tensor:
+        """Last-layer states of every cell of the windows. Shape: (n_windows, size, width)."""
+        cells = Cells.of(batch.windows)
+        specials = torch.where(cells.position == cells.end, self.specials.sep, self.specials.pad)
+        specials[:, 0] = self.specials.cls
+        token_ids = torch.where(cells.holds_char, batch.token_ids.view(-1)[cells.char], specials)
+        if inputs is None:
+            return _last(self.bert(input_ids=token_ids, attention_mask=cells.attended))
+        embeddings = cells.filled(inputs, others=self.embed(token_ids))
+        return _last(self.bert(inputs_embeds=embeddings, attention_mask=cells.attended))
 
     def describe(self, folder: Path) -> None:
         """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""
@@ -166,20 +155,62 @@ class Encoder(nn.Module):
         (folder / vocabulary.name).write_bytes(vocabulary.read_bytes())
 
 
-def _adapted(_layer: nn.Module, _inputs: Any, output: Any) -> Any:
-    """A hook behind a layer, whose output is its states or begins with them: what the running adapter makes of them."""
-    adapter = _adapter.get()
-    if adapter is None:
-        return None
-    return adapter(output) if isinstance(output, Tensor) else (adapter(output[0]), *output[1:])
+class UpperLayers(Encoder):
+    """An encoder without its first layers, whose states come with the batch.
+
+    States of [CLS] and [SEP] do too. A boundary joins where the states enter, so ``input_width`` is a state's. Weights
+    are named from 0, the first layer that is left.
+    """
+
+    def __init__(
+        self, bert: PreTrainedModel, *, below: int, shape: EncoderShape, specials: Specials, folder: Path
+    ) -> None:
+        """``below``: the number of first layers, which are removed from ``bert``."""
+        remove_first(bert, below)
+        self._below = below
+        super().__init__(bert, shape=shape, specials=specials, folder=folder)
+
+    def _input_width(self) -> int:
+        return self.width
+
+    @property
+    def refuses_norm(self) -> bool:
+        """True where the type has such a norm."""
+        return bool(type_of(self.bert.config.to_dict()).last_norm)
+
+    def _module_of(self, layer: int, *, parameter: str) -> nn.Module:
+        if layer < self._below:
+            raise ParameterError(
+                f"{parameter}: {layer}, but the states behind layer {self._below} come from the shards",
+                next_step=f"at least -S {parameter}={self._below}, where the states enter",
+            )
+        if layer > self._below:
+            return layers_of(self.bert)[layer - self._below - 1]
+        entering = self.bert.embeddings
+        assert isinstance(entering, nn.Module)
+        return entering
+
+    def entering(self, batch: Batch) -> Tensor:
+        """The stored states of the characters. Shape: (batch, length, width)."""
+        assert batch.hidden is not None
+        return batch.hidden
+
+    def _run(self, batch: Batch, inputs: Tensor | None) -> Tensor:
+        assert batch.special_states is not None
+        cells = Cells.of(batch.windows)
+        cls, sep = batch.special_states[:, None, :, :].unbind(2)
+        others = torch.where((cells.position == 0)[:, None], cls, sep)  # padding too, which nothing attends to
+        states = cells.filled(self.entering(batch) if inputs is None else inputs, others=others)
+        return _last(self.bert(inputs_embeds=states, attention_mask=cells.attended))
 
 
-def load(folder: Path, *, layers: int | None = None) -> Encoder:
+def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
     """Load an encoder folder in float32, whatever precision it is stored in; dropout as its configuration says.
 
     Args:
         folder: With configuration, vocabulary and safetensors weights.
         layers: Number of first layers to load; None loads all.
+        below: Number of first layers whose states are stored: ``UpperLayers`` of the others are loaded; 0 for none.
 
     Returns:
         The encoder, on the CPU, in training mode as transformers leaves it.
@@ -188,7 +219,7 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
         MissingResourceError: Files are missing.
         InputDataError: It is not an encoder of a supported type.
         StaleArtifactError: Its weights are not those of its configuration.
-        ParameterError: It has fewer layers.
+        ParameterError: It has fewer layers, or none is left above those whose states are stored.
 
     """
     shape, specials = encoder_shape(folder), _specials(folder)
@@ -197,13 +228,19 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
             f"model.encoder_layers: {layers}, but {folder} has {shape.n_layers}",
             next_step=f"at most -S model.encoder_layers={shape.n_layers}",
         )
+    n_layers = layers or shape.n_layers
+    if below >= n_layers:
+        raise ParameterError(
+            f"model.encoder: upper, but the stored states are those after layer {below} of {n_layers}: none is left",
+            next_step=f"build states of fewer layers: -S shards.hidden_layers={max(1, n_layers * 2 // 3)}",
+        )
     body = read_config(folder)
     try:
         with _quiet():
             model_class = _model_class(body)
             bert, info = model_class.from_pretrained(
                 folder,
-                config=model_class.config_class.from_dict(with_layers(body, layers or shape.n_layers)),
+                config=model_class.config_class.from_dict(with_layers(body, n_layers)),
                 local_files_only=True,
                 use_safetensors=True,
                 output_loading_info=True,
@@ -213,18 +250,24 @@ def load(folder: Path, *, layers: int | None = None) -> Encoder:
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise unusable_weights(folder, error) from error
     check_loaded(folder, info, layers=layers)
-    return Encoder(bert, shape=shape, specials=specials, folder=folder)
+    return _wrapped(bert, below=below, shape=shape, specials=specials, folder=folder)
 
 
-def blank(folder: Path) -> Encoder:
-    """The encoder with random weights, from what ``Encoder.describe`` wrote."""
+def blank(folder: Path, *, below: int = 0) -> Encoder:
+    """The encoder with random weights, from what ``Encoder.describe`` wrote; ``below`` as ``load`` had it."""
     shape, specials = encoder_shape(folder), _specials(folder)
     body = read_config(folder)
     model_class, arguments = _model_class(body), type_of(body).model_arguments
     with _quiet():
         config = model_class.config_class.from_dict(body, attn_implementation=arguments.pop("attn_implementation"))
         bert = model_class(config, **arguments)
-    return Encoder(bert, shape=shape, specials=specials, folder=folder).to(torch.float32)
+    return _wrapped(bert, below=below, shape=shape, specials=specials, folder=folder).to(torch.float32)
+
+
+def _wrapped(bert: PreTrainedModel, *, below: int, shape: EncoderShape, specials: Specials, folder: Path) -> Encoder:
+    if below:
+        return UpperLayers(bert, below=below, shape=shape, specials=specials, folder=folder)
+    return Encoder(bert, shape=shape, specials=specials, folder=folder)
 
 
 def _model_class(body: dict[str, Any]) -> Any:

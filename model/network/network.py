@@ -26,8 +26,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ssmi.model.data.batches import Batch
+from ssmi.model.network.adapting import Adapter
 from ssmi.model.network.boundary_vectors import BoundaryVectors, look_up
-from ssmi.model.network.encoder import Adapter, Encoded, Encoder
+from ssmi.model.network.cells import Encoded
+from ssmi.model.network.encoder import Encoder
 from ssmi.model.network.layers.biaffine import Biaffine
 from ssmi.model.network.layers.bigru import BiGRU
 from ssmi.model.network.layers.bilstm import BiLSTM
@@ -160,7 +162,7 @@ class Network(nn.Module):
             return self._encoded_already(batch, boundaries)
         inputs = None
         if self.params.fusion == "input":
-            inputs = self._fuse(self.encoder.embed(batch.token_ids), batch, boundaries)
+            inputs = self._fuse(self.encoder.entering(batch), batch, boundaries)
         return Encoded(*self.encoder(batch, inputs=inputs, adapter=self._adapter(batch, boundaries)))
 
     def _adapter(self, batch: Batch, boundaries: BoundaryVectors) -> Adapter | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ssmi.model.data.shards import WITH_MATCHES, RequiredFeatures, Shards
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import ModelParams
+from ssmi.pipeline.contract.statistics import ShardsStatistics
 
 if TYPE_CHECKING:  # whoever only checks parameters need not wait for transformers
     from ssmi.model.network.encoder import Encoder
@@ -22,9 +23,15 @@ def wanted(params: ModelParams) -> RequiredFeatures:
         segment_positions=params.fusion != "none" and params.segment_positions,
         boundary_roles=params.fusion != "none" and params.boundary_roles,
         cosine_gates=params.fusion != "none" and params.cosine_gate,
-        hidden=params.encoder == "frozen",
+        hidden=params.encoder in ("frozen", "upper"),
+        special_states=params.encoder == "upper",
         matches=params.lexicon != "none",
     )
+
+
+def layers_below(params: ModelParams, shards: ShardsStatistics) -> int:
+    """How many of the encoder's first layers are not in the network, because the shards hold their states."""
+    return shards.hidden_layers or 0 if params.encoder == "upper" else 0
 
 
 def check_parameters(params: ModelParams) -> None:
@@ -35,7 +42,7 @@ def check_parameters(params: ModelParams) -> None:
 
     """
     _check_adapter(params)
-    if params.encoder != "finetune" and params.encoder_layers is not None:
+    if not params.trains_encoder and params.encoder_layers is not None:
         raise ParameterError(
             f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
             next_step="-S model.encoder_layers=null, or -S model.encoder=finetune",
@@ -50,7 +57,7 @@ def check_parameters(params: ModelParams) -> None:
 
 
 def _check_fusion_layer(params: ModelParams) -> None:
-    if params.encoder != "finetune":
+    if not params.trains_encoder:
         raise ParameterError(
             f"model.fusion: layer joins boundaries inside BERT, but model.encoder: {params.encoder} never runs it",
             next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
@@ -71,7 +78,7 @@ def _check_adapter(params: ModelParams) -> None:
             "model.fusion: layer and model.lexicon: lebert both change the states between two encoder layers",
             next_step="-S model.fusion=input (or output, none), or another model.lexicon",
         )
-    if params.encoder != "finetune":
+    if not params.trains_encoder:
         raise ParameterError(
             f"model.lexicon: lebert adds words between encoder layers, but model.encoder: {params.encoder} runs none",
             next_step="-S model.encoder=finetune, or -S model.lexicon=softlexicon",
@@ -101,15 +108,20 @@ def check_buildable(params: ModelParams, shards: Shards) -> None:
         raise StaleArtifactError(
             f"{shards.folder}: no matches, which model.lexicon: {params.lexicon} reads", next_step=WITH_MATCHES
         )
-    if params.encoder == "frozen" and shards.statistics.hidden_width is None:
+    if wanted(params).hidden and shards.statistics.hidden_width is None:
         raise StaleArtifactError(
-            f"{shards.folder}: no hidden states, which model.encoder: frozen reads",
+            f"{shards.folder}: no hidden states, which model.encoder: {params.encoder} reads",
             next_step="build them with -S shards.hidden=true, or train with -S model.encoder=finetune",
         )
 
 
 def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) -> None:
-    """Refuse an encoder whose vocabulary or positions cannot be those that the shards were built with."""
+    """Refuse an encoder whose vocabulary, positions or stored states cannot be those of the shards."""
+    if encoder.refuses_norm and shards.statistics.hidden_norm:
+        raise StaleArtifactError(
+            f"{shards.folder}: its states have gone through the norm that belongs behind the encoder's last layer",
+            next_step="build them as the next layer reads them: -S shards.hidden_norm=false",
+        )
     problem = ""
     if largest_token_id >= encoder.vocabulary_size:
         problem = f"token id {largest_token_id}, but the encoder knows {encoder.vocabulary_size}"

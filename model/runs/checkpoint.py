@@ -18,6 +18,7 @@ from ssmi.model.data.shards import Shards
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.build import build
 from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import layers_below
 from ssmi.model.runs import checkpoint_files, json_files, weights
 from ssmi.model.runs.checkpoint_files import CheckpointMetadata, broken
 from ssmi.model.runs.files import METADATA, SHARDS
@@ -173,7 +174,9 @@ def _assemble(
         labels=labels,
         boundaries=boundaries,
         # Without its weights: they are among the tensors, as training left them.
-        encoder=encoders.blank(folder / checkpoint_files.ENCODER) if params.model.encoder == "finetune" else None,
+        encoder=encoders.blank(folder / checkpoint_files.ENCODER, below=layers_below(params.model, statistics))
+        if params.model.trains_encoder
+        else None,
         hidden_width=statistics.hidden_width,
         n_tokens=statistics.n_tokens,
         word_counts=tensors.get(_WORD_COUNTS),

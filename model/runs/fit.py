@@ -58,7 +58,8 @@ def _check_features(folder: Path, shards: Shards) -> None:
     """Refuse shards whose features were made with other parameters: the network was trained on different ones."""
     then, now = (_feature_parameters(manifests.load(path)) for path in (folder / SHARDS, shards.folder))
     if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
-        then["shards.hidden_layers"] = now["shards.hidden_layers"]  # nothing of it is read, or check_buildable says so
+        # nothing of it is read, or check_buildable says so
+        then |= {name: now[name] for name in ("shards.hidden_layers", "shards.hidden_norm")}
     problems = [
         f"{name} is {then.get(name)} here, {now.get(name)} there"
         for name in sorted(then.keys() | now.keys())
@@ -76,7 +77,8 @@ def _feature_parameters(shards: Manifest) -> dict[str, Any]:
     made_with = ShardsStatistics.of(shards)
     sections = made_with.feature_parameters.to_json()
     values = {f"{name}.{key}": value for name in _FEATURES for key, value in sections[name].items()}
-    return {**values, "shards.hidden_layers": made_with.hidden_layers}
+    states = {"shards.hidden_layers": made_with.hidden_layers, "shards.hidden_norm": made_with.hidden_norm}
+    return {**values, **states}
 
 
 def _describe(labels: LabelSet) -> str:

@@ -20,13 +20,13 @@ def check_parameters(params: Params) -> None:
     """Refuse a perturbation of embeddings that no step reads.
 
     Raises:
-        ParameterError: ``train.fgm`` with ``model.encoder: frozen``.
+        ParameterError: ``train.fgm`` with ``model.encoder: frozen`` or ``upper``.
 
     """
-    if params.train.fgm is not None and params.model.encoder == "frozen":
+    if params.train.fgm is not None and params.model.encoder in ("frozen", "upper"):
         raise ParameterError(
-            f"train.fgm: {params.train.fgm:g} moves the embeddings that the encoder reads, but model.encoder: frozen "
-            "reads none",
+            f"train.fgm: {params.train.fgm:g} moves the embeddings that the encoder reads, but model.encoder: "
+            f"{params.model.encoder} reads none",
             next_step="-S train.fgm=null, or -S model.encoder=finetune",
         )
 
@@ -34,7 +34,7 @@ def check_parameters(params: Params) -> None:
 def embeddings_of(network: Network) -> nn.Parameter:
     """The matrix of word embeddings: the encoder's, else the learned ones. Shape: (n_tokens, width)."""
     words = network.characters if network.encoder is None else network.encoder.words
-    assert words is not None  # `check_parameters` has refused frozen states
+    assert words is not None  # `check_parameters` has refused stored states
     weight = words.weight
     assert isinstance(weight, nn.Parameter)
     return weight

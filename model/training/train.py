@@ -21,7 +21,7 @@ from ssmi.model.evaluation.sentence_counts import count
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import check_buildable, check_encoder, wanted
+from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts_file, metrics_file
 from ssmi.model.runs import history as histories
@@ -69,7 +69,8 @@ def train(
 
     Args:
         shards: The shard folder to train on.
-        encoder: The encoder folder that the shards were built with; read only with ``model.encoder: finetune``.
+        encoder: The encoder folder that the shards were built with; read only with ``finetune`` or
+            ``upper`` of ``model.encoder``.
         run: The run folder.
         params: All parameters; those of features are those of the shards.
         reporter: Told of progress and notes.
@@ -236,8 +237,9 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapp
     matches = splits["train"].matches
     counts = None if matches is None else matches.counts(n_rows=len(shards.boundaries.ids) + 1)
     bert = None
-    if encoder is not None and params.model.encoder == "finetune":
-        bert = load_encoder(encoder, layers=params.model.encoder_layers)
+    if encoder is not None and params.model.trains_encoder:
+        below = layers_below(params.model, shards.statistics)
+        bert = load_encoder(encoder, layers=params.model.encoder_layers, below=below)
     if bert is not None:
         check_encoder(bert, shards, largest_token_id=max(int(split.token_ids.max()) for split in splits.values()))
     return build(

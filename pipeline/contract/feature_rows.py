@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class SelectedBoundaries(TypedDict):
@@ -77,3 +81,12 @@ class ShardRow(FeatureRow):
     entities: list[EntityColumns]
     hidden_start: int | None
     """The first row in ``part-*.hidden.npy``; None without hidden states."""
+
+
+class EncoderStates(NamedTuple):
+    """The frozen encoder's states of a sentence, as they are stored beside its row."""
+
+    characters: npt.NDArray[np.float16]
+    """Shape: (n_characters, width)"""
+    specials: npt.NDArray[np.float16]
+    """[CLS] and [SEP] of each window. Shape: (n_windows, 2, width)"""

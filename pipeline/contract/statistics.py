@@ -160,6 +160,8 @@ class ShardsStatistics(_Statistics):
     """How many first layers of the encoder the hidden states come from; None when there are none."""
     matches: bool
     """Whether the rows hold every vocabulary word that matches inside the sentence."""
+    hidden_norm: bool = True
+    """Whether a norm behind the encoder's last layer was applied to the hidden states."""
     label_groups: LabelGroups
     """Groups of entity types that are also scored together."""
     feature_parameters: FeatureParameters

@@ -7,12 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from ssmi.pipeline.contract.encoders.types import encoder_shape
+from ssmi.pipeline.contract.feature_rows import EncoderStates
 from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.vocabulary import FloatMatrix
 
 if TYPE_CHECKING:
     from ssmi.pipeline.frozen_encoder import FrozenEncoder
@@ -23,7 +20,15 @@ SENTENCES_AT_ONCE = 32
 class OnlineEncoders:
     """One encoder folder, opened with all layers and with those whose states the shards hold."""
 
-    def __init__(self, folder: Path, tokens: CharacterTokens, *, hidden_layers: int | None, max_window: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        tokens: CharacterTokens,
+        *,
+        hidden_layers: int | None,
+        max_window: int,
+        hidden_norm: bool = True,
+    ) -> None:
         """Open nothing yet.
 
         Args:
@@ -31,11 +36,13 @@ class OnlineEncoders:
             tokens: Its vocabulary.
             hidden_layers: How many layers ``hidden_states`` runs; None where the shards hold no states.
             max_window: The most characters that ``hidden_states`` encodes at once.
+            hidden_norm: Whether it applies a norm behind the encoder's last layer.
         """
         self._folder = folder
         self._tokens = tokens
         self._hidden_layers = hidden_layers
         self._max_window = max_window
+        self._hidden_norm = hidden_norm
 
     @cached_property
     def whole(self) -> FrozenEncoder:
@@ -44,23 +51,23 @@ class OnlineEncoders:
 
     @cached_property
     def _first_layers(self) -> FrozenEncoder:
-        if self._hidden_layers == encoder_shape(self._folder).n_layers:
+        if self._hidden_norm and self._hidden_layers == encoder_shape(self._folder).n_layers:
             return self.whole
-        return self._open(layers=self._hidden_layers)
+        return self._open(layers=self._hidden_layers, last_norm=self._hidden_norm)
 
-    def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
-        """States as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""
-        states: list[npt.NDArray[np.float16]] = []
+    def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[EncoderStates]:
+        """The states of each sentence, as the shards hold them."""
+        states: list[EncoderStates] = []
         for start in range(0, len(sentences), SENTENCES_AT_ONCE):
-            batch: list[FloatMatrix] = self._first_layers.states(
-                sentences[start : start + SENTENCES_AT_ONCE], max_window=self._max_window
-            )
-            states += [matrix.astype(np.float16) for matrix in batch]
+            batch = sentences[start : start + SENTENCES_AT_ONCE]
+            states += self._first_layers.stored_states(batch, max_window=self._max_window)
         return states
 
-    def _open(self, *, layers: int | None) -> FrozenEncoder:
+    def _open(self, *, layers: int | None, last_norm: bool = True) -> FrozenEncoder:
         import torch  # slow to import, and most texts need no encoder
 
         from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
-        return FrozenEncoder(self._folder, self._tokens, layers=layers, threads=torch.get_num_threads())
+        return FrozenEncoder(
+            self._folder, self._tokens, layers=layers, last_norm=last_norm, threads=torch.get_num_threads()
+        )

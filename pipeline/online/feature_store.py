@@ -63,6 +63,8 @@ class FeatureSpec:
     max_window: int
     hidden_layers: int | None
     """How many first layers of the encoder made the states in the shards; None where the shards hold none."""
+    hidden_norm: bool
+    """Whether a norm behind the encoder's last layer was applied to them."""
     matches: bool
     """Whether the rows of the shards hold their matches."""
     vocabulary_digest: str
@@ -101,6 +103,7 @@ def check_feature_store(store: FeatureStore, shards: Manifest) -> FeatureSpec:
         ),
         max_window=made_with.max_window,
         hidden_layers=made_with.hidden_layers,
+        hidden_norm=made_with.hidden_norm,
         matches=made_with.matches,
         vocabulary_digest=made_with.vocabulary_digest,
         embed_digest=made_with.embed_digest,

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
-from ssmi.pipeline.contract.feature_rows import FeatureRow, SelectedBoundaries
+from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow, SelectedBoundaries
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
@@ -78,7 +78,11 @@ class OnlineFeatures:
         self._blas = ThreadpoolController()
         self._costs = CostCounter()
         self._encoders = OnlineEncoders(
-            store.encoder, self._tokens, hidden_layers=spec.hidden_layers, max_window=spec.max_window
+            store.encoder,
+            self._tokens,
+            hidden_layers=spec.hidden_layers,
+            hidden_norm=spec.hidden_norm,
+            max_window=spec.max_window,
         )
         self._embedder, self._answers = self._open_selection(spec, stored_segments=stored_segments, max_pairs=max_pairs)
 
@@ -151,8 +155,8 @@ class OnlineFeatures:
             matches=matches if self._keeps_matches else None,
         )
 
-    def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[npt.NDArray[np.float16]]:
-        """The frozen encoder's states, as ``part-*.hidden.npy`` holds them. Shape of each: (characters, width)."""
+    def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[EncoderStates]:
+        """The frozen encoder's states of each sentence, as the shards hold them."""
         with turn():
             return self._encoders.hidden_states([without_surrogates(characters) for characters in sentences])
 

@@ -64,20 +64,21 @@ def alignment_fit(alignment: Alignment) -> AlignmentFit:
 
 
 @lru_cache(maxsize=1)
-def open_encoder(folder: Path, digest: str, *, layers: int | None = None) -> FrozenEncoder:
+def open_encoder(folder: Path, digest: str, *, layers: int | None = None, last_norm: bool = True) -> FrozenEncoder:
     """Open the frozen encoder once a process.
 
     Args:
         folder: The encoder's folder.
         digest: Of its files, to tell versions of one folder apart.
         layers: Open the first ``layers`` only; None opens all.
+        last_norm: Whether a norm behind the last layer is applied.
 
     Returns:
         The encoder, in float32.
     """
     from ssmi.pipeline.frozen_encoder import FrozenEncoder  # loads torch and transformers
 
-    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers)
+    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers, last_norm=last_norm)
 
 
 def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:

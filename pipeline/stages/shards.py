@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from ssmi.pipeline.assets.encoders import EncoderFolder
@@ -47,6 +50,7 @@ class _Task:
     max_window: int
     hidden: bool
     hidden_layers: int | None
+    hidden_norm: bool
     matches: bool
 
 
@@ -78,6 +82,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         boundary_width=width,
         hidden_width=shape.width if params.hidden else None,
         hidden_layers=(params.hidden_layers or shape.n_layers) if params.hidden else None,
+        hidden_norm=params.hidden_norm,
         matches=params.matches,
         label_groups=PrepareStatistics.of(manifests.load(context.folder("prepare"))).label_groups,
         feature_parameters=_feature_parameters(context),
@@ -111,6 +116,7 @@ def _tasks(
             max_window=max_window,
             hidden=params.hidden,
             hidden_layers=params.hidden_layers,
+            hidden_norm=params.hidden_norm,
             matches=params.matches,
         )
         for split, number, path in parts
@@ -119,14 +125,14 @@ def _tasks(
 
 def _check_layers(params: ShardsParams, n_layers: int, *, encoder: str) -> None:
     layers = params.hidden_layers
-    if layers is None:
-        return
     if not params.hidden:
-        raise ParameterError(
-            f"shards.hidden_layers: {layers}, but shards.hidden: false stores no states",
-            next_step="-S shards.hidden=true, or -S shards.hidden_layers=null",
-        )
-    if layers > n_layers:
+        for name, without in (("hidden_layers", None), ("hidden_norm", True)):
+            if getattr(params, name) != without:
+                raise ParameterError(
+                    f"shards.{name}: {json.dumps(getattr(params, name))}, but shards.hidden: false stores no states",
+                    next_step=f"-S shards.hidden=true, or -S shards.{name}={json.dumps(without)}",
+                )
+    if layers is not None and layers > n_layers:
         raise ParameterError(
             f"shards.hidden_layers: {layers}, but {encoder} has {n_layers}",
             next_step=f"at most -S shards.hidden_layers={n_layers}",
@@ -203,24 +209,39 @@ def write_part(task: _Task) -> tuple[set[int], int]:
         rows.append(row)
         offset += len(row["characters"])
     if task.hidden:
-        _write_hidden(task, [row["characters"] for row in rows], n_characters=offset)
+        n_windows = sum(len(row["window_starts"]) for row in rows)
+        _write_hidden(task, [row["characters"] for row in rows], n_characters=offset, n_windows=n_windows)
     tables.write_rows(task.target, schema.SHARDS, rows)
     return boundaries_named(rows), sum(len(row["window_starts"]) > 1 for row in rows)
 
 
-def _write_hidden(task: _Task, sentences: list[list[str]], *, n_characters: int) -> None:
-    """Write ``part-*.hidden.npy``: float16, one row a character, in the order of the part's rows."""
-    encoder = open_encoder(task.encoder, task.encoder_digest, layers=task.hidden_layers)
-    path = task.target.with_suffix(".hidden.npy")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tables.writing(path) as temporary:
-        states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=(n_characters, encoder.width))
-        offset = 0
+def _write_hidden(task: _Task, sentences: list[list[str]], *, n_characters: int, n_windows: int) -> None:
+    """Write the states beside a part's rows and in their order, float16.
+
+    ``part-*.hidden.npy``: one row a character. ``part-*.specials.npy``: [CLS] and [SEP] of each window.
+    """
+    encoder = open_encoder(task.encoder, task.encoder_digest, layers=task.hidden_layers, last_norm=task.hidden_norm)
+    with (
+        _writing(task.target, "hidden", (n_characters, encoder.width)) as characters,
+        _writing(task.target, "specials", (n_windows, 2, encoder.width)) as specials,
+    ):
+        first = window = 0
         for start in range(0, len(sentences), SENTENCES_PER_ENCODER_BATCH):
             batch = sentences[start : start + SENTENCES_PER_ENCODER_BATCH]
-            for matrix in encoder.states(batch, max_window=task.max_window):
-                states[offset : offset + len(matrix)] = matrix
-                offset += len(matrix)
+            for states in encoder.stored_states(batch, max_window=task.max_window):
+                characters[first : first + len(states.characters)] = states.characters
+                specials[window : window + len(states.specials)] = states.specials
+                first, window = first + len(states.characters), window + len(states.specials)
+
+
+@contextmanager
+def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.NDArray[np.float16]]:
+    """A new array on disk beside a part, to be filled; it has its name once it is whole."""
+    path = target.with_suffix(f".{name}.npy")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tables.writing(path) as temporary:
+        states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        yield states
         states.flush()
 
 
@@ -244,7 +265,7 @@ def open_selections(path: Path, digest: str) -> pa.Table:
 
 STAGE = Stage(
     name="shards",
-    version=2,
+    version=3,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=encoder_inputs,

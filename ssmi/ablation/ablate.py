@@ -20,8 +20,6 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import open_executor
 from ssmi.workspace import Workspace
 
-_ALL_JOBS = "auto"
-
 
 @dataclass(frozen=True, slots=True)
 class AblationRequest:

@@ -185,7 +185,7 @@ def _ended(process: _Process) -> Ended:
     _close(process)
     with suppress(ValueError, IndexError, KeyError):
         answer = json.loads(lines[-1])
-        if answer["state"] == "done" and process.popen.returncode == 0:
+        if answer["state"] == "done":  # all is written, however the process came to its end afterwards
             return Ended("done", "", seconds, answer)
         state: Literal["diverged", "failed"] = "diverged" if answer["state"] == "diverged" else "failed"
         return Ended(state, str(answer.get("message") or answer["state"]), seconds)

@@ -21,7 +21,7 @@ from ssmi.pipeline.contract.errors import InputDataError, ParameterError, neares
 from ssmi.pipeline.contract.user_files import read_bytes
 
 _NAME = re.compile(r"[\w][\w.+-]*")
-_NEXT_KEY = re.compile(r",(?=[a-z_]+(?:\.[a-z_]+)?=)")
+_NEXT_KEY = re.compile(r",(?=[a-z]\w*(?:\.[a-z]\w*)?=)")
 """The commas between changes: those within a value have no key after them."""
 _EXAMPLE = "for example --variant small:base=bert-crf,model.encoder_layers=2"
 

@@ -72,7 +72,8 @@ class _Log:
 
 
 def _stop_with_the_parent() -> None:
-    sys.stdin.read()  # until the pipe is closed
+    # Not through sys.stdin: a thread that waits in it when the interpreter ends holds its lock, and that is fatal.
+    os.read(sys.stdin.fileno(), 1)  # until the pipe is closed
     os.kill(os.getpid(), signal.SIGTERM)
 
 

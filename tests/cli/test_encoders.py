@@ -9,6 +9,11 @@ from typing import Any
 
 import pytest
 
+import ssmi
+from ssmi.model.data.shards import characters_of
+from ssmi.model.split_tagging import tag_split
+from ssmi.pipeline.contract.progress import Silent
+
 
 def _vocabulary(project: Any) -> list[str]:
     return (project.root / "encoder" / "vocab.txt").read_text(encoding="utf-8").splitlines()
@@ -77,3 +82,30 @@ def test_a_run_on_stored_states_of_a_roberta(project: Any, write_typed_encoder: 
     frozen = ("-S", "shards.hidden=true", "-S", "model.encoder=frozen", "-S", "model.fusion=output")
     trained = project.ssmi("train", "--dataset", "tiny", *frozen, "-S", "train.max_steps=2")
     assert trained.code == 0, trained.stderr
+
+
+@pytest.mark.parametrize("kind", ["bert", "modernbert"])
+def test_a_run_of_upper_layers(project: Any, write_typed_encoder: Callable[..., Any], kind: str) -> None:
+    """It tags text as it tags the split; a modernbert's states must lack the norm behind its last layer."""
+    vocabulary = _vocabulary(project)
+    shutil.rmtree(project.root / "encoder")
+    write_typed_encoder(project.root / "encoder", kind, vocabulary)
+    states = ["-S", "shards.hidden=true", "-S", "shards.hidden_layers=1"]
+    chosen = [*states, "-S", "model.encoder=upper", "-S", "train.max_steps=12", "-S", "train.lr_encoder=1e-3"]
+    project.build("--dataset", "tiny", *states)
+    if kind == "modernbert":
+        refused = project.ssmi("train", "--dataset", "tiny", *chosen)
+        assert (refused.code, "-S shards.hidden_norm=false" in refused.stderr) == (5, True), refused.stderr
+        chosen += ["-S", "shards.hidden_norm=false"]
+        project.build("--dataset", "tiny", *states, "-S", "shards.hidden_norm=false")
+    trained = project.ssmi("train", "--dataset", "tiny", *chosen)
+    assert trained.code == 0, trained.stderr
+    run = project.root / "artifacts" / "train" / "tiny"
+    tagged = tag_split(
+        run=run, shards=project.root / "artifacts/shards/tiny", split="test", device="cpu", reporter=Silent()
+    )
+    assert any(tagged.predicted.spans)
+    texts = ["".join(one) for one in characters_of(project.root / "artifacts/shards/tiny", "test")]
+    tagger = ssmi.open_run(run)
+    found = [[(one.start, one.end, one.label) for one in entities] for entities in tagger(texts)]
+    assert found == [[(one.start, one.end, one.label) for one in spans] for spans in tagged.predicted.spans]

@@ -129,7 +129,7 @@ def boundary_vectors() -> Callable[[Sequence[int]], np.ndarray[Any, np.dtype[np.
 
 @pytest.fixture(scope="session")
 def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> Callable[..., Path]:
-    """Write a shard folder; ``hidden`` stores the tiny BERT's states, window by window."""
+    """Write a shard folder; ``hidden`` stores the tiny BERT's states after ``layers`` of its two, window by window."""
 
     def write(
         folder: Path,
@@ -137,6 +137,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         *,
         entity_types: Sequence[str] = ("LOC", "PER"),
         hidden: bool = False,
+        layers: int = 2,
         matches: bool = True,
         per_part: int = 3,
         statistics: Mapping[str, Any] | None = None,
@@ -148,7 +149,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
             for part, start in enumerate(range(0, max(1, len(sentences)), per_part)):
                 path = tables.part_path(folder, split, part)
                 numbered = list(enumerate(sentences))[start : start + per_part]
-                _write_part(path, numbered, labels, tiny_bert if hidden else None, matches=matches)
+                _write_part(path, numbered, labels, tiny_bert if hidden else None, layers=layers, matches=matches)
         named = {number for of_split in splits.values() for sentence in of_split for number in sentence.named}
         ids = sorted(named) if boundary_ids is None else boundary_ids
         words = _words(sentence for own in splits.values() for sentence in own)
@@ -158,7 +159,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
         labels.save(folder / "labels.json")
-        facts = _statistics(n_boundaries=len(ids), hidden=hidden, matches=matches)
+        facts = _statistics(n_boundaries=len(ids), hidden_layers=layers if hidden else None, matches=matches)
         report = StageReport(0, 0, statistics={**facts.to_json(), **(statistics or {})})
         files = manifests.describe_files(folder)
         manifests.save(Manifest("shards", "tiny", {}, {}, report, files, version=1), folder)
@@ -178,22 +179,31 @@ def _words(sentences: Iterable[Sentence]) -> dict[int, str]:
 
 
 def _write_part(
-    path: Path, numbered: Sequence[tuple[int, Sentence]], labels: LabelSet, bert: BertModel | None, *, matches: bool
+    path: Path,
+    numbered: Sequence[tuple[int, Sentence]],
+    labels: LabelSet,
+    bert: BertModel | None,
+    *,
+    layers: int,
+    matches: bool,
 ) -> None:
     """One part of a split; with the encoder's states beside it where there is an encoder."""
-    rows, states = [], [np.zeros((0, WIDTH), np.float16)]
+    rows, states, specials = [], [np.zeros((0, WIDTH), np.float16)], [np.zeros((0, 2, WIDTH), np.float16)]
     for number, sentence in numbered:
         rows.append(
             _row(number, sentence, labels, sum(map(len, states)) if bert is not None else None, matches=matches)
         )
         if bert is not None:
-            states.append(_states(bert, sentence))
+            windows = _states(bert, sentence, layers=layers)
+            states += [window[1:-1] for window in windows]
+            specials += [window[None, [0, -1]] for window in windows]
     tables.write_rows(path, schema.SHARDS, rows)
     if bert is not None:
         np.save(path.with_name(f"{path.stem}.hidden.npy"), np.concatenate(states))
+        np.save(path.with_name(f"{path.stem}.specials.npy"), np.concatenate(specials))
 
 
-def _statistics(*, n_boundaries: int, hidden: bool, matches: bool) -> ShardsStatistics:
+def _statistics(*, n_boundaries: int, hidden_layers: int | None, matches: bool) -> ShardsStatistics:
     defaults = parameters.Params()
     return ShardsStatistics(
         vocabulary_digest="vocabulary-a",
@@ -206,8 +216,8 @@ def _statistics(*, n_boundaries: int, hidden: bool, matches: bool) -> ShardsStat
         windowed_sentences=0,
         boundaries=n_boundaries,
         boundary_width=BOUNDARY_WIDTH,
-        hidden_width=WIDTH if hidden else None,
-        hidden_layers=2 if hidden else None,
+        hidden_width=WIDTH if hidden_layers else None,
+        hidden_layers=hidden_layers,
         matches=matches,
         label_groups={},
         feature_parameters=FeatureParameters(
@@ -244,14 +254,15 @@ def _row(
     }
 
 
-def _states(bert: BertModel, sentence: Sentence) -> np.ndarray[Any, np.dtype[np.float16]]:
+def _states(bert: BertModel, sentence: Sentence, *, layers: int) -> list[np.ndarray[Any, np.dtype[np.float16]]]:
+    """States of each window, [CLS] first and [SEP] last."""
     ids = [VOCABULARY.index(character) for character in sentence.text]
-    pieces = []
+    windows = []
     for start, end in zip(sentence.windows, [*sentence.windows[1:], len(ids)], strict=True):
         with torch.no_grad():
-            output = bert(input_ids=torch.tensor([[2, *ids[start:end], 3]])).last_hidden_state[0, 1:-1]
-        pieces.append(output.numpy().astype(np.float16))
-    return np.concatenate(pieces)
+            output = bert(input_ids=torch.tensor([[2, *ids[start:end], 3]]), output_hidden_states=True)
+        windows.append(output.hidden_states[layers][0].numpy().astype(np.float16))
+    return windows
 
 
 @pytest.fixture(scope="session")
@@ -283,6 +294,13 @@ def shards(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Se
     """All sentences in train, some of them in dev and test; hidden states stored."""
     splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
     return write_shards(tmp_path / "shards", splits, hidden=True)
+
+
+@pytest.fixture
+def shards_of_layer_1(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Sentence]) -> Path:
+    """The same shards, but with the states after the first of the two layers."""
+    splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
+    return write_shards(tmp_path / "shards-1", splits, hidden=True, layers=1)
 
 
 @pytest.fixture(scope="session")

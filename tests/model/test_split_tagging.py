@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from ssmi.model.data.folds import Fold
 from ssmi.model.data.shards import open_shards
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.split_tagging import tag_split
+from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
@@ -58,6 +60,28 @@ def test_every_kind_of_network_reloads(
     params = make_params(model__encoder=encoder, model__fusion=fusion)
     result = train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
     assert _evaluate(result.run, shards, "test") == result.test
+
+
+@pytest.mark.parametrize("fusion", ["input", "output", "none"])
+def test_a_network_of_upper_layers_reloads(
+    shards_of_layer_1: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, fusion: str
+) -> None:
+    shards, params = shards_of_layer_1, make_params(model__encoder="upper", model__fusion=fusion)
+    result = train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
+    assert _evaluate(result.run, shards, "test") == result.test
+    names = load_file(result.run / "checkpoint" / "model.safetensors").keys()
+    layers = {name.split(".")[4] for name in names if name.startswith("encoder.bert.encoder.layer.")}
+    assert layers == {"0"} and not any("embeddings" in name for name in names)
+
+
+def test_upper_layers_need_the_states_that_they_were_trained_on(
+    shards: Path, shards_of_layer_1: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    params = make_params(model__encoder="upper")
+    run = tmp_path / "run"
+    train(shards=shards_of_layer_1, encoder=encoder_folder, run=run, params=params, reporter=Silent())
+    with pytest.raises(StaleArtifactError, match=r"shards\.hidden_layers is 1 here, 2 there"):
+        _evaluate(run, shards, "test")
 
 
 def test_unseen_boundaries_take_their_pretrained_vector(
@@ -137,3 +161,48 @@ def test_a_checkpoint_of_another_format(trained: tuple[TrainResult, Path], shard
     (folder / "checkpoint.json").write_text(json.dumps({**facts, "format": 99}), encoding="utf-8")
     with pytest.raises(StaleArtifactError, match="format 99"):
         _evaluate(tmp_path / "run", shards, "dev")
+
+
+# --- a run of one fold ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fold_run(
+    tmp_path_factory: pytest.TempPathFactory,
+    write_shards: Make,
+    sentences: list[Any],
+    encoder_folder: Path,
+    make_params: Make,
+) -> tuple[TrainResult, Path]:
+    """Of the second of three folds."""
+    folder = tmp_path_factory.mktemp("fold")
+    shards = write_shards(folder / "shards", {"train": sentences[:7], "dev": sentences[7:], "test": sentences[2:]})
+    params = make_params(train__folds=3, train__fold=2, train__test=False, train__epochs=3)
+    result = train(shards=shards, encoder=encoder_folder, run=folder / "run", params=params, reporter=Silent())
+    return result, shards
+
+
+def test_dev_of_a_fold_run_is_its_fold_and_train_the_others(fold_run: tuple[TrainResult, Path]) -> None:
+    result, shards = fold_run
+    assert _evaluate(result.run, shards, "dev") == result.dev
+    assert result.dev.n_sentences + _evaluate(result.run, shards, "train").n_sentences == 10
+    assert _evaluate(result.run, shards, "test").n_sentences == 8  # the split itself
+
+
+def test_a_fold_of_other_shards_is_refused_but_their_test_is_not(
+    fold_run: tuple[TrainResult, Path], tmp_path: Path, write_shards: Make, sentences: list[Any]
+) -> None:
+    result, _ = fold_run
+    other = write_shards(tmp_path / "other", {"train": sentences, "dev": sentences[:2], "test": sentences[:3]})
+    for split in ("train", "dev"):
+        with pytest.raises(StaleArtifactError, match=f"fold 2 of 3 of other shards.*sentences of {split}"):
+            _evaluate(result.run, other, split)
+    assert _evaluate(result.run, other, "test").n_sentences == 3
+
+
+def test_the_fold_that_a_split_means(fold_run: tuple[TrainResult, Path], trained: tuple[TrainResult, Path]) -> None:
+    result, shards = fold_run
+    opened = open_shards(shards)
+    assert [fold_of(result.run, opened, split) for split in ("train", "dev", "test")] == [Fold(2, 3), Fold(2, 3), None]
+    plain, of_plain = trained
+    assert fold_of(plain.run, open_shards(of_plain), "dev") is None

@@ -76,6 +76,25 @@ def test_the_first_layers_alone(folder: Path, encoder_type: str, write_typed_enc
     assert np.abs(states - _opened(folder).states([text])[0]).max() > 0.01
 
 
+@pytest.mark.parametrize("encoder_type", ["modernbert", "bert"])
+def test_the_first_layers_without_the_norm_behind_the_last(
+    folder: Path, encoder_type: str, write_typed_encoder: Write
+) -> None:
+    """What the third layer reads; of a type without such a norm, the same as with it."""
+    own = write_typed_encoder(folder, encoder_type, VOCABULARY)
+    text = _texts(12)[0]
+    states = _opened(folder, layers=2, last_norm=False).stored_states([text])[0]
+    ids = torch.tensor([[2, *(VOCABULARY.index(character) for character in text), 3]])
+    with torch.inference_mode():
+        model = own.from_pretrained(folder).eval()
+        expected = model(input_ids=ids, output_hidden_states=True).hidden_states[2][0].numpy()
+    scale = np.abs(expected).max()
+    assert np.abs(states.characters - expected[1:-1]).max() < 1e-3 * scale
+    assert np.abs(states.specials[0] - expected[[0, -1]]).max() < 1e-3 * scale
+    (normed,) = _opened(folder, layers=2).stored_states([text])
+    assert np.array_equal(normed.characters, states.characters) == (encoder_type == "bert")
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_weights_of_any_precision_become_float32(folder: Path, dtype: torch.dtype, write_typed_encoder: Write) -> None:
     model_class = write_typed_encoder(folder, "ernie", VOCABULARY)

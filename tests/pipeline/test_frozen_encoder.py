@@ -116,6 +116,22 @@ def test_long_texts_go_through_in_windows_and_nothing_is_cut_off(
     assert first.tobytes() == last.tobytes()
 
 
+def test_stored_states_are_the_same_in_float16_with_those_of_cls_and_sep(encoder: FrozenEncoder) -> None:
+    text = _text(random.Random(3), 23)
+    texts = [text, [], text[:5]]
+    found = encoder.stored_states(texts, max_window=10)
+    for one, states in zip(found, encoder.states(texts, max_window=10), strict=True):
+        assert one.characters.dtype == one.specials.dtype == np.float16
+        assert one.characters.tobytes() == states.astype(np.float16).tobytes()
+    n_windows = [len(window_starts(own, max_window=10)) for own in texts]
+    assert n_windows[0] > 2 and n_windows[1:] == [1, 1]
+    assert [one.specials.shape for one in found] == [(n, 2, 32) for n in n_windows]
+    starts = window_starts(text, max_window=10)
+    windows = [text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True)]
+    alone = np.concatenate([one.specials for one in encoder.stored_states(windows)])
+    assert found[0].specials.tobytes() == alone.tobytes()
+
+
 def test_unknown_characters_are_one_token_each(encoder: FrozenEncoder) -> None:
     known, unknown = encoder.states([["一", "丁"], ["😀", "multi-character token"]])
     assert known.shape == unknown.shape == (2, 32)

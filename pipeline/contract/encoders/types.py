@@ -37,6 +37,8 @@ class EncoderType:
     """Whether transformers computes its attention with torch's fused kernels; else plainly ("eager")."""
     pooler: bool = True
     """Whether the class takes ``add_pooling_layer``; the others have no pooler at all."""
+    last_norm: str = ""
+    """The module that normalises the output of the last layer, and no other's; empty for none."""
 
     @property
     def model_arguments(self) -> dict[str, Any]:
@@ -58,7 +60,7 @@ _TYPES = (
     # Relative positions; max_position_embeddings is the longest input that was trained (DebertaV2Embeddings).
     EncoderType("deberta-v2", "DebertaV2Model", sdpa=False, pooler=False),
     # Rotary positions, two layers of three local; max_position_embeddings as trained (ModernBertConfig).
-    EncoderType("modernbert", "ModernBertModel", pooler=False),
+    EncoderType("modernbert", "ModernBertModel", pooler=False, last_norm="final_norm"),
 )
 TYPES: Mapping[str, EncoderType] = {one.name: one for one in _TYPES}
 

@@ -230,10 +230,15 @@ class ShardsParams(Section):
     hidden: bool = Field(
         default=False,
         description="Whether to store the frozen encoder's state of each character (float16), which model.encoder "
-        "frozen reads.",
+        "frozen and upper read, and of [CLS] and [SEP], which upper reads.",
     )
     hidden_layers: Positive | None = Field(
         default=None, description="Number of the encoder's first layers that make those states; null takes all."
+    )
+    hidden_norm: bool = Field(
+        default=True,
+        description="Whether a norm that the encoder's type has behind its last layer (modernbert) is applied to those "
+        "states; model.encoder upper needs them without it. Other types have none.",
     )
     matches: bool = Field(
         default=False,
@@ -249,19 +254,22 @@ class ShardsParams(Section):
 class ModelParams(Section):
     """The network's parts; with every part off it is bert-crf: encoder, linear layer, CRF."""
 
-    encoder: Literal["finetune", "frozen", "none"] = Field(
+    encoder: Literal["finetune", "upper", "frozen", "none"] = Field(
         default="finetune",
-        description="How characters are encoded. finetune trains the encoder, frozen reads the states stored in the "
-        "shards, none learns character embeddings (the paper's ablation -BERT).",
+        description="How characters are encoded. finetune trains the encoder, upper its layers after those whose "
+        "states are stored in the shards (shards.hidden_layers), frozen reads these states alone, none learns "
+        "character embeddings (the paper's ablation -BERT).",
     )
     encoder_layers: Positive | None = Field(
         default=None,
-        description="Number of the encoder's first layers to train, the others being left out; null takes all.",
+        description="Number of the encoder's first layers that are used, the others being left out; null takes all. "
+        "upper trains those of them that come after shards.hidden_layers.",
     )
     fusion: Literal["none", "input", "layer", "output"] = Field(
         default="input",
-        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input, behind one "
-        "of its layers (fusion_layer; not in the paper), at its output, or nowhere.",
+        description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input (with "
+        "encoder upper where the stored states enter), behind one of its layers (fusion_layer; not in the paper), at "
+        "its output, or nowhere.",
     )
     fusion_layer: Positive = Field(
         default=1,
@@ -345,6 +353,11 @@ class ModelParams(Section):
         description="Probability that all boundaries of a character are hidden in training, so that the network does "
         "not lean on the lexicon alone.",
     )
+
+    @property
+    def trains_encoder(self) -> bool:
+        """Whether layers of the encoder are part of the network."""
+        return self.encoder in ("finetune", "upper")
 
     @field_validator("can_window")
     @classmethod

@@ -90,9 +90,9 @@ def test_a_folder_that_is_there_is_left_alone(project: Any, tmp_path: Path) -> N
 
 
 def test_a_data_set_that_is_not_there(project: Any, tmp_path: Path) -> None:
-    outcome = project.ssmi("encoder", "adapt", "--dataset", "tinny", "--out", str(tmp_path / "e"))
+    outcome = project.ssmi("encoder", "adapt", "--dataset", "weibbo", "--out", str(tmp_path / "e"))
     assert outcome.code == 4
-    assert "'tinny'" in outcome.stderr and "did you mean 'tiny'?" in outcome.stderr
+    assert "'weibbo'" in outcome.stderr and "did you mean 'weibo'?" in outcome.stderr
 
 
 def test_features_that_are_not_built(fresh_project: Any, tmp_path: Path) -> None:

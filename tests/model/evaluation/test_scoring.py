@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2, IOBES
 
-from ssmi.model.evaluation.scoring import EntityCounts, Scores
+from ssmi.model.evaluation.scoring import EntityCounts, Scores, pooled
 from ssmi.model.evaluation.scoring import score as score_spans
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme, spans_to_tags, strict_spans
@@ -114,3 +114,39 @@ def test_perfect_predictions_score_one(data: st.DataObject) -> None:
     scores = score([gold], [gold_tags], scheme="BMES")
     assert scores.ill_formed == 0
     assert scores.overall.f1 == scores.spans.f1 == scores.type_accuracy == (1.0 if gold else 0.0)
+
+
+# --- pooled -----------------------------------------------------------------------------------------------------------
+
+_SPANS = st.lists(
+    st.builds(lambda start, label: Span(start, start + 2, label), st.integers(0, 6), st.sampled_from(TYPES)),
+    max_size=3,
+    unique=True,
+)
+_SENTENCES = st.lists(st.tuples(_SPANS, _SPANS), max_size=6)
+
+
+@given(st.lists(_SENTENCES, max_size=4))
+def test_parts_pooled_are_the_whole(parts: list[list[tuple[list[Span], list[Span]]]]) -> None:
+    groups = {"named": ("*.NAM",), "people": ("PER",)}
+
+    def of(sentences: list[tuple[list[Span], list[Span]]]) -> Scores:
+        gold, predicted = [one for one, _ in sentences], [one for _, one in sentences]
+        return score_spans(gold, predicted, groups=groups, ill_formed=len(sentences))
+
+    together = of([sentence for part in parts for sentence in part])
+    scores = pooled([of(part) for part in parts])
+    assert scores.overall == together.overall and scores.by_type == together.by_type
+    assert (scores.spans, scores.type_accuracy) == (together.spans, together.type_accuracy)
+    assert (scores.ill_formed, scores.n_sentences) == (together.ill_formed, together.n_sentences)
+    if parts:  # a group is named where there is anything to group
+        assert scores.by_group == together.by_group
+
+
+def test_f1_of_parts_pooled_is_not_their_mean() -> None:
+    def part(gold: int, predicted: int, correct: int) -> Scores:
+        counts = EntityCounts(gold, predicted, correct)
+        return Scores(counts, {"PER": counts}, {}, counts, 0, 1)
+
+    scores = pooled([part(1, 1, 1), part(9, 9, 0)])
+    assert scores.overall == EntityCounts(10, 10, 1) and scores.overall.f1 == pytest.approx(0.1)

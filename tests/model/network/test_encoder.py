@@ -16,6 +16,7 @@ from transformers import BertModel
 from ssmi.model.data.batches import Batch, collate
 from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
 from ssmi.model.network import encoder as encoders
+from ssmi.model.network.cells import Specials
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 
 CLS, SEP = 2, 3
@@ -100,7 +101,7 @@ def test_a_tokenizer_json_serves_as_vocabulary(tmp_path: Path, write_encoder: Ca
     added = [{"id": ids.pop(name), "content": name} for name in ("[CLS]", "[SEP]", "[PAD]")]
     (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": ids}, "added_tokens": added}))
     (folder / "vocab.txt").unlink()
-    assert encoders.load(folder).specials == encoders.Specials(CLS, SEP, 0)
+    assert encoders.load(folder).specials == Specials(CLS, SEP, 0)
 
 
 def test_a_description_rebuilds_the_network_without_saying_where_it_was(

@@ -15,6 +15,7 @@ from ssmi.model.data.shards import open_shards
 from ssmi.model.runs.fingerprint import SEED, Fingerprint, FingerprintField, fingerprint_of, short
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.model.runs.revision import REVISION
+from ssmi.pipeline.contract.parameters.params import Params
 
 Make = Callable[..., Any]
 fingerprints = st.builds(
@@ -36,10 +37,37 @@ def test_every_parameter_of_the_run_is_in_it(shards: Path, make_params: Make) ->
     written = made.to_json()
     named = {f"{name}.{key}" for name in ("encoder", "model", "train") for key in params.section(name)}
     extra = {"shards", "the shards' encoder", "the revision of the network's code"}
-    assert set(written) == (named | extra) - {"train.device", "train.threads"}
+    left_out = (named | extra) - set(written)
+    assert set(written) < named | extra and {"train.device", "train.threads", "train.fold"} < left_out
+    for section, _, key in (name.partition(".") for name in left_out - {"train.device", "train.threads"}):
+        assert params.section(section)[key] == Params().section(section)[key]  # as before there was such a parameter
+    assert {"encoder.name", "model.can", "train.epochs", "train.patience"} < set(written)  # of version 0.2: always
     assert written["shards"] == opened.digest and written["the shards' encoder"] == "encoder-a"
     assert written["the revision of the network's code"] == REVISION
     assert Fingerprint.from_json(json.loads(json.dumps(written))) == made and made.seed == params.train.seed
+
+
+def test_a_later_parameter_counts_once_it_is_not_what_it_was_before(shards: Path, make_params: Make) -> None:
+    opened = open_shards(shards)
+    plain = fingerprint_of(make_params(), shards=opened)
+    last = fingerprint_of(make_params(train__select="last"), shards=opened)
+    assert plain.differences(last, run="then") == ["train.select is null in then, last now"]
+    folds = {"train__folds": 3, "train__fold": 2, "train__test": False}
+    assert plain.differing(fingerprint_of(make_params(**folds), shards=opened)) == [
+        "train.fold",
+        "train.folds",
+        "train.test",
+    ]
+
+
+def test_folds_and_seeds_are_runs_of_one_setting(shards: Path, make_params: Make) -> None:
+    def made(*, seed: int, fold: int, folds: int = 3) -> Fingerprint:
+        changes = {"train__folds": folds, "train__fold": fold, "train__test": False, "train__seed": seed}
+        return fingerprint_of(make_params(**changes), shards=open_shards(shards))
+
+    assert made(seed=1, fold=1) != made(seed=1, fold=2)
+    assert made(seed=1, fold=1).setting == made(seed=2, fold=3).setting
+    assert made(seed=1, fold=1).setting != made(seed=1, fold=1, folds=4).setting
 
 
 @pytest.mark.parametrize("changes", [{"train__threads": 2}, {"pmi__estimator": "paper"}, {"selection__threshold": 0.9}])

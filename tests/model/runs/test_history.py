@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs.history import Epoch, EpochRecord, best, read, write
+from ssmi.model.runs.history import Epoch, EpochRecord, best, chosen, read, write
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 HEAD = "epoch,train_loss,dev_precision,dev_recall,dev_f1\n"
@@ -37,6 +37,15 @@ def test_the_first_epoch_that_no_other_beats(of_epochs: list[EntityCounts]) -> N
 def test_there_is_no_best_of_none() -> None:
     with pytest.raises(ValueError):
         best([])
+    with pytest.raises(ValueError):
+        chosen([], select="last")
+
+
+@given(st.lists(counts, min_size=1))
+def test_the_epoch_that_is_kept_is_the_best_or_the_last(of_epochs: list[EntityCounts]) -> None:
+    history = [_record(epoch, one) for epoch, one in enumerate(of_epochs, start=1)]
+    assert chosen(history, select="best") is best(history)
+    assert chosen(history, select="last") is chosen(history[::-1], select="last") is history[-1]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -190,8 +190,9 @@ def test_it_learns(shards: Path, tmp_path: Path, encoder_folder: Path, make_para
     assert again.step_losses == result.step_losses
 
 
-def test_frozen_states_are_refused(shards: Path, tmp_path: Path, make_params: Make) -> None:
-    params = make_params(train__fgm=1.0, model__encoder="frozen", model__fusion="output")
-    with pytest.raises(ParameterError, match=r"train\.fgm: 1 .*model\.encoder: frozen reads none.*train\.fgm=null"):
+@pytest.mark.parametrize("encoder", ["frozen", "upper"])
+def test_stored_states_are_refused(shards: Path, tmp_path: Path, make_params: Make, encoder: str) -> None:
+    params = make_params(train__fgm=1.0, model__encoder=encoder, model__fusion="output")
+    with pytest.raises(ParameterError, match=rf"train\.fgm: 1 .*model\.encoder: {encoder} reads none.*train\.fgm=null"):
         _train(shards, tmp_path / "run", params, None)
     assert not (tmp_path / "run").exists()

@@ -17,6 +17,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ssmi.configurations import find
+from ssmi.model.data.folds import Fold, fold_characters
+from ssmi.model.data.shards import open_shards
 from ssmi.model.evaluation.scoring import add
 from ssmi.model.evaluation.sentence_counts import name_of
 from ssmi.model.learning_rates import size_of
@@ -268,6 +270,62 @@ def test_the_best_epoch_is_what_is_kept_and_tested(
         if result.best_epoch < len(scores):
             return
     pytest.fail("the last epoch was always the best")
+
+
+def test_the_last_epoch_is_kept_where_it_is_to_be(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
+    frozen = dict.fromkeys(("train__lr_encoder", "train__lr_new", "train__lr_crf", "train__lr_boundaries"), 1e-9)
+    # Nothing is learnt, so all epochs are equal: by `best` the first would be kept.
+    result = _train(
+        folder, encoder_folder, tmp_path / "run", make_params(train__epochs=3, train__select="last", **frozen)
+    )
+    assert result.best_epoch == 3 and result.dev == result.history[-1].dev
+    assert json.loads((tmp_path / "run" / "checkpoint" / "checkpoint.json").read_text())["best_epoch"] == 3
+    assert result.test is not None and result.test.to_json() == result.dev.to_json()
+
+
+def test_a_fold_is_trained_on_the_others_and_test_is_not_read(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences[:7], "dev": sentences[7:], "test": sentences})
+    for path in tables.list_parts(folder, "test"):
+        rows = tables.read_rows(path, schema.SHARDS)
+        tables.write_rows(path, schema.SHARDS, [{**row, "tag_ids": [99] * len(row["tag_ids"])} for row in rows])
+    scored: list[str] = []
+    for fold in (1, 2, 3):
+        changes = {"train__folds": 3, "train__fold": fold, "train__test": False, "train__epochs": 1}
+        reporter = Recorder()
+        result = _train(folder, encoder_folder, tmp_path / str(fold), make_params(**changes), reporter)
+        counted = counts_file.read(tmp_path / str(fold), "dev")
+        assert result.test is None and counted is not None
+        assert result.dev.n_sentences == len(counted.sentences) in (3, 4)
+        n_characters = sum(len(sentence.text) for sentence in sentences)
+        assert reporter.tasks["epoch 1/1 (characters)"][0] + reporter.tasks["dev (characters)"][0] == n_characters
+        scored += counted.sentences
+    assert sorted(scored) == sorted(name_of(list(sentence.text), sentence.spans) for sentence in sentences)
+
+
+def test_a_fold_is_the_run_of_a_data_set_with_those_splits(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    whole = write_shards(tmp_path / "whole", {"train": sentences})
+    fold = Fold(2, 3)
+    of_text = {sentence.text: sentence for sentence in sentences}
+    sides = {
+        side: [of_text["".join(text)] for text in fold_characters(open_shards(whole), side, fold)]
+        for side in ("train", "dev")
+    }
+    # The boundary table is the same, in the same order: the rows of the network's embedding are the same.
+    ids = open_shards(whole).boundaries.ids.tolist()
+    cut = write_shards(tmp_path / "cut", sides, boundary_ids=ids)
+    changes = {"train__test": False, "train__epochs": 2}
+    by_fold = make_params(train__folds=3, train__fold=2, **changes)
+    one = _train(whole, encoder_folder, tmp_path / "one", by_fold)
+    two = _train(cut, encoder_folder, tmp_path / "two", make_params(**changes))
+    assert one.step_losses == two.step_losses
+    assert [record.dev for record in one.history] == [record.dev for record in two.history]
 
 
 def test_without_a_test_split_only_dev_is_reported(

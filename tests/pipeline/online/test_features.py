@@ -202,8 +202,10 @@ def test_hidden_states_are_those_of_the_shards(project: Any, layers: str) -> Non
         sentences = [row["characters"] for row in shard_rows(project.root, splits=[split])]
         (file,) = (project.root / "artifacts" / "shards" / "tiny" / split).glob("*.hidden.npy")
         on_line = features.hidden_states(sentences)
-        assert [len(states) for states in on_line] == list(map(len, sentences))
-        assert np.concatenate(on_line).tobytes() == np.load(file).tobytes()
+        assert [len(states.characters) for states in on_line] == list(map(len, sentences))
+        assert np.concatenate([states.characters for states in on_line]).tobytes() == np.load(file).tobytes()
+        stored = np.load(file.with_name(file.name.replace("hidden", "specials")))
+        assert np.concatenate([states.specials for states in on_line]).tobytes() == stored.tobytes()
 
 
 def test_vectors_and_words_of_boundaries_are_those_of_the_shards(built_once: Any, features: OnlineFeatures) -> None:
@@ -231,7 +233,7 @@ def test_a_lone_surrogate_is_a_replacement_character_and_moves_nothing(features:
     assert features.rows(["公司\ud800董事长\udfff", "\ud83d\ude00"]) == features.rows(
         ["公司\ufffd董事长\ufffd", "\ufffd" * 2]
     )
-    assert features.hidden_states([["在", "\ud800"]])[0].shape == (2, 32)
+    assert features.hidden_states([["在", "\ud800"]])[0].characters.shape == (2, 32)
 
 
 def test_rows_of_any_text_fit_the_shards_schema(features: OnlineFeatures) -> None:

@@ -94,7 +94,7 @@ def test_no_words_need_no_chunk(context: StageContext) -> None:
     assert not _chunks(context)
 
 
-def test_an_encoder_is_opened_once_for_each_digest_and_number_of_layers(context: StageContext) -> None:
+def test_an_encoder_is_opened_once_for_each_digest_number_of_layers_and_last_norm(context: StageContext) -> None:
     folder = context.root / "models" / "bert"
     whole = open_encoder(folder, "1")
     assert open_encoder(folder, "1") is whole
@@ -102,6 +102,8 @@ def test_an_encoder_is_opened_once_for_each_digest_and_number_of_layers(context:
     (all_states,), (first_states,) = whole.states([["一", "丁"]]), first_layer.states([["一", "丁"]])
     assert all_states.shape == first_states.shape and np.abs(all_states - first_states).max() > 0.01
     assert open_encoder(folder, "2") is not whole
+    without_norm = open_encoder(folder, "2", last_norm=False)
+    assert open_encoder(folder, "2", last_norm=False) is without_norm is not open_encoder(folder, "2")
 
 
 def test_the_encoder_is_an_input_by_its_name_without_its_folder(context: StageContext) -> None:

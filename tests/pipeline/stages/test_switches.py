@@ -70,11 +70,16 @@ class Encoder:
 
     def states(self, characters: list[str], *, layers: int = -1) -> Matrix:
         """After so many layers; -1: after the last."""
+        states: Matrix = self.cells(characters, layers=layers)[1:-1]
+        return states
+
+    def cells(self, characters: list[str], *, layers: int) -> Matrix:
+        """The same with [CLS] in front and [SEP] at the end."""
         ids = [self.token_of.get(one.lower(), self.token_of["[UNK]"]) for one in characters]
         with torch.no_grad():
             row = torch.tensor([[self.token_of["[CLS]"], *ids, self.token_of["[SEP]"]]])
             output = self.bert(input_ids=row, output_hidden_states=True)
-        states: Matrix = output.hidden_states[layers][0, 1:-1].numpy()
+        states: Matrix = output.hidden_states[layers][0].numpy()
         return states
 
     def unit_mean(self, characters: list[str]) -> Matrix:
@@ -513,8 +518,10 @@ def test_matches_are_kept_with_the_rows_and_their_words_with_the_boundaries(proj
 def test_layers_of_states_that_there_are_not(project: Any) -> None:
     too_many = project.ssmi("features", "build", "-S", "shards.hidden=true", "-S", "shards.hidden_layers=3")
     assert (too_many.code, "has 2" in too_many.stderr) == (2, True)
-    for_nothing = project.ssmi("features", "build", "-S", "shards.hidden_layers=1")
-    assert (for_nothing.code, "stores no states" in for_nothing.stderr) == (2, True)
+    for nothing in ("hidden_layers=1", "hidden_norm=false"):
+        for_nothing = project.ssmi("features", "build", "-S", f"shards.{nothing}")
+        assert (for_nothing.code, "stores no states" in for_nothing.stderr) == (2, True)
+        assert f"shards.{nothing.replace('=', ': ')}" in for_nothing.stderr
 
 
 @pytest.mark.parametrize("layers", [None, 1])
@@ -527,21 +534,25 @@ def test_hidden_states_lie_beside_their_rows(project: Any, encoder: Encoder, lay
     for split in tables.SPLITS:
         for path in tables.list_parts(folder(project, "shards"), split):
             states = np.load(path.with_suffix(".hidden.npy"))
-            offset = 0
+            specials = np.load(path.with_suffix(".specials.npy"))
+            offset = window = 0
             for row in tables.read_rows(path, schema.SHARDS):
                 assert row["hidden_start"] == offset
                 starts, characters = row["window_starts"], row["characters"]
                 if len(starts) > 1 or row["sentence_id"] % 20 == 0:
                     ends = [*starts[1:], len(characters)]
                     expected = [
-                        encoder.states(characters[i:j], layers=layers or -1) for i, j in zip(starts, ends, strict=True)
+                        encoder.cells(characters[i:j], layers=layers or -1) for i, j in zip(starts, ends, strict=True)
                     ]
                     stored = states[offset : offset + len(characters)].astype(np.float32)
-                    assert np.abs(stored - np.concatenate(expected)).max() < 4e-3
+                    assert np.abs(stored - np.concatenate([one[1:-1] for one in expected])).max() < 4e-3
+                    of_marks = specials[window : window + len(starts)].astype(np.float32)
+                    assert np.abs(of_marks - np.stack([one[[0, -1]] for one in expected])).max() < 4e-3
                     n_windowed += len(starts) > 1
                 offset += len(characters)
-            assert states.shape == (offset, 32)
-            assert states.dtype == np.float16
+                window += len(starts)
+            assert states.shape == (offset, 32) and specials.shape == (window, 2, 32)
+            assert states.dtype == specials.dtype == np.float16
     assert n_windowed
 
 

@@ -267,3 +267,28 @@ def test_names_of_version_0_1_are_refused_with_the_present_ones(old: str, new: s
     with pytest.raises(ParameterError) as refused:
         load(ROOT / "params.yaml", overrides=[old])
     assert new in refused.value.message and "renamed" in refused.value.message
+
+
+# --- folds ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ("{folds: 5, test: false}", "folds and fold go together"),
+        ("{fold: 2}", "folds and fold go together"),
+        ("{folds: 5, fold: 6, test: false}", "fold is 6, of 5 folds"),
+        ("{folds: 5, fold: 2}", "with folds test is never read: set test to false"),
+        ("{folds: 1, fold: 1, test: false}", "train.folds: input should be greater than or equal to 2"),
+        ("{select: last, patience: 2}", "patience lets dev choose the epoch"),
+        ("{select: middle}", "train.select"),
+    ],
+)
+def test_what_would_read_test_or_look_at_dev_is_refused(path: Path, train: str, said: str) -> None:
+    assert said in _refused(path, f"train: {train}\n").message
+
+
+def test_a_fold_and_the_last_epoch_are_parameters_as_any(path: Path) -> None:
+    params = _load(path, "", "train.folds=5", "train.fold=5", "train.test=false", "train.select=last")
+    assert (params.train.folds, params.train.fold, params.train.select) == (5, 5, "last")
+    assert check_params(json.loads(dump(params)), source="again") == params

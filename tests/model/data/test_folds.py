@@ -1,0 +1,160 @@
+"""Folds: every sentence in one, equal texts together, the same whatever the order; and the splits read from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.model.data.folds import Fold, assign, fold_characters, read_fold
+from ssmi.model.data.shards import RequiredFeatures, open_shards
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.parameters.params import TrainParams
+
+EVERYTHING = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True, hidden=True)
+Make = Callable[..., Any]
+texts = st.lists(st.tuples(st.text(st.sampled_from("王北京"), max_size=3).map(tuple), st.integers(0, 4)), max_size=40)
+n_folds = st.integers(1, 6)
+
+
+def _assign(sentences: list[tuple[tuple[str, ...], int]], n: int) -> list[int]:
+    return assign([text for text, _ in sentences], [entities for _, entities in sentences], n_folds=n).tolist()
+
+
+# --- assignment -------------------------------------------------------------------------------------------------------
+
+
+@given(texts, n_folds)
+def test_every_sentence_is_in_one_fold_and_equal_texts_in_the_same(
+    sentences: list[tuple[tuple[str, ...], int]], n: int
+) -> None:
+    folds = _assign(sentences, n)
+    assert len(folds) == len(sentences) and set(folds) <= set(range(1, n + 1))
+    of_text: dict[tuple[str, ...], int] = {}
+    for (text, _), fold in zip(sentences, folds, strict=True):
+        assert of_text.setdefault(text, fold) == fold
+    assert len(set(folds)) == min(n, len(of_text))  # a fold is empty only where there are too few texts
+
+
+@given(texts, n_folds, st.randoms(use_true_random=False))
+def test_the_order_of_sentences_decides_nothing(
+    sentences: list[tuple[tuple[str, ...], int]], n: int, random: Any
+) -> None:
+    before = dict(zip([text for text, _ in sentences], _assign(sentences, n), strict=True))
+    shuffled = random.sample(sentences, len(sentences))
+    assert dict(zip([text for text, _ in shuffled], _assign(shuffled, n), strict=True)) == before
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=60), n_folds)
+def test_folds_of_different_texts_are_of_one_size_and_of_like_numbers_of_entities(entities: list[int], n: int) -> None:
+    folds = _assign([((str(number),), own) for number, own in enumerate(entities)], n)
+    sizes = [folds.count(fold) for fold in range(1, n + 1)]
+    assert max(sizes) - min(sizes) <= 1
+    held = [sum(own for own, of in zip(entities, folds, strict=True) if of == fold) for fold in range(1, n + 1)]
+    assert max(held) - min(held) <= 2 * max(entities)
+
+
+@given(st.lists(st.integers(1, 8), min_size=1, max_size=20), n_folds)
+def test_texts_that_stand_often_do_not_tip_the_balance(copies: list[int], n: int) -> None:
+    sentences = [((str(number),), 0) for number, times in enumerate(copies) for _ in range(times)]
+    sizes = Counter(_assign(sentences, n))
+    assert max(sizes.values()) - min(sizes[fold] for fold in range(1, n + 1)) <= max(copies)
+
+
+def test_what_a_character_is_counts_not_the_joined_text() -> None:
+    one, other = assign([("ab", "c"), ("a", "bc")], [0, 0], n_folds=2).tolist()
+    assert one != other
+    assert assign([("\ud800",), ("\ud800",)], [0, 0], n_folds=2).tolist() == [1, 1]  # a lone surrogate has no UTF-8
+
+
+def test_the_folds_of_some_texts_are_these() -> None:
+    # What was measured on folds stays measured on the same ones: another rule is another experiment.
+    texts_of = [tuple(f"第{number}句") for number in range(12)]
+    entities = [number % 4 for number in range(12)]
+    assert assign(texts_of, entities, n_folds=3).tolist() == [2, 2, 2, 3, 1, 3, 3, 1, 3, 1, 1, 2]
+
+
+# --- the two sides ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubled(tmp_path: Path, write_shards: Make, sentences: list[Any]) -> Path:
+    """Ten sentences in train, four of them again in dev; the sets of the two splits are of different widths."""
+    folder: Path = write_shards(
+        tmp_path / "s", {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}, hidden=True
+    )
+    return folder
+
+
+def test_the_two_sides_of_every_fold_share_no_text_and_leave_none_out(doubled: Path) -> None:
+    opened, seen = open_shards(doubled), Counter[str]()
+    for number in (1, 2, 3):
+        fold = Fold(number, 3)
+        sides = {split: fold_characters(opened, split, fold) for split in ("train", "dev")}
+        joined = {split: {"".join(text) for text in of_side} for split, of_side in sides.items()}
+        assert joined["dev"] and not joined["train"] & joined["dev"]
+        assert len(sides["train"]) + len(sides["dev"]) == 14
+        seen.update("".join(text) for text in sides["dev"])
+    assert seen.total() == 14 and max(seen.values()) == 2
+
+
+def test_a_side_holds_what_its_sentences_hold(doubled: Path, sentences: list[Any]) -> None:
+    opened, of_text = open_shards(doubled), {sentence.text: sentence for sentence in sentences}
+    ids = np.concatenate(([0], opened.boundaries.ids))
+    for number in (1, 2):
+        for side in ("train", "dev"):
+            fold = Fold(number, 2)
+            split = read_fold(opened, side, fold, boundaries=opened.boundaries, wanted=EVERYTHING)
+            own = [of_text["".join(text)] for text in fold_characters(opened, side, fold)]
+            places = [(sentence, place) for sentence in own for place in range(len(sentence.text))]
+            assert [tuple(spans) for spans in split.gold] == [sentence.spans for sentence in own]
+            assert split.lengths.tolist() == [len(sentence.text) for sentence in own]
+            assert split.best_rows is not None and split.set_rows is not None and split.local_rows is not None
+            assert ids[split.best_rows].tolist() == [sentence.best.get(place, 0) for sentence, place in places]
+            assert ids[split.local_rows].tolist() == [sentence.local.get(place, 0) for sentence, place in places]
+            sets = [[number for number in row if number] for row in ids[split.set_rows].tolist()]
+            assert sets == [list(sentence.sets.get(place, ())) for sentence, place in places]
+            windows = [
+                split.window_starts[start:end].tolist()
+                for start, end in zip(split.window_offsets[:-1], split.window_offsets[1:], strict=True)
+            ]
+            assert windows == [list(sentence.windows) for sentence in own]
+
+
+def test_stored_states_go_with_their_sentences(doubled: Path) -> None:
+    opened = open_shards(doubled)
+    states: dict[str, bytes] = {}
+    for number in (1, 2, 3):
+        for side in ("dev", "train"):
+            fold = Fold(number, 3)
+            split = read_fold(opened, side, fold, boundaries=opened.boundaries, wanted=EVERYTHING)
+            assert split.hidden is not None
+            for row, text in enumerate(fold_characters(opened, side, fold)):
+                own = split.hidden.of(row, length=len(text))
+                assert own.shape == (len(text), 32)
+                assert states.setdefault("".join(text), own.tobytes()) == own.tobytes()
+    assert len(states) == len(set(states.values())) == 10
+
+
+def test_folds_without_a_sentence_are_refused(doubled: Path) -> None:
+    opened = open_shards(doubled)
+    with pytest.raises(InputDataError, match="fewer than 11 different texts") as refused:
+        read_fold(opened, "dev", Fold(1, 11), boundaries=opened.boundaries, wanted=RequiredFeatures())
+    assert refused.value.next_step == "fewer folds"
+
+
+def test_a_data_set_without_dev_has_folds_of_train(tmp_path: Path, write_shards: Make, sentences: list[Any]) -> None:
+    opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}))
+    lengths = [len(fold_characters(opened, "dev", Fold(number, 5))) for number in range(1, 6)]
+    assert lengths == [2] * 5
+
+
+def test_the_fold_of_parameters() -> None:
+    assert Fold.of(TrainParams()) is None
+    assert Fold.of(TrainParams(folds=5, fold=2, test=False)) == Fold(2, 5)

@@ -1,0 +1,45 @@
+"""Where each type keeps its layers, and a model that starts behind the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ssmi.model.network.transformer_layers import layers_of, remove_first
+
+VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"王张李刘陈在北京上海")
+
+
+@pytest.fixture
+def model(tmp_path: Path, encoder_type: str, write_typed_encoder: Callable[..., Any]) -> Any:
+    return write_typed_encoder(tmp_path / "encoder", encoder_type, VOCABULARY).from_pretrained(tmp_path / "encoder")
+
+
+@torch.no_grad()
+def test_the_layers_are_all_there_in_their_order(model: Any) -> None:
+    """Each is run once, on what the one before gave."""
+    seen: list[int] = []
+    for number, layer in enumerate(layers_of(model)):
+        layer.register_forward_hook(lambda *_, number=number: seen.append(number))
+    model(input_ids=torch.tensor([[2, 5, 6, 3]]))
+    assert seen == [0, 1, 2]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_the_others_go_on_from_the_states_of_those_removed(model: Any, n_layers: int) -> None:
+    """To the bit, with the mask, the positions and the kind of attention that they had."""
+    ids = torch.tensor([[2, *[5 + index % 9 for index in range(20)], 3], [2, 7, 8, 3, *[0] * 18]])
+    mask = (ids != 0).long()
+    whole = model.eval()(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    kept = list(layers_of(model))[n_layers:]
+    n_before = sum(each.numel() for each in model.parameters())
+    remove_first(model, n_layers)
+    assert list(layers_of(model)) == kept
+    assert sum(each.numel() for each in model.parameters()) < n_before
+    upper = model(inputs_embeds=whole.hidden_states[n_layers], attention_mask=mask)
+    assert torch.equal(upper.last_hidden_state[mask.bool()], whole.last_hidden_state[mask.bool()])

@@ -1,0 +1,217 @@
+"""The upper layers on stored states: what the whole encoder says, for every type, and what of it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ssmi.model.data.batches import Batch, collate
+from ssmi.model.data.shards import RequiredFeatures, Shards, open_shards, read_split
+from ssmi.model.network import encoder as encoders
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import check_buildable, check_encoder
+from ssmi.model.network.transformer_layers import layers_of
+from ssmi.model.training.optimizer import build_optimizer
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+
+CLS, SEP = 2, 3
+WIDTH = 32
+LAYERS = 3
+ROWS = [9, 5, 4, 0]
+Write = Callable[..., Any]
+
+
+@pytest.fixture
+def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_encoder: Write) -> tuple[Path, Any]:
+    """A folder of the type with the vocabulary of the shards, without dropout, and transformers' own class."""
+    vocabulary = (encoder_folder / "vocab.txt").read_text(encoding="utf-8").split()
+    plain = {name: 0.0 for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")}
+    folder = tmp_path / encoder_type
+    return folder, write_typed_encoder(
+        folder, encoder_type, vocabulary, **({} if encoder_type == "modernbert" else plain)
+    )
+
+
+@pytest.fixture
+def opened(shards: Path) -> Shards:
+    return open_shards(shards)
+
+
+@torch.no_grad()
+def _with_states(opened: Shards, model: Any, *, below: int, dtype: torch.dtype = torch.float16) -> Batch:
+    """A batch with transformers' own states after a layer, as the shards hold them or more exactly."""
+    wanted = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
+    batch = collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(ROWS))
+    hidden = torch.zeros(*batch.mask.shape, WIDTH)
+    specials: list[Tensor] = []
+    for index in range(len(ROWS)):
+        token_ids = batch.token_ids[index][batch.mask[index]].tolist()
+        starts = [0, 14, 35] if index == 0 else [0]
+        for start, end in zip(starts, [*starts[1:], len(token_ids)], strict=True):
+            row = torch.tensor([[CLS, *token_ids[start:end], SEP]])
+            states = model(input_ids=row, output_hidden_states=True).hidden_states[below][0].to(dtype).float()
+            hidden[index, start:end] = states[1:-1]
+            specials.append(states[[0, -1]])
+    return replace(batch, hidden=hidden, special_states=torch.stack(specials))
+
+
+def _network(opened: Shards, params: Any, encoder: encoders.Encoder) -> Network:
+    return build(
+        params.model,
+        labels=opened.labels,
+        boundaries=opened.boundaries,
+        encoder=encoder,
+        hidden_width=WIDTH,
+        n_tokens=opened.statistics.n_tokens,
+    )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("below", "layers"), [(1, None), (2, None), (1, 2)])
+def test_states_and_sentences_are_the_whole_encoders(
+    opened: Shards, typed: tuple[Path, Any], below: int, layers: int | None
+) -> None:
+    """To what float16 leaves of the stored states, and to all digits where they are stored in float32."""
+    folder, own = typed
+    model = own.from_pretrained(folder).eval()
+    upper = encoders.load(folder, layers=layers, below=below).eval()
+    exact = _with_states(opened, model, below=below, dtype=torch.float32)
+    expected = encoders.load(folder, layers=layers).eval()(exact)
+    assert len(exact.windows.lengths.unique()) > 1  # windows are padded
+    stored = _with_states(opened, model, below=below)
+    for batch, tolerance in ((exact, 1e-5), (stored, 2e-3)):
+        for here, there in zip(upper(batch), expected, strict=True):
+            assert (here - there).abs().max() < tolerance * there.abs().max()
+    assert exact.special_states is not None
+    without = upper(replace(exact, special_states=torch.zeros_like(exact.special_states)))
+    assert (without.states - expected.states).abs().max() > 0.01 * expected.states.abs().max()
+
+
+@torch.no_grad()
+def test_what_is_described_is_rebuilt(opened: Shards, tmp_path: Path, typed: tuple[Path, Any]) -> None:
+    """From the last layers' weights alone."""
+    folder, own = typed
+    batch = _with_states(opened, own.from_pretrained(folder).eval(), below=1)
+    upper = encoders.load(folder, below=1).eval()
+    upper.describe(tmp_path / "described")
+    again = encoders.blank(tmp_path / "described", below=1).eval()
+    again.load_state_dict(upper.state_dict())
+    assert torch.equal(again(batch).states, upper(batch).states)
+    assert (len(layers_of(again.bert)), len(layers_of(encoders.load(folder).bert))) == (2, LAYERS)
+    assert not any("embeddings.word" in name or "tok_embeddings" in name for name in upper.state_dict())
+
+
+@pytest.mark.parametrize("fusion", ["input", "output"])
+def test_a_network_on_it_starts_where_it_is_and_learns(
+    opened: Shards, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
+) -> None:
+    """P starts as the identity for the states that enter, and gradients reach all that is trained."""
+    folder, own = typed
+    batch = _with_states(opened, own.from_pretrained(folder).eval(), below=1)
+    params = make_params(model__encoder="upper", model__fusion=fusion)
+    upper = encoders.load(folder, below=1).eval()
+    network = _network(opened, params, upper)
+    torch.testing.assert_close(network.encode(batch).states, upper(batch).states, atol=1e-5, rtol=1e-5)
+    network(batch).mean().backward()
+    trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
+    assert [name for name, each in trained.items() if each.grad is None] == []
+    assert network.fusion is not None and network.fusion.boundaries.weight.grad is not None
+    assert network.fusion.boundaries.weight.grad.abs().sum() > 0
+    assert network.fusion.boundaries.weight.shape[0] == WIDTH
+
+
+def test_a_boundary_joins_where_the_states_enter(
+    opened: Shards, encoder_folder: Path, tiny_bert: Any, make_params: Callable[..., Any]
+) -> None:
+    """A step on P changes what the layers read, and with it the states of characters without a boundary."""
+    batch = _with_states(opened, tiny_bert, below=1)
+    network = _network(opened, make_params(model__encoder="upper"), encoders.load(encoder_folder, below=1).eval())
+    before = network.encode(batch).states.detach()
+    assert network.fusion is not None and batch.best_rows is not None
+    torch.nn.init.normal_(network.fusion.boundaries.weight)
+    changed = (network.encode(batch).states - before).abs().sum(-1) > 1e-4
+    has_one = batch.best_rows.gt(0)
+    assert has_one.any(1).tolist() == [True, False, True, True] and not has_one.all(1).any()
+    # the first sentence has three windows, and the last of them has no boundary
+    expected = batch.mask & has_one.any(1)[:, None] & (torch.arange(batch.mask.shape[1]) < 35)
+    assert torch.equal(changed, expected)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("below", "layer"), [(1, 1), (1, 2), (1, 3), (2, 2)])
+def test_an_adapter_stands_behind_the_same_layer_as_in_the_whole_encoder(
+    opened: Shards, typed: tuple[Path, Any], below: int, layer: int
+) -> None:
+    """Layers count from the first, stored ones included; behind the last of these it meets the states that enter."""
+    folder, own = typed
+    if (folder.name, layer) == ("deberta-v2", 1):
+        pytest.skip("its convolution follows the first layer: stored states have passed it, an adapter there has not")
+    batch = _with_states(opened, own.from_pretrained(folder).eval(), below=below, dtype=torch.float32)
+    found = []
+    for encoder in (encoders.load(folder, below=below), encoders.load(folder)):
+        encoder.eval().adapt_behind(layer, parameter="model.fusion_layer")
+        found.append(encoder(batch, adapter=lambda states: states.flip(-1)))
+    plain = encoders.load(folder).eval()(batch)
+    assert (found[1].states - plain.states).abs().max() > 0.1
+    torch.testing.assert_close(found[0].states, found[1].states, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("encoder_type", ["bert"])
+def test_an_adapter_cannot_stand_where_nothing_is_run(typed: tuple[Path, Any]) -> None:
+    upper = encoders.load(typed[0], below=2)
+    with pytest.raises(ParameterError, match="but the encoder has 3"):
+        upper.adapt_behind(4, parameter="model.fusion_layer")
+    with pytest.raises(ParameterError, match=r"layer 2 come from the shards.*at least -S model\.fusion_layer=2"):
+        upper.adapt_behind(1, parameter="model.fusion_layer")
+
+
+def test_its_layers_and_p_are_tuned_at_the_encoders_rate(
+    opened: Shards, encoder_folder: Path, make_params: Callable[..., Any]
+) -> None:
+    params = make_params(model__encoder="upper", train__lr_encoder=0.25)
+    network = _network(opened, params, encoders.load(encoder_folder, below=1))
+    groups = build_optimizer(network, params.train).param_groups
+    rates = {id(each): group["lr"] for group in groups for each in group["params"]}
+    slow = {name for name, each in network.named_parameters() if rates[id(each)] == 0.25}
+    assert slow == {
+        name for name, _ in network.named_parameters() if name.startswith(("encoder.", "fusion.characters."))
+    }
+    assert len(slow) == 16 + 2  # one layer of a BERT, and P's map of characters
+
+
+def test_there_must_be_a_layer_left(encoder_folder: Path) -> None:
+    with pytest.raises(ParameterError, match=r"after layer 2 of 2: none is left.*shards\.hidden_layers=1"):
+        encoders.load(encoder_folder, below=2)
+    with pytest.raises(ParameterError, match="after layer 1 of 1"):
+        encoders.load(encoder_folder, layers=1, below=1)
+
+
+def test_there_must_be_stored_states(
+    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], make_params: Callable[..., Any]
+) -> None:
+    opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}))
+    with pytest.raises(StaleArtifactError, match=r"which model\.encoder: upper reads.*-S shards\.hidden=true"):
+        check_buildable(make_params(model__encoder="upper").model, opened)
+
+
+@pytest.mark.parametrize("encoder_type", ["modernbert"])
+@pytest.mark.parametrize("normed", [True, False])
+def test_states_that_a_last_norm_has_changed_are_refused(
+    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], typed: tuple[Path, Any], normed: bool
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences}, hidden=True, statistics={"hidden_norm": normed})
+    opened, upper = open_shards(folder), encoders.load(typed[0], below=1)
+    check_encoder(encoders.load(typed[0]), opened, largest_token_id=3)
+    if not normed:
+        check_encoder(upper, opened, largest_token_id=3)
+        return
+    with pytest.raises(StaleArtifactError, match=r"gone through the norm.*-S shards\.hidden_norm=false"):
+        check_encoder(upper, opened, largest_token_id=3)

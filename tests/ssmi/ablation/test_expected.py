@@ -1,0 +1,85 @@
+"""Expected times: arithmetic that can be followed, words that can be read, and a file that is only a hint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.ablation.expected import Times, describe, in_words, seconds_of_run, total
+from ssmi.ablation.job import Speed
+from ssmi.pipeline.contract.parameters.params import TrainParams
+
+SPEED = Speed(start_seconds=10.0, characters=1000, characters_a_step=100.0, characters_a_second=50.0)
+
+
+def test_a_run_is_its_start_its_steps_and_its_scoring() -> None:
+    trained = seconds_of_run(SPEED, TrainParams(epochs=3), tagged_characters=0)
+    assert trained == pytest.approx(10 + 3 * 1000 / 50)
+    scored = seconds_of_run(SPEED, TrainParams(epochs=3), tagged_characters=200)
+    assert scored - trained == pytest.approx(3 * 0.35 * 200 / 50)
+
+
+@pytest.mark.parametrize(("max_steps", "characters", "n_epochs"), [(5, 500, 1), (15, 1500, 2), (300, 3000, 3)])
+def test_steps_end_a_run_before_its_epochs(max_steps: int, characters: int, n_epochs: int) -> None:
+    train = TrainParams(epochs=3, max_steps=max_steps)
+    found = seconds_of_run(SPEED, train, tagged_characters=100)
+    assert found == pytest.approx(10 + (characters + 0.35 * 100 * n_epochs) / 50)
+
+
+@given(st.lists(st.floats(0.1, 100), max_size=12), st.integers(1, 4))
+def test_jobs_share_the_work(seconds: list[float], n_jobs: int) -> None:
+    found = total(seconds, n_jobs=n_jobs)
+    assert found <= sum(seconds) + 1e-9
+    assert found >= max([sum(seconds) / n_jobs, *seconds], default=0) - 1e-9
+    assert total(seconds, n_jobs=1) == pytest.approx(sum(seconds))
+
+
+def test_two_jobs_take_half_of_equal_runs() -> None:
+    assert total([10.0] * 6, n_jobs=2) == 30.0
+    assert total([10.0] * 5, n_jobs=2) == 30.0
+    assert total([], n_jobs=2) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0, "1 s"),
+        (20.4, "20 s"),
+        (99.0, "99 s"),
+        (100.0, "2 min"),
+        (3569.0, "59 min"),
+        (3571.0, "1 h 00 min"),
+        (7800.0, "2 h 10 min"),
+        (100_000.0, "27 h 47 min"),
+    ],
+)
+def test_times_in_words(seconds: float, said: str) -> None:
+    assert in_words(seconds) == said
+
+
+def test_what_is_told_before_it_starts() -> None:
+    said = describe({"ssmi": 300.0, "bert-crf": 220.0}, n_runs=60, seconds=7800.0, n_jobs=2)
+    assert said == "60 runs, about 2 h 10 min with 2 jobs (a run: ssmi 5 min, bert-crf 4 min)"
+    assert describe({"ssmi": 20.0}, n_runs=1, seconds=20.0, n_jobs=1) == "1 run, about 20 s (a run: ssmi 20 s)"
+
+
+def test_times_are_kept_by_settings_and_by_how_many_ran_at_once(tmp_path: Path) -> None:
+    times = Times(tmp_path / "private" / "times.json")
+    assert times.of("0a1b", n_jobs=1) is None
+    times.add("0a1b", n_jobs=1, seconds=12.34)
+    times.add("0a1b", n_jobs=2, seconds=20.0)
+    times.add("0a1b", n_jobs=1, seconds=15.0)
+    assert [times.of("0a1b", n_jobs=n) for n in (1, 2, 3)] == [15.0, 20.0, None]
+    assert [path.name for path in times.path.parent.iterdir()] == ["times.json"]
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"0a1b x1": "soon"}', "{"])
+def test_a_damaged_file_is_no_hint(tmp_path: Path, text: str) -> None:
+    times = Times(tmp_path / "times.json")
+    times.path.write_text(text, encoding="utf-8")
+    assert times.of("0a1b", n_jobs=1) is None
+    times.add("0a1b", n_jobs=1, seconds=2.0)
+    assert times.of("0a1b", n_jobs=1) == 2.0

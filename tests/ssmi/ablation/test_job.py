@@ -1,0 +1,85 @@
+"""A run as work: done, with its weights kept or not, and its speed measured without leaving a trace."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.ablation.job import MADE_FROM, Job, do, made_from, measure
+from ssmi.model.runs import checkpoint_files
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.progress import Silent
+
+
+@pytest.fixture
+def make_job(project: Any) -> Callable[..., Job]:
+    def make(*, keep: bool, **train: Any) -> Job:
+        tree = {
+            "encoder": {"name": "encoder"},
+            "model": {"encoder": "none"},
+            "train": {"device": "cpu", "precision": "fp32", "threads": 1, **train},
+        }
+        shards = project.root / "artifacts" / "shards" / "tiny"
+        return Job(project.root, shards, None, project.root / "run", Params.model_validate(tree), keep_checkpoint=keep)
+
+    return make
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.relative_to(folder).parts[0] for path in folder.rglob("*")}
+
+
+def test_without_weights_all_that_a_table_needs_stays(make_job: Callable[..., Job]) -> None:
+    job = make_job(keep=True, epochs=2)
+    do(job, Silent())
+    metadata, whole = checkpoint_files.read_metadata(job.run / "checkpoint"), _files(job.run)
+    assert made_from(job.run) == metadata
+    do(replace(job, keep_checkpoint=False), Silent())
+    assert _files(job.run) == (whole - {"checkpoint", "pinned"}) | {MADE_FROM}
+    assert {"metrics.json", "history.csv", "counts"} < _files(job.run)
+    assert made_from(job.run) == metadata
+    assert sum(path.stat().st_size for path in job.run.rglob("*")) < 100_000
+
+
+def test_a_run_that_says_nothing_of_itself_is_refused_as_one_without_a_checkpoint(make_job: Callable[..., Job]) -> None:
+    job = make_job(keep=False, epochs=1)
+    with pytest.raises(MissingResourceError):
+        made_from(job.run)
+    do(job, Silent())
+    body = json.loads((job.run / MADE_FROM).read_text(encoding="utf-8"))
+    del body["best_epoch"]
+    (job.run / MADE_FROM).write_text(json.dumps(body), encoding="utf-8")
+    with pytest.raises(MissingResourceError, match="no checkpoint"):
+        made_from(job.run)
+
+
+def test_a_checkpoint_says_more_than_what_an_earlier_run_left(make_job: Callable[..., Job]) -> None:
+    do(make_job(keep=False, epochs=1), Silent())
+    do(make_job(keep=True, epochs=2), Silent())
+    assert (make_job(keep=True).run / MADE_FROM).is_file()
+    assert made_from(make_job(keep=True).run).fingerprint.parameters["train.epochs"] == 2
+
+
+@pytest.mark.parametrize("batch_size", [4, 1000])
+def test_speed_is_measured_and_nothing_left(make_job: Callable[..., Job], batch_size: int) -> None:
+    job = make_job(keep=True, epochs=50, batch_size=batch_size)
+    speed = measure(job)
+    assert not job.run.exists()
+    assert speed.characters_a_second > 0 and speed.start_seconds > 0
+    n_train = sum(len(line) > 1 for line in (job.root / "data" / "tiny" / "train.bmes").read_text("utf-8").split("\n"))
+    assert 0.9 * n_train < speed.characters <= n_train  # blanks at the ends of sentences are left out
+    assert 0 < speed.characters_a_step <= speed.characters
+
+
+def test_measuring_leaves_a_finished_run_beside_it_alone(make_job: Callable[..., Job]) -> None:
+    job = make_job(keep=True, epochs=1)
+    do(job, Silent())
+    before = {path: path.stat().st_mtime_ns for path in job.run.rglob("*")}
+    measure(replace(job, run=job.root / ".ssmi" / "scratch" / "speed"))
+    assert {path: path.stat().st_mtime_ns for path in job.run.rglob("*")} == before
