@@ -40,9 +40,13 @@ def _page(**tables: Table) -> str:
 
 
 def test_a_row_that_a_data_set_lacks_is_a_dash() -> None:
-    page = _page(msra=_table("msra", {"bert-crf": [0.9], "ssmi": [0.95]}), resume=_table("resume", {"bert-crf": [0.8]}))
+    page = _page(
+        msra=_table("msra", {"bert-crf": [0.9], "ssmi": [0.95], "no-gru": [0.94]}),
+        resume=_table("resume", {"bert-crf": [0.8]}),
+    )
     assert "| ssmi | SSMI | 95.00 | 96.32 | - | 97.33 |" in page
     assert "| bert-crf | BERT-CRF | 90.00 | 94.78 | 80.00 | 95.29 |" in page
+    assert "| no-gru | -GRU | 94.00 | 95.53 | - | 96.88 |" in page
     assert "Data sets not found" not in page
 
 
