@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ssmi.model.data.batches import Batch
-from ssmi.model.network.layers.boundary import BoundaryEmbedding
+from ssmi.model.network.layers.lexicon.boundary import BoundaryEmbedding
 from ssmi.model.network.requirements import wanted
 from ssmi.pipeline.contract.parameters.params import ModelParams
 

@@ -33,22 +33,22 @@ from ssmi.model.network.encoder import Encoder
 from ssmi.model.network.layers.biaffine import Biaffine
 from ssmi.model.network.layers.bigru import BiGRU
 from ssmi.model.network.layers.bilstm import BiLSTM
-from ssmi.model.network.layers.boundary import BoundaryEmbedding
-from ssmi.model.network.layers.boundary_adapter import BoundaryAdapter
 from ssmi.model.network.layers.can import ConvolutionalAttention
 from ssmi.model.network.layers.crf import ConstrainedCrf
 from ssmi.model.network.layers.feed_forward import FeedForward
-from ssmi.model.network.layers.fusion import Fusion
-from ssmi.model.network.layers.lexicon_adapter import LexiconAdapter
-from ssmi.model.network.layers.mutual_information import (
+from ssmi.model.network.layers.lexicon.boundary import BoundaryEmbedding
+from ssmi.model.network.layers.lexicon.boundary_adapter import BoundaryAdapter
+from ssmi.model.network.layers.lexicon.fusion import Fusion
+from ssmi.model.network.layers.lexicon.lexicon_adapter import LexiconAdapter
+from ssmi.model.network.layers.lexicon.mutual_information import (
     MutualInformationScorer,
     batch_contrastive_loss,
     contrastive_loss,
     weighted_mean,
 )
+from ssmi.model.network.layers.lexicon.softlexicon import SoftLexicon
 from ssmi.model.network.layers.norm import AdaptiveNorm
 from ssmi.model.network.layers.pooling import masked_mean
-from ssmi.model.network.layers.softlexicon import SoftLexicon
 from ssmi.pipeline.contract.parameters.params import ModelParams
 
 

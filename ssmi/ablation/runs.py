@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ssmi import training
 from ssmi.ablation import settings
-from ssmi.ablation.job import Job, made_from
+from ssmi.ablation.jobs.job import Job, made_from
 from ssmi.ablation.settings import Description
 from ssmi.ablation.table import FinishedRun, OtherSettings
 from ssmi.configurations import Configuration, first_with_features_of

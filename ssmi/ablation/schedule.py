@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from time import monotonic
 
-from ssmi.ablation import expected
-from ssmi.ablation.expected import Times
-from ssmi.ablation.job import Job, Speed, do, measure
-from ssmi.ablation.pool import Ended, Slots, log_of, run_all
+from ssmi.ablation.jobs import expected
+from ssmi.ablation.jobs.expected import Times
+from ssmi.ablation.jobs.job import Job, Speed, do, measure
+from ssmi.ablation.jobs.pool import Ended, Slots, log_of, run_all
 from ssmi.ablation.runs import Ablation, PlannedRun
 from ssmi.model import hardware
 from ssmi.pipeline.contract.errors import DivergedError, SsmiError

@@ -40,7 +40,7 @@ def test_one_file_imports_transformers() -> None:
 
 
 def test_no_layer_imports_the_network() -> None:
-    for path in (ROOM / "network" / "layers").glob("*.py"):
+    for path in (ROOM / "network" / "layers").rglob("*.py"):
         ours = {module for module in _modules(path) if module.startswith("ssmi.model.")}
         assert all(module.startswith("ssmi.model.network.layers.") for module in ours), path
 

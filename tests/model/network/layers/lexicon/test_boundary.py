@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ssmi.model.network.layers.boundary import BoundaryEmbedding
+from ssmi.model.network.layers.lexicon.boundary import BoundaryEmbedding
 
 
 def test_row_zero_is_no_boundary_and_learns_nothing() -> None:

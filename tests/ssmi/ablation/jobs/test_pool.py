@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 import torch
 
-from ssmi.ablation.job import Job
-from ssmi.ablation.pool import Ended, Slots, log_of, run_all
+from ssmi.ablation.jobs.job import Job
+from ssmi.ablation.jobs.pool import Ended, Slots, log_of, run_all
 from ssmi.model import hardware
 from ssmi.model.runs import state as states
 from ssmi.pipeline.contract.parameters.params import Params
@@ -100,8 +100,8 @@ def test_a_process_that_is_killed_is_one_failed_run(make_job: Callable[..., Job]
 
 PROGRAM = """
 import json, sys
-from ssmi.ablation.job import Job
-from ssmi.ablation.pool import Slots, run_all
+from ssmi.ablation.jobs.job import Job
+from ssmi.ablation.jobs.pool import Slots, run_all
 from ssmi.training import Interrupted
 jobs = [Job.from_json(line) for line in sys.stdin.read().splitlines()]
 try:

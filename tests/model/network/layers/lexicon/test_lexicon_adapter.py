@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ssmi.model.network.layers.lexicon_adapter import LexiconAdapter
+from ssmi.model.network.layers.lexicon.lexicon_adapter import LexiconAdapter
 
 WIDTH, BOUNDARY = 4, 3
 

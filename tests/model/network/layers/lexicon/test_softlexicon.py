@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssmi.model.network.layers.softlexicon import SoftLexicon
+from ssmi.model.network.layers.lexicon.softlexicon import SoftLexicon
 
 WIDTH, N_ROWS = 3, 9
 COUNTS = torch.tensor([7, 0, 3, 1, 0, 12, 2, 2, 5])  # row 0 is no word, whatever stands there

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ssmi.model.network.layers.fusion import Fusion
+from ssmi.model.network.layers.lexicon.fusion import Fusion
 
 
 @pytest.mark.parametrize("bf16", [False, True])

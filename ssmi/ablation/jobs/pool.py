@@ -20,7 +20,7 @@ from typing import IO, Any, Literal, TypeVar
 
 import torch
 
-from ssmi.ablation.job import Job
+from ssmi.ablation.jobs.job import Job
 from ssmi.model import hardware
 from ssmi.model.training.interrupts import Interrupted, Interrupts
 
@@ -157,7 +157,7 @@ def _start(kind: str, job: Job, slots: Slots, *, slot: int) -> _Process:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
         popen = subprocess.Popen(
-            [sys.executable, "-m", "ssmi.ablation.worker", kind],
+            [sys.executable, "-m", "ssmi.ablation.jobs.worker", kind],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stream,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ssmi.model.network.layers.mutual_information import (
+from ssmi.model.network.layers.lexicon.mutual_information import (
     GlobalLoss,
     MutualInformationScorer,
     batch_contrastive_loss,

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from ssmi.model.network.layers.boundary_adapter import BoundaryAdapter
+from ssmi.model.network.layers.lexicon.boundary_adapter import BoundaryAdapter
 
 
 @pytest.mark.parametrize("bf16", [False, True])

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.ablation.expected import Times, describe, in_words, seconds_of_run, total
-from ssmi.ablation.job import Speed
+from ssmi.ablation.jobs.expected import Times, describe, in_words, seconds_of_run, total
+from ssmi.ablation.jobs.job import Speed
 from ssmi.pipeline.contract.parameters.params import TrainParams
 
 SPEED = Speed(start_seconds=10.0, characters=1000, characters_a_step=100.0, characters_a_second=50.0)

@@ -1,4 +1,4 @@
-"""The process of one run: ``python -m ssmi.ablation.worker train|measure``, started by ``ssmi.ablation.pool``.
+"""The process of one run, ``python -m ssmi.ablation.jobs.worker train|measure``, which the pool starts.
 
 The first line of standard input is the job; the parent then keeps the pipe open for as long as it lives. When it is
 gone, however it ended, the run saves its state and stops, as after Ctrl-C. The last line of standard output is the
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from ssmi.ablation.job import Job, do, measure
+from ssmi.ablation.jobs.job import Job, do, measure
 from ssmi.pipeline.contract.errors import DivergedError, SsmiError
 from ssmi.pipeline.contract.progress import Advance
 

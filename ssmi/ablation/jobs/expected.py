@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.ablation.job import Speed
+from ssmi.ablation.jobs.job import Speed
 from ssmi.pipeline.contract.parameters.params import TrainParams
 from ssmi.pipeline.contract.tables import writing
 
