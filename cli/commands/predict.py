@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from ssmi.cli import completion
 from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
 from ssmi.cli.session import Session
-from ssmi.cli.terminal.streams import open_output
+from ssmi.cli.terminal.streams import check_output, open_output
 from ssmi.pipeline.contract.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -156,9 +156,5 @@ def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) 
         raise ParameterError(
             f"--interactive reads what is typed, without {', '.join(idle)}", next_step="leave one or the other out"
         )
-    if out is not None and not (out.parent.is_dir() and (out.is_file() or not out.exists())):
-        raise ParameterError(
-            f"--out {out}: no folder {out.parent}, or something there that is not a file", next_step="name another"
-        )
-    if out is not None and out.exists() and any(path.exists() and path.samefile(out) for path in files):
-        raise ParameterError(f"--out {out}: one of the FILES, which would be lost", next_step="name another")
+    if out is not None:
+        check_output(out, files)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+
+from ssmi.pipeline.contract.errors import ParameterError
 
 if TYPE_CHECKING:
     from ssmi.cli.terminal.progress import Bars, Lines
@@ -40,3 +42,13 @@ def open_output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
 
     with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         yield stream.write
+
+
+def check_output(out: Path, files: Sequence[Path]) -> None:
+    """Refuse an --out that cannot be a file, or that is one of the files to read. Raises ParameterError."""
+    if not (out.parent.is_dir() and (out.is_file() or not out.exists())):
+        raise ParameterError(
+            f"--out {out}: no folder {out.parent}, or something there that is not a file", next_step="name another"
+        )
+    if out.exists() and any(path.exists() and path.samefile(out) for path in files):
+        raise ParameterError(f"--out {out}: one of the FILES, which would be lost", next_step="name another")

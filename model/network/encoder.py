@@ -129,6 +129,7 @@ class Encoder(nn.Module):
         windows = batch.windows
         with adapting(adapter):
             cells = self._run(batch, inputs)
+        # A look-up and not an index: the gradient of indexing took 1.6 times as long.
         states = functional.embedding(windows.cell_of_char, cells.flatten(0, 1)) * batch.mask[..., None]
         # A sentence of several windows has as many [CLS] states: e_s is their mean.
         summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, windows.sentences, cells[:, 0])

@@ -84,13 +84,8 @@ def open_folder(folder: Path) -> DataFolder:
     for file in (file for path in splits.values() for file in files_of(path)):
         require_file(file)
     notes += _unread(entries, splits.values())
-    return DataFolder(
-        splits,
-        described.options,
-        described.label_groups,
-        description if description.is_file() else None,
-        tuple(notes),
-    )
+    source = description if description.is_file() else None
+    return DataFolder(splits, described.options, described.label_groups, source, tuple(notes))
 
 
 def _by_name(entries: Sequence[Path], split: str, folder: Path) -> Path | None:

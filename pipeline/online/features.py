@@ -44,12 +44,7 @@ class OnlineFeatures:
     """
 
     def __init__(
-        self,
-        store: FeatureStore,
-        *,
-        shards: Manifest,
-        stored_segments: bool = True,
-        max_pairs: int = 200_000,
+        self, store: FeatureStore, *, shards: Manifest, stored_segments: bool = True, max_pairs: int = 200_000
     ) -> None:
         """Open the files of the features.
 

@@ -22,8 +22,8 @@ from torch.nn.utils import clip_grad_norm_
 from torchcrf import CRF
 
 from ssmi.configurations import find
-from ssmi.model import hardware
-from ssmi.model.data.batches import Batch, prefetch, training_batches
+from ssmi.model import hardware, learning_rates
+from ssmi.model.data.batches import Batch, collate, prefetch, training_batches
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.shards import RequiredFeatures, Shards, open_shards, read_split
 from ssmi.model.network.build import build
@@ -35,6 +35,7 @@ from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
+from tests.bench.products import seconds_of_products
 
 ROOT = Path(__file__).resolve().parents[2]
 WARMING = 3
@@ -59,8 +60,8 @@ class Side:
             labels=self.shards.labels,
             boundaries=self.shards.boundaries,
             encoder=load_encoder(self.encoder, layers=model.encoder_layers) if model.encoder == "finetune" else None,
-            hidden_width=self.shards.hidden_width,
-            n_tokens=self.shards.n_tokens,
+            hidden_width=self.shards.statistics.hidden_width,
+            n_tokens=self.shards.statistics.n_tokens,
         ).train()
         self.optimizer = build_optimizer(self.network, self.params.train)
         self.coming: Iterator[Batch] = prefetch(self.split, self.batches, device=torch.device("cpu"))
@@ -72,14 +73,18 @@ class Side:
         start = time.perf_counter()
         batch = next(self.coming)
         ready = time.perf_counter()
+        self.train_on(batch)
+        self.waiting.append(ready - start)
+        self.steps.append(time.perf_counter() - start)
+
+    def train_on(self, batch: Batch) -> None:
+        """The step without the wait for its batch."""
         with hardware.autocast(torch.device("cpu"), self.params.train.precision):
             losses = self.network(batch)
         self.optimizer.zero_grad()
         losses.mean().backward()
         clip_grad_norm_(self.network.parameters(), self.params.train.clip)
         self.optimizer.step()
-        self.waiting.append(ready - start)
-        self.steps.append(time.perf_counter() - start)
 
 
 def ratio(left: Sequence[float], right: Sequence[float]) -> str:
@@ -107,6 +112,23 @@ def time_crfs(side: Side, n_steps: int) -> dict[str, tuple[list[float], list[flo
     return seconds
 
 
+def product_shares(side: Side, n_steps: int) -> list[float]:
+    """For each step the share of its CPU time that its matrix products would take alone; on one thread."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    shares = []
+    for rows in side.batches[:n_steps]:
+        batch = collate(side.split, rows)
+        products = [seconds_of_products(side.network, batch)]
+        start = time.thread_time()
+        side.train_on(batch)
+        seconds = time.thread_time() - start
+        products.append(seconds_of_products(side.network, batch))  # on both sides of it: a neighbour comes and goes
+        shares.append(statistics.mean(products) / seconds)
+    torch.set_num_threads(before)
+    return shares
+
+
 def main() -> None:
     """Build shards with hidden states in a folder of its own, then measure."""
     reader = argparse.ArgumentParser(description=__doc__)
@@ -129,7 +151,7 @@ def main() -> None:
         batches = training_batches(lengths, batch_size=params.train.batch_size, seed=1, epoch=1)
         n_steps = min(len(batches), options.steps + WARMING)
         sides = {
-            name: Side(name, _params(params, configuration, frozen=frozen), shards, encoder, batches)
+            name: Side(name, _params(params, configuration, frozen=frozen, shards=shards), shards, encoder, batches)
             for name, configuration, frozen in (
                 ("bert-crf", "bert-crf", False),
                 ("ssmi", "ssmi", False),
@@ -141,8 +163,11 @@ def main() -> None:
             for side in sides.values():
                 side.step()
         crfs = time_crfs(sides["bert-crf"], n_steps)
+        shares = product_shares(sides["bert-crf"], n_steps)
     print(f"{options.dataset}, {len(batches)} batches an epoch, {n_steps - WARMING} measured, {threads} threads")
     _print(sides, crfs)
+    low, middle, high = statistics.quantiles(shares[WARMING:], n=4)
+    print(f"{'matrix products / bert-crf step, one thread':45} {middle:.2f} (quartiles {low:.2f} to {high:.2f})")
 
 
 def _print(sides: Mapping[str, Side], crfs: Mapping[str, tuple[list[float], list[float]]]) -> None:
@@ -160,11 +185,12 @@ def _print(sides: Mapping[str, Side], crfs: Mapping[str, tuple[list[float], list
         print(f"{f'pytorch-crf / CRF, {title}':45} {ratio(theirs, ours)}")
 
 
-def _params(params: Params, configuration: str, *, frozen: bool) -> Params:
+def _params(params: Params, configuration: str, *, frozen: bool, shards: Shards) -> Params:
     tree = params.model_dump(mode="json")
     if frozen:
         tree["model"] |= {"encoder": "frozen", "fusion": "output"}
-    return find(configuration).apply(parameters.check_params(tree, source="benchmark"))
+    chosen = find(configuration).apply(parameters.check_params(tree, source="benchmark"))
+    return learning_rates.resolve(chosen, encoder_width=shards.statistics.encoder_width)
 
 
 if __name__ == "__main__":

@@ -44,10 +44,11 @@ def test_configurations(offered: Any) -> None:
 
 @pytest.mark.parametrize("command", [("train",), ("ablate",), ("explain",), ("features", "build")])
 def test_parameters_and_their_values(offered: Any, command: tuple[str, ...]) -> None:
-    assert offered(*command, "-S", "model.fus") == ["model.fusion="]
+    assert offered(*command, "-S", "model.fusion_") == ["model.fusion_layer="]
     assert {"train.seed=", "vocab.vectors=", "pmi.estimator="} <= set(offered(*command, "-S", ""))
     assert offered(*command, "-S", "model.fusion=") == [
         "model.fusion=input",
+        "model.fusion=layer",
         "model.fusion=none",
         "model.fusion=output",
     ]
@@ -56,7 +57,7 @@ def test_parameters_and_their_values(offered: Any, command: tuple[str, ...]) -> 
 
 
 def test_names_of_parameters(offered: Any) -> None:
-    assert offered("params", "model.fu") == ["model.fusion"]
+    assert offered("params", "model.fu") == ["model.fusion", "model.fusion_layer"]
     assert {"model", "datasets", "train.seed"} <= set(offered("params", ""))
 
 

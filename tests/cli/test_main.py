@@ -369,7 +369,7 @@ def _other_types(shards: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (_older_manifest, ["schema version 0, this program writes 2", "build the features again"]),
+        (_older_manifest, [f"version 0, this program writes {schema.SCHEMA_VERSION}", "build the features again"]),
         (_other_columns, ["another schema version", "id, sentence_id"]),
         (_other_types, ["another schema version", "token_ids"]),
     ],

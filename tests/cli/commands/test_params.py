@@ -48,7 +48,9 @@ def test_a_file_with_mistakes_is_told_and_the_help_is_there_all_the_same(fresh_p
     fresh_project.set("model", fusion="nowhere")
     outcome = fresh_project.ssmi("params", "model.fusion")
     assert outcome.code == 0 and outcome.stdout.startswith("model.fusion: input\n")
-    assert "model.fusion: input should be 'none', 'input' or 'output'; the defaults are shown" in outcome.stderr
+    assert (
+        "model.fusion: input should be 'none', 'input', 'layer' or 'output'; the defaults are shown" in outcome.stderr
+    )
 
 
 def test_an_unknown_name_comes_with_the_nearest_one(fresh_project: Any) -> None:

@@ -74,6 +74,13 @@ def _bytes(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def _assert_same_weights(run: Path, other: Path) -> None:
+    one, two = (load_file(folder / "checkpoint" / "model.safetensors") for folder in (run, other))
+    assert one.keys() == two.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, two[name], atol=1e-4, rtol=1e-3)
+
+
 def _by_two_processes(folder: Path, jobs: list[dict[str, Any]]) -> list[Any]:
     """What the first and the second process of torchrun came to in the jobs."""
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
@@ -125,9 +132,7 @@ def test_two_processes_train_as_one(
     also = train(shards=shards, encoder=encoder_folder, run=tmp_path / "also", params=twice, reporter=Silent())
     assert also.step_losses == pytest.approx(first[4][0]["losses"], abs=1e-4)
     assert also.step_losses != pytest.approx(single.step_losses, abs=1e-3)
-    kept = [load_file(tmp_path / name / "checkpoint" / "model.safetensors") for name in ("also", "twice")]
-    for name, tensor in kept[0].items():
-        torch.testing.assert_close(tensor, kept[1][name], atol=1e-4, rtol=1e-3)
+    _assert_same_weights(tmp_path / "also", tmp_path / "twice")
     # every process comes to the same, and the first one alone talks
     assert [result for result, _ in first] == [result for result, _ in second]
     assert [len(notes) for _, notes in first] == [3, 3, 2, 3, 3]  # the rates, then an epoch each

@@ -350,7 +350,8 @@ def test_tables_of_another_version_and_broken_ones_are_stale(tmp_path: Path) -> 
     folder = tmp_path / "artifacts"
     build(folder, stages=["prepare", "segment"])
     path = folder / "prepare" / "tiny" / manifest.MANIFEST_NAME
-    path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 0'))
+    now = f'"schema_version": {schema.SCHEMA_VERSION}'
+    path.write_text(path.read_text().replace(now, '"schema_version": 0'))
     with pytest.raises(StaleArtifactError, match="schema version 0"):
         answer(folder, "FROM sentences")
     for part in (folder / "segment" / "tiny").rglob("*.parquet"):

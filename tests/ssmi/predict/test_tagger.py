@@ -19,6 +19,7 @@ import ssmi
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.network.requirements import wanted
 from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import checkpoint_files
 from ssmi.model.split_tagging import predict
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
@@ -93,7 +94,7 @@ def test_entities_are_those_that_evaluation_scores(
     project = tagging_project
     if switches:
         project = copy_project(tagging_project, tmp_path)
-        schedule = checkpoints.read_params(run_of(project) / "checkpoint").train
+        schedule = checkpoint_files.read_params(run_of(project) / "checkpoint").train
         kept = [f"train.{name}={getattr(schedule, name)}" for name in ("epochs", "lr_encoder", "lr_boundaries")]
         kept += [f"train.{name}={getattr(schedule, name)}" for name in ("lr_crf", "lr_new")]
         given = [*kept, *(f"model.{switch}" for switch in switches)]
