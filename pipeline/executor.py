@@ -105,6 +105,7 @@ class Cluster:
                         f"{label}: the workers that ran part {index} died one after the other, likely out of memory",
                         next_step="use fewer --workers or a smaller prepare.sentences_per_part",
                     ) from error
+                # Before the result is handed out: workers go on while the caller uses it.
                 submit(1)
                 advance(size)
                 yield result
@@ -124,6 +125,7 @@ def dask_setup(_: object) -> None:
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
     """Start workers deaf to Ctrl-C from their first moment, before ``dask_setup`` can say so."""
+    # Python lets only the main thread set signal handlers.
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -118,6 +118,7 @@ class FrozenEncoder:
         rows = [[vocabulary[CLS], *self._tokens.ids(window), vocabulary[SEP]] for window in windows]
         of_length: dict[int, list[int]] = {}
         for index, row in enumerate(rows):
+            # Padding may not go beyond the positions that the encoder has.
             of_length.setdefault(min(_padded(len(row)), self.max_window + SPECIAL_TOKENS), []).append(index)
         passes = [
             (length, indices[start : start + step])
@@ -141,6 +142,7 @@ class FrozenEncoder:
                     compute(*one)
             else:
                 with ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    # As a list: map raises the error of a pass only when its result is taken.
                     list(pool.map(lambda one: compute(*one), passes))
         finally:
             torch.set_num_threads(before)
@@ -157,6 +159,7 @@ class FrozenEncoder:
             mask[index, : len(row)] = 1
         with torch.inference_mode():
             output = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
+        # Copies: a view would keep the whole pass, blank rows and padding too.
         return [output[index, : len(row)].copy() for index, row in enumerate(rows)]
 
 

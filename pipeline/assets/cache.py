@@ -68,6 +68,7 @@ def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, r
         return entry
     folder = cache_root() / kind / name
     with _usable_cache(), _lock(f"{kind}-{name}", reporter):
+        # Asked again: another process may have made it while this one waited.
         entry = cached(kind, name, recipe)
         if entry is not None:
             return entry
@@ -100,6 +101,7 @@ def remembered_digest(path: Path) -> str:
     with suppress(OSError):  # a cache that cannot be written only costs the next run the same hashing
         memory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(memory.with_suffix(".lock")):
+            # Read again under the lock, so that what others wrote meanwhile stays; files that are gone are forgotten.
             entries = {name: entry for name, entry in _read_json(memory).items() if Path(name).exists()}
             _write_json(memory, {**entries, str(path): [*key, digest]})
     return digest
@@ -128,6 +130,7 @@ def _usable_cache() -> Iterator[None]:
 def _lock(key: str, reporter: Reporter) -> Iterator[None]:
     lock = FileLock(cache_root() / "locks" / f"{key}.lock")
     try:
+        # A short try first, so that only a wait that is noticed is told.
         lock.acquire(timeout=1.0)
     except Timeout:
         reporter.note(f"{key}: waiting for another process that is fetching it")

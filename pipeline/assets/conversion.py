@@ -39,6 +39,7 @@ def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:
     pickles = [] if weight_files(folder) else weight_files(folder, PICKLE)
     if not pickles:
         return folder
+    # For its errors alone: what is no supported encoder is refused before anything is unpickled.
     encoder_shape(folder)
     others = (folder / CONFIG, vocabulary_file(folder))
     recipe = digest_json(

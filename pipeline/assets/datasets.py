@@ -70,6 +70,7 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
         return _registered_dataset(asset, reporter)
     folder = path_below(root, name)
     if folder.is_dir():
+        # Resolved, since a path such as `.` holds no name.
         return _files(folder.resolve().name, folder, "folder", licence)
     folder_name = name if is_plain(name) else "NAME"
     raise MissingResourceError(

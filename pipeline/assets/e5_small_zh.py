@@ -143,6 +143,7 @@ def character_rows(pieces: Mapping[str, int], *, special: Mapping[str, int]) -> 
             row = _row(pieces, character)
             if row is not None and character.isprintable():
                 rows[character] = row
+    # Only where a character has no piece of its own: hence setdefault here and below.
     for low, high in _TWINS:
         for character in map(chr, range(low, high + 1)):
             row = _row(pieces, unicodedata.normalize("NFKC", character))
@@ -285,6 +286,7 @@ def _config(header: _Header, n_tokens: int) -> dict[str, object]:
         "hidden_size": header.width,
         "initializer_range": 0.02,
         "intermediate_size": header.inner,
+        # A float32 in decimals would carry its rounding into the file.
         "layer_norm_eps": float(f"{header.epsilon:.6g}"),
         "max_position_embeddings": header.n_positions,
         "model_type": "bert",

@@ -59,6 +59,7 @@ def find_encoder(
     if asset is not None:
         path, licence = _registered_encoder(asset, reporter), asset.licence
     elif folder.is_dir():
+        # Resolved, since a path such as `.` holds no name.
         path, licence, name = folder, OWN_LICENCE, folder.resolve().name
     elif is_path(name) or folder.exists():
         raise _no_folder(name, folder, registry)

@@ -205,6 +205,7 @@ def _label_groups(value: object, path: Path) -> LabelGroups | None:
 
 def _named_file(folder: Path, split: str, name: str) -> Path:
     path = folder / name
+    # Resolved, so that neither `..` nor a link leads out of the folder.
     if folder.resolve() not in path.resolve().parents:
         raise InputDataError(
             f"{folder / DESCRIPTION}: splits.{split}: {name} lies outside the folder", next_step="put the file into it"

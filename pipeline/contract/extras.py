@@ -39,6 +39,7 @@ def needs(extra: Extra, purpose: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
+        # Some other module is missing, and installing the extra would not bring it.
         if module not in MODULES[extra]:
             raise
         raise _error(extra, purpose, module=module) from error

@@ -47,8 +47,10 @@ def members(groups: LabelGroups, types: Iterable[str]) -> dict[str, list[str]]:
         may be empty.
 
     """
+    # Read once for each group: the first would use up an iterator.
     every = list(types)
     return {
+        # fnmatch itself ignores case on Windows: groups would depend on the machine.
         name: [label for label in every if any(fnmatchcase(label, pattern) for pattern in patterns)]
         for name, patterns in sorted(groups.items())
     }

@@ -48,6 +48,7 @@ def split_tag(tag: str) -> tuple[str, str]:
     """``B-ORG`` → ``("B", "ORG")``; ``O`` → ``("O", "")``."""
     if tag == OUTSIDE:
         return OUTSIDE, ""
+    # At the first dash only: an entity type may hold dashes itself.
     role, _, label = tag.partition("-")
     return role, label
 
@@ -138,6 +139,7 @@ class LabelSet:
     @classmethod
     def of(cls, entity_types: Iterable[str], *, scheme: TagScheme) -> LabelSet:
         """Build from entity types in any order; they are sorted."""
+        # Tags are numbered by this order, and that of a set of strings differs from run to run.
         return cls(scheme, tuple(sorted(set(entity_types))))
 
     @property
@@ -172,6 +174,7 @@ class LabelSet:
         try:
             body = json.loads(path.read_text(encoding="utf-8"))
             labels = cls(body["scheme"], tuple(body["entity_types"]))
+            # The tags are written only for this: a version that would number them otherwise must notice.
             if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
                 raise KeyError("tags")
         except (OSError, ValueError, KeyError, TypeError) as error:

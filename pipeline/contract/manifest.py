@@ -69,6 +69,7 @@ class Manifest:
     def _below_the_folder(cls, files: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:
         """A manifest may come from somebody else: it may only name files below its own folder."""
         for name in files:
+            # A backslash is a letter to PurePosixPath, but parts folders on Windows.
             if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
                 raise ValueError(f"{name!r} is not a file below it")
         return files
@@ -123,6 +124,7 @@ def load(folder: Path) -> Manifest:
         raise MissingResourceError(f"{folder}: not built", next_step=build_hint(folder)) from error
     except ValueError as error:
         raise StaleArtifactError(f"{path}: not JSON ({error})", next_step="build the features again") from error
+    # Asked first: of a manifest of another version a list of its wrong keys would help nobody.
     version = body.get("schema_version") if isinstance(body, dict) else None
     if version != SCHEMA_VERSION:
         raise StaleArtifactError(
@@ -183,6 +185,7 @@ def intact(manifest: Manifest, folder: Path) -> bool:
     """Whether every file is there, unchanged, and nothing was added."""
     paths = _files(folder)
     return paths.keys() == manifest.files.keys() and all(
+        # The size first: where it differs nothing needs to be hashed.
         path.stat().st_size == manifest.files[name].n_bytes and digest_file(path) == manifest.files[name].sha256
         for name, path in paths.items()
     )

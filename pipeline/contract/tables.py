@@ -59,6 +59,7 @@ def write_table(path: Path, schema: pa.Schema, table: pa.Table) -> None:
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path`` that becomes ``path`` when the block succeeds and vanishes when not."""
+    # Beside the target, for a rename is whole within one file system only; by process, for a task may run twice.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -75,6 +76,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     try:
         yield fresh
         fresh.chmod(0o755)  # mkdtemp makes folders that only their owner can read
+        # A folder that holds files cannot be renamed over, so the old one steps aside first.
         old = fresh.with_suffix(".old")
         try:
             if folder.exists():
@@ -83,6 +85,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         finally:
             if old.exists() and not folder.exists():
                 old.rename(folder)
+        # The new folder is in place: what cannot be removed of the old one makes that no failure.
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -98,6 +101,7 @@ def read_table(path: Path, schema: pa.Schema, *, columns: Sequence[str] | None =
         raise StaleArtifactError(
             f"{path}: not a Parquet table ({error})", next_step="build the features again"
         ) from error
+    # Columns and their types are the contract; metadata is not.
     if not stored.remove_metadata().equals(schema):
         differing = sorted(
             set(stored.names) ^ set(schema.names)

@@ -108,6 +108,7 @@ def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, s
     held_out, fitted = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
     x, y = sources.astype(np.float64), targets.astype(np.float64)
     control = y.copy()
+    # Only fitted rows are shuffled: map and control are measured against the same true vectors.
     control[fitted] = y[rng.permutation(fitted)]
     # 1e-6 keeps a dimension that never varies finite. Statistics of the fitted rows alone: held-out rows stay unseen.
     mean, scale = x[fitted].mean(axis=0), x[fitted].std(axis=0) + 1e-6

@@ -63,9 +63,11 @@ class Stretch:
 def seen_stretches(text: str) -> list[Stretch]:
     """What is seen of a text, cut at blank lines; none is empty, so there is none of a text of nothing but blanks."""
     if _RUN.search(text) is None:
+        # Nothing is left out, so nothing is copied, and a range needs no memory for the positions.
         return [Stretch(text, range(len(text)))] if text else []
     stretches: list[Stretch] = []
     pieces: list[str] = []
+    # An array, since a list would hold an object for each character.
     positions = array("q")
     done = 0
     for run in _RUN.finditer(text):
@@ -76,6 +78,7 @@ def seen_stretches(text: str) -> list[Stretch]:
         if positions and _ends_sentence(run[0]):
             stretches.append(Stretch("".join(pieces), positions))
             pieces, positions = [], array("q")
+        # Before the first and after the last character a blank separates nothing.
         elif positions and end < len(text) and _separates(text, start, end):
             pieces.append(" ")
             positions.append(next(position for position in range(start, end) if text[position].isspace()))
@@ -124,6 +127,7 @@ def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterato
             report.skip(NOTHING_BUT_BLANKS, sentence.line)
         elif sum(len(one.characters) for one in parts) < len(sentence.characters):
             report.repair(LEFT_OUT, sentence.line)
+        # The reader has counted the sentence as it stood in the file: only differences are added.
         report.n_sentences += len(parts) - 1
         report.n_characters += sum(len(one.characters) for one in parts) - len(sentence.characters)
         report.n_entities += sum(len(one.entities) for one in parts) - len(sentence.entities)

@@ -41,6 +41,7 @@ def cosines_with(vectors: FloatMatrix, segment: FloatArray) -> FloatArray:
     sentence on line gets exactly the figures that the shards hold.
     """
     cosines: FloatArray = vectors @ segment
+    # Rounding can carry the product of two unit vectors beyond 1.
     return np.minimum(np.maximum(cosines, -1.0, out=cosines), 1.0, out=cosines)
 
 
@@ -93,6 +94,7 @@ def select_at_random(
     """The ablation -Cosine: best and set drawn at random, seeded for each (character, segment)."""
     if not len(candidate_ids):
         return NOTHING
+    # Seeded by the pair itself, so that the draw does not depend on what is answered before it, on line or off.
     key = hashlib.blake2b(f"{params.seed}\0{character}\0{segment}".encode("utf-8", "surrogatepass"), digest_size=8)
     order = np.random.default_rng(int.from_bytes(key.digest(), "big")).permutation(len(candidate_ids))
     chosen = order[: params.max_set]
@@ -129,5 +131,6 @@ def _selection(
 
 def histogram(cosines: FloatArray) -> npt.NDArray[np.int64]:
     """Counts of cosines in ``HISTOGRAM_BINS`` equal bins over [-1, 1]; 1.0 falls in the last."""
+    # In float64: in float32 cosine + 1 would round some up into the next bin.
     bins = np.floor((cosines.astype(np.float64) + 1.0) * (HISTOGRAM_BINS / 2)).astype(np.int64)
     return np.bincount(np.clip(bins, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)

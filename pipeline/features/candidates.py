@@ -56,6 +56,7 @@ def queries_of(
         for position in range(start, end):
             over[position].add(boundary)
     return [
+        # Ascending, as select expects: ties then go to the lower id.
         SelectionQuery(character, segment, tuple(sorted(ids)))
         for character, segment, ids in zip(characters, around, over, strict=True)
     ]
@@ -92,6 +93,7 @@ class CandidateSelector:
         vector = self._vocabulary.vectors[segment_id] if segment_id else self._outside.of(segment)
         ids = self._candidates(character, candidates)
         cosines = cosines_with(self._vectors_of(ids, query, space=space), vector)
+        # Taken out of the cosines, not of the gathered vectors, which other segments with this character share.
         if self._params.exclude_segment and segment_id:
             others = ids != segment_id
             ids, cosines = ids[others], cosines[others]
@@ -110,8 +112,10 @@ class CandidateSelector:
         """Vectors of the candidates in ``space``, None for the vocabulary's. Shape: (candidates, d or width)."""
         character, _, candidates = query
         matrix = self._vocabulary.vectors if space is None else space
+        # In sentence scope candidates differ from query to query: there is nothing to share.
         if candidates is not None:
             return np.asarray(matrix[ids])
+        # By space too: in BERT's space the same candidates have other vectors.
         key = (character, space is not None)
         if self._gathered_for != key:
             self._gathered = np.asarray(matrix[ids])

@@ -37,6 +37,7 @@ def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], li
             next_step="ssmi-cli features build --force",
         )
     words = [word for piece in _pieces(text) for word in cut(piece) if word]
+    # Entities and tokens are positions in this text: one character lost would shift all that follow.
     if "".join(words) != text:
         raise InputDataError(
             f"the segmenter changed the text {text[:40]!r}", next_step="report this text; use the other segment.engine"

@@ -23,6 +23,7 @@ class CharacterTokens:
         exact = self.vocabulary.get(character)
         if exact is not None:
             return exact
+        # A form may be longer than a character (U+FB01 becomes fi): it counts only if it is one token, for one id.
         for form in (character.lower(), unicodedata.normalize("NFKC", character).lower()):
             if form in self.vocabulary:
                 return self.vocabulary[form]

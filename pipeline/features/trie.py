@@ -17,6 +17,7 @@ class Trie:
     @classmethod
     def build(cls, words: Sequence[str]) -> Trie:
         """Build from distinct words in boundary-id order; each is read once."""
+        # Cast, not copied: the words may be an Arrow column whose strings live one stretch at a time.
         return cls(daachorse.CharwiseDoubleArrayAhoCorasick(cast(list[str], words)))
 
     @classmethod
@@ -30,6 +31,7 @@ class Trie:
 
     def matches(self, text: str) -> list[tuple[int, int, int]]:
         """``(start, end, boundary_id)`` of every word in ``text``, half-open code points, sorted."""
+        # An automaton reports words as they end; the contract has them by (start, end).
         return sorted((start, end, word + 1) for start, end, word in self._automaton.find_overlapping(text))
 
     def sentence_matches(self, characters: Sequence[str]) -> list[tuple[int, int, int]]:

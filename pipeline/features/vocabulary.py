@@ -47,6 +47,7 @@ class Vocabulary(Mapping[str, int]):
         return len(self.words)
 
     def __hash__(self) -> int:
+        # By identity: a dataclass would hash its fields, and arrays have no hash.
         return id(self)
 
     def boundaries_of(self, character: str) -> IntArray:

@@ -117,6 +117,7 @@ class Warehouse:
             self.views_of(sql)
             cursor = self._connection.execute(sql)
             described = cursor.description or []
+            # One row beyond the limit tells whether any is left out; only then is the query run again to count them.
             rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
             n_left_out = 0
             if limit is not None and len(rows) > limit:
@@ -181,6 +182,7 @@ def connect(artifacts: Path, dataset: str) -> Warehouse:
                 f"{folder}: {_first_lines(error)}", next_step=manifest.build_hint(artifacts / "prepare" / dataset)
             )
     warehouse.statements = {name: sql for name, sql in warehouse.statements.items() if name not in warehouse.unbuilt}
+    # Last, so that no SQL of a user can take the fence down again.
     warehouse._connection.execute("SET lock_configuration = true")
     return warehouse
 

@@ -44,6 +44,7 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
             f"{path}: over {_LONGEST_LIST >> 20} MiB, too long for a list of words", next_step="name another"
         )
     words = []
+    # Divided before it is decoded, so that an error can name its line.
     for line, raw in enumerate(read_bytes(path).split(b"\n"), start=1):
         try:
             word = raw.decode("utf-8").removeprefix("\ufeff").strip()

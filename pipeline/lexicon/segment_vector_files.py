@@ -33,6 +33,7 @@ def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
     segments = tables.read_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=["segment"])
 
     def mapped(name: str) -> FloatMatrix:
+        # As a plain array: every view of numpy's memmap class costs a Python call.
         return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
 
     by_bert = (folder / BERT_SEGMENTS_FILE).exists()

@@ -57,6 +57,7 @@ def _jieba(*, hmm: bool, user_dict: Path | None) -> Cut:
     tokenizer.tmp_dir = str(folder)
     tokenizer.initialize()
     if user_dict is not None:
+        # The lines as read strictly, not the file: that may be UTF-16, and jieba takes odd lines for long words.
         lines = "\n".join(map(str, read_user_dictionary(user_dict)))
         tokenizer.load_userdict(io.BytesIO(lines.encode()))
     return lambda text: tokenizer.cut(text, HMM=hmm)

@@ -60,6 +60,7 @@ class VocabularyBuilder:
             return "too-short"
         if len(word) > self._max_word_len:
             return "too-long"
+        # What readers put in place of bytes that are not text: the word was another one.
         if "\ufffd" in word:
             return "bad-bytes"
         return "" if CJK.search(word) else "no-cjk"
@@ -142,6 +143,7 @@ def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.i
     """CSR arrays (characters, offsets, boundary ids): characters sorted, each stretch of ids ascending."""
     lengths = pc.utf8_length(words).to_numpy()
     data = words.buffers()[2]
+    # All words on end; the buffer may be longer than they are.
     text = data.to_pybytes()[: sum(pc.binary_length(words).to_numpy())].decode() if data is not None else ""
     # (code point, word) as one 64-bit number: a plain sort then orders millions of pairs in one pass, without objects.
     pairs = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64) << np.uint64(32)
@@ -197,6 +199,7 @@ class _GrowingArray:
 
     def append(self, matrix: FloatMatrix) -> None:
         """Write rows of shape (n, width)."""
+        # Little-endian on every machine, as the header says.
         self._stream.write(np.ascontiguousarray(matrix, dtype="<f4").data)
         self._n_rows += len(matrix)
 

@@ -89,6 +89,7 @@ class SelectionAnswers:
         for query, answer in computed.items():
             if len(query.segment) <= LONGEST_REMEMBERED:
                 self._remembered[query] = answer
+        # Not read back from the cache, which may hold fewer answers than one call asks for.
         return answers | computed
 
     def _compute(

@@ -64,6 +64,7 @@ class SegmentEmbedder:
                     missing.append(segment)
                 else:
                     vectors[segment] = remembered
+        # Like lengths share passes; by text too, since the order of a set of strings differs from run to run.
         missing.sort(key=lambda segment: (len(segment), segment))
         for start in range(0, len(missing), SEGMENTS_AT_ONCE):
             batch = missing[start : start + SEGMENTS_AT_ONCE]

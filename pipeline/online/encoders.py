@@ -51,6 +51,7 @@ class OnlineEncoders:
 
     @cached_property
     def _first_layers(self) -> FrozenEncoder:
+        # The same model: opened twice it would take its memory twice.
         if self._hidden_norm and self._hidden_layers == encoder_shape(self._folder).n_layers:
             return self.whole
         return self._open(layers=self._hidden_layers, last_norm=self._hidden_norm)
@@ -68,6 +69,7 @@ class OnlineEncoders:
 
         from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
+        # One pass takes one thread, so as many run side by side as torch may use.
         return FrozenEncoder(
             self._folder, self._tokens, layers=layers, last_norm=last_norm, threads=torch.get_num_threads()
         )

@@ -47,6 +47,7 @@ class FeatureStore:
         check_encoder_folder(self.encoder)
         files = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
         for part, folder in (("vocab", self.vocab), ("embed", self.embed), ("pmi", self.pmi)):
+            # Of pmi only the pairs: its other tables are about sentences of the data set, not about new text.
             names = [PAIRS_FILE] if part == "pmi" else list(manifests.load(folder).files)
             files |= {f"{part}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
         if self.user_dict is not None:

@@ -70,6 +70,7 @@ class OnlineFeatures:
         self._cut = open_segmenter(
             segment.engine, hmm=segment.hmm, user_dict=store.user_dict, digest=spec.user_dict_digest
         )
+        # Made once: it searches the process for its libraries, which every call would pay for.
         self._blas = ThreadpoolController()
         self._costs = CostCounter()
         self._encoders = OnlineEncoders(

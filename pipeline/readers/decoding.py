@@ -131,6 +131,7 @@ def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
                 yield buffer[start:searched]
                 start = searched
         buffer = buffer[start:]
+        # A line's end may lie across two chunks, so its first bytes are searched again.
         searched = max(0, len(buffer) - len(end) + 1)
     if buffer:
         yield buffer

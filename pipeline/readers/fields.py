@@ -30,6 +30,7 @@ def raw_span(start: Any, end: Any, label: Any, *, quoted: Any = None, where: str
         InputDataError: Beginning with ``where``.
     """
     shown = show([start, end, label])
+    # Not isinstance, for which JSON's true would be 1.
     if type(start) is not int or type(end) is not int or not isinstance(label, str):
         raise InputDataError(f"{where}: entity {shown} needs two whole numbers and a type", next_step=_NEXT)
     text_field(label, name="label", where=where)

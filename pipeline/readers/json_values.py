@@ -141,6 +141,7 @@ class _Array:
             except json.JSONDecodeError as error:
                 cut_short = error.msg.startswith("Unterminated") or error.pos + _LONGEST_WORD >= len(self._buffer)
                 length = len(self._buffer) - self._place
+                # At least doubled each time: a long value is then decoded anew a few times, not once for each piece.
                 if cut_short and length <= LONGEST_VALUE and self._more(max(self._at_once, length)):
                     continue
                 where = at_line(self._path, self._line_at(error.pos))

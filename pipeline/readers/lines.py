@@ -45,7 +45,9 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
         codec = _codec(head, encoding, path)
         if codec == "utf-8" and head.count(0) * _RARE_NUL > len(head):
             raise _undecodable(head, head.index(0), codec, where=at_line(path, 1))
+        # The head may end inside a character; what is wrong in it is reported below, with its line.
         beginning = head.decode(codec, "ignore")
+        # Not by the last character: the line feed after it may just not be in the head.
         end: Literal["\n", "\r"] = "\r" if "\r" in beginning[:-1] and "\n" not in beginning else "\n"
 
         def refuse(bad: BadBytes) -> InputDataError:
@@ -71,6 +73,7 @@ def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = Fals
     """
     with _opened(path) as (stream, _):
         head = _head(stream)
+        # One byte more than allowed tells a file that is too long, without reading all of it.
         raw = stream.read(LARGEST_WHOLE + 1)
     if len(raw) > LARGEST_WHOLE:
         raise InputDataError(

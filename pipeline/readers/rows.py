@@ -75,6 +75,7 @@ def _read_tagged(
     rows: Rows, *, place: Path | str, labels: tuple[str, ...] | None, report: ReadReport
 ) -> Iterator[Sentence]:
     census, token_census = TagCensus(place, labels=labels), TokenCensus(place)
+    # Without a report, or the second pass would count everything again.
     for value in _objects(rows, None):
         for token, tag in zip(*_tokens_and_tags(value), strict=True):
             token_census.add(token, value.number)

@@ -62,6 +62,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     rows = _distinct_rows(counts, vocabulary)
     n_in_dataset, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
     if params.context == "isolated":
+        # In sentence context a word has no vector apart from a sentence, so none can be made ahead.
         rows += _precomputed_rows(params.precompute_words, vocabulary, in_dataset={row["segment"] for row in rows})
     tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
     oov = [row["segment"] for row in rows if not row["boundary_id"]]
@@ -187,10 +188,12 @@ def _fit_words(train: Counter[str], vocabulary: Vocabulary, context: StageContex
     n_listed = len(vocabulary) - _n_extra_words(context)
     seen = sorted(
         (word for word in train if 0 < vocabulary.get(word, 0) <= n_listed),
+        # Ties by boundary id: a counter's own order would follow the order of the parts.
         key=lambda word: (-train[word], vocabulary[word]),
     )
     if params.context == "isolated":
         known = set(seen)
+        # So many that fit_words are left even if every word of train is among them.
         n_words = min(params.fit_words + len(seen), n_listed)
         seen += [word for word in vocabulary.words[:n_words] if word not in known]
     words = seen[: params.fit_words]
@@ -240,10 +243,12 @@ def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
     for indices, part_sums, part_counts in context.map_tasks(embed_part, tasks, sizes=part_sizes(parts), label="embed"):
         if sums is None:
             sums = np.zeros((len(words), part_sums.shape[1]))
+        # Safe, though numpy adds once for an index that stands twice: a part names each word once.
         sums[indices] += part_sums
         counts[indices] += part_counts
     if sums is None:
         raise SsmiError("embed: there is no sentence to embed", next_step="build the prepare stage again")
+    # A word that occurs nowhere keeps a zero row instead of 0 / 0.
     return (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
 
 

@@ -119,6 +119,7 @@ def _encode_chunk(task: _WordsTask) -> Path:
     if not task.target.exists():
         task.target.parent.mkdir(parents=True, exist_ok=True)
         vectors = isolated_vectors(task.words, open_encoder(task.encoder, task.digest).states)
+        # Through a stream: np.save would append .npy to the temporary name, which ends otherwise.
         with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
             np.save(stream, vectors, allow_pickle=False)
     return task.target

@@ -41,6 +41,7 @@ class _LocalTask:
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The unlabelled texts, by index in the list and file name."""
+    # Not by path, for manifests hold none of a machine; by index, for two folders may hold files of one name.
     return {f"unlabelled/{index}/{path.name}": digest_file(path) for index, path in enumerate(_unlabelled(context))}
 
 
@@ -114,6 +115,7 @@ def _sentences(path: Path) -> Iterator[Sequence[str]]:
 
 
 def _lines(path: Path) -> Iterator[Sequence[str]]:
+    # As bytes: text mode would end lines at a lone carriage return too, and name no line where decoding fails.
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             try:

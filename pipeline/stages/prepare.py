@@ -93,6 +93,7 @@ def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, I
             given, report = read_sentences(files.splits[split], options=files.options)
             sentences = seen_sentences(given, report)
             if split == "train" and "dev" not in files.splits and params.dev_fraction > 0:
+                # In memory, since which sentences become dev depends on the text of every one.
                 whole = list(sentences)
                 chosen = choose_dev(whole, fraction=params.dev_fraction, seed=params.seed)
                 yield "train", [s for i, s in enumerate(whole) if i not in chosen], report
@@ -137,6 +138,7 @@ def choose_dev(sentences: list[Sentence], *, fraction: float, seed: int) -> set[
 def _write_split(folder: Path, split: str, sentences: Iterable[Sentence], *, context: StageContext) -> int:
     count = 0
     stream = iter(sentences)
+    # No total: how many sentences a file holds is known at its end.
     with context.reporter.task(f"prepare {split}", total=0, unit="sentences") as advance:
         for part in itertools.count():
             batch = list(itertools.islice(stream, context.params.prepare.sentences_per_part))

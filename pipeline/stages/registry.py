@@ -56,6 +56,7 @@ def build(context: StageContext, *, force: bool) -> Iterator[Built]:
         files = get_stage("prepare").external_inputs(context)
         require_train(context.dataset, [split for split in SPLITS if any(f"/{split}/" in name for name in files)])
     for stage in stages_of(context):
+        # Asked only when its turn comes: it depends on manifests that the stages before may just have written.
         needed = force or not is_current(stage, context)
         if needed:
             context.reporter.note(f"{stage.name}: {stage.summary}")

@@ -36,6 +36,7 @@ class _Done:
 def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The user dictionary, if there is one."""
     path = _user_dict(context)
+    # A dictionary that is not there is refused when it is opened, with the name of its parameter.
     return {f"user_dict/{path.name}": digest_file(path)} if path is not None and path.is_file() else {}
 
 

@@ -59,6 +59,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     with context.reporter.task("number selections", total=sum(part_sizes(parts)), unit="sentences") as advance:
         for (split, number, _), task in zip(parts, part_tasks, strict=True):
             rows = []
+            # Made a second time, not kept from the first: memory then holds the distinct queries alone.
             for index, asked in queries_of_part(task):
                 rows.append({"sentence_id": index, "selection_ids": [id_of[query] for query in asked]})
                 n_characters += len(asked)
@@ -131,9 +132,11 @@ def _answer(context: StageContext, folder: Path, queries: list[SelectionQuery]) 
         select_many, tasks, sizes=[len(task.queries) for task in tasks], label="select", unit="pairs"
     ):
         for answer in answers:
+            # Answers come in the order of the tasks, so the next one belongs to the next query.
             rows.append(_row(len(rows), queries[len(rows)], answer))
         bins += counted
     tables.write_rows(folder / SELECTIONS_FILE, schema.SELECTIONS, rows)
+    # Each from its index: adding up widths would add up their rounding too.
     edges = [-1 + 2 * index / HISTOGRAM_BINS for index in range(HISTOGRAM_BINS)]
     histogram_rows = [
         {"cosine_from": edge, "n_candidates": int(count)} for edge, count in zip(edges, bins, strict=True)

@@ -60,6 +60,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     encoder = encoder_of(context)
     shape = encoder.shape
     _check_layers(params, shape.n_layers, encoder=encoder.name)
+    # The parameter may ask for less than the encoder has positions for, never for more.
     max_window = min(params.max_window or shape.max_window, shape.max_window)
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
     parts = parts_of(context.folder("prepare"))
@@ -211,6 +212,7 @@ def write_part(task: _Task) -> tuple[set[int], int]:
     if task.hidden:
         n_windows = sum(len(row["window_starts"]) for row in rows)
         _write_hidden(task, [row["characters"] for row in rows], n_characters=offset, n_windows=n_windows)
+    # After the states, so that where rows are their states are too.
     tables.write_rows(task.target, schema.SHARDS, rows)
     return boundaries_named(rows), sum(len(row["window_starts"]) > 1 for row in rows)
 
@@ -240,8 +242,10 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
     path = target.with_suffix(f".{name}.npy")
     path.parent.mkdir(parents=True, exist_ok=True)
     with tables.writing(path) as temporary:
+        # Filled on disk: the states of a part need not fit in memory.
         states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         yield states
+        # Before the file gets its name, under which it must be whole.
         states.flush()
 
 

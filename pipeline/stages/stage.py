@@ -55,6 +55,7 @@ class StageContext:
 
     def digest(self, stage: str) -> str:
         """The digest of an upstream stage's manifest; raises MissingResourceError when it was not built."""
+        # For its errors alone: what was not built, or by another schema version, is nothing to build on.
         manifests.load(self.folder(stage))
         return manifests.digest_file(self.folder(stage) / manifests.MANIFEST_NAME)
 

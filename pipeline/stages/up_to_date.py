@@ -39,8 +39,10 @@ def run(stage: Stage, context: StageContext) -> Manifest:
 
     Raises StaleArtifactError when a part of what it reads is missing.
     """
+    # Before the work: where an input changes meanwhile, the manifest then says so and the stage is built again.
     parameters, inputs = expected(stage, context)
     for name in stage.upstream:
+        # Stages list the parts that are there, so a missing one would be left out without a word.
         manifests.check_parts(manifests.load(context.folder(name)), context.folder(name))
     with tables.replacing_folder(context.folder(stage.name)) as fresh:
         report = stage.work(context, fresh)

@@ -32,6 +32,7 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
     vectors = _find(context)
     inputs = {f"vectors/{Path(vectors.name).name}": vectors.sha256}
     extra = _extra_words(context)
+    # A list that is not there is refused when it is read, with the name of its parameter.
     if extra is not None and extra.is_file():
         encoder, embed = encoder_of(context), context.params.embed
         inputs[f"extra_words/{extra.name}"] = digest_file(extra)

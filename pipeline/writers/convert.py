@@ -49,6 +49,7 @@ def convert(
     write = _writer(to, scheme)
     _check_target(target, source)
     sentences, report = read_sentences(source, options=options)
+    # newline="": line ends are a format's own, and those inside a text must stay as they are.
     with writing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         for piece in write(_rows(sentences, source, advance), Style(scheme)):
             stream.write(piece)
@@ -71,6 +72,7 @@ def _check_target(target: Path, source: Path) -> None:
         raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another folder")
     if target.is_dir():
         raise InputDataError(f"{target}: a folder", next_step="name a file")
+    # By file, not by name: one file may be reached by several paths.
     if target.exists() and any(path.exists() and path.samefile(target) for path in files_of(source)):
         raise InputDataError(f"{target}: the file that is read, which would be lost", next_step="name another")
 

@@ -162,6 +162,7 @@ def encoder_shape(folder: Path) -> EncoderShape:
     """
     path = folder / CONFIG
     config = read_config(folder)
+    # Not isinstance, for which JSON's true would be a size of 1.
     wrong = [key for key in _SIZES if type(config.get(key)) is not int or config[key] < 1]
     if wrong:
         raise InputDataError(f"{path}: {', '.join(wrong)} is missing or not a size", next_step=ANOTHER_ENCODER)

@@ -89,8 +89,10 @@ def read_vocabulary(folder: Path) -> EncoderVocabulary:
         body = _json_object(path, text)
         byte_level = path.name == "vocab.json" or _is_byte_level(body)
         tokens, added = _entries(body if path.name == "tokenizer.json" else {"model": {"vocab": body}}, path)
+        # Not the number of tokens: ids may leave gaps, and it is ids that need an embedding.
         size = max([*tokens.values(), *added.values()], default=-1) + 1
         if byte_level:
+            # Special tokens are written as they are, not in the alphabet of bytes.
             tokens, marked = _of_bytes(
                 tokens, special={*added, *(name for row in _OTHER_NAMES.values() for name in row)}
             )
@@ -99,6 +101,7 @@ def read_vocabulary(folder: Path) -> EncoderVocabulary:
         tokens = {**tokens, **added}
     if not size:
         raise InputDataError(f"{path}: holds no vocabulary", next_step=FETCH_AGAIN)
+    # Tokens last: a marked piece stands in only for characters that have no piece of their own.
     ids = _with_known_names({**marked, **tokens})
     _check_characters(path, ids, byte_level=byte_level)
     return EncoderVocabulary(ids, size)
@@ -161,6 +164,7 @@ def _of_bytes(tokens: Mapping[str, int], *, special: Iterable[str]) -> tuple[dic
             continue
         try:
             text = bytes(letters[letter] for letter in token).decode("utf-8")
+        # Bytes of a part of a character: no character could ever get this id.
         except (KeyError, UnicodeDecodeError):
             continue
         whole[text] = number

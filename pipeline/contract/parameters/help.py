@@ -58,6 +58,7 @@ def describe(name: str | None = None) -> list[ParameterHelp]:
     defaults = Params().model_dump(mode="json")
     rows = []
     for top, about in schema["properties"].items():
+        # A parameter at the top of the file, in no section.
         if "$ref" not in about:
             rows.append(_row("", top, about, defaults[top]))
             continue

@@ -103,6 +103,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
     InputDataError for a file that is not there, cannot be read or is not UTF-8.
     """
     try:
+        # An empty file is None to YAML, and means every default.
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8")) or {}
     except UnicodeDecodeError as error:
         raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
@@ -132,6 +133,7 @@ def check_dataset_name(name: str) -> str:
     Letters and digits of any script, ``-``, ``_``, ``.`` and blanks within it. Raises ParameterError for anything else:
     paths, dots or dashes in front, quotes, ``$``, ``;``, ``@``, line ends.
     """
+    # M as well: accents and vowel signs that combine are parts of words.
     odd = sorted({character for character in name if character not in "-_. " and category(character)[0] not in "LMN"})
     if odd or not name or name.startswith((".", "-")) or name != name.strip():
         because = f" ({' '.join(map(repr, odd))} in it)" if odd else ""
@@ -154,6 +156,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
     if not equals or not all(keys):
         raise ParameterError(f"-S {text}: not section.key=value", next_step="for example -S selection.threshold=0.6")
     try:
+        # Read as in the file, so that 0.6 is a number, null is None and [a, b] a list.
         value = YAML(typ="safe").load(io.StringIO(raw))
     except _NOT_YAML:
         raise ParameterError(f"-S {text}: the value is not YAML", next_step="quote it") from None

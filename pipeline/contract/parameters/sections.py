@@ -34,6 +34,7 @@ Rate = Annotated[float, Field(gt=0.0)]
 def _rate_or_auto(value: Any) -> Any:
     """One message for the whole union: pydantic's own would be two, one of which is always beside the point."""
     try:
+        # float(True) is 1.0, so truth values must be refused by name.
         if value == "auto" or (not isinstance(value, bool) and 0.0 < float(value) < math.inf):
             return value
     except (TypeError, ValueError):
@@ -52,6 +53,7 @@ AutoRate = Annotated[
 class Section(BaseModel):
     """A frozen section that refuses unknown keys."""
 
+    # YAML can write .nan and .inf; JSON, which manifests are, has neither.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
@@ -120,6 +122,7 @@ class VocabParams(Section):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
+            # Blanks and numbers of a vector file are read as bytes, whatever its words are written in.
             plain = "a 1\n".encode(value) == b"a 1\n" and text_encoding(value) is not None
         except LookupError:
             raise ValueError(
@@ -129,6 +132,7 @@ class VocabParams(Section):
             plain = False
         if not plain:
             raise ValueError(f"{value}: not read; ASCII must be itself, as in utf-8 (with a mark too) and gb18030")
+        # One spelling of it, because the readers of vectors compare with it.
         return "utf-8" if codecs.lookup(value).name == "utf-8" else value
 
 

@@ -15,7 +15,9 @@ def text_encoding(name: str) -> str | None:
     raw_unicode_escape, idna, punycode) and EBCDIC, whose line end is another byte.
     """
     try:
+        # Without -sig, since readers look for byte order marks themselves.
         codec = codecs.lookup(name).name.removesuffix("-sig")
+        # A line end is several bytes in these, which the test below would refuse; readers of lines know that.
         if codec.startswith(("utf-16", "utf-32")):
             return codec
         plain = "\n".encode(codec) == b"\n"  # unlike codecs.lookup this refuses codecs of bytes

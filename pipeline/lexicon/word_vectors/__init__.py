@@ -48,6 +48,7 @@ def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReade
         except DAMAGE as error:
             raise InputDataError(f"{path}: truncated or damaged ({error})", next_step="fetch it again") from error
         yield reader
+        # Also where reading stopped early: the rows read so far are what is used.
         reader.judge()
 
 

@@ -10,6 +10,7 @@ from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.lexicon.word_vectors.format_detection import header_of
 from ssmi.pipeline.lexicon.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Block, VectorReader
 
+# Longer than the longest word with the widest vector, so that one read always completes a row.
 _CHUNK = 1 << 20
 _LONGEST_WORD = 1 << 12
 _WIDEST = 1 << 16
@@ -22,6 +23,7 @@ class BinaryReader(VectorReader):
 
     def _blocks(self) -> Iterator[Block]:
         stream = self.file.stream
+        # Bounded: binary data without a line feed would be read whole.
         first = stream.readline(_LONGEST_WORD)
         n_words, self.width = header_of(first) or (0, 0)
         self.n_in_header = n_words
@@ -30,6 +32,7 @@ class BinaryReader(VectorReader):
                 f"{self.file.shown}: holds no vectors (header {n_words} {self.width})", next_step=f"name {FORMATS}"
             )
         n_bytes = self.file.path.stat().st_size
+        # Told before any row is read; of a packed file the size does not tell.
         if not self.file.container and n_words * (4 * self.width + 1) > n_bytes:
             raise self._truncated()
         self._buffer, self._at, self._before = b"", 0, len(first)

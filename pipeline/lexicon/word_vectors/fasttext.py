@@ -63,6 +63,7 @@ class FastTextReader(VectorReader):
         return _UNDECODED.sub("\ufffd", word)
 
     def _check(self) -> None:
+        # Mapped, so that a large model is walked through without being held.
         with self.file.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 _, version, dim, *rest = _HEADER.unpack_from(data)
@@ -79,6 +80,7 @@ class FastTextReader(VectorReader):
                     if end < 0:
                         raise self._damaged(f"no word ends after byte {place}")
                     place = end + 1 + _NAMES
+                # Pruned n-grams stand before the matrix; their number is negative where there are none.
                 quantised, n_rows, width = _SHAPE.unpack_from(data, place + 8 * max(0, n_pruned))
             except struct.error as error:
                 raise self._damaged("it ends within its words") from error

@@ -35,6 +35,7 @@ class _Unpickler(pickle.Unpickler):
         if (module, name) in (("numpy", "ndarray"), ("numpy", "dtype")):
             return getattr(np, name)
         if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in ("_reconstruct", "scalar"):
+            # One name for both: it depends on numpy's version which of the two a pickle holds.
             return super().find_class("numpy._core.multiarray", name)
         if (module, name) == ("_codecs", "encode"):  # bytes, as old pickles write them
             return codecs.encode
@@ -65,6 +66,7 @@ class KeyedVectorsReader(VectorReader):
             matrix: npt.NDArray[Any] = np.asarray(stored["vectors"] if "vectors" in stored else self._companion())
             if matrix.dtype.kind != "f":
                 raise ValueError(f"its vectors are {matrix.dtype}")
+        # The refusal of a missing companion, which says more than the one below would.
         except InputDataError:
             raise
         except Exception as error:  # a damaged pickle can raise anything; none of it runs foreign code

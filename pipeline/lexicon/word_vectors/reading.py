@@ -82,6 +82,7 @@ class VectorReader(ABC):
                 next_step="fix or fetch the file again; words and numbers are separated by spaces",
             )
         n_bad = self.repairs["bad bytes"]
+        # In a small file a word or two exceed the share without its encoding being another.
         if n_bad > most * self.n_rows and (n_bad >= _FEW or 2 * n_bad > self.n_rows):
             another = "gb18030 (GBK)" if self.encoding.lower() in ("utf-8", "utf8") else "utf-8"
             raise InputDataError(
@@ -89,6 +90,7 @@ class VectorReader(ABC):
                 next_step=f"name the file's encoding, for example -S vocab.encoding={another.split()[0]}"
                 + (", which reads GBK too" if "GBK" in another else ""),
             )
+        # A wrong encoding may well decode without an error; that all words are UTF-8 gives it away.
         if self._n_foreign >= _FEW and self._n_utf8 == self._n_foreign:
             raise InputDataError(
                 f"{self.file.shown}: every word is UTF-8, vocab.encoding says {self.encoding}",

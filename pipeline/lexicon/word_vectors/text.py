@@ -63,6 +63,7 @@ class TextReader(VectorReader):
 
     def _lines(self) -> Iterator[_Line]:
         number = 0
+        # Bounded, so that what is no text of lines is refused and not held.
         while line := self.file.stream.readline(_LONGEST_LINE):
             number += 1
             if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):

@@ -24,6 +24,7 @@ RATIO_FROM = 1 << 26
 """Vectors shrink to a third or a tenth. What grows beyond 64 MiB and 200 times its size is made to fill a machine."""
 
 _DEEPEST = 3
+# Above START, because a buffered reader's peek shows no more than its buffer holds.
 _BUFFER = 1 << 18
 _NOT_READ = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"))
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -80,6 +81,7 @@ def unpacked(path: Path, *, plausible: Plausible) -> Iterator[Unpacked]:
             if names:
                 raise _refused(path, f"a zip in {' in '.join(names)}")
             file = _from_zip(path, stack, plausible)
+        # A tar does not begin with a mark: its mark stands inside the first member's header.
         elif start[257:262] == b"ustar":
             file = _from_tar(path, names, stack, plausible)
         else:
@@ -178,6 +180,7 @@ def _from_tar(path: Path, around: list[str], stack: ExitStack, plausible: Plausi
 
 
 def _tar_members(stream: IO[bytes], stack: ExitStack) -> Iterator[tuple[str, IO[bytes]]]:
+    # As a stream, never going back: the tar may lie inside compressors.
     archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))  # noqa: SIM115
     for info in archive:
         inner = archive.extractfile(info) if info.isfile() and info.size else None

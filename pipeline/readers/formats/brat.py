@@ -78,11 +78,13 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
         spans: list[Span] = []
         for line, span in document.spans:
             where = at_line(document.path.with_suffix(ANNOTATIONS), line)
+            # One at a time, so that an error names its own line; overlaps are settled over the whole text below.
             spans += checked_spans([span], text=document.text, unit=unit, where=where, line=line, report=report)
         yield from _lines(document.text, without_overlaps(spans, line=1, report=report), report)
 
 
 def _documents(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[_Document]:
+    # By name: a set's order would differ from run to run.
     stems = sorted({file.with_suffix("") for file in brat_files(path)})
     for stem in stems:
         texts, annotations = stem.with_name(stem.name + TEXTS), stem.with_name(stem.name + ANNOTATIONS)

@@ -55,6 +55,7 @@ def _spans(types: Any, *, where: str) -> Iterator[RawSpan]:
                 if not isinstance(position, list) or len(position) != 2:
                     raise _wrong(where, f"{show(position)} under {mention!r} is not [first, last]")
                 first, last = position
+                # What is not a whole number goes on as it is, for raw_span to refuse it.
                 after = last + 1 if type(last) is int else last
                 yield raw_span(first, after, kind, quoted=mention, where=where)
 

@@ -110,11 +110,13 @@ def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered:
             starts_at_zero |= position is not None and position[2] == "0"
             n_broken += _EMOJI.fullmatch(row.token) is not None
     if not is_numbered and n_numbered == n_rows > 1:
+        # The censuses have seen numbers for tokens: everything is asked again of the second column.
         return survey(path, options, report, is_numbered=True)
     token_census.finish()
     return Layout(
         notation=census.notation(report),
         is_numbered=is_numbered,
+        # A destroyed emoji may have lost its position digit: it says nothing of the others.
         has_positions=starts_at_zero and n_positions >= _NEARLY_ALL * (n_rows - n_broken),
         has_breaks=breaks_inside or (breaks_after and n_rows <= LONGEST_UNBROKEN),
         writes_blanks=token_census.writes_blanks,

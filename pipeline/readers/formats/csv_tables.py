@@ -102,8 +102,10 @@ def _plain(name: str) -> str:
 
 def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[int, list[str]], None, None]:
     """The rows below the header with the line on which each begins; blank ones come empty."""
+    # Python's own limit is lower, and a cell may hold a whole text.
     csv.field_size_limit(LONGEST_CELL)
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
+        # The line ends that numbered_lines takes off: inside quotes they are part of the cell.
         raw = (line + "\n" for _, line in lines)
         # a row a token with tabs between: a quote is a token, or marks both ends of its cell
         unquoted = table.delimiter == "\t" and "token" in table.column_of
