@@ -16,6 +16,7 @@ from ssmi.pipeline.contract.process_lock import turn
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
+# Of the C library that Python runs on: only glibc's has it.
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 _DEVICES = "one of auto, cpu, cuda, cuda:0 ... (train.device, or --device)"
 
@@ -111,8 +112,10 @@ def autocast(device: torch.device, setting: str) -> torch.autocast:
 @lru_cache(maxsize=4)
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
+        # Emulated bfloat16 would count otherwise, on GPUs whose matrix units do not multiply it.
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:
+        # Not avx512_bf16: without matrix units it is slower than float32 (see `precision`).
         return "amx_bf16" in _CPU_FLAGS.read_text(encoding="ascii").split()
     except OSError:
         return False

@@ -132,6 +132,7 @@ class SpanTagger:
         advance: Advance | None,
         extra_spans: Sequence[Sequence[Span]] | None,
     ) -> list[list[TaggedSpan]]:
+        # Only before the first batch: rows that were given to a batch must keep their meaning until it is tagged.
         if self._boundaries.n_new > MAX_NEW_BOUNDARIES:
             self._boundaries.reset()
         # The longest first: what is left at the end, when not all threads have work, is short.
@@ -226,5 +227,6 @@ def side_by_side(
         for future in futures:
             yield future.result()
     finally:
+        # After an error, or where the caller reads no further, what has not begun is dropped.
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # what a thread of the pool sets counts for threads to come

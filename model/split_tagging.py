@@ -82,6 +82,7 @@ def why_unfit(*, run: Path, shards: Path) -> str:
     if not (shards / manifests.MANIFEST_NAME).is_file():
         return f"{shards}: no shards"
     opened = open_shards(shards)
+    # For its errors alone: that a checkpoint is damaged is no reason to be told below, it is raised.
     checkpoint_files.read_metadata(run / CHECKPOINT)
     try:
         check_fit(run / CHECKPOINT, opened)

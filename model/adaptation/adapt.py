@@ -63,6 +63,7 @@ class Guesser(nn.Module):
 
     def forward(self, masked: MaskedBatch) -> Tensor:
         """The scores of all tokens, in float32. Shape: (n_chosen, n_tokens)."""
+        # These alone: the head scores every token of the vocabulary for each state that it gets.
         states = self.encoder(masked.batch).states[masked.chosen]
         scores: Tensor = self.head(states, self.encoder.words.weight)
         return scores.float()
@@ -101,6 +102,7 @@ def adapt(
     opened = open_shards(shards)
     device = hardware.choose_device(params.train.device)
     hardware.set_threads(params.train.threads)
+    # For a new head's weights and dropout; text, order and masks have generators of their own.
     torch.manual_seed(params.train.seed)
     with reporter.task("reading text and encoder", total=2, unit="steps") as advance:
         text = read_text(opened, seed=params.train.seed)
@@ -124,6 +126,7 @@ class _Run:
         )
         head, self._new_head = head_for(encoder, parent.folder)
         self._train = learning_rates.resolve(params, encoder_width=encoder.width).train
+        # A head that came with the encoder was trained with it, and is tuned at the encoder's rate.
         if not self._new_head:
             self._train = self._train.model_copy(update={"lr_new": self._train.lr_encoder})
         self.guesser = Guesser(encoder, head).to(device)
@@ -133,6 +136,7 @@ class _Run:
     def fit(self, dataset: str) -> Adaptation:
         """Train all epochs; returns the record."""
         train = self._train
+        # Of all epochs at once: the schedule asks how many steps there will be.
         batches = [
             self._text.training_batches(batch_size=train.batch_size, seed=train.seed, epoch=epoch)
             for epoch in range(1, train.epochs + 1)
@@ -211,6 +215,7 @@ class _Run:
             masked = self._masked(batch, random)
             with hardware.autocast(self._device, self._train.precision):
                 scores = self.guesser(masked)
+            # Summed here and divided at the end: batches do not have equally many masked characters.
             loss += float(functional.cross_entropy(scores, masked.answers, reduction="sum"))
             right += int((scores.argmax(dim=-1) == masked.answers).sum())
             count += len(masked.answers)

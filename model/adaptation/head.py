@@ -36,6 +36,7 @@ class _Transform(nn.Module):
     def __init__(self, *, width: int, embedding_width: int) -> None:
         super().__init__()
         self.dense = nn.Linear(width, embedding_width)
+        # The epsilon of BERT's layer norms.
         self.LayerNorm = nn.LayerNorm(embedding_width, eps=1e-12)
         nn.init.normal_(self.dense.weight, std=0.02)
         nn.init.zeros_(self.dense.bias)

@@ -79,6 +79,7 @@ def mask_words(batch: Batch, *, tokens: MaskTokens, random: np.random.Generator)
         starts = np.flatnonzero(begins[row, :length])
         for start, end in choose_words(starts.tolist(), length=length, random=random):
             chosen[row, start:end] = True
+    # A copy: numpy() shares its memory with the batch, which stays as it was given.
     ids = batch.token_ids.numpy().copy()
     answers = ids[chosen]
     ids[chosen] = _stand_ins(answers, tokens=tokens, random=random)
@@ -113,5 +114,6 @@ def choose_words(starts: Sequence[int], *, length: int, random: np.random.Genera
 
 def _stand_ins(ids: npt.NDArray[np.int64], *, tokens: MaskTokens, random: np.random.Generator) -> npt.NDArray[np.int64]:
     """What stands in the places of the chosen characters."""
+    # Both for every place, needed or not: how many are drawn must not depend on what is drawn.
     draws, others = random.random(len(ids)), random.integers(tokens.n_tokens, size=len(ids))
     return np.select([draws < MASKED, draws < MASKED + REPLACED], [np.full_like(ids, tokens.mask), others], default=ids)

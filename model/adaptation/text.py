@@ -99,6 +99,7 @@ def read_text(shards: Shards, *, seed: int) -> Text:
     wanted = RequiredFeatures(segment_positions=True)
     splits = [read_split(shards, name, boundaries=shards.boundaries, wanted=wanted) for name in SPLITS]
     keys = [_keys(split) for split in splits]
+    # Sorted: the order of a set must not decide what is drawn.
     different = sorted({key for own in keys for key in own if key})
     if len(different) < 2:  # one to learn from, one to measure with
         raise InputDataError(
@@ -126,6 +127,7 @@ def _digest(splits: Sequence[Split]) -> str:
     for split in splits:
         assert split.segment_positions is not None
         for values in (split.offsets, split.token_ids, split.segment_positions):
+            # One type and one byte order, so that a text has the same digest on every machine.
             digest.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
     return digest.hexdigest()
 

@@ -134,11 +134,13 @@ def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) ->
     for start in range(0, len(shuffled), pool):
         rows = shuffled[start : start + pool]
         batches.extend(_cut(rows[np.argsort(lengths[rows], kind="stable")], lengths, batch_size=batch_size))
+    # Shuffled once more: within each pool they go from the shortest sentences to the longest.
     return [batches[index] for index in random.permutation(len(batches))]
 
 
 def evaluation_batches(lengths: Ids, *, batch_size: int) -> list[Ids]:
     """Every non-empty sentence once, shortest first: neighbours then need little padding."""
+    # Stable: sentences of one length keep their order, whatever sort numpy would choose.
     rows = np.argsort(lengths, kind="stable")
     return list(_cut(rows[lengths[rows] > 0], lengths, batch_size=batch_size))
 
@@ -148,6 +150,7 @@ def _cut(rows: Ids, lengths: Ids, *, batch_size: int) -> Iterable[Ids]:
     start = 0
     for end, length in enumerate(lengths[rows].tolist()):
         n_rows = end - start
+        # Lengths rise, so this sentence would be the longest of the batch.
         if n_rows == batch_size or (n_rows and (n_rows + 1) * length > MAX_PADDED_CHARACTERS):
             yield rows[start:end]
             start = end

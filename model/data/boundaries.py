@@ -75,6 +75,7 @@ class ExpandableIndex:
     """
 
     def __init__(self, table: BoundaryTable) -> None:
+        # A copy: the table keeps its own, and this one grows.
         self._row_of_id = table.row_of_id.copy()
         self._n_rows = self._first = len(table.ids) + 1
         self._new_ids: list[Ids] = []
@@ -96,6 +97,7 @@ class ExpandableIndex:
         """Give the next rows to ids that it lacks, unique and above 0; returns the first of these rows."""
         largest = int(ids.max(initial=0))
         if largest >= len(self._row_of_id):
+            # At least doubled: ids that rise from call to call would otherwise copy the whole array each time.
             more = max(largest + 1, 2 * len(self._row_of_id)) - len(self._row_of_id)
             self._row_of_id = np.concatenate((self._row_of_id, np.full(more, -1, dtype=np.int32)))
         start = self._n_rows
@@ -106,6 +108,7 @@ class ExpandableIndex:
 
     def reset(self) -> None:
         """Go back to the table's boundaries; the rows of all others are given out again."""
+        # Only these: going through all rows would take time for the size of the table.
         for ids in self._new_ids:
             self._row_of_id[ids] = -1
         self._new_ids = []
@@ -123,6 +126,7 @@ class RowLookup(Protocol):
 def _find(row_of_id: Rows, ids: npt.NDArray[np.integer]) -> Rows:
     """The rows of ids, -1 for those that have none."""
     inside = (ids >= 0) & (ids < len(row_of_id))
+    # The inner choice gives an index to ids that have none, for the outer one computes both sides.
     return np.where(inside, row_of_id[np.where(inside, ids, NO_BOUNDARY)], np.int32(-1))
 
 
@@ -141,6 +145,7 @@ def read_table(path: Path) -> BoundaryTable:
     """Read ``boundaries.parquet`` in ascending order of ids."""
     table = tables.read_table(path, schema.boundaries(_width(path)), columns=["boundary_id", "vector"])
     ids = table["boundary_id"].combine_chunks().to_numpy().astype(np.int64)
+    # Without vectors numpy cannot work out -1, and the file's type tells their width.
     vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(ids), -1 if len(ids) else _width(path))
     order = np.argsort(ids)
     if len(ids) and (ids[order[0]] <= NO_BOUNDARY or (np.diff(ids[order]) == 0).any()):

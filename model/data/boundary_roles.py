@@ -35,6 +35,7 @@ def boundary_roles(ids: npt.NDArray[np.integer], texts: Sequence[str], *, words_
         StaleArtifactError: A best boundary does not hold its character.
 
     """
+    # surrogatepass: a text may hold a lone surrogate, which is a character like any other.
     codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
     # Distinct pairs are few, and only they are looked up.
     pairs, pair_of_each = np.unique((ids.astype(np.uint64) << _BITS) | codes, return_inverse=True)
@@ -44,6 +45,7 @@ def boundary_roles(ids: npt.NDArray[np.integer], texts: Sequence[str], *, words_
 
 def _roles(ids: Ids, codes: npt.NDArray[np.uint32], *, words_of: WordsOf, source: str) -> Rows:
     """The roles of pairs of boundary and character. Shape: (n_pairs,)."""
+    # 0 is put in, so that the first of them is always "no boundary" and the first word the empty one.
     distinct, word_of_each = np.unique(np.append(NO_BOUNDARY, ids), return_inverse=True)
     word_of_each = word_of_each[1:]
     words = np.array(["", *words_of(distinct[1:])])

@@ -67,6 +67,7 @@ def assign(texts: Sequence[Sequence[str]], n_entities: Sequence[int], *, n_folds
     for index, text in enumerate(texts):
         members.setdefault(_digest(text), []).append(index)
     weights = {digest: (len(rows), sum(n_entities[row] for row in rows)) for digest, rows in members.items()}
+    # The number stands last, so that of equal folds the first one is taken.
     loads = [(0, 0, fold) for fold in range(1, n_folds + 1)]
     folds = np.zeros(len(texts), dtype=np.int64)
     for digest in sorted(members, key=lambda one: (-weights[one][0], -weights[one][1], one)):

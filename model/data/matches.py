@@ -87,6 +87,7 @@ class Matches:
         begins = np.repeat(np.arange(len(sentences)) * length, counts) + self.starts[picked]
         # One entry for each character of each match, which are then brought together by character.
         characters = ranges(begins, sizes)
+        # Stable: a character's words keep the order of their matches.
         order = np.argsort(characters, kind="stable")
         characters = characters[order]
         per_character = np.bincount(characters, minlength=len(sentences) * length)

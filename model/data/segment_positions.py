@@ -67,6 +67,7 @@ def check_windows(offsets: Ids, window_offsets: Ids, starts: npt.NDArray[np.int3
         ends = np.append(starts[1:], 0)
         ends[window_offsets[1:] - 1] = np.diff(offsets)
         sizes = ends - starts
+        # An empty sentence has a window as well, of no characters.
         filled = np.repeat(np.diff(offsets) > 0, counts)
         tiled = bool(
             (starts[window_offsets[:-1]] == 0).all() and (sizes[filled] > 0).all() and sizes.max(initial=0) <= limit

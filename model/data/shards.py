@@ -404,6 +404,7 @@ def split_of(
     states = specials = None
     if wanted.hidden:
         assert hidden is not None
+        # As if all of them had been read from one file: a single part that holds every sentence.
         part = np.zeros(len(rows), dtype=np.int64)
         states = HiddenStates([np.concatenate([one.characters for one in hidden])], part, offsets[:-1])
         specials = SpecialStates([np.concatenate([one.specials for one in hidden])], part, window_offsets[:-1])
@@ -411,6 +412,7 @@ def split_of(
     if wanted.segment_positions:
         starts = columns.flat("segment_starts")
         positions = segment_positions(offsets, columns.offsets("segment_starts"), starts, source="rows")
+    # One code point a character, as in `_texts`: the places in text and features must agree.
     texts = ["".join(one[:1] for one in row["characters"]) for row in rows]
     roles = None
     if wanted.boundary_roles:

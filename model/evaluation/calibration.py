@@ -91,6 +91,7 @@ def calibrate(predictions: Iterable[Guess]) -> Calibration:
         ValueError: A probability is outside [0, 1].
 
     """
+    # Two columns also where nothing was predicted.
     pairs = np.array(list(predictions), dtype=np.float64).reshape(-1, 2)
     probable, right = pairs[:, 0], pairs[:, 1]
     if not ((probable >= 0) & (probable <= 1)).all():

@@ -37,6 +37,7 @@ class EntityCounts:
     @property
     def f1(self) -> float:
         """Harmonic mean of the two."""
+        # From the counts and not from the two ratios: 2PR / (P + R), but rounded once.
         return 2 * self.correct / (self.gold + self.predicted) if self.gold + self.predicted else 0.0
 
     def to_json(self) -> dict[str, Any]:

@@ -133,6 +133,7 @@ def sample(
         raise ValueError("systems on different sentences")
     n_sentences, n_groups = len(systems[0].counted.sentences), len(of)
     columns = [_columns(run, of) for system in systems for run in system.runs.values()]
+    # All runs side by side: a resample is then drawn and multiplied once for all of them.
     correct, size = (np.concatenate([pair[kind] for pair in columns], axis=1) for kind in (0, 1))
     whole = _f1(correct.sum(0), size.sum(0))
     resampled = np.empty((n_resamples, correct.shape[1]))
@@ -215,4 +216,5 @@ def _times(chosen: npt.NDArray[np.int64], n_sentences: int) -> Figures:
 
 
 def _f1(correct: Figures, size: Figures) -> Figures:
+    # Where nothing is gold or predicted F1 is 0, as in `scoring`.
     return np.divide(2 * correct, size, out=np.zeros_like(correct), where=size > 0)

@@ -28,6 +28,7 @@ def adapting(adapter: Adapter | None) -> Iterator[None]:
 def adapted(_layer: nn.Module, _inputs: Any, output: Any) -> Any:
     """A hook behind a layer, whose output is its states or begins with them: what the running adapter makes of them."""
     adapter = _adapter.get()
+    # From a hook, None leaves the output as it is.
     if adapter is None:
         return None
     return adapter(output) if isinstance(output, Tensor) else (adapter(output[0]), *output[1:])

@@ -60,9 +60,11 @@ def look_up(
     if boundary is None:
         return BoundaryVectors()
     read = _rows(batch, params=params, negatives=negatives)
+    # Rows are hidden and not vectors: masks and roles, which are made of the rows, then know of none either.
     if training and params.boundary_dropout:
         read = _hide(read, mask=batch.mask, share=params.boundary_dropout)
     words = {}
+    # Each word once, as one lies over many characters: LEBERT's adapter maps every vector that it is given.
     if "words" in read:
         words["word_rows"] = read["words"]
         read["words"], words["word_index"] = read["words"].unique(return_inverse=True)

@@ -59,6 +59,7 @@ def decode(
         The entities, and probabilities where wanted.
 
     """
+    # The network alone: the sums of the CRF are taken in float32.
     with hardware.autocast(network.tags.weight.device, precision):
         emissions = network.emissions(batch)
     paths = network.crf.decode(emissions, mask=batch.mask)

@@ -140,6 +140,7 @@ class Encoder(nn.Module):
         cells = Cells.of(batch.windows)
         specials = torch.where(cells.position == cells.end, self.specials.sep, self.specials.pad)
         specials[:, 0] = self.specials.cls
+        # An index will do here, for ids have no gradient.
         token_ids = torch.where(cells.holds_char, batch.token_ids.view(-1)[cells.char], specials)
         if inputs is None:
             return _last(self.bert(input_ids=token_ids, attention_mask=cells.attended))
@@ -149,6 +150,7 @@ class Encoder(nn.Module):
     def describe(self, folder: Path) -> None:
         """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""
         folder.mkdir(parents=True, exist_ok=True)
+        # As many layers as were loaded, not as the folder has: `blank` must build what the weights fit.
         config = with_layers(read_config(self._folder), int(self.bert.config.num_hidden_layers))
         config.pop("_name_or_path", None)
         (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -243,6 +245,7 @@ def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
                 folder,
                 config=model_class.config_class.from_dict(with_layers(body, n_layers)),
                 local_files_only=True,
+                # Never a pickle, which may run code when it is opened.
                 use_safetensors=True,
                 output_loading_info=True,
                 dtype=torch.float32,
@@ -250,6 +253,7 @@ def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
             )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise unusable_weights(folder, error) from error
+    # transformers draws what is missing at random and only logs it.
     check_loaded(folder, info, layers=layers)
     return _wrapped(bert, below=below, shape=shape, specials=specials, folder=folder)
 

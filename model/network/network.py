@@ -171,6 +171,7 @@ class Network(nn.Module):
             assert boundaries.best is not None
             places, roles = batch.segment_positions, boundaries.roles
             added = batch.windows.cells(self.boundary_adapter(boundaries.best, places, roles))
+            # It is computed in float32, and under autocast the states may be bfloat16.
             return lambda states: states + added.to(states.dtype)
         if not isinstance(self.lexicon, LexiconAdapter):
             return None

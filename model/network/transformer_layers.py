@@ -29,6 +29,7 @@ def remove_first(bert: nn.Module, n_layers: int) -> None:
     holder, name = _place(bert)
     setattr(holder, name, layers_of(bert)[n_layers:])
     bert.embeddings = _Given()
+    # Each is taken away as transformers' forward asks for it: this one whether it exists, `conv` whether it is None.
     if hasattr(bert, "embeddings_project"):  # electra, roformer: from narrower embeddings to the layers' width
         del bert.embeddings_project
     if hasattr(holder, "conv"):  # deberta-v2: a convolution that joins the first layer's output alone

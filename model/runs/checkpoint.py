@@ -71,6 +71,7 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, meta
     """
     tensors = dict(network.state_dict())
     if network.boundary is not None:
+        # Rows mean nothing without their ids: other shards have boundaries in other rows.
         tensors[_BOUNDARY_IDS] = torch.from_numpy(shards.boundaries.ids)
     with replacing_folder(folder) as fresh:
         weights.write(tensors, fresh / checkpoint_files.WEIGHTS)
@@ -100,6 +101,7 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
 
     """
     description = _read_description(folder)
+    # First, for it reads no weights.
     check_fit(folder, shards)
     tensors = checkpoint_files.read_tensors(folder)
     boundaries = shards.boundaries
@@ -156,6 +158,7 @@ def _read_description(folder: Path) -> _Description:
 
 def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
     """The boundary table among a checkpoint's tensors, its ids taken from them."""
+    # Without row 0, "no boundary", which a table does not hold.
     return BoundaryTable(tensors.pop(_BOUNDARY_IDS).numpy(), tensors[_BOUNDARY_VECTORS][1:].numpy())
 
 
@@ -179,6 +182,7 @@ def _assemble(
         else None,
         hidden_width=statistics.hidden_width,
         n_tokens=statistics.n_tokens,
+        # Needed now: load_state_dict fills buffers, but only those of the right size.
         word_counts=tensors.get(_WORD_COUNTS),
     )
     try:
@@ -191,5 +195,6 @@ def _assemble(
 def restore(folder: Path, network: Network) -> None:
     """Put saved weights back into the very network they were saved from."""
     tensors = checkpoint_files.read_tensors(folder)
+    # No weight: load_state_dict refuses names that the network does not have.
     tensors.pop(_BOUNDARY_IDS, None)
     network.load_state_dict(tensors)

@@ -58,6 +58,7 @@ def read_metadata(folder: Path) -> CheckpointMetadata:
         StaleArtifactError: It is damaged, or another version wrote it.
 
     """
+    # First: of another format, the file would be called damaged for its keys.
     require_checkpoint(folder.parent)
     path = folder / METADATA
     try:
@@ -136,6 +137,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         if not isinstance(body, dict):
             raise ValueError("not an object")
     except FileNotFoundError as error:
+        # Where the whole checkpoint is missing, that is what is told; one file alone is damage.
         require_checkpoint(path.parent.parent)
         raise broken(path, error) from error
     except ValueError as error:

@@ -16,6 +16,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "encoder": frozenset(),
     "model": frozenset(),
+    # These change rounding alone; the precision that a device comes to is an entry of its own.
     "train": frozenset({"device", "threads"}),
 }
 """Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
@@ -172,4 +173,5 @@ def short(value: Any) -> str:
     if value is None:
         return "null"
     text = str(value)
+    # The length of a sha256 in hexadecimal.
     return text[:12] if len(text) == 64 else text

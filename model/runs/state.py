@@ -34,6 +34,7 @@ STATE = "state"
 FORMAT = 2
 """One more whenever this version cannot go on from what an earlier one wrote. Version 0.1 wrote 1."""
 _JSON = "state.json"
+# Two names in turn: the file that state.json names is never written to.
 _TensorFile = Literal["a.safetensors", "b.safetensors"]
 _FILES: tuple[_TensorFile, ...] = get_args(_TensorFile)
 _WEIGHT, _AVERAGE, _OPTIMIZER, _GENERATOR = "weight:", "average:", "optimizer:", "generator:"
@@ -195,8 +196,10 @@ def save(
         weights.write(tensors, temporary)
     fingerprint = fingerprint_of(params, shards=shards)
     with writing(folder / _JSON) as temporary:
+        # What LambdaLR calls an epoch is a step here.
         body = _StateFile.of(state, file=file, steps=schedule.last_epoch, fingerprint=fingerprint)
         json_files.write(temporary, body)
+    # Only now: until state.json named the new file, the state was in the other.
     _remove_others(folder, keep={file, _JSON})
 
 
@@ -233,6 +236,7 @@ def find(run: Path) -> SavedState | None:
     path = folder / _JSON
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
+        # Before the keys are checked: those of another version may be others.
         if isinstance(body, dict) and body.get("format") != FORMAT:
             raise StaleArtifactError(
                 f"{run}: an unfinished run of another version of ssmi "
@@ -261,6 +265,7 @@ def _restore_optimizer(optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
         index, _, kind = name.partition(":")
         # A copy: the file's tensors may be views of its memory map, and AdamW writes into its own.
         moments.setdefault(int(index), {})[kind] = tensor.clone()
+    # The groups stay as they were built: `restore` sets their rates from the schedule.
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
@@ -272,6 +277,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _file_in_use(folder: Path) -> str | None:
     try:
         return str(json.loads((folder / _JSON).read_text(encoding="utf-8"))["file"])
+    # A state.json that cannot be read names no tensors that could be lost.
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

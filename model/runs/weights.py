@@ -20,6 +20,7 @@ def write(tensors: Mapping[str, Tensor], path: Path) -> None:
     Raises OSError for what the system refuses, a full disk say, which safetensors only tells in words.
     """
     try:
+        # safetensors refuses tensors that are not contiguous.
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
     except SafetensorError as error:
         refused = _OF_THE_SYSTEM.search(str(error))

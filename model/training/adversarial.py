@@ -59,6 +59,7 @@ def perturbed(embeddings: nn.Parameter, *, epsilon: float) -> Iterator[None]:
 
     """
     assert embeddings.grad is not None
+    # A copy to put back: taking r away again would leave the rounding of both moves in the weights.
     before = embeddings.detach().clone()
     norm = torch.linalg.vector_norm(embeddings.grad)
     with torch.no_grad():

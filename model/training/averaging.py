@@ -33,6 +33,7 @@ class WeightAverage(AveragedModel):
 
         @torch.no_grad()
         def move(averages: _Tensors, weights: _Tensors, steps: Tensor | int) -> None:
+            # Not torch's get_ema_multi_avg_fn, whose decay is the same at every step.
             torch._foreach_lerp_(averages, weights, 1.0 - decay_after(int(steps), limit=decay))
 
         # The first step's weights are copied as they are: d_0 = 0.
@@ -55,4 +56,5 @@ def decay_after(steps: int, *, limit: float) -> float:
         From 0 to ``limit``.
 
     """
+    # The formula gives 0.1 at step 0, where AveragedModel copies and does not ask: 0 says what it does.
     return min(limit, (1 + steps) / (10 + steps)) if steps else 0.0

@@ -54,6 +54,7 @@ class WorkerGroup:
         """The module to call in training. Wrapping gives every process the first one's weights."""
         if self.world_size == 1:
             return network
+        # Without device_ids, by which it would move what it is called with: a batch is on the device already.
         return DistributedDataParallel(network)
 
     def shard(self, rows: Ids) -> tuple[Ids, float]:
@@ -67,6 +68,7 @@ class WorkerGroup:
             0: DistributedDataParallel waits until every process has had a backward pass.
 
         """
+        # Every n-th row and not a block: a batch is sorted by length, so that all get about as many characters.
         share = rows[self.rank :: self.world_size]
         return (share, 1.0) if len(share) else (rows[:1], 0.0)
 
@@ -74,6 +76,7 @@ class WorkerGroup:
         """Each number, summed over the processes."""
         if self.world_size == 1:
             return list(numbers)
+        # float64 is the precision of the numbers that came: a float32 sum would round them.
         sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         dist.all_reduce(sums)
         return [float(number) for number in sums.tolist()]
@@ -87,6 +90,7 @@ class WorkerGroup:
         if self.world_size == 1:
             return text
         encoded = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
+        # The length goes first: who receives must have room for exactly so many bytes.
         size = torch.tensor([len(encoded)], device=self.device)
         dist.broadcast(size, src=0)
         if not self.is_main:
@@ -98,6 +102,7 @@ class WorkerGroup:
         """The tensors of all processes, which have one shape, by rank and on the CPU."""
         if self.world_size == 1:
             return [tensor]
+        # NCCL exchanges tensors of a GPU alone, and a random generator's state is on the CPU.
         tensor = tensor.to(self.device)
         gathered = [torch.empty_like(tensor) for _ in range(self.world_size)]
         dist.all_gather(gathered, tensor)
@@ -146,6 +151,7 @@ def join(device: str) -> Iterator[WorkerGroup]:
         yield WorkerGroup(
             rank=_number("RANK", 0), world_size=world_size, local_world_size=local_world_size, device=chosen
         )
+    # Raised in all processes after the same step: the others wait here while the first still writes.
     except Interrupted:
         dist.barrier()
         raise

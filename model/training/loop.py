@@ -137,6 +137,7 @@ class Trainer:
         best = self._chosen()
         folder = self._context.run / CHECKPOINT
         metadata = checkpoint_files.read_metadata(folder)
+        # Asked now: only after the last epoch would this checkpoint be read, and the training would be lost.
         if (metadata.best_epoch, metadata.shards) != (best.epoch, self._context.shards.digest):
             raise StaleArtifactError(
                 f"{folder}: of epoch {metadata.best_epoch} of another run, not of epoch {best.epoch} of the unfinished "
@@ -160,7 +161,9 @@ class Trainer:
             DivergedError: A loss or gradient is not a finite number.
 
         """
+        # No epoch is left where the state lies after the last one: then only the test is.
         for epoch in range(self._state.epoch, len(self._steps_of_epochs) + 1):
+            # Before an epoch and not after it, so that a run is stopped also when it is resumed at this point.
             if self._out_of_patience():
                 break
             loss = self._epoch(epoch)
@@ -168,6 +171,7 @@ class Trainer:
             record = EpochRecord(epoch, loss, dev)
             self._state = TrainState(epoch + 1, history=(*self._state.history, record))
             if self._chosen() == record:
+                # Kept, so that the counts of its sentences need no second pass over dev.
                 self.best_epoch, self.best_spans = epoch, self.spans
             self._save_state()
             if self._context.workers.is_main:
@@ -182,6 +186,7 @@ class Trainer:
     def _out_of_patience(self) -> bool:
         """Whether the last ``train.patience`` epochs brought no better dev F1; says so."""
         patience, history = self._context.params.train.patience, self._state.history
+        # Within an epoch (step > 0) the answer was no before it began, and nothing new is known since.
         if patience is None or self._state.step or not history:
             return False
         best = histories.best(history)
@@ -203,6 +208,7 @@ class Trainer:
 
         """
         context = self._context
+        # Stays empty after a signal: the others wait for a text, whatever happens here.
         answer = ""
         if context.workers.is_main:
             try:
@@ -233,7 +239,9 @@ class Trainer:
         """Train on every sentence once, or on those that the state leaves; returns the epoch's mean loss."""
         split, start = self._split, self._state.step
         batches = _batches(split, self._context.params.train, epoch)[: self._steps_of_epochs[epoch - 1]]
+        # Of whole batches and not of a share: the first process reports for all.
         characters = [int(split.lengths[rows].sum()) for rows in batches]
+        # In every epoch, for scoring leaves the network in evaluation mode.
         self._module.train()
         began = time.perf_counter()
         title = f"epoch {epoch}/{len(self._steps_of_epochs)}"
@@ -249,6 +257,7 @@ class Trainer:
                 batch = next(prefetched)
                 self.timing.waiting_seconds += time.perf_counter() - waiting_since
                 loss, stop = self._step(epoch, step, batch, n_rows=len(rows), weight=weight)
+                # Kept up to date at every step: it is what a signal makes the run save.
                 self._state = replace(self._state, step=step, loss=self._state.loss + loss)
                 self.step_losses.append(loss / len(rows))
                 advance(characters[step - 1])
@@ -271,9 +280,11 @@ class Trainer:
         if settings.fgm is not None:
             with perturbed(embeddings_of(self._network), epsilon=settings.fgm):
                 self._backward(batch, scale=scale)  # with dropout drawn anew; what is told is the loss without r
+        # The gradients are those of the whole batch by now, so that all processes clip by the same norm.
         norm = float(clip_grad_norm_(self._trained, settings.clip))
         # One exchange for both: all processes stop after the same step, whichever of them got the signal.
         loss, stop = workers.all_reduce(weight * float(losses.sum()), self._context.interrupts.seen)
+        # Before the step, so that no weight becomes NaN. All processes have the same numbers: all raise, or none.
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"epoch {epoch}, step {step}: loss {loss / n_rows}, gradient norm {norm}",
@@ -289,6 +300,7 @@ class Trainer:
         """Add the gradient of the sum of a batch's losses times ``scale``; returns the losses. Shape: (batch,)."""
         with hardware.autocast(self._context.workers.device, self._context.params.train.precision):
             losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
+        # Outside autocast: the backward pass computes in the types that the forward pass chose.
         (losses.sum() * scale).backward()
         return losses.detach()
 
@@ -313,6 +325,7 @@ class Trainer:
 
     def _save_state(self) -> None:
         context = self._context
+        # In every process: each one draws other dropout, and has to go on with its own generator.
         generators = {
             name: context.workers.gather(generator)
             for name, generator in states.generator_states(context.workers.device).items()

@@ -31,6 +31,7 @@ def build_optimizer(network: nn.Module, params: TrainParams) -> AdamW:
         The optimizer; its groups are in the order in which the network first names their parameters.
 
     """
+    # In the order of first use: a saved state knows a parameter's moments by its place in the groups.
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     tuned = any(name.startswith("encoder.") for name, _ in network.named_parameters())
     for name, parameter in network.named_parameters():

@@ -94,6 +94,7 @@ def train(
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
         saved = _begin(run, opened, params, reporter, resume=resume)
+        # Before `resolve`, after which nothing tells a rate that was chosen from one that was given.
         reporter.note(learning_rates.describe(params, encoder_width=opened.statistics.encoder_width))
         params = learning_rates.resolve(params, encoder_width=opened.statistics.encoder_width)
         loaded = _load(opened, encoder, params, workers, reporter)
@@ -113,6 +114,7 @@ class _Loaded:
 
 def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter) -> _Loaded:
     """Read the sentences and build the network; sets threads and random generator, which both depend on."""
+    # The processes of this machine share its cores.
     hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
     torch.manual_seed(params.train.seed)
     splits = {}
@@ -124,6 +126,7 @@ def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerG
     if not workers.is_main:
         # One network in all processes, built above from one seed, but different dropout in each.
         torch.manual_seed(params.train.seed + workers.rank)
+    # Moved last: drawn on the CPU, the new weights are the same whatever the device.
     return _Loaded(network.to(workers.device), splits["train"], splits["dev"])
 
 
@@ -150,6 +153,7 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
 
 def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Scores:
     """Scores of the best epoch's weights on a split."""
+    # The others score nothing, so they need not read it.
     if distributed.is_main_process():
         checkpoints.restore(run / CHECKPOINT, trainer.scored)
     return trainer.score(split, name)
@@ -167,6 +171,7 @@ def _write_counts(
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
     """Write the scores, which marks a finished run, and remove what it could have been resumed from."""
+    # The scores first: until they are whole, what the run can be resumed from stays.
     metrics_file.write(run, RunMetrics({"dev": dev} | ({"test": test} if test else {})))
     states.remove(run)
 
@@ -212,6 +217,7 @@ def _read(shards: Shards, name: str, params: Params) -> Split:
         split = read_split(shards, name, boundaries=shards.boundaries, wanted=features)
     else:
         split = read_fold(shards, name, fold, boundaries=shards.boundaries, wanted=features)
+    # Without test sentences a run is whole: `_fit` then scores dev alone.
     if name != "test" and not split.token_ids.size:
         raise InputDataError(
             f"{shards.folder}: no {name} sentences",
@@ -241,6 +247,7 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapp
         below = layers_below(params.model, shards.statistics)
         bert = load_encoder(encoder, layers=params.model.encoder_layers, below=below)
     if bert is not None:
+        # Of train and dev: test is not read before the training is over.
         check_encoder(bert, shards, largest_token_id=max(int(split.token_ids.max()) for split in splits.values()))
     return build(
         params.model,

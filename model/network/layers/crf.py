@@ -64,6 +64,7 @@ class ConstrainedCrf(nn.Module):
                 parameter.copy_(scores)
 
     def _register(self, name: str, forbidden: Tensor) -> None:
+        # Not saved with the weights: they follow from the label set.
         self.register_buffer(f"forbidden_{name}", forbidden, persistent=False)
 
     def _parameters_of_crf(self) -> Transitions:
@@ -101,6 +102,7 @@ class ConstrainedCrf(nn.Module):
 
         """
         emissions, mask = self._prepare(emissions, mask)
+        # Autocast is off because the sums are matrix products, which it would take in bfloat16.
         with one_thread(emissions.device), torch.autocast(device_type=emissions.device.type, enabled=False):
             emissions = _centred(emissions)
             total = log_partition(emissions, mask, self._transitions(-math.inf), self.predecessors)
@@ -110,6 +112,8 @@ class ConstrainedCrf(nn.Module):
     def decode(self, emissions: Tensor, *, mask: Tensor) -> list[list[int]]:
         """The best well-formed tag ids of each sentence (Viterbi), without padding; arguments as of ``forward``."""
         emissions, mask = self._prepare(emissions, mask)
+        # No autocast to turn off: the search has sums and maxima only. Nor is anything centred, which would round
+        # otherwise and break ties otherwise than pytorch-crf. One transfer from the device brings all sentences' paths.
         with one_thread(emissions.device):
             paths = best_path(emissions, mask, self._transitions(-math.inf)).T.tolist()
         return [path[:length] for path, length in zip(paths, mask.sum(0).tolist(), strict=True)]
@@ -166,6 +170,7 @@ class ConstrainedCrf(nn.Module):
         sentence, position, last, inner, closes = torch.tensor(rows, device=posterior.marginals.device).T
         ending = posterior.marginals[position, sentence, last]
         # Otherwise a character follows. In BIO the entity goes on where that is I of its type.
+        # After the last character there is none: any will do where `closes` takes the other side.
         step = (position + 1).clamp(max=len(posterior.marginals) - 1)
         tags = torch.arange(len(ids), device=step.device)
         before = posterior.before(last[:, None], tags, step=step[:, None], sentence=sentence[:, None])
@@ -196,6 +201,7 @@ def _inside(posterior: Posterior, queries: Sequence[_Query], paths: Sequence[lis
     logs = posterior.marginals.new_zeros(len(queries))
     if rows:
         index, sentence, step, left, right = torch.tensor(rows, device=logs.device).T
+        # An entity's product as a sum of logs, which can be scattered for all entities at once.
         logs.index_add_(0, index, posterior.before(left, right, step=step, sentence=sentence).log())
     return logs.exp()
 

@@ -60,6 +60,7 @@ class Predecessors(nn.Module):
         self._register("outside", torch.zeros(members.T.shape).masked_fill(~members.T, -math.inf))
 
     def _register(self, name: str, value: Tensor) -> None:
+        # Not saved with the weights: all of them follow from what is allowed.
         self.register_buffer(name, value, persistent=False)
 
     def factors(self, between: Tensor) -> tuple[Tensor, Tensor]:
@@ -69,6 +70,7 @@ class Predecessors(nn.Module):
         """
         maxima = between.masked_fill(~self.allowed, -math.inf).amax(0)
         floor = 0.9 * math.log(torch.finfo(between.dtype).tiny)
+        # The clamp lifts what is forbidden, -inf, to the floor too: the factor puts it back to 0.
         return (between - maxima).clamp(floor, 0.0).exp() * self.allowed, maxima
 
     def rows(self, factors: Tensor) -> Tensor:
@@ -109,6 +111,7 @@ def _forward(
         torch.exp(scores[:, predecessors.row_tag] - best[:, predecessors.row_group], out=weights[step])
         torch.matmul(weights[step], rows, out=totals[step])
         following = totals[step].log() + best[:, predecessors.group] + maxima + emissions[step]
+        # In padding the last character's scores stay, which the end is then added to.
         scores = torch.where(mask[step, :, None], following, scores)
     scores = scores + transitions.end
     return scores.logsumexp(1), Steps(scores.softmax(1), weights, totals, factors)
@@ -146,6 +149,7 @@ class _LogPartition(torch.autograd.Function):
     ) -> Tensor:
         total, steps = _forward(emissions, mask, Transitions(start, end, between), predecessors)
         ctx.save_for_backward(mask, *steps)
+        # Not a tensor, so `save_for_backward` does not take it.
         ctx.predecessors = predecessors
         return total
 
@@ -153,14 +157,17 @@ class _LogPartition(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         mask, *saved = ctx.saved_tensors
         predecessors: Predecessors = ctx.predecessors
+        # Again: the caller's contexts around the forward pass have ended when autograd comes here.
         with one_thread(mask.device), torch.autocast(device_type=mask.device.type, enabled=False):
             steps = Steps(*saved)
             steps = steps._replace(last=steps.last * gradients[0][:, None])  # all below is linear in it
             expected, shares = _back(steps, mask, predecessors)
             pairs = torch.zeros_like(steps.factors)
             if len(mask) > 1:
+                # Without step 0, whose memory was never written: even times a share of 0, a NaN in it would stay.
                 rows = steps.weights[1:].flatten(0, 1).T @ shares[1:].flatten(0, 1) * predecessors.rows(steps.factors)
                 pairs.index_add_(0, predecessors.row_tag, rows)
+        # In padding stands the last character's expectation once more, but no emission there was read.
         return expected * mask[..., None], None, expected[0].sum(0), steps.last.sum(0), pairs, None
 
 
@@ -172,6 +179,7 @@ def log_partition(emissions: Tensor, mask: Tensor, transitions: Transitions, pre
 
 def path_score(emissions: Tensor, mask: Tensor, transitions: Transitions, tag_ids: Tensor) -> Tensor:
     """The score of one sequence a sentence, (length, batch); what stands in padding is not read. Shape: (batch,)."""
+    # Padding may hold any number, and `gather` needs the id of a tag.
     tag_ids = tag_ids.masked_fill(~mask, 0)
     picked = emissions.gather(2, tag_ids[..., None]).squeeze(2)
     before = torch.cat((transitions.start[tag_ids[:1]], transitions.between[tag_ids[:-1], tag_ids[1:]]))
@@ -186,6 +194,7 @@ def best_path(emissions: Tensor, mask: Tensor, transitions: Transitions) -> Tens
     The best predecessors are not stored but found again on the way back, which needs one row where the way forward
     needed n_tags. Scores are added there in pytorch-crf's order, so that ties made by rounding break as in pytorch-crf.
     """
+    # A row for each tag, of all that may precede it: the way back reads one of them for each sentence.
     into = transitions.between.T.contiguous()
     scores = torch.empty_like(emissions)
     scores[0] = transitions.start + emissions[0]

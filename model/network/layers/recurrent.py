@@ -34,6 +34,7 @@ class BothDirections(nn.Module):
         """
         mirror = _mirror(mask)
         with one_thread(states.device):
+            # In either net padding comes after the characters, whose states cannot depend on it.
             forward, _ = self.left_to_right(states)
             mirrored, _ = self.right_to_left(_take(states, mirror))
         both = torch.cat((forward, _take(mirrored, mirror)), dim=-1)

@@ -74,4 +74,5 @@ def _table(vectors: Tensor) -> nn.Embedding:
 
 
 def _embedding(rows: Tensor) -> nn.Embedding:
+    # padding_idx keeps the gradient from row 0, which thus stays zero.
     return nn.Embedding(rows.shape[0], rows.shape[1], padding_idx=0, _weight=rows)

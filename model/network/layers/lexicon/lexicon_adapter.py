@@ -56,6 +56,7 @@ class LexiconAdapter(nn.Module):
 
         """
         values = functional.embedding(index, self.dropout(self.second(self.first(words).tanh())))
+        # float32 before the softmax: under autocast the product comes in bfloat16.
         scores = (values @ (states @ self.attention)[..., None]).squeeze(-1).float()
         # Finite in place of -inf, and masked again after the softmax: a state without words would get NaN otherwise.
         weights = scores.masked_fill(~mask, torch.finfo(torch.float32).min).softmax(-1) * mask

@@ -105,6 +105,7 @@ def contrastive_loss(
 
     """
     positive = mask.any(-1) & negative_mask.any(-1)
+    # f lies between 0 and 1 here: exp needs no maximum subtracted, as that of free scores does below.
     rivals = (negative_scores.exp() * negative_mask).sum(-1, keepdim=True)
     if kind == "infonce":
         rivals = rivals + scores.exp()
@@ -131,6 +132,7 @@ def batch_contrastive_loss(scores: Tensor, everywhere: Tensor, *, rows: Tensor) 
         Zero for a sentence of which no character counts. Shape: (batch,)
 
     """
+    # logsumexp and not exp, sum, log as above: f has no bound here, and exp could overflow.
     lowest = torch.finfo(everywhere.dtype).min
     rivals = everywhere.masked_fill(~_of_others(rows), lowest).logsumexp(-1)[:, None, None]
     mask = rows > 0
@@ -142,6 +144,7 @@ def batch_contrastive_loss(scores: Tensor, everywhere: Tensor, *, rows: Tensor) 
 
 def _of_others(rows: Tensor) -> Tensor:
     """Which members of all sets are in no set of a sentence. Shape: (batch, length, size) → (batch, all of them)."""
+    # Numbered within the batch: `own` is as wide as the batch has boundaries, not the whole table.
     distinct, index = rows.unique(return_inverse=True)
     own = torch.zeros(len(rows), len(distinct), dtype=torch.bool, device=rows.device)
     own.scatter_(1, index.flatten(1), True)

@@ -50,6 +50,7 @@ class SoftLexicon(nn.Module):
 
         """
         weights = self._weights(rows)
+        # A word weighs at least 1, so the clamp changes the sum of characters without words alone.
         shares = _N_ROLES * weights / weights.sum(-1, keepdim=True).clamp(min=1.0)
         by_role = functional.one_hot(roles, _N_ROLES) * shares[..., None]
         return (by_role.transpose(-1, -2).to(words.dtype) @ words).flatten(-2)
@@ -57,5 +58,6 @@ class SoftLexicon(nn.Module):
     def _weights(self, rows: Tensor) -> Tensor:
         """z(w), 0 for none. Shape: (batch, length, n_words)."""
         last = len(self.counts) - 1
+        # `where` computes both sides: rows behind the counts must still be an index.
         seen = torch.where(rows <= last, self.counts[rows.clamp(max=last)], 0)
         return ((seen + 1) * (rows > 0)).float()
