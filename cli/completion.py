@@ -29,6 +29,7 @@ def configurations(context: click.Context, parameter: click.Parameter, incomplet
     from ssmi.configurations import CONFIGURATIONS
 
     before, comma, last = incomplete.rpartition(",")
+    # The shell puts the offer in place of the whole word, so what stands before the comma is offered again.
     return [before + comma + name for name in _beginning(CONFIGURATIONS, last)]
 
 

@@ -16,6 +16,7 @@ from ssmi.cli.session import Session
 from ssmi.cli.usage import CommandGroup, as_parameter_error
 from ssmi.pipeline.contract.errors import SsmiError
 
+# The help of each is said again here: to ask a command for its own would import its module.
 COMMANDS = {
     "ablate": ("ssmi.cli.commands.ablate", "Train the paper's configurations over seeds; one table."),
     "compare": ("ssmi.cli.commands.compare", "Say whether one trained run is better than another."),
@@ -39,6 +40,7 @@ COMMANDS = {
 INTERRUPTED = 130
 _NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
 """Errors of the system that no traceback explains better."""
+# The names under which contract.tables writes files and folders until they are whole.
 _TEMPORARY = re.compile(r"^\.(.+)\.[^.]+\.tmp$")
 
 
@@ -52,6 +54,7 @@ class LazyGroup(CommandGroup):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command, or None for an unknown name."""
         if cmd_name not in COMMANDS:
+            # click makes a usage error of None, and CommandGroup answers it with the nearest name.
             return None
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         return command
@@ -82,16 +85,20 @@ def cli(ctx: click.Context, project: Path | None) -> None:
 
 def main() -> None:
     """Run; every failure becomes one clear line and a documented exit code."""
+    # From the arguments: when cli.main has raised, its context, and the option in it, are gone.
     debug = "--debug" in sys.argv
     # A stopped container or batch job tidies up as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # setdefault: what the environment says already goes first. A command imports the libraries only later.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Waiting threads sleep instead of spinning: on a machine that is shared, spinning made a step several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = cli.main(standalone_mode=False)
+    # What click makes of a KeyboardInterrupt that leaves a command.
     except click.exceptions.Abort:
         sys.exit(_fail("interrupted", INTERRUPTED))
+    # Before ClickException, of which it is one: a group without a command shows its help.
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
@@ -106,6 +113,7 @@ def main() -> None:
         if debug:
             raise
         sys.exit(_explain(error))
+    # Outside its standalone mode click returns the code of context.exit, else what the command returned.
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -115,6 +123,7 @@ def _explain(error: Exception) -> int:
         if error.next_step:
             _fail(f"  next: {error.next_step}", code)
         return code
+    # One line, however many the library's message has.
     text = " ".join(str(error).split())
     if isinstance(error, OSError) and error.errno in _NOT_OURS:
         place = f"{_named(error.filename)}: " if error.filename else ""

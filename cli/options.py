@@ -26,6 +26,7 @@ class InputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path. Raises what ``require_file`` does."""
+        # Before click's own checks, which call a folder wrong usage (exit code 2).
         if not (self.allow_dash and str(value) == "-"):
             require_file(Path(value))
         return super().convert(value, param, ctx)
@@ -78,6 +79,7 @@ def jobs_option(command: Decorated) -> Decorated:
     return click.option(
         "--jobs",
         "n_jobs",
+        # A string: click hands the default to the callback too.
         default="1",
         show_default=True,
         metavar="N|auto",
@@ -90,6 +92,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
     if value == "auto":
         return 0
     if not value.isdecimal() or int(value) < 1:
+        # Not ParameterError: click adds which option it was, and usage.py names it.
         raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
     return int(value)
 

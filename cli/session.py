@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ssmi.project import Project
 
 
+# No slots: cached_property keeps its values in __dict__.
 @dataclass(frozen=True)
 class Session:
     """Made once by the top command; nothing heavy is imported before a command asks."""
@@ -27,6 +28,7 @@ class Session:
         """The folder that holds params.yaml: ``--project``, else the nearest one upward from here."""
         from ssmi.project import open_project
 
+        # A folder that was named is the one meant: no other above it takes its place.
         upward = self.project_option is None
         return open_project(self.project_option or Path(), upward=upward, reporter=self.reporter)
 

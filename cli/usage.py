@@ -34,6 +34,7 @@ def as_parameter_error(error: click.ClickException) -> ParameterError:
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption):
         return ParameterError(f"no option {error.option_name}", next_step=_nearest_option(error.option_name, context))
+    # Before BadParameter, of which it is one.
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return ParameterError(f"{_name(error.param)} is missing", next_step=_how_to_give(error.param, context))
     if isinstance(error, click.BadParameter):
@@ -50,6 +51,7 @@ def _name(parameter: click.Parameter) -> str:
 
 
 def _nearest_option(name: str, context: click.Context | None) -> str:
+    # get_params and not params: it has --help too.
     parameters = [] if context is None else context.command.get_params(context)
     # Without the dashes, which would make any two options alike.
     options = {option.lstrip("-"): option for one in parameters for option in (*one.opts, *one.secondary_opts)}

@@ -53,6 +53,7 @@ __all__ = [
     "score_file",
 ]
 
+# The imports above are for type checkers alone; these are what the interpreter goes by.
 _HOMES = {
     "DivergedError": "ssmi.pipeline.contract.errors",
     "Entity": "ssmi.predict.entity",
@@ -79,5 +80,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'ssmi' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
+    # From now on it is found without __getattr__.
     globals()[name] = value
     return value

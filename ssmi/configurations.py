@@ -109,6 +109,7 @@ def _peer(name: str, title: str, summary: str, *parts: Mapping[str, Value]) -> C
 
 
 def _lexicon(kind: str) -> Mapping[str, Value]:
+    # Such a network reads the matches of the shards, and shards without them are refused (check_shards).
     return {"model.lexicon": kind, "shards.matches": True}
 
 
@@ -194,5 +195,6 @@ def choose(names: Iterable[str]) -> list[Configuration]:
 
     names: the argument ``only`` of ``ablate``.
     """
+    # Sorted: out of a set, another wrong name would be told each time.
     wanted = {find(name).name for name in sorted(list_of("only", names))} or set(CONFIGURATIONS)
     return [configuration for name, configuration in CONFIGURATIONS.items() if name in wanted]

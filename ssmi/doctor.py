@@ -14,6 +14,7 @@ from ssmi.pipeline.assets.resolve import AssetStatus, encoder_at_hand, list_asse
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.workspace import Workspace, find_root
 
+# Names of distributions, by which metadata finds versions; modules may have other names (torchcrf).
 LIBRARIES = (
     "torch", "transformers", "pyarrow", "polars", "duckdb", "dask", "gensim", "jieba", "rjieba", "daachorse",
     "pytorch-crf", "safetensors", "dvc",
@@ -60,6 +61,7 @@ def diagnose(start: Path, *, upward: bool = True) -> Diagnosis:
         upward: Whether the project may also be above it.
 
     """
+    # No project, or one whose params.yaml is wrong, is something to report here, not a failure.
     root: Path | None = None
     try:
         root = find_root(start, upward=upward)

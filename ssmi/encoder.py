@@ -49,6 +49,7 @@ def adapt(
     device: str | None,
 ) -> AdaptedEncoder:
     """Train the encoder on masked text of train and dev; see ``Project.adapt_encoder``."""
+    # exists() follows a link, and is false for one that leads nowhere.
     if out.exists() or out.is_symlink():
         raise ParameterError(f"{out}: is there already", next_step="name a new folder, or remove this one first")
     settings = [
@@ -61,6 +62,7 @@ def adapt(
         "model.encoder=finetune",
         "model.encoder_layers=null",
     ]
+    # Later ones go over earlier: what this call says of training, no -S changes.
     params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
     name = dataset or params.datasets[0]
     shards = workspace.paths.shards(name)

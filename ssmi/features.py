@@ -68,6 +68,7 @@ def build(
             StageState(one.stage.name, "built" if one.ran else "current", context.folder(one.stage.name))
             for one in built
         )
+    # The current ones too: they may have been built where DVC did not hear of it.
     commands.record(workspace, context.dataset, [one.name for one in stages], overridden=bool(overrides))
     return FeatureBuild(context.dataset, stages)
 

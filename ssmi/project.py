@@ -539,6 +539,7 @@ class Project(Workspace):
         from ssmi.runs.lookup import find_run
 
         folder = find_run(self, run=_path(run), dataset=dataset)
+        # With torch: a run that is not there is refused before.
         from ssmi.predict.tagger import Tagger
 
         return Tagger.open(

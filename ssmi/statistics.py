@@ -59,6 +59,7 @@ class Statistics:
             "VARCHAR": polars.String,
             "BOOLEAN": polars.Boolean,
         }
+        # Other types are None here: polars finds them out, from all rows, because the first may hold nothing but nulls.
         schema = {name: plain.get(kind) for name, kind in zip(self.distinct_columns, self.types, strict=True)}
         return polars.DataFrame(list(self.rows), schema=schema, orient="row", infer_schema_length=None)
 

@@ -40,6 +40,7 @@ def train_dataset(
     """Train on a data set's shards; see ``Project.train``."""
     overrides = list_of("overrides", overrides)
     named = find(configuration) if isinstance(configuration, str) else configuration
+    # -S has the last word, over the configuration too.
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
     name = dataset or params.datasets[0]
     shards = workspace.paths.shards(name)
@@ -49,6 +50,7 @@ def train_dataset(
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
     result = train(workspace, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
+    # This folder alone is the output of dvc.yaml's train stage.
     if is_main_process() and folder.resolve() == workspace.paths.run(name).resolve():
         _record(workspace, name, overridden=named is not None or bool(overrides))
     return result
@@ -135,6 +137,7 @@ def train(
         if distributed.is_main_process() and pins.find(run) is None:  # refused before it began
             pins.drop_others(run)
         raise
+    # Not earlier: until the new checkpoint is written, the one before may still need its own.
     if distributed.is_main_process():
         pins.drop_others(run)
     return result

@@ -60,6 +60,7 @@ def find_root(start: Path, *, upward: bool = True) -> Path:
         InputDataError: ``start`` alone is looked at, and a folder is called params.yaml there.
 
     """
+    # A relative path has no parents above the working folder.
     start = start.resolve()
     for folder in [start, *start.parents] if upward else [start]:
         if (folder / PARAMS_NAME).is_file():

@@ -16,6 +16,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     """The names of configurations, known ones, in the table's order; none where none was given."""
     from ssmi.configurations import choose
 
+    # `choose` takes none for all; here none stays none, which beside variants means no built-in row.
     return tuple(each.name for each in choose({name.strip() for text in value for name in text.split(",")}) if value)
 
 
@@ -111,6 +112,7 @@ def ablate(
             overrides=overrides,
             device=device,
         )
+    # Here and not in main: click makes an Abort, which has no message, of every KeyboardInterrupt.
     except Interrupted as interrupted:
         click.echo(f"interrupted: {interrupted.message}\n  next: the same command", err=True)
         context.exit(INTERRUPTED)
@@ -123,6 +125,7 @@ def ablate(
             click.echo("other settings")
             print_table(*other_cells(table))
         click.echo(f"{note(table)}\n{result.folder}")
+    # Last: the table of the runs that finished is shown whatever became of the others.
     result.raise_if_diverged()
 
 

@@ -47,8 +47,10 @@ def list_(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def fetch(session: Session, name: str, revision: str | None) -> None:
     """Bring NAME (a listed data set, vectors or encoder, or a hub model) into the cache, checksums checked."""
+    # Under another name: `data` is the group of these commands.
     from ssmi import data as assets
 
+    # Outside a project too: its own copies would only come first.
     root = session.project_folder or Path.cwd()
     fetched = assets.fetch(name, root=root, revision=revision, reporter=session.reporter)
     for split, path in fetched.files.items():

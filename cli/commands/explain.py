@@ -56,6 +56,7 @@ def explain(
 
     Example: ssmi-cli explain 言 --segment 语言学 --plot figure.svg
     """
+    # Before the candidates are ranked: a picture that cannot be written is refused at once.
     check_picture(picture)
     from ssmi.explain.ask import find_user_entity
 

@@ -50,6 +50,7 @@ def build(
         click.echo(f"{one.name:<10} {one.state:<8} {one.folder.relative_to(session.root)}")
 
 
+# A function, so that each command keeps a stage_name of its own; in the loop below all would share the last.
 def _stage_command(stage_name: str, summary: str) -> click.Command:
     @click.command(stage_name, help=summary)
     @dataset_option
@@ -81,5 +82,6 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     return command
 
 
+# From the contract, which imports neither torch nor dask: the help loads no stage.
 for _name, _stage in STAGES.items():
     features.add_command(_stage_command(_name, f"{_stage.summary[0].upper()}{_stage.summary[1:]}."))

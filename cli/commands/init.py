@@ -12,6 +12,7 @@ from ssmi.cli.session import Session
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+# An option takes one value: of `--data data/*.bmes` the shell's other files arrive as arguments.
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", multiple=True, type=click.Path(path_type=Path), metavar="FILE...", help="Labelled files.")
 @click.option("--name", metavar="NAME", help="Of the data set.  [default: the folder's name]")

@@ -114,10 +114,10 @@ def predict(
         raise ParameterError(
             "--field: plain text has no fields", next_step="say --input jsonl, json, csv or tsv, or leave it out"
         )
-    folder, project = session.find_run(run=run, dataset=dataset)
+    folder, project = session.find_run(run=run, dataset=dataset)  # refused before torch is imported
     from ssmi.predict.garbage_collection import garbage_collection_paused
 
-    with garbage_collection_paused():
+    with garbage_collection_paused():  # around the imports too: modules stay for good
         from ssmi.predict.formats import FORMATS as WRITERS
         from ssmi.predict.formats import Origin
         from ssmi.predict.records import RecordSource, tag_records

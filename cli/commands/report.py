@@ -36,6 +36,7 @@ def report(
     The page is one file that needs no network. With --run and no --dataset, the data set is the one that the run was
     trained on. Charts about features are left out, and the page says so, where their stages are not built.
     """
+    # Now rather than after the split was tagged.
     if out is not None and not out.parent.is_dir():
         raise ParameterError(f"--out {out}: no folder {out.parent}", next_step="make it, or name another")
     result = session.project.report(dataset, run=run, split=split, out=out, device=device or "auto")

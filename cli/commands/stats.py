@@ -53,6 +53,7 @@ def stats(
     lists the views for queries of your own.
     """
     if as_json:
+        # --format has a default, so only one that was typed can contradict --json.
         if click.get_current_context().get_parameter_source("form") is ParameterSource.COMMANDLINE and form != "json":
             raise ParameterError(f"--json is --format json, and --format {form} was given too", next_step="give one")
         form = "json"
@@ -71,6 +72,7 @@ def stats(
         _list_reports()
     if limit is None and form == "table":
         limit = TABLE_ROWS
+    # What --limit calls 0 is None from here on.
     limit = limit or None
     if sql is None:
         result = project.stats(name, dataset=dataset, limit=limit)
@@ -78,6 +80,7 @@ def stats(
         result = project.sql(sql, dataset=dataset, limit=limit)
     {"table": show_table, "json": show_json, "csv": show_csv}[form](result)
     if result.n_left_out:
+        # On stderr: stdout may be JSON or CSV.
         click.echo(f"{result.n_left_out} more rows; --limit 0 shows all", err=True)
 
 

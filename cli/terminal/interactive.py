@@ -31,6 +31,7 @@ def converse(tagger: Tagger, *, min_score: float = 0.0) -> None:
     At a terminal they are coloured as the line is typed.
     """
     stdout = utf8_stdout()
+    # What is typed is no markup, whatever brackets and colons it holds; off a terminal nothing has to fit a width.
     console = Console(
         file=stdout, width=None if stdout.isatty() else 10_000, highlight=False, markup=False, emoji=False
     )
@@ -42,6 +43,7 @@ def converse(tagger: Tagger, *, min_score: float = 0.0) -> None:
         console.print(marked(line, entities, colours))
         if entities:
             console.print(_table(entities, colours))
+        # Whoever talks to it through a pipe gets each answer at once.
         stdout.flush()
 
 
@@ -76,9 +78,11 @@ def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
 def _lines(read: Read, colours: Mapping[str, str]) -> Iterator[tuple[str, Sequence[Entity]]]:
     """Lines with their entities, as they are typed, or as they are piped in."""
     if sys.stdin.isatty() and sys.stdout.isatty():
+        # prompt_toolkit is needed only where somebody types.
         from ssmi.cli.terminal.live import typed_lines
 
         yield from typed_lines(read, colours, prompt=PROMPT)
         return
+    # A conversation goes on where a byte is not UTF-8; a file would be refused by default.
     for record in read_records(sys.stdin.buffer, name="stdin", kind="text", errors="replace"):
         yield record.text, read(record.text)

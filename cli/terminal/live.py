@@ -29,6 +29,7 @@ def typed_lines(read: Read, colours: Mapping[str, str], *, prompt: str) -> Itera
 
     Ends with Ctrl-D; Ctrl-C raises KeyboardInterrupt.
     """
+    # A lambda: the session is made below, and nothing is asked before it draws.
     with Reading(read, tell=lambda: session.app.invalidate()) as reading:
         session: PromptSession[str] = PromptSession(
             prompt,
@@ -86,6 +87,7 @@ class Reading:
 
     def known_of(self, text: str) -> list[Entity]:
         """The entities of the text that was tagged last, those whose text this one begins with too."""
+        # Taken once, without the lock: the thread replaces it and never changes it.
         result = self._result
         return [one for one in result.entities if text.startswith(result.text[: one.end])]
 
@@ -106,6 +108,7 @@ class Reading:
                     return
                 text = self._asked
             try:
+                # The lock is free meanwhile: whoever types may ask for the next text.
                 result = _Result(text, self._read(text))
             except Exception as error:
                 with self._changed:
@@ -135,6 +138,7 @@ class _Marks(Processor):
         for one in self._reading.known_of(document.text):
             for column in range(max(one.start - start, 0), min(one.end - start, len(line))):
                 styles[column] = _style(self._colours[one.label])
+        # One character for one, so that columns and the cursor stay where they are.
         return Transformation([(style, visible(character)) for style, character in zip(styles, line, strict=True)])
 
 

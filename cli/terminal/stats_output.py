@@ -28,6 +28,7 @@ def show_table(result: Statistics) -> None:
 
 def show_json(result: Statistics) -> None:
     """Print a JSON array, an object a row."""
+    # A query may give two columns one name, and an object would keep one of them.
     names = result.distinct_columns
     lines = [json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in result.rows]
     click.echo("[\n" + ",\n".join(lines) + "\n]" if lines else "[]")

@@ -31,9 +31,11 @@ def open_output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
         stdout = utf8_stdout()  # a progress bar puts its own in its place
 
         def write(piece: str) -> None:
+            # Only then are the rows on the same terminal as the bar.
             if stdout.isatty():
                 reporter.make_room()
             stdout.write(piece)
+            # Whoever reads a pipe gets each batch when it is tagged.
             stdout.flush()
 
         yield write
@@ -50,5 +52,6 @@ def check_output(out: Path, files: Sequence[Path]) -> None:
         raise ParameterError(
             f"--out {out}: no folder {out.parent}, or something there that is not a file", next_step="name another"
         )
+    # samefile: a link to one of the files is that file.
     if out.exists() and any(path.exists() and path.samefile(out) for path in files):
         raise ParameterError(f"--out {out}: one of the FILES, which would be lost", next_step="name another")

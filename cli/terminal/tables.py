@@ -20,6 +20,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in body:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 10_000
+    # Cells are data: brackets and colons in them are no markup.
     Console(width=width, markup=False, highlight=False, emoji=False).print(table)
 
 
@@ -35,5 +36,6 @@ def _is_number(text: str) -> bool:
     try:
         float(text.replace(",", ""))
     except ValueError:
+        # What _cell writes for None does not make a column of numbers one of words.
         return text == "-"
     return True

@@ -17,6 +17,7 @@ def visible(text: str) -> str:
 def _visible(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cc":
+        # Unicode has pictures of the first 32 and of DEL, none of U+0080 to U+009F.
         code = ord(character)
         return chr(_CONTROL_PICTURES + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
     turns = unicodedata.bidirectional(character) in _TURNS

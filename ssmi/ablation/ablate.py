@@ -63,6 +63,7 @@ class AblationRequest:
         """The parameters that configurations change; with folds the last epoch counts unless the caller says other."""
         if self.n_folds is None:
             return workspace.params(self.overrides, device=self.device)
+        # Fold 1 is a placeholder: each run puts its own in its place (PlannedRun.params).
         before = (f"train.folds={self.n_folds}", "train.fold=1", "train.test=false", "train.select=last")
         params = workspace.params((*before, *self.overrides), device=self.device)
         if params.train.folds != self.n_folds:
@@ -109,16 +110,19 @@ class AblationResult:
 
 def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) -> AblationResult:
     """Train configurations over seeds, and folds, and write one table; see ``Project.ablate``."""
+    # torchrun tells its processes so how many they are.
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ParameterError("ablate trains in one process", next_step="start it without torchrun")
     params = request.params(workspace)
     every, chosen = variants.named(request.variants), request.chosen()
     keep = request.n_folds is None if request.keep_checkpoints is None else request.keep_checkpoints
     ablation = Ablation(workspace, dataset or params.datasets[0], params, every, request.n_folds, keep)
+    # All rows before anything is built or trained.
     for configuration in chosen:
         check_parameters(configuration.apply(params).model)
     work = _Work(ablation, _prepare(ablation, chosen), request, chosen)
     work.look_up()
+    # The features are built even so: how long a run takes is measured on its shards.
     if request.dry_run:
         work.schedule().expect()
         return AblationResult(ablation.folder, None, ())
@@ -180,6 +184,7 @@ class _Work:
     def do(self) -> AblationResult:
         """Train what is missing; the table is written after each run."""
         schedule = self.schedule()
+        # Before the first run: what earlier calls have finished has its table whatever comes of these.
         table = self._write() if self.progress else None
 
         def finished(run: PlannedRun) -> float:

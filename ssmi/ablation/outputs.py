@@ -35,6 +35,7 @@ class Command:
         own = [
             word for each in rows if each.name not in CONFIGURATIONS for word in ("--variant", variants.as_option(each))
         ]
+        # Without --only there are all built-in rows, beside variants none.
         only = ["--only", ",".join(built_in)] if built_in and (own or set(built_in) != set(CONFIGURATIONS)) else []
         folds = [] if self.n_folds is None else ["--folds", str(self.n_folds)]
         changes = [word for override in self.overrides for word in ("-S", override)]
@@ -52,6 +53,7 @@ def write_table(ablation: Ablation, rows: Mapping[str, PreparedRow], progress: P
         ablation.dataset,
         encoder,
         progress.seeds,
+        # The fold is of each run, not of the table.
         ablation.params.model_dump(mode="json", exclude={"datasets": True, "train": {"fold"}}),
         command.of([ablation.configurations[name] for name in finished]),
         select=ablation.params.train.select,

@@ -26,6 +26,7 @@ def pool(runs: Mapping[int, FinishedRun]) -> FinishedRun:
         ordered[0].seed,
         epochs.pop() if len(epochs) == 1 else None,
         pool_metrics([run.metrics for run in ordered]),
+        # strict=False: with train.patience folds may end after different numbers of epochs.
         [statistics.fmean(of_epoch) for of_epoch in zip(*(run.dev_f1 for run in ordered), strict=False)],
         {FOLDS: _joined(counted)} if len(counted) == len(ordered) else {},
         {fold: runs[fold].metrics.by_split[_DEV].overall.f1 for fold in sorted(runs)},

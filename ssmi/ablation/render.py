@@ -128,5 +128,6 @@ def _lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     kinds = ["---", "---"] + ["---:"] * (len(header) - 2)
     if header[-1] == "differs":
         kinds[-1] = "---"
+    # A | would end the cell.
     escaped = ([cell.replace("|", "\\|") for cell in line] for line in (header, kinds, *rows))
     return "\n".join(f"| {' | '.join(line)} |" for line in escaped)

@@ -149,6 +149,7 @@ class Ablation:
         context = StageContext(self.workspace.root, self.dataset, self.params, executor, self.workspace.reporter)
         built = list(registry.build(context, force=False))
         if any(one.ran for one in built):
+            # Overrides of training alone leave the features those of params.yaml, which DVC may know of.
             plain = self.workspace.params()
             sections = {section for one in built for section in one.stage.sections}
             overridden = any(self.params.section(name) != plain.section(name) for name in sections)

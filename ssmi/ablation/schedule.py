@@ -50,6 +50,7 @@ class Schedule:
         known = {name: self._times.of(run.row.settings, n_jobs=self.slots.n) for name, run in first.items()}
         self._seconds = {name: seconds for name, seconds in known.items() if seconds is not None}
         self._measure([run for name, run in first.items() if name not in self._seconds])
+        # A sum that lacks a row would promise too little.
         if len(self._seconds) == len(first):
             n, n_jobs = len(self.missing), self.slots.n
             of_a_run = {name: self._seconds[name] for name in first}
@@ -100,6 +101,7 @@ class Schedule:
         return expected.total(left, n_jobs=self.slots.n)
 
     def _job(self, run: PlannedRun) -> Job:
+        # First: what is refused here leaves the run folder as it is.
         job = self.ablation.job(run)
         resume, state = self.ablation.make_ready(run)
         self._note(f"{self._count(run)} {run.name}{state}")
@@ -119,6 +121,7 @@ class Schedule:
 
     def _finish(self, run: PlannedRun, ended: Ended, *, f1: float) -> None:
         name = run.row.configuration.name
+        # The time of a run that was gone on with is not that of a whole run.
         if not ended.answer.get("resumed"):
             self._seconds[name] = ended.seconds
             self._times.add(run.row.settings, n_jobs=self.slots.n, seconds=ended.seconds)
@@ -136,6 +139,7 @@ class Schedule:
         scratch = self.ablation.workspace.paths.scratch / "speed"
 
         def job_of(run: PlannedRun) -> Job:
+            # With the number of this process: another call may measure in the same project.
             return replace(self.ablation.job(run), run=scratch / f"{os.getpid()}-{run.row.configuration.name}")
 
         def end(run: PlannedRun, ended: Ended) -> None:

@@ -83,6 +83,7 @@ def others(
 
 def _finished(settings: Path, *, n_folds: int | None) -> Iterator[tuple[int, RunMetrics]]:
     """(seed, scores) of the finished runs of a settings folder, in the seeds' order; those of folds pooled."""
+    # params.json lies beside the seeds. By number: as text 10 comes before 9.
     for run in sorted((path for path in settings.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
         parts = [run] if n_folds is None else [run / str(fold) for fold in range(1, n_folds + 1)]
         if all((part / METRICS).is_file() for part in parts):

@@ -280,6 +280,7 @@ def _intervals(runs: Mapping[str, Sequence[FinishedRun]], split: str) -> dict[tu
         sentences = next(iter(systems.values())).counted
         alike = {name: one for name, one in systems.items() if first_difference(sentences, one.counted) is None}
         of = {ALL: groups(list(alike.values()))[ALL]}
+        # Once for all rows of the same sentences, not once for each pair of them.
         sampled = dict(zip(alike, sample(list(alike.values()), of), strict=True))
         for name, reference in product(alike, alike):
             (one,) = differences(sampled[name], sampled[reference])

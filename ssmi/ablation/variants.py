@@ -59,6 +59,7 @@ def read(path: Path) -> list[Configuration]:
             f"{path}: not a mapping from names to changes",
             next_step='lines such as "small: {base: bert-crf, model.encoder_layers: 2}"',
         )
+    # A name with nothing behind it is null in YAML: its base, unchanged.
     return [_make(str(name), changes or {}, source=str(path)) for name, changes in tree.items()]
 
 
@@ -71,6 +72,7 @@ def named(variants: Iterable[Configuration]) -> dict[str, Configuration]:
                 f"variant {variant.name}: there is a configuration of this name already", next_step="choose another"
             )
         every[variant.name] = variant
+    # When all names are known: a row may be against a variant that comes after it.
     for variant in every.values():
         if variant.against not in every:
             raise ParameterError(

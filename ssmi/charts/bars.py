@@ -30,6 +30,7 @@ class BarChart:
         axes.bar_label(bars, [percent(share) for share in self.shares], padding=2, fontsize=SMALL)
         axes.set_xticks(range(len(self.names)), self.names)
         axes.tick_params(axis="x", length=0)
+        # Room for the shares on top; bars that are all 0 still need a height.
         axes.set_ylim(0, 1.08 * (max(self.shares, default=0) or 1))
         canvas.write_y_in_percent()
         axes.set_xlabel(self.x_label)

@@ -53,6 +53,7 @@ class CandidateChart:
         named: set[str] = set()
         for row, each in enumerate(self.rows):
             axes.plot([0, each.cosine], [row, row], color=each.colour, linewidth=2)
+            # The legend names each role once.
             label = None if each.role in named else each.role
             axes.plot([each.cosine], [row], "o", color=each.colour, markersize=6, label=label)
             named.add(each.role)
@@ -69,6 +70,7 @@ class CandidateChart:
         axes.axvline(0, color=Colour.INK, linewidth=0.8)
         axes.axvline(self.threshold, color=Colour.SOFT, linewidth=0.9, linestyle=":", label="threshold of the set")
         axes.set_yticks(range(len(self.rows)), [each.word for each in self.rows], fontproperties=font, fontsize=12)
+        # y grows upward, and the nearest belongs on top.
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.grid(axis="x")

@@ -46,6 +46,7 @@ class IntervalChart:
             if each.has_guide:
                 axes.axvline(each.mean, color=colour, linewidth=0.8, linestyle=":")
         axes.set_yticks(range(len(self.intervals)), [each.name for each in self.intervals])
+        # y grows upward, and the first row belongs on top.
         axes.invert_yaxis()
         axes.grid(axis="x")
         axes.set(xlabel=self.x_label, title=self.title)

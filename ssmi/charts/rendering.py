@@ -77,6 +77,7 @@ class Chart(Protocol):
 def save_chart(chart: Chart, path: Path) -> None:
     """Write ``chart`` to ``path``, whole or not at all; the suffix, .svg or .png, says in which format."""
     form = path.suffix[1:]
+    # Date and version of the program would make other bytes of the same chart.
     metadata = {"Date": None, "Creator": None, "Title": chart.label} if form == "svg" else {"Software": None}
     with _drawn(chart, background="white", fonttype="path") as (figure, _), writing(path) as temporary:
         figure.savefig(temporary, format=form, dpi=DPI, metadata=metadata)

@@ -30,6 +30,7 @@ def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool, more: Mapping[
     if not extras.installed("dvc"):
         raise extras.missing("dvc", f"dvc {arguments[0]}")
     _allow_without_git(root)
+    # This interpreter's DVC, which is the one that `installed` asked about.
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(
         command, cwd=root, env=environment() | dict(more or {}), capture_output=quiet, text=True, check=False
@@ -94,6 +95,7 @@ def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overrid
 def commit_stages(root: Path, targets: Sequence[str]) -> None:
     """Record the present outputs of stages in dvc.lock and the cache, as if DVC had run them."""
     if targets:
+        # --force: of a stage that changed DVC asks whether it is meant, and nobody sees the question.
         run_dvc(root, ["commit", "--quiet", "--force", *targets], quiet=True)
 
 

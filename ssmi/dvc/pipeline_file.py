@@ -89,6 +89,7 @@ def check_version(name: str, version: int | None) -> None:
 
 def pipeline_stages(root: Path) -> dict[str, Entry]:
     """Name of each stage → its entry in a project's dvc.yaml. Raises ParameterError for a wrong params.yaml."""
+    # All data sets of a matrix have the same deps, so one with a folder brings it in for all.
     has_raw_files = any((root / DATA / name).is_dir() for name in Workspace(root).params().datasets)
     stages = {name: _stage(name, raw_files=has_raw_files and name == "prepare") for name in STAGE_NAMES}
     return {**stages, TRAIN: _train()}

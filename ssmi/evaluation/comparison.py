@@ -176,6 +176,7 @@ def _score(run: Path, split: str, *, root: Path | None, device: str, reporter: R
     tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
     opened = open_shards(shards)
     fold = fold_of(run, opened, split)
+    # What a run of a fold calls dev is the fold, not the data set's dev.
     characters = fold_characters(opened, split, fold) if fold else characters_of(shards, split)
     return count(characters, tagged.gold, tagged.predicted.spans)
 

@@ -53,6 +53,7 @@ def score_file(
     """
     reporter = reporter or Silent()
     read, report = read_sentences(Path(path), options=options)
+    # The tagger holds texts back until it has a batch: their gold entities wait here.
     waiting: deque[list[Span]] = deque()
 
     def texts() -> Iterator[str]:

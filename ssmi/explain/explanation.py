@@ -187,11 +187,13 @@ def _ranked(
         )
     ids = vocabulary.boundaries_of(character)
     if params.exclude_segment and segment in vocabulary:
+        # The selector leaves it out too: ids and cosines have to stay side by side.
         ids = ids[ids != vocabulary[segment]]
     order = sorted(zip(ids.tolist(), cosines.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
     return tuple(
         Candidate(
             rank,
+            # Boundary ids begin at 1; 0 is none.
             vocabulary.words[index - 1],
             cosine,
             best=index == chosen.best_id,
@@ -210,6 +212,7 @@ def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path
             f"{encoder} is another encoder ({digest[:12]}) than {embed} was built with ({expected[:12]})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
+    # Brings transformers, which a segment with a vector of its own does not need.
     from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
     states = FrozenEncoder(encoder, CharacterTokens(encoder_vocabulary(encoder))).states

@@ -61,11 +61,13 @@ class PaperRequest:
     def of_each(self) -> AblationRequest:
         """What is asked of ``ablate`` for each data set."""
         rows = choose(self.only or ROWS)
+        # Quoted, for -S reads YAML, where a bare name may be something else than text.
         encoder = () if self.encoder is None else (f"encoder.name={json.dumps(self.encoder, ensure_ascii=False)}",)
         return AblationRequest(
             only=tuple(each.name for each in rows),
             n_seeds=self.n_seeds,
             n_jobs=self.n_jobs,
+            # Last, over an encoder.name among the overrides.
             overrides=(*self.overrides, *encoder),
             device=self.device,
         )
@@ -142,6 +144,7 @@ class _Page:
 
     @property
     def path(self) -> Path:
+        # A path or a name of the hub holds slashes; a dot in front would hide the folder.
         return self.workspace.paths.paper(re.sub(r"[^\w.-]+", "-", self.encoder).strip("-.")) / "paper.md"
 
     def add(self, dataset: str, table: Table) -> None:

@@ -33,6 +33,7 @@ def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporte
     if out.exists() or out.is_symlink():
         raise ParameterError(f"{out}: is there already", next_step="name a new folder, or remove this one first")
     reporter = reporter or Silent()
+    # A pack may be packed again, as long as it is what was packed.
     if is_packed(run):
         check_pack(run)
     trained = checkpoints.load_alone(run / CHECKPOINT)
@@ -52,6 +53,7 @@ def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporte
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             copyfile(path, fresh / name)
             advance(sizes[name])
+        # The copies too: a stage may have been built again while they were made.
         check_feature_store(FeatureStore.packed(fresh / FEATURES), shards)
         (fresh / NOTICE).write_text(notice, encoding="utf-8")
         body = {"format": FORMAT, "files": {name: manifests.digest_file(fresh / name) for name in sorted(files)}}

@@ -46,6 +46,7 @@ class Piece:
 def cut(text: Text) -> Iterator[Piece]:
     """The pieces of a text, in order; at least one."""
     windows = _windows(text.text)
+    # One window behind: a piece is done with all that stands before the next one begins.
     start, held = 0, next(windows, Stretch("", ()))
     for following in windows:
         yield Piece(text, held, following.positions[0] - start)

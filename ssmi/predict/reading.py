@@ -139,6 +139,7 @@ def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Rec
 
 
 def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) -> Iterator[Record]:
+    # The limit is of the whole process: raised, never lowered under somebody else who reads tables.
     if csv.field_size_limit() < LONGEST_FIELD:
         csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)
@@ -149,6 +150,7 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
             row = next(reader, None)
         except csv.Error as error:
             raise InputDataError(f"{at_line(name, start)}: not a row ({error})", next_step=_CSV_STEP) from None
+        # A quoted field may span lines: errors name the first line of its row.
         where, start = at_line(name, start), reader.line_num + 1
         if row is None:
             return

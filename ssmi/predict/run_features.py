@@ -48,6 +48,7 @@ def feature_folders(
     kept = pins.find(run)
     if kept is None or belong(current, shards):
         return current
+    # The encoder is not among what a run keeps (see pins).
     return replace(FeatureStore.packed(kept), encoder=current.encoder)
 
 

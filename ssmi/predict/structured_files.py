@@ -69,6 +69,7 @@ def _json_option(head: str, *, whole: bool) -> str:
     try:
         value, end = json.JSONDecoder().raw_decode(head)
     except json.JSONDecodeError as error:
+        # What was looked at may end within the value: then it is JSON as far as it goes.
         cut_off = not whole and (error.pos >= len(head) - 1 or error.msg.startswith("Unterminated string"))
         return "json" if cut_off and '"' in head else ""
     except RecursionError:

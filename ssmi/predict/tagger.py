@@ -84,6 +84,7 @@ class Tagger:
         reporter: Reporter | None = None,
     ) -> Tagger:
         """Open a run folder or a packed one: see ``open_run`` for arguments, result and errors."""
+        # type and not isinstance, which would take True for 1.
         if threads is not None and not (type(threads) is int and threads >= 0):
             raise ParameterError(
                 f"threads={threads!r}: not a number of threads", next_step="0 takes the physical cores"
@@ -242,6 +243,7 @@ class Tagger:
         here = self._here()
         named = [self._user_entities.matches(piece.text) for piece in full]
         types = here.spans.labels.entity_types
+        # Of a label that it does not know the run has no probability to give.
         asked = [[match.span for match in matches if match.span.label in types] for matches in named]
         with here.spans.turn():
             sentences = here.features.segment([list(piece.text) for piece in full])
@@ -267,6 +269,7 @@ def _open_again(source: _Source) -> _Opened:
             f"{source.run}: checkpoint {digest[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
             next_step="the run was trained again in between: open it again with ssmi.open_run",
         )
+    # Without the user's entities: the pickled tagger holds them itself.
     tagger = Tagger.open(source.run, project=source.project, device=source.device, threads=source.threads)
     return tagger._here()
 

@@ -68,6 +68,7 @@ class Source:
         self._stream = _peekable(stream)
         if self._stream.peek(HEAD)[:2] == GZIP_MAGIC:
             self._stream = gzip.GzipFile(fileobj=_Told(self._stream, advance))  # type: ignore[call-overload]  # it reads
+            # The packed bytes are told of: the total is the size of the file.
             self._advance = None
         try:
             self.head: bytes = self._stream.peek(HEAD)[:HEAD]
@@ -85,6 +86,7 @@ class Source:
                 f"{self.name}: no byte order mark, so it does not say which {said}",
                 next_step=f"--encoding {said}-le (as Windows writes it) or {said}-be",
             )
+        # utf-16 beside a mark is no contradiction: the mark says which of the two it is.
         if marked and said and said != marked and not (said in NEED_A_MARK and marked.startswith(said)):
             raise InputDataError(
                 f"{self.name}: begins with the byte order mark of {marked}, not {said}",
@@ -98,6 +100,7 @@ class Source:
             if self.head.startswith(magic) and not self._mark:
                 raise InputDataError(f"{self.name}: {what}, not text", next_step=next_step)
         wide = self.encoding.startswith(("utf-16", "utf-32"))
+        # In a short file two NULs prove nothing.
         if not wide and self.head.count(0) * _MOST_NULS > max(len(self.head), 2 * _MOST_NULS):
             raise InputDataError(
                 f"{self.name}: full of NUL bytes, not text in {self.encoding}",

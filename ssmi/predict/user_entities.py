@@ -56,6 +56,7 @@ class MergedEntity:
     source: Source
 
 
+# No slots: cached_property keeps the trie in __dict__.
 @dataclass(frozen=True)
 class UserEntities:
     """All of a file or a mapping; may be pickled and compared."""
@@ -122,6 +123,7 @@ class UserEntities:
         """Every occurrence in what is seen of a text, by (start, end), that cuts no Latin word and no number."""
         if not self.entities:
             return []
+        # One character for one, so positions stay; the words of the trie were changed alike (_as_seen).
         occurrences = self._trie.matches(_SURROGATE.sub("\ufffd", text))
         if not occurrences:
             return []
@@ -138,6 +140,7 @@ class UserEntities:
         return Trie.build([one.word for one in self.entities])
 
     def __reduce__(self) -> tuple[object, ...]:
+        # Without the trie, which is built again where it is needed.
         return (type(self), (self.entities, self.notes))
 
 

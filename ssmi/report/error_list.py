@@ -198,6 +198,7 @@ def _read_words(shards: Path, rows: Sequence[Mapping[str, Any]]) -> dict[int, st
     needed = {index for row in rows for name in ("best_ids", "local_ids") for index in row[name]}
     needed |= {index for row in rows for set_ids in row["set_ids"] for index in set_ids}
     path = shards / BOUNDARIES_FILE
+    # The schema names the vectors' width, which only the file knows.
     width = pq.read_schema(path).field("vector").type.list_size
     table = tables.read_table(path, schema.boundaries(width), columns=["boundary_id", "word"])
     pairs = zip(table["boundary_id"].to_pylist(), table["word"].to_pylist(), strict=True)

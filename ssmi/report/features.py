@@ -103,6 +103,7 @@ def _run(opened: warehouse.Warehouse, sql: str, *, paths: ArtifactPaths, dataset
     except SsmiError:
         # Its message may name folders of this machine, and the page may be sent to others.
         return QueryResult(why_omitted=f"Not shown: not every stage that this needs is built; {build} builds them.")
+    # The shards themselves are those that the run was scored on.
     stages = {warehouse.VIEWS[view].partition("/")[0] for view in views} - {"shards"}
     for stage in sorted(stages):
         manifest = paths.stage(stage, dataset) / manifests.MANIFEST_NAME

@@ -50,6 +50,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.policies["json.dumps_function"] = _dumps
+    # Jinja would hand sort_keys to _dumps, which takes the value alone.
     environment.policies["json.dumps_kwargs"] = {}
     environment.filters["points"] = lambda ratio: f"{100 * ratio:.2f}"
     environment.filters["count"] = lambda n: f"{n:,}"

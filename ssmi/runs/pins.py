@@ -59,6 +59,7 @@ def drop_others(run: Path) -> None:
     if needed is None:
         for folder in (run / PINNED, run):
             with suppress(OSError):
+                # rmdir and not rmtree: whatever else lies there stays.
                 folder.rmdir()
 
 
@@ -69,6 +70,7 @@ def _place(run: Path, digest: str) -> Path:
 def _link(path: Path, to: Path, *, copied: bool) -> None:
     if not copied:
         with suppress(OSError):  # another file system, or one without links
+            # Of a symbolic link the file behind it: the link may lead elsewhere later.
             os.link(path.resolve(), to)
             return
     shutil.copyfile(path, to)

@@ -60,6 +60,7 @@ def init_project(
     name = check_dataset_name(name or root.name)
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
+        # Beside the folder, for a rename does not cross file systems.
         staged = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
     except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
         raise ParameterError(f"{root}: cannot be made ({error.strerror})", next_step="name another folder") from None
@@ -138,6 +139,7 @@ def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:
             _describe_as_train(folder, labelled[0])
             data_folder = open_folder(folder)
     except SsmiError as error:
+        # The copies lie in a temporary folder, which is gone when the message is read.
         shown = error.message.replace(str(folder), f"data/{name}")
         raise type(error)(shown, next_step=error.next_step) from error
     used = {path.name for path in data_folder.splits.values()}
@@ -157,7 +159,9 @@ def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:
 
 def _describe_as_train(folder: Path, file: str) -> None:
     """Add to dataset.yaml that the only file is the train split."""
+    # JSON's strings are YAML's too, whatever the name holds.
     line = f"splits: {{train: {json.dumps(file, ensure_ascii=False)}}}\n"
+    # Appended: a dataset.yaml that came with the data keeps what it says.
     with (folder / DESCRIPTION).open("a", encoding="utf-8") as stream:
         stream.write(line)
 
@@ -186,6 +190,7 @@ def _move_into(staged: Path, root: Path) -> None:
         for path in sorted(staged.iterdir()):
             moved.append(path.rename(root / path.name))
         init_dvc(root)
+    # Ctrl-C too: the folder is made whole or not at all.
     except BaseException:
         _remove([*moved, root / ".dvc"], root if is_new else None)
         raise

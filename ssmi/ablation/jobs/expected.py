@@ -60,6 +60,7 @@ def seconds_of_run(speed: Speed, train: TrainParams, *, tagged_characters: int) 
 
 def total(seconds: Iterable[float], *, n_jobs: int) -> float:
     """What runs of these times take, so many at once."""
+    # As the pool gives them out: the next run takes the slot that is free first.
     ends = [0.0] * n_jobs
     for one in seconds:
         ends[ends.index(min(ends))] += one

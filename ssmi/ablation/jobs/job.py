@@ -129,6 +129,7 @@ def measure(job: Job) -> Speed:
 def _drop_checkpoint(run: Path) -> None:
     """Remove the weights and what they would need on text; what says how the run was made stays."""
     metadata = checkpoint_files.read_metadata(run / CHECKPOINT)
+    # First: a run that has lost its weights and does not say what it was made from would be trained again.
     with writing(run / MADE_FROM) as temporary:
         json_files.write(temporary, metadata, sort_keys=True)
     for name in (CHECKPOINT, PINNED):

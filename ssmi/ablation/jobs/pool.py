@@ -117,7 +117,9 @@ def run_all(
 
     """
     waiting, running = deque(tasks), list[tuple[Task, _Process]]()
+    # Taken from its end, so that the first device comes first.
     free = list(range(len(slots.devices)))[::-1]
+    # `running` is changed in place: whatever it holds when the block is left has to be stopped.
     with Interrupts() as interrupts, _stopped_at_the_end(running):
         while waiting or running:
             while waiting and free:
@@ -138,6 +140,7 @@ def _stopped_at_the_end(running: list[tuple[Task, _Process]]) -> Iterator[None]:
     try:
         yield
     finally:
+        # All are told before one is waited for, so that they save their states at the same time.
         for _, process in running:
             _close(process)
         try:
@@ -155,6 +158,7 @@ def _start(kind: str, job: Job, slots: Slots, *, slot: int) -> _Process:
     job = replace(job, params=job.params.model_copy(update={"train": train}))
     log = log_of(job.run)
     log.parent.mkdir(parents=True, exist_ok=True)
+    # Appended to: a run that is gone on with keeps the log of its beginning.
     with log.open("ab") as stream:
         popen = subprocess.Popen(
             [sys.executable, "-m", "ssmi.ablation.jobs.worker", kind],
@@ -163,6 +167,7 @@ def _start(kind: str, job: Job, slots: Slots, *, slot: int) -> _Process:
             stderr=stream,
             text=True,
             encoding="utf-8",
+            # Libraries read the threads when they are loaded, before the worker has its job; UTF-8 as at this end.
             env={**os.environ, "OMP_NUM_THREADS": str(slots.threads), "PYTHONUTF8": "1"},
             start_new_session=True,  # a terminal's Ctrl-C reaches this process alone, which tells them
         )
@@ -181,8 +186,10 @@ def log_of(run: Path) -> Path:
 def _ended(process: _Process) -> Ended:
     seconds = time.monotonic() - process.started
     with _pipe(process.popen.stdout) as stdout:
+        # Only now: the answer is one short line, which waits in the pipe.
         lines = stdout.read().splitlines()
     _close(process)
+    # Without an answer it did not get to its end, killed for example: its exit code and its log say more.
     with suppress(ValueError, IndexError, KeyError):
         answer = json.loads(lines[-1])
         if answer["state"] == "done":  # all is written, however the process came to its end afterwards

@@ -28,6 +28,7 @@ _SECONDS_BETWEEN_LINES = 60.0
 def main(task: str) -> int:
     """Do the job and answer ``{"state": "done" | "interrupted" | "diverged" | "failed", ...}``; 0 for done."""
     job = Job.from_json(sys.stdin.readline())
+    # daemon: it waits for as long as the parent lives, and must not keep a finished run from ending.
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     answer: dict[str, object] = {"state": "done", "resumed": job.resume}
     try:
@@ -36,6 +37,7 @@ def main(task: str) -> int:
         else:
             do(job, _Log())
     except KeyboardInterrupt as interrupt:
+        # Interrupted has a message; a second signal raises a plain KeyboardInterrupt.
         answer = {"state": "interrupted", "message": getattr(interrupt, "message", "")}
     except DivergedError as error:
         answer = {"state": "diverged", "message": error.message}
