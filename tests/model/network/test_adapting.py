@@ -1,0 +1,49 @@
+"""The adapter that a hook uses: the running one of its thread, and none outside."""
+
+from __future__ import annotations
+
+from threading import Thread
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ssmi.model.network.adapting import adapted, adapting
+
+
+class _Tuple(nn.Module):
+    """A layer whose output begins with its states, as RoFormer's does."""
+
+    def forward(self, states: Tensor) -> tuple[Tensor, str]:
+        return states, "attention"
+
+
+def _doubled(states: Tensor) -> Tensor:
+    return states * 2
+
+
+def test_a_hook_changes_states_alone_and_states_that_come_with_more() -> None:
+    plain, tupled = nn.Identity(), _Tuple()
+    for layer in (plain, tupled):
+        layer.register_forward_hook(adapted)
+    ones = torch.ones(2)
+    assert torch.equal(plain(ones), ones) and torch.equal(tupled(ones)[0], ones)
+    with adapting(_doubled):
+        states, rest = tupled(ones)
+        assert torch.equal(plain(ones), ones * 2) and torch.equal(states, ones * 2) and rest == "attention"
+        with adapting(None):
+            assert torch.equal(plain(ones), ones)
+        assert torch.equal(plain(ones), ones * 2)
+    assert torch.equal(plain(ones), ones)
+
+
+def test_it_is_gone_after_an_error_and_not_there_in_another_thread() -> None:
+    layer = nn.Identity()
+    layer.register_forward_hook(adapted)
+    elsewhere: list[Tensor] = []
+    with pytest.raises(ZeroDivisionError), adapting(_doubled):
+        thread = Thread(target=lambda: elsewhere.append(layer(torch.ones(1))))
+        thread.start()
+        thread.join()
+        raise ZeroDivisionError
+    assert elsewhere[0].item() == layer(torch.ones(1)).item() == 1.0

@@ -1,0 +1,32 @@
+"""Vectors of characters in the cells of their windows, and what else stands there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ssmi.model.data.batches import collate
+from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.network.cells import Cells
+
+
+def test_each_cell_holds_its_character_or_what_others_say(shards: Path) -> None:
+    """Three windows of one sentence and two whole ones: 14, 21, 7, 1 and 8 characters."""
+    opened = open_shards(shards)
+    batch = collate(
+        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures()), np.array([9, 5, 4])
+    )
+    lengths = batch.windows.lengths.tolist()
+    cells = Cells.of(batch.windows)
+    assert cells.position.tolist() == list(range(max(lengths) + 2))
+    assert cells.end.flatten().tolist() == [length + 1 for length in lengths]
+    assert cells.attended.sum(1).tolist() == [length + 2 for length in lengths]
+    assert cells.attended.dtype == torch.int64
+    characters = torch.arange(batch.mask.numel(), dtype=torch.float32).view(*batch.mask.shape, 1)
+    filled = cells.filled(characters, others=torch.full((len(lengths), max(lengths) + 2, 1), -7.0))[..., 0]
+    found = [row[1 : length + 1] for row, length in zip(filled, lengths, strict=True)]
+    assert torch.equal(torch.cat(found), characters[batch.mask][:, 0])
+    assert (filled[:, 0] == -7).all()
+    assert all((row[length + 1 :] == -7).all() for row, length in zip(filled, lengths, strict=True))
