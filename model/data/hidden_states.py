@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +21,11 @@ BUILD_THEM = "build them with -S shards.hidden=true"
 
 
 @dataclass(frozen=True, slots=True)
-class HiddenStates:
-    """The frozen encoder's states of every character, on disk.
+class _StoredStates:
+    """Arrays of states on disk, and where in them each sentence's begin.
 
     Attributes:
-        parts: One array a part, float16. Shape of each: (n_characters, hidden_width)
+        parts: One array a part, float16.
         part: The part that holds a sentence. Shape: (n_sentences,)
         start: The sentence's first row in its part. Shape: (n_sentences,)
 
@@ -34,15 +35,10 @@ class HiddenStates:
     part: Ids
     start: Ids
 
-    def of(self, row: int, *, length: int) -> npt.NDArray[np.float16]:
-        """One sentence's states. Shape: (length, hidden_width)."""
-        start = self.start[row]
-        states: npt.NDArray[np.float16] = self.parts[self.part[row]][start : start + length]
-        return states
-
     @classmethod
-    def joined(cls, states: Sequence[HiddenStates]) -> HiddenStates | None:
+    def joined(cls, of_splits: Sequence[Self | None]) -> Self | None:
         """Those of several splits' sentences, one after the other; None without any."""
+        states = [each for each in of_splits if each is not None]
         if not states:
             return None
         firsts = np.cumsum([0, *(len(one.parts) for one in states[:-1])])
@@ -52,9 +48,20 @@ class HiddenStates:
             np.concatenate([one.start for one in states]),
         )
 
-    def take(self, rows: Ids) -> HiddenStates:
+    def take(self, rows: Ids) -> Self:
         """Those of some sentences; the arrays stay on disk."""
-        return HiddenStates(self.parts, self.part[rows], self.start[rows])
+        return type(self)(self.parts, self.part[rows], self.start[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class HiddenStates(_StoredStates):
+    """The frozen encoder's states of every character. Shape of each part: (n_characters, hidden_width)."""
+
+    def of(self, row: int, *, length: int) -> npt.NDArray[np.float16]:
+        """One sentence's states. Shape: (length, hidden_width)."""
+        start = self.start[row]
+        states: npt.NDArray[np.float16] = self.parts[self.part[row]][start : start + length]
+        return states
 
     def gather(self, rows: Ids, *, lengths: Ids) -> Tensor:
         """Sentences' states as float32, padded with zeros. Shape: (batch, longest, hidden_width)."""
@@ -67,19 +74,8 @@ class HiddenStates:
 
 
 @dataclass(frozen=True, slots=True)
-class SpecialStates:
-    """The frozen encoder's states of [CLS] and [SEP] of every window, on disk.
-
-    Attributes:
-        parts: One array a part, float16. Shape of each: (n_windows, 2, hidden_width)
-        part: The part that holds a sentence. Shape: (n_sentences,)
-        start: The sentence's first window in its part. Shape: (n_sentences,)
-
-    """
-
-    parts: Sequence[npt.NDArray[np.float16]]
-    part: Ids
-    start: Ids
+class SpecialStates(_StoredStates):
+    """The states of [CLS] and [SEP] of every window, a row each. Shape of each part: (n_windows, 2, hidden_width)."""
 
     def gather(self, rows: Ids, *, counts: Ids) -> Tensor:
         """States of the windows of sentences as float32, ``counts`` of each. Shape: (n_windows, 2, hidden_width)."""

@@ -155,7 +155,8 @@ class Split:
             window_offsets=_offsets(np.concatenate([np.diff(split.window_offsets) for split in splits])),
             window_starts=np.concatenate([split.window_starts for split in splits]),
             gold=[spans for split in splits for spans in split.gold],
-            hidden=HiddenStates.joined([split.hidden for split in splits if split.hidden is not None]),
+            hidden=HiddenStates.joined([split.hidden for split in splits]),
+            special_states=SpecialStates.joined([split.special_states for split in splits]),
             matches=Matches.joined([split.matches for split in splits if split.matches is not None]),
             **values,
         )
@@ -174,12 +175,15 @@ class Split:
             window_starts=self.window_starts[windows],
             gold=[self.gold[row] for row in rows.tolist()],
             hidden=None if self.hidden is None else self.hidden.take(rows),
+            special_states=None if self.special_states is None else self.special_states.take(rows),
             matches=None if self.matches is None else self.matches.take(rows),
             **values,
         )
 
 
-_NOT_OF_CHARACTERS = frozenset({"offsets", "window_offsets", "window_starts", "gold", "hidden", "matches"})
+_NOT_OF_CHARACTERS = frozenset(
+    {"offsets", "window_offsets", "window_starts", "gold", "hidden", "special_states", "matches"}
+)
 """The fields of ``Split`` that do not hold one value, or one row of a matrix, for each character."""
 
 

@@ -17,7 +17,9 @@ from ssmi.model.data.shards import RequiredFeatures, open_shards
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.parameters.params import TrainParams
 
-EVERYTHING = RequiredFeatures(best=True, local=True, sets=True, segment_positions=True, hidden=True)
+EVERYTHING = RequiredFeatures(
+    best=True, local=True, sets=True, segment_positions=True, hidden=True, special_states=True, matches=True
+)
 Make = Callable[..., Any]
 texts = st.lists(st.tuples(st.text(st.sampled_from("王北京"), max_size=3).map(tuple), st.integers(0, 4)), max_size=40)
 n_folds = st.integers(1, 6)
@@ -125,6 +127,9 @@ def test_a_side_holds_what_its_sentences_hold(doubled: Path, sentences: list[Any
                 for start, end in zip(split.window_offsets[:-1], split.window_offsets[1:], strict=True)
             ]
             assert windows == [list(sentence.windows) for sentence in own]
+            assert split.matches is not None
+            matches = zip(split.matches.starts, split.matches.ends, ids[split.matches.rows], strict=True)
+            assert list(matches) == [match for sentence in own for match in sentence.matches]
 
 
 def test_stored_states_go_with_their_sentences(doubled: Path) -> None:
@@ -134,11 +139,15 @@ def test_stored_states_go_with_their_sentences(doubled: Path) -> None:
         for side in ("dev", "train"):
             fold = Fold(number, 3)
             split = read_fold(opened, side, fold, boundaries=opened.boundaries, wanted=EVERYTHING)
-            assert split.hidden is not None
+            assert split.hidden is not None and split.special_states is not None
+            counts = np.diff(split.window_offsets)
             for row, text in enumerate(fold_characters(opened, side, fold)):
                 own = split.hidden.of(row, length=len(text))
                 assert own.shape == (len(text), 32)
-                assert states.setdefault("".join(text), own.tobytes()) == own.tobytes()
+                specials = split.special_states.gather(np.array([row]), counts=counts[[row]])
+                assert specials.shape == (counts[row], 2, 32)
+                both = own.tobytes() + specials.numpy().tobytes()
+                assert states.setdefault("".join(text), both) == both
     assert len(states) == len(set(states.values())) == 10
 
 
