@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,11 @@ def device_option(command: Decorated) -> Decorated:
 def json_option(command: Decorated) -> Decorated:
     """``--json``: one JSON document on stdout in place of what a person reads."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")(command)
+
+
+def split_names(texts: Iterable[str]) -> list[str]:
+    """The names between commas, of all times that an option is given."""
+    return [name.strip() for text in texts for name in text.split(",")]
 
 
 def jobs_option(command: Decorated) -> Decorated:

@@ -10,7 +10,8 @@ from ssmi.model import hardware
 from ssmi.model.data.batches import EVALUATION_BATCH, collate, evaluation_batches
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.folds import PARTS, Fold, read_fold
-from ssmi.model.data.shards import Shards, Split, open_shards, read_split
+from ssmi.model.data.shards import Shards, open_shards, read_split
+from ssmi.model.data.split import Split
 from ssmi.model.evaluation.calibration import Calibration, calibrate, guesses
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.decoding import Decoded, decode

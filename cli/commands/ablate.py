@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import InputFile, dataset_option, device_option, jobs_option, json_option, override_option
+from ssmi.cli.options import (
+    InputFile,
+    dataset_option,
+    device_option,
+    jobs_option,
+    json_option,
+    override_option,
+    split_names,
+)
 from ssmi.cli.session import Session
 
 
@@ -17,7 +25,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     from ssmi.configurations import choose
 
     # `choose` takes none for all; here none stays none, which beside variants means no built-in row.
-    return tuple(each.name for each in choose({name.strip() for text in value for name in text.split(",")}) if value)
+    return tuple(each.name for each in choose(split_names(value)) if value)
 
 
 @click.command()

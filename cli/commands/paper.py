@@ -7,13 +7,12 @@ import json
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import device_option, jobs_option, json_option, override_option
+from ssmi.cli.options import device_option, jobs_option, json_option, override_option, split_names
 from ssmi.cli.session import Session
 
 
 def _split(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """The names between commas, of all times that the option is given."""
-    return tuple(name.strip() for text in value for name in text.split(","))
+    return tuple(split_names(value))
 
 
 @click.command()

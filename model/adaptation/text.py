@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from ssmi.model.data.batches import EVALUATION_BATCH, evaluation_batches, training_batches
 from ssmi.model.data.boundaries import Ids
-from ssmi.model.data.shards import RequiredFeatures, Shards, Split, read_split
+from ssmi.model.data.shards import Shards, read_split
+from ssmi.model.data.split import RequiredFeatures, Split
 from ssmi.pipeline.contract.errors import InputDataError
 
 SPLITS = ("train", "dev")

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ssmi.model.data.boundaries import Ids, Rows
-from ssmi.model.data.shards import Split
+from ssmi.model.data.split import Split
 
 MAX_PADDED_CHARACTERS = 4096
 """Sentences times the longest one's characters that a batch may reach; a longer sentence goes alone."""

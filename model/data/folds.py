@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.model.data.boundaries import BoundaryTable, Ids
-from ssmi.model.data.shards import RequiredFeatures, Shards, Split, characters_of, read_split
+from ssmi.model.data.shards import Shards, characters_of, read_split
+from ssmi.model.data.split import RequiredFeatures, Split
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.parameters.params import TrainParams
 

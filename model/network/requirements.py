@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ssmi.model.data.shards import WITH_MATCHES, RequiredFeatures, Shards
+from ssmi.model.data.shards import WITH_MATCHES, Shards
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import ModelParams
 from ssmi.pipeline.contract.statistics import ShardsStatistics
@@ -41,7 +42,7 @@ def check_parameters(params: ModelParams) -> None:
         ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run or lacks them.
 
     """
-    _check_adapter(params)
+    _check_adapters(params)
     if not params.trains_encoder and params.encoder_layers is not None:
         raise ParameterError(
             f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
@@ -52,41 +53,35 @@ def check_parameters(params: ModelParams) -> None:
             "model.fusion: input changes what BERT reads, but model.encoder: frozen never runs it",
             next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
         )
-    if params.fusion == "layer":
-        _check_fusion_layer(params)
 
 
-def _check_fusion_layer(params: ModelParams) -> None:
-    if not params.trains_encoder:
-        raise ParameterError(
-            f"model.fusion: layer joins boundaries inside BERT, but model.encoder: {params.encoder} never runs it",
-            next_step="-S model.fusion=output (or none), or -S model.encoder=finetune",
-        )
-    if params.encoder_layers is not None and params.fusion_layer > params.encoder_layers:
-        raise ParameterError(
-            f"model.fusion_layer: {params.fusion_layer}, but model.encoder_layers: {params.encoder_layers}",
-            next_step=f"at most -S model.fusion_layer={params.encoder_layers}",
-        )
-
-
-def _check_adapter(params: ModelParams) -> None:
-    """Refuse an adapter behind a layer that is not run, or two of them."""
-    if params.lexicon != "lebert":
-        return
-    if params.fusion == "layer":
+def _check_adapters(params: ModelParams) -> None:
+    """Refuse a part behind a layer that is not run, or two of them: an encoder has one such place."""
+    behind_layer, lebert = params.fusion == "layer", params.lexicon == "lebert"
+    if behind_layer and lebert:
         raise ParameterError(
             "model.fusion: layer and model.lexicon: lebert both change the states between two encoder layers",
             next_step="-S model.fusion=input (or output, none), or another model.lexicon",
         )
+    if behind_layer:
+        remedy = "-S model.fusion=output (or none)"
+        _check_layer(params, "fusion: layer joins boundaries", "fusion_layer", params.fusion_layer, remedy=remedy)
+    if lebert:
+        remedy = "-S model.lexicon=softlexicon"
+        _check_layer(params, "lexicon: lebert adds words", "lexicon_layer", params.lexicon_layer, remedy=remedy)
+
+
+def _check_layer(params: ModelParams, part: str, name: str, layer: int, *, remedy: str) -> None:
+    """Refuse one part: ``part`` says what it does, the parameter ``name`` behind which layer."""
     if not params.trains_encoder:
         raise ParameterError(
-            f"model.lexicon: lebert adds words between encoder layers, but model.encoder: {params.encoder} runs none",
-            next_step="-S model.encoder=finetune, or -S model.lexicon=softlexicon",
+            f"model.{part} between encoder layers, but model.encoder: {params.encoder} runs none",
+            next_step=f"{remedy}, or -S model.encoder=finetune",
         )
-    if params.encoder_layers is not None and params.lexicon_layer > params.encoder_layers:
+    if params.encoder_layers is not None and layer > params.encoder_layers:
         raise ParameterError(
-            f"model.lexicon_layer: {params.lexicon_layer}, but model.encoder_layers: {params.encoder_layers}",
-            next_step=f"at most -S model.lexicon_layer={params.encoder_layers}",
+            f"model.{name}: {layer}, but model.encoder_layers: {params.encoder_layers}",
+            next_step=f"at most -S model.{name}={params.encoder_layers}",
         )
 
 

@@ -22,7 +22,8 @@ from torch.nn.utils import clip_grad_norm_
 from ssmi.model import hardware
 from ssmi.model.data.batches import Batch, prefetch, training_batches
 from ssmi.model.data.boundaries import Ids
-from ssmi.model.data.shards import Shards, Split
+from ssmi.model.data.shards import Shards
+from ssmi.model.data.split import Split
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints

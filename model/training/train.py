@@ -15,7 +15,8 @@ import torch
 
 from ssmi.model import hardware, learning_rates
 from ssmi.model.data.folds import Fold, fold_characters, read_fold
-from ssmi.model.data.shards import Shards, Split, characters_of, open_shards, read_split
+from ssmi.model.data.shards import Shards, characters_of, open_shards, read_split
+from ssmi.model.data.split import Split
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.evaluation.sentence_counts import count
 from ssmi.model.network.build import build

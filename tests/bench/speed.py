@@ -25,7 +25,8 @@ from ssmi.configurations import find
 from ssmi.model import hardware, learning_rates
 from ssmi.model.data.batches import Batch, collate, prefetch, training_batches
 from ssmi.model.data.boundaries import Ids
-from ssmi.model.data.shards import RequiredFeatures, Shards, open_shards, read_split
+from ssmi.model.data.shards import Shards, open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.layers.crf import ConstrainedCrf

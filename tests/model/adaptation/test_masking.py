@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from ssmi.model.adaptation.masking import SHARE, MaskTokens, choose_words, mask_words
 from ssmi.model.data.batches import Batch, collate
-from ssmi.model.data.shards import RequiredFeatures, Split, open_shards, read_split
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures, Split
 
 Make = Callable[..., Any]
 TOKENS = MaskTokens(mask=4, n_tokens=40)

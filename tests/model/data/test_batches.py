@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.data.batches import MAX_PADDED_CHARACTERS, collate, evaluation_batches, prefetch, training_batches
-from ssmi.model.data.shards import RequiredFeatures, Split, open_shards, read_split
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures, Split
 
 lengths_of = st.lists(st.integers(0, 1500), max_size=300).map(lambda values: np.array(values, dtype=np.int64))
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from ssmi.model.data.boundaries import Ids, read_words
 from ssmi.model.data.boundary_roles import BOUNDARY_ROLES, boundary_roles
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split, split_of
+from ssmi.model.data.online_rows import split_of
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.data.folds import Fold, assign, fold_characters, read_fold
-from ssmi.model.data.shards import RequiredFeatures, open_shards
+from ssmi.model.data.shards import open_shards
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.parameters.params import TrainParams
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split, split_of
+from ssmi.model.data.online_rows import split_of
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from ssmi.model.data.batches import Batch, collate
-from ssmi.model.data.shards import RequiredFeatures, Shards, read_split
+from ssmi.model.data.shards import Shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.build import build
 from ssmi.model.network.network import Network

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from ssmi.model.data.batches import collate
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network.cells import Cells
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network.decoding import entities_of
 from ssmi.pipeline.contract.labels import LabelSet, TagScheme, strict_spans
 from ssmi.pipeline.contract.text.words import edges

@@ -14,7 +14,8 @@ import torch
 from transformers import BertModel
 
 from ssmi.model.data.batches import Batch, collate
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.cells import Specials
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError

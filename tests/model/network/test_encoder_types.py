@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from ssmi.model.data.batches import Batch, collate
-from ssmi.model.data.shards import RequiredFeatures, open_shards, read_split
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.build import build
 from ssmi.pipeline.contract.errors import StaleArtifactError

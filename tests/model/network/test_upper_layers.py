@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ssmi.model.data.batches import Batch, collate
-from ssmi.model.data.shards import RequiredFeatures, Shards, open_shards, read_split
+from ssmi.model.data.shards import Shards, open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.build import build
 from ssmi.model.network.network import Network
