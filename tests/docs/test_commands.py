@@ -147,7 +147,7 @@ def _parse(words: tuple[str, ...]) -> list[click.Context]:
 
 
 def _verb(words: tuple[str, ...]) -> tuple[str, ...]:
-    return words[1:3] if words[1] in ("features", "data", "dvc") else words[1:2]
+    return words[1:3] if words[1] in ("features", "data", "dvc", "encoder") else words[1:2]
 
 
 @pytest.fixture
@@ -167,6 +167,7 @@ def _write_files(folder: Path) -> None:
     row = '{"text": "陈思远任经理。", "entities": [{"start": 0, "end": 3, "label": "NAME"}]}'
     for name in ("new.jsonl", "train.jsonl", "in.json"):
         (folder / name).write_text(row + "\n", encoding="utf-8")
+    (folder / "FILE.yaml").write_text("shallow: {base: ssmi, model.encoder_layers: 2}\n", encoding="utf-8")
     (folder / "corpus.txt").write_text("李/nr 建国/nr 在/p 东海/ns 工作/v\n", encoding="gb18030")
     pl.DataFrame({"tokens": [["陈", "思", "远"]], "ner_tags": [[1, 2, 2]]}).write_parquet(folder / "train.parquet")
 
