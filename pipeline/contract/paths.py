@@ -49,6 +49,11 @@ class ArtifactPaths:
         """Long work that can be resumed, outside every output."""
         return self.private / "scratch"
 
+    @property
+    def unfinished(self) -> Path:
+        """Stages under way, with the parts of them that are finished."""
+        return self.scratch / "stages"
+
     def stage(self, name: str, dataset: str, *, base: Path | None = None) -> Path:
         """The output of a stage: ``artifacts/NAME/DATASET``, without the data set where all share it.
 
