@@ -268,7 +268,9 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
     with needs("cluster", f"--scheduler {scheduler}" if scheduler else f"--workers {workers}"):
         from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    # What of it matters becomes an error in a line; the rest is tracebacks of connections.
+    for library in ("distributed", "distributed.client", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         target: Any = stack.enter_context(_local_cluster(workers)) if scheduler is None else scheduler
         try:

@@ -14,8 +14,9 @@ from typing import Any, Generic, get_type_hints
 from pydantic import TypeAdapter
 
 from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_file
-from ssmi.pipeline.executor import Result, Task
+from ssmi.pipeline.executor import MOST_BYTES, Result, Task
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,19 @@ class Mark:
     """As JSON holds it."""
 
 
-def run_part(part: Part[Task, Result]) -> str:
+def run_part(part: Part[Task, Result]) -> str | None:
     """Run a part and leave its mark, last of all.
 
     Returns:
-        The result as JSON; ``result_of`` reads it.
+        The result as JSON, which ``result_of`` reads; None where it is too large to travel and lies in the mark alone.
+
+    Raises:
+        ValueError: The result is not of the type that the function names, or JSON cannot hold it.
     """
     before = _stamps(part)
-    result = _adapter(part.function).dump_python(part.function(part.task), mode="json")
+    result = _adapter(part.function).dump_python(part.function(part.task), mode="json", warnings="error")
+    text = json.dumps(result)
+    result_of(part, text)  # before the mark: what cannot be read again is no result
     # What was there and is as it was, the part has only read.
     written = [path for path, stamp in _stamps(part).items() if before.get(path) != stamp]
     files = {path.relative_to(part.folder).as_posix(): digest_file(path) for path in sorted(written)}
@@ -57,7 +63,7 @@ def run_part(part: Part[Task, Result]) -> str:
     with tables.writing(part.mark) as temporary:
         mark = Mark(task_digest(part.task), files, result)
         temporary.write_text(json.dumps(asdict(mark), ensure_ascii=False) + "\n", encoding="utf-8")
-    return json.dumps(result)
+    return text if len(text) <= MOST_BYTES // 2 else None  # JSON of ASCII alone: a byte a character
 
 
 def result_of(part: Part[Task, Result], text: str) -> Result:
@@ -76,6 +82,14 @@ def finished(part: Part[Any, Any]) -> str | None:
     except OSError:
         return None
     return json.dumps(mark.result) if whole else None
+
+
+def kept_result(part: Part[Any, Any]) -> str:
+    """The result of a part that has just been run, as its mark holds it. Raises SsmiError where it has gone."""
+    mark = read_mark(part.mark)
+    if mark is None:
+        raise SsmiError(f"{part.mark}: not there any more", next_step="run the same again")
+    return json.dumps(mark.result)
 
 
 def read_mark(path: Path) -> Mark | None:

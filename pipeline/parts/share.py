@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ssmi.pipeline.contract.errors import ParameterError
@@ -31,14 +30,6 @@ class Share:
     def __str__(self) -> str:
         """As the command line takes it."""
         return f"{self.index}/{self.n}"
-
-    @classmethod
-    def parse(cls, text: str) -> Share:
-        """Read ``I/N``. Raises ParameterError for any other text."""
-        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
-        if match is None:
-            raise ParameterError(f"part {text!r} is not I/N", next_step="the second of four is 2/4")
-        return cls(int(match[1]), int(match[2]))
 
     def takes(self, position: int) -> bool:
         """Whether the part at a position, counted from 0, belongs to this share."""

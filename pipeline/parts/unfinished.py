@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.executor import Executor, Result, Task
-from ssmi.pipeline.parts.mark import Part, finished, result_of, run_part
+from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 
 SEND_TABLES = frozenset({"selection.distinct_of_part", "selection.select_many", "pmi.count_source"})
@@ -151,14 +151,15 @@ class UnfinishedStage:
             reporter=reporter,
         )
         if share is not None:
-            for index, result in zip(ours, done, strict=True):
-                found[index] = result
+            for _ in done:
+                pass
             # Asked again: other shares have worked meanwhile.
             found = [finished(part) if text is None else text for part, text in zip(parts, found, strict=True)]
             if n_missing := sum(text is None for text in found):
                 raise OthersMissingError(label, n_missing)
         for part, text in zip(parts, found, strict=True):
-            yield result_of(part, next(done) if text is None else text)
+            # Of the parts just run in turn; what was too large to travel is read from the file.
+            yield result_of(part, text or next(done) or kept_result(part))
         # To its end, where progress is closed.
         next(done, None)
 
