@@ -28,7 +28,7 @@ from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 
 STATE = "state"
 FORMAT = 2
