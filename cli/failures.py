@@ -43,7 +43,8 @@ def explain(error: BaseException) -> int:
         return fail(f"error: out of memory{f' ({text})' if text else ''}\n  next: {_NEXT_STEPS[errno.ENOMEM]}", 1)
     number = _number(error)
     if isinstance(error, OSError) and number in _NEXT_STEPS:
-        place = f"{named(Path(os.fsdecode(error.filename)))}: " if error.filename else ""
+        place = error.filename2 or error.filename  # of a copy or a rename the second is written
+        place = f"{named(Path(os.fsdecode(place)))}: " if place else ""
         return fail(f"error: {place}{os.strerror(number)}\n  next: {_NEXT_STEPS[number]}", 1)
     return fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
 

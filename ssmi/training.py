@@ -147,7 +147,7 @@ def _train(
         result = train_model(
             shards=shards, encoder=encoder, run=run, params=params, reporter=workspace.reporter, resume=resume
         )
-    except SsmiError:
+    except (SsmiError, OSError):
         if distributed.is_main_process() and pins.find(run) is None:  # refused before it began
             pins.drop_others(run)
         raise

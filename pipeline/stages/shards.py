@@ -245,6 +245,7 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
     with replacing.writing(path) as temporary:
         # Filled on disk: the states of a part need not fit in memory.
         states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        replacing.reserve(temporary)
         yield states
         # Before the file gets its name, under which it must be whole.
         states.flush()

@@ -34,7 +34,16 @@ _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside ``path`` that becomes ``path`` when the block succeeds and vanishes when not."""
+    """Yield a temporary file beside ``path`` that becomes ``path`` when the block succeeds and vanishes when not.
+
+    An OSError that names no file, as writing into one that is open raises it, then names ``path``.
+    """
+    with _named(path), _writing(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
     sweep(path.parent)
     temporary, descriptor = _new_file(path)
     try:
@@ -67,8 +76,11 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes."""
-    with temporary_folder(folder) as fresh:
+    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes.
+
+    An OSError that names no file then names ``folder``.
+    """
+    with _named(folder), temporary_folder(folder) as fresh:
         yield fresh
         fresh.chmod(0o755)
         for inner, _, names in os.walk(fresh):
@@ -76,6 +88,29 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
                 _settle(Path(inner, name))
             _settle_names(Path(inner))
         _swap(fresh, folder)
+
+
+def reserve(path: Path) -> None:
+    """Have the disk keep room for a file of its present size, before it is filled through a memory map.
+
+    Where a map meets a full disk, the process is killed (SIGBUS). Raises OSError where there is no room.
+    """
+    if hasattr(os, "posix_fallocate") and path.stat().st_size:
+        descriptor = os.open(path, os.O_RDWR | _NO_LINKS)
+        try:
+            os.posix_fallocate(descriptor, 0, path.stat().st_size)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
 
 
 def _swap(fresh: Path, folder: Path) -> None:
