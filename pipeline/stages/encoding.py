@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.statistics import AlignmentFit
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.stages.stage import StageContext
@@ -120,6 +120,6 @@ def _encode_chunk(task: _WordsTask) -> Path:
         task.target.parent.mkdir(parents=True, exist_ok=True)
         vectors = isolated_vectors(task.words, open_encoder(task.encoder, task.digest).states)
         # Through a stream: np.save would append .npy to the temporary name, which ends otherwise.
-        with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
+        with replacing.writing(task.target) as temporary, temporary.open("wb") as stream:
             np.save(stream, vectors, allow_pickle=False)
     return task.target
