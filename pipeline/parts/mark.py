@@ -13,9 +13,9 @@ from typing import Any, Generic, get_type_hints
 
 from pydantic import TypeAdapter
 
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_file
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.executor import MOST_BYTES, Result, Task
 
 
@@ -60,7 +60,7 @@ def run_part(part: Part[Task, Result]) -> str | None:
     written = [path for path, stamp in _stamps(part).items() if before.get(path) != stamp]
     files = {path.relative_to(part.folder).as_posix(): digest_file(path) for path in sorted(written)}
     part.mark.parent.mkdir(parents=True, exist_ok=True)
-    with tables.writing(part.mark) as temporary:
+    with replacing.writing(part.mark) as temporary:
         mark = Mark(task_digest(part.task), files, result)
         temporary.write_text(json.dumps(asdict(mark), ensure_ascii=False) + "\n", encoding="utf-8")
     return text if len(text) <= MOST_BYTES // 2 else None  # JSON of ASCII alone: a byte a character

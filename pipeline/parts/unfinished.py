@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import Executor, Result, Task
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
 from ssmi.pipeline.parts.share import OthersMissingError, Share
@@ -46,24 +46,15 @@ class UnfinishedStage:
     @contextmanager
     def alone(self, reporter: Reporter) -> Iterator[None]:
         """Keep other processes from the same stage, and begin with what finished parts have left."""
-        self._home.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._home.with_name(f"{self._home.name}.lock"))
-        try:
-            lock.acquire(timeout=1.0)  # a short try first, so that only a wait that is noticed is told
-        except Timeout:
-            reporter.note(f"{self._home.name}: waiting for another process that builds it")
-            lock.acquire()
-        try:
+        lock = self._home.with_name(f"{self._home.name}.lock")
+        with locked(lock, what=f"{self._home.name} is being built", reporter=reporter):
             self._begin()
             yield
-        finally:
-            lock.release()
 
     def _begin(self) -> None:
         """Remove what processes that were killed were writing."""
         self.make_folders()
-        for path in [path for path in self._folder.rglob(".*.tmp") if path.is_file()]:
-            path.unlink(missing_ok=True)
+        replacing.sweep_below(self._folder)
 
     def make_folders(self) -> None:
         """Make the empty folders that a stage finds."""

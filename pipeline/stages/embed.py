@@ -16,6 +16,7 @@ from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.statistics import AlignmentFit, EmbedStatistics, VocabStatistics
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.alignment import fit_alignment
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
@@ -136,9 +137,10 @@ def _writing_vectors(path: Path, rows: pl.DataFrame, vocabulary: Vocabulary) -> 
 @contextmanager
 def _writing(path: Path, shape: tuple[int, int]) -> Iterator[FloatMatrix]:
     """A new array of zeros on disk, to be filled; it has its name once it is whole."""
-    with tables.writing(path) as temporary:
+    with replacing.writing(path) as temporary:
         # Filled on disk: the vectors of all segments need not fit in memory.
         vectors = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        replacing.reserve(temporary)
         yield vectors
         vectors.flush()
 

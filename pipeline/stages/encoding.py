@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
 from ssmi.pipeline.assets.vector_cache import vector_cache
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.statistics import AlignmentFit
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.stages.stage import StageContext
@@ -169,7 +169,7 @@ def _write_words(path: Path, words: Sequence[str]) -> list[int]:
     order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
     table = pa.table([pa.array([words[index] for index in order], pa.string()), pa.array(order, pa.int64())], _WORDS)
     batches = table.to_batches(max_chunksize=WORDS_PER_TASK)
-    with tables.writing(path) as temporary, pa.ipc.new_file(temporary, _WORDS) as writer:
+    with replacing.writing(path) as temporary, pa.ipc.new_file(temporary, _WORDS) as writer:
         for batch in batches:
             writer.write_batch(batch)
     return [batch.num_rows for batch in batches]
@@ -200,7 +200,7 @@ def encode_chunk(task: _WordsTask) -> _EncodedChunk:
         except (sqlite3.Error, OSError) as error:
             problems.append(_described(error))
     # Through a stream: np.save would append .npy to the temporary name, which ends otherwise.
-    with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
+    with replacing.writing(task.target) as temporary, temporary.open("wb") as stream:
         np.save(stream, np.stack([known[word] for word in words]), allow_pickle=False)
     return _EncodedChunk(len(new), sorted(set(problems)))
 

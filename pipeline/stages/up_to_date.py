@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 from ssmi.pipeline.parts.unfinished import UnfinishedStage, joined_meanwhile
 from ssmi.pipeline.stages.stage import Stage, StageContext
@@ -53,7 +53,7 @@ def run(stage: Stage, context: StageContext) -> Manifest:
     unfinished = _unfinished(stage, context, parameters, inputs)
     with unfinished.alone(context.reporter):
         report = stage.work(replace(context, unfinished=unfinished), unfinished.output)
-        with tables.replacing_folder(context.folder(stage.name)) as fresh:
+        with replacing.replacing_folder(context.folder(stage.name)) as fresh:
             unfinished.move_output(fresh)
             manifest = Manifest(
                 stage=stage.name,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.alignment import SpanMeanAccumulator
 from ssmi.pipeline.stages.encoding import FloatMatrix, IntArray, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import StageContext, part_sizes, parts_of
@@ -64,7 +65,7 @@ def encode_in_sentences(words: Sequence[str], context: StageContext) -> WordMean
     folder = context.scratch() / "in-sentences"
     folder.mkdir(parents=True, exist_ok=True)
     wanted = folder / "words.txt"  # a file, since a task must stay small when it is sent to a worker
-    with tables.writing(wanted) as temporary:
+    with replacing.writing(wanted) as temporary:
         temporary.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
     parts = parts_of(context.folder("segment"))
     tasks = [
@@ -98,8 +99,10 @@ def _on_disk(folder: Path, shape: tuple[int, int]) -> DoubleMatrix:
     """An array of zeros in a file without a name: the sums of many words are more than should lie in memory."""
     if not shape[0]:
         return np.zeros(shape)  # no file of no bytes can be mapped
-    with tempfile.TemporaryFile(dir=folder) as stream:
-        return np.memmap(stream, dtype=np.float64, mode="w+", shape=shape)
+    with tempfile.NamedTemporaryFile(dir=folder) as stream:
+        sums = np.memmap(stream, dtype=np.float64, mode="w+", shape=shape)
+        replacing.reserve(Path(stream.name))
+        return sums
 
 
 def sum_part(task: _PartTask) -> None:
@@ -118,5 +121,5 @@ def sum_part(task: _PartTask) -> None:
     sums = np.stack([occurrences.sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
     counts = np.array([occurrences.counts[index] for index in indices], dtype=np.int64)
     task.target.parent.mkdir(parents=True, exist_ok=True)
-    with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
+    with replacing.writing(task.target) as temporary, temporary.open("wb") as stream:
         np.savez(stream, indices=indices, sums=sums, counts=counts)
