@@ -60,6 +60,11 @@ class ArtifactPaths:
         digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
         return self.lock(f"folder-{digest[:16]}")
 
+    @property
+    def unfinished(self) -> Path:
+        """Stages under way, with the parts of them that are finished."""
+        return self.scratch / "stages"
+
     def stage(self, name: str, dataset: str, *, base: Path | None = None) -> Path:
         """The output of a stage: ``artifacts/NAME/DATASET``, without the data set where all share it.
 
