@@ -96,6 +96,15 @@ def run_stage(
         return run(get_stage(name), context).report
 
 
+def building(workspace: Workspace) -> AbstractContextManager[None]:
+    """Keep other builds of the project waiting: all read one vocabulary, and a stage reads what others just wrote."""
+    return locked(
+        workspace.paths.lock("features"),
+        what="the features of this project are being built",
+        reporter=workspace.reporter,
+    )
+
+
 def run_share(
     workspace: Workspace,
     name: str,
@@ -109,15 +118,6 @@ def run_share(
     """Do one share of a stage's parts; see ``Project.run_stage``."""
     with _context(workspace, dataset, workers=workers, scheduler=scheduler, overrides=overrides) as context:
         return run_stage_share(get_stage(name), context, Share(*part))
-
-
-def building(workspace: Workspace) -> AbstractContextManager[None]:
-    """Keep other builds of the project waiting: all read one vocabulary, and a stage reads what others just wrote."""
-    return locked(
-        workspace.paths.lock("features"),
-        what="the features of this project are being built",
-        reporter=workspace.reporter,
-    )
 
 
 @contextmanager

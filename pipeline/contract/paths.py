@@ -51,11 +51,6 @@ class ArtifactPaths:
         """Long work that can be resumed, outside every output."""
         return self.private / "scratch"
 
-    @property
-    def unfinished(self) -> Path:
-        """Stages under way, with the parts of them that are finished."""
-        return self.scratch / "stages"
-
     def lock(self, name: str) -> Path:
         """The lock of what one process does at a time: ``features``, ``dvc``."""
         return self.private / "locks" / f"{name}.lock"
@@ -64,6 +59,11 @@ class ArtifactPaths:
         """The lock of a folder that one process writes at a time, wherever it lies."""
         digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
         return self.lock(f"folder-{digest[:16]}")
+
+    @property
+    def unfinished(self) -> Path:
+        """Stages under way, with the parts of them that are finished."""
+        return self.scratch / "stages"
 
     def stage(self, name: str, dataset: str, *, base: Path | None = None) -> Path:
         """The output of a stage: ``artifacts/NAME/DATASET``, without the data set where all share it.
