@@ -78,9 +78,10 @@ class Answers:
 
 def write_answers(parts: Sequence[Path], folder: Path) -> None:
     """Write the arrays from the parts of the selection stage's table, which hold all ids in order."""
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        files = {name: stack.enter_context((folder / name).open("wb")) for name in _TYPES}
+        paths = {name: stack.enter_context(tables.writing(folder / name)) for name in _TYPES}
+        files = {name: stack.enter_context(path.open("wb")) for name, path in paths.items()}
         n_before = dict.fromkeys(_COLUMNS, 0)
         for path in parts:
             table = tables.read_table(path, schema.SELECTIONS, columns=_COLUMNS)

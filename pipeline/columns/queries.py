@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ssmi.pipeline.columns.lists import whole
+from ssmi.pipeline.columns.working_files import save_array
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_first, offsets_of
 from ssmi.pipeline.features.pmi import events_over
@@ -106,13 +107,13 @@ class QueryFiles:
 
     def save_part(self, part: int, queries: pa.Table, places: Ints) -> None:
         """Keep what ``distinct_queries`` gave for a part."""
-        _save(self.folder / f"part-{part}", queries, places)
+        _save(self.part(part), queries, places)
 
     def ranges(self, *, rows_per_range: int = ROWS_PER_RANGE) -> list[tuple[int, int]]:
         """The characters of each range: code points from the first number to before the second."""
         rows = np.zeros(_CODE_POINTS, dtype=np.int64)
         for part in range(self.n_parts):
-            codes = _codes(self._part(part))
+            codes = _codes(_open(self.part(part)))
             first = np.flatnonzero(is_first(codes))
             rows[codes[first]] += np.diff(first, append=len(codes))
         asked = np.flatnonzero(rows)
@@ -121,18 +122,18 @@ class QueryFiles:
 
     def merge(self, index: int, *, codes: tuple[int, int]) -> int:
         """Merge a range of all parts and keep it; returns how many distinct queries it has."""
-        slices = [_between(self._part(part), codes) for part in range(self.n_parts)]
+        slices = [_between(_open(self.part(part)), codes) for part in range(self.n_parts)]
         merged = pa.concat_tables([SCHEMA.empty_table(), *slices]).combine_chunks()
         segments, candidates = (_ranked(whole(merged, name)) for name in ("segment", "candidates"))
         queries, places = _distinct(_codes(merged), *segments, *candidates)
-        _save(self._range(index), queries, places)
-        _save_array(self._starts(index), offsets_of([len(one) for one in slices]))
+        _save(self.range(index), queries, places)
+        save_array(self._starts(index), offsets_of([len(one) for one in slices]))
         return len(queries)
 
     def save_first_ids(self, n_queries: Sequence[int]) -> int:
         """Number the ranges, given how many queries each has; returns how many there are together."""
         first = offsets_of(n_queries)
-        _save_array(self.folder / "first-ids.npy", first)
+        save_array(self.folder / "first-ids.npy", first)
         return int(first[-1])
 
     def ids(self, part: int) -> Ints:
@@ -140,15 +141,15 @@ class QueryFiles:
         pieces = [np.zeros(0, dtype=np.int64)]
         for index, first in enumerate(self._first_ids()[:-1].tolist()):
             start, end = np.load(self._starts(index), mmap_mode="r")[part : part + 2].tolist()
-            pieces.append(first + _load(self._range(index))[start:end])
-        ids: Ints = np.concatenate(pieces)[_load(self.folder / f"part-{part}")]
+            pieces.append(first + _load(self.range(index))[start:end])
+        ids: Ints = np.concatenate(pieces)[_load(self.part(part))]
         return ids
 
     def queries(self, start: int, end: int) -> pa.Table:
         """The queries with ids from ``start`` to before ``end``, in the form of ``SCHEMA``."""
         firsts = self._first_ids().tolist()
         pieces = [
-            _open(self._range(index)).slice(max(start - first, 0), min(end, last) - max(start, first))
+            _open(self.range(index)).slice(max(start - first, 0), min(end, last) - max(start, first))
             for index, (first, last) in enumerate(pairwise(firsts))
             if first < end and start < last
         ]
@@ -158,14 +159,16 @@ class QueryFiles:
         first: Ints = np.load(self.folder / "first-ids.npy", allow_pickle=False)
         return first
 
-    def _part(self, part: int) -> pa.Table:
-        return _open(self.folder / f"part-{part}")
+    def part(self, part: int) -> Path:
+        """The files of a part, without their endings."""
+        return self.folder / f"part-{part}"
 
-    def _range(self, index: int) -> Path:
+    def range(self, index: int) -> Path:
+        """The files of a range, without their endings."""
         return self.folder / f"range-{index}"
 
     def _starts(self, index: int) -> Path:
-        return self.folder / f"range-{index}-starts.npy"
+        return self.folder / f"range-{index}.starts.npy"
 
 
 def _save(stem: Path, queries: pa.Table, places: Ints) -> None:
@@ -176,12 +179,7 @@ def _save(stem: Path, queries: pa.Table, places: Ints) -> None:
         pa.ipc.new_file(stream, SCHEMA) as writer,
     ):
         writer.write_table(queries)
-    _save_array(stem.with_suffix(".npy"), places.astype(np.int32))
-
-
-def _save_array(path: Path, array: npt.NDArray[np.integer]) -> None:
-    with tables.writing(path) as temporary, temporary.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
+    save_array(stem.with_suffix(".npy"), places.astype(np.int32))
 
 
 def _load(stem: Path) -> npt.NDArray[np.int32]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ssmi.pipeline.columns.lists import id_lists, whole
 from ssmi.pipeline.columns.sentences import read_sentences, sentence_columns
-from ssmi.pipeline.columns.working_folder import working_folder
+from ssmi.pipeline.columns.working_files import save_array, working_folder
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
@@ -131,8 +131,7 @@ def count_source(task: _CountTask) -> None:
     total = add_up([])
     for sentences in _sentences(task.source):
         total = add_up([total, count_events(sentences, trie.columns(sentences))])
-    with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
-        np.save(stream, np.stack(total), allow_pickle=False)
+    save_array(task.target, np.stack(total))
 
 
 def _sentences(path: Path) -> Iterator[SentenceColumns]:

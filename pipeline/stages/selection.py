@@ -13,7 +13,7 @@ import pyarrow as pa
 from ssmi.pipeline.columns.lists import id_lists, list_array, whole
 from ssmi.pipeline.columns.queries import QueryFiles, candidate_ids, distinct_queries
 from ssmi.pipeline.columns.sentences import sentence_columns
-from ssmi.pipeline.columns.working_folder import working_folder
+from ssmi.pipeline.columns.working_files import working_folder
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import SelectionParams
@@ -34,6 +34,7 @@ Cosines = npt.NDArray[np.float32]
 @dataclass(frozen=True)
 class _PartTask:
     part: int
+    collected: Path
     sentences: Path
     segments: Path
     target: Path
@@ -46,6 +47,7 @@ class _PartTask:
 @dataclass(frozen=True)
 class _MergeTask:
     index: int
+    merged: Path
     codes: tuple[int, int]
     files: QueryFiles
 
@@ -92,6 +94,7 @@ def _part_task(
     split, number, segments = part
     return _PartTask(
         part=index,
+        collected=files.part(index),
         sentences=tables.part_path(context.folder("prepare"), split, number),
         segments=segments,
         target=tables.part_path(folder, split, number),
@@ -115,7 +118,7 @@ def collect_part(task: _PartTask) -> int:
 
 def _merge(context: StageContext, files: QueryFiles) -> int:
     """Number the distinct queries of all parts; returns how many there are."""
-    tasks = [_MergeTask(index, codes, files) for index, codes in enumerate(files.ranges())]
+    tasks = [_MergeTask(index, files.range(index), codes, files) for index, codes in enumerate(files.ranges())]
     done = context.map_tasks(merge_range, tasks, sizes=[1] * len(tasks), label="distinct selections", unit="ranges")
     return files.save_first_ids(list(done))
 
@@ -154,7 +157,7 @@ def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries
     sizes = [task.end - task.start for task in tasks]
     for n_without, counted in context.map_tasks(select_many, tasks, sizes=sizes, label="select", unit="pairs"):
         without += n_without
-        bins += counted
+        bins += np.array(counted)
     # Each from its index: adding up widths would add up their rounding too.
     edges = [-1 + 2 * index / HISTOGRAM_BINS for index in range(HISTOGRAM_BINS)]
     histogram_rows = [
@@ -164,7 +167,7 @@ def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries
     return {"without_candidate": without, "cosines": int(bins.sum())}
 
 
-def select_many(task: _SelectTask) -> tuple[int, npt.NDArray[np.int64]]:
+def select_many(task: _SelectTask) -> tuple[int, list[int]]:
     """Answer a run of queries; returns how many have no candidate, and the histogram of all their cosines."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
     selector = CandidateSelector(vocabulary, open_segment_vectors(task.embed, task.embed_digest), task.params)
@@ -178,7 +181,7 @@ def select_many(task: _SelectTask) -> tuple[int, npt.NDArray[np.int64]]:
     answers = SelectionColumns.concatenated(pieces)
     table = _selections(queries, answers, first_id=task.start)
     tables.write_table(task.target, schema.SELECTIONS, table)
-    return int(np.count_nonzero(answers.n_candidates == 0)), bins
+    return int(np.count_nonzero(answers.n_candidates == 0)), bins.tolist()
 
 
 def _by_character(selector: CandidateSelector, queries: pa.Table) -> Iterator[tuple[SelectionColumns, Cosines]]:

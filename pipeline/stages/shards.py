@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.columns.answers import open_answers, write_answers
 from ssmi.pipeline.columns.lists import id_lists, list_array, numbers, offsets, whole
 from ssmi.pipeline.columns.sentences import sentence_columns
-from ssmi.pipeline.columns.working_folder import working_folder
+from ssmi.pipeline.columns.working_files import save_array, working_folder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
@@ -192,11 +193,12 @@ def write_part(task: _Task) -> int:
     """Write one part, with its hidden states if asked, and the boundaries named; returns how many sentences are cut."""
     table = tables.read_table(task.prepare, schema.SENTENCES, columns=["sentence_id", "characters", "entities"])
     sentences = sentence_columns(table)
+    tokens = open_tokens(task.encoder, task.encoder_digest)
     windows, starts = windows_of(sentences, max_window=task.max_window)
     columns = {
         **{name: whole(table, name) for name in table.column_names},
-        "token_ids": _of_characters(sentences, _token_ids(task.encoder, sentences)),
-        "tag_ids": list_array(sentences.offsets, pa.array(_tag_ids(task, table, sentences))),
+        "token_ids": id_lists(sentences.offsets, tokens.ids_of_codes(sentences.codes)),
+        "tag_ids": _tag_ids(task, table, sentences),
         **_selection_columns(task, sentences),
         **_pmi_columns(task, n_sentences=len(sentences)),
         "segment_starts": whole(
@@ -205,7 +207,7 @@ def write_part(task: _Task) -> int:
         "window_starts": id_lists(windows, starts),
         "hidden_start": pa.array(sentences.offsets[:-1]) if task.hidden else pa.nulls(len(sentences), pa.int64()),
     }
-    np.save(task.named, named_boundaries(map(numbers, (columns[name] for name in _BOUNDARIES))), allow_pickle=False)
+    save_array(task.named, named_boundaries(map(numbers, (columns[name] for name in _BOUNDARIES))))
     if task.hidden:
         _write_hidden(task, sentences.texts, n_characters=len(sentences.text), n_windows=len(starts))
     # After the states, so that where rows are their states are too.
@@ -214,26 +216,28 @@ def write_part(task: _Task) -> int:
     return int(np.count_nonzero(np.diff(windows) > 1))
 
 
-def _of_characters(sentences: SentenceColumns, ids: Ints) -> pa.ListArray:
-    return id_lists(sentences.offsets, ids)
+@lru_cache(maxsize=1)
+def open_tokens(encoder: Path, digest: str) -> CharacterTokens:
+    """The encoder's characters, read once a process; ``digest`` tells versions of one folder apart."""
+    return CharacterTokens(encoder_vocabulary(encoder))
 
 
-def _token_ids(encoder: Path, sentences: SentenceColumns) -> Ints:
-    return CharacterTokens(encoder_vocabulary(encoder)).ids_of_codes(sentences.codes)
-
-
-def _tag_ids(task: _Task, table: pa.Table, sentences: SentenceColumns) -> npt.NDArray[np.int16]:
+def _tag_ids(task: _Task, table: pa.Table, sentences: SentenceColumns) -> pa.Array:
+    """The tags of each sentence; null where it has no entities, which is not the same as none of them."""
     lists = whole(table, "entities")
+    if lists.null_count == len(lists):
+        return pa.nulls(len(lists), schema.SHARDS.field("tag_ids").type)
     entities = lists.flatten()
     before = np.repeat(sentences.offsets[:-1], np.diff(offsets(lists)))
     types = pc.index_in(entities.field("label"), value_set=pa.array(task.entity_types, pa.string()))
-    return tag_ids(
+    tags = tag_ids(
         numbers(entities.field("start")) + before,
         numbers(entities.field("end")) + before,
         numbers(types),
         n_characters=len(sentences.text),
         scheme=task.scheme,
     )
+    return list_array(sentences.offsets, pa.array(tags))
 
 
 def _selection_columns(task: _Task, sentences: SentenceColumns) -> dict[str, pa.Array]:

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
+from ssmi.pipeline.contract import tables
+
 _NAME = ".working"
 
 
@@ -20,3 +25,9 @@ def working_folder(output: Path) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+def save_array(path: Path, array: npt.NDArray[np.generic]) -> None:
+    """Write an array as ``.npy``, whole or not at all: a task may run twice."""
+    with tables.writing(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
