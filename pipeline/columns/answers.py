@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from ssmi.pipeline.columns.lists import offsets, whole
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.columns import Ints, indices_of, offsets_of
 
 _COLUMNS = ("best_id", "best_cosine", "set_ids", "negative_ids")
@@ -80,7 +81,7 @@ def write_answers(parts: Sequence[Path], folder: Path) -> None:
     """Write the arrays from the parts of the selection stage's table, which hold all ids in order."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
-        paths = {name: stack.enter_context(tables.writing(folder / name)) for name in _TYPES}
+        paths = {name: stack.enter_context(replacing.writing(folder / name)) for name in _TYPES}
         files = {name: stack.enter_context(path.open("wb")) for name, path in paths.items()}
         n_before = dict.fromkeys(_COLUMNS, 0)
         for path in parts:

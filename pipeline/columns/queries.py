@@ -1,6 +1,6 @@
 """The selection queries of many characters as columns: which differ, in which order, and which each character asks.
 
-In files of the stage's working folder: ``part-N.arrow`` holds a part's distinct queries, sorted, and ``part-N.npy`` for
+In files of the stage's scratch folder: ``part-N.arrow`` holds a part's distinct queries, sorted, and ``part-N.npy`` for
 each character of the part its query's place there. The parts' queries are merged by ranges of characters, so that no
 process holds those of the whole data set: ``range-N.arrow`` has the distinct ones of a range, ``range-N.npy`` the place
 there of every query of every part. An id is a place after all ranges, in the order (character, segment, candidates).
@@ -18,9 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import whole
-from ssmi.pipeline.columns.working_files import save_array
-from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_first, offsets_of
 from ssmi.pipeline.features.pmi import events_over
 
@@ -173,7 +173,7 @@ class QueryFiles:
 
 def _save(stem: Path, queries: pa.Table, places: Ints) -> None:
     with (
-        tables.writing(stem.with_suffix(".arrow")) as temporary,
+        replacing.writing(stem.with_suffix(".arrow")) as temporary,
         pa.OSFile(str(temporary), "wb") as stream,
         # Not compressed, so that it can be mapped and searched without being read.
         pa.ipc.new_file(stream, SCHEMA) as writer,

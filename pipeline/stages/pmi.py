@@ -13,9 +13,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import id_lists, whole
 from ssmi.pipeline.columns.sentences import read_sentences, sentence_columns
-from ssmi.pipeline.columns.working_files import save_array, working_folder
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
@@ -58,8 +58,7 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 def work(context: StageContext, folder: Path) -> StageReport:
     """Count match events over train and the unlabelled texts, then find local boundaries in every split."""
     parts = parts_of(context.folder("prepare"))
-    with working_folder(folder) as working:
-        events = _count(context, [part for part in parts if part[0] == "train"], working)
+    events = _count(context, [part for part in parts if part[0] == "train"])
     scored = score_pairs(events, estimator=context.params.pmi.estimator)
     pairs = folder / PAIRS_FILE
     tables.write_table(pairs, schema.PMI_PAIRS, scored.to_arrow().cast(schema.PMI_PAIRS))
@@ -95,10 +94,10 @@ def _unlabelled(context: StageContext) -> list[Path]:
     return paths
 
 
-def _count(context: StageContext, train: list[tuple[str, int, Path]], working: Path) -> pl.DataFrame:
+def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.DataFrame:
     texts = _unlabelled(context)
     tasks = [
-        _CountTask(path, working / f"{index}.npy", context.folder("vocab"), context.digest("vocab"))
+        _CountTask(path, context.scratch() / f"counts-{index}.npy", context.folder("vocab"), context.digest("vocab"))
         for index, path in enumerate([*(path for _, _, path in train), *texts])
     ]
     # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.

@@ -13,7 +13,6 @@ import pyarrow as pa
 from ssmi.pipeline.columns.lists import id_lists, list_array, whole
 from ssmi.pipeline.columns.queries import QueryFiles, candidate_ids, distinct_queries
 from ssmi.pipeline.columns.sentences import sentence_columns
-from ssmi.pipeline.columns.working_files import working_folder
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import SelectionParams
@@ -74,13 +73,13 @@ def work(context: StageContext, folder: Path) -> StageReport:
     """Collect the distinct queries, answer them grouped by character, and number them for every sentence."""
     parts = parts_of(context.folder("segment"))
     sizes = part_sizes(parts)
-    with working_folder(folder) as working:
-        files = QueryFiles(working, n_parts=len(parts))
-        tasks = [_part_task(context, folder, files, index=index, part=part) for index, part in enumerate(parts)]
-        n_characters = sum(context.map_tasks(collect_part, tasks, sizes=sizes, label="collect selections"))
-        n_queries = _merge(context, files)
-        counts = _answer(context, folder, files, n_queries=n_queries)
-        list(context.map_tasks(number_part, tasks, sizes=sizes, label="number selections"))
+    files = QueryFiles(context.scratch(), n_parts=len(parts))
+    tasks = [_part_task(context, folder, files, index=index, part=part) for index, part in enumerate(parts)]
+    n_characters = sum(context.map_tasks(collect_part, tasks, sizes=sizes, label="collect selections"))
+    n_queries = _merge(context, files)
+    counts = _answer(context, folder, files, n_queries=n_queries)
+    for _ in context.map_tasks(number_part, tasks, sizes=sizes, label="number selections"):
+        pass
     return StageReport(
         rows_in=sum(sizes),
         rows_out=sum(sizes),

@@ -17,9 +17,9 @@ import pyarrow.compute as pc
 
 from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.columns.answers import open_answers, write_answers
+from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import id_lists, list_array, numbers, offsets, whole
 from ssmi.pipeline.columns.sentences import sentence_columns
-from ssmi.pipeline.columns.working_files import save_array, working_folder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
@@ -29,6 +29,7 @@ from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE, SELECTIONS
 from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.assemble import named_boundaries, tag_ids, windows_of
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.tokens import CharacterTokens
@@ -74,11 +75,11 @@ def work(context: StageContext, folder: Path) -> StageReport:
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
     parts = parts_of(context.folder("prepare"))
     sizes = part_sizes(parts)
-    with working_folder(folder) as working:
-        tasks = _tasks(context, folder, working, encoder=encoder, labels=labels, max_window=max_window)
-        write_answers(tables.list_parts(context.folder("selection"), SELECTIONS), working / ANSWERS)
-        n_windowed = sum(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
-        named = named_boundaries(np.load(task.named, allow_pickle=False) for task in tasks)
+    answers = context.scratch() / ANSWERS
+    write_answers(tables.list_parts(context.folder("selection"), SELECTIONS), answers)
+    tasks = _tasks(context, folder, answers, encoder=encoder, labels=labels, max_window=max_window)
+    n_windowed = sum(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
+    named = named_boundaries(np.load(task.named, allow_pickle=False) for task in tasks)
     width = _write_boundaries(context, folder, named)
     labels.save(folder / LABELS_FILE)
     statistics = ShardsStatistics(
@@ -105,7 +106,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
 def _tasks(
     context: StageContext,
     folder: Path,
-    working: Path,
+    answers: Path,
     *,
     encoder: EncoderFolder,
     labels: LabelSet,
@@ -119,8 +120,8 @@ def _tasks(
             selection_ids=tables.part_path(context.folder("selection"), split, number),
             pmi=tables.part_path(context.folder("pmi"), split, number),
             target=tables.part_path(folder, split, number),
-            named=working / f"named-{index}.npy",
-            answers=working / ANSWERS,
+            named=context.scratch() / f"named-{index}.npy",
+            answers=answers,
             encoder=encoder.path,
             encoder_digest=encoder.digest,
             scheme=labels.scheme,
@@ -284,9 +285,10 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
     """A new array on disk beside a part, to be filled; it has its name once it is whole."""
     path = target.with_suffix(f".{name}.npy")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tables.writing(path) as temporary:
+    with replacing.writing(path) as temporary:
         # Filled on disk: the states of a part need not fit in memory.
         states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        replacing.reserve(temporary)
         yield states
         # Before the file gets its name, under which it must be whole.
         states.flush()
