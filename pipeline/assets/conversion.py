@@ -10,6 +10,7 @@ from typing import Any
 
 from ssmi.pipeline.assets import cache
 from ssmi.pipeline.assets.encoder_files import INDEX, PICKLE, SAFETENSORS, part_names, weight_files
+from ssmi.pipeline.contract.digests import digest_once
 from ssmi.pipeline.contract.encoders.types import CONFIG, encoder_shape
 from ssmi.pipeline.contract.encoders.vocabulary import vocabulary_file
 from ssmi.pipeline.contract.errors import InputDataError
@@ -42,9 +43,7 @@ def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:
     # For its errors alone: what is no supported encoder is refused before anything is unpickled.
     encoder_shape(folder)
     others = (folder / CONFIG, vocabulary_file(folder))
-    recipe = digest_json(
-        {"converter": str(VERSION), **{path.name: cache.remembered_digest(path) for path in (*others, *pickles)}}
-    )
+    recipe = digest_json({"converter": str(VERSION), **{path.name: digest_once(path) for path in (*others, *pickles)}})
 
     def make(fresh: Path) -> None:
         reporter.note(f"{name}: {pickles[0].name} is converted to safetensors in the cache, once")

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
-from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.arrays import load_sealed, save_sealed
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.statistics import AlignmentFit
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
@@ -103,11 +104,11 @@ def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> 
         chunk = tuple(words[index] for index in order[start : start + WORDS_PER_TASK])
         key = "\n".join((encoder.digest, str(ENCODING_VERSION), *chunk)).encode("utf-8", "surrogatepass")
         name = hashlib.sha256(key).hexdigest()
-        tasks.append(_WordsTask(encoder.path, encoder.digest, chunk, context.scratch() / "embed" / f"{name}.npy"))
+        tasks.append(_WordsTask(encoder.path, encoder.digest, chunk, context.scratch() / "embed" / f"{name}.vectors"))
     files = context.map_tasks(
         _encode_chunk, tasks, sizes=[len(task.words) for task in tasks], label=label, unit="words"
     )
-    matrices = [np.load(path, allow_pickle=False) for path in files]
+    matrices = [_read_chunk(path) for path in files]
     vectors: FloatMatrix = np.empty((len(words), matrices[0].shape[1] if matrices else 0), dtype=np.float32)
     if matrices:
         vectors[order] = np.concatenate(matrices)
@@ -115,11 +116,16 @@ def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> 
 
 
 def _encode_chunk(task: _WordsTask) -> Path:
-    """Encode one chunk of words unless its file exists."""
-    if not task.target.exists():
+    """Encode one chunk of words unless its file is there, as it was written."""
+    if load_sealed(task.target) is None:
         task.target.parent.mkdir(parents=True, exist_ok=True)
         vectors = isolated_vectors(task.words, open_encoder(task.encoder, task.digest).states)
-        # Through a stream: np.save would append .npy to the temporary name, which ends otherwise.
-        with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
-            np.save(stream, vectors, allow_pickle=False)
+        save_sealed(task.target, vectors)
     return task.target
+
+
+def _read_chunk(path: Path) -> FloatMatrix:
+    vectors = load_sealed(path)
+    if vectors is None:
+        raise StaleArtifactError(f"{path}: changed since it was written", next_step="run the same command again")
+    return vectors

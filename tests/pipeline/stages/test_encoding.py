@@ -41,7 +41,7 @@ def context(tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def _chunks(context: StageContext) -> list[Path]:
-    return sorted((context.scratch() / "embed").glob("*.npy"))
+    return sorted((context.scratch() / "embed").glob("*.vectors"))
 
 
 def test_a_word_is_the_mean_of_its_characters_states_in_the_order_that_was_asked(context: StageContext) -> None:
@@ -55,7 +55,7 @@ def test_a_word_is_the_mean_of_its_characters_states_in_the_order_that_was_asked
         expected = [float(np.mean([float(state[d]) for state in states])) for d in range(32)]
         np.testing.assert_allclose(vectors[row], expected, atol=1e-5)
     assert len(_chunks(context)) == 2
-    assert not [path for path in (context.scratch() / "embed").iterdir() if path.suffix != ".npy"]
+    assert not [path for path in (context.scratch() / "embed").iterdir() if path.suffix != ".vectors"]
 
 
 def test_another_order_gives_the_same_vectors_and_computes_nothing(context: StageContext) -> None:
