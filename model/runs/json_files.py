@@ -40,7 +40,7 @@ def read(path: Path, kind: type[Body]) -> Body:
 
 def read_plain(path: Path, kind: type[Body]) -> Body:
     """Read a file that holds no digest of its own; else as ``read``."""
-    return _validated(json.loads(path.read_bytes()), kind)
+    return _validated(json.loads(path.read_text(encoding="utf-8")), kind)
 
 
 def _validated(body: object, kind: type[Body]) -> Body:

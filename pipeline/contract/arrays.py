@@ -6,6 +6,7 @@ import hashlib
 import io
 import math
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal
 
 import numpy as np
@@ -41,7 +42,8 @@ def map_array(path: Path, *, held_to: Manifest | None = None, writeable: bool = 
         # An array without values cannot be mapped.
         mode: Literal["c", "r"] | None = ("c" if writeable else "r") if math.prod(shape) else None
         return np.asarray(np.load(path, mmap_mode=mode, allow_pickle=False))
-    except (OSError, ValueError, EOFError) as error:
+    # The header is a Python literal: numpy reads it with tokenize.
+    except (OSError, ValueError, EOFError, TokenError) as error:
         raise StaleArtifactError(f"{path}: no array ({error})", next_step=checked_files.hint_for(path)) from error
 
 

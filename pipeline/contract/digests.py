@@ -51,7 +51,7 @@ def unseal(text: bytes) -> dict[str, Any]:
     Raises:
         ValueError: It is not JSON, no object, or not what was sealed.
     """
-    body = json.loads(text)
+    body = json.loads(text.decode())
     if not isinstance(body, dict):
         raise ValueError("not an object")
     written = body.pop(SEAL, None)

@@ -187,7 +187,7 @@ def _parse(body: bytes) -> Manifest:
 
     Raises ValueError: damaged, or of another version; ValidationError, which is one too: other keys than a manifest's.
     """
-    tree = json.loads(body)
+    tree = json.loads(body.decode())
     # Asked first: of a manifest of another version a list of its wrong keys would help nobody.
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if version != SCHEMA_VERSION:
