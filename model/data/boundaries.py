@@ -162,8 +162,10 @@ def read_words(path: Path, *, held_to: Manifest | None = None) -> dict[int, str]
 def _read(path: Path, column: str, *, held_to: Manifest | None) -> tuple[pa.Table, int]:
     """The ids with one more column, and the width of the vectors, which only the file knows."""
     with tables.open_table(path, held_to=held_to) as file:
-        kind = file.schema_arrow.field("vector").type
-    if not pa.types.is_fixed_size_list(kind):
-        raise StaleArtifactError(f"{path}: its vectors have no fixed width", next_step="build the shards again")
-    names = ["boundary_id", column]
-    return tables.read_table(path, schema.boundaries(kind.list_size), columns=names, held_to=held_to), kind.list_size
+        stored = file.schema_arrow
+        kind = stored.field("vector").type if "vector" in stored.names else None
+        if kind is None or not pa.types.is_fixed_size_list(kind):
+            raise StaleArtifactError(f"{path}: its vectors have no fixed width", next_step="build the shards again")
+        tables.check_columns(path, stored, schema.boundaries(kind.list_size))
+        names = ["boundary_id", column]
+        return file.read(columns=names).select(names), kind.list_size

@@ -113,7 +113,7 @@ def read_table(
         StaleArtifactError: It changed, or is no table of this version.
     """
     with open_table(path, held_to=held_to) as file:
-        _check_columns(path, file.schema_arrow, schema)
+        check_columns(path, file.schema_arrow, schema)
         names = list(columns) if columns is not None else schema.names
         return file.read(columns=names).select(names)
 
@@ -133,8 +133,8 @@ def open_table(path: Path, *, held_to: Manifest | None = None) -> Iterator[pq.Pa
         raise StaleArtifactError(f"{path}: not a Parquet table ({reason})", next_step=hint) from error
 
 
-def _check_columns(path: Path, stored: pa.Schema, schema: pa.Schema) -> None:
-    # Columns and their types are the contract; metadata is not.
+def check_columns(path: Path, stored: pa.Schema, schema: pa.Schema) -> None:
+    """Refuse, with StaleArtifactError, a table whose columns are not the contract's; metadata is no part of it."""
     if stored.remove_metadata().equals(schema):
         return
     differing = sorted(
