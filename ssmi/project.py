@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.storage.replacing import sweep_below
 from ssmi.workspace import Workspace, find_root
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def open_project(folder: str | Path = ".", *, upward: bool = True, reporter: Reporter | None = None) -> Project:
-    """Open a project.
+    """Open a project; what a killed process left half written in its artifacts goes.
 
     Args:
         folder: The folder with params.yaml.
@@ -53,7 +54,9 @@ def open_project(folder: str | Path = ".", *, upward: bool = True, reporter: Rep
         MissingResourceError: There is no params.yaml.
 
     """
-    return Project(find_root(Path(folder), upward=upward), reporter or Silent())
+    project = Project(find_root(Path(folder), upward=upward), reporter or Silent())
+    sweep_below(project.paths.folder)
+    return project
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,8 @@ class Project(Workspace):
             MissingResourceError: The shards are not built, or there is nothing to resume.
             StaleArtifactError: The shards are of other feature parameters or another encoder.
             DivergedError: The loss stopped being a number.
-            ssmi.training.Interrupted: Ctrl-C or SIGTERM, after everything was saved; a KeyboardInterrupt.
+            SsmiError: Another process trains in the run folder.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP, after everything was saved; a KeyboardInterrupt.
 
         """
         from ssmi import training
@@ -300,7 +304,7 @@ class Project(Workspace):
             The table, its folder, and the runs that diverged or failed.
 
         Raises:
-            ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call goes on.
 
         """
         from ssmi.ablation.ablate import AblationRequest, ablate
@@ -348,7 +352,7 @@ class Project(Workspace):
 
         Raises:
             MissingResourceError: None of the data sets is there, or the encoder is not.
-            ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call goes on.
 
         """
         from ssmi.paper.reproduce import PaperRequest, reproduce

@@ -9,10 +9,10 @@ from pathlib import Path
 from ssmi.model.runs import result_files
 from ssmi.model.runs.files import CHECKPOINT, METADATA, METRICS, RESULT_FILES
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.digests import digest_file
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState
 from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE
 from ssmi.runs.pins import PINNED
 from ssmi.workspace import Workspace

@@ -23,9 +23,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
 
-from ssmi.pipeline.contract.digests import SEAL, seal
 from ssmi.pipeline.contract.labels import Span, spans_to_tags
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, describe_files
+from ssmi.pipeline.contract.storage.digests import SEAL, seal
 from ssmi.pipeline.readers import read_sentences
 
 REPOSITORY = Path(__file__).parents[1]

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from ssmi.model.data.boundaries import Ids
-from ssmi.pipeline.contract.arrays import map_array
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.storage.arrays import map_array
 
 BUILD_THEM = "build them with -S shards.hidden=true"
 

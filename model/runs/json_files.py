@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ssmi.pipeline.contract.digests import seal, unseal
+from ssmi.pipeline.contract.storage.digests import seal, unseal
 
 Body = TypeVar("Body", bound=BaseModel)
 

@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 
 from ssmi.model.runs.files import COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES
-from ssmi.pipeline.contract.digests import digest_file
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.digests import digest_file
+from ssmi.pipeline.contract.storage.replacing import writing
 
 _AGAIN = "train again, or bring the run over whole"
 

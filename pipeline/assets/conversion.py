@@ -10,12 +10,12 @@ from typing import Any
 
 from ssmi.pipeline.assets import cache
 from ssmi.pipeline.assets.encoder_files import INDEX, PICKLE, SAFETENSORS, part_names, weight_files
-from ssmi.pipeline.contract.digests import digest_once
 from ssmi.pipeline.contract.encoders.types import CONFIG, encoder_shape
 from ssmi.pipeline.contract.encoders.vocabulary import vocabulary_file
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.digests import digest_once
 
 VERSION = 1
 """Version of the conversion; with a newer one the cached copies are made again."""

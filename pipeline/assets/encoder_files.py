@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ssmi.pipeline.contract.digests import digest_once
 from ssmi.pipeline.contract.encoders.types import CONFIG, read_config
 from ssmi.pipeline.contract.encoders.vocabulary import VOCABULARIES, vocabulary_file
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.manifest import digest_json
+from ssmi.pipeline.contract.storage.digests import digest_once
 
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"

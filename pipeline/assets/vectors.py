@@ -9,10 +9,10 @@ from pathlib import Path
 from ssmi.pipeline.assets import cache, sources
 from ssmi.pipeline.assets.names import OWN_LICENCE, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Registry, known, names
-from ssmi.pipeline.contract.digests import digest_once
 from ssmi.pipeline.contract.errors import MissingResourceError, nearest
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.user_files import require_file
 
 

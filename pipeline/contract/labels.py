@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ssmi.pipeline.contract import checked_files
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.storage import checked_files
 
 TagScheme = Literal["BIO", "BMES", "BIOES"]
 OUTSIDE = "O"

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from pydantic import ConfigDict, TypeAdapter, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
 
-from ssmi.pipeline.contract.digests import digest_file, digest_json, seal, unseal
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.paths import ARTIFACTS
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
 
 __all__ = [
     "MANIFEST_NAME",

@@ -17,10 +17,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ssmi.pipeline.contract import checked_files, manifest
+from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError, nearest
 from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, SELECTIONS_FILE
+from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.contract.tables import SPLITS
 
 with needs("stats", "SQL over the artifacts (stats and report)"):

@@ -8,8 +8,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ssmi.pipeline.contract import checked_files
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.features.alignment import LinearMap
 
 ALIGNMENT_FILE = "alignment.safetensors"

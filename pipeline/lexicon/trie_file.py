@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ssmi.pipeline.contract import checked_files
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.features.trie import Trie
 
 

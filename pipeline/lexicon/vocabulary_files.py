@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.arrays import map_array
+from ssmi.pipeline.contract.storage.arrays import map_array
 from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.trie_file import open_trie
 

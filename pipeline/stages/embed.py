@@ -20,6 +20,7 @@ from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.statistics import EmbedStatistics, VocabStatistics
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.alignment import Alignment, SpanMeanAccumulator, fit_alignment
 from ssmi.pipeline.features.tokens import CharacterTokens
@@ -224,7 +225,7 @@ def _in_sentences(words: Sequence[str], context: StageContext) -> FloatMatrix:
     scratch.mkdir(parents=True, exist_ok=True)
     name = hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
     wanted = scratch / f"{name}.txt"  # a file, since a task must stay small when it is sent to a worker
-    with tables.writing(wanted) as temporary:
+    with replacing.writing(wanted) as temporary:
         temporary.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
     parts = parts_of(context.folder("segment"))
     tasks = [

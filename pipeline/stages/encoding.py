@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
-from ssmi.pipeline.contract.arrays import load_sealed, save_sealed
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.statistics import AlignmentFit
+from ssmi.pipeline.contract.storage.arrays import load_sealed, save_sealed
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.stages.stage import StageContext

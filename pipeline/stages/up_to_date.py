@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 
@@ -44,7 +44,7 @@ def run(stage: Stage, context: StageContext) -> Manifest:
     for name in stage.upstream:
         # Stages list the parts that are there, so a missing one would be left out without a word.
         manifests.check_parts(manifests.load(context.folder(name)), context.folder(name))
-    with tables.replacing_folder(context.folder(stage.name)) as fresh:
+    with replacing.replacing_folder(context.folder(stage.name)) as fresh:
         report = stage.work(context, fresh)
         manifest = Manifest(
             stage=stage.name,

@@ -13,9 +13,9 @@ import pytest
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs.checkpoint_files import CheckpointMetadata
-from ssmi.pipeline.contract.digests import SEAL, seal
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
+from ssmi.pipeline.contract.storage.digests import SEAL, seal
 
 Make = Callable[..., Any]
 

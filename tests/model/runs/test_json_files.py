@@ -9,7 +9,7 @@ import pytest
 
 from ssmi.model.runs import json_files
 from ssmi.model.runs.json_files import JsonBody
-from ssmi.pipeline.contract.digests import seal
+from ssmi.pipeline.contract.storage.digests import seal
 
 
 class Body(JsonBody):

@@ -18,9 +18,9 @@ import pytest
 from ssmi.model.split_tagging import tag_split
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.model.training.train import TrainResult, train
-from ssmi.pipeline.contract.digests import SEAL, seal
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Advance, Silent
+from ssmi.pipeline.contract.storage.digests import SEAL, seal
 
 Make = Callable[..., Any]
 RunTraining = Callable[..., TrainResult]

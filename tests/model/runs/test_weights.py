@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from ssmi.model.runs import weights
-from ssmi.pipeline.contract.digests import digest_file
+from ssmi.pipeline.contract.storage.digests import digest_file
 
 IN_A_PROCESS_WHOSE_FILES_STAY_SMALL = """
 import resource, signal, sys
@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 import torch
 from ssmi.model.runs import weights
-from ssmi.pipeline.contract.digests import digest_file
+from ssmi.pipeline.contract.storage.digests import digest_file
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))

@@ -27,7 +27,6 @@ from ssmi.model.runs import counts_file
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.digests import SEAL, digest_json
 from ssmi.pipeline.contract.errors import (
     DivergedError,
     InputDataError,
@@ -37,6 +36,7 @@ from ssmi.pipeline.contract.errors import (
 )
 from ssmi.pipeline.contract.parameters.params import ModelParams, TrainParams
 from ssmi.pipeline.contract.progress import Advance, Silent
+from ssmi.pipeline.contract.storage.digests import SEAL, digest_json
 
 Make = Callable[..., Any]
 PLAIN = dict.fromkeys(

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.contract import checked_files, tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.storage import checked_files, replacing
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -51,7 +51,7 @@ def save_sealed(path: Path, array: npt.NDArray[Any]) -> None:
     """Write an array behind the digest of its bytes, whole or not at all."""
     stream = io.BytesIO()
     np.save(stream, array, allow_pickle=False)
-    with tables.writing(path) as temporary:
+    with replacing.writing(path) as temporary:
         temporary.write_bytes(hashlib.sha256(stream.getbuffer()).digest() + stream.getbuffer())
 
 

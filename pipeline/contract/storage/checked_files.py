@@ -10,9 +10,9 @@ import hashlib
 from pathlib import Path
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.digests import digest_once
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest
+from ssmi.pipeline.contract.storage.digests import digest_once
 
 
 def read(path: Path, *, held_to: Manifest | None = None) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.digests import SEAL, digest_file, digest_json, digest_once, seal, unseal
+from ssmi.pipeline.contract.storage.digests import SEAL, digest_file, digest_json, digest_once, seal, unseal
 
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4), st.lists, max_leaves=6)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.pipeline.contract import checked_files, schema, tables
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
+from ssmi.pipeline.contract.storage import checked_files
 
 COMMAND = "ssmi-cli features build --dataset tiny"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.arrays import load_sealed, map_array, save_sealed
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
+from ssmi.pipeline.contract.storage.arrays import load_sealed, map_array, save_sealed
 
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)
 
