@@ -271,7 +271,7 @@ def embed_part(task: _PartTask) -> tuple[npt.NDArray[np.int64], DoubleMatrix, np
 
 STAGE = Stage(
     name="embed",
-    version=1,
+    version=2,
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
     external_inputs=encoder_inputs,

@@ -176,7 +176,7 @@ def select_many(task: _SelectTask) -> tuple[list[Selection], npt.NDArray[np.int6
 
 STAGE = Stage(
     name="selection",
-    version=1,
+    version=2,
     sections=("selection",),
     upstream=("vocab", "prepare", "segment", "embed"),
     external_inputs=external_inputs,

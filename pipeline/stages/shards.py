@@ -271,7 +271,7 @@ def open_selections(path: Path, digest: str) -> pa.Table:
 
 STAGE = Stage(
     name="shards",
-    version=3,
+    version=4,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=encoder_inputs,

@@ -140,24 +140,24 @@ class Kind:
 RUN = "artifacts/train/tiny"
 STAGES_OF_STATS = ("vocab", "prepare", "segment", "embed", "selection", "pmi")
 KINDS: Mapping[str, Kind] = {
-    "shards, read as train and evaluate do": Kind(("artifacts/shards/tiny/**/*",), read_shards, 12, 200),
-    "vocabulary, read by pmi": Kind(("artifacts/vocab/*",), run_stage("pmi"), 4, 120),
-    "prepare, read by segment": Kind(("artifacts/prepare/tiny/**/*",), run_stage("segment"), 3, 80),
-    "segment, read by selection": Kind(("artifacts/segment/tiny/**/*",), run_stage("selection"), 2, 70),
-    "embed, read by selection": Kind(("artifacts/embed/tiny/*",), run_stage("selection"), 3, 70),
-    "pmi, read by shards": Kind(("artifacts/pmi/tiny/**/*",), run_stage("shards"), 2, 50),
-    "selection, read by shards": Kind(("artifacts/selection/tiny/**/*",), run_stage("shards"), 2, 50),
-    "all tables, read by stats": Kind(tuple(f"artifacts/{one}/**/*.parquet" for one in STAGES_OF_STATS), query, 6, 120),
-    "vectors in the scratch folder": Kind((".ssmi/scratch/embed/*",), encode, 2, 40),
-    "state of an unfinished run, read by train --resume": Kind(("unfinished/state/*",), resume, 2, 30),
-    "checkpoint, read by predict": Kind((f"{RUN}/checkpoint/**/*",), tag(RUN), 3, 50),
-    "what a run has kept, read by predict": Kind((f"{RUN}/pinned/**/*",), tag(RUN, project="other"), 2, 40),
-    "pack, read by predict": Kind(("packed/**/*",), tag("packed"), 3, 60),
+    "shards, read as train and evaluate do": Kind(("artifacts/shards/tiny/**/*",), read_shards, 12, 420),
+    "vocabulary, read by pmi": Kind(("artifacts/vocab/*",), run_stage("pmi"), 4, 60),
+    "prepare, read by segment": Kind(("artifacts/prepare/tiny/**/*",), run_stage("segment"), 3, 50),
+    "segment, read by selection": Kind(("artifacts/segment/tiny/**/*",), run_stage("selection"), 2, 30),
+    "embed, read by selection": Kind(("artifacts/embed/tiny/*",), run_stage("selection"), 3, 40),
+    "pmi, read by shards": Kind(("artifacts/pmi/tiny/**/*",), run_stage("shards"), 2, 25),
+    "selection, read by shards": Kind(("artifacts/selection/tiny/**/*",), run_stage("shards"), 2, 25),
+    "all tables, read by stats": Kind(tuple(f"artifacts/{one}/**/*.parquet" for one in STAGES_OF_STATS), query, 6, 60),
+    "vectors in the scratch folder": Kind((".ssmi/scratch/embed/*",), encode, 2, 60),
+    "state of an unfinished run, read by train --resume": Kind(("unfinished/state/*",), resume, 2, 16),
+    "checkpoint, read by predict": Kind((f"{RUN}/checkpoint/**/*",), tag(RUN), 3, 30),
+    "what a run has kept, read by predict": Kind((f"{RUN}/pinned/**/*",), tag(RUN, project="other"), 2, 20),
+    "pack, read by predict": Kind(("packed/**/*",), tag("packed"), 3, 40),
     "scores, history and counts, read by ablate": Kind(
         (*(f"{RUN}/{name}" for name in ("metrics.json", "history.csv", "files.json")), f"{RUN}/counts/*"),
         read_results,
         5,
-        60,
+        140,
     ),
 }
 
