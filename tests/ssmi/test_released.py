@@ -93,7 +93,7 @@ def test_its_parameters_are_read_or_refused_with_the_new_names(version: str, tmp
         archive.extract("params.yaml", tmp_path, filter="data")
     project = ssmi.open_project(tmp_path)
     if version == "0.2.0":
-        assert project.params().datasets == ["tiny"]
+        assert list(project.params().datasets) == ["tiny"]
         return
     with pytest.raises(ParameterError) as refused:
         project.params()
