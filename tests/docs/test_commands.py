@@ -34,7 +34,7 @@ PAGES = sorted(
         *(REPOSITORY / "docs").rglob("*.md"),
     ]
 )
-_BLOCK = re.compile(r"^(<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r"^(<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
 _INLINE = re.compile(r"(?<!`)`(ssmi-cli [^`]+)`(?!`)")
 _SEPARATORS = ("|", "&&", ";")
 
@@ -123,6 +123,7 @@ def _split(line: str, *, where: str, runs: bool) -> Iterator[Command]:
 COMMANDS = sorted({(one.words, one.runs): one for one in commands()}.values(), key=str)
 OURS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
 OTHERS = {"make", "pip", "source", "cd", "cat", "echo", "zcat", "dvc", "dask", "torchrun", "eval"}
+OTHERS |= {"grep", "helm", "kubectl", "sbatch"}
 MARKED = OTHERS - {"cd", "cat", "echo", "zcat"}
 """Programs whose blocks must be marked as not run."""
 LONG = {("train",), ("ablate",), ("paper",), ("demo",), ("features", "vocab"), ("features", "prepare")}
