@@ -168,7 +168,8 @@ def _write_files(folder: Path) -> None:
     row = '{"text": "陈思远任经理。", "entities": [{"start": 0, "end": 3, "label": "NAME"}]}'
     for name in ("new.jsonl", "train.jsonl", "in.json"):
         (folder / name).write_text(row + "\n", encoding="utf-8")
-    (folder / "FILE.yaml").write_text("shallow: {base: ssmi, model.encoder_layers: 2}\n", encoding="utf-8")
+    for name in ("FILE.yaml", "depth.yaml"):
+        (folder / name).write_text("shallow: {base: ssmi, model.encoder_layers: 2}\n", encoding="utf-8")
     (folder / "corpus.txt").write_text("李/nr 建国/nr 在/p 东海/ns 工作/v\n", encoding="gb18030")
     pl.DataFrame({"tokens": [["陈", "思", "远"]], "ner_tags": [[1, 2, 2]]}).write_parquet(folder / "train.parquet")
 
