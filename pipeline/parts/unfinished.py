@@ -18,9 +18,6 @@ from ssmi.pipeline.executor import Executor, Result, Task
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 
-SEND_TABLES = frozenset({"selection.distinct_of_part", "selection.select_many", "pmi.count_source"})
-"""Functions of stages whose tasks or results are tables: these parts are done again by the next run."""
-
 
 class UnfinishedStage:
     """The folder of one stage under way, and its parts.
@@ -97,10 +94,6 @@ class UnfinishedStage:
         Raises:
             OthersMissingError: This is a share, and others have not done theirs.
         """
-        if f"{function.__module__.rpartition('.')[2]}.{function.__name__}" in SEND_TABLES:
-            return executor.map(
-                function, tasks, sizes=sizes, label=label, unit=unit, reporter=reporter, most_bytes=None
-            )
         # By the call's number too: a stage may do two things of one name.
         folder = self._marks / f"{self._n_calls:02d}-{label.replace(' ', '-')}"
         self._n_calls += 1
