@@ -1,9 +1,7 @@
-"""numpy arrays on disk: mapped from a stage's folder once they are checked, or with a digest of their own."""
+"""numpy arrays on disk: mapped into memory once they are checked."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import math
 from pathlib import Path
 from tokenize import TokenError
@@ -14,9 +12,7 @@ import numpy.typing as npt
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.storage import checked_files, replacing
-
-_DIGEST_BYTES = hashlib.sha256().digest_size
+from ssmi.pipeline.contract.storage import checked_files
 
 
 def map_array(path: Path, *, held_to: Manifest | None = None, writeable: bool = False) -> npt.NDArray[Any]:
@@ -45,24 +41,3 @@ def map_array(path: Path, *, held_to: Manifest | None = None, writeable: bool = 
     # The header is a Python literal: numpy reads it with tokenize.
     except (OSError, ValueError, EOFError, TokenError) as error:
         raise StaleArtifactError(f"{path}: no array ({error})", next_step=checked_files.hint_for(path)) from error
-
-
-def save_sealed(path: Path, array: npt.NDArray[Any]) -> None:
-    """Write an array behind the digest of its bytes, whole or not at all."""
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    with replacing.writing(path) as temporary:
-        temporary.write_bytes(hashlib.sha256(stream.getbuffer()).digest() + stream.getbuffer())
-
-
-def load_sealed(path: Path) -> npt.NDArray[Any] | None:
-    """What ``save_sealed`` wrote; None where the file is not there, or not what was written."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    digest, body = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
-        return None
-    array: npt.NDArray[Any] = np.load(io.BytesIO(body), allow_pickle=False)
-    return array

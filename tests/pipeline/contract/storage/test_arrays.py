@@ -1,4 +1,4 @@
-"""Arrays on disk: mapped after a check, or behind a digest of their own."""
+"""Arrays on disk are mapped after a check."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
-from ssmi.pipeline.contract.storage.arrays import load_sealed, map_array, save_sealed
+from ssmi.pipeline.contract.storage.arrays import map_array
 
 ARRAY = np.arange(12, dtype=np.float32).reshape(3, 4)
 
@@ -56,16 +56,3 @@ def test_what_is_no_array_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_an_array_without_values_cannot_be_mapped_and_is_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", ARRAY[:0])
     assert map_array(tmp_path / "a.npy").shape == (0, 4)
-
-
-def test_a_sealed_array_is_whole_or_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "a.vectors"
-    assert load_sealed(path) is None
-    save_sealed(path, ARRAY)
-    loaded = load_sealed(path)
-    assert loaded is not None and loaded.tobytes() == ARRAY.tobytes()
-    whole = path.read_bytes()
-    for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-        assert load_sealed(path) is None
-    assert [each.name for each in tmp_path.iterdir()] == ["a.vectors"]
