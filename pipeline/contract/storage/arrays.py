@@ -1,4 +1,4 @@
-"""numpy arrays on disk, mapped from a stage's folder once they are checked."""
+"""numpy arrays on disk: mapped into memory once they are checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays on disk: mapped after a check, or behind a digest of their own."""
+"""Arrays on disk are mapped after a check."""
 
 from __future__ import annotations
 
