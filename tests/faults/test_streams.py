@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +140,8 @@ def _take_terminal() -> None:
 
 
 def _drain(terminal: int) -> None:
-    try:
+    with suppress(BlockingIOError):
         os.read(terminal, 1 << 16)
-    except BlockingIOError:
-        pass
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)])
