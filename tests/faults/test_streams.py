@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ssmi.project import Project
 
 PRINTING = {
     "help": ("--help",),
@@ -77,6 +80,17 @@ def test_output_into_a_full_disk_is_said(project_of: Callable[[str], Any], name:
         "  next: make room, or name another place",
     ]
     assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+
+
+def test_another_broken_pipe_is_no_success(pristine_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody reads the output: it was a process that this one worked with."""
+
+    def break_off(*_: object) -> None:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(Project, "params", break_off)
+    outcome = pristine_project.ssmi("features", "build")
+    assert outcome.code == 1 and outcome.stderr.startswith("error: a process that this one worked with has ended\n")
 
 
 # --- signals ----------------------------------------------------------------------------------------------------------
