@@ -63,7 +63,16 @@ def _writing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new empty folder beside ``folder``, which its owner alone can read; what is left of it is removed."""
+    """Yield a new empty folder beside ``folder``, which its owner alone can read; what is left of it is removed.
+
+    An OSError that names no file then names ``folder``.
+    """
+    with _named(folder), _temporary_folder(folder) as fresh:
+        yield fresh
+
+
+@contextmanager
+def _temporary_folder(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     sweep(folder.parent)
     fresh, descriptor = _new_folder(folder)
@@ -76,11 +85,8 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes.
-
-    An OSError that names no file then names ``folder``.
-    """
-    with _named(folder), temporary_folder(folder) as fresh:
+    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes."""
+    with temporary_folder(folder) as fresh:
         yield fresh
         fresh.chmod(0o755)
         for inner, _, names in os.walk(fresh):
