@@ -13,10 +13,12 @@ from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
+from ssmi.pipeline.parts.share import Share
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import StageContext
-from ssmi.pipeline.stages.up_to_date import run
+from ssmi.pipeline.stages.up_to_date import StageShare, run
+from ssmi.pipeline.stages.up_to_date import run_share as run_stage_share
 from ssmi.workspace import Workspace
 
 State = Literal["built", "current"]
@@ -101,6 +103,21 @@ def building(workspace: Workspace) -> AbstractContextManager[None]:
         what="the features of this project are being built",
         reporter=workspace.reporter,
     )
+
+
+def run_share(
+    workspace: Workspace,
+    name: str,
+    dataset: str | None,
+    *,
+    part: tuple[int, int],
+    workers: int,
+    scheduler: str | None,
+    overrides: Iterable[str],
+) -> StageShare:
+    """Do one share of a stage's parts; see ``Project.run_stage``."""
+    with _context(workspace, dataset, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+        return run_stage_share(get_stage(name), context, Share(*part))
 
 
 @contextmanager
