@@ -31,11 +31,11 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 
 def _files(root: Path) -> dict[str, str]:
-    """Every file below a folder → digest, without what belongs to this machine; half written files show up too."""
+    """Every file below a folder → digest, without what belongs to this machine: locks, parts that are finished."""
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and ("locks" not in path.parts)
+        if path.is_file() and ".ssmi" not in path.parts
     }
 
 
@@ -83,7 +83,7 @@ if [ "$mode" = full ]; then
 else
   mount -o remount,ro "$disk"
 fi
-listed() { find . -type f -not -path './.ssmi/locks/*' -print0 | sort -z | xargs -0 sha256sum; }
+listed() { find . -type f -not -path './.ssmi/*' -print0 | sort -z | xargs -0 sha256sum; }
 listed > "$project.before"
 set +e
 "$@"

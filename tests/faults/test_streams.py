@@ -161,8 +161,7 @@ def test_a_build_that_is_told_to_stop_leaves_all_as_it_was(project: Any, numbers
     project.raw("train").write_text("好 O\n\n" * 20_000, encoding="utf-8")
     before = project.artifacts()
     with project.start("features", "build") as process:
-        prepare = project.root / "artifacts" / "prepare"
-        while not list(prepare.glob(".tiny.*.tmp/train/part-00003.parquet")):
+        while not list(project.root.glob(".ssmi/scratch/stages/*/*/output/train/part-00003.parquet")):
             assert process.poll() is None
             time.sleep(0.005)
         for number in numbers:
