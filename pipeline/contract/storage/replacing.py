@@ -38,7 +38,7 @@ def writing(path: Path) -> Iterator[Path]:
 
     An OSError that names no file, as writing into one that is open raises it, then names ``path``.
     """
-    with _named(path), _writing(path) as temporary:
+    with naming(path), _writing(path) as temporary:
         yield temporary
 
 
@@ -67,7 +67,7 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
 
     An OSError that names no file then names ``folder``.
     """
-    with _named(folder), _temporary_folder(folder) as fresh:
+    with naming(folder), _temporary_folder(folder) as fresh:
         yield fresh
 
 
@@ -110,7 +110,8 @@ def reserve(path: Path) -> None:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError that names no file, as writing into one that is open raises it, name ``path``."""
     try:
         yield
     except OSError as error:
