@@ -58,7 +58,7 @@ class Signals:
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Python's own handlers, however the tests were started (``nohup`` ignores SIGINT); training must restore them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         signal.signal(number, signal.default_int_handler)
     yield
@@ -157,6 +157,14 @@ def test_what_goes_with_a_step_is_resumed_with_it(run: RunTraining, tmp_path: Pa
         with pytest.raises(Interrupted):
             run("stopped", reporter=Signals(label, nth), resume=bool(resume), **changes)
     run("stopped", resume=True, **changes)
+    assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
+def test_a_terminal_that_is_closed_stops_a_run_as_ctrl_c_does(run: RunTraining, tmp_path: Path) -> None:
+    run("whole")
+    with pytest.raises(Interrupted):
+        run("stopped", reporter=Signals("epoch 2/3", 2, number=signal.SIGHUP))
+    run("stopped", resume=True)
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
