@@ -10,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -21,11 +21,10 @@ from threadpoolctl import threadpool_limits
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.local_workers import TASKS_IN_FLIGHT_PER_WORKER, WorkerPool, worker_pool
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-TASKS_IN_FLIGHT_PER_WORKER = 4
-"""A worker then always has its next task, and few results wait in memory for an earlier one."""
 SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 60
 
@@ -68,6 +67,34 @@ class Serial:
                 yield result
 
 
+class LocalProcesses:
+    """On worker processes of this machine."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+
+    def map(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        sizes: Sequence[int],
+        label: str,
+        unit: str,
+        reporter: Reporter,
+    ) -> Iterator[Result]:
+        """See Executor."""
+        with reporter.task(label, total=sum(sizes), unit=unit) as advance:
+            results = self._pool.map(partial(run_single_threaded, function), tasks)
+            for index, size in enumerate(sizes):
+                try:
+                    result = next(results)
+                except BrokenProcessPool as error:
+                    raise _workers_died(label, index) from error
+                advance(size)
+                yield result
+
+
 class Cluster:
     """On the workers of a connected Dask client."""
 
@@ -101,10 +128,7 @@ class Cluster:
                 try:
                     result: Result = in_flight.popleft().result()
                 except KilledWorker as error:
-                    raise SsmiError(
-                        f"{label}: the workers that ran part {index} died one after the other, likely out of memory",
-                        next_step="use fewer --workers or a smaller prepare.sentences_per_part",
-                    ) from error
+                    raise _workers_died(label, index) from error
                 # Before the result is handed out: workers go on while the caller uses it.
                 submit(1)
                 advance(size)
@@ -117,38 +141,11 @@ def run_single_threaded(function: Callable[[Task], Result], task: Task) -> Resul
         return function(task)
 
 
-def dask_setup(_: object) -> None:
-    """Dask calls this in each local worker (``preload``): Ctrl-C reaches every process, but only the main one acts."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Start workers deaf to Ctrl-C from their first moment, before ``dask_setup`` can say so."""
-    # Python lets only the main thread set signal handlers.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _local_cluster(workers: int) -> Any:
-    from distributed import LocalCluster
-
-    with _without_interrupts():
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=":0",  # any free port: builds may run side by side
-            memory_limit=0,  # dask counts memory-mapped vectors as used, and would stop workers that use little
-            preload=[__name__],  # runs dask_setup in each worker
-        )
+def _workers_died(label: str, part: int) -> SsmiError:
+    return SsmiError(
+        f"{label}: the workers that ran part {part} died one after the other, likely out of memory",
+        next_step="use fewer --workers or a smaller prepare.sentences_per_part",
+    )
 
 
 @contextlib.contextmanager
@@ -168,14 +165,17 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
     if scheduler is None and workers <= 0:
         yield Serial()
         return
-    with needs("cluster", f"--scheduler {scheduler}" if scheduler else f"--workers {workers}"):
+    if scheduler is None:
+        with worker_pool(workers) as pool:
+            yield LocalProcesses(pool)
+        return
+    with needs("cluster", f"--scheduler {scheduler}"):
         from distributed import Client
 
     logging.getLogger("distributed").setLevel(logging.ERROR)
     with contextlib.ExitStack() as stack:
-        target: Any = stack.enter_context(_local_cluster(workers)) if scheduler is None else scheduler
         try:
-            client = stack.enter_context(Client(target, timeout=SECONDS_TO_CONNECT))
+            client = stack.enter_context(Client(scheduler, timeout=SECONDS_TO_CONNECT))
         except (OSError, ValueError) as error:
             raise MissingResourceError(
                 f"no Dask scheduler answers at {scheduler} ({type(error).__name__})",
@@ -185,7 +185,7 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
             client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
         except TimeoutError as error:
             raise MissingResourceError(
-                f"the Dask scheduler at {scheduler or 'this machine'} has no worker",
+                f"the Dask scheduler at {scheduler} has no worker",
                 next_step="start some with `dask worker ADDRESS`, or use --workers N",
             ) from error
         yield Cluster(client)
