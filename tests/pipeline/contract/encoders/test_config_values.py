@@ -22,7 +22,8 @@ NOT_READ = {
     "chunk_size_feed_forward", "deterministic_flash_attn", "reference_compile", "use_cache", "tie_word_embeddings",
     # Heads, decoders, tasks: no state of the encoder depends on them.
     "is_decoder", "is_encoder_decoder", "add_cross_attention", "problem_type", "id2label", "label2id",
-    "pooler_dropout", "pooler_hidden_act", "decoder_bias", "sparse_prediction", "sparse_pred_ignore_index",
+    "pooler_dropout", "pooler_hidden_act", "pooler_hidden_size", "decoder_bias",
+    "sparse_prediction", "sparse_pred_ignore_index",
     "summary_type", "summary_use_proj", "summary_activation", "summary_last_dropout",
 }  # fmt: skip
 PLAIN: dict[str, Any] = {"model_type": "bert", "hidden_size": 16, "num_hidden_layers": 2}
