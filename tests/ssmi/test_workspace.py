@@ -75,7 +75,7 @@ def test_a_name_that_is_more_than_a_name_gets_nowhere(tmp_path: Path, name: str)
         Workspace(_project(tmp_path)).dataset(name)
     project = Project(tmp_path)
     uses: tuple[Callable[..., object], ...] = (project.build_features, project.train, project.ablate, project.evaluate)
-    uses += (project.report, project.stats, project.adapt_encoder, project.open_run)
+    uses += (project.report, project.stats, project.open_run, partial(project.adapt_encoder, out=tmp_path / "out"))
     for use in (*uses, partial(project.run_stage, "prepare"), partial(project.explain, "长", "长江")):
         with pytest.raises(ParameterError, match="not a plain name"):
             use(dataset=name)
