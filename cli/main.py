@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from ssmi.cli.session import Session
+from ssmi.cli.terminal.visible import visible_lines
 from ssmi.cli.usage import CommandGroup, as_parameter_error
 from ssmi.pipeline.contract.errors import SsmiError
 
@@ -140,7 +141,8 @@ def _named(path: str | bytes) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(message, err=True)
+    # It may hold names and texts of files that somebody else wrote.
+    click.echo(visible_lines(message), err=True)
     return code
 
 

@@ -177,7 +177,10 @@ class LabelSet:
             # The tags are written only for this: a version that would number them otherwise must notice.
             if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
                 raise KeyError("tags")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            # They are printed, and stand in rows of columns; the file may be somebody else's.
+            if wrong := [name for name in labels.entity_types if not isinstance(name, str) or not is_label(name)]:
+                raise ValueError(f"{wrong[0]!a} is no name of a type")
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise StaleArtifactError(
                 f"{path}: not a label set of this version ({error})", next_step="build the shards again"
             ) from error

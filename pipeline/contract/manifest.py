@@ -132,7 +132,7 @@ def load(folder: Path) -> Manifest:
         body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingResourceError(f"{folder}: not built", next_step=build_hint(folder)) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StaleArtifactError(f"{path}: not JSON ({error})", next_step="build the features again") from error
     # Asked first: of a manifest of another version a list of its wrong keys would help nobody.
     version = body.get("schema_version") if isinstance(body, dict) else None

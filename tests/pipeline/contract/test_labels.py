@@ -216,6 +216,10 @@ def test_a_label_set_survives_the_trip_to_disk(tmp_path: Path, scheme: TagScheme
         b'{"scheme": "BILOU", "entity_types": [], "tags": ["O"]}',
         b'{"scheme": "BIO", "entity_types": 3, "tags": ["O"]}',
         b'{"scheme": "BIO", "entity_types": ["X"], "tags": ["O", "I-X", "B-X"]}',
+        b'{"scheme": "BIO", "entity_types": ["A\\nB-B"], "tags": ["O", "B-A\\nB-B", "I-A\\nB-B"]}',
+        b'{"scheme": "BIO", "entity_types": ["\\u001b[2J"], "tags": ["O", "B-\\u001b[2J", "I-\\u001b[2J"]}',
+        b'{"scheme": "BIO", "entity_types": [3], "tags": ["O", "B-3", "I-3"]}',
+        b"[" * 100_000,
     ],
 )
 def test_what_is_no_label_set_is_stale(tmp_path: Path, body: bytes | None) -> None:
