@@ -26,6 +26,7 @@ from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.paths import LABELS_FILE
+from ssmi.pipeline.contract.text.json_text import loads
 
 WEIGHTS, PARAMS, ENCODER = "model.safetensors", "params.json", "encoder"
 _DIGESTS = "files.json"
@@ -133,7 +134,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        body: dict[str, Any] = loads(path.read_text(encoding="utf-8"))
         if not isinstance(body, dict):
             raise ValueError("not an object")
     except FileNotFoundError as error:

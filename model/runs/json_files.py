@@ -8,6 +8,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ssmi.pipeline.contract.text.json_text import loads
+
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -33,7 +35,7 @@ def read(path: Path, kind: type[Body]) -> Body:
 
     """
     try:
-        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(loads(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']}" for item in error.errors()]
         raise ValueError("; ".join(lines)) from None

@@ -57,8 +57,8 @@ RENAMED_KEYS = {"embed.ahead": "precompute_words", "model.segment_places": "segm
 RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"): "paper"}
 """Names of version 0.1.0; refused with the present name."""
 
-_NOT_YAML = (YAMLError, ValueError, KeyError)
-"""ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``."""
+_NOT_YAML = (YAMLError, ValueError, KeyError, RecursionError)
+"""ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``, and for deep nesting."""
 
 
 class Params(Section):

@@ -1,4 +1,4 @@
-"""JSON that is harmless to a terminal: the same values, with what would control it spelt as an escape."""
+"""JSON of other people's texts: written harmless to a terminal, read without Python's limits showing through."""
 
 from __future__ import annotations
 
@@ -22,3 +22,11 @@ def dumps(value: Any) -> str:
         return json.dumps(value)
     # Outside strings JSON is ASCII, so all of these stand in one.
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def loads(text: str) -> Any:
+    """Read JSON. Raises ValueError for all that is none, for what is nested too deeply among it."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -57,7 +57,10 @@ class Table:
 def table_of(header: str) -> Table | None:
     """The table that a first line announces, or None where it does not name columns that are known."""
     for delimiter in DELIMITERS:
-        names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+        try:
+            names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+        except csv.Error:  # a carriage return inside the line
+            return None
         for wanted in _TABLES:
             columns = {role: names.index(name) for role, known in wanted for name in names if name in known}
             if len(columns) == len(wanted) == len(set(columns.values())):

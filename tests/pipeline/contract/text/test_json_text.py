@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.text.json_text import dumps
+from ssmi.pipeline.contract.text.json_text import dumps, loads
 
 BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 TEXT = st.text(st.characters(codec=None, categories=["Cc", "Cf", "Cs", "Lo", "Zl"]), max_size=8)
@@ -35,3 +35,14 @@ def test_it_reads_back_the_same_and_controls_nothing(value: dict[str, list[str]]
 )
 def test_how_it_is_spelt(text: str, line: str) -> None:
     assert dumps(text) == line
+
+
+@given(TEXT)
+def test_what_is_written_is_read(text: str) -> None:
+    assert loads(dumps([text])) == [text]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 200_000, '{"a":' * 200_000, "1" * 5000])
+def test_all_that_is_no_json_is_one_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        loads(text)
