@@ -99,7 +99,7 @@ def remembered_digest(path: Path) -> str:
         return str(known[2])
     digest = digest_file(path)
     with suppress(OSError):  # a cache that cannot be written only costs the next run the same hashing
-        memory.parent.mkdir(parents=True, exist_ok=True)
+        _make_root()
         with FileLock(memory.with_suffix(".lock")):
             # Read again under the lock, so that what others wrote meanwhile stays; files that are gone are forgotten.
             entries = {name: entry for name, entry in _read_json(memory).items() if Path(name).exists()}
@@ -114,10 +114,17 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
         return False
 
 
+def _make_root() -> None:
+    """Make the cache folder where there is none, for its owner alone: what lies in it is used without being asked."""
+    cache_root().parent.mkdir(parents=True, exist_ok=True)
+    cache_root().mkdir(mode=0o700, exist_ok=True)
+
+
 @contextmanager
 def _usable_cache() -> Iterator[None]:
     try:
-        (cache_root() / "locks").mkdir(parents=True, exist_ok=True)
+        _make_root()
+        (cache_root() / "locks").mkdir(exist_ok=True)
         yield
     except OSError as error:
         raise SsmiError(
