@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz golden bench bench-predict paper check env clean
+.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-predict bench-tagging paper check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -39,11 +39,23 @@ DATASET ?= sample
 bench: env
 	$(BIN)/python -m tests.bench.speed --dataset $(DATASET)
 
+# What the feature stages cost and their inner loops' ratios, on a data set that is built in PROJECT; THAN=DIR beside
+# another version of the program.
+PROJECT ?= .
+THAN ?=
+bench-features: env
+	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
+
 # Tagging text against its encoder alone; on a run and text files of your own.
 RUN ?= artifacts/train/sample
 FILES ?= README.md
 bench-predict: env
 	$(BIN)/python -m tests.bench.predict --run $(RUN) $(FILES)
+
+# How fast several runs tag the same text, the first being what the others are told in; RUNS="RUN RUN ...".
+RUNS ?= $(RUN)
+bench-tagging: env
+	$(BIN)/python -m tests.bench.tagging --runs $(RUNS) -- $(FILES)
 
 # The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
 # on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
 
@@ -50,6 +51,61 @@ def build(
         click.echo(f"{one.name:<10} {one.state:<8} {one.folder.relative_to(session.root)}")
 
 
+@features.command("run")
+@click.argument("stage_name", metavar="STAGE", type=click.Choice(list(STAGES)))
+@dataset_option
+@executor_options
+@override_option
+@click.option("--part", metavar="I/N", help="Do the I-th of N shares of the parts.")
+@click.pass_obj
+def run(
+    session: Session,
+    stage_name: str,
+    dataset: str | None,
+    workers: int,
+    scheduler: str | None,
+    overrides: tuple[str, ...],
+    part: str | None,
+) -> None:
+    """Run one stage, or one share of its parts where another program starts the processes.
+
+    With --part, N processes do a share each and need not know of one another; a last call without it
+    puts the parts together. A stage that reads all parts to go on ends before that with a line that
+    says so: start the N processes again.
+    """
+    if part is None:
+        _run_stage(session, stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides)
+        return
+    done = session.project.run_stage(
+        stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides, part=_share(part)
+    )
+    line = f"{stage_name}: part {done.share} is done"
+    if done.missing:
+        line += f"; {done.label}: {done.missing} parts of others are missing: run all parts again when they have ended"
+    click.echo(line)
+
+
+def _share(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not I/N; the second of four is 2/4", param_hint="--part")
+    return int(match[1]), int(match[2])
+
+
+def _run_stage(
+    session: Session,
+    stage_name: str,
+    dataset: str | None,
+    *,
+    workers: int,
+    scheduler: str | None,
+    overrides: tuple[str, ...],
+) -> None:
+    report = session.project.run_stage(stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides)
+    skipped = "".join(f", {count:,} {reason}" for reason, count in report.skipped.items())
+    click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")
+
+
 # A function, so that each command keeps a stage_name of its own; in the loop below all would share the last.
 def _stage_command(stage_name: str, summary: str) -> click.Command:
     @click.command(stage_name, help=summary)
@@ -69,15 +125,7 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
         from ssmi.dvc import pipeline_file
 
         pipeline_file.check_version(stage_name, stage_version)
-        report = session.project.run_stage(
-            stage_name,
-            dataset,
-            workers=workers,
-            scheduler=scheduler,
-            overrides=overrides,
-        )
-        skipped = "".join(f", {count:,} {reason}" for reason, count in report.skipped.items())
-        click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")
+        _run_stage(session, stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides)
 
     return command
 

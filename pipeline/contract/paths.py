@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -11,8 +13,8 @@ from ssmi.pipeline.contract.stages import STAGES
 PARAMS_NAME = "params.yaml"
 ARTIFACTS = "artifacts"
 """The folder, and the first part of the names that manifests give to stages."""
-SELECTIONS_FILE = "selections.parquet"
-"""The selection stage's answers, which the shards stage reads."""
+SELECTIONS = "selections"
+"""The folder of the selection stage's answers, in parts like those of a split; the shards stage reads them."""
 BOUNDARIES_FILE = "boundaries.parquet"
 """The boundaries that shards name, with their vectors."""
 LABELS_FILE = "labels.json"
@@ -48,6 +50,20 @@ class ArtifactPaths:
     def scratch(self) -> Path:
         """Long work that can be resumed, outside every output."""
         return self.private / "scratch"
+
+    def lock(self, name: str) -> Path:
+        """The lock of what one process does at a time: ``features``, ``dvc``."""
+        return self.private / "locks" / f"{name}.lock"
+
+    def lock_of(self, folder: Path) -> Path:
+        """The lock of a folder that one process writes at a time, wherever it lies."""
+        digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
+        return self.lock(f"folder-{digest[:16]}")
+
+    @property
+    def unfinished(self) -> Path:
+        """Stages under way, with the parts of them that are finished."""
+        return self.scratch / "stages"
 
     def stage(self, name: str, dataset: str, *, base: Path | None = None) -> Path:
         """The output of a stage: ``artifacts/NAME/DATASET``, without the data set where all share it.

@@ -78,7 +78,7 @@ SELECTIONS = pa.schema(
         ("negative_ids", _ids),  # lowest first
     ]
 )
-"""selection: ``artifacts/selection/<dataset>/selections.parquet``: each distinct query, answered once."""
+"""selection: ``artifacts/selection/<dataset>/selections/part-*.parquet``: each distinct query, answered once."""
 
 SELECTION_IDS = pa.schema([("sentence_id", pa.int32()), ("selection_ids", _ids)])
 """selection: ``artifacts/selection/<dataset>/<split>/part-*.parquet``: one selection for each character."""

@@ -20,7 +20,7 @@ from typing import Any
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError, nearest
 from ssmi.pipeline.contract.extras import needs
-from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, SELECTIONS_FILE
+from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, SELECTIONS
 from ssmi.pipeline.contract.tables import SPLITS
 
 with needs("stats", "SQL over the artifacts (stats and report)"):
@@ -31,7 +31,7 @@ VIEWS: dict[str, str] = {
     "vocabulary": "vocab/words.parquet",
     "segments": "segment/{dataset}/{split}/part-*.parquet",
     "distinct_segments": "embed/{dataset}/segments.parquet",
-    "selections": f"selection/{{dataset}}/{SELECTIONS_FILE}",
+    "selections": f"selection/{{dataset}}/{SELECTIONS}/part-*.parquet",
     "selection_ids": "selection/{dataset}/{split}/part-*.parquet",
     "cosines": "selection/{dataset}/cosines.parquet",
     "pmi_pairs": "pmi/{dataset}/pairs.parquet",

@@ -175,4 +175,5 @@ STAGE = Stage(
     upstream=(),
     external_inputs=external_inputs,
     work=work,
+    in_parts=False,
 )

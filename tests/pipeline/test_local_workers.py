@@ -81,7 +81,7 @@ def _wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> N
     [
         ("nothing", "True"),
         ("once", "True"),
-        ("always", "SsmiError visits: the workers that ran part "),  # which part is chance: others die with it
+        ("always", "SsmiError visits: part "),  # which part is chance: others die with it
         ("refuses", "InputDataError a.txt:7: no | correct it"),
     ],
 )
