@@ -44,7 +44,7 @@ def train_dataset(
     named = find(configuration) if isinstance(configuration, str) else configuration
     # -S has the last word, over the configuration too.
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
-    name = dataset or params.datasets[0]
+    name = workspace.dataset(dataset, params=params)
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
     # Before they are looked at: what is trained on below must be what is looked at here.

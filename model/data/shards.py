@@ -28,6 +28,7 @@ from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, padd
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.manifest import Manifest, StoredManifest
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
@@ -85,7 +86,7 @@ def open_shards(folder: Path) -> Shards:
     manifests.check_parts(manifest, folder)
     return Shards(
         folder,
-        LabelSet.load(folder / LABELS_FILE, held_to=manifest),
+        load_labels(folder / LABELS_FILE, held_to=manifest),
         read_table(folder / BOUNDARIES_FILE, held_to=manifest),
         stored,
         ShardsStatistics.of(manifest),

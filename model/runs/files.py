@@ -1,10 +1,10 @@
 """What a run folder holds, and of which version it is. Light: looking for a file loads no torch."""
 
-import json
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.storage.replacing import sweep
+from ssmi.pipeline.contract.text.json_text import loads
 
 CHECKPOINT = "checkpoint"
 """Folder of the best epoch's weights and of all that they need."""
@@ -51,7 +51,7 @@ def require_checkpoint(run: Path) -> None:
     if not path.is_file():
         raise MissingResourceError(f"{run / CHECKPOINT}: no checkpoint", next_step="ssmi-cli train")
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))["format"]
+        written = loads(path.read_text(encoding="utf-8"))["format"]
     except (OSError, ValueError, KeyError, TypeError):
         return  # damaged: reading the whole file will say how
     if written != CHECKPOINT_FORMAT:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ssmi.pipeline.contract.storage.digests import seal, unseal
+from ssmi.pipeline.contract.text.json_text import loads
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -40,7 +41,7 @@ def read(path: Path, kind: type[Body]) -> Body:
 
 def read_plain(path: Path, kind: type[Body]) -> Body:
     """Read a file that holds no digest of its own; else as ``read``."""
-    return _validated(json.loads(path.read_text(encoding="utf-8")), kind)
+    return _validated(loads(path.read_text(encoding="utf-8")), kind)
 
 
 def _validated(body: object, kind: type[Body]) -> Body:

@@ -7,7 +7,6 @@ in use, so that a whole state is on disk at every moment, whatever happens to th
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -30,6 +29,7 @@ from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.contract.storage.replacing import writing
+from ssmi.pipeline.contract.text.json_text import loads
 
 STATE = "state"
 FORMAT = 3
@@ -249,7 +249,7 @@ def find(run: Path) -> SavedState | None:
     folder = run / STATE
     path = folder / _JSON
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = loads(path.read_text(encoding="utf-8"))
         # Before the keys are checked: those of another version may be others.
         if isinstance(body, dict) and body.get("format") != FORMAT:
             raise StaleArtifactError(
@@ -290,7 +290,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _file_in_use(folder: Path) -> str | None:
     try:
-        return str(json.loads((folder / _JSON).read_text(encoding="utf-8"))["file"])
+        return str(loads((folder / _JSON).read_text(encoding="utf-8"))["file"])
     # A state.json that cannot be read names no tensors that could be lost.
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -93,10 +93,17 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
         return False
 
 
+def _make_root() -> None:
+    """Make the cache folder where there is none, for its owner alone: what lies in it is used without being asked."""
+    cache_root().parent.mkdir(parents=True, exist_ok=True)
+    cache_root().mkdir(mode=0o700, exist_ok=True)
+
+
 @contextmanager
 def _usable_cache() -> Iterator[None]:
     try:
-        (cache_root() / "locks").mkdir(parents=True, exist_ok=True)
+        _make_root()
+        (cache_root() / "locks").mkdir(exist_ok=True)
         yield
     except OSError as error:
         raise SsmiError(

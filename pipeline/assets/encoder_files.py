@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ssmi.pipeline.contract.encoders.types import CONFIG, read_config
@@ -10,6 +9,7 @@ from ssmi.pipeline.contract.encoders.vocabulary import VOCABULARIES, vocabulary_
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.storage.digests import digest_once
+from ssmi.pipeline.contract.text.json_text import loads
 
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
@@ -64,7 +64,7 @@ def weight_files(folder: Path, name: str = SAFETENSORS) -> list[Path]:
 def part_names(index: Path) -> dict[str, str]:
     """Weight → the file that holds it, of weights kept in several."""
     try:
-        names = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        names = loads(index.read_text(encoding="utf-8"))["weight_map"]
         parts = {str(weight): str(part) for weight, part in names.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputDataError(f"{index}: does not name weight files", next_step="fetch the encoder again") from error

@@ -11,16 +11,10 @@ One rule for ill-formed sequences, by purpose:
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
-
-from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.storage import checked_files
 
 TagScheme = Literal["BIO", "BMES", "BIOES"]
 OUTSIDE = "O"
@@ -164,28 +158,3 @@ class LabelSet:
         if opened:
             return right_role in (inside, "E") and left_label == right_label
         return right_role in (OUTSIDE, "B", "S")
-
-    def save(self, path: Path) -> None:
-        """Write as JSON."""
-        body = {"scheme": self.scheme, "entity_types": list(self.entity_types), "tags": list(self.tags)}
-        path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: Path, *, held_to: Manifest | None = None) -> LabelSet:
-        """Read what ``save`` wrote; ``held_to``: as ``checked_files.read`` takes it.
-
-        Raises StaleArtifactError when the file changed or is not a label set of this version, MissingResourceError
-        without one.
-        """
-        content = checked_files.read(path, held_to=held_to)
-        try:
-            body = json.loads(content)
-            labels = cls(body["scheme"], tuple(body["entity_types"]))
-            # The tags are written only for this: a version that would number them otherwise must notice.
-            if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
-                raise KeyError("tags")
-        except (ValueError, KeyError, TypeError) as error:
-            raise StaleArtifactError(
-                f"{path}: not a label set of this version ({error})", next_step="build the shards again"
-            ) from error
-        return labels

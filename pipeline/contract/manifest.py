@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from pydantic import ConfigDict, TypeAdapter, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
 
-from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.paths import ARTIFACTS
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
@@ -87,6 +88,15 @@ class Manifest:
     version: int
     """``Stage.version`` of the code that wrote the folder."""
     schema_version: int = SCHEMA_VERSION
+
+    @field_validator("dataset")
+    @classmethod
+    def _plain_name(cls, dataset: str | None) -> str | None:
+        """A manifest may come from somebody else: the name may not lead out of the folders that are named by it."""
+        try:
+            return None if dataset is None else check_dataset_name(dataset)
+        except ParameterError as error:
+            raise ValueError(error.message) from None
 
     @field_validator("files")
     @classmethod

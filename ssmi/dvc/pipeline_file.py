@@ -143,7 +143,7 @@ def _read(path: Path) -> Any:
     yaml = _yaml()
     try:
         document = yaml.load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, KeyError, RecursionError) as error:
         raise ParameterError(f"{path}: not YAML ({' '.join(str(error).split())})", next_step="correct it") from None
     if document is None:
         document = yaml.map()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from shutil import copyfile
 from typing import Any
 
@@ -84,9 +84,19 @@ def _read(path: Path) -> dict[str, str]:
         body: Any = json.loads(path.read_text(encoding="utf-8"))
         if body["format"] != FORMAT:
             raise ValueError(f"format {body['format']}, this program reads {FORMAT}")
-        return {str(name): str(digest) for name, digest in body["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        files = {str(name): str(digest) for name, digest in body["files"].items()}
+        outside = next((name for name in files if not _is_below(name)), None)
+        if outside is not None:
+            raise ValueError(f"{outside!a} is not a file below it")
+        return files
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StaleArtifactError(f"{path}: no pack of this version ({error})", next_step=BRING_AGAIN) from error
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name that a pack brings leads to a place within it."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and not set(name) & set("\\\0")
 
 
 def _notice(*, dataset: str, vectors: str, encoder: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -118,3 +119,14 @@ def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch
 def test_without_ssmi_cache_the_platform_says_where(monkeypatch) -> None:
     monkeypatch.delenv("SSMI_CACHE", raising=False)
     assert cache.cache_root().is_absolute() and "ssmi" in cache.cache_root().parts
+
+
+def test_a_new_cache_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener) -> None:
+    monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "new" / "cache"))
+    cache.obtain("kind", "name", "recipe", Maker(), reporter=listener)
+    assert stat.S_IMODE((tmp_path / "new" / "cache").stat().st_mode) == 0o700
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+    monkeypatch.setenv("SSMI_CACHE", str(shared))
+    cache.obtain("kind", "name", "recipe", Maker(), reporter=listener)
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755  # one that is there stays as somebody made it
