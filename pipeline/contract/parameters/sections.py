@@ -79,6 +79,10 @@ class PrepareParams(Section):
         default=2048,
         description="Sentences in one Parquet part. A part is the unit of parallel work in every later stage.",
     )
+    text_field: str = Field(
+        default="text",
+        description="Field that holds the text in a corpus of JSON lines or of Parquet tables; not read of a data set.",
+    )
 
 
 class VocabParams(Section):
@@ -222,8 +226,8 @@ class PmiParams(Section):
     )
     unlabelled: tuple[str, ...] = Field(
         default=(),
-        description="Extra text files (.txt or .txt.gz, one sentence a line, relative to the project) that are counted "
-        "together with train.",
+        description="Text without labels that is counted together with train: files or folders, relative to the "
+        "project, of what a corpus may hold (a text a line, JSON lines, Parquet), or names of prepared corpora.",
     )
 
 
