@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ssmi.model.data.boundaries import Ids, Rows
 from ssmi.model.data.split import Split
+from ssmi.pipeline.contract.feature_rows import LONGEST_SENTENCE
 
-MAX_PADDED_CHARACTERS = 4096
+MAX_PADDED_CHARACTERS = LONGEST_SENTENCE
 """Sentences times the longest one's characters that a batch may reach; a longer sentence goes alone."""
 EVALUATION_BATCH = 64
 """Sentences at once without training; they cost little then, and ``MAX_PADDED_CHARACTERS`` still caps them."""

@@ -15,7 +15,7 @@ def shard_row(
     *,
     sentence_id: int,
     characters: Sequence[str],
-    entities: Sequence[Span],
+    entities: Sequence[Span] | None,
     selections: Sequence[SelectedBoundaries],
     local_ids: Sequence[int],
     segment_starts: Sequence[int],
@@ -26,8 +26,13 @@ def shard_row(
     hidden_start: int | None,
     matches: Sequence[Match] | None,
 ) -> ShardRow:
-    """A row of ``schema.SHARDS``; ``selections`` has one a character, ``matches`` is None to keep none."""
-    tags = spans_to_tags(entities, n_characters=len(characters), scheme=labels.scheme)
+    """A row of ``schema.SHARDS``; ``selections`` has one a character, ``matches`` is None to keep none.
+
+    entities: Gold; None in text without labels.
+    """
+    tags = None
+    if entities is not None:
+        tags = spans_to_tags(entities, n_characters=len(characters), scheme=labels.scheme)
     features = feature_row(
         characters=characters,
         selections=selections,
@@ -39,8 +44,10 @@ def shard_row(
     )
     return {
         "sentence_id": sentence_id,
-        "tag_ids": [tag_ids[tag] for tag in tags],
-        "entities": [{"start": span.start, "end": span.end, "label": span.label} for span in entities],
+        "tag_ids": None if tags is None else [tag_ids[tag] for tag in tags],
+        "entities": None
+        if entities is None
+        else [{"start": span.start, "end": span.end, "label": span.label} for span in entities],
         "hidden_start": hidden_start,
         **features,
     }
