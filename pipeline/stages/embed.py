@@ -24,7 +24,7 @@ from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.alignment import Alignment, SpanMeanAccumulator, fit_alignment
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
-from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, save_alignment
+from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment, save_alignment
 from ssmi.pipeline.lexicon.segment_vector_files import (
     BERT_BOUNDARIES_FILE,
     BERT_SEGMENTS_FILE,
@@ -33,6 +33,7 @@ from ssmi.pipeline.lexicon.segment_vector_files import (
 )
 from ssmi.pipeline.lexicon.segmenter import frequent_words
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
+from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
 from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of, require_train, splits_in
 
@@ -52,16 +53,22 @@ class _PartTask:
     wanted: Path
 
 
+def external_inputs(context: StageContext) -> Mapping[str, str]:
+    """The encoder; of a corpus also the map that its data set has fitted."""
+    return {**encoder_inputs(context), **like_inputs(context, "embed")}
+
+
 def work(context: StageContext, folder: Path) -> StageReport:
     """Give every distinct segment a vector and say how good the bridge between the two spaces is."""
     params = context.params.embed
-    require_train(context.dataset, splits_in(context.folder("segment")))
+    if context.corpus is None:
+        require_train(context.dataset, splits_in(context.folder("segment")))
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
     counts = _count_segments(context)
     _check_characters(counts, encoder_of(context), context)
-    rows = _distinct_rows(counts, vocabulary)
+    rows = _distinct_rows(counts, vocabulary, splits=() if context.corpus else tables.SPLITS)
     n_in_dataset, n_outside = len(rows), sum(not row["boundary_id"] for row in rows)
-    if params.context == "isolated":
+    if params.context == "isolated" and context.corpus is None:
         # In sentence context a word has no vector apart from a sentence, so none can be made ahead.
         rows += _precomputed_rows(params.precompute_words, vocabulary, in_dataset={row["segment"] for row in rows})
     tables.write_rows(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
@@ -69,7 +76,10 @@ def work(context: StageContext, folder: Path) -> StageReport:
     vectors = np.array(vocabulary.vectors[[row["boundary_id"] for row in rows]])
     fit_quality = None
     oov_rows = [row["segment_id"] for row in rows if not row["boundary_id"]]
-    if params.space == "aligned":
+    if params.space == "aligned" and context.corpus is not None:
+        alignment_of_like = open_alignment(like_folder(context, context.corpus, "embed") / ALIGNMENT_FILE)
+        vectors[oov_rows] = run_single_threaded(alignment_of_like.apply, _bert_vectors(oov, context))
+    elif params.space == "aligned":
         alignment, vectors[oov_rows] = _aligned_vectors(oov, counts["train"], vocabulary, context)
         save_alignment(alignment, folder / ALIGNMENT_FILE)
         fit_quality = alignment_fit(alignment)
@@ -115,7 +125,7 @@ def _count_segments(context: StageContext) -> dict[str, Counter[str]]:
     done = context.map_tasks(
         count_part, [path for _, _, path in parts], sizes=part_sizes(parts), label="count segments"
     )
-    counts: dict[str, Counter[str]] = {split: Counter() for split in tables.SPLITS}
+    counts: dict[str, Counter[str]] = {split: Counter() for split in tables.ALL_SPLITS}
     for (split, _, _), count in zip(parts, done, strict=True):
         counts[split].update(count)
     return counts
@@ -153,8 +163,10 @@ def _check_characters(counts: Mapping[str, Counter[str]], encoder: EncoderFolder
     context.reporter.note(f"{message}; ssmi-cli data check lists them")
 
 
-def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -> list[dict[str, Any]]:
-    """One row a distinct segment, the most frequent first."""
+def _distinct_rows(
+    counts: Mapping[str, Counter[str]], vocabulary: Vocabulary, *, splits: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One row a distinct segment, the most frequent first; with counts of ``splits``, and none of the others."""
     total: Counter[str] = sum(counts.values(), Counter())
     # Ties by text: a counter's own order would follow the order of the parts.
     order = sorted(total, key=lambda segment: (-total[segment], segment))
@@ -163,7 +175,7 @@ def _distinct_rows(counts: Mapping[str, Counter[str]], vocabulary: Vocabulary) -
             "segment_id": index,
             "segment": segment,
             "boundary_id": vocabulary.get(segment, 0),
-            **{f"n_{split}": counts[split][segment] for split in tables.SPLITS},
+            **{f"n_{split}": counts[split][segment] if split in splits else None for split in tables.SPLITS},
         }
         for index, segment in enumerate(order)
     ]
@@ -273,6 +285,6 @@ STAGE = Stage(
     version=1,
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
-    external_inputs=encoder_inputs,
+    external_inputs=external_inputs,
     work=work,
 )

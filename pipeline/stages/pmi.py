@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import os
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,18 +13,22 @@ from typing import Any
 import polars as pl
 
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
-from ssmi.pipeline.contract.manifest import StageReport, digest_file
+from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
+from ssmi.pipeline.readers.texts import read_texts
+from ssmi.pipeline.stages.corpora.counted import counted_inputs, counted_texts
+from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 
 @dataclass(frozen=True)
 class _CountTask:
     source: Path
+    text_field: str | None
+    """Where rows of raw text hold it; None for a part that is prepared."""
     vocabulary: Path
     vocabulary_digest: str
 
@@ -40,18 +43,25 @@ class _LocalTask:
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The unlabelled texts, by index in the list and file name."""
-    # Not by path, for manifests hold none of a machine; by index, for two folders may hold files of one name.
-    return {f"unlabelled/{index}/{path.name}": digest_file(path) for index, path in enumerate(_unlabelled(context))}
+    """The unlabelled texts; of a corpus the weights that its data set has fitted."""
+    return counted_inputs(context) if context.corpus is None else like_inputs(context, "pmi")
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Count match events over train and the unlabelled texts, then find local boundaries in every split."""
+    """Count match events over train and the unlabelled texts, then find local boundaries in every split.
+
+    Of a corpus nothing is counted: the weights are those of its data set.
+    """
     parts = parts_of(context.folder("prepare"))
-    events = _count(context, [part for part in parts if part[0] == "train"])
-    scored = score_pairs(events, estimator=context.params.pmi.estimator)
     pairs = folder / PAIRS_FILE
-    tables.write_table(pairs, schema.PMI_PAIRS, scored.to_arrow().cast(schema.PMI_PAIRS))
+    if context.corpus is None:
+        events = _count(context, [part for part in parts if part[0] == "train"])
+        scored = score_pairs(events, estimator=context.params.pmi.estimator)
+        tables.write_table(pairs, schema.PMI_PAIRS, scored.to_arrow().cast(schema.PMI_PAIRS))
+        counted = {"events": int(events["n_events"].sum()), "distinct_pairs": len(events)}
+    else:
+        shutil.copyfile(like_folder(context, context.corpus, "pmi") / PAIRS_FILE, pairs)
+        counted = {}
     tasks = [
         _LocalTask(
             path,
@@ -68,30 +78,23 @@ def work(context: StageContext, folder: Path) -> StageReport:
         rows_in=sum(sizes),
         rows_out=sum(sizes),
         statistics={
-            "events": int(events["n_events"].sum()),
-            "distinct_pairs": len(events),
+            **counted,
             "matches": sum(n_matches for n_matches, _ in done),
             "positions_with_local_boundary": sum(n_local for _, n_local in done),
         },
     )
 
 
-def _unlabelled(context: StageContext) -> list[Path]:
-    paths = [Path(os.path.normpath(context.root / name)) for name in context.params.pmi.unlabelled]
-    for path in paths:
-        if not path.is_file():
-            raise MissingResourceError(f"{path}: no such text", next_step="fix pmi.unlabelled in params.yaml")
-    return paths
-
-
 def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.DataFrame:
-    texts = _unlabelled(context)
-    tasks = [
-        _CountTask(path, context.folder("vocab"), context.digest("vocab"))
-        for path in [*(path for _, _, path in train), *texts]
-    ]
+    sources: list[tuple[Path, str | None]] = [(path, None) for _, _, path in train]
+    for entry in counted_texts(context):
+        field = None if entry.prepared is not None else context.params.prepare.text_field
+        sources += [(path, field) for path in entry.files.values()]
+    tasks = [_CountTask(path, field, context.folder("vocab"), context.digest("vocab")) for path, field in sources]
     # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.
-    sizes = [*part_sizes(train), *(max(1, path.stat().st_size // 128) for path in texts)]
+    sizes = [
+        tables.count_rows([path]) if field is None else max(1, path.stat().st_size // 128) for path, field in sources
+    ]
     total: Counter[tuple[str, int]] = Counter()  # its order does not matter: score_pairs sorts
     for events in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
         total.update(events)
@@ -105,7 +108,8 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
 def count_source(task: _CountTask) -> Counter[tuple[str, int]]:
     """Events of one Parquet part or one text."""
     trie = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest).trie
-    sentences = _sentences(task.source) if task.source.suffix == ".parquet" else _lines(task.source)
+    field = task.text_field
+    sentences = _sentences(task.source) if field is None else _stretches(task.source, field=field)
     return count_events((characters, trie.sentence_matches(characters)) for characters in sentences)
 
 
@@ -114,18 +118,10 @@ def _sentences(path: Path) -> Iterator[Sequence[str]]:
         yield row["characters"]
 
 
-def _lines(path: Path) -> Iterator[Sequence[str]]:
-    # As bytes: text mode would end lines at a lone carriage return too, and name no line where decoding fails.
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise InputDataError(
-                    f"{at_line(path, number)}: not UTF-8 at byte {error.start}", next_step="convert the text to UTF-8"
-                ) from error
-            for stretch in seen_stretches(text):
-                yield list(stretch.text)
+def _stretches(path: Path, *, field: str) -> Iterator[Sequence[str]]:
+    for text in read_texts(path, field=field):
+        for stretch in seen_stretches(text.text):
+            yield list(stretch.text)
 
 
 def local_part(task: _LocalTask) -> tuple[int, int]:

@@ -28,6 +28,7 @@ from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatisti
 from ssmi.pipeline.features.assemble import boundaries_named, shard_row
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
+from ssmi.pipeline.stages.corpora.fitted import like_inputs
 from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
@@ -54,6 +55,11 @@ class _Task:
     matches: bool
 
 
+def external_inputs(context: StageContext) -> Mapping[str, str]:
+    """The encoder; of a corpus also what its data set has fitted, by which a run is held to it."""
+    return {**encoder_inputs(context), **like_inputs(context, "embed", "pmi")}
+
+
 def work(context: StageContext, folder: Path) -> StageReport:
     """Write the shards of every split and the tables that go with them."""
     params = context.params.shards
@@ -69,7 +75,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
     written = list(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
     named = {boundary for part_named, _ in written for boundary in part_named}
     width = _write_boundaries(context, folder, named)
-    labels.save(folder / LABELS_FILE)
+    if context.corpus is None:
+        labels.save(folder / LABELS_FILE)
     statistics = ShardsStatistics(
         vocabulary_digest=context.digest("vocab"),
         embed_digest=_inputs(context, "selection")["artifacts/embed"],
@@ -164,7 +171,7 @@ def _entity_types(context: StageContext) -> set[str]:
         entity["label"]
         for _, _, path in parts_of(context.folder("prepare"))
         for row in tables.read_rows(path, schema.SENTENCES, columns=["entities"])
-        for entity in row["entities"]
+        for entity in row["entities"] or ()
     }
 
 
@@ -196,7 +203,7 @@ def write_part(task: _Task) -> tuple[set[int], int]:
         row = shard_row(
             sentence_id=sentence["sentence_id"],
             characters=sentence["characters"],
-            entities=[Span(**entity) for entity in sentence["entities"]],
+            entities=None if (gold := sentence["entities"]) is None else [Span(**entity) for entity in gold],
             selections=[selections[index] for index in ids["selection_ids"]],
             local_ids=matched["local_ids"],
             segment_starts=segment["segment_starts"],
@@ -272,6 +279,6 @@ STAGE = Stage(
     version=3,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
-    external_inputs=encoder_inputs,
+    external_inputs=external_inputs,
     work=work,
 )
