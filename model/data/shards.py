@@ -31,7 +31,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.statistics import ShardsStatistics, holds_labels, require_labels
 
 WITH_MATCHES = "build them with -S shards.matches=true"
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
@@ -48,30 +48,37 @@ class Shards:
     """sha256 of its manifest."""
     statistics: ShardsStatistics
     """How they were made."""
+    is_text: bool = False
+    """Whether its sentences have no gold; ``labels`` are then those that they are tagged with."""
 
 
-def open_shards(folder: Path) -> Shards:
+def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None) -> Shards:
     """Open a shard folder; its sentences stay on disk.
 
     Args:
         folder: The shard folder.
+        labels_of_text: With what text without labels is to be tagged; None refuses such text.
 
     Returns:
         Its labels, boundaries and digests.
 
     Raises:
-        MissingResourceError: It was not built.
+        MissingResourceError: It was not built, or holds no labels.
         StaleArtifactError: Another version built it, or its files are not those that its manifest names.
 
     """
     manifest = manifests.load(folder)
+    is_text = not holds_labels(manifest)
+    if labels_of_text is None:
+        require_labels(manifest, folder)
     manifests.check_parts(manifest, folder)
     return Shards(
         folder,
-        LabelSet.load(folder / LABELS_FILE),
+        labels_of_text if is_text and labels_of_text is not None else LabelSet.load(folder / LABELS_FILE),
         read_table(folder / BOUNDARIES_FILE),
         manifests.digest_file(folder / manifests.MANIFEST_NAME),
         ShardsStatistics.of(manifest),
+        is_text,
     )
 
 
@@ -91,13 +98,24 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         StaleArtifactError: Hidden states are wanted and not stored, or a part is not what shards hold.
 
     """
-    paths = tables.list_parts(shards.folder, split)
+    return _read(shards, tables.list_parts(shards.folder, split), split, boundaries=boundaries, wanted=wanted)
+
+
+def read_part(shards: Shards, part: Path, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
+    """Read one part of a split; arguments and errors are those of ``read_split``."""
+    return _read(shards, [part], f"{part.parent.name}/{part.stem}", boundaries=boundaries, wanted=wanted)
+
+
+def _read(
+    shards: Shards, paths: Sequence[Path], split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures
+) -> Split:
+    """The sentences of some parts. ``split``: names them in errors."""
     names = _columns(wanted)
     parts = [tables.read_table(path, SHARDS, columns=names) for path in paths] or [SHARDS.empty_table().select(names)]
     source = f"{shards.folder.name}/{split}"
     whole = _Whole(pa.concat_tables(parts), boundaries, source)
     offsets = whole.offsets
-    tag_ids = whole.of_characters("tag_ids").to_numpy()
+    tag_ids = np.zeros(offsets[-1], np.int16) if shards.is_text else whole.of_characters("tag_ids").to_numpy()
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
     stored = StoredParts(paths, parts if paths else [], shards.statistics.hidden_width, shards.folder, split)
@@ -118,7 +136,9 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         character_kinds(texts),
         window_offsets,
         window_starts.to_numpy(),
-        _gold(*whole.flat("entities"), labels=shards.labels, source=source),
+        [()] * (len(offsets) - 1)
+        if shards.is_text
+        else _gold(*whole.flat("entities"), labels=shards.labels, source=source),
         stored.hidden() if wanted.hidden else None,
         stored.specials() if wanted.special_states else None,
         whole.matches() if wanted.matches else None,
