@@ -43,6 +43,23 @@ def dataset_option(command: Decorated) -> Decorated:
     )(command)
 
 
+def corpus_options(command: Decorated) -> Decorated:
+    """``--corpus NAME`` and ``--like DATASET``: text without labels in place of a data set."""
+    command = click.option(
+        "--like",
+        metavar="DATASET",
+        callback=_plain_name,
+        shell_complete=completion.datasets,
+        help="With --corpus: whose map and PMI weights it gets.  [default: as --dataset]",
+    )(command)
+    return click.option(
+        "--corpus",
+        metavar="NAME",
+        shell_complete=completion.corpora,
+        help="Text without labels in place of a data set: a name of params.yaml's corpora, or a folder or file.",
+    )(command)
+
+
 def _plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     from ssmi.pipeline.contract.parameters.params import check_dataset_name
 

@@ -6,7 +6,14 @@ import json
 
 import click
 
-from ssmi.cli.options import dataset_option, executor_options, json_option, override_option, stage_version_option
+from ssmi.cli.options import (
+    corpus_options,
+    dataset_option,
+    executor_options,
+    json_option,
+    override_option,
+    stage_version_option,
+)
 from ssmi.cli.session import Session
 from ssmi.cli.usage import CommandGroup
 from ssmi.pipeline.contract.stages import STAGES
@@ -22,6 +29,7 @@ def features() -> None:
 
 @features.command()
 @dataset_option
+@corpus_options
 @executor_options
 @override_option
 @click.option("--force", is_flag=True, help="Run every stage, current or not.")
@@ -30,6 +38,8 @@ def features() -> None:
 def build(
     session: Session,
     dataset: str | None,
+    corpus: str | None,
+    like: str | None,
     workers: int,
     scheduler: str | None,
     overrides: tuple[str, ...],
@@ -38,10 +48,11 @@ def build(
 ) -> None:
     """Run every stage that is not current.
 
-    In one process, or on workers. DVC is told where the project is under it.
+    In one process, or on workers. DVC is told where the project is under it. With --corpus the same tables are made of
+    text without labels, for a run on the data set --like to tag (`ssmi-cli predict --shards`), and to query.
     """
     result = session.project.build_features(
-        dataset, workers=workers, scheduler=scheduler, overrides=overrides, force=force
+        dataset, corpus=corpus, like=like, workers=workers, scheduler=scheduler, overrides=overrides, force=force
     )
     if as_json:
         click.echo(json.dumps({one.name: one.state for one in result.stages}, indent=1))
@@ -54,6 +65,7 @@ def build(
 def _stage_command(stage_name: str, summary: str) -> click.Command:
     @click.command(stage_name, help=summary)
     @dataset_option
+    @corpus_options
     @executor_options
     @override_option
     @stage_version_option
@@ -61,6 +73,8 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     def command(
         session: Session,
         dataset: str | None,
+        corpus: str | None,
+        like: str | None,
         workers: int,
         scheduler: str | None,
         overrides: tuple[str, ...],
@@ -72,6 +86,8 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
         report = session.project.run_stage(
             stage_name,
             dataset,
+            corpus=corpus,
+            like=like,
             workers=workers,
             scheduler=scheduler,
             overrides=overrides,
