@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.model import hardware
-from ssmi.model.data.shards import Shards, open_shards, read_part
+from ssmi.model.data.shards import Shards, open_shards, read_parts
 from ssmi.model.network.requirements import check_encoder, wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import checkpoint_files
@@ -50,7 +50,7 @@ class PartTagger:
         """The entities of every sentence of a part, with their probabilities."""
         checkpoint = self.checkpoint
         needed = wanted(checkpoint.params.model)
-        split = read_part(self.shards, part, boundaries=checkpoint.boundaries, wanted=needed)
+        split = read_parts(self.shards, [part], boundaries=checkpoint.boundaries, wanted=needed)
         if checkpoint.network.encoder is not None:
             check_encoder(checkpoint.network.encoder, self.shards, largest_token_id=int(split.token_ids.max(initial=0)))
         return predict(

@@ -101,9 +101,10 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     return _read(shards, tables.list_parts(shards.folder, split), split, boundaries=boundaries, wanted=wanted)
 
 
-def read_part(shards: Shards, part: Path, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
-    """Read one part of a split; arguments and errors are those of ``read_split``."""
-    return _read(shards, [part], f"{part.parent.name}/{part.stem}", boundaries=boundaries, wanted=wanted)
+def read_parts(shards: Shards, parts: Sequence[Path], *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
+    """Read some parts of a split, at least one; the other arguments and errors are those of ``read_split``."""
+    names = f"{parts[0].parent.name}/{', '.join(part.stem for part in parts)}"
+    return _read(shards, parts, names, boundaries=boundaries, wanted=wanted)
 
 
 def _read(

@@ -405,6 +405,16 @@ class TrainParams(Section):
         description="With train.folds: the part, from 1, that is dev. The network trains on all the others.",
     )
     batch_size: Positive = Field(default=16, description="Sentences in a batch.")
+    stream: bool = Field(
+        default=False,
+        description="Whether train is read from disk part by part while it is trained on, in memory that does not grow "
+        "with it. The order of batches is then another. false reads it whole.",
+    )
+    stream_buffer: Positive = Field(
+        default=8192,
+        description="With train.stream: number of sentences that are shuffled together. Twice as many are in memory, "
+        "because the next are read meanwhile.",
+    )
     test: bool = Field(
         default=True,
         description="Whether the test split is scored, once, at the end. Set it to false while you search parameters.",
@@ -450,6 +460,13 @@ class TrainParams(Section):
     threads: NonNegative = Field(
         default=0, description="CPU threads that torch uses; 0 takes one for each physical core."
     )
+
+    @model_validator(mode="after")
+    def _check_stream(self) -> TrainParams:
+        """Refuse folds of what is not read whole: which fold a sentence is in depends on all texts together."""
+        if self.stream and self.folds is not None:
+            raise ValueError("folds need all sentences at once: set stream to false")
+        return self
 
     @model_validator(mode="after")
     def _check_folds(self) -> TrainParams:
