@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field golden bench bench-predict paper check env clean
+.PHONY: demo docs test test-heavy field golden bench bench-predict bench-tagging paper check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -38,6 +38,11 @@ RUN ?= artifacts/train/sample
 FILES ?= README.md
 bench-predict: env
 	$(BIN)/python -m tests.bench.predict --run $(RUN) $(FILES)
+
+# How fast several runs tag the same text, the first being what the others are told in; RUNS="RUN RUN ...".
+RUNS ?= $(RUN)
+bench-tagging: env
+	$(BIN)/python -m tests.bench.tagging --runs $(RUNS) -- $(FILES)
 
 # The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
 # on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
-import re
 import signal
 import sys
 from pathlib import Path
 
 import click
 
+from ssmi.cli.failures import INTERRUPTED, explain, fail
 from ssmi.cli.session import Session
+from ssmi.cli.terminal.closed import give_up
 from ssmi.cli.usage import CommandGroup, as_parameter_error
-from ssmi.pipeline.contract.errors import SsmiError
 
 # The help of each is said again here: to ask a command for its own would import its module.
 COMMANDS = {
@@ -37,11 +36,7 @@ COMMANDS = {
     "stats": ("ssmi.cli.commands.stats", "Query features: named reports or SQL."),
     "train": ("ssmi.cli.commands.train", "Train a tagger on the shards."),
 }
-INTERRUPTED = 130
-_NOT_OURS = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT})
-"""Errors of the system that no traceback explains better."""
-# The names under which contract.tables writes files and folders until they are whole.
-_TEMPORARY = re.compile(r"^\.(.+)\.[^.]+\.tmp$")
+_STOPPING = ("SIGTERM", "SIGHUP")
 
 
 class LazyGroup(CommandGroup):
@@ -87,61 +82,52 @@ def main() -> None:
     """Run; every failure becomes one clear line and a documented exit code."""
     # From the arguments: when cli.main has raised, its context, and the option in it, are gone.
     debug = "--debug" in sys.argv
-    # A stopped container or batch job tidies up as after Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _listen()
     # setdefault: what the environment says already goes first. A command imports the libraries only later.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Waiting threads sleep instead of spinning: on a machine that is shared, spinning made a step several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = cli.main(standalone_mode=False)
+        sys.stdout.flush()  # here, where its failure can be told
     # What click makes of a KeyboardInterrupt that leaves a command.
-    except click.exceptions.Abort:
-        sys.exit(_fail("interrupted", INTERRUPTED))
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _stop_listening()
+        sys.exit(fail("interrupted", INTERRUPTED))
     # Before ClickException, of which it is one: a group without a command shows its help.
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        sys.exit(_explain(as_parameter_error(error)))
-    except KeyboardInterrupt:
-        sys.exit(_fail("interrupted", INTERRUPTED))
-    except SystemExit:
+        sys.exit(explain(as_parameter_error(error)))
+    except (SystemExit, BrokenPipeError):
         # Outside its standalone mode click leaves so only when the reader has gone (`| head`): nothing is wrong.
+        give_up(sys.stdout)
         sys.exit(0)
     except Exception as error:
+        give_up(sys.stdout)
         if debug:
             raise
-        sys.exit(_explain(error))
+        sys.exit(explain(error))
     # Outside its standalone mode click returns the code of context.exit, else what the command returned.
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _explain(error: Exception) -> int:
-    if isinstance(error, SsmiError):
-        code = _fail(f"error: {error.message}", error.exit_code)
-        if error.next_step:
-            _fail(f"  next: {error.next_step}", code)
-        return code
-    # One line, however many the library's message has.
-    text = " ".join(str(error).split())
-    if isinstance(error, OSError) and error.errno in _NOT_OURS:
-        place = f"{_named(error.filename)}: " if error.filename else ""
-        return _fail(
-            f"error: {place}{error.strerror}\n  next: make room, fix its permissions, or name another place", 1
-        )
-    return _fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
+def _listen() -> None:
+    """A stopped container or batch job, and a terminal that is closed, tidy up as Ctrl-C does."""
+    for name in _STOPPING:
+        number = getattr(signal, name, None)  # Windows has fewer
+        # Who ignores one (nohup) means it; a container's first process has no other way than the handler.
+        if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
+            signal.signal(number, signal.default_int_handler)
 
 
-def _named(path: str | bytes) -> str:
-    """A path as the user knows it: what is being written has a temporary name beside its own."""
-    parts = Path(os.fsdecode(path)).parts
-    return str(Path(*(_TEMPORARY.sub(r"\1", part) for part in parts)))
-
-
-def _fail(message: str, code: int) -> int:
-    click.echo(message, err=True)
-    return code
+def _stop_listening() -> None:
+    """Once it is told, the next signal just ends the process."""
+    for name in ("SIGINT", *_STOPPING):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.default_int_handler:
+            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

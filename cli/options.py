@@ -152,6 +152,11 @@ def executor_options(command: Decorated) -> Decorated:
     )(command)
 
 
+def build_options(command: Decorated) -> Decorated:
+    """What is built, where and with which changes, under the names that ``Project.run_stage`` takes."""
+    return dataset_option(corpus_options(executor_options(override_option(command))))
+
+
 def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:
     """``--plot FILE``: a picture, svg or png, in a folder that is there."""
     return click.option(

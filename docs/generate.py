@@ -191,7 +191,7 @@ def _arrow(kind: str) -> str:
 
 def exit_codes() -> str:
     """The exit codes, from the tree of errors."""
-    from ssmi.cli.main import INTERRUPTED
+    from ssmi.cli.failures import INTERRUPTED
     from ssmi.pipeline.contract.errors import SsmiError
 
     kinds = [SsmiError]
@@ -201,7 +201,7 @@ def exit_codes() -> str:
     for kind in sorted(kinds, key=lambda kind: kind.exit_code):
         about = inspect.getdoc(kind) or ""
         rows.append(f"| {kind.exit_code} | `{kind.__name__}` | {_cell(' '.join(about.split()))} |")
-    rows.append(f"| {INTERRUPTED} | | interrupted by Ctrl-C or SIGTERM |")
+    rows.append(f"| {INTERRUPTED} | | interrupted by Ctrl-C, SIGTERM or SIGHUP (a terminal that is closed) |")
     return "| code | error | when |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 

@@ -1,8 +1,9 @@
 """Where work runs: in this process, in local worker processes, or on a Dask cluster. The only importer of dask.
 
 Stages hand over a module-level function and tasks that carry paths and small values, never tables or matrices, and get
-results in the tasks' order, so what they write does not depend on which process did the work. A task may run twice (a
-lost worker); it therefore writes whole files under temporary names.
+results in the tasks' order, so what they write does not depend on which process did the work. Files are the message:
+a task or a result of more than ``MOST_BYTES`` is refused. A task may run twice (a lost worker); it therefore writes
+whole files under temporary names.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
+import pickle
 import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -25,7 +29,11 @@ from ssmi.pipeline.contract.progress import Reporter
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 TASKS_IN_FLIGHT_PER_WORKER = 4
-"""A worker then always has its next task, and few results wait in memory for an earlier one."""
+"""A worker then always has its next task, and few are lost with it."""
+MOST_BYTES = 1 << 16
+"""Of one task or one result: all of them pass through the scheduler and the driver, whose memory and time they take."""
+SECONDS_BETWEEN_LOOKS = 1.0
+"""How soon workers that join are given work, while the driver waits for a result."""
 SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 60
 
@@ -42,8 +50,26 @@ class Executor(Protocol):
         label: str,
         unit: str,
         reporter: Reporter,
+        most_bytes: int | None = MOST_BYTES,
     ) -> Iterator[Result]:
-        """Yield results in the order of ``tasks``; ``sizes`` says how many units of progress each task is."""
+        """Run the function over all tasks.
+
+        Args:
+            function: Of a module, for another process finds it by its name.
+            tasks: What it takes, one each.
+            sizes: How many units of progress each task is.
+            label: What the work is called in progress and errors.
+            unit: What is counted.
+            reporter: Told of progress.
+            most_bytes: Of a task or a result, pickled; None for no limit.
+
+        Yields:
+            The results, in the order of ``tasks``.
+
+        Raises:
+            SsmiError: A task failed, naming it; or a task or result is too large.
+            MissingResourceError: The scheduler went away.
+        """
         ...
 
 
@@ -59,11 +85,14 @@ class Serial:
         label: str,
         unit: str,
         reporter: Reporter,
+        most_bytes: int | None = MOST_BYTES,
     ) -> Iterator[Result]:
         """See Executor."""
         with reporter.task(label, total=sum(sizes), unit=unit) as advance:
-            for task, size in zip(tasks, sizes, strict=True):
-                result = run_single_threaded(function, task)
+            for index, (task, size) in enumerate(zip(tasks, sizes, strict=True)):
+                with _naming_the_part(label, index, tasks):
+                    _check_size("task", task, most_bytes)
+                    result = _run(function, task, most_bytes)
                 advance(size)
                 yield result
 
@@ -83,32 +112,100 @@ class Cluster:
         label: str,
         unit: str,
         reporter: Reporter,
+        most_bytes: int | None = MOST_BYTES,
     ) -> Iterator[Result]:
-        """See Executor. Only a few tasks a worker are in flight, so results never pile up."""
-        from distributed import KilledWorker
+        """See Executor. Few tasks a worker are in flight; how many follows the workers that are there."""
+        numbered = enumerate(tasks)
+        waiting: deque[Any] = deque()
 
-        remaining = iter(tasks)
-        in_flight: deque[Any] = deque()
-
-        def submit(n: int) -> None:
-            for task in itertools.islice(remaining, n):
+        def fill_window() -> None:
+            n_running = sum(not future.done() for future in waiting)
+            window = TASKS_IN_FLIGHT_PER_WORKER * max(1, len(self._client.scheduler_info()["workers"]))
+            for index, task in itertools.islice(numbered, max(0, window - n_running)):
+                with _naming_the_part(label, index, tasks):
+                    _check_size("task", task, most_bytes)
                 # Not pure: a task writes files, so dask must not answer an equal one with an old result.
-                in_flight.append(self._client.submit(run_single_threaded, function, task, pure=False, retries=2))
+                waiting.append(self._client.submit(_run, function, task, most_bytes, pure=False, retries=2))
 
-        with reporter.task(label, total=sum(sizes), unit=unit) as advance:
-            submit(TASKS_IN_FLIGHT_PER_WORKER * max(1, len(self._client.scheduler_info()["workers"])))
+        with reporter.task(label, total=sum(sizes), unit=unit) as advance, self._while_connected(label):
             for index, size in enumerate(sizes):
-                try:
-                    result: Result = in_flight.popleft().result()
-                except KilledWorker as error:
-                    raise SsmiError(
-                        f"{label}: the workers that ran part {index} died one after the other, likely out of memory",
-                        next_step="use fewer --workers or a smaller prepare.sentences_per_part",
-                    ) from error
+                fill_window()
+                while not self._finished(waiting[0]):
+                    fill_window()  # for workers that have come meanwhile
+                with _naming_the_part(label, index, tasks):
+                    result: Result = waiting.popleft().result()
                 # Before the result is handed out: workers go on while the caller uses it.
-                submit(1)
+                fill_window()
                 advance(size)
                 yield result
+
+    def _finished(self, future: Any) -> bool:
+        """Whether a task ends within ``SECONDS_BETWEEN_LOOKS``."""
+        from distributed import wait
+
+        try:
+            wait(future, timeout=SECONDS_BETWEEN_LOOKS)
+        except TimeoutError:
+            return False
+        return True
+
+    @contextlib.contextmanager
+    def _while_connected(self, label: str) -> Iterator[None]:
+        from distributed import CancelledError  # of futures whose scheduler has gone
+        from distributed.comm.core import CommClosedError
+
+        try:
+            yield
+        except (CancelledError, CommClosedError, ConnectionError) as error:
+            raise MissingResourceError(
+                f"{label}: the Dask scheduler went away",
+                next_step="start it and its workers, then run the same again: finished parts are kept",
+            ) from error
+
+
+@contextlib.contextmanager
+def _naming_the_part(label: str, index: int, tasks: Sequence[Any]) -> Iterator[None]:
+    """Say of which part an error is that nobody foresaw, and of workers that die."""
+    part = f"{label}: part {index + 1} of {len(tasks)}{_file_of(tasks[index])}"
+    try:
+        yield
+    # These name their file, or say which device is full.
+    except (SsmiError, OSError):
+        raise
+    except _TooLargeError as error:
+        raise SsmiError(f"{part}: {error}", next_step="report this as a bug: tables travel by file") from error
+    except Exception as error:
+        if type(error).__name__ == "KilledWorker":  # a name, since dask may not be installed
+            raise SsmiError(
+                f"{part}: the workers that ran it died one after the other, likely out of memory",
+                next_step="use fewer --workers or a smaller prepare.sentences_per_part",
+            ) from error
+        if type(error).__module__.partition(".")[0] in ("distributed", "asyncio", "concurrent"):
+            raise
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        raise SsmiError(f"{part}: {text}", next_step="run again with --debug and report what it shows") from error
+
+
+def _file_of(task: object) -> str:
+    """`` (train/part-00003.parquet)``: the first part's file that a task names; empty without one."""
+    values = [getattr(task, one.name) for one in fields(task)] if is_dataclass(task) else [task]
+    paths = (value for value in values if isinstance(value, Path) and value.name.startswith("part-"))
+    return next((f" ({path.parent.name}/{path.name})" for path in paths), "")
+
+
+class _TooLargeError(Exception):
+    """A task or result is more than may travel."""
+
+
+def _check_size(what: str, value: object, most_bytes: int | None) -> None:
+    if most_bytes is not None and (size := len(pickle.dumps(value))) > most_bytes:
+        raise _TooLargeError(f"a {what} of {size:,} bytes, more than the {most_bytes:,} that may travel")
+
+
+def _run(function: Callable[[Task], Result], task: Task, most_bytes: int | None) -> Result:
+    result = run_single_threaded(function, task)
+    _check_size("result", result, most_bytes)
+    return result
 
 
 def run_single_threaded(function: Callable[[Task], Result], task: Task) -> Result:
@@ -171,7 +268,9 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
     with needs("cluster", f"--scheduler {scheduler}" if scheduler else f"--workers {workers}"):
         from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    # What of it matters becomes an error in a line; the rest is tracebacks of connections.
+    for library in ("distributed", "distributed.client", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         target: Any = stack.enter_context(_local_cluster(workers)) if scheduler is None else scheduler
         try:

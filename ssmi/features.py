@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,12 +13,15 @@ from ssmi.pipeline.assets.corpora import find_corpus
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
+from ssmi.pipeline.parts.share import Share
 from ssmi.pipeline.stages.corpora.fitted import check_corpus_name
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import Corpus, StageContext
-from ssmi.pipeline.stages.up_to_date import run
+from ssmi.pipeline.stages.up_to_date import StageShare, run
+from ssmi.pipeline.stages.up_to_date import run_share as run_stage_share
 from ssmi.workspace import Workspace
 
 State = Literal["built", "current"]
@@ -90,7 +93,10 @@ def build(
 ) -> FeatureBuild:
     """Run every stage that is not current, and tell DVC; see ``Project.build_features``."""
     overrides = list_of("overrides", overrides)
-    with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+    with (
+        building(workspace),
+        _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context,
+    ):
         built = list(build_stages(context, force=force))
         stages = tuple(
             StageState(one.stage.name, "built" if one.ran else "current", context.folder(one.stage.name))
@@ -112,8 +118,35 @@ def run_stage(
     overrides: Iterable[str],
 ) -> StageReport:
     """Run one stage whether it is current or not, as ``dvc repro`` asks for; see ``Project.run_stage``."""
-    with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+    with (
+        building(workspace),
+        _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context,
+    ):
         return run(get_stage(name), context).report
+
+
+def building(workspace: Workspace) -> AbstractContextManager[None]:
+    """Keep other builds of the project waiting: all read one vocabulary, and a stage reads what others just wrote."""
+    return locked(
+        workspace.paths.lock("features"),
+        what="the features of this project are being built",
+        reporter=workspace.reporter,
+    )
+
+
+def run_share(
+    workspace: Workspace,
+    name: str,
+    subject: Subject,
+    *,
+    part: tuple[int, int],
+    workers: int,
+    scheduler: str | None,
+    overrides: Iterable[str],
+) -> StageShare:
+    """Do one share of a stage's parts; see ``Project.run_stage``."""
+    with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+        return run_stage_share(get_stage(name), context, Share(*part))
 
 
 @contextmanager

@@ -16,10 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.storage.replacing import sweep_below
 from ssmi.workspace import Workspace, find_root
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ssmi.features import FeatureBuild
     from ssmi.paper.reproduce import PaperResult
     from ssmi.pipeline.contract.manifest import StageReport
+    from ssmi.pipeline.stages.up_to_date import StageShare
     from ssmi.predict.corpus.tagging import CorpusPrediction
     from ssmi.predict.tagger import Tagger
     from ssmi.predict.user_entities import Words
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
 
 def open_project(folder: str | Path = ".", *, upward: bool = True, reporter: Reporter | None = None) -> Project:
-    """Open a project.
+    """Open a project; what a killed process left half written in its artifacts goes.
 
     Args:
         folder: The folder with params.yaml.
@@ -53,7 +55,9 @@ def open_project(folder: str | Path = ".", *, upward: bool = True, reporter: Rep
         MissingResourceError: There is no params.yaml.
 
     """
-    return Project(find_root(Path(folder), upward=upward), reporter or Silent())
+    project = Project(find_root(Path(folder), upward=upward), reporter or Silent())
+    sweep_below(project.paths.folder)
+    return project
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ class Project(Workspace):
         subject = features.Subject(dataset, corpus, like)
         return features.build(self, subject, workers=workers, scheduler=scheduler, overrides=overrides, force=force)
 
+    @overload
     def run_stage(
         self,
         name: str,
@@ -118,8 +123,36 @@ class Project(Workspace):
         workers: int = 0,
         scheduler: str | None = None,
         overrides: Iterable[str] = (),
-    ) -> StageReport:
-        """Run one feature stage whether it is current or not.
+        part: None = None,
+    ) -> StageReport: ...
+
+    @overload
+    def run_stage(
+        self,
+        name: str,
+        dataset: str | None = None,
+        *,
+        corpus: str | None = None,
+        like: str | None = None,
+        workers: int = 0,
+        scheduler: str | None = None,
+        overrides: Iterable[str] = (),
+        part: tuple[int, int],
+    ) -> StageShare: ...
+
+    def run_stage(
+        self,
+        name: str,
+        dataset: str | None = None,
+        *,
+        corpus: str | None = None,
+        like: str | None = None,
+        workers: int = 0,
+        scheduler: str | None = None,
+        overrides: Iterable[str] = (),
+        part: tuple[int, int] | None = None,
+    ) -> StageReport | StageShare:
+        """Run one feature stage whether it is current or not, or one share of its parts.
 
         Args:
             name: The stage: ``vocab``, ``prepare``, ``segment``, ``embed``, ``selection``, ``pmi`` or ``shards``.
@@ -129,17 +162,24 @@ class Project(Workspace):
             workers: As for ``build_features``.
             scheduler: As for ``build_features``.
             overrides: Changes of parameters.
+            part: Which share of how many to do, from (1, n) to (n, n). When all are done, a call without it puts them
+                together; the bytes are the same.
 
         Returns:
-            Its rows in and out, what was left out and why, and its statistics.
+            Its rows in and out, what was left out and why, and its statistics; of a share, how far it came.
 
         Raises:
             MissingResourceError: A stage that it reads is not built.
+            ParameterError: There is no such part, or the stage does not work in parts.
 
         """
         from ssmi import features
 
         subject = features.Subject(dataset, corpus, like)
+        if part is not None:
+            return features.run_share(
+                self, name, subject, part=part, workers=workers, scheduler=scheduler, overrides=overrides
+            )
         return features.run_stage(self, name, subject, workers=workers, scheduler=scheduler, overrides=overrides)
 
     def train(
@@ -169,7 +209,8 @@ class Project(Workspace):
             MissingResourceError: The shards are not built, or there is nothing to resume.
             StaleArtifactError: The shards are of other feature parameters or another encoder.
             DivergedError: The loss stopped being a number.
-            ssmi.training.Interrupted: Ctrl-C or SIGTERM, after everything was saved; a KeyboardInterrupt.
+            SsmiError: Another process trains in the run folder.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP, after everything was saved; a KeyboardInterrupt.
 
         """
         from ssmi import training
@@ -313,7 +354,7 @@ class Project(Workspace):
             The table, its folder, and the runs that diverged or failed.
 
         Raises:
-            ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call goes on.
 
         """
         from ssmi.ablation.ablate import AblationRequest, ablate
@@ -361,7 +402,7 @@ class Project(Workspace):
 
         Raises:
             MissingResourceError: None of the data sets is there, or the encoder is not.
-            ssmi.training.Interrupted: Ctrl-C or SIGTERM; the same call goes on.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call goes on.
 
         """
         from ssmi.paper.reproduce import PaperRequest, reproduce

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics, require_labels
+from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,16 +54,8 @@ def train_dataset(
     result = train(workspace, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
     # This folder alone is the output of dvc.yaml's train stage.
     if is_main_process() and folder.resolve() == workspace.paths.run(name).resolve():
-        _record(workspace, name, overridden=named is not None or bool(overrides))
+        commands.record(workspace, name, [TRAIN], overridden=named is not None or bool(overrides))
     return result
-
-
-def _record(workspace: Workspace, dataset: str, *, overridden: bool) -> None:
-    """Record the run as the output of DVC's train stage. What keeps DVC from it is a note: the run is finished."""
-    try:
-        commands.record(workspace, dataset, [TRAIN], overridden=overridden)
-    except SsmiError as error:
-        workspace.reporter.note(f"not recorded in dvc.lock: {error}")
 
 
 def is_main_process() -> bool:
@@ -122,8 +116,28 @@ def train(
 ) -> TrainResult:
     """``model.training.train``, with what the run will read on text kept beside it from the start.
 
-    So a run that is interrupted can be used, whatever is built in the project later.
+    So a run that is interrupted can be used, whatever is built in the project later. Raises SsmiError where another
+    process trains in the folder.
     """
+    from ssmi.model.training import distributed
+
+    with _alone_in(run, workspace) if distributed.is_main_process() else nullcontext():
+        return _train(workspace, shards=shards, encoder=encoder, run=run, params=params, resume=resume)
+
+
+def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
+    return locked(
+        workspace.paths.lock_of(run),
+        what=f"{run} is being trained",
+        reporter=workspace.reporter,
+        # Not waited for: what it trains would then be replaced.
+        instead="wait until it is done, or name another folder with --run",
+    )
+
+
+def _train(
+    workspace: Workspace, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
+) -> TrainResult:
     from ssmi.model.training import distributed
     from ssmi.model.training.train import train as train_model
     from ssmi.runs import pins
@@ -134,7 +148,7 @@ def train(
         result = train_model(
             shards=shards, encoder=encoder, run=run, params=params, reporter=workspace.reporter, resume=resume
         )
-    except SsmiError:
+    except (SsmiError, OSError):
         if distributed.is_main_process() and pins.find(run) is None:  # refused before it began
             pins.drop_others(run)
         raise

@@ -102,7 +102,7 @@ def ablate(
         return
     from ssmi.ablation.render import cells, note, other_cells
     from ssmi.ablation.variants import from_file
-    from ssmi.cli.main import INTERRUPTED
+    from ssmi.cli.failures import INTERRUPTED
     from ssmi.cli.terminal.tables import print_table
     from ssmi.training import Interrupted
 

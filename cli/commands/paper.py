@@ -57,7 +57,7 @@ def paper(
     Features of every data set are built first. Finished runs are kept and unfinished ones gone on with, so the same
     command goes on after Ctrl-C. The page is artifacts/paper/ENCODER/paper.md; the runs are those of `ssmi-cli ablate`.
     """
-    from ssmi.cli.main import INTERRUPTED
+    from ssmi.cli.failures import INTERRUPTED
     from ssmi.training import Interrupted
 
     session: Session = context.obj

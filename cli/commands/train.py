@@ -55,7 +55,7 @@ def train(
     GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
     from ssmi import training
-    from ssmi.cli.main import INTERRUPTED
+    from ssmi.cli.failures import INTERRUPTED
     from ssmi.cli.terminal.scores import print_scores
     from ssmi.dvc import pipeline_file
 

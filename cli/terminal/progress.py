@@ -6,10 +6,12 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from ssmi.cli.terminal.closed import Stderr
 from ssmi.pipeline.contract.progress import Advance
 
 SECONDS_BETWEEN_LINES = 60.0
@@ -19,7 +21,7 @@ class Bars:
     """Bars that vanish when a task ends; notes stay."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True)
+        self._console = Console(file=cast(TextIO, Stderr()))
         self._drawn: Progress | None = None
 
     @contextmanager
@@ -73,8 +75,9 @@ class Lines:
 
     def note(self, message: str) -> None:
         """Print one line."""
-        sys.stderr.write(message + "\n")
-        sys.stderr.flush()
+        stderr = Stderr()
+        stderr.write(message + "\n")
+        stderr.flush()
 
     def make_room(self) -> None:
         """Lines stay."""

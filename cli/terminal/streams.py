@@ -40,7 +40,7 @@ def open_output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
 
         yield write
         return
-    from ssmi.pipeline.contract.tables import writing
+    from ssmi.pipeline.contract.storage.replacing import writing
 
     with writing(out) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as stream:
         yield stream.write

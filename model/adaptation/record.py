@@ -9,7 +9,7 @@ from ssmi.model.adaptation.head import PREFIX, MaskedHead
 from ssmi.model.network.encoder import Encoder
 from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.json_files import JsonBody
-from ssmi.pipeline.contract.tables import replacing_folder
+from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
 RECORD = "adaptation.json"
 REVISION = 1

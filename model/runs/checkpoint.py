@@ -30,7 +30,7 @@ from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.paths import LABELS_FILE
 from ssmi.pipeline.contract.statistics import ShardsStatistics
-from ssmi.pipeline.contract.tables import replacing_folder
+from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
 _WORD_COUNTS = "lexicon.counts"

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.storage.replacing import sweep
 
 CHECKPOINT = "checkpoint"
 """Folder of the best epoch's weights and of all that they need."""
@@ -43,6 +44,8 @@ def require_checkpoint(run: Path) -> None:
             f"{run}: no such folder, so no checkpoint", next_step="ssmi-cli train, or name a run that is there"
         )
     path = run / CHECKPOINT / METADATA
+    if not path.is_file():
+        sweep(run)  # a process that was killed in the wrong moment leaves it under another name
     if not path.is_file():
         raise MissingResourceError(f"{run / CHECKPOINT}: no checkpoint", next_step="ssmi-cli train")
     try:

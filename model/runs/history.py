@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 
 
 @dataclass(frozen=True, slots=True)

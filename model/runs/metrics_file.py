@@ -14,7 +14,7 @@ from ssmi.model.runs import json_files
 from ssmi.model.runs.files import HEADLINE, METRICS
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 
 
 @dataclass(frozen=True, slots=True)

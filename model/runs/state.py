@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -28,7 +29,7 @@ from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 
 STATE = "state"
 FORMAT = 2
@@ -192,8 +193,13 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     tensors = _tensors(network, average, optimizer, generators)
     file = next(name for name in _FILES if name != _file_in_use(folder))
-    with writing(folder / file) as temporary:
-        weights.write(tensors, temporary)
+    try:
+        with writing(folder / file) as temporary:
+            weights.write(tensors, temporary)
+    except OSError:
+        with suppress(OSError):
+            folder.rmdir()  # where there was no state before
+        raise
     fingerprint = fingerprint_of(params, shards=shards)
     with writing(folder / _JSON) as temporary:
         # What LambdaLR calls an epoch is a step here.

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in training: noted at once, obeyed at the next step, where the run can be resumed from."""
+"""Ctrl-C, SIGTERM and SIGHUP in training: noted at once, obeyed at the next step, where the run can be resumed from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from ssmi.pipeline.contract.progress import Advance, Reporter
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A terminal that is closed, or a connection that breaks, sends the last; Windows has none.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 
 
 class Interrupted(KeyboardInterrupt):

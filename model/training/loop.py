@@ -68,7 +68,7 @@ class TrainContext:
         run: The run folder.
         reporter: Told of progress; silent in all processes but the first.
         workers: The processes that train together.
-        interrupts: Ctrl-C and SIGTERM.
+        interrupts: Ctrl-C, SIGTERM and SIGHUP.
 
     """
 
@@ -159,7 +159,7 @@ class Trainer:
             All epochs of the run, those before it was resumed too.
 
         Raises:
-            Interrupted: After Ctrl-C or SIGTERM, with everything saved.
+            Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved.
             DivergedError: A loss or gradient is not a finite number.
 
         """
@@ -206,7 +206,7 @@ class Trainer:
         The first process scores and tells the others, so that all decide alike which epoch is the best.
 
         Raises:
-            Interrupted: After Ctrl-C or SIGTERM, with everything saved.
+            Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved.
 
         """
         context = self._context

@@ -40,7 +40,7 @@ from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, 
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.contract.tables import replacing_folder
+from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
 __all__ = ["EpochRecord", "TrainResult", "train"]
 
@@ -87,7 +87,7 @@ def train(
         StaleArtifactError: Shards, encoder and state do not belong together, or are of another version.
         InputDataError: The shards have no train or dev sentences, or no entity.
         DivergedError: The loss is not a finite number any more.
-        Interrupted: After Ctrl-C or SIGTERM, with everything saved. It is a KeyboardInterrupt.
+        Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved. It is a KeyboardInterrupt.
 
     """
     opened = open_shards(shards)

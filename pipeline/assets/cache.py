@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.contract.tables import replacing_folder, writing
+from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
 
 MARKER = "asset.json"
 _REMEMBERED_FROM = 1 << 20  # smaller files are hashed faster than the memory is read
@@ -67,7 +68,8 @@ def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, r
     if entry is not None:
         return entry
     folder = cache_root() / kind / name
-    with _usable_cache(), _lock(f"{kind}-{name}", reporter):
+    lock = cache_root() / "locks" / f"{kind}-{name}.lock"
+    with _usable_cache(), locked(lock, what=f"{name} is being fetched", reporter=reporter):
         # Asked again: another process may have made it while this one waited.
         entry = cached(kind, name, recipe)
         if entry is not None:
@@ -124,21 +126,6 @@ def _usable_cache() -> Iterator[None]:
             f"{error.filename or cache_root()}: the cache cannot be written ({error.strerror or error})",
             next_step="free some room, or set SSMI_CACHE to a folder that can be written",
         ) from error
-
-
-@contextmanager
-def _lock(key: str, reporter: Reporter) -> Iterator[None]:
-    lock = FileLock(cache_root() / "locks" / f"{key}.lock")
-    try:
-        # A short try first, so that only a wait that is noticed is told.
-        lock.acquire(timeout=1.0)
-    except Timeout:
-        reporter.note(f"{key}: waiting for another process that is fetching it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -48,6 +50,20 @@ class ArtifactPaths:
     def scratch(self) -> Path:
         """Long work that can be resumed, outside every output."""
         return self.private / "scratch"
+
+    def lock(self, name: str) -> Path:
+        """The lock of what one process does at a time: ``features``, ``dvc``."""
+        return self.private / "locks" / f"{name}.lock"
+
+    def lock_of(self, folder: Path) -> Path:
+        """The lock of a folder that one process writes at a time, wherever it lies."""
+        digest = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()
+        return self.lock(f"folder-{digest[:16]}")
+
+    @property
+    def unfinished(self) -> Path:
+        """Stages under way, with the parts of them that are finished."""
+        return self.scratch / "stages"
 
     def stage(self, name: str, dataset: str, *, base: Path | None = None) -> Path:
         """The output of a stage: ``artifacts/NAME/DATASET``, without the data set where all share it.

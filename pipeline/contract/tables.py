@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.storage.replacing import writing
 
 SPLITS = ("train", "dev", "test")
 TEXT = "text"
@@ -62,41 +59,6 @@ def write_table(path: Path, schema: pa.Schema, table: pa.Table) -> None:
             write_page_index=True,
             store_schema=True,
         )
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside ``path`` that becomes ``path`` when the block succeeds and vanishes when not."""
-    # Beside the target, for a rename is whole within one file system only; by process, for a task may run twice.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
-    try:
-        yield fresh
-        fresh.chmod(0o755)  # mkdtemp makes folders that only their owner can read
-        # A folder that holds files cannot be renamed over, so the old one steps aside first.
-        old = fresh.with_suffix(".old")
-        try:
-            if folder.exists():
-                folder.rename(old)
-            fresh.rename(folder)
-        finally:
-            if old.exists() and not folder.exists():
-                old.rename(folder)
-        # The new folder is in place: what cannot be removed of the old one makes that no failure.
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def read_table(path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> pa.Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
-from ssmi.pipeline.contract import tables
+from ssmi.pipeline.assets.vector_cache import vector_cache
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.statistics import AlignmentFit
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.stages.stage import StageContext
@@ -24,16 +26,29 @@ if TYPE_CHECKING:
     from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
 FloatMatrix = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
 
 WORDS_PER_TASK = 256
+
+
+_WORDS = pa.schema([("word", pa.string()), ("row", pa.int64())])
 
 
 @dataclass(frozen=True)
 class _WordsTask:
     encoder: Path
     digest: str
-    words: tuple[str, ...]
+    words: Path
+    chunk: int
     target: Path
+
+
+@dataclass(frozen=True)
+class _EncodedChunk:
+    n_computed: int
+    """Words that the cache did not have."""
+    problems: list[str]
+    """Why the cache could not be used."""
 
 
 def encoder_of(context: StageContext) -> EncoderFolder:
@@ -81,11 +96,43 @@ def open_encoder(folder: Path, digest: str, *, layers: int | None = None, last_n
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers, last_norm=last_norm)
 
 
+@dataclass(frozen=True)
+class EncodedWords:
+    """Vectors of words in files, a chunk at a time: all of them need not fit in memory.
+
+    ``n``: how many words. ``files``: the vectors of each chunk. ``words``: the words, with the row of each.
+    """
+
+    n: int
+    words: Path
+    files: tuple[Path, ...]
+
+    def chunks(self) -> Iterator[tuple[IntArray, FloatMatrix]]:
+        """Yield the rows of some words, in the order that was asked, and their vectors. Shape: (rows, width)."""
+        for index, path in enumerate(self.files):
+            yield _read_words(self.words, index)["row"].to_numpy(), np.load(path, allow_pickle=False)
+
+    def rows(self, first: int) -> FloatMatrix:
+        """The vectors of the words from row ``first`` on. Shape: (n - first, width)."""
+        vectors: FloatMatrix = np.empty((0, 0), dtype=np.float32)
+        for rows, matrix in self.chunks():
+            if not vectors.size:
+                vectors = np.empty((self.n - first, matrix.shape[1]), dtype=np.float32)
+            asked = rows >= first
+            vectors[rows[asked] - first] = matrix[asked]
+        return vectors
+
+
 def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
+    """``encode_words_to_files``, as one matrix in the order of ``words``. Shape: (words, width)."""
+    return encode_words_to_files(words, context, label=label).rows(0)
+
+
+def encode_words_to_files(words: Sequence[str], context: StageContext, *, label: str) -> EncodedWords:
     """Encode each word alone and average the states of its characters (last layer).
 
-    The work is done in chunks. A chunk's file is named by the digest of all that it depends on (the encoder, the code
-    that runs it, the words), so an interrupted run resumes where it stopped.
+    The work is done in chunks. A worker takes the vectors that its machine's cache has, and computes the others; they
+    are the same to the last bit.
 
     Args:
         words: The words, in any order.
@@ -93,33 +140,70 @@ def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> 
         label: What progress is reported as.
 
     Returns:
-        One vector a word, in the order of ``words``. Shape: (words, width).
+        Files of one vector a word.
     """
     encoder = encoder_of(context)
-    # Chunks of equal lengths need no padding; by text too, so that equal words make equal chunks and files.
+    folder = context.scratch() / label.replace(" ", "-")
+    folder.mkdir(parents=True, exist_ok=True)
+    listed = folder / "words.arrow"
+    sizes = _write_words(listed, words)
+    tasks = [
+        _WordsTask(encoder.path, encoder.digest, listed, index, folder / f"vectors-{index:06d}.npy")
+        for index in range(len(sizes))
+    ]
+    n_computed = 0
+    problems: set[str] = set()
+    for done in context.map_tasks(encode_chunk, tasks, sizes=sizes, label=label, unit="words"):
+        n_computed += done.n_computed
+        problems.update(done.problems)
+    for problem in sorted(problems):
+        context.reporter.note(f"{label}: the cache of word vectors is not used: {problem}")
+    if n_computed < len(words):
+        context.reporter.note(f"{label}: {n_computed:,} of {len(words):,} words computed, the others were kept")
+    return EncodedWords(len(words), listed, tuple(task.target for task in tasks))
+
+
+def _write_words(path: Path, words: Sequence[str]) -> list[int]:
+    """Write the words in chunks that tasks read by number; returns the chunks' sizes."""
+    # Chunks of equal lengths need no padding; by text too, so that equal words make equal chunks.
     order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
-    tasks = []
-    for start in range(0, len(order), WORDS_PER_TASK):
-        chunk = tuple(words[index] for index in order[start : start + WORDS_PER_TASK])
-        key = "\n".join((encoder.digest, str(ENCODING_VERSION), *chunk)).encode("utf-8", "surrogatepass")
-        name = hashlib.sha256(key).hexdigest()
-        tasks.append(_WordsTask(encoder.path, encoder.digest, chunk, context.scratch() / "embed" / f"{name}.npy"))
-    files = context.map_tasks(
-        _encode_chunk, tasks, sizes=[len(task.words) for task in tasks], label=label, unit="words"
-    )
-    matrices = [np.load(path, allow_pickle=False) for path in files]
-    vectors: FloatMatrix = np.empty((len(words), matrices[0].shape[1] if matrices else 0), dtype=np.float32)
-    if matrices:
-        vectors[order] = np.concatenate(matrices)
-    return vectors
+    table = pa.table([pa.array([words[index] for index in order], pa.string()), pa.array(order, pa.int64())], _WORDS)
+    batches = table.to_batches(max_chunksize=WORDS_PER_TASK)
+    with replacing.writing(path) as temporary, pa.ipc.new_file(temporary, _WORDS) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    return [batch.num_rows for batch in batches]
 
 
-def _encode_chunk(task: _WordsTask) -> Path:
-    """Encode one chunk of words unless its file exists."""
-    if not task.target.exists():
-        task.target.parent.mkdir(parents=True, exist_ok=True)
-        vectors = isolated_vectors(task.words, open_encoder(task.encoder, task.digest).states)
-        # Through a stream: np.save would append .npy to the temporary name, which ends otherwise.
-        with tables.writing(task.target) as temporary, temporary.open("wb") as stream:
-            np.save(stream, vectors, allow_pickle=False)
-    return task.target
+def _read_words(path: Path, index: int) -> pa.RecordBatch:
+    # Mapped: a task reads its chunk alone.
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source).get_batch(index)
+
+
+def encode_chunk(task: _WordsTask) -> _EncodedChunk:
+    """Write the vectors of one chunk of words, and keep those that are new in the machine's cache."""
+    words = _read_words(task.words, task.chunk)["word"].to_pylist()
+    cache = vector_cache(task.digest, ENCODING_VERSION)
+    problems = []
+    known: Mapping[str, FloatMatrix] = {}
+    try:
+        known = cache.find(words)
+    except (sqlite3.Error, OSError) as error:
+        problems.append(_described(error))
+    new = [word for word in words if word not in known]
+    if new:
+        computed = isolated_vectors(new, open_encoder(task.encoder, task.digest).states)
+        known = {**known, **dict(zip(new, computed, strict=True))}
+        try:
+            cache.add(new, computed)
+        except (sqlite3.Error, OSError) as error:
+            problems.append(_described(error))
+    # Through a stream: np.save would append .npy to the temporary name, which ends otherwise.
+    with replacing.writing(task.target) as temporary, temporary.open("wb") as stream:
+        np.save(stream, np.stack([known[word] for word in words]), allow_pickle=False)
+    return _EncodedChunk(len(new), sorted(set(problems)))
+
+
+def _described(error: Exception) -> str:
+    return f"{error} ({type(error).__name__})"

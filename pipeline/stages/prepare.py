@@ -180,4 +180,5 @@ STAGE = Stage(
     upstream=(),
     external_inputs=external_inputs,
     work=work,
+    in_parts=False,
 )

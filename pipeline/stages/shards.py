@@ -25,6 +25,7 @@ from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE, SELECTIONS_FILE
 from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.assemble import boundaries_named, shard_row
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
@@ -248,9 +249,10 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
     """A new array on disk beside a part, to be filled; it has its name once it is whole."""
     path = target.with_suffix(f".{name}.npy")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tables.writing(path) as temporary:
+    with replacing.writing(path) as temporary:
         # Filled on disk: the states of a part need not fit in memory.
         states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
+        replacing.reserve(temporary)
         yield states
         # Before the file gets its name, under which it must be whole.
         states.flush()

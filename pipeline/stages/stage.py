@@ -16,6 +16,7 @@ from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.stages import STAGES
 from ssmi.pipeline.executor import Executor, Result, Task
+from ssmi.pipeline.parts.unfinished import UnfinishedStage
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ class StageContext:
     variant: Variant | None = None
     corpus: Corpus | None = None
     """Where ``dataset`` is the name of a corpus: its files."""
+    unfinished: UnfinishedStage | None = None
+    """Of the stage that runs; without one its parts are not kept."""
 
     def __post_init__(self) -> None:
         """Refuse a name that could lead out of its stage's folder."""
@@ -72,8 +75,8 @@ class StageContext:
         return manifests.digest_file(self.folder(stage) / manifests.MANIFEST_NAME)
 
     def scratch(self) -> Path:
-        """A folder outside every output where long work can be taken up again."""
-        return self.paths.scratch
+        """A folder outside every output, for what parts leave to one another; gone when the stage is finished."""
+        return self.paths.scratch if self.unfinished is None else self.unfinished.scratch
 
     def map_tasks(
         self,
@@ -86,9 +89,12 @@ class StageContext:
     ) -> Iterator[Result]:
         """Run a module-level function over tasks with this context's executor and reporter.
 
+        A finished part is kept: where the stage is stopped, the next run of the same parameters and inputs takes its
+        files, those below the stage's folder or ``scratch`` that the task names, and its result.
+
         Args:
-            function: Takes one task; it may run in another process.
-            tasks: Paths and small values, never tables or matrices.
+            function: Takes one task; it may run in another process. What it is said to return must fit into JSON.
+            tasks: Paths and small values, never tables or matrices; equal in every run of the same inputs.
             sizes: How many units of progress each task is.
             label: What progress is reported as.
             unit: What is counted.
@@ -96,7 +102,11 @@ class StageContext:
         Returns:
             The results, in the order of ``tasks``.
         """
-        return self.executor.map(function, tasks, sizes=sizes, label=label, unit=unit, reporter=self.reporter)
+        if self.unfinished is None:
+            return self.executor.map(function, tasks, sizes=sizes, label=label, unit=unit, reporter=self.reporter)
+        return self.unfinished.map(
+            self.executor, function, tasks, sizes=sizes, label=label, unit=unit, reporter=self.reporter
+        )
 
 
 @dataclass(frozen=True)
@@ -117,6 +127,8 @@ class Stage:
     """Does the work into the given empty folder."""
     watched: tuple[str, ...] = ()
     """More of params.yaml, for DVC to watch: read in some settings only, and then told by ``external_inputs``."""
+    in_parts: bool = True
+    """Whether its work is in parts, so that it can be shared between processes that know nothing of each other."""
 
     @property
     def per_dataset(self) -> bool:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import tables
-from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.errors import ParameterError, SsmiError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.parts.share import OthersMissingError, Share
+from ssmi.pipeline.parts.unfinished import UnfinishedStage, joined_meanwhile
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 
@@ -37,23 +45,93 @@ def is_current(stage: Stage, context: StageContext) -> bool:
 def run(stage: Stage, context: StageContext) -> Manifest:
     """Run the stage whatever is there; nothing of the old output is lost unless the new one is whole.
 
-    Raises StaleArtifactError when a part of what it reads is missing.
+    Parts that a run of the same parameters and inputs has left are taken, not made again. Raises StaleArtifactError
+    when a part of what it reads is missing.
     """
     # Before the work: where an input changes meanwhile, the manifest then says so and the stage is built again.
+    parameters, inputs = _readable(stage, context)
+    unfinished = _unfinished(stage, context, parameters, inputs)
+    with unfinished.alone(context.reporter):
+        report = stage.work(replace(context, unfinished=unfinished), unfinished.output)
+        with replacing.replacing_folder(context.folder(stage.name)) as fresh:
+            unfinished.move_output(fresh)
+            manifest = Manifest(
+                stage=stage.name,
+                dataset=context.dataset if stage.per_dataset else None,
+                parameters=parameters,
+                inputs=dict(sorted(inputs.items())),
+                report=report,
+                files=manifests.describe_files(fresh),
+                version=stage.version,
+            )
+            manifests.save(manifest, fresh)
+        unfinished.remove()
+    return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class StageShare:
+    """How far a share of a stage's parts came.
+
+    Attributes:
+        stage: The stage.
+        share: Which share of how many.
+        missing: Parts of other shares that must be there before it can go on.
+        label: The work that they belong to; empty where nothing is missing.
+
+    """
+
+    stage: str
+    share: Share
+    missing: int = 0
+    label: str = ""
+
+
+def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
+    """Do one share of a stage's parts and leave them to ``run``, which puts all together.
+
+    Where the stage reads parts of all shares to go on, and some are missing, it ends there; called again it goes on.
+
+    Raises:
+        ParameterError: The stage does not work in parts.
+        StaleArtifactError: A part of what it reads is missing.
+        SsmiError: The stage was put together meanwhile.
+    """
+    if not stage.in_parts:
+        raise ParameterError(f"{stage.name} does not work in parts", next_step=f"ssmi-cli features run {stage.name}")
+    unfinished = _unfinished(stage, context, *_readable(stage, context), share=share)
+    unfinished.make_folders()
+    try:
+        stage.work(replace(context, unfinished=unfinished), unfinished.output)
+    except OthersMissingError as others:
+        return StageShare(stage.name, share, missing=others.n_parts, label=others.label)
+    except (OSError, SsmiError) as error:
+        if not unfinished.is_there():
+            raise joined_meanwhile(stage.name) from error
+        raise
+    return StageShare(stage.name, share)
+
+
+def _readable(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
+    """``expected``, of stages whose parts are all there."""
     parameters, inputs = expected(stage, context)
     for name in stage.upstream:
         # Stages list the parts that are there, so a missing one would be left out without a word.
         manifests.check_parts(manifests.load(context.folder(name)), context.folder(name))
-    with tables.replacing_folder(context.folder(stage.name)) as fresh:
-        report = stage.work(context, fresh)
-        manifest = Manifest(
-            stage=stage.name,
-            dataset=context.dataset if stage.per_dataset else None,
-            parameters=parameters,
-            inputs=dict(sorted(inputs.items())),
-            report=report,
-            files=manifests.describe_files(fresh),
-            version=stage.version,
-        )
-        manifests.save(manifest, fresh)
-    return manifest
+    return parameters, inputs
+
+
+def _unfinished(
+    stage: Stage,
+    context: StageContext,
+    parameters: Mapping[str, object],
+    inputs: Mapping[str, str],
+    *,
+    share: Share | None = None,
+) -> UnfinishedStage:
+    """The stage under way, in a folder named by where its output goes and by all that the output is made from."""
+    made_from = [stage.version, SCHEMA_VERSION, parameters, inputs]
+    place = Path(os.path.relpath(context.folder(stage.name), context.paths.folder)).parts
+    # A variant's features lie deeper, and may lie anywhere.
+    home = context.paths.unfinished / "+".join(name if name != os.pardir else "" for name in place)
+    return UnfinishedStage(home, manifests.digest_json(made_from)[:16], share=share)

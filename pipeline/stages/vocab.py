@@ -161,5 +161,6 @@ STAGE = Stage(
     upstream=(),
     external_inputs=external_inputs,
     work=work,
+    in_parts=False,
     watched=("encoder", "embed.fit_words", "embed.ridge", "embed.seed"),
 )

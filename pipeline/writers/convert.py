@@ -8,7 +8,7 @@ from pathlib import Path
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, nearest
 from ssmi.pipeline.contract.labels import ROLES, TagScheme
 from ssmi.pipeline.contract.progress import Advance
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.registry import files_of

@@ -14,9 +14,11 @@ from ssmi.ablation.runs import Ablation, PlannedRun, PreparedRow
 from ssmi.ablation.schedule import Schedule
 from ssmi.ablation.table import Table
 from ssmi.configurations import Configuration, choose
+from ssmi.features import building
 from ssmi.model.network.requirements import check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
 from ssmi.workspace import Workspace
 
@@ -120,18 +122,22 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
     # All rows before anything is built or trained.
     for configuration in chosen:
         check_parameters(configuration.apply(params).model)
-    work = _Work(ablation, _prepare(ablation, chosen), request, chosen)
-    work.look_up()
-    # The features are built even so: how long a run takes is measured on its shards.
-    if request.dry_run:
-        work.schedule().expect()
-        return AblationResult(ablation.folder, None, ())
-    return work.do()
+    folder = workspace.paths.ablation(ablation.dataset)
+    with locked(
+        workspace.paths.lock_of(folder), what=f"the runs of {folder} are being trained", reporter=workspace.reporter
+    ):
+        work = _Work(ablation, _prepare(ablation, chosen), request, chosen)
+        work.look_up()
+        # The features are built even so: how long a run takes is measured on its shards.
+        if request.dry_run:
+            work.schedule().expect()
+            return AblationResult(ablation.folder, None, ())
+        return work.do()
 
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, PreparedRow]:
     """The chosen rows, their features built, and those of earlier calls whose features are current; by name."""
-    with open_executor(workers=0, scheduler=None) as executor:
+    with building(ablation.workspace), open_executor(workers=0, scheduler=None) as executor:
         ablation.build_features(executor)
         rows = {
             name: ablation.prepare(each, executor, build=each in chosen)

@@ -15,7 +15,8 @@ from ssmi.ablation.runs import Ablation, PreparedRow
 from ssmi.ablation.table import FOLDS, FinishedRun, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration
 from ssmi.pipeline.contract import schema
-from ssmi.pipeline.contract.tables import write_rows, writing
+from ssmi.pipeline.contract.storage.replacing import writing
+from ssmi.pipeline.contract.tables import write_rows
 
 COUNTS_FILE = "counts.parquet"
 

@@ -64,7 +64,7 @@ class Schedule:
             gave_up: Called for each that failed.
 
         Raises:
-            Interrupted: After Ctrl-C or SIGTERM, with everything saved.
+            Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved.
 
         """
         self.expect()

@@ -20,7 +20,7 @@ from ssmi.model.runs.json_files import JsonBody
 from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 
 PARAMS = "params.json"
 _LENGTH = 8

@@ -12,7 +12,7 @@ from typing import Protocol
 from ssmi.charts.backend import Artist, Axes, Figure, MaxNLocator, style
 from ssmi.charts.inline import page_svg
 from ssmi.charts.style import SMALL, STEPS, STYLE, Colour
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 
 DPI = 200
 """Resolution of a PNG, in dots per inch."""

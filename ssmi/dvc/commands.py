@@ -12,6 +12,8 @@ from ssmi.dvc.pipeline_file import TRAIN, of_other_versions
 from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.workspace import Workspace
 
 
@@ -36,9 +38,18 @@ def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool, more: Mapping[
         command, cwd=root, env=environment() | dict(more or {}), capture_output=quiet, text=True, check=False
     )
     if quiet and done.returncode:
-        last = [line for line in done.stderr.splitlines() if line.strip()][-1:]
-        raise SsmiError(f"dvc {arguments[0]}: {''.join(last)}", next_step=f"run `dvc {' '.join(arguments)}` to see all")
+        reason = _reason(done.stderr) or f"exit code {done.returncode}"
+        raise SsmiError(f"dvc {arguments[0]}: {reason}", next_step=f"run `dvc {' '.join(arguments)}` to see all")
     return done.returncode
+
+
+def _reason(said: str) -> str:
+    """Of what DVC wrote to stderr its last error in one line; else its last line."""
+    errors = said.rpartition("ERROR: ")
+    if errors[1]:
+        # A blank line ends it; what follows is advice.
+        return " ".join(errors[2].partition("\n\n")[0].split())
+    return "".join([line.strip() for line in said.splitlines() if line.strip()][-1:])
 
 
 def save_experiment(root: Path, name: str) -> bool:
@@ -49,7 +60,7 @@ def save_experiment(root: Path, name: str) -> bool:
     """
     if not (root / ".git").exists():
         return False
-    run_dvc(root, ["exp", "save", "--quiet", "--force", "--name", name], quiet=True, more=_identity(root))
+    run_dvc(root, ["exp", "save", "--force", "--name", name], quiet=True, more=_identity(root))
     return True
 
 
@@ -68,7 +79,8 @@ def _allow_without_git(root: Path) -> None:
     """A project unpacked from a tarball has no .git; DVC then needs to be told, in its uncommitted local config."""
     local = root / ".dvc" / "config.local"
     if not (root / ".git").exists() and not local.exists():
-        local.write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+        with writing(local) as temporary:
+            temporary.write_text("[core]\n    no_scm = true\n", encoding="utf-8")
 
 
 def tracks(root: Path) -> bool:
@@ -77,7 +89,7 @@ def tracks(root: Path) -> bool:
 
 
 def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
-    """Tell DVC, where there is one, of stages that were built or are current; say so where it cannot know of them."""
+    """Tell DVC, where there is one, of stages that were built or are current; say so where it does not know of them."""
     if not tracks(workspace.root) or "DVC_STAGE" in os.environ:  # DVC sets it for a command that it runs and records
         return
     if not extras.installed("dvc"):
@@ -89,14 +101,25 @@ def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overrid
     elif of_other_versions(workspace.root, stages):
         workspace.reporter.note("not recorded in dvc.lock: dvc.yaml is of another version; ssmi-cli dvc write")
     else:
-        commit_stages(workspace.root, [target(stage, dataset) for stage in stages])
+        _commit_or_note(workspace, [target(stage, dataset) for stage in stages])
+
+
+def _commit_or_note(workspace: Workspace, targets: Sequence[str]) -> None:
+    """``commit_stages``. What keeps DVC from it, another DVC at work say, is a note: the outputs are whole."""
+    alone = locked(workspace.paths.lock("dvc"), what="dvc.lock is being written", reporter=workspace.reporter)
+    try:
+        # DVC waits for another a few seconds only.
+        with alone:
+            commit_stages(workspace.root, targets)
+    except SsmiError as error:
+        workspace.reporter.note(f"not recorded in dvc.lock: {error.message}; the same command does it later")
 
 
 def commit_stages(root: Path, targets: Sequence[str]) -> None:
     """Record the present outputs of stages in dvc.lock and the cache, as if DVC had run them."""
     if targets:
         # --force: of a stage that changed DVC asks whether it is meant, and nobody sees the question.
-        run_dvc(root, ["commit", "--quiet", "--force", *targets], quiet=True)
+        run_dvc(root, ["commit", "--force", *targets], quiet=True)
 
 
 def target(stage: str, dataset: str) -> str:

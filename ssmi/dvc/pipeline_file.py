@@ -14,6 +14,7 @@ from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 from ssmi.workspace import Workspace
 
@@ -50,7 +51,7 @@ def write_pipeline(root: Path) -> Path:
         document.yaml_set_start_comment(_HEADER)
     stages = document.setdefault("stages", {})
     stages.update(pipeline_stages(root))
-    with path.open("w", encoding="utf-8") as stream:
+    with writing(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
         _yaml().dump(document, stream)
     return path
 

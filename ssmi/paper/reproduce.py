@@ -18,7 +18,7 @@ from ssmi.paper.page import markdown
 from ssmi.pipeline.assets.resolve import list_assets
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters.params import check_dataset_name
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.workspace import Workspace
 
 ROWS = (

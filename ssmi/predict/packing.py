@@ -14,7 +14,7 @@ from ssmi.pipeline.assets.registry import Kind, known
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.contract.tables import replacing_folder
+from ssmi.pipeline.contract.storage.replacing import replacing_folder
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import check_feature_store
 from ssmi.predict.run_features import FEATURES, feature_folders, is_packed

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssmi.model.runs.files import report_name
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.runs.lookup import check_split, run_and_dataset
 from ssmi.workspace import Workspace
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ssmi.model.runs.files import CHECKPOINT, SHARDS
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.tables import replacing_folder
+from ssmi.pipeline.contract.storage.replacing import replacing_folder
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import USER_DICT, check_feature_store
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
@@ -19,6 +18,7 @@ from ssmi.pipeline.contract.parameters.help import render
 from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.paths import PARAMS_NAME
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.storage.replacing import temporary_folder
 from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.registry import files_of
@@ -60,17 +60,13 @@ def init_project(
     name = check_dataset_name(name or root.name)
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
-        # Beside the folder, for a rename does not cross file systems.
-        staged = Path(tempfile.mkdtemp(prefix=f".{root.name}.", suffix=".tmp", dir=root.parent))
     except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
         raise ParameterError(f"{root}: cannot be made ({error.strerror})", next_step="name another folder") from None
-    try:
+    with temporary_folder(root) as staged:
         _write_files(staged, name)
         _copy_data(files, staged / "data" / name, name, reporter)
         write_pipeline(staged)
         _move_into(staged, root)
-    finally:
-        shutil.rmtree(staged, ignore_errors=True)
     return Project(root, reporter)
 
 

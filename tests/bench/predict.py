@@ -23,8 +23,7 @@ from ssmi.model import hardware
 from ssmi.model.inference import side_by_side
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.predict.garbage_collection import garbage_collection_paused
-from ssmi.predict.reading import read_records
-from ssmi.predict.tagger import BATCH_CHARACTERS
+from tests.bench.texts import pieces_of, read_texts
 
 CALLS = 30
 
@@ -77,7 +76,7 @@ def main() -> None:
     reader.add_argument("--threads", type=int, default=0, help="0: the physical cores")
     reader.add_argument("files", nargs="+", type=Path)
     options = reader.parse_args()
-    texts = [text for path in options.files for text in _texts(path)]
+    texts = [text for path in options.files for text in read_texts(path)]
     start = time.perf_counter()
     with garbage_collection_paused():
         hardware.set_threads(options.threads)  # for the encoder alone too
@@ -104,7 +103,7 @@ def _throughput(title: str, tagger: Tagger, encoder: Encoder, texts: Sequence[st
     whole, ratios = 0.0, []
     n_entities = 0
     before = tagger.features.statistics().embedded
-    for piece in _pieces(texts):
+    for piece in pieces_of(texts):
         with _timed() as seconds:
             n_entities += sum(map(len, tagger.stream(piece)))
         whole += seconds()
@@ -120,24 +119,6 @@ def _throughput(title: str, tagger: Tagger, encoder: Encoder, texts: Sequence[st
             f"{'':20} {statistics.median(ratios_of_way):8.2f} of the encoder's throughput alone, {way} "
             f"({min(ratios_of_way):.2f} to {max(ratios_of_way):.2f} over {len(ratios_of_way)} pieces)"
         )
-
-
-def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts that are tagged together."""
-    piece: list[str] = []
-    for text in texts:
-        piece.append(text)
-        if sum(map(len, piece)) >= BATCH_CHARACTERS:
-            yield piece
-            piece = []
-    if piece:
-        yield piece
-
-
-def _texts(path: Path) -> list[str]:
-    with path.open("rb") as stream:
-        kind = "jsonl" if path.suffix == ".jsonl" else "text"
-        return [record.text for record in read_records(stream, name=str(path), kind=kind)]
 
 
 def _median_call(tagger: Tagger, texts: list[str]) -> float:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.executor import MOST_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial
 
 # Several parts, and every kind of work on them: also the encoder's, over sentences.
 BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shards.hidden=true")
@@ -88,6 +93,39 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
                 daemon.kill()
 
 
+def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
+    fresh_project: Any, tmp_path: Path, environment: dict[str, str], serial_bytes: dict[str, str]
+) -> None:
+    """The scheduler of its own dies once parts of the embed stage are there; the next run makes those that are not."""
+    cluster = DaskCluster(tmp_path, environment, [])
+    try:
+        scheduler = cluster.start("scheduler", "--port", "0")
+        _wait_until((tmp_path / "scheduler.json").exists, "the scheduler")
+        worker = cluster.start_worker()
+        _wait_until(worker.says("Registered to"), "a worker")
+        marks = fresh_project.root / ".ssmi" / "scratch" / "stages" / "embed+tiny"
+        with fresh_project.start(*BUILD, "--scheduler", cluster.address) as process:
+            _wait_until(
+                lambda: len(list(marks.glob("*/marks/01-embed/*.json"))) > 1 or process.poll() is not None, "two parts"
+            )
+            assert process.poll() is None
+            scheduler.kill()
+            _, stderr = process.communicate(timeout=1200)
+    finally:
+        for daemon in cluster.daemons:
+            if daemon.process.poll() is None:
+                daemon.kill()
+    assert process.returncode == 4 and "Traceback" not in stderr
+    *_, message, advice = stderr.splitlines()
+    assert message == "error: embed: the Dask scheduler went away"
+    assert advice == "  next: start it and its workers, then run the same again: finished parts are kept"
+    outcome = fresh_project.process(*BUILD)
+    assert outcome.code == 0, outcome.stderr
+    (found,) = re.findall(r"^embed: (\d+) of \d+ parts are there already$", outcome.stderr, re.M)
+    assert int(found) > 1
+    assert fresh_project.artifacts() == serial_bytes
+
+
 @pytest.fixture(scope="module")
 def serial_bytes(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The artifacts of a serial build."""
@@ -99,8 +137,9 @@ def serial_bytes(pristine_project: Any, copy_project: Any, tmp_path_factory: pyt
     return artifacts
 
 
-def test_local_processes_give_the_same_bytes(fresh_project: Any, serial_bytes: dict[str, str]) -> None:
-    outcome = fresh_project.process(*BUILD, "--workers", "2")
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_local_processes_give_the_same_bytes(fresh_project: Any, serial_bytes: dict[str, str], workers: str) -> None:
+    outcome = fresh_project.process(*BUILD, "--workers", workers)
     assert outcome.code == 0, outcome.stderr
     assert outcome.stderr.splitlines()[-1].startswith("shards:")
     assert fresh_project.artifacts() == serial_bytes
@@ -206,3 +245,103 @@ def test_a_task_that_kills_its_worker(
     # Which part is named is chance: with the worker of part 3 die the tasks that wait on it.
     assert re.match(said, done.stdout), done.stderr
     assert (marks / "3").exists()
+
+
+@dataclass(frozen=True)
+class Numbered:
+    number: int
+    file: Path
+    text: str = ""
+
+
+def reciprocal(task: Numbered) -> str:
+    return "x" * (10 // task.number)
+
+
+def as_text(task: Numbered) -> str:
+    return task.text
+
+
+def _map(executor: Executor, function: Callable[[Numbered], str], tasks: list[Numbered], **options: Any) -> list[str]:
+    return list(
+        executor.map(function, tasks, sizes=[1] * len(tasks), label="work", unit="tasks", reporter=Silent(), **options)
+    )
+
+
+def _tasks(*numbers: int, text: str = "") -> list[Numbered]:
+    return [Numbered(number, Path(f"segment/tiny/train/part-0000{number}.parquet"), text) for number in numbers]
+
+
+@pytest.fixture(scope="module")
+def in_process() -> Iterator[Any]:
+    """A real scheduler whose workers are threads of this process."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+@pytest.fixture(params=["serial", "cluster"])
+def executor(request: pytest.FixtureRequest, in_process: Any) -> Executor:
+    return Serial() if request.param == "serial" else Cluster(in_process)
+
+
+def test_results_come_in_the_tasks_order(executor: Executor) -> None:
+    assert _map(executor, reciprocal, _tasks(5, 1, 2)) == ["xx", "x" * 10, "xxxxx"]
+    assert _map(executor, reciprocal, []) == []
+
+
+def test_an_error_that_nobody_foresaw_names_its_part(executor: Executor) -> None:
+    with pytest.raises(SsmiError) as caught:
+        _map(executor, reciprocal, _tasks(5, 2, 0))
+    assert caught.value.message.startswith("work: part 3 of 3 (train/part-00000.parquet): ZeroDivisionError: ")
+    assert "--debug" in caught.value.next_step and isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_task_that_is_too_large_to_travel_is_refused_with_its_part(executor: Executor) -> None:
+    fits = _tasks(1, 2, text="x" * (MOST_BYTES - 1000))
+    assert len(_map(executor, as_text, fits)) == 2
+    large = [*fits, *_tasks(3, text="x" * MOST_BYTES)]
+    with pytest.raises(SsmiError, match=r"work: part 3 of 3 \(train/part-00003.parquet\): a task of 65,\d{3} bytes"):
+        _map(executor, as_text, large)
+    assert len(_map(executor, as_text, large, most_bytes=None)) == 3
+
+
+def test_a_result_that_is_too_large_is_refused_too(executor: Executor) -> None:
+    with pytest.raises(SsmiError, match=r"work: part 1 of 1 .*: a result of 1\d\d,\d{3} bytes, more than the 65,536"):
+        _map(executor, repeated, _tasks(1, text="x" * 50_000))
+
+
+def repeated(task: Numbered) -> str:
+    return task.text * 3
+
+
+N_JOINING = 6
+all_there = threading.Barrier(N_JOINING)
+started = threading.Event()
+
+
+def wait_for_all(task: Numbered) -> str:
+    """Ends when as many workers run such a task as there will be: more than the first one's window."""
+    started.set()
+    all_there.wait(timeout=600)
+    return "met"
+
+
+def test_workers_that_join_later_are_given_work(in_process: Any) -> None:
+    assert N_JOINING > TASKS_IN_FLIGHT_PER_WORKER, "else the first window would be enough for all"
+
+    def join() -> None:
+        started.wait(timeout=600)
+        in_process.cluster.scale(N_JOINING)
+
+    joining = threading.Thread(target=join)
+    joining.start()
+    try:
+        assert _map(Cluster(in_process), wait_for_all, _tasks(*range(N_JOINING))) == ["met"] * N_JOINING
+    finally:
+        started.set()
+        joining.join()

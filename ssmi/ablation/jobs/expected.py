@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ssmi.ablation.jobs.job import Speed
 from ssmi.pipeline.contract.parameters.params import TrainParams
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 
 _TAGGING = 0.35
 """The time to tag a character, as a share of the time to train on it: a forward pass, and the CRF's search."""

@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Advance, Reporter
-from ssmi.pipeline.contract.tables import writing
+from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.runs.pins import PINNED
 from ssmi.workspace import Workspace
 

@@ -1,7 +1,7 @@
 """Several runs at once, each in a process of its own with its share of the machine, and its log beside the run folder.
 
-A process that ends badly loses no other. Ctrl-C and SIGTERM stop all of them, with their state saved; if this process
-is killed, they notice that its end of their pipe is closed, and do the same.
+A process that ends badly loses no other. Ctrl-C, SIGTERM and SIGHUP stop all of them, with their state saved; if this
+process is killed, they notice that its end of their pipe is closed, and do the same.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def run_all(
         on_end: Told how each ended, in this process, one at a time.
 
     Raises:
-        Interrupted: After Ctrl-C or SIGTERM, when all processes have ended.
+        Interrupted: After Ctrl-C, SIGTERM or SIGHUP, when all processes have ended.
 
     """
     waiting, running = deque(tasks), list[tuple[Task, _Process]]()

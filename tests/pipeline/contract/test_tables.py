@@ -1,4 +1,4 @@
-"""Tables and folders are written whole or not at all."""
+"""Tables are written whole or not at all, and read as what the contract says."""
 
 from __future__ import annotations
 
@@ -18,60 +18,6 @@ ROWS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "😀"}
 
 def _names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
-
-
-# --- files ------------------------------------------------------------------------------------------------------------
-
-
-def test_a_file_appears_only_when_its_block_succeeds(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    with tables.writing(path) as temporary:
-        temporary.write_text("new", encoding="utf-8")
-        assert not path.exists() and temporary.parent == tmp_path
-    assert path.read_text(encoding="utf-8") == "new" and _names(tmp_path) == ["a.txt"]
-
-
-@pytest.mark.parametrize("wrote", [True, False])
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_failing_block_leaves_the_old_file(tmp_path: Path, wrote: bool, error: type[BaseException]) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("old", encoding="utf-8")
-    with pytest.raises(error), tables.writing(path) as temporary:
-        if wrote:
-            temporary.write_text("half", encoding="utf-8")
-        raise error
-    assert path.read_text(encoding="utf-8") == "old" and _names(tmp_path) == ["a.txt"]
-
-
-def _folder(parent: Path) -> Path:
-    folder = parent / "shards"
-    folder.mkdir()
-    (folder / "old.txt").write_text("old", encoding="utf-8")
-    return folder
-
-
-@pytest.mark.parametrize("existing", [True, False])
-def test_a_folder_is_replaced_as_a_whole(tmp_path: Path, existing: bool) -> None:
-    folder = _folder(tmp_path) if existing else tmp_path / "deep" / "shards"
-    with tables.replacing_folder(folder) as fresh:
-        assert list(fresh.iterdir()) == []
-        (fresh / "train").mkdir()
-        (fresh / "train" / "new.txt").write_text("new", encoding="utf-8")
-        assert folder.exists() is existing
-    assert _names(folder) == ["train", "train/new.txt"]
-    assert [path.name for path in folder.parent.iterdir()] == ["shards"]
-    assert folder.stat().st_mode & 0o777 == 0o755
-
-
-@pytest.mark.parametrize("existing", [True, False])
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_a_failing_block_leaves_the_old_folder(tmp_path: Path, existing: bool, error: type[BaseException]) -> None:
-    folder = _folder(tmp_path) if existing else tmp_path / "shards"
-    before = _names(tmp_path)
-    with pytest.raises(error), tables.replacing_folder(folder) as fresh:
-        (fresh / "new.txt").write_text("half", encoding="utf-8")
-        raise error
-    assert _names(tmp_path) == before
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------

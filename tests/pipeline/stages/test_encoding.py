@@ -1,21 +1,24 @@
-"""Words through the frozen encoder in chunks that a later run takes up."""
+"""Words through the frozen encoder in chunks, and those that were embedded before from the cache."""
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from ssmi.pipeline.assets.vector_cache import VectorCache, vector_cache
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters.params import check_params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
-from ssmi.pipeline.features.alignment import Alignment
+from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.frozen_encoder import FrozenEncoder
 from ssmi.pipeline.stages.encoding import (
@@ -40,8 +43,12 @@ def context(tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatc
     return StageContext(tmp_path, "tiny", params, Serial(), Silent())
 
 
+def _kept(context: StageContext) -> VectorCache:
+    return vector_cache(encoder_of(context).digest, ENCODING_VERSION)
+
+
 def _chunks(context: StageContext) -> list[Path]:
-    return sorted((context.scratch() / "embed").glob("*.npy"))
+    return sorted((context.scratch() / "words").glob("*.npy"))
 
 
 def test_a_word_is_the_mean_of_its_characters_states_in_the_order_that_was_asked(context: StageContext) -> None:
@@ -54,30 +61,49 @@ def test_a_word_is_the_mean_of_its_characters_states_in_the_order_that_was_asked
         (states,) = encoder.states([list(WORDS[row])])
         expected = [float(np.mean([float(state[d]) for state in states])) for d in range(32)]
         np.testing.assert_allclose(vectors[row], expected, atol=1e-5)
-    assert len(_chunks(context)) == 2
-    assert not [path for path in (context.scratch() / "embed").iterdir() if path.suffix != ".npy"]
+    assert [np.load(path).shape for path in _chunks(context)] == [(WORDS_PER_TASK, 32), (len(WORDS) - 256, 32)]
+    assert not list(context.scratch().rglob("*.tmp"))
 
 
-def test_another_order_gives_the_same_vectors_and_computes_nothing(context: StageContext) -> None:
-    vectors = encode_words(WORDS, context, label="words")
-    chunks = {path: path.stat().st_mtime_ns for path in _chunks(context)}
-    order = np.random.default_rng(1).permutation(len(WORDS))
-    shuffled = encode_words([WORDS[n] for n in order], context, label="words")
-    assert shuffled.tobytes() == vectors[order].tobytes()
-    assert {path: path.stat().st_mtime_ns for path in _chunks(context)} == chunks
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(known=st.sets(st.sampled_from(WORDS), max_size=40), seed=st.integers(0, 99))
+def test_whatever_words_are_kept_the_vectors_are_the_same_to_the_last_bit(
+    context: StageContext, known: set[str], seed: int, uncached: dict[str, bytes]
+) -> None:
+    """Kept words come from other chunks than those that they would be computed in now."""
+    _kept(context).path.unlink(missing_ok=True)
+    encode_words(sorted(known), context, label="others")
+    order = np.random.default_rng(seed).permutation(len(WORDS))[:60]
+    asked = [WORDS[n] for n in order]
+    vectors = encode_words(asked, context, label="words")
+    assert [vector.tobytes() for vector in vectors] == [uncached[word] for word in asked]
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(context: StageContext) -> None:
-    vectors = encode_words(WORDS, context, label="words")
-    first, second = _chunks(context)
-    second.unlink()
-    os.utime(first, (1, 1))
-    assert encode_words(WORDS, context, label="words").tobytes() == vectors.tobytes()
-    assert first.stat().st_mtime == 1, "what was there is not computed again"
-    assert _chunks(context) == [first, second]
+@pytest.fixture
+def uncached(context: StageContext) -> dict[str, bytes]:
+    """Each word's vector, computed with the word alone."""
+    folder = context.root / "models" / "bert"
+    encoder = FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)))
+    return {word: isolated_vectors([word], encoder.states)[0].tobytes() for word in WORDS}
 
 
-def test_chunks_of_another_encoder_are_not_taken(context: StageContext) -> None:
+def test_another_data_set_computes_its_new_words_alone(context: StageContext) -> None:
+    notes: list[str] = []
+    encode_words(WORDS[:100], context, label="words")
+    encoder = context.root / "models" / "bert"
+    elsewhere = context.root / "elsewhere"
+    shutil.copytree(encoder, elsewhere / "models" / "bert")
+
+    class Noting(Silent):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    other = replace(context, root=elsewhere, dataset="other", reporter=Noting())
+    encode_words(WORDS[90:120], other, label="words")
+    assert notes == ["words: 20 of 30 words computed, the others were kept"]
+
+
+def test_vectors_of_another_encoder_are_not_taken(context: StageContext) -> None:
     before = encode_words(CHARACTERS[:5], context, label="words")
     tokens = context.root / "models" / "bert" / "vocab.txt"
     lines = tokens.read_text(encoding="utf-8").split("\n")
@@ -86,7 +112,23 @@ def test_chunks_of_another_encoder_are_not_taken(context: StageContext) -> None:
     after = encode_words(CHARACTERS[:5], context, label="words")
     np.testing.assert_allclose(after[[1, 0, 2, 3, 4]], before, atol=1e-5)
     assert np.abs(after - before).max() > 0.01
-    assert len(_chunks(context)) == 2
+
+
+def test_a_cache_that_cannot_be_used_is_said_and_costs_no_vector(context: StageContext) -> None:
+    expected = encode_words(WORDS[:30], context, label="words")
+    path = _kept(context).path
+    path.write_bytes(b"no database" * 1000)
+    notes: list[str] = []
+
+    class Noting(Silent):
+        def note(self, message: str) -> None:
+            notes.append(message)
+
+    vectors = encode_words(WORDS[:30], replace(context, reporter=Noting()), label="words")
+    assert vectors.tobytes() == expected.tobytes()
+    (note,) = notes
+    assert note.startswith("words: the cache of word vectors is not used: ") and "not a database" in note
+    assert len(_kept(context).find(WORDS[:30])) == 30, "and a new one is begun"
 
 
 def test_no_words_need_no_chunk(context: StageContext) -> None:

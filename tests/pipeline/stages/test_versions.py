@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,10 +142,12 @@ def _output(folder: Path, stage: str) -> Output:
 
 
 def _encoding(project: Any) -> Output:
-    """The scratch files together: their names depend on the encoder's bytes."""
-    arrays = [np.load(path) for path in sorted((project.root / ".ssmi" / "scratch" / "embed").glob("*.npy"))]
-    squares = np.sort(np.concatenate([np.square(array.astype(np.float64)).sum(axis=1) for array in arrays]))
-    return {"vectors": {"floats": {"squares": _sums(squares)}, "exact": _digest([len(squares), arrays[0].shape[1]])}}
+    """The kept vectors of words together: the name of their file depends on the encoder's bytes."""
+    (path,) = (Path(project.environment["SSMI_CACHE"]) / "word-vectors").glob("*.sqlite")
+    with closing(sqlite3.connect(path)) as database:
+        kept = np.array([np.frombuffer(row, np.float32) for (row,) in database.execute("SELECT vector FROM vectors")])
+    squares = np.sort(np.square(kept.astype(np.float64)).sum(axis=1))
+    return {"vectors": {"floats": {"squares": _sums(squares)}, "exact": _digest(list(kept.shape))}}
 
 
 def _given(project: Any, overrides: tuple[str, ...]) -> str:
@@ -167,6 +172,8 @@ def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factor
     }
     for variant, overrides in VARIANTS.items():
         project = copy_project(pristine_project, tmp_path_factory.mktemp(variant))
+        # A cache of its own: what is kept in it are then the vectors of this build.
+        project = replace(project, environment={**project.environment, "SSMI_CACHE": str(project.root / "cache")})
         (project.root / "extra.txt").write_text("只有测试集见过\n上海人民\n", encoding="utf-8")
         project.build(*(word for override in overrides for word in ("-S", override)))
         paths = ArtifactPaths(project.root)

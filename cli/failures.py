@@ -1,0 +1,66 @@
+"""What a person reads when a command fails: one clear line, what to do next, and a documented exit code."""
+
+from __future__ import annotations
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.storage.replacing import named
+
+INTERRUPTED = 130
+_ROOM = "make room, or name another place"
+_ACCESS = "fix its permissions, or name another place"
+_NEXT_STEPS = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _ROOM),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _ACCESS),
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f), or name another place",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close other programs: this machine has too many files open",
+    errno.ENOMEM: "close other programs, or use a machine with more memory",
+    errno.EIO: "look after the disk or the network that it lies on",
+    errno.ESTALE: "look after the network that it lies on, and run the same command again",
+    errno.ENOTCONN: "look after the network that it lies on, and run the same command again",
+}
+"""Of errors of the system that no traceback explains better."""
+
+
+def explain(error: BaseException) -> int:
+    """Say what failed; returns the exit code."""
+    if isinstance(error, SsmiError):
+        code = fail(f"error: {error.message}", error.exit_code)
+        if error.next_step:
+            fail(f"  next: {error.next_step}", code)
+        return code
+    # One line, however many the library's message has.
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return fail(f"error: out of memory{f' ({text})' if text else ''}\n  next: {_NEXT_STEPS[errno.ENOMEM]}", 1)
+    number = _number(error)
+    if isinstance(error, OSError) and number in _NEXT_STEPS:
+        place = error.filename2 or error.filename  # of a copy or a rename the second is written
+        place = f"{named(Path(os.fsdecode(place)))}: " if place else ""
+        return fail(f"error: {place}{os.strerror(number)}\n  next: {_NEXT_STEPS[number]}", 1)
+    return fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
+
+
+def _number(error: BaseException) -> int:
+    """The system's number of an error; 0 where it has none."""
+    if not isinstance(error, OSError):
+        return 0
+    # numpy counts what it could not write, and does not say why: the disk is full, or a limit is reached.
+    if error.errno is None and " requested and " in str(error) and str(error).endswith(" written"):
+        return errno.ENOSPC
+    return error.errno or 0
+
+
+def fail(message: str, code: int) -> int:
+    """Say it on stderr, where there is still somebody; returns the exit code."""
+    with suppress(OSError, ValueError):
+        click.echo(message, err=True)
+    return code

@@ -1,0 +1,260 @@
+"""Files and folders that appear whole or not at all, and what a killed process leaves of them.
+
+Until it is whole, ``NAME`` is called ``.NAME.TOKEN.ssmi.tmp``, in the folder where it belongs: a rename is whole within
+one file system only. Nobody can guess the token, and nothing that is there already is opened under that name. The
+process that writes holds a lock on it (``flock``), which ends with the process however that ends: what nobody holds was
+left by one that died, and goes when something is next written beside it, or a project is opened.
+
+A folder cannot be renamed over another, so the old one is called ``.NAME.TOKEN.ssmi.old`` for a moment. A process that
+is killed in that moment leaves no ``NAME``; the old one then gets its name back, at the same occasions.
+
+What has its name was on disk before (``fsync``): it is whole after a power failure too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+_TMP, _OLD = ".tmp", ".old"
+_LEFT = re.compile(r"^\.(.+)\.[0-9a-f]{16}\.ssmi(\.tmp|\.old)$")
+_LONGEST_NAME = 50
+"""Letters of a file's name that its temporary name repeats: a name may have 255 bytes, and a letter may take four."""
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Yield a temporary file beside ``path`` that becomes ``path`` when the block succeeds and vanishes when not.
+
+    An OSError that names no file, as writing into one that is open raises it, then names ``path``.
+    """
+    with _named(path), _writing(path) as temporary:
+        yield temporary
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    sweep(path.parent)
+    temporary, descriptor = _new_file(path)
+    try:
+        try:
+            yield temporary
+            os.fsync(descriptor)  # first: where the disk is full after all, this says so
+        finally:
+            if sys.platform == "win32":
+                os.close(descriptor)  # a file that is open cannot be renamed there
+        temporary.replace(path)
+        _settle_names(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+        if sys.platform != "win32":
+            os.close(descriptor)
+
+
+@contextmanager
+def temporary_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new empty folder beside ``folder``, which its owner alone can read; what is left of it is removed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    sweep(folder.parent)
+    fresh, descriptor = _new_folder(folder)
+    try:
+        yield fresh
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+        _let_go(descriptor)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes.
+
+    An OSError that names no file then names ``folder``.
+    """
+    with _named(folder), temporary_folder(folder) as fresh:
+        yield fresh
+        fresh.chmod(0o755)
+        for inner, _, names in os.walk(fresh):
+            for name in names:
+                _settle(Path(inner, name))
+            _settle_names(Path(inner))
+        _swap(fresh, folder)
+
+
+def reserve(path: Path) -> None:
+    """Have the disk keep room for a file of its present size, before it is filled through a memory map.
+
+    Where a map meets a full disk, the process is killed (SIGBUS). Raises OSError where there is no room.
+    """
+    if hasattr(os, "posix_fallocate") and path.stat().st_size:
+        descriptor = os.open(path, os.O_RDWR | _NO_LINKS)
+        try:
+            os.posix_fallocate(descriptor, 0, path.stat().st_size)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    old = fresh.with_suffix(_OLD)
+    # Held too, so that nobody takes it for what a dead process left.
+    descriptor = _hold(folder)
+    try:
+        try:
+            with suppress(FileNotFoundError):  # there was none
+                folder.rename(old)
+            fresh.rename(folder)
+        finally:
+            if os.path.lexists(old) and not os.path.lexists(folder):
+                old.rename(folder)
+        _settle_names(folder.parent)
+        # The new folder is in place: what cannot be removed of the old one makes that no failure.
+        _remove(old)
+    finally:
+        _let_go(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what dead processes left half written in a folder, and give a folder that they moved away its name back.
+
+    What cannot be removed, or of which it cannot be told whether its process lives (a file system without locks, a
+    folder that others own), stays.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:
+        return
+    for name in names:
+        left = _LEFT.match(name) if name.endswith((_TMP, _OLD)) else None
+        if left is not None:
+            _sweep_one(folder / name, folder / left[1], moved=left[2] == _OLD)
+
+
+def sweep_below(folder: Path) -> None:
+    """``sweep`` a folder and every folder below it."""
+    for inner, names, _ in os.walk(folder):
+        sweep(Path(inner))
+        # Of those, what is still there is being written.
+        names[:] = [name for name in names if not _LEFT.match(name)]
+
+
+def named(path: Path) -> Path:
+    """A path as a person knows it: what is being written has a temporary name."""
+    return Path(*(_LEFT.sub(r"\1", part) for part in path.parts))
+
+
+def _sweep_one(path: Path, place: Path, *, moved: bool) -> None:
+    with suppress(OSError):
+        descriptor = os.open(path, (os.O_RDONLY if path.is_dir() else os.O_RDWR) | _NO_LINKS)
+        try:
+            if sys.platform == "win32" or not _is_free(descriptor):
+                return
+            if moved and not os.path.lexists(place):
+                path.rename(place)
+            else:
+                _remove(path)
+        finally:
+            os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _new_file(path: Path) -> tuple[Path, int]:
+    """A new empty file, and the descriptor that holds it."""
+    while True:
+        temporary = _temporary_name(path.with_name(path.name[:_LONGEST_NAME]))
+        # Not of tempfile's: its files are for their owner alone, and this one is to be as any other file.
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o666)
+        _lock(descriptor)
+        if temporary.exists():  # and not swept away just before it was locked
+            return temporary, descriptor
+        os.close(descriptor)
+
+
+def _new_folder(folder: Path) -> tuple[Path, int | None]:
+    while True:
+        fresh = _temporary_name(folder)
+        fresh.mkdir(0o700)
+        descriptor = _hold(fresh)
+        if fresh.is_dir():
+            return fresh, descriptor
+        _let_go(descriptor)
+
+
+def _temporary_name(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.ssmi{_TMP}")
+
+
+def _hold(folder: Path) -> int | None:
+    """A descriptor that holds a folder; None where folders cannot be opened."""
+    if sys.platform == "win32":
+        return None
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        _lock(descriptor)
+        return descriptor
+    return None
+
+
+def _lock(descriptor: int) -> None:
+    """Say to all other processes that this one has it open."""
+    if sys.platform != "win32":
+        with suppress(OSError):  # a file system without locks: nobody sweeps there either
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+
+def _is_free(descriptor: int) -> bool:
+    """Whether nobody holds it. Raises OSError where that cannot be told."""
+    if sys.platform == "win32":
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _let_go(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+def _settle(path: Path) -> None:
+    """Have the disk hold what was written to a file; raises OSError as writing does."""
+    descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _settle_names(folder: Path) -> None:
+    """Have the disk hold which names are in a folder, where the file system can be asked that."""
+    if sys.platform != "win32":
+        with suppress(OSError):
+            _settle(folder)

@@ -1,0 +1,45 @@
+"""One share of a stage's parts, for schedulers that start the same command many times with a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ssmi.pipeline.contract.errors import ParameterError
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Share ``index`` of ``n``: every n-th part, so that shares are of about the same size.
+
+    Raises ParameterError for a share that there is not.
+
+    Attributes:
+        index: From 1.
+        n: How many shares there are.
+
+    """
+
+    index: int
+    n: int
+
+    def __post_init__(self) -> None:
+        """Refuse a share that there is not."""
+        if not 1 <= self.index <= self.n:
+            raise ParameterError(f"part {self}: there are parts 1 to {self.n}", next_step="parts are counted from 1")
+
+    def __str__(self) -> str:
+        """As the command line takes it."""
+        return f"{self.index}/{self.n}"
+
+    def takes(self, position: int) -> bool:
+        """Whether the part at a position, counted from 0, belongs to this share."""
+        return position % self.n == self.index - 1
+
+
+class OthersMissingError(Exception):
+    """A share can go no further before other shares have done theirs: ``n_parts`` of ``label`` are missing."""
+
+    def __init__(self, label: str, n_parts: int) -> None:
+        super().__init__(label, n_parts)
+        self.label = label
+        self.n_parts = n_parts

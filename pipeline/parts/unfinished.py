@@ -1,0 +1,163 @@
+"""A stage under way: its output so far, its scratch files and the marks of its finished parts.
+
+It lies outside ``artifacts``, in a folder named by the digest of all that the output is made from. So a run that is
+killed leaves what it has done to the next one of the same parameters and inputs, and to no other.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.executor import Executor, Result, Task
+from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
+from ssmi.pipeline.parts.share import OthersMissingError, Share
+
+SEND_TABLES = frozenset({"selection.distinct_of_part", "selection.select_many", "pmi.count_source"})
+"""Functions of stages whose tasks or results are tables: these parts are done again by the next run."""
+
+
+class UnfinishedStage:
+    """The folder of one stage under way, and its parts.
+
+    Attributes:
+        output: What will be the stage's output.
+        scratch: What parts leave to one another.
+
+    """
+
+    def __init__(self, home: Path, key: str, *, share: Share | None = None) -> None:
+        """``home``: of this stage of this data set; ``key``: a digest of all that it is made from."""
+        self._home = home
+        self._folder = home / key
+        self._share = share
+        self._n_calls = 0
+        self.output = self._folder / "output"
+        self.scratch = self._folder / "scratch"
+        self._marks = self._folder / "marks"
+
+    @contextmanager
+    def alone(self, reporter: Reporter) -> Iterator[None]:
+        """Keep other processes from the same stage, and begin with what finished parts have left."""
+        self._home.parent.mkdir(parents=True, exist_ok=True)
+        with locked(
+            self._home.with_name(f"{self._home.name}.lock"),
+            what=f"{self._home.name} is being built",
+            reporter=reporter,
+        ):
+            self.make_folders()
+            replacing.sweep_below(self._folder)
+            yield
+
+    def make_folders(self) -> None:
+        """Make the empty folders that a stage finds."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        self.scratch.mkdir(exist_ok=True)
+
+    def is_there(self) -> bool:
+        """Whether no other process has finished and removed it."""
+        return self.output.is_dir()
+
+    def move_output(self, target: Path) -> None:
+        """Move the output's files to where the stage keeps its own."""
+        for path in sorted(path for path in self.output.rglob("*") if path.is_file()):
+            # A lost worker may still be writing what another has done meanwhile.
+            if not fnmatchcase(path.name, ".*.tmp"):
+                place = target / path.relative_to(self.output)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, place)  # a rename, but where scratch files lie on another file system
+
+    def remove(self) -> None:
+        """Remove it, with what runs of other parameters have left."""
+        # What cannot be removed makes a finished stage no failure.
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def map(
+        self,
+        executor: Executor,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        sizes: Sequence[int],
+        label: str,
+        unit: str,
+        reporter: Reporter,
+    ) -> Iterator[Result]:
+        """Run the parts that are not finished, and give the results of all.
+
+        Args:
+            executor: Runs them.
+            function: As ``Executor.map`` takes it.
+            tasks: The parts.
+            sizes: Units of progress of each.
+            label: Of the work.
+            unit: What is counted.
+            reporter: Told of progress, and how many parts are there already.
+
+        Returns:
+            The results, in the order of ``tasks``; of a share not before all shares have done theirs.
+
+        Raises:
+            OthersMissingError: This is a share, and others have not done theirs.
+        """
+        if f"{function.__module__.rpartition('.')[2]}.{function.__name__}" in SEND_TABLES:
+            return executor.map(
+                function, tasks, sizes=sizes, label=label, unit=unit, reporter=reporter, most_bytes=None
+            )
+        # By the call's number too: a stage may do two things of one name.
+        folder = self._marks / f"{self._n_calls:02d}-{label.replace(' ', '-')}"
+        self._n_calls += 1
+        parts = [Part(function, task, self._folder, folder / f"{index:06d}.json") for index, task in enumerate(tasks)]
+        return self._map(executor, parts, sizes, label=label, unit=unit, reporter=reporter)
+
+    def _map(
+        self,
+        executor: Executor,
+        parts: Sequence[Part[Task, Result]],
+        sizes: Sequence[int],
+        *,
+        label: str,
+        unit: str,
+        reporter: Reporter,
+    ) -> Iterator[Result]:
+        found = [finished(part) for part in parts]
+        if any(text is not None for text in found):
+            n_found = sum(text is not None for text in found)
+            reporter.note(f"{label}: {n_found} of {len(parts)} parts are there already")
+        share = self._share
+        ours = [index for index, text in enumerate(found) if text is None and (share is None or share.takes(index))]
+        done = executor.map(
+            run_part,
+            [parts[index] for index in ours],
+            sizes=[sizes[index] for index in ours],
+            label=label,
+            unit=unit,
+            reporter=reporter,
+        )
+        if share is not None:
+            for _ in done:
+                pass
+            # Asked again: other shares have worked meanwhile.
+            found = [finished(part) if text is None else text for part, text in zip(parts, found, strict=True)]
+            if n_missing := sum(text is None for text in found):
+                raise OthersMissingError(label, n_missing)
+        for part, text in zip(parts, found, strict=True):
+            # Of the parts just run in turn; what was too large to travel is read from the file.
+            yield result_of(part, text or next(done) or kept_result(part))
+        # To its end, where progress is closed.
+        next(done, None)
+
+
+def joined_meanwhile(stage: str) -> SsmiError:
+    """The error of a share whose stage was finished while it was at work."""
+    return SsmiError(
+        f"{stage}: another process has put its parts together while this share was at work",
+        next_step="start the call without a part only when all shares have ended",
+    )

@@ -1,0 +1,123 @@
+"""Vectors of words in their sentences (``embed.context: sentence``): summed by part into files, added up in order."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.features.alignment import SpanMeanAccumulator
+from ssmi.pipeline.stages.encoding import FloatMatrix, IntArray, encoder_of, open_encoder
+from ssmi.pipeline.stages.stage import StageContext, part_sizes, parts_of
+
+DoubleMatrix = npt.NDArray[np.float64]
+
+SENTENCES_PER_BATCH = 32
+ROWS_PER_CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class _PartTask:
+    encoder: Path
+    digest: str
+    sentences: Path
+    segments: Path
+    wanted: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class WordMeans:
+    """Mean vectors of words over all their occurrences, divided out a chunk at a time."""
+
+    sums: DoubleMatrix
+    counts: IntArray
+
+    def chunks(self) -> Iterator[tuple[IntArray, FloatMatrix]]:
+        """Yield the rows of some words and their vectors. Shape: (rows, width)."""
+        for start in range(0, len(self.counts), ROWS_PER_CHUNK):
+            rows = np.arange(start, min(start + ROWS_PER_CHUNK, len(self.counts)))
+            yield rows, self._means(rows)
+
+    def rows(self, first: int) -> FloatMatrix:
+        """The vectors of the words from row ``first`` on. Shape: (words - first, width)."""
+        return self._means(np.arange(first, len(self.counts)))
+
+    def _means(self, rows: IntArray) -> FloatMatrix:
+        # A word that occurs nowhere keeps a zero row instead of 0 / 0.
+        means: FloatMatrix = (self.sums[rows] / np.maximum(self.counts[rows], 1)[:, None]).astype(np.float32)
+        return means
+
+
+def encode_in_sentences(words: Sequence[str], context: StageContext) -> WordMeans:
+    """The mean over all occurrences of the mean last-layer state of each word in its sentences.
+
+    Raises SsmiError where there is no sentence.
+    """
+    encoder = encoder_of(context)
+    folder = context.scratch() / "in-sentences"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = folder / "words.txt"  # a file, since a task must stay small when it is sent to a worker
+    with replacing.writing(wanted) as temporary:
+        temporary.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
+    parts = parts_of(context.folder("segment"))
+    tasks = [
+        _PartTask(
+            encoder=encoder.path,
+            digest=encoder.digest,
+            sentences=tables.part_path(context.folder("prepare"), split, number),
+            segments=path,
+            wanted=wanted,
+            target=folder / split / f"sums-{number:05d}.npz",
+        )
+        for split, number, path in parts
+    ]
+    sums: DoubleMatrix | None = None
+    counts = np.zeros(len(words), dtype=np.int64)
+    done = context.map_tasks(sum_part, tasks, sizes=part_sizes(parts), label="embed")
+    # In the parts' order, so the float sums do not depend on which worker was first.
+    for task, _ in zip(tasks, done, strict=True):
+        with np.load(task.target, allow_pickle=False) as part:
+            if sums is None:
+                sums = _on_disk(folder, (len(words), part["sums"].shape[1]))
+            # Safe, though numpy adds once for an index that stands twice: a part names each word once.
+            sums[part["indices"]] += part["sums"]
+            counts[part["indices"]] += part["counts"]
+    if sums is None:
+        raise SsmiError("embed: there is no sentence to embed", next_step="build the prepare stage again")
+    return WordMeans(sums, counts)
+
+
+def _on_disk(folder: Path, shape: tuple[int, int]) -> DoubleMatrix:
+    """An array of zeros in a file without a name: the sums of many words are more than should lie in memory."""
+    if not shape[0]:
+        return np.zeros(shape)  # no file of no bytes can be mapped
+    with tempfile.TemporaryFile(dir=folder) as stream:
+        return np.memmap(stream, dtype=np.float64, mode="w+", shape=shape)
+
+
+def sum_part(task: _PartTask) -> None:
+    """Write the sums of the vectors of each wanted segment over one part: word indices, sums, occurrences."""
+    words = task.wanted.read_bytes().decode("utf-8", "surrogatepass").split("\n")
+    encoder = open_encoder(task.encoder, task.digest)
+    sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["characters"])
+    segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
+    occurrences = SpanMeanAccumulator({word: index for index, word in enumerate(words)})
+    for start in range(0, len(sentences), SENTENCES_PER_BATCH):
+        characters = [row["characters"] for row in sentences[start : start + SENTENCES_PER_BATCH]]
+        batch = segments[start : start + SENTENCES_PER_BATCH]
+        for row, states in zip(batch, encoder.states(characters), strict=True):
+            occurrences.add(states, segments=row["segments"], starts=row["segment_starts"])
+    indices = np.array(sorted(occurrences.sums), dtype=np.int64)
+    sums = np.stack([occurrences.sums[index] for index in indices]) if len(indices) else np.zeros((0, encoder.width))
+    counts = np.array([occurrences.counts[index] for index in indices], dtype=np.int64)
+    task.target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing.writing(task.target) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, indices=indices, sums=sums, counts=counts)

@@ -1,0 +1,28 @@
+"""The text that benchmarks tag: read from files, in pieces that are tagged together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ssmi.predict.reading import read_records
+from ssmi.predict.tagger import BATCH_CHARACTERS
+
+
+def read_texts(path: Path) -> list[str]:
+    """The texts of a .jsonl file, or the lines of another."""
+    with path.open("rb") as stream:
+        kind = "jsonl" if path.suffix == ".jsonl" else "text"
+        return [record.text for record in read_records(stream, name=str(path), kind=kind)]
+
+
+def pieces_of(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Texts that are tagged together."""
+    piece: list[str] = []
+    for text in texts:
+        piece.append(text)
+        if sum(map(len, piece)) >= BATCH_CHARACTERS:
+            yield piece
+            piece = []
+    if piece:
+        yield piece

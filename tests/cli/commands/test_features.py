@@ -1,0 +1,94 @@
+"""``features run``: one stage, or shares of its parts that know nothing of one another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import ssmi
+
+SMALL = ("-S", "prepare.sentences_per_part=8", "-S", "embed.context=sentence")
+IN_PARTS = ("segment", "embed", "selection", "pmi", "shards")
+N_SHARES = 3
+
+
+@pytest.fixture(scope="module")
+def prepared(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A project with the two stages that do not work in parts."""
+    project = copy_project(pristine_project, tmp_path_factory.mktemp("prepared"))
+    for stage in ("vocab", "prepare"):
+        outcome = project.ssmi("features", "run", stage, *SMALL)
+        assert outcome.code == 0 and outcome.stdout.startswith(f"{stage}: "), outcome.stderr
+    return project
+
+
+@pytest.fixture(scope="module")
+def whole(prepared: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The artifacts of a build by one process."""
+    project = copy_project(prepared, tmp_path_factory.mktemp("whole"))
+    assert project.build(*SMALL).built == set(IN_PARTS), "what `run` made is current"
+    artifacts: dict[str, str] = project.artifacts()
+    return artifacts
+
+
+def test_shares_of_every_stage_and_a_last_call_give_the_same_bytes(
+    prepared: Any, copy_project: Any, whole: dict[str, str], tmp_path: Any
+) -> None:
+    """Two rounds, for some stages read what all shares have left; the last call makes what is still missing."""
+    project = copy_project(prepared, tmp_path)
+    for stage in IN_PARTS:
+        for index in 2 * list(range(N_SHARES, 0, -1)):
+            outcome = project.ssmi("features", "run", stage, *SMALL, "--part", f"{index}/{N_SHARES}")
+            assert outcome.code == 0, outcome.stderr
+            assert outcome.stdout.startswith(f"{stage}: part {index}/{N_SHARES} is done")
+        assert not (project.root / "artifacts" / stage).exists()
+        outcome = project.ssmi("features", "run", stage, *SMALL)
+        assert outcome.code == 0 and f"{stage}: " in outcome.stdout, outcome.stderr
+    assert project.artifacts() == whole
+
+
+def test_a_share_says_what_it_waits_for_and_the_last_call_what_it_found(
+    prepared: Any, copy_project: Any, tmp_path: Any
+) -> None:
+    project = copy_project(prepared, tmp_path)
+    said = [project.ssmi("features", "run", "segment", *SMALL, "--part", f"{index}/2").stdout for index in (1, 2)]
+    first, second = said
+    assert first.startswith("segment: part 1/2 is done; segment: ")
+    assert first.endswith(" parts of others are missing: run all parts again when they have ended\n")
+    assert second == "segment: part 2/2 is done\n"
+    joined = project.ssmi("features", "run", "segment", *SMALL)
+    assert joined.stderr.splitlines()[-1].startswith("segment: ") and "parts are there already" in joined.stderr
+
+
+def test_python_has_the_same_door(prepared: Any, copy_project: Any, tmp_path: Any) -> None:
+    root = copy_project(prepared, tmp_path).root
+    project = ssmi.open_project(root)
+    overrides = SMALL[1::2]
+    one = project.run_stage("segment", overrides=overrides, part=(1, 2))
+    assert (one.stage, str(one.share), one.label) == ("segment", "1/2", "segment") and one.missing > 3
+    other = project.run_stage("segment", overrides=overrides, part=(2, 2))
+    assert (other.missing, other.label) == (0, "")
+    report = project.run_stage("segment", overrides=overrides)
+    assert report.rows_in == report.rows_out > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("segment", "--part", "half"), "'half' is not I/N; the second of four is 2/4"),
+        (("segment", "--part", "5/4"), "part 5/4: there are parts 1 to 4"),
+        (("segment", "--part", "0/4"), "part 0/4: there are parts 1 to 4"),
+        (("prepare", "--part", "1/4"), "prepare does not work in parts"),
+        (("vocab", "--part", "1/4"), "vocab does not work in parts"),
+        (("train", "--part", "1/4"), "'train' is not one of"),
+    ],
+)
+def test_a_part_that_there_is_not_is_refused(prepared: Any, arguments: tuple[str, ...], said: str) -> None:
+    outcome = prepared.ssmi("features", "run", *arguments)
+    assert outcome.code == 2 and said in outcome.stderr
+
+
+def test_a_share_needs_what_the_stage_reads(fresh_project: Any) -> None:
+    outcome = fresh_project.ssmi("features", "run", "segment", "--part", "1/2")
+    assert outcome.code == 4 and "not built" in outcome.stderr

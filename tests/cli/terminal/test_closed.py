@@ -1,0 +1,75 @@
+"""Streams whose reader has gone: what is written to them goes nowhere, and nothing fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from ssmi.cli.terminal.closed import Stderr, give_up
+from ssmi.cli.terminal.progress import Bars, Lines
+
+FULL = Path("/dev/full")
+
+
+@contextmanager
+def _without_reader() -> Iterator[TextIO]:
+    """The end of a pipe that nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        yield stream
+
+
+def test_what_is_given_up_fails_no_more() -> None:
+    with _without_reader() as stream:
+        stream.write("a row")
+        with pytest.raises(BrokenPipeError):
+            stream.flush()
+        give_up(stream)
+        stream.write("another")
+        stream.flush()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_a_full_disk_is_given_up_too() -> None:
+    with FULL.open("w", encoding="utf-8") as stream:
+        stream.write("a row")
+        give_up(stream)
+        stream.flush()
+
+
+def test_what_has_its_reader_is_flushed(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with path.open("w", encoding="utf-8") as stream:
+        stream.write("a row")
+        give_up(stream)
+        assert path.read_text(encoding="utf-8") == "a row"
+        stream.write(", another")
+    assert path.read_text(encoding="utf-8") == "a row, another"
+
+
+@pytest.mark.parametrize("kind", [Bars, Lines])
+def test_work_goes_on_when_whoever_watched_has_gone(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    with _without_reader() as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        reporter, done = kind(), 0
+        with reporter.task("work", total=3, unit="steps") as advance:
+            for _ in range(3):
+                advance(1)
+                reporter.note("a line")
+                done += 1
+        monkeypatch.undo()
+    assert done == 3
+
+
+def test_all_else_is_the_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    stderr = Stderr()
+    assert stderr.write("a line\n") == 7 and stderr.encoding == sys.stderr.encoding and not stderr.isatty()
+    stderr.flush()
+    assert capsys.readouterr().err == "a line\n"

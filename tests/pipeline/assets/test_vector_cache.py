@@ -1,0 +1,123 @@
+"""Vectors kept by content: exactly what was put in, or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.assets.vector_cache import VectorCache, vector_cache
+
+WIDTH = 6
+Matrix = npt.NDArray[np.float32]
+
+
+def _vectors(words: list[str], *, seed: int = 1) -> Matrix:
+    return np.random.default_rng(seed).normal(size=(len(words), WIDTH)).astype(np.float32)
+
+
+@settings(max_examples=30)
+@given(
+    batches=st.lists(st.lists(st.text(max_size=4), max_size=8, unique=True), max_size=5),
+    asked=st.lists(st.text(max_size=4), max_size=8),
+)
+def test_it_gives_what_was_added_last_and_nothing_else(
+    batches: list[list[str]], asked: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cache = VectorCache(tmp_path_factory.mktemp("cache") / "deeper" / "v.sqlite")
+    kept: dict[str, bytes] = {}
+    for seed, words in enumerate(batches):
+        vectors = _vectors(words, seed=seed)
+        cache.add(words, vectors)
+        kept |= {word: vector.tobytes() for word, vector in zip(words, vectors, strict=True)}
+    asked = [*asked, *kept]
+    found = cache.find(asked)
+    assert {word: vector.tobytes() for word, vector in found.items()} == kept
+    assert all(vector.dtype == np.float32 and vector.shape == (WIDTH,) for vector in found.values())
+
+
+def test_more_words_than_one_statement_takes(tmp_path: Path) -> None:
+    words = [chr(0x4E00 + n) for n in range(1203)]
+    cache = VectorCache(tmp_path / "v.sqlite")
+    cache.add(words, _vectors(words))
+    assert len(cache.find([*words, "没有"])) == 1203
+
+
+@pytest.mark.parametrize("column", ["vector", "digest", "word"])
+def test_a_damaged_row_is_not_there_and_can_be_added_again(tmp_path: Path, column: str) -> None:
+    words = ["北京", "大学"]
+    cache = VectorCache(tmp_path / "v.sqlite")
+    cache.add(words, _vectors(words))
+    with closing(sqlite3.connect(cache.path)) as database, database:
+        database.execute(f"UPDATE vectors SET {column} = ? WHERE id = 1", ("南京".encode(),))
+    assert set(cache.find(["北京", "南京", "大学"])) == {"大学"}
+    cache.add(["北京"], _vectors(["北京"], seed=2))
+    assert cache.find(["北京"])["北京"].tobytes() == _vectors(["北京"], seed=2).tobytes()
+
+
+def test_a_file_that_is_no_database_is_said_and_begun_anew(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path / "v.sqlite")
+    cache.path.write_bytes(b"something else entirely" * 200)
+    with pytest.raises(sqlite3.DatabaseError):
+        cache.find(["北京"])
+    assert not cache.find(["北京"])
+    cache.add(["北京"], _vectors(["北京"]))
+    assert set(cache.find(["北京"])) == {"北京"}
+
+
+def test_a_deleted_file_is_a_cache_with_nothing_in_it(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path / "v.sqlite")
+    cache.add(["北京"], _vectors(["北京"]))
+    cache.path.unlink()
+    assert not cache.find(["北京"])
+
+
+def test_the_oldest_go_where_there_is_no_more_room(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path / "v.sqlite", most_bytes=10 * WIDTH * 4)
+    words = [chr(0x4E00 + n) for n in range(200)]
+    sizes = set()
+    for start in range(0, 200, 4):
+        cache.add(words[start : start + 4], _vectors(words[start : start + 4]))
+        sizes.add(cache.path.stat().st_size)
+    assert sorted(cache.find(words)) == words[-10:]
+    assert len(sizes) <= 2, "the file does not grow"
+
+
+def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Threads of several processes add the same words and their own."""
+    script = (
+        "import sys, threading, numpy as np\n"
+        "from pathlib import Path\n"
+        "from ssmi.pipeline.assets.vector_cache import VectorCache\n"
+        "def add(name):\n"
+        "    for n in range(10):\n"
+        "        cache = VectorCache(Path(sys.argv[1]))\n"
+        "        cache.add([f'{name}{n}', f'same{n}'], np.full((2, 3), n, dtype=np.float32))\n"
+        "        assert len(cache.find([f'{name}{n}', f'same{n}'])) == 2\n"
+        "threads = [threading.Thread(target=add, args=(f'{sys.argv[2]}{t}-',)) for t in range(2)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]\n"
+    )
+    path = tmp_path / "v.sqlite"
+    commands = [[sys.executable, "-c", script, str(path), name] for name in ("a", "b", "c")]
+    processes = [subprocess.Popen(command) for command in commands]
+    assert [process.wait(timeout=600) for process in processes] == [0, 0, 0]
+    names = [f"{process}{thread}-{n}" for process in "abc" for thread in range(2) for n in range(10)]
+    found = VectorCache(path).find([*names, *(f"same{n}" for n in range(10))])
+    assert len(found) == 70 and all(set(vector) == {float(name[-1])} for name, vector in found.items())
+
+
+def test_each_encoder_and_each_way_of_encoding_has_a_file_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSMI_CACHE", str(tmp_path))
+    paths = {vector_cache(digest, version).path for digest in ("a", "b") for version in (1, 2)}
+    assert len(paths) == 4 and {path.parent for path in paths} == {tmp_path / "word-vectors"}
+    assert vector_cache("a", 1).path in paths

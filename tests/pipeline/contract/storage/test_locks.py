@@ -1,0 +1,139 @@
+"""One process at a time; whoever waits is told for whom, and a lock ends with its process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.contract.storage.locks import locked
+
+REPOSITORY = Path(__file__).parents[4]
+HOLDING = """
+import sys
+from pathlib import Path
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.contract.storage.locks import locked
+
+with locked(Path(sys.argv[1]), what="held", reporter=Silent()):
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+WHAT = "the tea is being made"
+
+
+class Notes(Silent):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@contextmanager
+def _held(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process has the lock."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(path), "--flag", "two words"],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
+def _order_of(path: Path, process: subprocess.Popen[str], reporter: Notes, *, end: str) -> list[str]:
+    """Wait for the lock in a thread; end the other process once that was told; what happened in which order."""
+    order: list[str] = []
+
+    def wait() -> None:
+        with locked(path, what=WHAT, reporter=reporter):
+            order.append("mine")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(wait)
+        while not reporter.notes:
+            assert not waiting.done()
+        order.append("told")
+        if end == "killed":
+            process.kill()
+        else:
+            process.communicate("end\n", timeout=600)
+        waiting.result(600)
+    return order
+
+
+@pytest.mark.parametrize("end", ["done", "killed"])
+def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path, end: str) -> None:
+    path, reporter = tmp_path / "locks" / "tea.lock", Notes()
+    with _held(path) as process:
+        assert _order_of(path, process, reporter, end=end) == ["told", "mine"]
+        assert reporter.notes == [f"waiting: {WHAT} by process {process.pid}: -c {path} --flag 'two words'"]
+
+
+def test_a_lock_may_be_refused_instead(tmp_path: Path) -> None:
+    path, reporter = tmp_path / "tea.lock", Notes()
+    with _held(path) as process:
+        with pytest.raises(SsmiError) as raised, locked(path, what=WHAT, reporter=reporter, instead="drink water"):
+            pass
+        assert raised.value.message == f"{WHAT} by process {process.pid}: -c {path} --flag 'two words'"
+        assert raised.value.next_step == "drink water" and not reporter.notes
+    with locked(path, what=WHAT, reporter=reporter, instead="drink water"):
+        assert not reporter.notes
+
+
+def test_a_free_lock_is_taken_at_once_and_given_back_however_the_block_ends(tmp_path: Path) -> None:
+    path, reporter = tmp_path / "a.lock", Notes()
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt), locked(path, what=WHAT, reporter=reporter):
+            raise KeyboardInterrupt
+    with locked(path, what=WHAT, reporter=reporter), locked(tmp_path / "b.lock", what=WHAT, reporter=reporter):
+        pass
+    assert not reporter.notes
+
+
+@pytest.mark.parametrize("said", [None, b"\xff\xfe", b"a\x1b[31mb"])
+def test_who_holds_it_may_be_unknown(tmp_path: Path, said: bytes | None) -> None:
+    path, reporter = tmp_path / "tea.lock", Notes()
+    with _held(path) as process:
+        holder = tmp_path / "tea.holder"
+        holder.unlink()
+        if said is not None:
+            holder.write_bytes(said)
+        _order_of(path, process, reporter, end="done")
+    (note,) = reporter.notes
+    assert note.isprintable() and note.endswith("a?[31mb" if said and b"a" in said else "by another process")
+
+
+def test_a_place_that_cannot_be_written_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    entered = False
+    with locked(tmp_path / "locks" / "a.lock", what=WHAT, reporter=Silent()):
+        entered = True
+    assert entered
+
+
+def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(OSError, match="No space"), locked(tmp_path / "locks" / "a", what=WHAT, reporter=Silent()):
+        pass

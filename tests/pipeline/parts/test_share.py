@@ -1,0 +1,32 @@
+"""Which parts a share is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.parts.share import OthersMissingError, Share
+
+
+@given(n=st.integers(1, 40), n_parts=st.integers(0, 200))
+def test_every_part_belongs_to_one_share_and_shares_differ_by_one_part_at_most(n: int, n_parts: int) -> None:
+    shares = [[place for place in range(n_parts) if Share(index, n).takes(place)] for index in range(1, n + 1)]
+    assert sorted(place for share in shares for place in share) == list(range(n_parts))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize(("index", "n"), [(0, 4), (5, 4), (-1, 4), (1, 0)])
+def test_a_share_that_there_is_not_is_refused(index: int, n: int) -> None:
+    with pytest.raises(ParameterError, match=f"part {index}/{n}: there are parts 1 to {n}"):
+        Share(index, n)
+
+
+def test_a_share_is_written_as_it_is_asked_for() -> None:
+    assert str(Share(2, 4)) == "2/4"
+
+
+def test_what_is_missing_is_said() -> None:
+    missing = OthersMissingError("embed", 3)
+    assert (missing.label, missing.n_parts) == ("embed", 3)

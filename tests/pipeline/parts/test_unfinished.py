@@ -1,0 +1,276 @@
+"""A stage that is stopped goes on with the parts that are missing, and shares make what one process makes."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import ParameterError, SsmiError
+from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.executor import Serial
+from ssmi.pipeline.parts.share import Share
+from ssmi.pipeline.stages.stage import Stage, StageContext
+from ssmi.pipeline.stages.up_to_date import is_current, run, run_share
+
+N_PARTS = 5
+
+
+class Killed(BaseException):
+    """As a signal: no code of a stage handles it."""
+
+
+@dataclass(frozen=True)
+class Square:
+    number: int
+    target: Path
+    log: Path
+    fatal: Path
+    """Names the part that kills its process, once."""
+
+
+@dataclass(frozen=True)
+class Sum:
+    squares: Path
+    target: Path
+    log: Path
+    fatal: Path
+    number: int
+
+
+def _visit(log: Path, fatal: Path, name: str) -> None:
+    with log.open("a", encoding="utf-8") as stream:
+        stream.write(f"{name}\n")
+    if fatal.exists() and name in fatal.read_text(encoding="utf-8").split():
+        fatal.unlink()
+        raise Killed
+
+
+def square(task: Square) -> int:
+    task.target.parent.mkdir(parents=True, exist_ok=True)
+    task.target.write_text(str(task.number**2), encoding="utf-8")
+    _visit(task.log, task.fatal, f"square-{task.number}")
+    return task.number**2
+
+
+def add(task: Sum) -> None:
+    total = sum(int(path.read_text(encoding="utf-8")) for path in task.squares.glob("square-*.txt"))
+    _visit(task.log, task.fatal, f"add-{task.number}")
+    task.target.write_text(f"{task.number}: {total}", encoding="utf-8")
+
+
+def work(context: StageContext, folder: Path) -> StageReport:
+    """Squares in the scratch folder, then several files of their sum: the second needs all of the first."""
+    log, fatal, scratch = context.root / "log", context.root / "fatal", context.scratch()
+    squares = [Square(n, scratch / f"square-{n}.txt", log, fatal) for n in range(N_PARTS)]
+    total = sum(context.map_tasks(square, squares, sizes=[1] * N_PARTS, label="square numbers", unit="numbers"))
+    (folder / "total.txt").write_text(str(total), encoding="utf-8")
+    sums = [Sum(scratch, folder / f"sum-{n}.txt", log, fatal, n) for n in range(N_PARTS)]
+    for _ in context.map_tasks(add, sums, sizes=[1] * N_PARTS, label="add", unit="numbers"):
+        pass
+    return StageReport(rows_in=N_PARTS, rows_out=total)
+
+
+STAGE = Stage("prepare", 1, ("prepare",), (), lambda context: {}, work)
+NAMES = [f"{what}-{n}" for what in ("square", "add") for n in range(N_PARTS)]
+
+
+def _context(root: Path) -> StageContext:
+    root.mkdir(parents=True, exist_ok=True)
+    return StageContext(root, "tiny", Params(), Serial(), Silent())
+
+
+def _output(root: Path) -> dict[str, str]:
+    folder = root / "artifacts"
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def _kill(context: StageContext, name: str) -> None:
+    (context.root / "fatal").write_text(name, encoding="utf-8")
+    with pytest.raises(Killed):
+        run(STAGE, context)
+
+
+def _visits(context: StageContext) -> list[str]:
+    log = context.root / "log"
+    return log.read_text(encoding="utf-8").split() if log.exists() else []
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a run gives that nobody stops."""
+    context = _context(tmp_path_factory.mktemp("whole"))
+    run(STAGE, context)
+    assert _visits(context) == NAMES
+    assert set(_output(context.root)) == {
+        "prepare/tiny/manifest.json",
+        "prepare/tiny/total.txt",
+        *(f"prepare/tiny/sum-{n}.txt" for n in range(N_PARTS)),
+    }
+    return _output(context.root)
+
+
+@settings(max_examples=15)
+@given(kills=st.lists(st.sampled_from(NAMES), max_size=4, unique=True))
+def test_killed_at_any_parts_the_bytes_are_the_same_and_no_finished_part_is_made_twice(
+    kills: list[str], whole: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    context = _context(tmp_path_factory.mktemp("killed"))
+    for name in sorted(kills, key=NAMES.index):
+        _kill(context, name)
+        assert not (context.root / "artifacts").exists()
+    run(STAGE, context)
+    assert _output(context.root) == whole and is_current(STAGE, context)
+    expected = sorted([*NAMES, *kills])
+    assert sorted(_visits(context)) == expected, "each part once, and once more where it was killed"
+    assert not [
+        path
+        for path in (context.root / ".ssmi").rglob("*")
+        if path.is_file() and path.suffix not in (".lock", ".holder")
+    ]
+
+
+def test_a_part_that_is_damaged_after_the_kill_is_made_again(tmp_path: Path, whole: dict[str, str]) -> None:
+    context = _context(tmp_path)
+    _kill(context, "add-3")
+    (damaged,) = (tmp_path / ".ssmi").rglob("sum-1.txt")
+    damaged.write_text("1: 77", encoding="utf-8")
+    run(STAGE, context)
+    assert _output(tmp_path) == whole
+    assert _visits(context).count("add-1") == 2 and _visits(context).count("add-2") == 1
+
+
+def test_parts_of_other_parameters_or_another_version_are_not_taken(tmp_path: Path, whole: dict[str, str]) -> None:
+    context = _context(tmp_path)
+    _kill(context, "add-0")
+    run(replace(STAGE, version=2), context)
+    assert _visits(context).count("square-0") == 2
+    run(STAGE, context)
+    assert _visits(context).count("square-0") == 3, "what another version left was swept when that was finished"
+    assert _output(tmp_path) == whole
+
+
+def test_what_a_killed_process_was_writing_is_not_in_the_output(tmp_path: Path, whole: dict[str, str]) -> None:
+    context = _context(tmp_path)
+    _kill(context, "add-2")
+    (output,) = (tmp_path / ".ssmi" / "scratch" / "stages").glob("*/*/output")
+    (output / ".sum-3.txt.4711.tmp").write_text("3: ", encoding="utf-8")
+    run(STAGE, context)
+    assert _output(tmp_path) == whole
+
+
+@settings(max_examples=12)
+@given(n=st.integers(1, N_PARTS + 2), seed=st.integers())
+def test_shares_in_any_order_give_the_same_bytes(
+    n: int, seed: int, whole: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Two rounds, for the second half of the stage needs all of the first; the join computes nothing."""
+    context = _context(tmp_path_factory.mktemp("shares"))
+    order = random.Random(seed)
+    for _ in range(2):
+        missing = 0
+        for index in order.sample(range(1, n + 1), n):
+            share = run_share(STAGE, context, Share(index, n))
+            assert (share.stage, share.share) == ("prepare", Share(index, n))
+            missing = share.missing
+        assert not (context.root / "artifacts").exists()
+    assert missing == 0 and sorted(_visits(context)) == sorted(NAMES)
+    run(STAGE, context)
+    assert _output(context.root) == whole and sorted(_visits(context)) == sorted(NAMES)
+
+
+def test_a_share_says_what_it_waits_for(tmp_path: Path) -> None:
+    share = run_share(STAGE, _context(tmp_path), Share(1, 2))
+    assert (share.label, share.missing) == ("square numbers", 2)
+
+
+def test_a_join_makes_what_no_share_has_made(tmp_path: Path, whole: dict[str, str]) -> None:
+    context = _context(tmp_path)
+    run_share(STAGE, context, Share(2, 3))
+    assert _visits(context) == ["square-1", "square-4"]
+    run(STAGE, context)
+    assert _output(tmp_path) == whole and _visits(context).count("square-1") == 1
+
+
+def test_a_stage_without_parts_has_no_shares(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match="prepare does not work in parts"):
+        run_share(replace(STAGE, in_parts=False), _context(tmp_path), Share(1, 2))
+
+
+def _joined_meanwhile(context: StageContext, folder: Path) -> StageReport:
+    run(STAGE, replace(context, unfinished=None))
+    return work(context, folder)
+
+
+def test_a_share_of_a_stage_that_is_put_together_meanwhile_says_so(tmp_path: Path, whole: dict[str, str]) -> None:
+    with pytest.raises(SsmiError, match="another process has put its parts together") as caught:
+        run_share(replace(STAGE, work=_joined_meanwhile), _context(tmp_path), Share(1, 1))
+    assert caught.value.next_step.startswith("start the call without a part only when all shares have ended")
+    assert _output(tmp_path) == whole
+
+
+def test_two_runs_at_once_do_not_meet(tmp_path: Path, whole: dict[str, str]) -> None:
+    context = _context(tmp_path)
+    failed: list[BaseException] = []
+
+    def once() -> None:
+        try:
+            run(STAGE, context)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=once) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed and _output(tmp_path) == whole
+
+
+# A process for each kill, forked from one that has imported everything: `os._exit` runs no code of Python's.
+FATAL = """
+import os, sys
+from pathlib import Path
+import test_unfinished as stage
+
+root = Path(sys.argv[1])
+def die(*_): os._exit(9)
+for name in stage.NAMES:
+    child = os.fork()
+    if not child:
+        stage.Killed.__init__ = die
+        (root / "fatal").write_text(name, encoding="utf-8")
+        stage.run(stage.STAGE, stage._context(root))
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9, name
+stage.run(stage.STAGE, stage._context(root))
+"""
+
+
+def test_a_process_that_dies_at_every_part_in_turn(tmp_path: Path, whole: dict[str, str]) -> None:
+    environment = {"PYTHONPATH": ":".join([str(Path(__file__).parent), *sys.path])}
+    subprocess.run([sys.executable, "-c", FATAL, str(tmp_path)], check=True, env=environment, timeout=600)
+    assert _output(tmp_path) == whole
+    assert sorted(_visits(_context(tmp_path))) == sorted(NAMES * 2)
+
+
+def test_no_scratch_folder_is_needed_to_run_parts_alone(tmp_path: Path) -> None:
+    """Tests and other callers run tasks without a stage under way."""
+    context = _context(tmp_path)
+    task = Square(3, tmp_path / "square-3.txt", tmp_path / "log", tmp_path / "fatal")
+    assert list(context.map_tasks(square, [task], sizes=[1], label="x", unit="numbers")) == [9]
+    assert not (tmp_path / ".ssmi").exists()

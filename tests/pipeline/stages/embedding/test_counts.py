@@ -1,0 +1,134 @@
+"""Distinct segments with their counts, beside a plain count of the same lists."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.executor import Serial
+from ssmi.pipeline.features.trie import Trie
+from ssmi.pipeline.features.vocabulary import Vocabulary
+from ssmi.pipeline.lexicon.segmenter import frequent_words
+from ssmi.pipeline.stages.embedding.counts import check_characters, distinct_segments, precomputed_segments
+from ssmi.pipeline.stages.stage import StageContext
+
+SEGMENT = st.text(alphabet="京大学a😀é　", min_size=1, max_size=3)
+PART = st.lists(st.lists(SEGMENT, max_size=5), max_size=4)
+
+
+def _vocabulary(*words: str) -> Vocabulary:
+    ids = {word: index for index, word in enumerate(words, 1)}
+    vectors = np.zeros((len(words) + 1, 2), dtype=np.float32)
+    return Vocabulary(words, vectors, Trie(words), ids, {}, np.zeros(0, dtype=np.int32))
+
+
+def _context(root: Path, parts: dict[str, list[list[list[str]]]]) -> StageContext:
+    context = StageContext(root, "tiny", Params(), Serial(), Silent())
+    for split, of_split in parts.items():
+        for number, sentences in enumerate(of_split):
+            rows = [
+                {"sentence_id": n, "segments": segments, "segment_starts": [0] * len(segments)}
+                for n, segments in enumerate(sentences)
+            ]
+            tables.write_rows(tables.part_path(context.folder("segment"), split, number), schema.SEGMENTS, rows)
+    return context
+
+
+@settings(max_examples=20)
+@given(parts=st.fixed_dictionaries({split: st.lists(PART, min_size=1, max_size=3) for split in ("train", "test")}))
+def test_every_segment_is_counted_by_split_and_the_most_frequent_come_first(
+    parts: dict[str, list[list[list[str]]]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    context = _context(tmp_path_factory.mktemp("counts"), parts)
+    counts = {
+        split: Counter(segment for part in parts.get(split, []) for row in part for segment in row)
+        for split in tables.SPLITS
+    }
+    total = sum(counts.values(), Counter())
+    order = sorted(total, key=lambda segment: (-total[segment], segment))
+    ids = {"学": 1, "大学": 2}
+    table = distinct_segments(context, _vocabulary("学", "大学")).to_arrow().cast(schema.DISTINCT_SEGMENTS)
+    assert table.to_pylist() == [
+        {
+            "segment_id": index,
+            "segment": segment,
+            "boundary_id": ids.get(segment, 0),
+            **{f"n_{split}": counts[split][segment] for split in tables.SPLITS},
+        }
+        for index, segment in enumerate(order)
+    ]
+
+
+def test_the_order_of_parts_changes_nothing(tmp_path: Path) -> None:
+    words = [f"{chr(0x4E00 + n)}{chr(0x4E00 + n % 7)}" for n in range(3000)]
+    random.Random(1).shuffle(words)
+    sentences = [words[start : start + 10] for start in range(0, 3000, 10)]
+    one = _context(tmp_path / "one", {"train": [sentences[:100], sentences[100:]]})
+    other = _context(tmp_path / "other", {"train": [sentences[150:], sentences[:20], sentences[20:150]]})
+    assert distinct_segments(one, _vocabulary()).equals(distinct_segments(other, _vocabulary()))
+
+
+@pytest.mark.parametrize("n", [0, 1, 50])
+def test_words_made_ahead_are_the_most_frequent_that_neither_data_set_nor_vocabulary_has(
+    tmp_path: Path, n: int
+) -> None:
+    first = frequent_words(60, unless=lambda word: False)
+    in_dataset, vocabulary = first[:40:4], _vocabulary(*first[1:40:4])
+    rows = distinct_segments(_context(tmp_path, {"train": [[in_dataset]]}), vocabulary)
+    ahead = precomputed_segments(n, vocabulary, in_dataset=rows)
+    expected = frequent_words(n, unless=lambda word: word in in_dataset or word in vocabulary)
+    assert ahead["segment"].to_list() == expected
+    assert ahead["segment_id"].to_list() == list(range(len(rows), len(rows) + n))
+    assert rows.vstack(ahead).to_arrow().cast(schema.DISTINCT_SEGMENTS).num_rows == len(rows) + n
+
+
+class _Noting(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture
+def encoder(tmp_path: Path, encoder_folder: Path) -> EncoderFolder:
+    return find_encoder(str(encoder_folder), revision=None, root=tmp_path, reporter=Silent())
+
+
+@pytest.mark.parametrize(
+    ("n_unknown", "n_known", "said"),
+    [
+        (0, 10, None),
+        (5, 95, None),
+        (6, 94, "6% of the Chinese characters of tiny are unknown to it (龘 first)"),
+        (50, 50, "50% of the Chinese characters of tiny are unknown to it (龘 first)"),
+        (51, 49, "refused"),
+    ],
+)
+def test_an_encoder_is_judged_by_the_share_of_characters_that_it_knows(
+    tmp_path: Path, encoder: EncoderFolder, n_unknown: int, n_known: int, said: str | None
+) -> None:
+    # Latin letters and signs do not count.
+    segments = ["龘x"] * n_unknown + ["一y。"] * n_known
+    context = _context(tmp_path / "project", {"train": [[segments]]})
+    reporter = _Noting()
+    context = StageContext(context.root, "tiny", context.params, context.executor, reporter)
+    distinct = distinct_segments(context, _vocabulary())
+    if said == "refused":
+        with pytest.raises(InputDataError, match="51% of the Chinese characters of tiny are unknown to it"):
+            check_characters(distinct, encoder, context)
+        return
+    check_characters(distinct, encoder, context)
+    assert len(reporter.notes) == (said is not None)
+    assert said is None or said in reporter.notes[0]

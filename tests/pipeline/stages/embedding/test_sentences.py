@@ -1,0 +1,72 @@
+"""Means over occurrences, added up from files of parts: beside one plain loop over all sentences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.parameters.params import check_params
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.executor import Serial
+from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.frozen_encoder import FrozenEncoder
+from ssmi.pipeline.stages.embedding.sentences import encode_in_sentences
+from ssmi.pipeline.stages.stage import StageContext
+
+SENTENCES = [["一丁", "七"], ["七", "七", "万丈"], ["三"], ["一丁", "三", "七"], ["万丈", "万丈", "万丈", "七"]]
+WORDS = ["七", "一丁", "没有", "万丈"]
+
+
+def _context(root: Path, encoder: Path, *, part_size: int) -> StageContext:
+    params = check_params({"encoder": {"name": str(encoder)}}, source="x")
+    context = StageContext(root, "tiny", params, Serial(), Silent())
+    for number, start in enumerate(range(0, len(SENTENCES), part_size)):
+        some = list(enumerate(SENTENCES))[start : start + part_size]
+        sentences = [{"sentence_id": n, "line": n, "characters": list("".join(row)), "entities": []} for n, row in some]
+        starts = [[len("".join(row[:index])) for index in range(len(row))] for _, row in some]
+        segments = [
+            {"sentence_id": n, "segments": row, "segment_starts": at} for (n, row), at in zip(some, starts, strict=True)
+        ]
+        tables.write_rows(tables.part_path(context.folder("prepare"), "train", number), schema.SENTENCES, sentences)
+        tables.write_rows(tables.part_path(context.folder("segment"), "train", number), schema.SEGMENTS, segments)
+    return context
+
+
+@pytest.mark.parametrize("part_size", [1, 2, 5])
+def test_a_word_is_the_mean_over_its_occurrences_however_they_are_parted(
+    tmp_path: Path, encoder_folder: Path, part_size: int
+) -> None:
+    encoder = FrozenEncoder(encoder_folder, CharacterTokens(encoder_vocabulary(encoder_folder)))
+    occurrences: dict[str, list[np.ndarray]] = {word: [] for word in WORDS}
+    for row in SENTENCES:
+        (states,) = encoder.states([list("".join(row))])
+        start = 0
+        for segment in row:
+            if segment in occurrences:
+                occurrences[segment].append(states[start : start + len(segment)].astype(np.float64).mean(axis=0))
+            start += len(segment)
+    means = encode_in_sentences(WORDS, _context(tmp_path, encoder_folder, part_size=part_size))
+    vectors = means.rows(0)
+    for word, vector in zip(WORDS, vectors, strict=True):
+        expected = np.mean(occurrences[word], axis=0) if occurrences[word] else np.zeros(32)
+        np.testing.assert_allclose(vector, expected, atol=1e-6)
+    rows, chunk = zip(*means.chunks(), strict=True)
+    assert np.concatenate(rows).tolist() == [0, 1, 2, 3]
+    assert np.concatenate(chunk).tobytes() == vectors.tobytes()
+    assert means.rows(2).tobytes() == vectors[2:].tobytes()
+
+
+def test_no_words_have_no_vectors(tmp_path: Path, encoder_folder: Path) -> None:
+    means = encode_in_sentences([], _context(tmp_path, encoder_folder, part_size=2))
+    assert means.rows(0).shape == (0, 32) and not list(means.chunks())
+
+
+def test_without_a_sentence_there_is_nothing_to_embed(tmp_path: Path, encoder_folder: Path) -> None:
+    params = check_params({"encoder": {"name": str(encoder_folder)}}, source="x")
+    with pytest.raises(SsmiError, match="there is no sentence to embed"):
+        encode_in_sentences(["一"], StageContext(tmp_path, "tiny", params, Serial(), Silent()))
