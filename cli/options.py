@@ -37,30 +37,14 @@ def dataset_option(command: Decorated) -> Decorated:
     return click.option(
         "--dataset",
         metavar="NAME",
-        callback=_plain_name,
+        callback=plain_name,
         shell_complete=completion.datasets,
         help="Data set.  [default: the first of params.yaml's datasets]",
     )(command)
 
 
-def corpus_options(command: Decorated) -> Decorated:
-    """``--corpus NAME`` and ``--like DATASET``: text without labels in place of a data set."""
-    command = click.option(
-        "--like",
-        metavar="DATASET",
-        callback=_plain_name,
-        shell_complete=completion.datasets,
-        help="With --corpus: whose map and PMI weights it gets.  [default: as --dataset]",
-    )(command)
-    return click.option(
-        "--corpus",
-        metavar="NAME",
-        shell_complete=completion.corpora,
-        help="Text without labels in place of a data set: a name of params.yaml's corpora, or a folder or file.",
-    )(command)
-
-
-def _plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The name of a data set. Raises ParameterError for one that can name no folder of artifacts."""
     from ssmi.pipeline.contract.parameters.params import check_dataset_name
 
     return None if value is None else check_dataset_name(value)
@@ -130,31 +114,6 @@ def override_option(command: Decorated) -> Decorated:
         shell_complete=completion.parameters,
         help="Override a parameter.",
     )(command)
-
-
-def stage_version_option(command: Decorated) -> Decorated:
-    """``--stage-version N``: what dvc.yaml asks for, so that DVC sees when a stage comes to compute something else."""
-    return click.option(
-        "--stage-version",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Refuse to run a stage that is not of this version; for dvc.yaml.",
-    )(command)
-
-
-def executor_options(command: Decorated) -> Decorated:
-    """``--workers`` and ``--scheduler``; serial without them."""
-    command = click.option(
-        "--workers", type=click.IntRange(min=0), default=0, envvar="SSMI_WORKERS", help="Local worker processes."
-    )(command)
-    return click.option(
-        "--scheduler", metavar="ADDRESS", envvar="SSMI_SCHEDULER", help="Dask scheduler, e.g. tcp://10.0.0.1:8786."
-    )(command)
-
-
-def build_options(command: Decorated) -> Decorated:
-    """What is built, where and with which changes, under the names that ``Project.run_stage`` takes."""
-    return dataset_option(corpus_options(executor_options(override_option(command))))
 
 
 def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import click
 
-from ssmi.cli.options import build_options, json_option, stage_version_option
+from ssmi.cli.build_options import build_options, stage_version_option
+from ssmi.cli.options import json_option
 from ssmi.cli.session import Session
 from ssmi.cli.usage import CommandGroup
 from ssmi.pipeline.contract.stages import STAGES
@@ -31,7 +32,7 @@ def features() -> None:
 @click.option("--force", is_flag=True, help="Run every stage, current or not.")
 @json_option
 @click.pass_obj
-def build(session: Session, force: bool, as_json: bool, **chosen: Any) -> None:
+def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> None:
     """Run every stage that is not current.
 
     In one process, or on workers. DVC is told where the project is under it. With --corpus the same tables are made of
@@ -50,7 +51,7 @@ def build(session: Session, force: bool, as_json: bool, **chosen: Any) -> None:
 @build_options
 @click.option("--part", metavar="I/N", help="Do the I-th of N shares of the parts.")
 @click.pass_obj
-def run(session: Session, stage_name: str, part: str | None, **chosen: Any) -> None:
+def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -> None:
     """Run one stage, or one share of its parts where another program starts the processes.
 
     With --part, N processes do a share each and need not know of one another; a last call without it
@@ -86,7 +87,7 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     @build_options
     @stage_version_option
     @click.pass_obj
-    def command(session: Session, stage_version: int | None, **chosen: Any) -> None:
+    def command(session: Session, /, stage_version: int | None, **chosen: Any) -> None:
         from ssmi.dvc import pipeline_file
 
         pipeline_file.check_version(stage_name, stage_version)

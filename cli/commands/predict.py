@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ssmi.cli import completion
+from ssmi.cli.build_options import executor_options
 from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage
-from ssmi.cli.options import InputFile, dataset_option, device_option, executor_options, run_option
+from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.streams import check_output, open_output
 from ssmi.pipeline.contract.errors import ParameterError

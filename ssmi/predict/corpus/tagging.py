@@ -16,6 +16,8 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, Manifest, StageReport, digest_file, digest_json
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
 from ssmi.predict.corpus.parts import PartTask, is_finished, tag_part
 from ssmi.runs.lookup import note_if_unfinished
@@ -60,18 +62,25 @@ def predict_corpus(
         raise ParameterError(f"min_score {min_score}: not a probability", next_step="give one from 0 to 1")
     job = _Job.of(workspace, corpus_name(corpus, root=workspace.root), run=run.resolve(), min_score=min_score)
     note_if_unfinished(run, workspace.reporter)
+    waiting = locked(
+        workspace.paths.lock_of(job.folder), what=f"{job.name} is being tagged", reporter=workspace.reporter
+    )
+    with waiting:  # what another process tags meanwhile is then there
+        return _tag(job, workspace.reporter, workers=workers, scheduler=scheduler, device=device)
+
+
+def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, device: str) -> CorpusPrediction:
+    """Tag the parts that are missing, then write the manifest."""
     tasks = job.tasks(device)
     missing = [task for task in tasks if not is_finished(task)]
     if len(missing) < len(tasks):
-        workspace.reporter.note(f"predict: {len(tasks) - len(missing)} of {len(tasks)} parts are there already")
+        reporter.note(f"predict: {len(tasks) - len(missing)} of {len(tasks)} parts are there already")
     if missing:
         # First: a folder without one is not finished.
         (job.folder / MANIFEST_NAME).unlink(missing_ok=True)
         sizes = [tables.count_rows([job.shards_of(task.number)]) for task in missing]
         with open_executor(workers=workers, scheduler=scheduler) as executor:
-            tagged = executor.map(
-                tag_part, missing, sizes=sizes, label="predict", unit="sentences", reporter=workspace.reporter
-            )
+            tagged = executor.map(tag_part, missing, sizes=sizes, label="predict", unit="sentences", reporter=reporter)
             deque(tagged, maxlen=0)  # parts are written where they are tagged: nothing comes back
     report = job.finish([task.target for task in tasks])
     return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks) - len(missing))
@@ -136,8 +145,9 @@ class _Job:
         return {"predict": {"min_score": self.min_score}}
 
     def finish(self, parts: Sequence[Path]) -> StageReport:
-        """Remove the parts of a corpus that was larger, and write the manifest: sentences in, entities out."""
-        for path in set(self.folder.glob("part-*.parquet")) - set(parts):
+        """Write the manifest: sentences in, entities out."""
+        # Parts of a corpus that was larger, and what killed processes have left.
+        for path in set(self.folder.iterdir()) - set(parts):
             path.unlink()
         n_sentences = tables.count_rows(tables.list_parts(self.shards, tables.TEXT))
         manifest = Manifest(

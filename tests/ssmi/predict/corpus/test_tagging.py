@@ -112,6 +112,7 @@ def test_finished_parts_stay_and_the_others_are_made(opened: ssmi.Project) -> No
     assert opened.predict_shards("news", device="cpu").n_kept == first.n_parts
     # Parts of other settings are made anew, and a part of a corpus that was larger goes.
     (first.folder / "part-00099.parquet").write_bytes(whole["part-00000.parquet"])
+    (first.folder / ".part-00000.parquet.1a2b.tmp").write_bytes(b"half")
     assert opened.predict_shards("news", min_score=0.5, device="cpu").n_kept == 0
     assert sorted(files(first.folder)) == sorted(whole)
 
