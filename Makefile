@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field golden bench bench-predict bench-tagging paper check env clean
+.PHONY: demo docs test test-heavy field golden bench bench-features bench-predict bench-tagging paper check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -32,6 +32,13 @@ golden: env
 DATASET ?= sample
 bench: env
 	$(BIN)/python -m tests.bench.speed --dataset $(DATASET)
+
+# What the feature stages cost and their inner loops' ratios, on a data set that is built in PROJECT; THAN=DIR beside
+# another version of the program.
+PROJECT ?= .
+THAN ?=
+bench-features: env
+	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
 
 # Tagging text against its encoder alone; on a run and text files of your own.
 RUN ?= artifacts/train/sample

@@ -82,7 +82,7 @@ def check_text_fit(*, run: Path, shards: Path) -> Shards:
             next_step=f"ssmi-cli evaluate --run {run} --dataset {shards.name} tags and scores it",
         )
     check_fit(folder, opened)
-    then, now = manifests.load(folder / SHARDS), manifests.load(shards)
+    then, now = manifests.load(folder / SHARDS), opened.manifest
     trained, built = ShardsStatistics.of(then), opened.statistics
     pairs = {
         "map and segment vectors": (trained.embed_digest, now.inputs.get("like/embed")),

@@ -129,10 +129,10 @@ class StreamedSplit:
             StaleArtifactError: A part is not what shards hold.
 
         """
-        paths = tables.list_parts(shards.folder, split)
+        paths = shards.parts(split)
         lengths, largest, n_entities = [np.empty(0, np.int32)], 0, 0
         for path in paths:
-            table = tables.read_table(path, SHARDS, columns=["token_ids", "entities"])
+            table = tables.read_table(path, SHARDS, columns=["token_ids", "entities"], held_to=shards.manifest)
             lengths.append(pc.list_value_length(table["token_ids"]).to_numpy().astype(np.int32))
             largest = max(largest, pc.max(pc.list_flatten(table["token_ids"])).as_py() or 0)
             n_entities += pc.sum(pc.list_value_length(table["entities"])).as_py() or 0

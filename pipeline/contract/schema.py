@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _ids = pa.list_(pa.int32())
 _id_sets = pa.list_(_ids)
@@ -90,7 +90,7 @@ SELECTIONS = pa.schema(
         ("negative_ids", _ids),  # lowest first
     ]
 )
-"""selection: ``artifacts/selection/<dataset>/selections.parquet``: each distinct query, answered once."""
+"""selection: ``artifacts/selection/<dataset>/selections/part-*.parquet``: each distinct query, answered once."""
 
 SELECTION_IDS = pa.schema([("sentence_id", pa.int32()), ("selection_ids", _ids)])
 """selection: ``artifacts/selection/<dataset>/<split>/part-*.parquet``: one selection for each character."""

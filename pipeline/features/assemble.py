@@ -1,56 +1,75 @@
-"""The shard row of a sentence, put together from what the stages computed. Made here both off line and on line."""
+"""The columns of shards that follow from a text and its gold entities, and the row that a tagger reads of a text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from ssmi.pipeline.contract.feature_rows import FeatureRow, SelectedBoundaries, ShardRow
-from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
-from ssmi.pipeline.features.pmi import Match
+import numpy as np
+import numpy.typing as npt
+
+from ssmi.pipeline.contract.feature_rows import FeatureRow, SelectedBoundaries
+from ssmi.pipeline.contract.labels import INSIDE_ROLE, ROLES, TagScheme
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, offsets_of
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
 
 
-def shard_row(
-    *,
-    sentence_id: int,
-    characters: Sequence[str],
-    entities: Sequence[Span] | None,
-    selections: Sequence[SelectedBoundaries],
-    local_ids: Sequence[int],
-    segment_starts: Sequence[int],
-    labels: LabelSet,
-    tag_ids: Mapping[str, int],
-    tokens: CharacterTokens,
-    max_window: int,
-    hidden_start: int | None,
-    matches: Sequence[Match] | None,
-) -> ShardRow:
-    """A row of ``schema.SHARDS``; ``selections`` has one a character, ``matches`` is None to keep none.
+def tag_ids(starts: Ints, ends: Ints, types: Ints, *, n_characters: int, scheme: TagScheme) -> npt.NDArray[np.int16]:
+    """The tag of each character, as ``LabelSet.tags`` numbers them.
 
-    entities: Gold; None in text without labels.
+    Args:
+        starts: Positions of entities that do not overlap.
+        ends: Behind their last characters.
+        types: The index of each one's type in the label set.
+        n_characters: Of the text.
+        scheme: The label set's.
+
+    Returns:
+        Shape: (n_characters,)
     """
-    tags = None
-    if entities is not None:
-        tags = spans_to_tags(entities, n_characters=len(characters), scheme=labels.scheme)
-    features = feature_row(
-        characters=characters,
-        selections=selections,
-        local_ids=local_ids,
-        segment_starts=segment_starts,
-        tokens=tokens,
-        max_window=max_window,
-        matches=matches,
-    )
-    return {
-        "sentence_id": sentence_id,
-        "tag_ids": None if tags is None else [tag_ids[tag] for tag in tags],
-        "entities": None
-        if entities is None
-        else [{"start": span.start, "end": span.end, "label": span.label} for span in entities],
-        "hidden_start": hidden_start,
-        **features,
+    roles = ROLES[scheme]
+    tags = np.zeros(n_characters, dtype=np.int16)
+    first_tags = 1 + types * len(roles)  # 0 is O
+    lengths = ends - starts
+    tags[indices_of(starts, lengths)] = np.repeat(first_tags + roles.index(INSIDE_ROLE[scheme]), lengths)
+    if "E" in roles:
+        tags[ends - 1] = first_tags + roles.index("E")
+    tags[starts] = first_tags + roles.index("B")
+    if "S" in roles:
+        alone = lengths == 1
+        tags[starts[alone]] = first_tags[alone] + roles.index("S")
+    return tags
+
+
+def windows_of(sentences: SentenceColumns, *, max_window: int) -> tuple[Ints, Ints]:
+    """The windows of many sentences: how many of them stand before each sentence, and all in the end; their starts.
+
+    Shapes: (sentences + 1,), (windows,)
+    """
+    lengths = np.diff(sentences.offsets)
+    counts = np.ones(len(sentences), dtype=np.int64)
+    cut = {
+        index: window_starts(sentences.text[slice(*sentences.offsets[index : index + 2])], max_window=max_window)
+        for index in np.flatnonzero(lengths > max_window).tolist()
     }
+    for index, starts in cut.items():
+        counts[index] = len(starts)
+    offsets = offsets_of(counts)
+    windows = np.zeros(offsets[-1], dtype=np.int64)
+    for index, starts in cut.items():
+        windows[offsets[index] : offsets[index + 1]] = starts
+    return offsets, windows
+
+
+def named_boundaries(columns: Iterable[npt.NDArray[np.integer]]) -> Ints:
+    """Every boundary id that stands in the columns, ascending, 0 left out."""
+    named = np.zeros(1, dtype=np.bool_)
+    for column in columns:
+        if len(column) and (highest := int(column.max())) >= len(named):
+            named.resize(highest + 1, refcheck=False)
+        named[column] = True
+    named[0] = False
+    return np.flatnonzero(named)
 
 
 def feature_row(
@@ -61,15 +80,12 @@ def feature_row(
     segment_starts: Sequence[int],
     tokens: CharacterTokens,
     max_window: int,
-    matches: Sequence[Match] | None,
+    matches: MatchColumns | None,
 ) -> FeatureRow:
     """The columns of ``schema.SHARDS`` that follow from the text alone; ``selections`` holds a row a character.
 
     matches: Every vocabulary word inside the sentence, by (start, end); None to keep none.
     """
-    starts, ends, ids = (
-        (None, None, None) if matches is None else ([match[column] for match in matches] for column in range(3))
-    )
     return {
         "characters": list(characters),
         "token_ids": tokens.ids(characters),
@@ -80,18 +96,7 @@ def feature_row(
         "local_ids": list(local_ids),
         "segment_starts": list(segment_starts),
         "window_starts": window_starts(characters, max_window=max_window),
-        "match_starts": starts,
-        "match_ends": ends,
-        "match_ids": ids,
+        "match_starts": None if matches is None else matches.starts.tolist(),
+        "match_ends": None if matches is None else matches.ends.tolist(),
+        "match_ids": None if matches is None else matches.ids.tolist(),
     }
-
-
-def boundaries_named(rows: Sequence[FeatureRow]) -> set[int]:
-    """Every boundary id that shard rows name, 0 left out."""
-    named: set[int] = set()
-    for row in rows:
-        named.update(row["best_ids"], row["local_ids"], row["match_ids"] or ())
-        for ids in (*row["set_ids"], *row["negative_ids"]):
-            named.update(ids)
-    named.discard(0)
-    return named

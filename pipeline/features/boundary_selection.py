@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from ssmi.pipeline.contract.parameters.params import SelectionParams
 FloatMatrix = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.intp]
 
 HISTOGRAM_BINS = 100
 """Bins of width 0.02 over [-1, 1]."""
@@ -34,15 +35,65 @@ class Selection:
 NOTHING = Selection(0, None, (), (), (), 0)
 
 
-def cosines_with(vectors: FloatMatrix, segment: FloatArray) -> FloatArray:
-    """Cosines of unit candidate vectors (candidates, d) with one unit segment vector (d,). Shape: (candidates,).
+@dataclass(frozen=True, slots=True)
+class SelectionColumns:
+    """What is chosen for many queries: a row each, and lists one after the other with their lengths.
+
+    Shapes: (queries,) but for ``set_ids``, ``set_cosines`` (sum of ``set_lengths``,) and ``negative_ids`` (sum of
+    ``negative_lengths``,).
+    """
+
+    best_ids: IntArray
+    """0 without a candidate, and then ``best_cosines`` is 0 too."""
+    best_cosines: FloatArray
+    set_lengths: IntArray
+    set_ids: IntArray
+    set_cosines: FloatArray
+    negative_lengths: IntArray
+    negative_ids: IntArray
+    n_candidates: IntArray
+
+    @classmethod
+    def of(cls, selections: Sequence[Selection]) -> SelectionColumns:
+        """The same from one object each."""
+
+        def ids(values: Iterable[int]) -> IntArray:
+            return np.fromiter(values, dtype=np.int32)
+
+        return cls(
+            best_ids=ids(one.best_id for one in selections),
+            best_cosines=np.array([one.best_cosine or 0.0 for one in selections], dtype=np.float32),
+            set_lengths=ids(len(one.set_ids) for one in selections),
+            set_ids=ids(number for one in selections for number in one.set_ids),
+            set_cosines=np.array([cosine for one in selections for cosine in one.set_cosines], dtype=np.float32),
+            negative_lengths=ids(len(one.negative_ids) for one in selections),
+            negative_ids=ids(number for one in selections for number in one.negative_ids),
+            n_candidates=ids(one.n_candidates for one in selections),
+        )
+
+    @classmethod
+    def concatenated(cls, pieces: Sequence[SelectionColumns]) -> SelectionColumns:
+        """Those of several pieces, in their order."""
+        return cls(
+            **{field.name: np.concatenate([getattr(one, field.name) for one in pieces]) for field in fields(cls)}
+        )
+
+
+def cosines_with(pairs: Iterable[tuple[FloatMatrix, FloatArray]], *, shape: tuple[int, int]) -> FloatMatrix:
+    """Cosines of unit candidate vectors (candidates, d) with one unit segment vector (d,), for each pair of them.
 
     One matrix-vector product a pair, not a product a batch: its bits then never depend on what else is computed, so a
     sentence on line gets exactly the figures that the shards hold.
+
+    Args:
+        pairs: The same number of candidates in each.
+        shape: Of what is returned, (pairs, candidates).
     """
-    cosines: FloatArray = vectors @ segment
+    cosines = np.empty(shape, dtype=np.float32)
+    for row, (vectors, segment) in zip(cosines, pairs, strict=True):
+        np.matmul(vectors, segment, out=row)
     # Rounding can carry the product of two unit vectors beyond 1.
-    return np.minimum(np.maximum(cosines, -1.0, out=cosines), 1.0, out=cosines)
+    return np.clip(cosines, -1.0, 1.0, out=cosines)
 
 
 def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
@@ -61,31 +112,81 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
     """
     if not len(candidate_ids):
         return NOTHING
+    columns = select_rows(candidate_ids, cosines[None], params=params)
+    return Selection(
+        best_id=int(columns.best_ids[0]),
+        best_cosine=float(columns.best_cosines[0]),
+        set_ids=columns.set_ids.tolist(),
+        set_cosines=columns.set_cosines.tolist(),
+        negative_ids=columns.negative_ids.tolist(),
+        n_candidates=len(candidate_ids),
+    )
+
+
+def select_rows(candidate_ids: IntArray, cosines: FloatMatrix, *, params: SelectionParams) -> SelectionColumns:
+    """``select`` for many segments with the same candidates. Shapes: (candidates,), (segments, candidates)."""
+    if not len(candidate_ids):
+        return SelectionColumns.of([NOTHING] * len(cosines))
     highest, lowest = _ends(cosines, n_highest=params.max_set, n_lowest=params.max_set + params.n_negatives)
-    chosen = highest[cosines[highest] > params.threshold]
-    # The two ends can share candidates only where they overlap: of few candidates, or where ties reach from end to end.
-    if len(highest) + len(lowest) > len(cosines) or cosines[highest[-1]] <= cosines[lowest[-1]]:
-        lowest = lowest[(lowest[:, None] != chosen).all(axis=1)]
-    negatives = lowest[: params.n_negatives]
-    return _selection(candidate_ids, cosines, best=int(highest[0]), chosen=chosen, negatives=negatives)
+    highest_cosines = np.take_along_axis(cosines, highest, axis=1)
+    chosen = highest_cosines > params.threshold
+    negative = np.ones(lowest.shape, dtype=np.bool_)
+    # The two ends can share candidates only where they overlap: of few, or where ties reach from end to end.
+    overlapping = highest_cosines[:, -1] <= np.take_along_axis(cosines, lowest[:, -1:], axis=1)[:, 0]
+    if overlapping.any() or highest.shape[1] + lowest.shape[1] > cosines.shape[1]:
+        negative = ~_in_both(lowest, highest, chosen)
+    negative &= np.cumsum(negative, axis=1) <= params.n_negatives
+    return SelectionColumns(
+        best_ids=candidate_ids[highest[:, 0]],
+        best_cosines=highest_cosines[:, 0],
+        set_lengths=chosen.sum(axis=1, dtype=np.int32),
+        set_ids=candidate_ids[highest[chosen]],
+        set_cosines=highest_cosines[chosen],
+        negative_lengths=negative.sum(axis=1, dtype=np.int32),
+        negative_ids=candidate_ids[lowest[negative]],
+        n_candidates=np.full(len(cosines), len(candidate_ids), dtype=np.int32),
+    )
 
 
-def _ends(values: FloatArray, *, n_highest: int, n_lowest: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Indices of the largest values, largest first, and of the smallest, smallest first; equal ones by index.
+def _in_both(lowest: Indices, highest: Indices, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Which of the lowest are among the highest that are chosen. Shape: that of ``lowest``."""
+    both: npt.NDArray[np.bool_] = ((lowest[:, :, None] == highest[:, None, :]) & chosen[:, None, :]).any(axis=2)
+    return both
 
-    Only the ends are sorted: of a thousand candidates a selection reads two dozen. At least one is asked for at either
-    end. Shapes: (min(n_highest, n),), (min(n_lowest, n),)
+
+def _ends(values: FloatMatrix, *, n_highest: int, n_lowest: int) -> tuple[Indices, Indices]:
+    """Places of each row's largest values, largest first, and of its smallest, smallest first; equal ones by place.
+
+    At least one is asked for at either end. Shapes: (rows, min(n_highest, n)), (rows, min(n_lowest, n))
     """
-    n = len(values)
+    n = values.shape[1]
     # Negated for descending order: a stable sort then keeps ties in the order of their ids, a reversed one would not.
     if n <= max(n_highest, n_lowest):
-        return (-values).argsort(kind="stable")[:n_highest], values.argsort(kind="stable")[:n_lowest]
-    limits = values.copy()
-    limits.partition((n_lowest - 1, n - n_highest))
-    # partition leaves ties with a limit in any order, so everything not beyond the limit is sorted, then cut.
-    high = (values >= limits[n - n_highest]).nonzero()[0]
-    low = (values <= limits[n_lowest - 1]).nonzero()[0]
-    return high[(-values[high]).argsort(kind="stable")[:n_highest]], low[values[low].argsort(kind="stable")[:n_lowest]]
+        descending = (-values).argsort(axis=1, kind="stable")
+        return descending[:, :n_highest], values.argsort(axis=1, kind="stable")[:, :n_lowest]
+    # numpy sorts values without their places several times as fast as it finds places, or two limits by partition.
+    in_order = np.sort(values, axis=1)
+    high = np.flatnonzero(values >= in_order[:, n - n_highest, None])
+    low = np.flatnonzero(values <= in_order[:, n_lowest - 1, None])
+    flat = values.ravel()
+    return _sorted(high, -flat[high], n=n_highest, width=n), _sorted(low, flat[low], n=n_lowest, width=n)
+
+
+def _sorted(places: Indices, values: FloatArray, *, n: int, width: int) -> Indices:
+    """Of values at ascending places of a matrix, the columns of each row's ``n`` smallest. Shape: (rows, n).
+
+    ``width``: of the matrix; each of its rows has at least ``n`` of the values.
+    """
+    rows, columns = np.divmod(places, width)
+    if len(places) == n * (int(rows[-1]) + 1):
+        order = values.reshape(-1, n).argsort(axis=1, kind="stable")
+        of_rows: Indices = np.take_along_axis(columns.reshape(-1, n), order, axis=1)
+        return of_rows
+    # Some are equal to the last one that is wanted. Sorts are stable, so equal values stay by column.
+    starts = np.flatnonzero(np.diff(rows, prepend=-1))
+    order = np.lexsort((values, rows))
+    smallest: Indices = columns[order[starts[:, None] + np.arange(n)]]
+    return smallest
 
 
 def select_at_random(
@@ -116,8 +217,8 @@ def _selection(
     cosines: FloatArray,
     *,
     best: int,
-    chosen: npt.NDArray[np.intp],
-    negatives: npt.NDArray[np.intp],
+    chosen: Indices,
+    negatives: Indices,
 ) -> Selection:
     return Selection(
         best_id=int(candidate_ids[best]),
@@ -129,8 +230,13 @@ def _selection(
     )
 
 
-def histogram(cosines: FloatArray) -> npt.NDArray[np.int64]:
+def histogram(cosines: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
     """Counts of cosines in ``HISTOGRAM_BINS`` equal bins over [-1, 1]; 1.0 falls in the last."""
     # In float64: in float32 cosine + 1 would round some up into the next bin.
-    bins = np.floor((cosines.astype(np.float64) + 1.0) * (HISTOGRAM_BINS / 2)).astype(np.int64)
-    return np.bincount(np.clip(bins, 0, HISTOGRAM_BINS - 1), minlength=HISTOGRAM_BINS)
+    bins = cosines.ravel().astype(np.float64)
+    bins += 1.0
+    bins *= HISTOGRAM_BINS / 2
+    # None is below 0, so cutting the fraction off rounds down.
+    counts = np.bincount(bins.astype(np.int64), minlength=HISTOGRAM_BINS + 1)
+    counts[-2] += counts[-1]
+    return counts[:-1]

@@ -5,16 +5,29 @@ In vocabulary scope the answer depends on the pair (character, segment) alone, s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.features.boundary_selection import Selection, cosines_with, select, select_at_random, select_segment
+from ssmi.pipeline.features.boundary_selection import (
+    Selection,
+    SelectionColumns,
+    cosines_with,
+    select,
+    select_at_random,
+    select_rows,
+    select_segment,
+)
+from ssmi.pipeline.features.columns import SentenceColumns
+from ssmi.pipeline.features.pmi import events_over
 from ssmi.pipeline.features.segmentation import segment_of_each
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
+
+COSINES_AT_ONCE = 1 << 18
+"""Of a character's candidates with several segments: so many stay in a processor's cache."""
 
 
 class SelectionQuery(NamedTuple):
@@ -51,13 +64,13 @@ def queries_of(
     around = segment_of_each(segments, starts, n_characters=len(characters))
     if scope == "vocabulary":
         return [SelectionQuery(character, segment, None) for character, segment in zip(characters, around, strict=True)]
-    over: list[set[int]] = [set() for _ in characters]
-    for start, end, boundary in vocabulary.trie.sentence_matches(characters):
-        for position in range(start, end):
-            over[position].add(boundary)
+    over: list[list[int]] = [[] for _ in characters]
+    positions, boundaries = events_over(vocabulary.trie.columns(SentenceColumns.of([characters])))
+    for position, boundary in zip(positions.tolist(), boundaries.tolist(), strict=True):
+        over[position].append(boundary)
     return [
         # Ascending, as select expects: ties then go to the lower id.
-        SelectionQuery(character, segment, tuple(sorted(ids)))
+        SelectionQuery(character, segment, tuple(ids))
         for character, segment, ids in zip(characters, around, over, strict=True)
     ]
 
@@ -82,17 +95,15 @@ class CandidateSelector:
         self._vocabulary = vocabulary
         self._outside = outside
         self._params = params
-        self._gathered_for: tuple[str, bool] | None = None
-        self._gathered: FloatMatrix = np.zeros((0, 0), dtype=np.float32)
+        self._gathered_for: str | None = None
+        self._gathered: dict[bool, FloatMatrix] = {}
 
     def answer(self, query: SelectionQuery) -> tuple[Selection, npt.NDArray[np.float32]]:
         """The selection and the cosines of all candidates it was made from. Shape: (candidates,)."""
         character, segment, candidates = query
-        segment_id = self._vocabulary.get(segment, 0)
-        space = self._outside.boundaries if not segment_id else None
-        vector = self._vocabulary.vectors[segment_id] if segment_id else self._outside.of(segment)
+        segment_id = self._vocabulary.id_of(segment)
         ids = self._candidates(character, candidates)
-        cosines = cosines_with(self._vectors_of(ids, query, space=space), vector)
+        cosines = self._cosines(query, ids, segments=[segment])[0]
         # Taken out of the cosines, not of the gathered vectors, which other segments with this character share.
         if self._params.exclude_segment and segment_id:
             others = ids != segment_id
@@ -102,6 +113,40 @@ class CandidateSelector:
         if self._params.choice == "segment":
             return select_segment(ids, cosines, segment_id=segment_id), cosines
         return select(ids, cosines, params=self._params), cosines
+
+    @property
+    def answers_by_character(self) -> bool:
+        """Whether all segments around a character have the same candidates, and ``answer_character`` can be asked."""
+        params = self._params
+        return params.scope == "vocabulary" and params.choice == "cosine" and not params.exclude_segment
+
+    def answer_character(
+        self, character: str, segments: Sequence[str]
+    ) -> Iterator[tuple[SelectionColumns, npt.NDArray[np.float32]]]:
+        """The same as ``answer`` gives for each segment around a character, some segments at a time.
+
+        Yields:
+            The selections, and the cosines of all candidates. Shape: (segments, candidates)
+        """
+        ids = self._candidates(character, None)
+        n_at_once = max(1, COSINES_AT_ONCE // max(1, len(ids)))
+        for start in range(0, len(segments), n_at_once):
+            some = segments[start : start + n_at_once]
+            cosines = self._cosines(SelectionQuery(character, some[0], None), ids, segments=some)
+            yield select_rows(ids, cosines, params=self._params), cosines
+
+    def _cosines(self, query: SelectionQuery, ids: IntArray, *, segments: Sequence[str]) -> FloatMatrix:
+        """Cosines of each segment with the query's candidates. Shape: (segments, candidates)."""
+        return cosines_with(
+            (self._vectors_to_compare(query, ids, segment) for segment in segments), shape=(len(segments), len(ids))
+        )
+
+    def _vectors_to_compare(self, query: SelectionQuery, ids: IntArray, segment: str) -> tuple[FloatMatrix, FloatArray]:
+        """The candidates' vectors and the segment's, in one space. Shapes: (candidates, d or width), (d or width,)."""
+        segment_id = self._vocabulary.id_of(segment)
+        space = self._outside.boundaries if not segment_id else None
+        vector = self._vocabulary.vectors[segment_id] if segment_id else self._outside.of(segment)
+        return self._vectors_of(ids, query, space=space), vector
 
     def _candidates(self, character: str, candidates: tuple[int, ...] | None) -> IntArray:
         if candidates is None:
@@ -115,9 +160,10 @@ class CandidateSelector:
         # In sentence scope candidates differ from query to query: there is nothing to share.
         if candidates is not None:
             return np.asarray(matrix[ids])
+        if self._gathered_for != character:
+            self._gathered_for, self._gathered = character, {}
         # By space too: in BERT's space the same candidates have other vectors.
-        key = (character, space is not None)
-        if self._gathered_for != key:
-            self._gathered = np.asarray(matrix[ids])
-            self._gathered_for = key
-        return self._gathered
+        by_bert = space is not None
+        if by_bert not in self._gathered:
+            self._gathered[by_bert] = np.asarray(matrix[ids])
+        return self._gathered[by_bert]

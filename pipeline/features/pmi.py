@@ -7,40 +7,71 @@ A = events of (c, b), C = events of c with another boundary, B = events of b wit
 * ``paper`` log(A N / (A (A + C))), the estimate as the paper prints it, which does not depend on b.
 
 A pair's weight is p(b) PI(c, b) with p(b) = (A + B) / N, the term of the paper's PI_avg.
+
+A pair (character, boundary) is one number here, its key: sorting and searching keys needs no Python objects.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_first
 
 if TYPE_CHECKING:
     import polars as pl
 
-Match = tuple[int, int, int]
-"""(start, end, boundary id), positions half-open."""
+DoubleArray = npt.NDArray[np.float64]
 
 
-def count_events(sentences: Iterable[tuple[Sequence[str], Sequence[Match]]]) -> Counter[tuple[str, int]]:
-    """Count the match events of each (character, boundary) pair.
+def pair_keys(codes: Ints, boundaries: Ints) -> Ints:
+    """Code points and boundary ids as keys, in the order of (character, boundary id)."""
+    return (codes << 32) | boundaries
+
+
+def pairs_of(keys: Ints) -> tuple[Ints, Ints]:
+    """The code points and boundary ids of keys."""
+    return keys >> 32, keys & 0xFFFFFFFF
+
+
+def events_over(matches: MatchColumns) -> tuple[Ints, Ints]:
+    """The match events: positions in the text and boundary ids, sorted.
 
     A word that overlaps itself (哈哈 in 哈哈哈) is one event at a position that it covers twice.
+    """
+    lengths = matches.ends - matches.starts
+    events = pair_keys(indices_of(matches.starts, lengths), np.repeat(matches.ids, lengths))
+    events.sort()
+    return pairs_of(events[is_first(events)])
 
-    Args:
-        sentences: The characters and matches of each.
+
+def count_events(sentences: SentenceColumns, matches: MatchColumns) -> tuple[Ints, Ints]:
+    """Count the match events of each (character, boundary) pair.
 
     Returns:
-        (character, boundary id) → events.
+        The keys of the pairs that occur, ascending, and the events of each.
     """
-    events: Counter[tuple[str, int]] = Counter()
-    for characters, matches in sentences:
-        # A set, so that a word over itself counts once at a position.
-        covered = {(position, boundary) for start, end, boundary in matches for position in range(start, end)}
-        events.update((characters[position], boundary) for position, boundary in covered)
-    return events
+    positions, boundaries = events_over(matches)
+    keys = pair_keys(sentences.codes[positions], boundaries)
+    keys.sort()
+    starts = np.flatnonzero(is_first(keys))
+    return keys[starts], np.diff(starts, append=len(keys))
+
+
+def add_up(counts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    """Add up what ``count_events`` gave for several texts, in its form."""
+    nothing = np.zeros(0, dtype=np.int64)
+    keys = np.concatenate([nothing, *(keys for keys, _ in counts)])
+    events = np.concatenate([nothing, *(events for _, events in counts)])
+    # What is given is sorted already, and a stable sort merges sorted runs.
+    order = keys.argsort(kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(is_first(keys))
+    return keys[starts], np.add.reduceat(events[order], starts) if len(starts) else events
 
 
 def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -> pl.DataFrame:
@@ -71,21 +102,33 @@ def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -
 
 @dataclass(frozen=True)
 class PairWeights:
-    """Pair → weight, for finding local boundaries."""
+    """The weights of pairs, for finding local boundaries. Shapes: (pairs,).
 
-    weights: Mapping[tuple[str, int], float]
+    ``keys``: ascending, of ``pair_keys``; ``weights``: one each.
+    """
 
-    def local_boundaries(self, characters: Sequence[str], matches: Sequence[Match]) -> list[int]:
-        """For each position the matched boundary of the largest weight; 0 where none is matched or all are unseen.
+    keys: Ints
+    weights: DoubleArray
 
-        Ties go to the lower id.
+    def local_boundaries(self, sentences: SentenceColumns, matches: MatchColumns) -> Ints:
+        """For each character the matched boundary of the largest weight; 0 where none is matched or all are unseen.
+
+        Ties go to the lower id. Shape: (characters,)
         """
-        best = [0] * len(characters)
-        best_weight = [-math.inf] * len(characters)
-        # By id, and only a larger weight replaces: that is what makes ties go to the lower id.
-        for start, end, boundary in sorted(matches, key=lambda match: match[2]):
-            for position in range(start, end):
-                weight = self.weights.get((characters[position], boundary))
-                if weight is not None and weight > best_weight[position]:
-                    best[position], best_weight[position] = boundary, weight
-        return best
+        local = np.zeros(len(sentences.text), dtype=np.int64)
+        positions, boundaries = events_over(matches)
+        keys = pair_keys(sentences.codes[positions], boundaries)
+        places = np.searchsorted(self.keys, keys)
+        seen = places < len(self.keys)
+        seen[seen] = self.keys[places[seen]] == keys[seen]
+        positions, boundaries, weights = positions[seen], boundaries[seen], self.weights[places[seen]]
+        if not len(positions):
+            return local
+        starts = np.flatnonzero(is_first(positions))
+        highest = np.maximum.reduceat(weights, starts)
+        best = weights == np.repeat(highest, np.diff(starts, append=len(positions)))
+        # By position, then by id: of several the first is the lowest id.
+        positions, boundaries = positions[best], boundaries[best]
+        first = is_first(positions)
+        local[positions[first]] = boundaries[first]
+        return local

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 
-from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
+from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.features.windows import window_starts
 
 Cut = Callable[[str], Iterable[str]]
@@ -28,21 +28,20 @@ def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], li
 
     Raises:
         InputDataError: The segmenter lost or changed text.
-        StaleArtifactError: A token holds several code points, which older versions prepared.
     """
-    text = "".join(characters)
-    if len(text) != len(characters):
-        raise StaleArtifactError(
-            f"the sentence {text[:40]!r} holds tokens of several characters: prepared by an older version",
-            next_step="ssmi-cli features build --force",
-        )
+    words = segments_of("".join(characters), cut)
+    return words, [0, *accumulate(map(len, words))][: len(words)]
+
+
+def segments_of(text: str, cut: Cut) -> list[str]:
+    """Cut the text of a sentence into segments that tile it; raises InputDataError as ``segment_sentence`` does."""
     words = [word for piece in _pieces(text) for word in cut(piece) if word]
     # Entities and tokens are positions in this text: one character lost would shift all that follow.
     if "".join(words) != text:
         raise InputDataError(
             f"the segmenter changed the text {text[:40]!r}", next_step="report this text; use the other segment.engine"
         )
-    return words, [0, *accumulate(map(len, words))][: len(words)]
+    return words
 
 
 def _pieces(text: str) -> list[str]:

@@ -6,7 +6,10 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ssmi.pipeline.contract.encoders.vocabulary import UNK, check_specials
+from ssmi.pipeline.features.columns import Ints
 
 
 @dataclass(frozen=True)
@@ -36,3 +39,8 @@ class CharacterTokens:
     def ids(self, characters: Sequence[str]) -> list[int]:
         """One id a character."""
         return [self.id_of(character) for character in characters]
+
+    def ids_of_codes(self, codes: Ints) -> Ints:
+        """The id of each character given as its code point. Shape: that of ``codes``."""
+        distinct, places = np.unique(codes, return_inverse=True)
+        return np.array(self.ids(list(map(chr, distinct.tolist()))), dtype=np.int64)[places]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import cast
 
 import daachorse
+import numpy as np
+
+from ssmi.pipeline.features.columns import MatchColumns, SentenceColumns
 
 
 class Trie:
@@ -34,6 +38,14 @@ class Trie:
         # An automaton reports words as they end; the contract has them by (start, end).
         return sorted((start, end, word + 1) for start, end, word in self._automaton.find_overlapping(text))
 
-    def sentence_matches(self, characters: Sequence[str]) -> list[tuple[int, int, int]]:
-        """``matches`` in a sentence of characters, one code point each."""
-        return self.matches("".join(characters))
+    def columns(self, sentences: SentenceColumns) -> MatchColumns:
+        """Every word inside each of many sentences; the whole text is searched at once."""
+        found = self._automaton.find_overlapping(sentences.text)
+        flat = np.fromiter(chain.from_iterable(found), dtype=np.int64, count=3 * len(found))
+        starts, ends, words = flat.reshape(-1, 3).T
+        # The search does not see where a sentence ends, so it also finds words across two of them.
+        inside = ends <= sentences.offsets[sentences.sentence_of(starts) + 1]
+        starts, ends, words = starts[inside], ends[inside], words[inside]
+        # Words come as they end, of one end the longest first: only their starts are out of order.
+        order = starts.argsort(kind="stable")
+        return MatchColumns(starts[order], ends[order], words[order] + 1)

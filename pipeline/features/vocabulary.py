@@ -50,6 +50,10 @@ class Vocabulary(Mapping[str, int]):
         # By identity: a dataclass would hash its fields, and arrays have no hash.
         return id(self)
 
+    def id_of(self, word: str) -> int:
+        """The boundary id of a word; 0 for any other text."""
+        return self._ids.get(word, 0)
+
     def boundaries_of(self, character: str) -> IntArray:
         """Ids of all words that hold ``character``, ascending. Shape: (candidates,)."""
         start, end = self._stretches.get(character, (0, 0))

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from ssmi.pipeline.columns.lists import text_of, whole
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.features.pmi import PairWeights
+from ssmi.pipeline.features.columns import SentenceColumns
+from ssmi.pipeline.features.pmi import PairWeights, pair_keys
 
 PAIRS_FILE = "pairs.parquet"
 
 
 def read_weights(pairs: Path) -> PairWeights:
     """Read the weights of the pairs that the pmi stage scored."""
-    table = tables.read_table(pairs, schema.PMI_PAIRS, columns=["character", "boundary_id", "weight"]).to_pydict()
-    keys = zip(table["character"], table["boundary_id"], strict=True)
-    return PairWeights(dict(zip(keys, table["weight"], strict=True)))
+    table = tables.read_table(pairs, schema.PMI_PAIRS, columns=["character", "boundary_id", "weight"])
+    characters = SentenceColumns.of([text_of(whole(table, "character"))])
+    keys = pair_keys(characters.codes, whole(table, "boundary_id").to_numpy().astype(np.int64))
+    # The stage writes them sorted; a table of another order gives the same weights.
+    order = keys.argsort(kind="stable")
+    return PairWeights(keys[order], whole(table, "weight").to_numpy()[order])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow, Selec
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
+from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix
 from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment
@@ -134,22 +136,26 @@ class OnlineFeatures:
         """Make the rows of segmented sentences: the second half of ``rows``."""
         select = self._answers.select_in_context if self._in_context else self._answers.select
         with self._one_thread():
-            return [
-                self._row(sentence, selections)
-                for sentence, selections in zip(sentences, select(sentences), strict=True)
-            ]
+            return list(self._rows(sentences, select(sentences)))
 
-    def _row(self, sentence: Segmented, selections: Sequence[SelectedBoundaries]) -> FeatureRow:
-        matches = self._vocabulary.trie.sentence_matches(sentence.characters)
-        return feature_row(
-            characters=sentence.characters,
-            selections=selections,
-            local_ids=self._weights.local_boundaries(sentence.characters, matches),
-            segment_starts=sentence.starts,
-            tokens=self._tokens,
-            max_window=self.max_window,
-            matches=matches if self._keeps_matches else None,
-        )
+    def _rows(
+        self, sentences: Sequence[Segmented], selections: Sequence[Sequence[SelectedBoundaries]]
+    ) -> Iterator[FeatureRow]:
+        together = SentenceColumns.of(one.characters for one in sentences)
+        matches = self._vocabulary.trie.columns(together)
+        local_ids = self._weights.local_boundaries(together, matches).tolist()
+        within = matches.within(together)
+        stretches = zip(pairwise(together.offsets.tolist()), pairwise(matches.offsets(together).tolist()), strict=True)
+        for sentence, selected, (characters, of_matches) in zip(sentences, selections, stretches, strict=True):
+            yield feature_row(
+                characters=sentence.characters,
+                selections=selected,
+                local_ids=local_ids[slice(*characters)],
+                segment_starts=sentence.starts,
+                tokens=self._tokens,
+                max_window=self.max_window,
+                matches=within.between(*of_matches) if self._keeps_matches else None,
+            )
 
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[EncoderStates]:
         """The frozen encoder's states of each sentence, as the shards hold them."""

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import Executor, Result, Task
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
 from ssmi.pipeline.parts.share import OthersMissingError, Share
-
-SEND_TABLES = frozenset({"selection.distinct_of_part", "selection.select_many", "pmi.count_source"})
-"""Functions of stages whose tasks or results are tables: these parts are done again by the next run."""
 
 
 class UnfinishedStage:
@@ -43,18 +38,10 @@ class UnfinishedStage:
         self.scratch = self._folder / "scratch"
         self._marks = self._folder / "marks"
 
-    @contextmanager
-    def alone(self, reporter: Reporter) -> Iterator[None]:
-        """Keep other processes from the same stage, and begin with what finished parts have left."""
-        self._home.parent.mkdir(parents=True, exist_ok=True)
-        with locked(
-            self._home.with_name(f"{self._home.name}.lock"),
-            what=f"{self._home.name} is being built",
-            reporter=reporter,
-        ):
-            self.make_folders()
-            replacing.sweep_below(self._folder)
-            yield
+    def begin(self) -> None:
+        """Make its folders, and remove what processes that were killed were writing there."""
+        self.make_folders()
+        replacing.sweep_below(self._folder)
 
     def make_folders(self) -> None:
         """Make the empty folders that a stage finds."""
@@ -107,10 +94,6 @@ class UnfinishedStage:
         Raises:
             OthersMissingError: This is a share, and others have not done theirs.
         """
-        if f"{function.__module__.rpartition('.')[2]}.{function.__name__}" in SEND_TABLES:
-            return executor.map(
-                function, tasks, sizes=sizes, label=label, unit=unit, reporter=reporter, most_bytes=None
-            )
         # By the call's number too: a stage may do two things of one name.
         folder = self._marks / f"{self._n_calls:02d}-{label.replace(' ', '-')}"
         self._n_calls += 1

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import shutil
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import polars as pl
+import pyarrow as pa
 
+from ssmi.pipeline.columns.array_files import save_array
+from ssmi.pipeline.columns.lists import id_lists, whole
+from ssmi.pipeline.columns.sentences import read_sentences, sentence_columns
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.features.blanks import seen_stretches
-from ssmi.pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
+from ssmi.pipeline.features.columns import Ints, SentenceColumns
+from ssmi.pipeline.features.pmi import PairWeights, add_up, count_events, pairs_of, score_pairs
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.readers.texts import read_texts
@@ -23,12 +27,18 @@ from ssmi.pipeline.stages.corpora.counted import counted_inputs, counted_texts
 from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
+CHARACTERS_AT_ONCE = 1 << 18
+"""Of an unlabelled text; a part is counted whole."""
+PAIRS_AT_ONCE = 1 << 20
+"""Counts of parts are added to the total when they are so many: the total is sorted anew for each addition."""
+
 
 @dataclass(frozen=True)
 class _CountTask:
     source: Path
     text_field: str | None
     """Where rows of raw text hold it; None for a part that is prepared."""
+    target: Path
     vocabulary: Path
     vocabulary_digest: str
 
@@ -90,59 +100,88 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
     for entry in counted_texts(context):
         field = None if entry.prepared is not None else context.params.prepare.text_field
         sources += [(path, field) for path in entry.files.values()]
-    tasks = [_CountTask(path, field, context.folder("vocab"), context.digest("vocab")) for path, field in sources]
+    tasks = [
+        _CountTask(
+            source=path,
+            text_field=field,
+            target=context.scratch() / f"counts-{index}.npy",
+            vocabulary=context.folder("vocab"),
+            vocabulary_digest=context.digest("vocab"),
+        )
+        for index, (path, field) in enumerate(sources)
+    ]
     # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.
     sizes = [
         tables.count_rows([path]) if field is None else max(1, path.stat().st_size // 128) for path, field in sources
     ]
-    total: Counter[tuple[str, int]] = Counter()  # its order does not matter: score_pairs sorts
-    for events in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
-        total.update(events)
-    characters, boundaries = zip(*total, strict=True) if total else ((), ())
+    for _ in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
+        pass
+    keys, events = _added_up(task.target for task in tasks)
+    codes, boundaries = pairs_of(keys)
     return pl.DataFrame(
-        {"character": characters, "boundary_id": boundaries, "n_events": list(total.values())},
+        {"character": list(map(chr, codes.tolist())), "boundary_id": boundaries, "n_events": events},
         schema={"character": pl.String, "boundary_id": pl.Int32, "n_events": pl.Int64},
     )
 
 
-def count_source(task: _CountTask) -> Counter[tuple[str, int]]:
-    """Events of one Parquet part or one text."""
+def _added_up(paths: Iterable[Path]) -> tuple[Ints, Ints]:
+    """The sum of the counts in files; there are at most as many pairs as the vocabulary has characters in words."""
+    total, waiting, n_waiting = add_up([]), [], 0
+    for path in paths:
+        keys, events = np.load(path, allow_pickle=False)
+        waiting.append((keys, events))
+        n_waiting += len(keys)
+        if n_waiting > PAIRS_AT_ONCE:
+            total, waiting, n_waiting = add_up([total, *waiting]), [], 0
+    return add_up([total, *waiting])
+
+
+def count_source(task: _CountTask) -> None:
+    """Write the events of one Parquet part or one text: the pairs' keys and the events of each. Shape: (2, pairs)."""
     trie = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest).trie
-    field = task.text_field
-    sentences = _sentences(task.source) if field is None else _stretches(task.source, field=field)
-    return count_events((characters, trie.sentence_matches(characters)) for characters in sentences)
+    total = add_up([])
+    for sentences in _sentences(task.source, field=task.text_field):
+        total = add_up([total, count_events(sentences, trie.columns(sentences))])
+    save_array(task.target, np.stack(total))
 
 
-def _sentences(path: Path) -> Iterator[Sequence[str]]:
-    for row in tables.read_rows(path, schema.SENTENCES, columns=["characters"]):
-        yield row["characters"]
+def _sentences(path: Path, *, field: str | None) -> Iterator[SentenceColumns]:
+    """The sentences of a part, whole, or of raw text whose rows hold it in a field, some at a time."""
+    if field is None:
+        yield read_sentences(path)
+        return
+    texts: list[str] = []
+    n_characters = 0
+    for text in _stretches(path, field=field):
+        texts.append(text)
+        n_characters += len(text)
+        if n_characters > CHARACTERS_AT_ONCE:
+            yield SentenceColumns.of(texts)
+            texts, n_characters = [], 0
+    yield SentenceColumns.of(texts)
 
 
-def _stretches(path: Path, *, field: str) -> Iterator[Sequence[str]]:
+def _stretches(path: Path, *, field: str) -> Iterator[str]:
     for text in read_texts(path, field=field):
         for stretch in seen_stretches(text.text):
-            yield list(stretch.text)
+            yield stretch.text
 
 
 def local_part(task: _LocalTask) -> tuple[int, int]:
     """Write matches and local boundaries of one part; returns how many of each."""
     trie = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest).trie
-    weights = open_weights(task.pairs)
-    rows: list[dict[str, Any]] = []
-    for sentence in tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"]):
-        matches: list[Match] = trie.sentence_matches(sentence["characters"])
-        rows.append(
-            {
-                "sentence_id": sentence["sentence_id"],
-                "match_starts": [start for start, _, _ in matches],
-                "match_ends": [end for _, end, _ in matches],
-                "match_ids": [boundary for _, _, boundary in matches],
-                "local_ids": weights.local_boundaries(sentence["characters"], matches),
-            }
-        )
-    tables.write_rows(task.target, schema.MATCHES, rows)
-    n_local = sum(sum(boundary != 0 for boundary in row["local_ids"]) for row in rows)
-    return sum(len(row["match_ids"]) for row in rows), n_local
+    table = tables.read_table(task.source, schema.SENTENCES, columns=["sentence_id", "characters"])
+    sentences = sentence_columns(table)
+    matches = trie.columns(sentences)
+    local = open_weights(task.pairs).local_boundaries(sentences, matches)
+    of_sentence, within = matches.offsets(sentences), matches.within(sentences)
+    columns = [
+        whole(table, "sentence_id"),
+        *(id_lists(of_sentence, column) for column in (within.starts, within.ends, within.ids)),
+        id_lists(sentences.offsets, local),
+    ]
+    tables.write_table(task.target, schema.MATCHES, pa.Table.from_arrays(columns, schema=schema.MATCHES))
+    return len(matches.ids), int(np.count_nonzero(local))
 
 
 @lru_cache(maxsize=1)
@@ -153,7 +192,7 @@ def open_weights(pairs: Path) -> PairWeights:
 
 STAGE = Stage(
     name="pmi",
-    version=1,
+    version=2,
     sections=("pmi",),
     upstream=("vocab", "prepare"),
     external_inputs=external_inputs,

@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ssmi.pipeline.columns.lists import id_lists, list_array, whole
+from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
-from ssmi.pipeline.features.segmentation import segment_sentence
+from ssmi.pipeline.features.columns import offsets_of
+from ssmi.pipeline.features.segmentation import segments_of
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
@@ -84,12 +91,21 @@ def _dictionary_statistics(context: StageContext, path: Path) -> dict[str, Any]:
 def segment_part(task: _Task) -> _Done:
     """Segment one part."""
     cut = open_segmenter(task.engine, hmm=task.hmm, user_dict=task.user_dict, digest=task.user_dict_digest)
-    rows = []
-    for sentence in tables.read_rows(task.source, schema.SENTENCES, columns=["sentence_id", "characters"]):
-        segments, starts = segment_sentence(sentence["characters"], cut)
-        rows.append({"sentence_id": sentence["sentence_id"], "segments": segments, "segment_starts": starts})
-    tables.write_rows(task.target, schema.SEGMENTS, rows)
-    return _Done(n_sentences=len(rows), n_segments=sum(len(row["segments"]) for row in rows))
+    table = tables.read_table(task.source, schema.SENTENCES, columns=["sentence_id", "characters"])
+    sentences = sentence_columns(table)
+    words: list[str] = []
+    n_before = [0]
+    for text in sentences.texts:
+        words += segments_of(text, cut)
+        n_before.append(len(words))
+    segments = pa.array(words, pa.string())
+    # Each segment's first character: in the whole text, then in its sentence.
+    starts = offsets_of(pc.utf8_length(segments).to_numpy())[:-1]
+    of_sentence = np.array(n_before, dtype=np.int64)
+    starts -= np.repeat(sentences.offsets[:-1], np.diff(of_sentence))
+    columns = [whole(table, "sentence_id"), list_array(of_sentence, segments), id_lists(of_sentence, starts)]
+    tables.write_table(task.target, schema.SEGMENTS, pa.Table.from_arrays(columns, schema=schema.SEGMENTS))
+    return _Done(n_sentences=len(sentences), n_segments=len(words))
 
 
 def _user_dict(context: StageContext) -> Path | None:
@@ -99,7 +115,7 @@ def _user_dict(context: StageContext) -> Path | None:
 
 STAGE = Stage(
     name="segment",
-    version=1,
+    version=2,
     sections=("segment",),
     upstream=("prepare",),
     external_inputs=external_inputs,

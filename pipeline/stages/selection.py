@@ -2,40 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from ssmi.pipeline.columns.lists import id_lists, list_array, whole
+from ssmi.pipeline.columns.queries import QueryFiles, candidate_ids, distinct_queries
+from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.feature_rows import SelectionRow
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.contract.paths import SELECTIONS_FILE
-from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, Selection, histogram
-from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
+from ssmi.pipeline.contract.paths import SELECTIONS
+from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, SelectionColumns, histogram
+from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
+from ssmi.pipeline.features.columns import offsets_of
 from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 COSINES_FILE = "cosines.parquet"
-QUERIES_PER_TASK = 2048
+QUERIES_PER_PART = 4096
+
+Cosines = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class _PartTask:
+    part: int
+    collected: Path
     sentences: Path
     segments: Path
+    target: Path
     vocabulary: Path
     vocabulary_digest: str
     scope: str
+    files: QueryFiles
+
+
+@dataclass(frozen=True)
+class _MergeTask:
+    index: int
+    merged: Path
+    codes: tuple[int, int]
+    files: QueryFiles
 
 
 @dataclass(frozen=True)
 class _SelectTask:
-    queries: list[SelectionQuery]
+    start: int
+    end: int
+    target: Path
+    files: QueryFiles
     vocabulary: Path
     vocabulary_digest: str
     embed: Path
@@ -51,132 +72,167 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 def work(context: StageContext, folder: Path) -> StageReport:
     """Collect the distinct queries, answer them grouped by character, and number them for every sentence."""
     parts = parts_of(context.folder("segment"))
-    part_tasks = [_part_task(context, split, number, path) for split, number, path in parts]
-    queries = _distinct_queries(context, parts, part_tasks)
-    counts = _answer(context, folder, queries)
-    id_of = {query: index for index, query in enumerate(queries)}
-    n_sentences = n_characters = 0
-    with context.reporter.task("number selections", total=sum(part_sizes(parts)), unit="sentences") as advance:
-        for (split, number, _), task in zip(parts, part_tasks, strict=True):
-            rows = []
-            # Made a second time, not kept from the first: memory then holds the distinct queries alone.
-            for index, asked in queries_of_part(task):
-                rows.append({"sentence_id": index, "selection_ids": [id_of[query] for query in asked]})
-                n_characters += len(asked)
-            tables.write_rows(tables.part_path(folder, split, number), schema.SELECTION_IDS, rows)
-            n_sentences += len(rows)
-            advance(len(rows))
+    sizes = part_sizes(parts)
+    files = QueryFiles(context.scratch(), n_parts=len(parts))
+    tasks = [_part_task(context, folder, files, index=index, part=part) for index, part in enumerate(parts)]
+    n_characters = sum(context.map_tasks(collect_part, tasks, sizes=sizes, label="collect selections"))
+    n_queries = _merge(context, files)
+    counts = _answer(context, folder, files, n_queries=n_queries)
+    for _ in context.map_tasks(number_part, tasks, sizes=sizes, label="number selections"):
+        pass
     return StageReport(
-        rows_in=n_sentences,
-        rows_out=n_sentences,
-        statistics={"characters": n_characters, "distinct_selections": len(queries), **counts},
+        rows_in=sum(sizes),
+        rows_out=sum(sizes),
+        statistics={"characters": n_characters, "distinct_selections": n_queries, **counts},
     )
 
 
-def _part_task(context: StageContext, split: str, number: int, segments: Path) -> _PartTask:
+def _part_task(
+    context: StageContext, folder: Path, files: QueryFiles, *, index: int, part: tuple[str, int, Path]
+) -> _PartTask:
+    split, number, segments = part
     return _PartTask(
+        part=index,
+        collected=files.part(index),
         sentences=tables.part_path(context.folder("prepare"), split, number),
         segments=segments,
+        target=tables.part_path(folder, split, number),
         vocabulary=context.folder("vocab"),
         vocabulary_digest=context.digest("vocab"),
         scope=context.params.selection.scope,
+        files=files,
     )
 
 
-def _distinct_queries(
-    context: StageContext, parts: list[tuple[str, int, Path]], tasks: list[_PartTask]
-) -> list[SelectionQuery]:
-    """All distinct queries, sorted, so that those of one character are adjacent."""
-    distinct: set[SelectionQuery] = set()
-    for of_part in context.map_tasks(distinct_of_part, tasks, sizes=part_sizes(parts), label="collect selections"):
-        distinct |= of_part
-    return sorted(distinct, key=lambda query: query.order)
+def collect_part(task: _PartTask) -> int:
+    """Keep the distinct queries of one part; returns how many characters ask."""
+    sentences = sentence_columns(tables.read_table(task.sentences, schema.SENTENCES, columns=["characters"]))
+    segments = whole(tables.read_table(task.segments, schema.SEGMENTS, columns=["segments"]), "segments").flatten()
+    matches = None
+    if task.scope == "sentence":
+        matches = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest).trie.columns(sentences)
+    task.files.save_part(task.part, *distinct_queries(sentences, segments, matches))
+    return len(sentences.text)
 
 
-def distinct_of_part(task: _PartTask) -> set[SelectionQuery]:
-    """The distinct queries of one part."""
-    return {query for _, asked in queries_of_part(task) for query in asked}
+def _merge(context: StageContext, files: QueryFiles) -> int:
+    """Number the distinct queries of all parts; returns how many there are."""
+    tasks = [_MergeTask(index, files.range(index), codes, files) for index, codes in enumerate(files.ranges())]
+    done = context.map_tasks(merge_range, tasks, sizes=[1] * len(tasks), label="distinct selections", unit="ranges")
+    return files.save_first_ids(list(done))
 
 
-def queries_of_part(task: _PartTask) -> list[tuple[int, list[SelectionQuery]]]:
-    """(sentence id, the query of each character) for every sentence of one part."""
-    vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
-    sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["sentence_id", "characters"])
-    segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
-    return [
-        (
-            sentence["sentence_id"],
-            queries_of(
-                sentence["characters"], row["segments"], row["segment_starts"], vocabulary=vocabulary, scope=task.scope
-            ),
-        )
-        for sentence, row in zip(sentences, segments, strict=True)
-    ]
+def merge_range(task: _MergeTask) -> int:
+    """Merge the queries of a range of characters; returns how many differ."""
+    return task.files.merge(task.index, codes=task.codes)
 
 
-def _answer(context: StageContext, folder: Path, queries: list[SelectionQuery]) -> dict[str, int]:
+def number_part(task: _PartTask) -> None:
+    """Write the id of the selection of each character of one part."""
+    table = tables.read_table(task.sentences, schema.SENTENCES, columns=["sentence_id", "characters"])
+    ids = id_lists(sentence_columns(table).offsets, task.files.ids(task.part))
+    columns = [whole(table, "sentence_id"), ids]
+    tables.write_table(task.target, schema.SELECTION_IDS, pa.Table.from_arrays(columns, schema=schema.SELECTION_IDS))
+
+
+def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries: int) -> dict[str, int]:
+    """Write the answers in parts and the histogram of their cosines; returns what is to be reported."""
     tasks = [
         _SelectTask(
-            queries=queries[start : start + QUERIES_PER_TASK],
+            start=start,
+            end=min(start + QUERIES_PER_PART, n_queries),
+            target=tables.part_path(folder, SELECTIONS, number),
+            files=files,
             vocabulary=context.folder("vocab"),
             vocabulary_digest=context.digest("vocab"),
             embed=context.folder("embed"),
             embed_digest=context.digest("embed"),
             params=context.params.selection,
         )
-        for start in range(0, len(queries), QUERIES_PER_TASK)
+        for number, start in enumerate(range(0, n_queries, QUERIES_PER_PART))
     ]
-    rows: list[SelectionRow] = []
+    without = 0
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
-    for answers, counted in context.map_tasks(
-        select_many, tasks, sizes=[len(task.queries) for task in tasks], label="select", unit="pairs"
-    ):
-        for answer in answers:
-            # Answers come in the order of the tasks, so the next one belongs to the next query.
-            rows.append(_row(len(rows), queries[len(rows)], answer))
-        bins += counted
-    tables.write_rows(folder / SELECTIONS_FILE, schema.SELECTIONS, rows)
+    sizes = [task.end - task.start for task in tasks]
+    for n_without, counted in context.map_tasks(select_many, tasks, sizes=sizes, label="select", unit="pairs"):
+        without += n_without
+        bins += np.array(counted)
     # Each from its index: adding up widths would add up their rounding too.
     edges = [-1 + 2 * index / HISTOGRAM_BINS for index in range(HISTOGRAM_BINS)]
     histogram_rows = [
         {"cosine_from": edge, "n_candidates": int(count)} for edge, count in zip(edges, bins, strict=True)
     ]
     tables.write_rows(folder / COSINES_FILE, schema.COSINES, histogram_rows)
-    return {"without_candidate": sum(not row["n_candidates"] for row in rows), "cosines": int(bins.sum())}
+    return {"without_candidate": without, "cosines": int(bins.sum())}
 
 
-def _row(selection_id: int, query: SelectionQuery, answer: Selection) -> SelectionRow:
-    character, segment, candidates = query
-    return {
-        "selection_id": selection_id,
-        "character": character,
-        "segment": segment,
-        "candidates": candidates,
-        "n_candidates": answer.n_candidates,
-        "best_id": answer.best_id,
-        "best_cosine": answer.best_cosine,
-        "set_ids": list(answer.set_ids),
-        "set_cosines": list(answer.set_cosines),
-        "negative_ids": list(answer.negative_ids),
-    }
-
-
-def select_many(task: _SelectTask) -> tuple[list[Selection], npt.NDArray[np.int64]]:
-    """Answer a run of queries; also the histogram of all their cosines."""
+def select_many(task: _SelectTask) -> tuple[int, list[int]]:
+    """Answer a run of queries; returns how many have no candidate, and the histogram of all their cosines."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
     selector = CandidateSelector(vocabulary, open_segment_vectors(task.embed, task.embed_digest), task.params)
-    answers: list[Selection] = []
+    queries = task.files.queries(task.start, task.end)
+    answer = _by_character if selector.answers_by_character else _one_by_one
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
-    for query in task.queries:
-        selection, cosines = selector.answer(query)
-        answers.append(selection)
+    pieces = []
+    for columns, cosines in answer(selector, queries):
+        pieces.append(columns)
         bins += histogram(cosines)
-    return answers, bins
+    answers = SelectionColumns.concatenated(pieces)
+    table = _selections(queries, answers, first_id=task.start)
+    tables.write_table(task.target, schema.SELECTIONS, table)
+    return int(np.count_nonzero(answers.n_candidates == 0)), bins.tolist()
+
+
+def _by_character(selector: CandidateSelector, queries: pa.Table) -> Iterator[tuple[SelectionColumns, Cosines]]:
+    codes = whole(queries, "code").to_numpy()
+    segments = whole(queries, "segment").to_pylist()
+    starts = np.flatnonzero(np.diff(codes, prepend=-1)).tolist()
+    for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
+        yield from selector.answer_character(chr(codes[start]), segments[start:end])
+
+
+def _one_by_one(selector: CandidateSelector, queries: pa.Table) -> Iterator[tuple[SelectionColumns, Cosines]]:
+    characters = map(chr, whole(queries, "code").to_pylist())
+    segments = whole(queries, "segment").to_pylist()
+    candidates = [None if ids is None else tuple(ids) for ids in _candidates(queries).to_pylist()]
+    selections, cosines = [], [np.zeros(0, dtype=np.float32)]
+    for query in map(SelectionQuery, characters, segments, candidates):
+        selection, of_query = selector.answer(query)
+        selections.append(selection)
+        cosines.append(of_query)
+    yield SelectionColumns.of(selections), np.concatenate(cosines)
+
+
+def _candidates(queries: pa.Table) -> pa.Array:
+    """The ids of each query's candidates, null in vocabulary scope."""
+    packed = whole(queries, "candidates")
+    if packed.null_count:
+        return pa.nulls(len(packed), schema.SELECTIONS.field("candidates").type)
+    return list_array(*map(pa.array, candidate_ids(packed)))
+
+
+def _selections(queries: pa.Table, answers: SelectionColumns, *, first_id: int) -> pa.Table:
+    """The table of ``schema.SELECTIONS``."""
+    ids = np.arange(first_id, first_id + len(queries), dtype=np.int32)
+    sets, negatives = offsets_of(answers.set_lengths), offsets_of(answers.negative_lengths)
+    columns = {
+        "selection_id": pa.array(ids),
+        "character": pa.array(list(map(chr, whole(queries, "code").to_pylist())), pa.string()),
+        "segment": whole(queries, "segment"),
+        "candidates": _candidates(queries),
+        "n_candidates": pa.array(answers.n_candidates),
+        "best_id": pa.array(answers.best_ids),
+        "best_cosine": pa.array(answers.best_cosines, mask=answers.best_ids == 0),
+        "set_ids": list_array(sets, pa.array(answers.set_ids)),
+        "set_cosines": list_array(sets, pa.array(answers.set_cosines)),
+        "negative_ids": list_array(negatives, pa.array(answers.negative_ids)),
+    }
+    return pa.Table.from_arrays([columns[name] for name in schema.SELECTIONS.names], schema=schema.SELECTIONS)
 
 
 STAGE = Stage(
     name="selection",
-    version=1,
+    version=2,
     sections=("selection",),
     upstream=("vocab", "prepare", "segment", "embed"),
     external_inputs=external_inputs,

@@ -13,20 +13,25 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ssmi.pipeline.assets.encoders import EncoderFolder
+from ssmi.pipeline.columns.answers import open_answers, write_answers
+from ssmi.pipeline.columns.array_files import save_array
+from ssmi.pipeline.columns.lists import id_lists, list_array, numbers, offsets, whole
+from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.feature_rows import SelectedBoundaries
-from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme
+from ssmi.pipeline.contract.labels import LabelSet, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
-from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE, SELECTIONS_FILE
+from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE, SELECTIONS
 from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.features.assemble import boundaries_named, shard_row
+from ssmi.pipeline.features.assemble import named_boundaries, tag_ids, windows_of
+from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.corpora.fitted import like_inputs
@@ -34,6 +39,10 @@ from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encod
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 SENTENCES_PER_ENCODER_BATCH = 32
+ANSWERS = "answers"
+_MATCHES = ("match_starts", "match_ends", "match_ids")
+_BOUNDARIES = ("best_ids", "set_ids", "negative_ids", "local_ids", "match_ids")
+"""Columns of boundary ids."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,8 @@ class _Task:
     selection_ids: Path
     pmi: Path
     target: Path
-    selections: Path
-    selections_digest: str
+    named: Path
+    answers: Path
     encoder: Path
     encoder_digest: str
     scheme: TagScheme
@@ -72,9 +81,11 @@ def work(context: StageContext, folder: Path) -> StageReport:
     labels = LabelSet.of(_entity_types(context), scheme=params.tag_scheme)
     parts = parts_of(context.folder("prepare"))
     sizes = part_sizes(parts)
-    tasks = _tasks(context, folder, parts, encoder=encoder, labels=labels, max_window=max_window)
-    written = list(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
-    named = {boundary for part_named, _ in written for boundary in part_named}
+    answers = context.scratch() / ANSWERS
+    write_answers(tables.list_parts(context.folder("selection"), SELECTIONS), answers)
+    tasks = _tasks(context, folder, answers, encoder=encoder, labels=labels, max_window=max_window)
+    n_windowed = sum(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
+    named = named_boundaries(np.load(task.named, allow_pickle=False) for task in tasks)
     width = _write_boundaries(context, folder, named)
     if context.corpus is None:
         labels.save(folder / LABELS_FILE)
@@ -86,7 +97,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         encoder_width=shape.width,
         n_tokens=shape.n_tokens,
         max_window=max_window,
-        windowed_sentences=sum(n_windowed for _, n_windowed in written),
+        windowed_sentences=n_windowed,
         boundaries=len(named),
         boundary_width=width,
         hidden_width=shape.width if params.hidden else None,
@@ -102,7 +113,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
 def _tasks(
     context: StageContext,
     folder: Path,
-    parts: Sequence[tuple[str, int, Path]],
+    answers: Path,
     *,
     encoder: EncoderFolder,
     labels: LabelSet,
@@ -116,8 +127,8 @@ def _tasks(
             selection_ids=tables.part_path(context.folder("selection"), split, number),
             pmi=tables.part_path(context.folder("pmi"), split, number),
             target=tables.part_path(folder, split, number),
-            selections=context.folder("selection") / SELECTIONS_FILE,
-            selections_digest=context.digest("selection"),
+            named=context.scratch() / f"named-{index}.npy",
+            answers=answers,
             encoder=encoder.path,
             encoder_digest=encoder.digest,
             scheme=labels.scheme,
@@ -128,7 +139,7 @@ def _tasks(
             hidden_norm=params.hidden_norm,
             matches=params.matches,
         )
-        for split, number, path in parts
+        for index, (split, number, path) in enumerate(parts_of(context.folder("prepare")))
     ]
 
 
@@ -168,18 +179,17 @@ def _user_dict_digest(context: StageContext) -> str | None:
 
 def _entity_types(context: StageContext) -> set[str]:
     """Types of every split: a type that only dev or test holds must still be scored as missed."""
-    return {
-        entity["label"]
-        for _, _, path in parts_of(context.folder("prepare"))
-        for row in tables.read_rows(path, schema.SENTENCES, columns=["entities"])
-        for entity in row["entities"] or ()
-    }
+    types: set[str] = set()
+    for _, _, path in parts_of(context.folder("prepare")):
+        entities = whole(tables.read_table(path, schema.SENTENCES, columns=["entities"]), "entities")
+        types.update(pc.unique(entities.flatten().field("label")).to_pylist())
+    return types
 
 
-def _write_boundaries(context: StageContext, folder: Path, named: set[int]) -> int:
+def _write_boundaries(context: StageContext, folder: Path, named: Ints) -> int:
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
     width = int(vocabulary.vectors.shape[1])
-    ids = np.array(sorted(named), dtype=np.int32)
+    ids = named.astype(np.int32)
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(vocabulary.vectors[ids].ravel()), width)
     words = pa.array([vocabulary.words[index - 1] for index in ids], pa.string())
     layout = schema.boundaries(width)
@@ -187,45 +197,78 @@ def _write_boundaries(context: StageContext, folder: Path, named: set[int]) -> i
     return width
 
 
-def write_part(task: _Task) -> tuple[set[int], int]:
-    """Write one part, with its hidden states if asked; returns the boundaries named and how many sentences are cut."""
-    labels = LabelSet(task.scheme, task.entity_types)
-    tag_ids = labels.tag_ids()
-    tokens = CharacterTokens(encoder_vocabulary(task.encoder))
-    sentences = tables.read_rows(task.prepare, schema.SENTENCES)
-    segments = tables.read_rows(task.segment, schema.SEGMENTS, columns=["segment_starts"])
-    asked = tables.read_rows(task.selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
-    of_matches = ["match_starts", "match_ends", "match_ids"] if task.matches else []
-    local = tables.read_rows(task.pmi, schema.MATCHES, columns=["local_ids", *of_matches])
-    selections = _selections_asked(task, asked)
-    rows = []
-    offset = 0
-    for sentence, segment, ids, matched in zip(sentences, segments, asked, local, strict=True):
-        row = shard_row(
-            sentence_id=sentence["sentence_id"],
-            characters=sentence["characters"],
-            entities=None if (gold := sentence["entities"]) is None else [Span(**entity) for entity in gold],
-            selections=[selections[index] for index in ids["selection_ids"]],
-            local_ids=matched["local_ids"],
-            segment_starts=segment["segment_starts"],
-            labels=labels,
-            tag_ids=tag_ids,
-            tokens=tokens,
-            max_window=task.max_window,
-            hidden_start=offset if task.hidden else None,
-            matches=list(zip(*(matched[name] for name in of_matches), strict=True)) if task.matches else None,
-        )
-        rows.append(row)
-        offset += len(row["characters"])
+def write_part(task: _Task) -> int:
+    """Write one part, with its hidden states if asked, and the boundaries named; returns how many sentences are cut."""
+    table = tables.read_table(task.prepare, schema.SENTENCES, columns=["sentence_id", "characters", "entities"])
+    sentences = sentence_columns(table)
+    tokens = open_tokens(task.encoder, task.encoder_digest)
+    windows, starts = windows_of(sentences, max_window=task.max_window)
+    columns = {
+        **{name: whole(table, name) for name in table.column_names},
+        "token_ids": id_lists(sentences.offsets, tokens.ids_of_codes(sentences.codes)),
+        "tag_ids": _tag_ids(task, table, sentences),
+        **_selection_columns(task, sentences),
+        **_pmi_columns(task, n_sentences=len(sentences)),
+        "segment_starts": whole(
+            tables.read_table(task.segment, schema.SEGMENTS, columns=["segment_starts"]), "segment_starts"
+        ),
+        "window_starts": id_lists(windows, starts),
+        "hidden_start": pa.array(sentences.offsets[:-1]) if task.hidden else pa.nulls(len(sentences), pa.int64()),
+    }
+    save_array(task.named, named_boundaries(map(numbers, (columns[name] for name in _BOUNDARIES))))
     if task.hidden:
-        n_windows = sum(len(row["window_starts"]) for row in rows)
-        _write_hidden(task, [row["characters"] for row in rows], n_characters=offset, n_windows=n_windows)
+        _write_hidden(task, sentences.texts, n_characters=len(sentences.text), n_windows=len(starts))
     # After the states, so that where rows are their states are too.
-    tables.write_rows(task.target, schema.SHARDS, rows)
-    return boundaries_named(rows), sum(len(row["window_starts"]) > 1 for row in rows)
+    arrays = [columns[name] for name in schema.SHARDS.names]
+    tables.write_table(task.target, schema.SHARDS, pa.Table.from_arrays(arrays, schema=schema.SHARDS))
+    return int(np.count_nonzero(np.diff(windows) > 1))
 
 
-def _write_hidden(task: _Task, sentences: list[list[str]], *, n_characters: int, n_windows: int) -> None:
+@lru_cache(maxsize=1)
+def open_tokens(encoder: Path, digest: str) -> CharacterTokens:
+    """The encoder's characters, read once a process; ``digest`` tells versions of one folder apart."""
+    return CharacterTokens(encoder_vocabulary(encoder))
+
+
+def _tag_ids(task: _Task, table: pa.Table, sentences: SentenceColumns) -> pa.Array:
+    """The tags of each sentence; null where it has no entities, which is not the same as none of them."""
+    lists = whole(table, "entities")
+    if lists.null_count == len(lists):
+        return pa.nulls(len(lists), schema.SHARDS.field("tag_ids").type)
+    entities = lists.flatten()
+    before = np.repeat(sentences.offsets[:-1], np.diff(offsets(lists)))
+    types = pc.index_in(entities.field("label"), value_set=pa.array(task.entity_types, pa.string()))
+    tags = tag_ids(
+        numbers(entities.field("start")) + before,
+        numbers(entities.field("end")) + before,
+        numbers(types),
+        n_characters=len(sentences.text),
+        scheme=task.scheme,
+    )
+    return list_array(sentences.offsets, pa.array(tags))
+
+
+def _selection_columns(task: _Task, sentences: SentenceColumns) -> dict[str, pa.Array]:
+    asked = tables.read_table(task.selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
+    answers = open_answers(task.answers).take(numbers(whole(asked, "selection_ids")))
+    per_character = {
+        "best_ids": pa.array(answers.best_ids),
+        "best_cosines": pa.array(answers.best_cosines),
+        "set_ids": list_array(answers.sets.offsets, pa.array(answers.sets.ids)),
+        "negative_ids": list_array(answers.negatives.offsets, pa.array(answers.negatives.ids)),
+    }
+    return {name: list_array(sentences.offsets, values) for name, values in per_character.items()}
+
+
+def _pmi_columns(task: _Task, *, n_sentences: int) -> dict[str, pa.Array]:
+    """The local boundaries, and the matches or nulls."""
+    names = ["local_ids", *(_MATCHES if task.matches else ())]
+    table = tables.read_table(task.pmi, schema.MATCHES, columns=names)
+    nothing = pa.nulls(n_sentences, schema.SHARDS.field("match_ids").type)
+    return {**dict.fromkeys(_MATCHES, nothing), **{name: whole(table, name) for name in names}}
+
+
+def _write_hidden(task: _Task, sentences: Sequence[str], *, n_characters: int, n_windows: int) -> None:
     """Write the states beside a part's rows and in their order, float16.
 
     ``part-*.hidden.npy``: one row a character. ``part-*.specials.npy``: [CLS] and [SEP] of each window.
@@ -258,27 +301,9 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
         states.flush()
 
 
-def _selections_asked(task: _Task, asked: list[dict[str, Any]]) -> dict[int, SelectedBoundaries]:
-    """The selections that one part's characters name, by id: of millions, only these become Python rows."""
-    # Ascending ids: Arrow's take then walks the table once, in memory order.
-    ids = sorted({index for row in asked for index in row["selection_ids"]})
-    rows: list[SelectedBoundaries] = (
-        open_selections(task.selections, task.selections_digest).take(pa.array(ids, pa.int64())).to_pylist()
-    )
-    return dict(zip(ids, rows, strict=True))
-
-
-@lru_cache(maxsize=1)
-def open_selections(path: Path, digest: str) -> pa.Table:
-    """All selections, row = id, read once a process; ``digest`` tells versions apart."""
-    return tables.read_table(
-        path, schema.SELECTIONS, columns=["best_id", "best_cosine", "set_ids", "negative_ids"]
-    ).combine_chunks()
-
-
 STAGE = Stage(
     name="shards",
-    version=3,
+    version=4,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=external_inputs,

@@ -50,7 +50,7 @@ def test_the_choices_are_those_of_the_features(explain: Callable[..., Any], buil
         for row in tables.read_rows(artifacts / "vocab" / "words.parquet", schema.VOCABULARY)
     }
     known = set(words.values())
-    rows = tables.read_rows(artifacts / "selection" / "tiny" / "selections.parquet", schema.SELECTIONS)
+    rows = tables.read_rows(tables.part_path(artifacts / "selection" / "tiny", "selections", 0), schema.SELECTIONS)
     asked = [row for row in rows if row["n_candidates"] > 3 and row["character"] in row["segment"]]
     outside = [row for row in asked if row["segment"] not in known]
     assert outside and len(asked) > len(outside)

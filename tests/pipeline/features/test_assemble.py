@@ -1,20 +1,29 @@
-"""The shard row, field by field."""
+"""The columns of shards and the row of a text, field by field."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.labels import LabelSet, Span
-from ssmi.pipeline.features.assemble import boundaries_named, shard_row
+from ssmi.pipeline.contract import schema
+from ssmi.pipeline.contract.labels import ROLES, LabelSet, Span, TagScheme, spans_to_tags
+from ssmi.pipeline.features.assemble import feature_row, named_boundaries, tag_ids, windows_of
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns
 from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.windows import window_starts
 
 TOKENS = CharacterTokens({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "中": 4, "国": 5, "。": 6})
-CHARACTERS = ["中", "国", "。", "人A", "😀"]
-LABELS = LabelSet.of(["PER", "GPE"], scheme="BMES")  # O, B-GPE M E S, B-PER M E S
+CHARACTERS = ["中", "国", "。", "人", "😀"]
+TYPES = ("GPE", "PER", "ORG")
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.array(values, dtype=np.int64)
 
 
 def _selection(best: int, cosine: float | None, chosen: list[int], negatives: list[int]) -> dict[str, Any]:
@@ -32,29 +41,21 @@ SELECTIONS = [
 
 def _row(**changed: Any) -> dict[str, Any]:
     given: dict[str, Any] = {
-        "sentence_id": 12,
         "characters": CHARACTERS,
-        "entities": [Span(0, 2, "GPE"), Span(3, 4, "PER")],
         "selections": SELECTIONS,
         "local_ids": [7, 11, 0, 0, 0],
         "segment_starts": [0, 2, 3],
-        "labels": LABELS,
-        "tag_ids": LABELS.tag_ids(),
         "tokens": TOKENS,
         "max_window": 4,
-        "hidden_start": None,
         "matches": None,
     }
-    return shard_row(**{**given, **changed})
+    return dict(feature_row(**{**given, **changed}))
 
 
-def test_every_field() -> None:
+def test_every_field_of_a_row() -> None:
     assert _row() == {
-        "sentence_id": 12,
         "characters": CHARACTERS,
         "token_ids": [4, 5, 6, 1, 1],
-        "tag_ids": [1, 3, 0, 8, 0],
-        "entities": [{"start": 0, "end": 2, "label": "GPE"}, {"start": 3, "end": 4, "label": "PER"}],
         "best_ids": [7, 7, 0, 9, 0],
         "best_cosines": [0.75, 0.5, 0.0, -0.25, 0.0],
         "set_ids": [[7, 8], [], [], [9], []],
@@ -65,31 +66,54 @@ def test_every_field() -> None:
         "match_starts": None,
         "match_ends": None,
         "match_ids": None,
-        "hidden_start": None,
     }
-    assert set(_row()) == set(schema.SHARDS.names)
+    assert set(_row()) == set(schema.SHARDS.names) - {"sentence_id", "tag_ids", "entities", "hidden_start"}
+    matches = MatchColumns(_ints([0, 1]), _ints([2, 3]), _ints([7, 11]))
+    kept = _row(matches=matches, max_window=510)
+    assert [kept[f"match_{name}"] for name in ("starts", "ends", "ids")] == [[0, 1], [2, 3], [7, 11]]
+    assert kept["window_starts"] == [0]
 
 
-def test_a_row_fits_the_contract(tmp_path: Path) -> None:
-    rows = [_row(), _row(hidden_start=40, max_window=510, matches=[(0, 2, 7), (1, 3, 11)]), _row(matches=[])]
-    tables.write_rows(tmp_path / "part.parquet", schema.SHARDS, rows)
-    assert tables.read_rows(tmp_path / "part.parquet", schema.SHARDS) == rows
-    assert rows[1]["hidden_start"] == 40 and rows[1]["window_starts"] == [0]
-    assert [rows[1][f"match_{name}"] for name in ("starts", "ends", "ids")] == [[0, 1], [2, 3], [7, 11]]
-    assert [rows[2][f"match_{name}"] for name in ("starts", "ends", "ids")] == [[], [], []]
+@st.composite
+def _entities(draw: st.DrawFn) -> tuple[int, list[Span]]:
+    """A length and entities that do not overlap, in any order."""
+    cuts = sorted(draw(st.sets(st.integers(0, 30), max_size=14)))
+    pairs = list(zip(cuts[::2], cuts[1::2], strict=False))
+    spans = [Span(start, end, draw(st.sampled_from(TYPES))) for start, end in pairs]
+    return 30, draw(st.permutations(spans))
 
 
-def test_the_scheme_is_the_label_sets() -> None:
-    labels = LabelSet.of(["PER", "GPE"], scheme="BIO")
-    assert _row(labels=labels, tag_ids=labels.tag_ids())["tag_ids"] == [1, 2, 0, 3, 0]
+@pytest.mark.parametrize("scheme", list(ROLES))
+@given(_entities())
+def test_tags_are_those_of_plain_spans(scheme: TagScheme, entities: tuple[int, list[Span]]) -> None:
+    n_characters, spans = entities
+    labels = LabelSet.of(TYPES, scheme=scheme)
+    of = labels.tag_ids()
+    found = tag_ids(
+        _ints([span.start for span in spans]),
+        _ints([span.end for span in spans]),
+        _ints([labels.entity_types.index(span.label) for span in spans]),
+        n_characters=n_characters,
+        scheme=scheme,
+    )
+    assert found.tolist() == [of[tag] for tag in spans_to_tags(spans, n_characters=n_characters, scheme=scheme)]
+    assert found.dtype == np.int16
 
 
-def test_an_entity_type_outside_the_label_set_is_no_silent_tag() -> None:
-    with pytest.raises(KeyError):
-        _row(entities=[Span(0, 1, "ORG")])
+@given(st.lists(st.text("中国。，a", max_size=20), max_size=6), st.integers(1, 8))
+def test_windows_are_those_of_each_sentence(texts: list[str], max_window: int) -> None:
+    before, starts = windows_of(SentenceColumns.of(texts), max_window=max_window)
+    found = [starts[begin:end].tolist() for begin, end in pairwise(before.tolist())]
+    assert found == [window_starts(text, max_window=max_window) for text in texts]
 
 
-def test_boundaries_named_by_rows() -> None:
-    assert boundaries_named([]) == set()
-    assert boundaries_named([_row(), _row(local_ids=[0, 0, 0, 0, 13])]) == {1, 2, 3, 7, 8, 9, 11, 13}
-    assert boundaries_named([_row(matches=[(0, 2, 15)])]) - boundaries_named([_row()]) == {15}
+def test_tokens_of_code_points_are_those_of_characters() -> None:
+    codes = SentenceColumns.of([CHARACTERS, "国中"]).codes
+    assert TOKENS.ids_of_codes(codes).tolist() == TOKENS.ids([*CHARACTERS, "国", "中"]) == [4, 5, 6, 1, 1, 5, 4]
+    assert TOKENS.ids_of_codes(codes[:0]).tolist() == []
+
+
+@given(st.lists(st.lists(st.integers(0, 50), max_size=8), max_size=5))
+def test_named_boundaries_are_all_but_none(columns: list[list[int]]) -> None:
+    named = named_boundaries(np.array(column, dtype=np.int32) for column in columns)
+    assert named.tolist() == sorted({number for column in columns for number in column} - {0})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -14,10 +15,12 @@ from ssmi.pipeline.features.boundary_selection import (
     HISTOGRAM_BINS,
     NOTHING,
     Selection,
+    SelectionColumns,
     cosines_with,
     histogram,
     select,
     select_at_random,
+    select_rows,
 )
 
 # A coarse grid, so that ties and values on the threshold are common.
@@ -62,6 +65,37 @@ def _plainly(cosines: list[float], params: SelectionParams) -> Selection:
 @given(COSINES, PARAMS)
 def test_equals_plain_loops(cosines: list[float], params: SelectionParams) -> None:
     assert _select(cosines, params) == _plainly(cosines, params)
+
+
+@st.composite
+def _matrices(draw: st.DrawFn) -> list[list[float]]:
+    width = draw(st.integers(0, 40))
+    coarse = st.integers(-4, 4).map(lambda n: n / 4) | st.floats(-1, 1, width=32)
+    return draw(st.lists(st.lists(coarse, min_size=width, max_size=width), min_size=1, max_size=5))
+
+
+@given(_matrices(), PARAMS)
+def test_many_segments_at_once_equal_one_at_a_time(cosines: list[list[float]], params: SelectionParams) -> None:
+    ids = np.array(_ids(cosines[0]), np.int32)
+    together = select_rows(ids, np.array(cosines, np.float32).reshape(len(cosines), len(ids)), params=params)
+    alone = SelectionColumns.of([_plainly(row, params) for row in cosines])
+    for column in fields(SelectionColumns):
+        expected, found = getattr(alone, column.name), getattr(together, column.name)
+        assert (found.tolist(), found.dtype) == (expected.tolist(), expected.dtype), column.name
+
+
+def test_columns_of_objects_and_of_pieces() -> None:
+    one = Selection(7, 0.75, [7, 8], [0.75, 0.5], [1], 9)
+    columns = SelectionColumns.of([one, NOTHING, one])
+    assert columns.best_ids.tolist() == [7, 0, 7] and columns.best_cosines.tolist() == [0.75, 0.0, 0.75]
+    assert columns.set_lengths.tolist() == [2, 0, 2] and columns.set_ids.tolist() == [7, 8, 7, 8]
+    assert columns.set_cosines.tolist() == [0.75, 0.5, 0.75, 0.5]
+    assert columns.negative_lengths.tolist() == [1, 0, 1] and columns.negative_ids.tolist() == [1, 1]
+    assert columns.n_candidates.tolist() == [9, 0, 9]
+    pieces = SelectionColumns.concatenated([SelectionColumns.of([one]), SelectionColumns.of([NOTHING, one])])
+    assert all(
+        getattr(pieces, field.name).tolist() == getattr(columns, field.name).tolist() for field in fields(pieces)
+    )
 
 
 def test_by_hand() -> None:
@@ -132,18 +166,21 @@ def test_random_choice_follows_seed_character_and_segment_and_spreads() -> None:
 def test_cosines_equal_a_plain_sum(rng: np.random.Generator) -> None:
     vectors = rng.normal(size=(20, 50))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    cosines = cosines_with(vectors, vectors[3])
+    together = cosines_with(((vectors, vectors[place]) for place in (5, 3)), shape=(2, 20))
+    cosines = together[1]
     for cosine, vector in zip(cosines.tolist(), vectors.tolist(), strict=True):
         expected = math.fsum(left * right for left, right in zip(vector, vectors[3].tolist(), strict=True))
         assert cosine == pytest.approx(expected, abs=1e-6)
     assert cosines.dtype == np.float32 and cosines.max() <= 1.0
-    assert cosines_with(vectors[:0], vectors[3]).shape == (0,)
+    assert cosines_with([(vectors, vectors[3])], shape=(1, 20))[0].tobytes() == cosines.tobytes()
+    assert cosines_with([(vectors[:0], vectors[3])], shape=(1, 0)).shape == (1, 0)
+    with pytest.raises(ValueError, match="zip"):
+        cosines_with([(vectors, vectors[3])], shape=(2, 20))
 
 
 def test_rounding_never_leaves_the_range_of_cosines() -> None:
     over = np.full((1, 4), 0.5001, np.float32)
-    assert cosines_with(over, over[0]).tolist() == [1.0]
-    assert cosines_with(-over, over[0]).tolist() == [-1.0]
+    assert cosines_with([(over, over[0]), (-over, over[0])], shape=(2, 1)).tolist() == [[1.0], [-1.0]]
 
 
 @given(st.lists(st.floats(-1, 1, width=32), max_size=40))

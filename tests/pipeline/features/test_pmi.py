@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.features.pmi import Match, PairWeights, count_events, score_pairs
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns
+from ssmi.pipeline.features.pmi import PairWeights, add_up, count_events, pair_keys, pairs_of, score_pairs
 from ssmi.pipeline.features.trie import Trie
 
 Estimator = Literal["joint", "paper"]
@@ -19,9 +22,21 @@ WORDS = ["中国", "国家", "中国人", "人人"]
 SENTENCES = st.lists(st.lists(st.sampled_from("中国人家"), max_size=10), min_size=1, max_size=6)
 
 
-def _matched(sentences: list[list[str]]) -> list[tuple[list[str], list[Match]]]:
-    trie = Trie.build(WORDS)
-    return [(characters, trie.sentence_matches(characters)) for characters in sentences]
+def _matched(sentences: Sequence[Sequence[str]]) -> tuple[SentenceColumns, MatchColumns]:
+    columns = SentenceColumns.of(sentences)
+    return columns, Trie.build(WORDS).columns(columns)
+
+
+def _counted(sentences: Sequence[Sequence[str]]) -> Counter[tuple[str, int]]:
+    return _counter(count_events(*_matched(sentences)))
+
+
+def _counter(counts: tuple[Ints, Ints]) -> Counter[tuple[str, int]]:
+    keys, events = counts
+    assert keys.tolist() == sorted(set(keys.tolist())) and events.min(initial=1) > 0
+    codes, boundaries = pairs_of(keys)
+    pairs = zip(map(chr, codes.tolist()), boundaries.tolist(), strict=True)
+    return Counter(dict(zip(pairs, events.tolist(), strict=True)))
 
 
 def _frame(events: Counter[tuple[str, int]]) -> pl.DataFrame:
@@ -55,7 +70,7 @@ def _events_one_by_one(sentences: list[list[str]]) -> list[tuple[str, int]]:
 @given(SENTENCES)
 def test_counts_and_scores_equal_plain_loops(sentences: list[list[str]]) -> None:
     events = _events_one_by_one(sentences)
-    counted = count_events(_matched(sentences))
+    counted = _counted(sentences)
     assert counted == Counter(events)
     joint, printed = _scored(counted, "joint"), _scored(counted, "paper")
     assert set(joint) == set(printed) == set(events)
@@ -72,7 +87,7 @@ def test_counts_and_scores_equal_plain_loops(sentences: list[list[str]]) -> None
 
 def test_by_hand() -> None:
     # 中国人: 中国 over 中 国, 中国人 over 中 国 人; 中国: 中国 over 中 国; 国家: 国家 over 国 家. N = 9.
-    events = count_events(_matched([list("中国人"), list("中国"), list("国家")]))
+    events = _counted(["中国人", "中国", "国家"])
     assert events == {("中", 1): 2, ("国", 1): 2, ("中", 3): 1, ("国", 3): 1, ("人", 3): 1, ("国", 2): 1, ("家", 2): 1}
     joint, printed = _scored(events, "joint"), _scored(events, "paper")
     # (国, 中国): A = 2, B = 2 (中), C = 2 (中国人, 国家)
@@ -87,14 +102,14 @@ def test_by_hand() -> None:
 
 
 def test_a_word_that_overlaps_itself_is_one_event_a_position() -> None:
-    assert count_events(_matched([list("人人人")])) == {("人", 4): 3}
+    assert _counted(["人人人"]) == {("人", 4): 3}
 
 
 def test_scores_come_sorted_with_their_counts_and_no_events_give_no_pairs() -> None:
     scored = score_pairs(_frame(Counter({("国", 3): 1, ("中", 9): 2, ("国", 1): 4})), estimator="joint")
     assert scored.columns == ["character", "boundary_id", "n_events", "pmi", "weight"]
     assert scored.select("character", "boundary_id", "n_events").rows() == [("中", 9, 2), ("国", 1, 4), ("国", 3, 1)]
-    assert count_events([]) == {}
+    assert _counted([]) == _counter(add_up([])) == {}
     assert score_pairs(_frame(Counter()), estimator="joint").is_empty()
 
 
@@ -104,32 +119,53 @@ def test_large_counts_do_not_overflow() -> None:
     assert pmi == pytest.approx(math.log(9 / 8)) and weight == pytest.approx(8 / 9 * math.log(9 / 8))
 
 
+@given(st.lists(SENTENCES, max_size=4))
+def test_counts_of_several_texts_add_up(texts: list[list[list[str]]]) -> None:
+    together = add_up([count_events(*_matched(sentences)) for sentences in texts])
+    assert _counter(together) == _counted([sentence for sentences in texts for sentence in sentences])
+
+
+def test_keys_hold_a_pair_and_sort_as_pairs_do() -> None:
+    pairs = [(ord("a"), 2**31 - 1), (ord("中"), 1), (ord("中"), 2), (ord("国"), 1), (0x10FFFF, 0)]
+    keys = pair_keys(*(np.array(column, dtype=np.int64) for column in zip(*pairs, strict=True)))
+    assert keys.tolist() == sorted(keys.tolist())
+    assert list(zip(*(column.tolist() for column in pairs_of(keys)), strict=True)) == pairs
+
+
 # --- local boundaries -------------------------------------------------------------------------------------------------
 
 
+def _weights(weights: Mapping[tuple[str, int], float]) -> PairWeights:
+    pairs = sorted(weights)
+    codes = np.array([ord(character) for character, _ in pairs], dtype=np.int64)
+    keys = pair_keys(codes, np.array([boundary for _, boundary in pairs], dtype=np.int64))
+    return PairWeights(keys, np.array([weights[pair] for pair in pairs], dtype=np.float64))
+
+
 def test_the_largest_weight_wins_ties_go_to_the_lower_id_and_unseen_is_none() -> None:
-    pairs = PairWeights({("中", 1): 0.5, ("中", 3): 0.75, ("国", 1): 0.25, ("国", 3): 0.25, ("家", 2): -1.0})
-    characters = list("中国人家")
-    matches = [(0, 3, 3), (0, 2, 1), (3, 4, 2)]
+    pairs = _weights({("中", 1): 0.5, ("中", 3): 0.75, ("国", 1): 0.25, ("国", 3): 0.25, ("家", 2): -1.0})
+    sentences = SentenceColumns.of(["中国人家"])
+    ids = np.array([1, 3, 2], dtype=np.int64)
+    matches = MatchColumns(np.array([0, 0, 3], dtype=np.int64), np.array([2, 3, 4], dtype=np.int64), ids)
     # 中: 3 is heavier; 国: a tie; 人: matched by 3 but never counted; 家: a negative weight is a weight
-    assert pairs.local_boundaries(characters, matches) == [3, 1, 0, 2]
-    assert pairs.local_boundaries(characters, matches[::-1]) == [3, 1, 0, 2]
-    assert pairs.local_boundaries(list("天地"), []) == [0, 0]
-    assert pairs.local_boundaries([], []) == []
+    assert pairs.local_boundaries(sentences, matches).tolist() == [3, 1, 0, 2]
+    assert pairs.local_boundaries(*_matched(["天地", ""])).tolist() == [0, 0]
+    assert pairs.local_boundaries(*_matched([])).tolist() == []
 
 
 @given(
-    sentence=st.lists(st.sampled_from("中国人家"), max_size=12),
+    sentences=st.lists(st.lists(st.sampled_from("中国人家"), max_size=12), max_size=3),
     weights=st.dictionaries(
         st.tuples(st.sampled_from("中国人家"), st.integers(1, len(WORDS))),
         st.integers(-2, 2).map(float),
     ),
 )
-def test_local_boundaries_equal_plain_loops(sentence: list[str], weights: dict[tuple[str, int], float]) -> None:
-    ((_, matches),) = _matched([sentence])
+def test_local_boundaries_equal_plain_loops(sentences: list[list[str]], weights: dict[tuple[str, int], float]) -> None:
+    columns, matches = _matched(sentences)
     expected = []
-    for position, character in enumerate(sentence):
-        seen = [(-weights[character, b], b) for s, e, b in matches if s <= position < e and (character, b) in weights]
-        expected.append(min(seen)[1] if seen else 0)
-    local = PairWeights(weights).local_boundaries(sentence, matches)
-    assert local == expected and all(type(number) is int for number in local)
+    for sentence in sentences:
+        found = Trie.build(WORDS).matches("".join(sentence))
+        for position, character in enumerate(sentence):
+            seen = [(-weights[character, b], b) for s, e, b in found if s <= position < e and (character, b) in weights]
+            expected.append(min(seen)[1] if seen else 0)
+    assert _weights(weights).local_boundaries(columns, matches).tolist() == expected

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
-from ssmi.pipeline.features.segmentation import LONGEST_PIECE, Cut, segment_of_each, segment_sentence
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.segmentation import LONGEST_PIECE, Cut, segment_of_each, segment_sentence, segments_of
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 
 ENGINES = ("jieba", "rjieba")
@@ -44,7 +44,7 @@ def test_any_text_is_tiled(cut: Cut, text: str) -> None:
     segments, starts = segment_sentence(characters, cut)
     _check_tiles(characters, segments, starts)
     # of one code point a character, the segments are the engine's words
-    assert segments == [word for word in cut(text) if word]
+    assert segments == [word for word in cut(text) if word] == segments_of(text, cut)
 
 
 @given(st.lists(st.text("字a😀", min_size=1, max_size=3), max_size=12))
@@ -54,11 +54,6 @@ def test_segments_lie_around_their_characters(words: list[str]) -> None:
     _check_tiles(characters, segments, starts)
     around = segment_of_each(segments, starts, n_characters=len(characters))
     assert around == [word for word in words for _ in word]
-
-
-def test_tokens_of_an_older_version_are_stale(cut: Cut) -> None:
-    with pytest.raises(StaleArtifactError, match="tokens of several characters"):
-        segment_sentence(["北", "京清华"], cut)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.trie import Trie
 
 # Few symbols, so that words are met often: Han, ASCII, emoji, astral Han, private use, a combining mark, wide space.
@@ -27,7 +28,18 @@ def _by_trying_all(words: list[str], characters: list[str]) -> list[tuple[int, i
 def test_finds_every_word_of_a_text(words: list[str], text: str) -> None:
     expected = _by_trying_all(words, list(text))
     assert Trie.build(words).matches(text) == expected
-    assert Trie.build(words).sentence_matches(list(text)) == expected
+
+
+@given(WORDS, st.lists(st.text(SYMBOLS, max_size=12), max_size=6))
+def test_finds_every_word_of_each_sentence_and_none_across_two(words: list[str], texts: list[str]) -> None:
+    sentences = SentenceColumns.of(texts)
+    matches = Trie.build(words).columns(sentences)
+    found = list(zip(matches.starts.tolist(), matches.ends.tolist(), matches.ids.tolist(), strict=True))
+    assert found == [
+        (first + start, first + end, boundary)
+        for first, text in zip(sentences.offsets.tolist(), texts, strict=False)
+        for start, end, boundary in _by_trying_all(words, list(text))
+    ]
 
 
 def test_by_hand() -> None:

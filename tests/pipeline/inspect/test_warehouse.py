@@ -149,7 +149,7 @@ def _whole_tables() -> dict[str, tuple[str, pa.Schema, list[dict[str, Any]]]]:
     boundaries = [{"boundary_id": 1, "word": "南京", "vector": [0.6, 0.8]}]
     return {
         "embed": ("segments.parquet", schema.DISTINCT_SEGMENTS, segments),
-        "selection": ("selections.parquet", schema.SELECTIONS, selections),
+        "selection": ("selections/part-00000.parquet", schema.SELECTIONS, selections),
         "pmi": ("pairs.parquet", schema.PMI_PAIRS, pairs),
         "shards": ("boundaries.parquet", schema.boundaries(2), boundaries),
     }

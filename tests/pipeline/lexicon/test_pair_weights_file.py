@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.features.pmi import pairs_of
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 
 PAIRS = st.dictionaries(
@@ -30,9 +31,12 @@ def test_weights_come_back_to_the_last_bit_and_nothing_else_does(
         for (character, boundary), weight in weights.items()
     ]
     tables.write_rows(tmp_path / PAIRS_FILE, schema.PMI_PAIRS, rows)
-    read = read_weights(tmp_path / PAIRS_FILE).weights
-    assert dict(read) == weights
-    assert [weight.hex() for weight in read.values()] == [weight.hex() for weight in weights.values()]
+    read = read_weights(tmp_path / PAIRS_FILE)
+    assert read.keys.tolist() == sorted(read.keys.tolist())
+    codes, boundaries = pairs_of(read.keys)
+    pairs = zip(map(chr, codes.tolist()), boundaries.tolist(), strict=True)
+    by_pair = {pair: weight.hex() for pair, weight in zip(pairs, read.weights.tolist(), strict=True)}
+    assert by_pair == {pair: weight.hex() for pair, weight in weights.items()}
 
 
 def test_a_missing_or_foreign_table_is_refused_with_its_path(tmp_path: Path) -> None:

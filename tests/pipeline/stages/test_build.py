@@ -26,7 +26,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     r"prepare/tiny/(train|dev|test)/part-\d{5}\.parquet": schema.SENTENCES,
     r"segment/tiny/(train|dev|test)/part-\d{5}\.parquet": schema.SEGMENTS,
     r"embed/tiny/segments\.parquet": schema.DISTINCT_SEGMENTS,
-    r"selection/tiny/selections\.parquet": schema.SELECTIONS,
+    r"selection/tiny/selections/part-\d{5}\.parquet": schema.SELECTIONS,
     r"selection/tiny/cosines\.parquet": schema.COSINES,
     r"selection/tiny/(train|dev|test)/part-\d{5}\.parquet": schema.SELECTION_IDS,
     r"pmi/tiny/pairs\.parquet": schema.PMI_PAIRS,

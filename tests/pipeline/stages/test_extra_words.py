@@ -79,7 +79,7 @@ def test_the_trie_and_the_selection_find_them(extended: Any) -> None:
     number = vocabulary["只有测试集见过"]
     assert (0, 7, number) in open_trie(folder / "vocab" / "trie.bin").matches("只有测试集见过这个")
     assert number in vocabulary.boundaries_of("过").tolist()
-    answers = tables.read_rows(folder / "selection" / "tiny" / "selections.parquet", schema.SELECTIONS)
+    answers = tables.read_rows(tables.part_path(folder / "selection" / "tiny", "selections", 0), schema.SELECTIONS)
     offered = {n for one in answers for n in [*one["set_ids"], *one["negative_ids"], one["best_id"]]}
     assert offered & {vocabulary[word] for word in JOIN}
     matches = tables.read_rows(folder / "pmi" / "tiny" / "test" / "part-00000.parquet", schema.MATCHES)

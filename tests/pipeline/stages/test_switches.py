@@ -34,7 +34,8 @@ def rows(project: Any, stage: str, columns: pa.Schema, *, splits: tuple[str, ...
 
 
 def selections(project: Any) -> list[Row]:
-    return tables.read_rows(folder(project, "selection") / "selections.parquet", schema.SELECTIONS)
+    parts = tables.list_parts(folder(project, "selection"), "selections")
+    return [row for path in parts for row in tables.read_rows(path, schema.SELECTIONS)]
 
 
 def vocabulary(project: Any) -> dict[str, int]:

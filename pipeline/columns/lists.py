@@ -1,0 +1,47 @@
+"""Arrow's list columns as numpy arrays of offsets and values, and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ssmi.pipeline.features.columns import Ints
+
+
+def whole(table: pa.Table, name: str) -> pa.Array:
+    """A column of a table as one array."""
+    return table[name].combine_chunks()
+
+
+def offsets(lists: pa.ListArray) -> Ints:
+    """Where each list begins in its flattened values, and where the last one ends. Shape: (lists + 1,)."""
+    ends: Ints = lists.offsets.to_numpy().astype(np.int64)
+    return ends - ends[:1]
+
+
+def numbers(lists: pa.Array) -> npt.NDArray[np.int64]:
+    """All numbers in a column of lists (of lists)."""
+    while pa.types.is_list(lists.type):
+        lists = lists.flatten()
+    values: Ints = lists.to_numpy().astype(np.int64)
+    return values
+
+
+def list_array(starts: Ints, values: pa.Array) -> pa.ListArray:
+    """Lists of ``values``; ``starts`` as ``offsets`` gives them."""
+    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), values)
+
+
+def id_lists(starts: Ints, ids: Ints) -> pa.ListArray:
+    """Lists of int32."""
+    return list_array(starts, pa.array(ids, pa.int32()))
+
+
+def text_of(strings: pa.StringArray) -> str:
+    """All strings of an array joined."""
+    _, ends, data = strings.buffers()
+    if not len(strings) or data is None:
+        return ""
+    ends = np.frombuffer(ends, dtype=np.int32)[strings.offset : strings.offset + len(strings) + 1]
+    return str(memoryview(data)[ends[0] : ends[-1]], "utf-8")

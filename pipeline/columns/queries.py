@@ -1,0 +1,202 @@
+"""The selection queries of many characters as columns: which differ, in which order, and which each character asks.
+
+In files of the stage's scratch folder: ``part-N.arrow`` holds a part's distinct queries, sorted, and ``part-N.npy`` for
+each character of the part its query's place there. The parts' queries are merged by ranges of characters, so that no
+process holds those of the whole data set: ``range-N.arrow`` has the distinct ones of a range, ``range-N.npy`` the place
+there of every query of every part. An id is a place after all ranges, in the order (character, segment, candidates).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ssmi.pipeline.columns.array_files import save_array
+from ssmi.pipeline.columns.lists import whole
+from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_first, offsets_of
+from ssmi.pipeline.features.pmi import events_over
+
+SCHEMA = pa.schema([("code", pa.int64()), ("segment", pa.string()), ("candidates", pa.binary())])
+"""The character's code point, the segment around it, and in sentence scope the candidates' ids as big-endian numbers of
+four bytes, which sort as the ids do; null in vocabulary scope."""
+ROWS_PER_RANGE = 1 << 18
+"""Of the parts' distinct queries, that a range holds unless a single character has more."""
+_CODE_POINTS = 0x110000
+
+
+def distinct_queries(
+    sentences: SentenceColumns, segments: pa.StringArray, matches: MatchColumns | None
+) -> tuple[pa.Table, Ints]:
+    """The distinct queries of a part.
+
+    Args:
+        sentences: The part's.
+        segments: They tile the sentences, one after the other.
+        matches: The candidates in sentence scope; None in vocabulary scope.
+
+    Returns:
+        The queries, sorted, in the form of ``SCHEMA``, and each character's place among them.
+    """
+    ranks, names = _ranked(segments)
+    around = np.repeat(ranks, pc.utf8_length(segments).to_numpy())
+    if matches is None:
+        return _distinct(sentences.codes, around, names, *_no_candidates(len(around)))
+    return _distinct(sentences.codes, around, names, *_ranked(_candidates(matches, n_characters=len(around))))
+
+
+def _candidates(matches: MatchColumns, *, n_characters: int) -> pa.BinaryArray:
+    """The ids of the boundaries over each character."""
+    positions, ids = events_over(matches)
+    ends = 4 * offsets_of(np.bincount(positions, minlength=n_characters))
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(ids.astype(">u4"))]
+    return pa.Array.from_buffers(pa.binary(), n_characters, buffers)
+
+
+def candidate_ids(candidates: pa.BinaryArray) -> tuple[Ints, npt.NDArray[np.int32]]:
+    """Where each query's candidates begin among all, and where the last end; their ids."""
+    _, ends, data = candidates.buffers()
+    offsets = np.frombuffer(ends, dtype=np.int32)[candidates.offset : candidates.offset + len(candidates) + 1] // 4
+    ids = np.frombuffer(data or b"", dtype=">u4")[offsets[0] : offsets[-1]]
+    return (offsets - offsets[0]).astype(np.int64), ids.astype(np.int32)
+
+
+def _no_candidates(n: int) -> tuple[Ints, pa.Array]:
+    return np.zeros(n, dtype=np.int64), pa.nulls(1, pa.binary())
+
+
+def _ranked(values: pa.Array) -> tuple[Ints, pa.Array]:
+    """For each value its place among the distinct ones, and those, sorted by their bytes."""
+    if values.null_count:
+        return _no_candidates(len(values))
+    coded = values.dictionary_encode()
+    order = pc.sort_indices(coded.dictionary)
+    ranks = np.empty(len(order), dtype=np.int64)
+    ranks[order.to_numpy()] = np.arange(len(order))
+    return ranks[coded.indices.to_numpy()], coded.dictionary.take(order)
+
+
+def _distinct(
+    codes: Ints, segment_ranks: Ints, segments: pa.Array, candidate_ranks: Ints, candidates: pa.Array
+) -> tuple[pa.Table, Ints]:
+    """Distinct rows, sorted, and the place of each given row among them."""
+    keys, places = np.unique((codes << 32) | segment_ranks, return_inverse=True)
+    rows, places = np.unique((places << 32) | candidate_ranks, return_inverse=True)
+    keys = keys[rows >> 32]
+    columns = [
+        pa.array(keys >> 32),
+        segments.take(pa.array(keys & 0xFFFFFFFF)),
+        candidates.take(pa.array(rows & 0xFFFFFFFF)),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCHEMA), places
+
+
+@dataclass(frozen=True, slots=True)
+class QueryFiles:
+    """The files of all queries. ``n_parts``: parts are numbered from 0."""
+
+    folder: Path
+    n_parts: int
+
+    def save_part(self, part: int, queries: pa.Table, places: Ints) -> None:
+        """Keep what ``distinct_queries`` gave for a part."""
+        _save(self.part(part), queries, places)
+
+    def ranges(self, *, rows_per_range: int = ROWS_PER_RANGE) -> list[tuple[int, int]]:
+        """The characters of each range: code points from the first number to before the second."""
+        rows = np.zeros(_CODE_POINTS, dtype=np.int64)
+        for part in range(self.n_parts):
+            codes = _codes(_open(self.part(part)))
+            first = np.flatnonzero(is_first(codes))
+            rows[codes[first]] += np.diff(first, append=len(codes))
+        asked = np.flatnonzero(rows)
+        before = np.cumsum(rows[asked]) - rows[asked]
+        return list(pairwise([*asked[is_first(before // rows_per_range)].tolist(), _CODE_POINTS]))
+
+    def merge(self, index: int, *, codes: tuple[int, int]) -> int:
+        """Merge a range of all parts and keep it; returns how many distinct queries it has."""
+        slices = [_between(_open(self.part(part)), codes) for part in range(self.n_parts)]
+        merged = pa.concat_tables([SCHEMA.empty_table(), *slices]).combine_chunks()
+        segments, candidates = (_ranked(whole(merged, name)) for name in ("segment", "candidates"))
+        queries, places = _distinct(_codes(merged), *segments, *candidates)
+        _save(self.range(index), queries, places)
+        save_array(self._starts(index), offsets_of([len(one) for one in slices]))
+        return len(queries)
+
+    def save_first_ids(self, n_queries: Sequence[int]) -> int:
+        """Number the ranges, given how many queries each has; returns how many there are together."""
+        first = offsets_of(n_queries)
+        save_array(self.folder / "first-ids.npy", first)
+        return int(first[-1])
+
+    def ids(self, part: int) -> Ints:
+        """The id of the query of each character of a part."""
+        pieces = [np.zeros(0, dtype=np.int64)]
+        for index, first in enumerate(self._first_ids()[:-1].tolist()):
+            start, end = np.load(self._starts(index), mmap_mode="r")[part : part + 2].tolist()
+            pieces.append(first + _load(self.range(index))[start:end])
+        ids: Ints = np.concatenate(pieces)[_load(self.part(part))]
+        return ids
+
+    def queries(self, start: int, end: int) -> pa.Table:
+        """The queries with ids from ``start`` to before ``end``, in the form of ``SCHEMA``."""
+        firsts = self._first_ids().tolist()
+        pieces = [
+            _open(self.range(index)).slice(max(start - first, 0), min(end, last) - max(start, first))
+            for index, (first, last) in enumerate(pairwise(firsts))
+            if first < end and start < last
+        ]
+        return pa.concat_tables([SCHEMA.empty_table(), *pieces]).combine_chunks()
+
+    def _first_ids(self) -> Ints:
+        first: Ints = np.load(self.folder / "first-ids.npy", allow_pickle=False)
+        return first
+
+    def part(self, part: int) -> Path:
+        """The files of a part, without their endings."""
+        return self.folder / f"part-{part}"
+
+    def range(self, index: int) -> Path:
+        """The files of a range, without their endings."""
+        return self.folder / f"range-{index}"
+
+    def _starts(self, index: int) -> Path:
+        return self.folder / f"range-{index}.starts.npy"
+
+
+def _save(stem: Path, queries: pa.Table, places: Ints) -> None:
+    with (
+        replacing.writing(stem.with_suffix(".arrow")) as temporary,
+        pa.OSFile(str(temporary), "wb") as stream,
+        # Not compressed, so that it can be mapped and searched without being read.
+        pa.ipc.new_file(stream, SCHEMA) as writer,
+    ):
+        writer.write_table(queries)
+    save_array(stem.with_suffix(".npy"), places.astype(np.int32))
+
+
+def _load(stem: Path) -> npt.NDArray[np.int32]:
+    array: npt.NDArray[np.int32] = np.load(stem.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def _open(stem: Path) -> pa.Table:
+    with pa.memory_map(str(stem.with_suffix(".arrow"))) as source:
+        return pa.ipc.open_file(source).read_all()
+
+
+def _codes(table: pa.Table) -> Ints:
+    codes: Ints = whole(table, "code").to_numpy()
+    return codes
+
+
+def _between(queries: pa.Table, codes: tuple[int, int]) -> pa.Table:
+    start, end = np.searchsorted(_codes(queries), codes).tolist()
+    return queries.slice(start, end - start)

@@ -1,0 +1,56 @@
+"""Answers taken by id from arrays on disk, against the rows of the table."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.columns.answers import ListColumn, open_answers, write_answers
+from ssmi.pipeline.contract import schema, tables
+
+IDS = st.lists(st.integers(1, 2**31 - 1), max_size=4)
+COSINES = st.floats(-1, 1, width=32)
+ANSWER = st.tuples(IDS, IDS, COSINES)
+
+
+def _row(index: int, chosen: list[int], negatives: list[int], cosine: float) -> dict[str, Any]:
+    return {
+        "selection_id": index,
+        "character": "中",
+        "segment": "中国",
+        "candidates": None,
+        "n_candidates": 9,
+        "best_id": chosen[0] if chosen else 0,
+        "best_cosine": cosine if chosen else None,
+        "set_ids": chosen,
+        "set_cosines": [cosine] * len(chosen),
+        "negative_ids": negatives,
+    }
+
+
+def _lists(column: ListColumn) -> list[list[int]]:
+    return [column.ids[start:end].tolist() for start, end in pairwise(column.offsets.tolist())]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
+@given(parts=st.lists(st.lists(ANSWER, max_size=5), max_size=4), data=st.data())
+def test_answers_are_the_rows_with_these_ids(tmp_path_factory: Any, parts: list[Any], data: st.DataObject) -> None:
+    folder: Path = tmp_path_factory.mktemp("selection")
+    rows: list[dict[str, Any]] = []
+    for number, part in enumerate(parts):
+        of_part = [_row(len(rows) + place, *answer) for place, answer in enumerate(part)]
+        tables.write_rows(tables.part_path(folder, "selections", number), schema.SELECTIONS, of_part)
+        rows += of_part
+    write_answers(tables.list_parts(folder, "selections"), folder / "answers")
+    ids = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=9)) if rows else []
+    taken = open_answers(folder / "answers").take(np.array(ids, dtype=np.int64))
+    asked = [rows[index] for index in ids]
+    assert taken.best_ids.tolist() == [row["best_id"] for row in asked]
+    assert taken.best_cosines.tolist() == [row["best_cosine"] or 0.0 for row in asked]
+    assert _lists(taken.sets) == [row["set_ids"] for row in asked]
+    assert _lists(taken.negatives) == [row["negative_ids"] for row in asked]

@@ -1,0 +1,63 @@
+"""Sentences on end, stretches and the order of matches, against plain loops."""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_first, offsets_of
+from ssmi.pipeline.features.trie import Trie
+
+TEXTS = st.lists(st.text("中国人a😀𠀀", max_size=8), max_size=6)
+WORDS = ["中国", "国人", "中国人", "人人", "a中"]
+
+
+def _ints(values: list[int]) -> Ints:
+    return np.array(values, dtype=np.int64)
+
+
+@given(TEXTS)
+def test_sentences_are_one_text(texts: list[str]) -> None:
+    columns = SentenceColumns.of(texts)
+    assert SentenceColumns.of([list(text) for text in texts]).texts == columns.texts == texts
+    assert columns.text == "".join(texts) and len(columns) == len(texts)
+    assert columns.codes.tolist() == [ord(character) for character in columns.text]
+    owners = [index for index, text in enumerate(texts) for _ in text]
+    assert columns.sentence_of(np.arange(len(owners))).tolist() == owners
+
+
+def test_a_lone_surrogate_is_a_code_point_like_others() -> None:
+    assert SentenceColumns.of(["中\ud800"]).codes.tolist() == [ord("中"), 0xD800]
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=8))
+def test_stretches_are_listed_one_after_the_other(stretches: list[tuple[int, int]]) -> None:
+    starts, lengths = (_ints([one[place] for one in stretches]) for place in (0, 1))
+    assert offsets_of(lengths).tolist() == [0, *accumulate(lengths.tolist())]
+    expected = [index for start, length in stretches for index in range(start, start + length)]
+    assert indices_of(starts, lengths).tolist() == expected
+
+
+@given(st.lists(st.integers(-3, 3), max_size=10))
+def test_the_first_of_equal_values(values: list[int]) -> None:
+    values.sort()
+    first = is_first(_ints(values))
+    assert np.flatnonzero(first).tolist() == [values.index(value) for value in sorted(set(values))]
+    assert [value for value, one in zip(values, first, strict=True) if one] == sorted(set(values))
+
+
+@given(TEXTS)
+def test_matches_of_each_sentence(texts: list[str]) -> None:
+    trie = Trie.build(WORDS)
+    columns = SentenceColumns.of(texts)
+    matches = trie.columns(columns)
+    within = matches.within(columns)
+    found = [
+        list(zip(*(column.tolist() for column in (one.starts, one.ends, one.ids)), strict=True))
+        for one in (within.between(*places) for places in pairwise(matches.offsets(columns).tolist()))
+    ]
+    assert found == [trie.matches(text) for text in texts]
+    assert isinstance(within, MatchColumns)
