@@ -16,7 +16,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.statistics import ShardsStatistics, require_labels
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.workspace import Workspace
 
@@ -88,10 +88,11 @@ def check_shards(
     """Return the folder of the encoder to train, None where none is; refuse shards that are not of these parameters.
 
     configuration: what ``params`` were made with; one that changes features is built and trained by ``ablate``.
-    Raises MissingResourceError for shards that were not built, StaleArtifactError for those of other feature parameters
-    or of another encoder.
+    Raises MissingResourceError for shards that were not built or hold no labels, StaleArtifactError for those of other
+    feature parameters or of another encoder.
     """
     built = manifests.load(shards)
+    require_labels(built, shards)
     remedy = f"ssmi-cli features build --dataset {quote(dataset)} with the same parameters"
     if configuration is not None and configuration.feature_changes:
         command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"

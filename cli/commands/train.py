@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import dataset_option, device_option, json_option, override_option, stage_version_option
+from ssmi.cli.build_options import stage_version_option
+from ssmi.cli.options import dataset_option, device_option, json_option, override_option
 from ssmi.cli.session import Session
 
 if TYPE_CHECKING:

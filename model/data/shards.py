@@ -33,7 +33,7 @@ from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.manifest import Manifest, StoredManifest
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.statistics import ShardsStatistics, holds_labels, require_labels
 
 WITH_MATCHES = "build them with -S shards.matches=true"
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
@@ -50,6 +50,8 @@ class Shards:
     """Its manifest, read once: whatever is built there later, every file that is read is held to this one."""
     statistics: ShardsStatistics
     """How they were made."""
+    is_text: bool = False
+    """Whether its sentences have no gold; ``labels`` are then those that they are tagged with."""
 
     @property
     def manifest(self) -> Manifest:
@@ -67,29 +69,35 @@ class Shards:
         return [self.folder / name for name in names if name.parent.name == split and name.suffix == ".parquet"]
 
 
-def open_shards(folder: Path) -> Shards:
+def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None) -> Shards:
     """Open a shard folder; its sentences stay on disk.
 
     Args:
         folder: The shard folder.
+        labels_of_text: With what text without labels is to be tagged; None refuses such text.
 
     Returns:
         Its labels, boundaries and digests.
 
     Raises:
-        MissingResourceError: It was not built.
+        MissingResourceError: It was not built, or holds no labels.
         StaleArtifactError: Another version built it, or its files are not those that its manifest names, byte by byte.
 
     """
     stored = manifests.read(folder)
     manifest = stored.manifest
+    is_text = not holds_labels(manifest)
+    if labels_of_text is None:
+        require_labels(manifest, folder)
     manifests.check_parts(manifest, folder)
+    given = labels_of_text if is_text else None
     return Shards(
         folder,
-        load_labels(folder / LABELS_FILE, held_to=manifest),
+        given or load_labels(folder / LABELS_FILE, held_to=manifest),
         read_table(folder / BOUNDARIES_FILE, held_to=manifest),
         stored,
         ShardsStatistics.of(manifest),
+        is_text,
     )
 
 
@@ -110,14 +118,26 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
             or built again since the folder was opened.
 
     """
-    paths = shards.parts(split)
+    return _read(shards, shards.parts(split), split, boundaries=boundaries, wanted=wanted)
+
+
+def read_parts(shards: Shards, parts: Sequence[Path], *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
+    """Read some parts of a split, at least one; the other arguments and errors are those of ``read_split``."""
+    names = f"{parts[0].parent.name}/{', '.join(part.stem for part in parts)}"
+    return _read(shards, parts, names, boundaries=boundaries, wanted=wanted)
+
+
+def _read(
+    shards: Shards, paths: Sequence[Path], split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures
+) -> Split:
+    """The sentences of some parts. ``split``: names them in errors."""
     names = _columns(wanted)
     parts = [tables.read_table(path, SHARDS, columns=names, held_to=shards.manifest) for path in paths]
     parts = parts or [SHARDS.empty_table().select(names)]
     source = f"{shards.folder.name}/{split}"
     whole = _Whole(pa.concat_tables(parts), boundaries, source)
     offsets = whole.offsets
-    tag_ids = whole.of_characters("tag_ids").to_numpy()
+    tag_ids = np.zeros(offsets[-1], np.int16) if shards.is_text else whole.of_characters("tag_ids").to_numpy()
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
     stored = StoredParts(
@@ -142,7 +162,9 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         character_kinds(texts),
         window_offsets,
         window_starts.to_numpy(),
-        _gold(*whole.flat("entities"), labels=shards.labels, source=source),
+        [()] * (len(offsets) - 1)
+        if shards.is_text
+        else _gold(*whole.flat("entities"), labels=shards.labels, source=source),
         stored.hidden() if wanted.hidden else None,
         stored.specials() if wanted.special_states else None,
         whole.matches() if wanted.matches else None,

@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 
 from ssmi.model import hardware, learning_rates
-from ssmi.model.data.folds import PARTS, Fold, fold_characters, read_fold
+from ssmi.model.data.folds import Fold, fold_characters, read_fold
 from ssmi.model.data.shards import Shards, characters_of, open_shards, read_split
 from ssmi.model.data.split import Split
+from ssmi.model.data.training_data import StreamedSplit, TrainingData, WholeSplit
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.evaluation.sentence_counts import count_named, names_of
 from ssmi.model.network.build import build
@@ -113,7 +114,7 @@ def train(
         loaded = _load(opened, encoder, params, workers, reporter)
         with Interrupts() as interrupts:  # from here on a signal is heard between two steps, and all is saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
-            return _fit(Trainer(loaded.network, loaded.splits["train"], context), loaded, context, saved)
+            return _fit(Trainer(loaded.network, loaded.data, context), loaded, context, saved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +122,12 @@ class _Loaded:
     """What is trained, on its device, and on which sentences."""
 
     network: Network
+    data: TrainingData
+    """What it is trained on."""
     splits: Mapping[str, Split]
-    """``train`` and ``dev``, and ``test`` where it will be scored."""
+    """``dev``, and ``test`` where it will be scored."""
     names: Mapping[str, Sequence[str]]
-    """Of the sentences of each split that is scored, as counts name them."""
+    """Of the sentences of each of them, as counts name them."""
 
 
 def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter) -> _Loaded:
@@ -132,24 +135,25 @@ def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerG
     # The processes of this machine share its cores.
     hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
     torch.manual_seed(params.train.seed)
+    scored = ("dev", "test") if params.train.test else ("dev",)
     splits = {}
-    wanted_splits = [*PARTS, "test"] if params.train.test else PARTS
-    with reporter.task("reading shards and encoder", total=len(wanted_splits), unit="splits") as advance:
-        for name in wanted_splits:
+    with reporter.task("reading shards and encoder", total=1 + len(scored), unit="splits") as advance:
+        data = _train_data(shards, params)
+        advance(1)
+        for name in scored:
             splits[name] = _read(shards, name, params)
             advance(1)
-        network = _assemble(shards, encoder, params, splits)
+        network = _assemble(shards, encoder, params, data, splits["dev"])
     fold = Fold.of(params.train)
     names = {
         name: names_of(fold_characters(shards, name, fold) if fold else characters_of(shards, name), split.gold)
         for name, split in splits.items()
-        if name != "train"
     }
     if not workers.is_main:
         # One network in all processes, built above from one seed, but different dropout in each.
         torch.manual_seed(params.train.seed + workers.rank)
     # Moved last: drawn on the CPU, the new weights are the same whatever the device.
-    return _Loaded(network.to(workers.device), splits, names)
+    return _Loaded(network.to(workers.device), data, splits, names)
 
 
 def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
@@ -239,17 +243,26 @@ def _read(shards: Shards, name: str, params: Params) -> Split:
     else:
         split = read_fold(shards, name, fold, boundaries=shards.boundaries, wanted=features)
     # Without test sentences a run is whole: `_fit` then scores dev alone.
-    if name != "test" and not split.token_ids.size:
-        raise InputDataError(
-            f"{shards.folder}: no {name} sentences",
-            next_step=_how_to_get_dev(params) if name == "dev" else "see its source",
-        )
-    if name == "train" and not any(split.gold):
+    if name == "dev" and not split.token_ids.size:
+        raise InputDataError(f"{shards.folder}: no dev sentences", next_step=_how_to_get_dev(params))
+    return split
+
+
+def _train_data(shards: Shards, params: Params) -> TrainingData:
+    """The train split, in memory or, with ``train.stream``, as it lies on disk."""
+    settings, data = params.train, None
+    if settings.stream:
+        features = wanted(params.model)
+        data = StreamedSplit.open(shards, "train", wanted=features, buffer=settings.stream_buffer)
+    train: TrainingData = data or WholeSplit(_read(shards, "train", params))
+    if not train.lengths.sum():
+        raise InputDataError(f"{shards.folder}: no train sentences", next_step="see its source")
+    if not train.has_entities:
         raise InputDataError(
             f"{shards.folder}: no train sentence holds an entity, so there is nothing to learn",
             next_step="look at the annotation with ssmi-cli data check",
         )
-    return split
+    return train
 
 
 def _how_to_get_dev(params: Params) -> str:
@@ -259,17 +272,16 @@ def _how_to_get_dev(params: Params) -> str:
     return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 
-def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapping[str, Split]) -> Network:
-    """The network for these splits; what it is told of the text it is told of train alone."""
-    matches = splits["train"].matches
-    counts = None if matches is None else matches.counts(n_rows=len(shards.boundaries.ids) + 1)
+def _assemble(shards: Shards, encoder: Path | None, params: Params, train: TrainingData, dev: Split) -> Network:
+    """The network for train and dev; what it is told of the text it is told of train alone."""
+    counts = train.word_counts(n_rows=len(shards.boundaries.ids) + 1)
     bert = None
     if encoder is not None and params.model.trains_encoder:
         below = layers_below(params.model, shards.statistics)
         bert = load_encoder(encoder, layers=params.model.encoder_layers, below=below)
     if bert is not None:
         # Of train and dev: nothing of test is looked at before the training is over.
-        largest = max(int(splits[name].token_ids.max()) for name in PARTS)
+        largest = max(train.largest_token_id, int(dev.token_ids.max()))
         check_encoder(bert, shards, largest_token_id=largest)
     return build(
         params.model,

@@ -16,6 +16,11 @@ from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.contract.storage.replacing import writing
 
 SPLITS = ("train", "dev", "test")
+TEXT = "text"
+"""The one split of a corpus, whose sentences have no labels."""
+ALL_SPLITS = (*SPLITS, TEXT)
+SOURCES = "sources"
+"""Folder of a prepared corpus, beside its split: where each sentence comes from, in parts of the same numbers."""
 ROWS_PER_GROUP = 4096
 
 
@@ -37,7 +42,10 @@ def write_rows(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]])
 
 
 def write_table(path: Path, schema: pa.Schema, table: pa.Table) -> None:
-    """Write a table under a temporary name, then rename it: a reader sees the whole file or none."""
+    """Write a table under a temporary name, then rename it: a reader sees the whole file or none.
+
+    The metadata of its schema, which are no part of the contract, are written too.
+    """
     if not table.schema.equals(schema):
         raise StaleArtifactError(
             f"{path.name}: table differs from the contract: {table.schema}", next_step="report this as a bug"

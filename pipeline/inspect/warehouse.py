@@ -22,13 +22,14 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, SELECTIONS
 from ssmi.pipeline.contract.storage import checked_files
-from ssmi.pipeline.contract.tables import SPLITS
+from ssmi.pipeline.contract.tables import ALL_SPLITS, SOURCES
 
 with needs("stats", "SQL over the artifacts (stats and report)"):
     import duckdb
 
 VIEWS: dict[str, str] = {
     "sentences": "prepare/{dataset}/{split}/part-*.parquet",
+    "sources": f"prepare/{{dataset}}/{SOURCES}/part-*.parquet",
     "vocabulary": "vocab/words.parquet",
     "segments": "segment/{dataset}/{split}/part-*.parquet",
     "distinct_segments": "embed/{dataset}/segments.parquet",
@@ -41,6 +42,8 @@ VIEWS: dict[str, str] = {
     "boundaries": f"shards/{{dataset}}/{BOUNDARIES_FILE}",
 }
 """View → its files below ``artifacts``; the first folder is the stage. ``{split}`` becomes a column."""
+OF_CORPUS = "sources"
+"""The view that a data set has not."""
 
 QUERIES = Path(__file__).parent / "queries"
 DEFAULT_REPORT = "overview"
@@ -168,6 +171,8 @@ def connect(artifacts: Path, dataset: str) -> Warehouse:
     """
     artifacts = artifacts.resolve()
     files = {name: _locate(artifacts, dataset, pattern) for name, pattern in VIEWS.items()}
+    if not files[OF_CORPUS]:
+        del files[OF_CORPUS]
     of_view = {name: [path for _, _, paths in parts for path in paths] for name, parts in files.items()}
     warehouse = Warehouse(duckdb.connect(":memory:"), files=of_view)
     _fence(warehouse, [path for parts in files.values() for path in parts])
@@ -209,7 +214,7 @@ def shell_script(artifacts: Path, dataset: str, report: str) -> str:
 def _locate(artifacts: Path, dataset: str, pattern: str) -> list[tuple[str, str, list[Path]]]:
     """(split, DuckDB pattern, files) of each split that is there; the split is empty for a table without splits."""
     sources = []
-    for split in SPLITS if "{split}" in pattern else ("",):
+    for split in ALL_SPLITS if "{split}" in pattern else ("",):
         path = artifacts / pattern.format(dataset=dataset, split=split)
         if files := sorted(path.parent.glob(path.name)):
             # DuckDB takes *, ? and [ in any part of a path for wildcards: those of the folder are bracketed.

@@ -119,7 +119,9 @@ def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
     for line in missing:
         workspace.reporter.note(f"not found: {line}")
     for name in present:  # all of them first: what is wrong with one is better known before hours of training
-        features.build(workspace, name, workers=0, scheduler=None, overrides=of_each.overrides, force=False)
+        features.build(
+            workspace, features.Subject(name), workers=0, scheduler=None, overrides=of_each.overrides, force=False
+        )
     page = _Page(workspace, encoder, request.command(encoder, of_each.only), missing)
     diverged, failed = list[str](), list[str]()
     for number, name in enumerate(present, start=1):

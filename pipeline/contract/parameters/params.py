@@ -68,6 +68,11 @@ class Params(Section):
         default=("sample",),
         description="Data sets that `dvc repro` builds and trains on. The first is the default of every command.",
     )
+    corpora: tuple[str, ...] = Field(
+        default=(),
+        description="Corpora, text without labels: paths of folders or files, relative to the project. `--corpus NAME` "
+        "finds one by the name of its folder, or of its file without endings.",
+    )
     encoder: EncoderParams = EncoderParams()
     prepare: PrepareParams = PrepareParams()
     vocab: VocabParams = VocabParams()

@@ -148,7 +148,15 @@ def test_the_whole_network_stopped_again_and_again(run: RunTraining, tmp_path: P
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("changes", [{"train__ema": 0.9}, {"train__fgm": 0.5}, {"train__ema": 0.5, "train__fgm": 1.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train__ema": 0.9},
+        {"train__fgm": 0.5},
+        {"train__ema": 0.5, "train__fgm": 1.0},
+        {"train__stream": True, "train__stream_buffer": 4},
+    ],
+)
 def test_what_goes_with_a_step_is_resumed_with_it(run: RunTraining, tmp_path: Path, changes: dict[str, Any]) -> None:
     run("whole", **changes)
     for resume, (label, nth) in enumerate(
@@ -166,6 +174,15 @@ def test_a_terminal_that_is_closed_stops_a_run_as_ctrl_c_does(run: RunTraining, 
         run("stopped", reporter=Signals("epoch 2/3", 2, number=signal.SIGHUP))
     run("stopped", resume=True)
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
+def test_another_order_of_batches_is_another_run(run: RunTraining) -> None:
+    with pytest.raises(Interrupted):
+        run("stopped", reporter=Signals("epoch 2/3", 2), train__stream=True)
+    with pytest.raises(StaleArtifactError, match=r"train\.stream is True in the unfinished run, null now"):
+        run("stopped", resume=True)
+    with pytest.raises(StaleArtifactError, match=r"train\.stream_buffer is null in the unfinished run, 4 now"):
+        run("stopped", resume=True, train__stream=True, train__stream_buffer=4)
 
 
 def test_an_average_cannot_be_added_on_the_way(run: RunTraining) -> None:

@@ -18,11 +18,15 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from ssmi.configurations import find
+from ssmi.model.data.batches import collate
 from ssmi.model.data.folds import Fold, fold_characters
-from ssmi.model.data.shards import open_shards
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.training_data import StreamedSplit
 from ssmi.model.evaluation.scoring import add
 from ssmi.model.evaluation.sentence_counts import name_of
 from ssmi.model.learning_rates import size_of
+from ssmi.model.network.requirements import wanted
+from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts_file
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract import manifest as manifests
@@ -596,6 +600,60 @@ def test_shards_with_matches_train_what_reads_none_to_the_same_bytes(
     assert set(many["boundary_ids"].tolist()) - set(few["boundary_ids"].tolist()) == {33}
     differing = {name for name in few if few[name].shape != many[name].shape or not torch.equal(few[name], many[name])}
     assert differing == {"boundary_ids", "boundary.table.weight"}
+
+
+# --- streamed -----------------------------------------------------------------------------------------------------
+
+
+def test_a_streamed_loss_is_that_of_the_same_batches_in_memory(
+    shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make
+) -> None:
+    """Every batch of two epochs through one network, dropout off: from disk, and gathered from the split in memory."""
+    params = make_params(train__stream=True, train__stream_buffer=4, train__batch_size=2)
+    trained = _train(shards, encoder_folder, tmp_path / "run", params)
+    opened = open_shards(shards)
+    network = checkpoints.load(trained.run / "checkpoint", shards=opened).network.eval()
+    features = wanted(params.model)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=features)
+    stream = StreamedSplit.open(opened, "train", wanted=features, buffer=4)
+    for epoch in (1, 2):
+        batches = stream.batches(batch_size=2, seed=13, epoch=epoch)
+        losses = []
+        with torch.no_grad():
+            for batch in stream.collated(batches, seed=13, epoch=epoch, device=torch.device("cpu")):
+                losses += network(batch).tolist()
+            expected = [loss for rows in batches for loss in network(collate(split, rows)).tolist()]
+        assert len(losses) == 10 and losses == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_streamed_run_is_as_good_and_repeats(
+    shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make
+) -> None:
+    params = make_params(train__stream=True, train__stream_buffer=4, train__epochs=14)
+    runs = [_train(shards, encoder_folder, tmp_path / name, params) for name in ("one", "two")]
+    assert _digests(runs[0].run) == _digests(runs[1].run)
+    in_memory = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=14))
+    assert runs[0].dev.overall.f1 == in_memory.dev.overall.f1 == 1.0
+    assert runs[0].step_losses != in_memory.step_losses
+
+
+@pytest.mark.parametrize("what", ["no train sentences", "no train sentence holds an entity"])
+def test_a_streamed_run_refuses_what_a_run_in_memory_refuses(
+    tmp_path: Path,
+    write_shards: Make,
+    sentences: list[Any],
+    sentence: Make,
+    encoder_folder: Path,
+    make_params: Make,
+    what: str,
+) -> None:
+    train_sentences = [] if what == "no train sentences" else [sentence("我们去北京")]
+    shards = write_shards(tmp_path / "s", {"train": train_sentences, "dev": sentences})
+    for stream in (False, True):
+        with pytest.raises(InputDataError, match=what):
+            _train(shards, encoder_folder, tmp_path / "run", make_params(train__stream=stream))
+    with pytest.raises(ParameterError, match="folds need all sentences at once"):
+        make_params(train__stream=True, train__folds=2, train__fold=1, train__test=False)
 
 
 class BuildsAgain(Recorder):
