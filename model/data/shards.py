@@ -33,6 +33,7 @@ from ssmi.pipeline.contract.manifest import Manifest, StoredManifest
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
 from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.storage import checked_files
 
 WITH_MATCHES = "build them with -S shards.matches=true"
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
@@ -85,7 +86,7 @@ def open_shards(folder: Path) -> Shards:
     manifests.check_parts(manifest, folder)
     return Shards(
         folder,
-        LabelSet.load(folder / LABELS_FILE, held_to=manifest),
+        LabelSet.parse(checked_files.read(folder / LABELS_FILE, held_to=manifest), folder / LABELS_FILE),
         read_table(folder / BOUNDARIES_FILE, held_to=manifest),
         stored,
         ShardsStatistics.of(manifest),

@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Literal
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.storage import checked_files
 
 TagScheme = Literal["BIO", "BMES", "BIOES"]
 OUTSIDE = "O"
@@ -171,21 +169,27 @@ class LabelSet:
         path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path, *, held_to: Manifest | None = None) -> LabelSet:
-        """Read what ``save`` wrote; ``held_to``: as ``checked_files.read`` takes it.
-
-        Raises StaleArtifactError when the file changed or is not a label set of this version, MissingResourceError
-        without one.
-        """
-        content = checked_files.read(path, held_to=held_to)
+    def load(cls, path: Path) -> LabelSet:
+        """Read what ``save`` wrote; raises StaleArtifactError when the file is not a label set of this version."""
         try:
-            body = json.loads(content)
+            content = path.read_bytes()
+        except OSError as error:
+            raise _no_labels(path, error) from error
+        return cls.parse(content, path)
+
+    @classmethod
+    def parse(cls, content: bytes, path: Path) -> LabelSet:
+        """``load`` of what was read already; ``path``: of the file, for messages."""
+        try:
+            body = json.loads(content.decode())
             labels = cls(body["scheme"], tuple(body["entity_types"]))
             # The tags are written only for this: a version that would number them otherwise must notice.
             if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
                 raise KeyError("tags")
         except (ValueError, KeyError, TypeError) as error:
-            raise StaleArtifactError(
-                f"{path}: not a label set of this version ({error})", next_step="build the shards again"
-            ) from error
+            raise _no_labels(path, error) from error
         return labels
+
+
+def _no_labels(path: Path, error: Exception) -> StaleArtifactError:
+    return StaleArtifactError(f"{path}: not a label set of this version ({error})", next_step="build the shards again")
