@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ssmi.cli.terminal.closed import give_up
+from ssmi.cli.terminal.visible import visible_lines
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.storage.replacing import named
 
@@ -65,7 +66,8 @@ def fail(message: str, code: int) -> int:
     """Say it on stderr, where there is still somebody; returns the exit code."""
     with suppress(ValueError):  # it is closed
         try:
-            click.echo(message, err=True)
+            # It may hold names and texts of files that somebody else wrote.
+            click.echo(visible_lines(message), err=True)
         except OSError:
             give_up(sys.stderr)
     return code

@@ -35,6 +35,10 @@ COMMANDS = {
     "report": ("ssmi.cli.commands.report", "Write one page about a run: scores, and every error with its features."),
     "stats": ("ssmi.cli.commands.stats", "Query features: named reports or SQL."),
     "train": ("ssmi.cli.commands.train", "Train a tagger on the shards."),
+    "verify": (
+        "ssmi.cli.commands.verify",
+        "Check that stages, runs and ablations below artifacts/ are what was written.",
+    ),
 }
 _STOPPING = ("SIGTERM", "SIGHUP")
 

@@ -44,7 +44,7 @@ def dataset_option(command: Decorated) -> Decorated:
 
 
 def _plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    from ssmi.pipeline.contract.parameters.params import check_dataset_name
+    from ssmi.pipeline.contract.dataset_names import check_dataset_name
 
     return None if value is None else check_dataset_name(value)
 

@@ -125,6 +125,6 @@ def _context(
     workspace: Workspace, dataset: str | None, *, workers: int, scheduler: str | None, overrides: Iterable[str]
 ) -> Iterator[StageContext]:
     params = workspace.params(overrides)
-    name = dataset or params.datasets[0]
+    name = workspace.dataset(dataset, params=params)
     with open_executor(workers=workers, scheduler=scheduler) as executor:
         yield StageContext(workspace.root, name, params, executor, workspace.reporter)

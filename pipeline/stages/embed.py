@@ -180,7 +180,7 @@ def _n_extra_words(context: StageContext) -> int:
 
 STAGE = Stage(
     name="embed",
-    version=1,
+    version=2,
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
     external_inputs=encoder_inputs,

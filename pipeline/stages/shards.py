@@ -24,6 +24,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.label_files import save_labels
 from ssmi.pipeline.contract.labels import LabelSet, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
@@ -81,7 +82,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     n_windowed = sum(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
     named = named_boundaries(np.load(task.named, allow_pickle=False) for task in tasks)
     width = _write_boundaries(context, folder, named)
-    labels.save(folder / LABELS_FILE)
+    save_labels(labels, folder / LABELS_FILE)
     statistics = ShardsStatistics(
         vocabulary_digest=context.digest("vocab"),
         embed_digest=_inputs(context, "selection")["artifacts/embed"],
@@ -296,7 +297,7 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
 
 STAGE = Stage(
     name="shards",
-    version=3,
+    version=4,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=encoder_inputs,

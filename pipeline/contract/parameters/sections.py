@@ -86,8 +86,8 @@ class VocabParams(Section):
 
     vectors: str = Field(
         default="synonyms",
-        description="Word vectors: a name from `ssmi-cli data list`, or a path to word2vec text or binary, fastText "
-        ".vec or .bin, or a saved gensim KeyedVectors. Text may be packed: gzip, bzip2, xz, zip, tar.",
+        description="Word vectors: a name from `ssmi-cli data list`, or a path to word2vec text or binary, or fastText "
+        ".vec or .bin. Text may be packed: gzip, bzip2, xz, zip, tar.",
     )
     encoding: str = Field(
         default="utf-8",
