@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field golden bench bench-features bench-predict bench-tagging paper check env clean
+.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-predict bench-tagging paper check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -23,6 +23,12 @@ test-heavy: env
 CASES ?= not heavy
 field: env
 	SSMI_FIELD_PROJECT=$${SSMI_FIELD_PROJECT:-$(CURDIR)} OMP_NUM_THREADS=1 $(BIN)/pytest tests/field -m "$(CASES)"
+
+# Broken and hostile files for everything that reads files, for so many seconds; another SEED makes other ones.
+SECONDS_OF_FUZZ ?= 300
+SEED ?= 1
+fuzz: env
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_OF_FUZZ) --seed $(SEED)
 
 # Write the golden losses and the golden outputs of stages anew, after a change that is meant to change them.
 golden: env

@@ -24,6 +24,16 @@ def datasets(context: click.Context, parameter: click.Parameter, incomplete: str
     return _beginning(names | dataset_names(session.project_folder or Path()), incomplete)
 
 
+def corpora(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The names of the corpora that params.yaml lists."""
+    from ssmi.pipeline.contract.errors import SsmiError
+
+    names: set[str] = set()
+    with suppress(SsmiError):
+        names = {Path(path).name.partition(".")[0] for path in _session(context).params().corpora}
+    return _beginning(names, incomplete)
+
+
 def configurations(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of ``ablate --list``; after a comma the next one."""
     from ssmi.configurations import CONFIGURATIONS

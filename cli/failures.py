@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from ssmi.cli.terminal.closed import give_up
+from ssmi.cli.terminal.visible import visible_lines
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.storage.replacing import named
 
@@ -61,6 +64,10 @@ def _number(error: BaseException) -> int:
 
 def fail(message: str, code: int) -> int:
     """Say it on stderr, where there is still somebody; returns the exit code."""
-    with suppress(OSError, ValueError):
-        click.echo(message, err=True)
+    with suppress(ValueError):  # it is closed
+        try:
+            # It may hold names and texts of files that somebody else wrote.
+            click.echo(visible_lines(message), err=True)
+        except OSError:
+            give_up(sys.stderr)
     return code

@@ -37,14 +37,15 @@ def dataset_option(command: Decorated) -> Decorated:
     return click.option(
         "--dataset",
         metavar="NAME",
-        callback=_plain_name,
+        callback=plain_name,
         shell_complete=completion.datasets,
         help="Data set.  [default: the first of params.yaml's datasets]",
     )(command)
 
 
-def _plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    from ssmi.pipeline.contract.parameters.params import check_dataset_name
+def plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The name of a data set. Raises ParameterError for one that can name no folder of artifacts."""
+    from ssmi.pipeline.contract.dataset_names import check_dataset_name
 
     return None if value is None else check_dataset_name(value)
 
@@ -112,26 +113,6 @@ def override_option(command: Decorated) -> Decorated:
         metavar="SECTION.KEY=VALUE",
         shell_complete=completion.parameters,
         help="Override a parameter.",
-    )(command)
-
-
-def stage_version_option(command: Decorated) -> Decorated:
-    """``--stage-version N``: what dvc.yaml asks for, so that DVC sees when a stage comes to compute something else."""
-    return click.option(
-        "--stage-version",
-        type=click.IntRange(min=0),
-        metavar="N",
-        help="Refuse to run a stage that is not of this version; for dvc.yaml.",
-    )(command)
-
-
-def executor_options(command: Decorated) -> Decorated:
-    """``--workers`` and ``--scheduler``; serial without them."""
-    command = click.option(
-        "--workers", type=click.IntRange(min=0), default=0, envvar="SSMI_WORKERS", help="Local worker processes."
-    )(command)
-    return click.option(
-        "--scheduler", metavar="ADDRESS", envvar="SSMI_SCHEDULER", help="Dask scheduler, e.g. tcp://10.0.0.1:8786."
     )(command)
 
 

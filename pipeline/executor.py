@@ -12,11 +12,10 @@ import contextlib
 import itertools
 import logging
 import pickle
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -25,11 +24,10 @@ from threadpoolctl import threadpool_limits
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.local_workers import TASKS_IN_FLIGHT_PER_WORKER, WorkerPool, worker_pool
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-TASKS_IN_FLIGHT_PER_WORKER = 4
-"""A worker then always has its next task, and few are lost with it."""
 MOST_BYTES = 1 << 16
 """Of one task or one result: all of them pass through the scheduler and the driver, whose memory and time they take."""
 SECONDS_BETWEEN_LOOKS = 1.0
@@ -93,6 +91,36 @@ class Serial:
                 with _naming_the_part(label, index, tasks):
                     _check_size("task", task, most_bytes)
                     result = _run(function, task, most_bytes)
+                advance(size)
+                yield result
+
+
+class LocalProcesses:
+    """On worker processes of this machine."""
+
+    def __init__(self, pool: WorkerPool) -> None:
+        self._pool = pool
+
+    def map(
+        self,
+        function: Callable[[Task], Result],
+        tasks: Sequence[Task],
+        *,
+        sizes: Sequence[int],
+        label: str,
+        unit: str,
+        reporter: Reporter,
+        most_bytes: int | None = MOST_BYTES,
+    ) -> Iterator[Result]:
+        """See Executor."""
+        for index, task in enumerate(tasks):
+            with _naming_the_part(label, index, tasks):
+                _check_size("task", task, most_bytes)
+        with reporter.task(label, total=sum(sizes), unit=unit) as advance:
+            results = self._pool.map(partial(_run, function, most_bytes=most_bytes), tasks)
+            for index, size in enumerate(sizes):
+                with _naming_the_part(label, index, tasks):
+                    result = next(results)
                 advance(size)
                 yield result
 
@@ -163,6 +191,10 @@ class Cluster:
             ) from error
 
 
+_LOST = ("BrokenProcessPool", "KilledWorker")
+"""Errors of workers that died, by name, since dask may not be installed."""
+
+
 @contextlib.contextmanager
 def _naming_the_part(label: str, index: int, tasks: Sequence[Any]) -> Iterator[None]:
     """Say of which part an error is that nobody foresaw, and of workers that die."""
@@ -175,7 +207,7 @@ def _naming_the_part(label: str, index: int, tasks: Sequence[Any]) -> Iterator[N
     except _TooLargeError as error:
         raise SsmiError(f"{part}: {error}", next_step="report this as a bug: tables travel by file") from error
     except Exception as error:
-        if type(error).__name__ == "KilledWorker":  # a name, since dask may not be installed
+        if type(error).__name__ in _LOST:
             raise SsmiError(
                 f"{part}: the workers that ran it died one after the other, likely out of memory",
                 next_step="use fewer --workers or a smaller prepare.sentences_per_part",
@@ -214,40 +246,6 @@ def run_single_threaded(function: Callable[[Task], Result], task: Task) -> Resul
         return function(task)
 
 
-def dask_setup(_: object) -> None:
-    """Dask calls this in each local worker (``preload``): Ctrl-C reaches every process, but only the main one acts."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Start workers deaf to Ctrl-C from their first moment, before ``dask_setup`` can say so."""
-    # Python lets only the main thread set signal handlers.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _local_cluster(workers: int) -> Any:
-    from distributed import LocalCluster
-
-    with _without_interrupts():
-        return LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=":0",  # any free port: builds may run side by side
-            memory_limit=0,  # dask counts memory-mapped vectors as used, and would stop workers that use little
-            preload=[__name__],  # runs dask_setup in each worker
-        )
-
-
 @contextlib.contextmanager
 def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator[Executor]:
     """Open what runs the tasks, and close it when the block ends.
@@ -265,16 +263,19 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
     if scheduler is None and workers <= 0:
         yield Serial()
         return
-    with needs("cluster", f"--scheduler {scheduler}" if scheduler else f"--workers {workers}"):
+    if scheduler is None:
+        with worker_pool(workers) as pool:
+            yield LocalProcesses(pool)
+        return
+    with needs("cluster", f"--scheduler {scheduler}"):
         from distributed import Client
 
     # What of it matters becomes an error in a line; the rest is tracebacks of connections.
     for library in ("distributed", "distributed.client", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
-        target: Any = stack.enter_context(_local_cluster(workers)) if scheduler is None else scheduler
         try:
-            client = stack.enter_context(Client(target, timeout=SECONDS_TO_CONNECT))
+            client = stack.enter_context(Client(scheduler, timeout=SECONDS_TO_CONNECT))
         except (OSError, ValueError) as error:
             raise MissingResourceError(
                 f"no Dask scheduler answers at {scheduler} ({type(error).__name__})",
@@ -284,7 +285,7 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
             client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
         except TimeoutError as error:
             raise MissingResourceError(
-                f"the Dask scheduler at {scheduler or 'this machine'} has no worker",
+                f"the Dask scheduler at {scheduler} has no worker",
                 next_step="start some with `dask worker ADDRESS`, or use --workers N",
             ) from error
         yield Cluster(client)

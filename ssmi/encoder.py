@@ -64,7 +64,7 @@ def adapt(
     ]
     # Later ones go over earlier: what this call says of training, no -S changes.
     params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
-    name = dataset or params.datasets[0]
+    name = workspace.dataset(dataset, params=params)
     shards = workspace.paths.shards(name)
     _check_dataset(workspace, name, shards=shards)
     folder = training.check_shards(workspace, params, shards=shards, dataset=name)

@@ -1,4 +1,4 @@
-"""Building features: every stage of a data set that is not current, or one stage, in this process or on workers."""
+"""Building features of a data set or a corpus: every stage that is not current, or one, here or on workers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Literal
 
 from ssmi.dvc import commands
+from ssmi.pipeline.assets.corpora import find_corpus
 from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.parts.share import Share
+from ssmi.pipeline.stages.corpora.fitted import check_corpus_name
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.stage import Corpus, StageContext
 from ssmi.pipeline.stages.up_to_date import StageShare, run
 from ssmi.pipeline.stages.up_to_date import run_share as run_stage_share
 from ssmi.workspace import Workspace
@@ -42,10 +45,10 @@ class StageState:
 
 @dataclass(frozen=True, slots=True)
 class FeatureBuild:
-    """What became of a data set's stages.
+    """What became of the stages of a data set or of a corpus.
 
     Attributes:
-        dataset: The data set.
+        dataset: The data set, or the name of the corpus.
         stages: One item a stage, in the order in which they run.
 
     """
@@ -54,9 +57,34 @@ class FeatureBuild:
     stages: tuple[StageState, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What features are built for: a data set, or a corpus.
+
+    Attributes:
+        dataset: The data set; None for the first of params.yaml.
+        corpus: A corpus in place of a data set: its name, or a path below the project.
+        like: The data set whose map and pairs' weights the corpus gets; None for the first of params.yaml.
+
+    """
+
+    dataset: str | None = None
+    corpus: str | None = None
+    like: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse, with ParameterError, what excludes each other."""
+        if self.dataset is not None and self.corpus is not None:
+            raise ParameterError(
+                f"the data set {self.dataset} and the corpus {self.corpus} at once", next_step="give one of them"
+            )
+        if self.like is not None and self.corpus is None:
+            raise ParameterError(f"like {self.like}: is for a corpus", next_step="give a corpus too, or leave it out")
+
+
 def build(
     workspace: Workspace,
-    dataset: str | None,
+    subject: Subject,
     *,
     workers: int,
     scheduler: str | None,
@@ -67,22 +95,23 @@ def build(
     overrides = list_of("overrides", overrides)
     with (
         building(workspace),
-        _context(workspace, dataset, workers=workers, scheduler=scheduler, overrides=overrides) as context,
+        _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context,
     ):
         built = list(build_stages(context, force=force))
         stages = tuple(
             StageState(one.stage.name, "built" if one.ran else "current", context.folder(one.stage.name))
             for one in built
         )
-    # The current ones too: they may have been built where DVC did not hear of it.
-    commands.record(workspace, context.dataset, [one.name for one in stages], overridden=bool(overrides))
+    if context.corpus is None:
+        # The current ones too: they may have been built where DVC did not hear of it.
+        commands.record(workspace, context.dataset, [one.name for one in stages], overridden=bool(overrides))
     return FeatureBuild(context.dataset, stages)
 
 
 def run_stage(
     workspace: Workspace,
     name: str,
-    dataset: str | None,
+    subject: Subject,
     *,
     workers: int,
     scheduler: str | None,
@@ -91,7 +120,7 @@ def run_stage(
     """Run one stage whether it is current or not, as ``dvc repro`` asks for; see ``Project.run_stage``."""
     with (
         building(workspace),
-        _context(workspace, dataset, workers=workers, scheduler=scheduler, overrides=overrides) as context,
+        _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context,
     ):
         return run(get_stage(name), context).report
 
@@ -108,7 +137,7 @@ def building(workspace: Workspace) -> AbstractContextManager[None]:
 def run_share(
     workspace: Workspace,
     name: str,
-    dataset: str | None,
+    subject: Subject,
     *,
     part: tuple[int, int],
     workers: int,
@@ -116,15 +145,21 @@ def run_share(
     overrides: Iterable[str],
 ) -> StageShare:
     """Do one share of a stage's parts; see ``Project.run_stage``."""
-    with _context(workspace, dataset, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+    with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
         return run_stage_share(get_stage(name), context, Share(*part))
 
 
 @contextmanager
 def _context(
-    workspace: Workspace, dataset: str | None, *, workers: int, scheduler: str | None, overrides: Iterable[str]
+    workspace: Workspace, subject: Subject, *, workers: int, scheduler: str | None, overrides: Iterable[str]
 ) -> Iterator[StageContext]:
     params = workspace.params(overrides)
-    name = dataset or params.datasets[0]
+    name = workspace.dataset(subject.dataset, params=params)
+    corpus = None
+    if subject.corpus is not None:
+        files = find_corpus(subject.corpus, root=workspace.root, listed=params.corpora)
+        check_corpus_name(files.name, paths=workspace.paths, datasets=params.datasets)
+        like = workspace.dataset(subject.like, params=params)
+        corpus, name = Corpus(files, like), files.name
     with open_executor(workers=workers, scheduler=scheduler) as executor:
-        yield StageContext(workspace.root, name, params, executor, workspace.reporter)
+        yield StageContext(workspace.root, name, params, executor, workspace.reporter, corpus=corpus)

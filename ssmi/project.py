@@ -35,11 +35,13 @@ if TYPE_CHECKING:
     from ssmi.paper.reproduce import PaperResult
     from ssmi.pipeline.contract.manifest import StageReport
     from ssmi.pipeline.stages.up_to_date import StageShare
+    from ssmi.predict.corpus.tagging import CorpusPrediction
     from ssmi.predict.tagger import Tagger
     from ssmi.predict.user_entities import Words
     from ssmi.report.write import ReportResult
     from ssmi.statistics import Statistics
     from ssmi.training import TrainResult
+    from ssmi.verification import Verification
 
 
 def open_project(folder: str | Path = ".", *, upward: bool = True, reporter: Reporter | None = None) -> Project:
@@ -77,6 +79,8 @@ class Project(Workspace):
         self,
         dataset: str | None = None,
         *,
+        corpus: str | None = None,
+        like: str | None = None,
         workers: int = 0,
         scheduler: str | None = None,
         overrides: Iterable[str] = (),
@@ -86,6 +90,10 @@ class Project(Workspace):
 
         Args:
             dataset: The data set.
+            corpus: In its place text without labels: a name of ``corpora`` in params.yaml or of a folder of data, or
+                the path of a folder or file below the project.
+            like: The data set whose map and pairs' weights a corpus gets, as a run on it reads new text; None for the
+                first of params.yaml.
             workers: Local worker processes; 0 builds in this process. The bytes are the same.
             scheduler: The address of a Dask scheduler, in place of ``workers``.
             overrides: Changes of parameters.
@@ -95,13 +103,15 @@ class Project(Workspace):
             Each stage with its folder, ``built`` or ``current``.
 
         Raises:
-            MissingResourceError: The data set, vectors or encoder are not there.
+            MissingResourceError: The data set, the corpus, vectors or encoder are not there.
             InputDataError: A raw file breaks its format, with ``file:line``.
+            StaleArtifactError: The features of ``like`` are not of these parameters.
 
         """
         from ssmi import features
 
-        return features.build(self, dataset, workers=workers, scheduler=scheduler, overrides=overrides, force=force)
+        subject = features.Subject(dataset, corpus, like)
+        return features.build(self, subject, workers=workers, scheduler=scheduler, overrides=overrides, force=force)
 
     @overload
     def run_stage(
@@ -109,6 +119,8 @@ class Project(Workspace):
         name: str,
         dataset: str | None = None,
         *,
+        corpus: str | None = None,
+        like: str | None = None,
         workers: int = 0,
         scheduler: str | None = None,
         overrides: Iterable[str] = (),
@@ -121,6 +133,8 @@ class Project(Workspace):
         name: str,
         dataset: str | None = None,
         *,
+        corpus: str | None = None,
+        like: str | None = None,
         workers: int = 0,
         scheduler: str | None = None,
         overrides: Iterable[str] = (),
@@ -132,6 +146,8 @@ class Project(Workspace):
         name: str,
         dataset: str | None = None,
         *,
+        corpus: str | None = None,
+        like: str | None = None,
         workers: int = 0,
         scheduler: str | None = None,
         overrides: Iterable[str] = (),
@@ -142,6 +158,8 @@ class Project(Workspace):
         Args:
             name: The stage: ``vocab``, ``prepare``, ``segment``, ``embed``, ``selection``, ``pmi`` or ``shards``.
             dataset: The data set.
+            corpus: As for ``build_features``.
+            like: As for ``build_features``.
             workers: As for ``build_features``.
             scheduler: As for ``build_features``.
             overrides: Changes of parameters.
@@ -158,11 +176,12 @@ class Project(Workspace):
         """
         from ssmi import features
 
+        subject = features.Subject(dataset, corpus, like)
         if part is not None:
             return features.run_share(
-                self, name, dataset, part=part, workers=workers, scheduler=scheduler, overrides=overrides
+                self, name, subject, part=part, workers=workers, scheduler=scheduler, overrides=overrides
             )
-        return features.run_stage(self, name, dataset, workers=workers, scheduler=scheduler, overrides=overrides)
+        return features.run_stage(self, name, subject, workers=workers, scheduler=scheduler, overrides=overrides)
 
     def train(
         self,
@@ -547,6 +566,20 @@ class Project(Workspace):
 
         return data.check_dataset(self, dataset, encoding=encoding, offsets=offsets)
 
+    def verify(self, *, deep: bool = False) -> Verification:
+        """Say whether all that stages, training and ablations wrote below ``artifacts/`` is as it was written.
+
+        Args:
+            deep: Compare every byte; otherwise names, sizes and manifests alone.
+
+        Returns:
+            Every folder with its intact files counted, and each file that is missing, changed or foreign.
+
+        """
+        from ssmi.verification import verify
+
+        return verify(self, deep=deep)
+
     def open_run(
         self,
         run: str | Path | None = None,
@@ -581,6 +614,55 @@ class Project(Workspace):
 
         return Tagger.open(
             folder, project=self.root, device=device, threads=threads, entities=entities, reporter=self.reporter
+        )
+
+    def predict_shards(
+        self,
+        corpus: str,
+        *,
+        run: str | Path | None = None,
+        dataset: str | None = None,
+        min_score: float = 0.0,
+        workers: int = 0,
+        scheduler: str | None = None,
+        device: str = "auto",
+    ) -> CorpusPrediction:
+        """Tag a corpus whose features are built, part by part, into ``artifacts/predict/RUN/CORPUS``.
+
+        The entities are those that ``open_run`` finds in the same texts. Parts that are finished stay: what was
+        interrupted goes on with the others. Each is tagged on one thread, so that its bytes depend on no process.
+
+        Args:
+            corpus: As ``build_features`` took it.
+            run: The run folder; None for the data set's.
+            dataset: The data set; None for the first of params.yaml.
+            min_score: Entities with a lower score are left out; 0 to 1.
+            workers: Local worker processes; 0 tags in this process.
+            scheduler: The address of a Dask scheduler, in place of ``workers``.
+            device: Where to compute.
+
+        Returns:
+            The folder, and how much there is in it.
+
+        Raises:
+            MissingResourceError: The run, or the features of the corpus, are not there.
+            StaleArtifactError: The features are not those that the run reads text with.
+            ParameterError: A data set is named in place of a corpus, or the score is not from 0 to 1.
+
+        """
+        from ssmi.runs.lookup import find_run
+
+        folder = find_run(self, run=_path(run), dataset=dataset)
+        from ssmi.predict.corpus.tagging import predict_corpus  # with torch: a run that is not there is refused before
+
+        return predict_corpus(
+            self,
+            corpus,
+            run=folder,
+            min_score=min_score,
+            workers=workers,
+            scheduler=scheduler,
+            device=device,
         )
 
     def demo(self) -> DemoResult:

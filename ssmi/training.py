@@ -16,7 +16,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.statistics import ShardsStatistics, require_labels
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.workspace import Workspace
 
@@ -44,14 +44,24 @@ def train_dataset(
     named = find(configuration) if isinstance(configuration, str) else configuration
     # -S has the last word, over the configuration too.
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
-    name = dataset or params.datasets[0]
+    name = workspace.dataset(dataset, params=params)
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
+    # Before they are looked at: what is trained on below must be what is looked at here.
+    digest = manifests.read(shards).digest
     encoder = check_shards(workspace, params, shards=shards, dataset=name, configuration=named)
     # torch comes last: whatever is refused above is refused at once.
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
-    result = train(workspace, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
+    result = train(
+        workspace,
+        shards=shards,
+        encoder=encoder,
+        run=folder,
+        params=params,
+        resume=resume,
+        shards_digest=digest,
+    )
     # This folder alone is the output of dvc.yaml's train stage.
     if is_main_process() and folder.resolve() == workspace.paths.run(name).resolve():
         commands.record(workspace, name, [TRAIN], overridden=named is not None or bool(overrides))
@@ -78,10 +88,11 @@ def check_shards(
     """Return the folder of the encoder to train, None where none is; refuse shards that are not of these parameters.
 
     configuration: what ``params`` were made with; one that changes features is built and trained by ``ablate``.
-    Raises MissingResourceError for shards that were not built, StaleArtifactError for those of other feature parameters
-    or of another encoder.
+    Raises MissingResourceError for shards that were not built or hold no labels, StaleArtifactError for those of other
+    feature parameters or of another encoder.
     """
     built = manifests.load(shards)
+    require_labels(built, shards)
     remedy = f"ssmi-cli features build --dataset {quote(dataset)} with the same parameters"
     if configuration is not None and configuration.feature_changes:
         command = f"ssmi-cli ablate --dataset {quote(dataset)} --only {configuration.name}"
@@ -111,7 +122,14 @@ def check_shards(
 
 
 def train(
-    workspace: Workspace, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
+    workspace: Workspace,
+    *,
+    shards: Path,
+    encoder: Path | None,
+    run: Path,
+    params: Params,
+    resume: bool,
+    shards_digest: str | None,
 ) -> TrainResult:
     """``model.training.train``, with what the run will read on text kept beside it from the start.
 
@@ -121,7 +139,15 @@ def train(
     from ssmi.model.training import distributed
 
     with _alone_in(run, workspace) if distributed.is_main_process() else nullcontext():
-        return _train(workspace, shards=shards, encoder=encoder, run=run, params=params, resume=resume)
+        return _train(
+            workspace,
+            shards=shards,
+            encoder=encoder,
+            run=run,
+            params=params,
+            resume=resume,
+            shards_digest=shards_digest,
+        )
 
 
 def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
@@ -135,7 +161,14 @@ def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
 
 
 def _train(
-    workspace: Workspace, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
+    workspace: Workspace,
+    *,
+    shards: Path,
+    encoder: Path | None,
+    run: Path,
+    params: Params,
+    resume: bool,
+    shards_digest: str | None,
 ) -> TrainResult:
     from ssmi.model.training import distributed
     from ssmi.model.training.train import train as train_model
@@ -145,7 +178,13 @@ def _train(
         _keep_features(workspace, shards=shards, run=run, params=params)
     try:
         result = train_model(
-            shards=shards, encoder=encoder, run=run, params=params, reporter=workspace.reporter, resume=resume
+            shards=shards,
+            encoder=encoder,
+            run=run,
+            params=params,
+            reporter=workspace.reporter,
+            resume=resume,
+            shards_digest=shards_digest,
         )
     except (SsmiError, OSError):
         if distributed.is_main_process() and pins.find(run) is None:  # refused before it began
@@ -162,10 +201,9 @@ def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Par
     from ssmi.runs import pins
 
     try:
-        store = project_folders(
-            run, manifests.load(shards), params, project=workspace.root, reporter=workspace.reporter
-        )
-        pins.keep(run, shards=shards, store=store)
+        stored = manifests.read(shards)
+        store = project_folders(run, stored.manifest, params, project=workspace.root, reporter=workspace.reporter)
+        pins.keep(run, shards=stored, store=store)
     except (SsmiError, OSError) as error:
         workspace.reporter.note(
             f"{run}: can be scored, but not used on text: what {shards} was built from is not there any more ({error})"

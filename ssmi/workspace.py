@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
@@ -47,9 +48,14 @@ class Workspace:
         more = () if device is None else (f"train.device={device}",)
         return parameters.load(self.paths.params, overrides=(*list_of("overrides", overrides), *more))
 
-    def dataset(self, name: str | None) -> str:
-        """The data set meant by ``name``: for None the first that params.yaml lists."""
-        return name or self.params().datasets[0]
+    def dataset(self, name: str | None, *, params: Params | None = None) -> str:
+        """The data set meant by ``name``: for None the first that ``params``, else params.yaml, lists.
+
+        Raises:
+            ParameterError: The name could lead out of the project's folders.
+
+        """
+        return check_dataset_name(name) if name else (params or self.params()).datasets[0]
 
 
 def find_root(start: Path, *, upward: bool = True) -> Path:

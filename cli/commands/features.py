@@ -1,13 +1,19 @@
-"""``ssmi-cli features``: build all stages for a data set, or run one of them as dvc.yaml does."""
+"""``ssmi-cli features``: build all stages for a data set or a corpus, or run one of them as dvc.yaml does.
+
+What ``build_options`` asks for goes on as it is, under the names that ``Project`` takes.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
-from ssmi.cli.options import dataset_option, executor_options, json_option, override_option, stage_version_option
+from ssmi.cli.build_options import build_options, stage_version_option
+from ssmi.cli.options import json_option
 from ssmi.cli.session import Session
 from ssmi.cli.usage import CommandGroup
 from ssmi.pipeline.contract.stages import STAGES
@@ -22,28 +28,17 @@ def features() -> None:
 
 
 @features.command()
-@dataset_option
-@executor_options
-@override_option
+@build_options
 @click.option("--force", is_flag=True, help="Run every stage, current or not.")
 @json_option
 @click.pass_obj
-def build(
-    session: Session,
-    dataset: str | None,
-    workers: int,
-    scheduler: str | None,
-    overrides: tuple[str, ...],
-    force: bool,
-    as_json: bool,
-) -> None:
+def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> None:
     """Run every stage that is not current.
 
-    In one process, or on workers. DVC is told where the project is under it.
+    In one process, or on workers. DVC is told where the project is under it. With --corpus the same tables are made of
+    text without labels, for a run on the data set --like to tag (`ssmi-cli predict --shards`), and to query.
     """
-    result = session.project.build_features(
-        dataset, workers=workers, scheduler=scheduler, overrides=overrides, force=force
-    )
+    result = session.project.build_features(force=force, **chosen)
     if as_json:
         click.echo(json.dumps({one.name: one.state for one in result.stages}, indent=1))
         return
@@ -53,20 +48,10 @@ def build(
 
 @features.command("run")
 @click.argument("stage_name", metavar="STAGE", type=click.Choice(list(STAGES)))
-@dataset_option
-@executor_options
-@override_option
+@build_options
 @click.option("--part", metavar="I/N", help="Do the I-th of N shares of the parts.")
 @click.pass_obj
-def run(
-    session: Session,
-    stage_name: str,
-    dataset: str | None,
-    workers: int,
-    scheduler: str | None,
-    overrides: tuple[str, ...],
-    part: str | None,
-) -> None:
+def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -> None:
     """Run one stage, or one share of its parts where another program starts the processes.
 
     With --part, N processes do a share each and need not know of one another; a last call without it
@@ -74,11 +59,9 @@ def run(
     says so: start the N processes again.
     """
     if part is None:
-        _run_stage(session, stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides)
+        _run_stage(session, stage_name, chosen)
         return
-    done = session.project.run_stage(
-        stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides, part=_share(part)
-    )
+    done = session.project.run_stage(stage_name, part=_share(part), **chosen)
     line = f"{stage_name}: part {done.share} is done"
     if done.missing:
         line += f"; {done.label}: {done.missing} parts of others are missing: run all parts again when they have ended"
@@ -92,16 +75,8 @@ def _share(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _run_stage(
-    session: Session,
-    stage_name: str,
-    dataset: str | None,
-    *,
-    workers: int,
-    scheduler: str | None,
-    overrides: tuple[str, ...],
-) -> None:
-    report = session.project.run_stage(stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides)
+def _run_stage(session: Session, stage_name: str, chosen: Mapping[str, Any]) -> None:
+    report = session.project.run_stage(stage_name, **chosen)
     skipped = "".join(f", {count:,} {reason}" for reason, count in report.skipped.items())
     click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")
 
@@ -109,23 +84,14 @@ def _run_stage(
 # A function, so that each command keeps a stage_name of its own; in the loop below all would share the last.
 def _stage_command(stage_name: str, summary: str) -> click.Command:
     @click.command(stage_name, help=summary)
-    @dataset_option
-    @executor_options
-    @override_option
+    @build_options
     @stage_version_option
     @click.pass_obj
-    def command(
-        session: Session,
-        dataset: str | None,
-        workers: int,
-        scheduler: str | None,
-        overrides: tuple[str, ...],
-        stage_version: int | None,
-    ) -> None:
+    def command(session: Session, /, stage_version: int | None, **chosen: Any) -> None:
         from ssmi.dvc import pipeline_file
 
         pipeline_file.check_version(stage_name, stage_version)
-        _run_stage(session, stage_name, dataset, workers=workers, scheduler=scheduler, overrides=overrides)
+        _run_stage(session, stage_name, chosen)
 
     return command
 

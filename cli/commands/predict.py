@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
 from ssmi.cli import completion
+from ssmi.cli.build_options import executor_options
+from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage
 from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.streams import check_output, open_output
@@ -23,25 +23,6 @@ if TYPE_CHECKING:
 STDIN = "-"
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
-_NOT_TYPED = {
-    "files": "FILES",
-    "kind": "--input",
-    "text_field": "--field",
-    "encoding": "--encoding",
-    "errors": "--errors",
-    "form": "--format",
-    "out": "--out",
-    "batch_chars": "--batch-chars",
-}
-"""Parameters that mean nothing to --interactive."""
-
-
-def _encoding(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if not value or context.resilient_parsing:  # a completion: nothing heavy
-        return None
-    from ssmi.predict.text_decoding import check_encoding
-
-    return check_encoding(value)
 
 
 @click.command()
@@ -53,7 +34,7 @@ def _encoding(context: click.Context, parameter: click.Parameter, value: str | N
 @click.option(
     "--encoding",
     metavar="NAME",
-    callback=_encoding,
+    callback=check_encoding_option,
     shell_complete=completion.encodings,
     help="Of FILES, e.g. gb18030.  [default: what a byte order mark says, else utf-8]",
 )
@@ -68,6 +49,8 @@ def _encoding(context: click.Context, parameter: click.Parameter, value: str | N
     help="Your own: a word, a tab, its label [, a tab, add or force] a line.",
 )
 @device_option
+@click.option("--shards", "corpus", metavar="CORPUS", help="Tag a corpus whose features are built, into Parquet.")
+@executor_options
 @click.option("--interactive", is_flag=True, help="Show the entities of each line as it is typed.")
 @click.pass_obj
 def predict(
@@ -85,6 +68,9 @@ def predict(
     min_score: float,
     entities: Path | None,
     device: str | None,
+    corpus: str | None,
+    workers: int,
+    scheduler: str | None,
     interactive: bool,
 ) -> None:
     """Find the entities of any text: of FILES, or of what is piped in (-).
@@ -100,10 +86,27 @@ def predict(
     (force); rows then say of each entity its "source", model or file.
 
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
+
+    With --shards a corpus (`ssmi-cli features build --corpus`) is tagged part by part into artifacts/predict/, here or
+    on workers; finished parts stay, so an interrupted command goes on where it was.
     """
     from ssmi.predict.structured_files import has_fields
 
-    _check_usage(files, interactive=interactive, out=out)
+    check_usage(interactive=interactive, corpus=corpus)
+    if corpus is not None:
+        result = session.project.predict_shards(
+            corpus,
+            run=run,
+            dataset=dataset,
+            min_score=min_score,
+            workers=workers,
+            scheduler=scheduler,
+            device=device or "auto",
+        )
+        click.echo(f"{result.n_entities:,} entities in {result.n_sentences:,} sentences: {result.folder}")
+        return
+    if out is not None:
+        check_output(out, files)
     if not 0.0 <= min_score <= 1.0:
         raise ParameterError(f"--min-score {min_score}: not a probability", next_step="give one from 0 to 1")
     if not files and not interactive:
@@ -145,16 +148,3 @@ def predict(
         tagged = tag_records(tagger, source, batch_characters=batch_chars, min_score=min_score, advance=advance)
         for piece in WRITERS[form](tagged, origin):
             write(piece)
-
-
-def _check_usage(files: Sequence[Path], *, interactive: bool, out: Path | None) -> None:
-    given = click.get_current_context()
-    idle = [
-        said for name, said in _NOT_TYPED.items() if given.get_parameter_source(name) is ParameterSource.COMMANDLINE
-    ]
-    if interactive and idle:
-        raise ParameterError(
-            f"--interactive reads what is typed, without {', '.join(idle)}", next_step="leave one or the other out"
-        )
-    if out is not None:
-        check_output(out, files)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import dataset_option, device_option, json_option, override_option, stage_version_option
+from ssmi.cli.build_options import stage_version_option
+from ssmi.cli.options import dataset_option, device_option, json_option, override_option
 from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def train(
     GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
     from ssmi import training
-    from ssmi.cli.failures import INTERRUPTED
+    from ssmi.cli.failures import INTERRUPTED, fail
     from ssmi.cli.terminal.scores import print_scores
     from ssmi.dvc import pipeline_file
 
@@ -69,7 +70,7 @@ def train(
     except training.Interrupted as interrupted:
         if training.is_main_process():
             again = _same_command_resumed() if training.is_alone() else "the same torchrun command with --resume"
-            click.echo(f"interrupted: {interrupted.message}\n  next: {again}", err=True)
+            fail(f"interrupted: {interrupted.message}\n  next: {again}", INTERRUPTED)
         context.exit(INTERRUPTED)
     if not training.is_main_process():
         return

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from ssmi.cli.terminal.closed import Stderr
+from ssmi.cli.terminal.visible import visible_lines
 from ssmi.pipeline.contract.progress import Advance
 
 SECONDS_BETWEEN_LINES = 60.0
@@ -32,7 +33,7 @@ class Bars:
         name = TextColumn("{task.description}", markup=False)  # a label may hold braces and brackets of a file's name
         columns = (SpinnerColumn(), name, BarColumn(), count, TextColumn(unit), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
-            bar = progress.add_task(label, total=total if known else None)
+            bar = progress.add_task(visible_lines(label), total=total if known else None)
 
             def advance(n: int) -> None:
                 progress.advance(bar, n)
@@ -46,7 +47,7 @@ class Bars:
 
     def note(self, message: str) -> None:
         """Print one line."""
-        self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(visible_lines(message), highlight=False, markup=False, soft_wrap=True)
 
     def make_room(self) -> None:
         """Take the bar away, for output to the same terminal, until it moves again."""
@@ -76,7 +77,7 @@ class Lines:
     def note(self, message: str) -> None:
         """Print one line."""
         stderr = Stderr()
-        stderr.write(message + "\n")
+        stderr.write(visible_lines(message) + "\n")
         stderr.flush()
 
     def make_room(self) -> None:

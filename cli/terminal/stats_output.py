@@ -12,9 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ssmi.pipeline.contract.text.json_text import dumps
+
 if TYPE_CHECKING:
     from ssmi.statistics import Statistics
 
+_FORMULA = "=+-@\t\r"
+"""What a spreadsheet takes for the beginning of a formula."""
 LIST_ITEMS = 12
 """Items of a nested list that a table's cell shows; JSON and CSV hold all."""
 
@@ -30,17 +34,25 @@ def show_json(result: Statistics) -> None:
     """Print a JSON array, an object a row."""
     # A query may give two columns one name, and an object would keep one of them.
     names = result.distinct_columns
-    lines = [json.dumps(dict(zip(names, map(_plain, row), strict=True)), ensure_ascii=False) for row in result.rows]
+    lines = [dumps(dict(zip(names, map(_plain, row), strict=True))) for row in result.rows]
     click.echo("[\n" + ",\n".join(lines) + "\n]" if lines else "[]")
 
 
 def show_csv(result: Statistics) -> None:
     """Print CSV with a header."""
-    lines = [_csv_line(result.columns)]
+    lines = [_csv_line(list(map(_in_spreadsheet, result.columns)))]
     for row in result.rows:
         values = map(_plain, row)
-        lines.append(_csv_line([_nested(value) if isinstance(value, (list, dict)) else value for value in values]))
+        lines.append(_csv_line([_in_spreadsheet(value) for value in values]))
     click.echo("".join(lines), nl=False)
+
+
+def _in_spreadsheet(value: Any) -> Any:
+    """A value as a CSV cell; a text that a spreadsheet would run as a formula has an apostrophe in front."""
+    if isinstance(value, (list, dict)):
+        return _nested(value)
+    # A mark alone, as the characters of a text are, is no formula.
+    return f"'{value}" if isinstance(value, str) and len(value) > 1 and value[0] in _FORMULA else value
 
 
 def _csv_line(values: Sequence[object]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from ssmi.cli.terminal.visible import visible_lines
+
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print one table: numbers to the right, CJK widths counted, long cells folded on a terminal."""
@@ -21,7 +23,11 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 10_000
     # Cells are data: brackets and colons in them are no markup.
-    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+    console = Console(width=width, markup=False, highlight=False, emoji=False)
+    with console.capture() as drawn:
+        console.print(table)
+    # Not by rich, which ends the program by its own way where the reader has gone.
+    sys.stdout.write(drawn.get())
 
 
 def _cell(value: object) -> str:
@@ -29,7 +35,7 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else visible_lines(str(value))
 
 
 def _is_number(text: str) -> bool:

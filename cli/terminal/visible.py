@@ -14,6 +14,11 @@ def visible(text: str) -> str:
     return "".join(map(_visible, text))
 
 
+def visible_lines(text: str) -> str:
+    """The same for a text of several lines, whose ends stay."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
 def _visible(character: str) -> str:
     category = unicodedata.category(character)
     if category == "Cc":

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ssmi.model.data.boundaries import Ids, Rows
 from ssmi.model.data.split import Split
+from ssmi.pipeline.contract.feature_rows import LONGEST_SENTENCE
 
-MAX_PADDED_CHARACTERS = 4096
+MAX_PADDED_CHARACTERS = LONGEST_SENTENCE
 """Sentences times the longest one's characters that a batch may reach; a longer sentence goes alone."""
 EVALUATION_BATCH = 64
 """Sentences at once without training; they cost little then, and ``MAX_PADDED_CHARACTERS`` still caps them."""
@@ -126,7 +127,11 @@ def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) ->
         The sentences of each batch. Shape of each: (at most batch_size,)
 
     """
-    random = np.random.default_rng([seed, epoch])
+    return shuffled_batches(lengths, batch_size=batch_size, random=np.random.default_rng([seed, epoch]))
+
+
+def shuffled_batches(lengths: npt.NDArray[np.integer], *, batch_size: int, random: np.random.Generator) -> list[Ids]:
+    """Batches as ``training_batches`` makes them, drawn from a generator."""
     shuffled = random.permutation(np.flatnonzero(lengths))
     pool = batch_size * _POOL
     batches: list[Ids] = []
@@ -145,7 +150,7 @@ def evaluation_batches(lengths: Ids, *, batch_size: int) -> list[Ids]:
     return list(_cut(rows[lengths[rows] > 0], lengths, batch_size=batch_size))
 
 
-def _cut(rows: Ids, lengths: Ids, *, batch_size: int) -> Iterable[Ids]:
+def _cut(rows: Ids, lengths: npt.NDArray[np.integer], *, batch_size: int) -> Iterable[Ids]:
     """Cut rows, sorted by length, so that no batch exceeds ``batch_size`` or MAX_PADDED_CHARACTERS."""
     start = 0
     for end, length in enumerate(lengths[rows].tolist()):

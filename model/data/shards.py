@@ -7,10 +7,10 @@ memory-mapped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,12 @@ from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, padd
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet, Span
+from ssmi.pipeline.contract.manifest import Manifest, StoredManifest
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.statistics import ShardsStatistics, holds_labels, require_labels
 
 WITH_MATCHES = "build them with -S shards.matches=true"
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")
@@ -44,34 +46,58 @@ class Shards:
     folder: Path
     labels: LabelSet
     boundaries: BoundaryTable
-    digest: str
-    """sha256 of its manifest."""
+    stored: StoredManifest
+    """Its manifest, read once: whatever is built there later, every file that is read is held to this one."""
     statistics: ShardsStatistics
     """How they were made."""
+    is_text: bool = False
+    """Whether its sentences have no gold; ``labels`` are then those that they are tagged with."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the folder held when it was opened."""
+        return self.stored.manifest
+
+    @property
+    def digest(self) -> str:
+        """sha256 of its manifest."""
+        return self.stored.digest
+
+    def parts(self, split: str) -> list[Path]:
+        """The parts of a split in order; empty where it has none."""
+        names = (PurePosixPath(name) for name in sorted(self.manifest.files))
+        return [self.folder / name for name in names if name.parent.name == split and name.suffix == ".parquet"]
 
 
-def open_shards(folder: Path) -> Shards:
+def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None) -> Shards:
     """Open a shard folder; its sentences stay on disk.
 
     Args:
         folder: The shard folder.
+        labels_of_text: With what text without labels is to be tagged; None refuses such text.
 
     Returns:
         Its labels, boundaries and digests.
 
     Raises:
-        MissingResourceError: It was not built.
-        StaleArtifactError: Another version built it, or its files are not those that its manifest names.
+        MissingResourceError: It was not built, or holds no labels.
+        StaleArtifactError: Another version built it, or its files are not those that its manifest names, byte by byte.
 
     """
-    manifest = manifests.load(folder)
+    stored = manifests.read(folder)
+    manifest = stored.manifest
+    is_text = not holds_labels(manifest)
+    if labels_of_text is None:
+        require_labels(manifest, folder)
     manifests.check_parts(manifest, folder)
+    given = labels_of_text if is_text else None
     return Shards(
         folder,
-        LabelSet.load(folder / LABELS_FILE),
-        read_table(folder / BOUNDARIES_FILE),
-        manifests.digest_file(folder / manifests.MANIFEST_NAME),
+        given or load_labels(folder / LABELS_FILE, held_to=manifest),
+        read_table(folder / BOUNDARIES_FILE, held_to=manifest),
+        stored,
         ShardsStatistics.of(manifest),
+        is_text,
     )
 
 
@@ -88,19 +114,35 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         The split; empty where it has no parts.
 
     Raises:
-        StaleArtifactError: Hidden states are wanted and not stored, or a part is not what shards hold.
+        StaleArtifactError: Hidden states are wanted and not stored, or a part is not what shards hold, or was changed
+            or built again since the folder was opened.
 
     """
-    paths = tables.list_parts(shards.folder, split)
+    return _read(shards, shards.parts(split), split, boundaries=boundaries, wanted=wanted)
+
+
+def read_parts(shards: Shards, parts: Sequence[Path], *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
+    """Read some parts of a split, at least one; the other arguments and errors are those of ``read_split``."""
+    names = f"{parts[0].parent.name}/{', '.join(part.stem for part in parts)}"
+    return _read(shards, parts, names, boundaries=boundaries, wanted=wanted)
+
+
+def _read(
+    shards: Shards, paths: Sequence[Path], split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures
+) -> Split:
+    """The sentences of some parts. ``split``: names them in errors."""
     names = _columns(wanted)
-    parts = [tables.read_table(path, SHARDS, columns=names) for path in paths] or [SHARDS.empty_table().select(names)]
+    parts = [tables.read_table(path, SHARDS, columns=names, held_to=shards.manifest) for path in paths]
+    parts = parts or [SHARDS.empty_table().select(names)]
     source = f"{shards.folder.name}/{split}"
     whole = _Whole(pa.concat_tables(parts), boundaries, source)
     offsets = whole.offsets
-    tag_ids = whole.of_characters("tag_ids").to_numpy()
+    tag_ids = np.zeros(offsets[-1], np.int16) if shards.is_text else whole.of_characters("tag_ids").to_numpy()
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
-    stored = StoredParts(paths, parts if paths else [], shards.statistics.hidden_width, shards.folder, split)
+    stored = StoredParts(
+        paths, parts if paths else [], shards.statistics.hidden_width, shards.folder, split, shards.manifest
+    )
     window_offsets, window_starts = whole.flat("window_starts")
     check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.statistics.max_window, source=source)
     texts = _texts(offsets, whole.of_characters("characters"), source=source)
@@ -113,21 +155,27 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         whole.rows_of_sets("set_ids") if wanted.sets else None,
         whole.rows_of_sets("negative_ids") if wanted.negatives else None,
         segment_positions(offsets, *whole.flat("segment_starts"), source=source) if wanted.segment_positions else None,
-        whole.roles(texts, shards.folder / BOUNDARIES_FILE) if wanted.boundary_roles else None,
+        whole.roles(texts, read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest))
+        if wanted.boundary_roles
+        else None,
         whole.gates() if wanted.cosine_gates else None,
         character_kinds(texts),
         window_offsets,
         window_starts.to_numpy(),
-        _gold(*whole.flat("entities"), labels=shards.labels, source=source),
+        [()] * (len(offsets) - 1)
+        if shards.is_text
+        else _gold(*whole.flat("entities"), labels=shards.labels, source=source),
         stored.hidden() if wanted.hidden else None,
         stored.specials() if wanted.special_states else None,
         whole.matches() if wanted.matches else None,
     )
 
 
-def characters_of(shards: Path, split: str) -> list[list[str]]:
-    """The characters of every sentence of a split, in its order."""
-    parts = [tables.read_table(path, SHARDS, columns=["characters"]) for path in tables.list_parts(shards, split)]
+def characters_of(shards: Shards, split: str) -> list[list[str]]:
+    """The characters of every sentence of a split, in its order; raises as ``read_split``."""
+    parts = [
+        tables.read_table(path, SHARDS, columns=["characters"], held_to=shards.manifest) for path in shards.parts(split)
+    ]
     return [characters for part in parts for characters in part["characters"].to_pylist()]
 
 
@@ -181,10 +229,9 @@ class _Whole:
         lists = self.of_characters(name)
         return padded(_sizes(lists), self.boundaries.rows_of(lists.flatten().to_numpy(), source=self.source))
 
-    def roles(self, texts: Sequence[str], words: Path) -> Rows:
-        """As ``boundary_roles`` says; ``words`` is the table that names the boundaries. Shape: (n_characters,)."""
+    def roles(self, texts: Sequence[str], word_of: Mapping[int, str]) -> Rows:
+        """As ``boundary_roles`` says; ``word_of`` names the boundaries. Shape: (n_characters,)."""
         ids = self.of_characters("best_ids").to_numpy()
-        word_of = read_words(words)
         return boundary_roles(
             ids, texts, words_of=lambda ids: [word_of[id_] for id_ in ids.tolist()], source=self.source
         )

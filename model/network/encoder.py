@@ -148,11 +148,10 @@ class Encoder(nn.Module):
         return _last(self.bert(inputs_embeds=embeddings, attention_mask=cells.attended))
 
     def describe(self, folder: Path) -> None:
-        """Write what ``blank`` needs: the configuration, without the path it came from, and the vocabulary."""
+        """Write what ``blank`` needs: the configuration, as far as it is read, and the vocabulary."""
         folder.mkdir(parents=True, exist_ok=True)
         # As many layers as were loaded, not as the folder has: `blank` must build what the weights fit.
         config = with_layers(read_config(self._folder), int(self.bert.config.num_hidden_layers))
-        config.pop("_name_or_path", None)
         (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         vocabulary = vocabulary_file(self._folder)
         (folder / vocabulary.name).write_bytes(vocabulary.read_bytes())

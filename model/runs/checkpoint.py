@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfile
 
 import numpy as np
 import torch
@@ -24,6 +23,7 @@ from ssmi.model.runs.checkpoint_files import CheckpointMetadata, broken
 from ssmi.model.runs.files import METADATA, SHARDS
 from ssmi.model.runs.fit import check_fit
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.label_files import save_labels
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters import params as parameters
@@ -76,9 +76,9 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, meta
     with replacing_folder(folder) as fresh:
         weights.write(tensors, fresh / checkpoint_files.WEIGHTS)
         (fresh / checkpoint_files.PARAMS).write_text(parameters.dump(params), encoding="utf-8")
-        shards.labels.save(fresh / LABELS_FILE)
+        save_labels(shards.labels, fresh / LABELS_FILE)
         (fresh / SHARDS).mkdir()
-        copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / SHARDS / manifests.MANIFEST_NAME)
+        (fresh / SHARDS / manifests.MANIFEST_NAME).write_bytes(shards.stored.body)
         if network.encoder is not None:
             network.encoder.describe(fresh / checkpoint_files.ENCODER)
         json_files.write(fresh / METADATA, metadata, sort_keys=True)

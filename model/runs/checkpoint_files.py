@@ -22,10 +22,12 @@ from ssmi.model.runs.fingerprint import FingerprintField
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.paths import LABELS_FILE
+from ssmi.pipeline.contract.text.json_text import loads
 
 WEIGHTS, PARAMS, ENCODER = "model.safetensors", "params.json", "encoder"
 _DIGESTS = "files.json"
@@ -86,7 +88,7 @@ def read_labels(folder: Path) -> LabelSet:
     """The tags of a checkpoint's network. Raises StaleArtifactError for a damaged file."""
     path = folder / LABELS_FILE
     try:
-        return LabelSet.load(path)
+        return load_labels(path)
     except SsmiError as error:
         raise broken(path, error) from error
 
@@ -133,7 +135,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        body: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        body: dict[str, Any] = loads(path.read_text(encoding="utf-8"))
         if not isinstance(body, dict):
             raise ValueError("not an object")
     except FileNotFoundError as error:

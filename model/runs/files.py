@@ -1,17 +1,17 @@
 """What a run folder holds, and of which version it is. Light: looking for a file loads no torch."""
 
-import json
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.storage.replacing import sweep
+from ssmi.pipeline.contract.text.json_text import loads
 
 CHECKPOINT = "checkpoint"
 """Folder of the best epoch's weights and of all that they need."""
 METADATA = "checkpoint.json"
 """File in it that says what the network was made from, and its ``format``."""
-CHECKPOINT_FORMAT = 3
-"""One more whenever this version cannot read what an earlier one wrote. Version 0.1 wrote 2."""
+CHECKPOINT_FORMAT = 4
+"""One more whenever this version cannot read what an earlier one wrote. Version 0.1 wrote 2, version 0.2 wrote 3."""
 SHARDS = "shards"
 """Folder in it with the manifest of the shards that it was trained on."""
 COUNTS = "counts"
@@ -21,6 +21,8 @@ HEADLINE = "headline.json"
 """Precision, recall and F1 of each split: what DVC compares runs by."""
 METRICS = "metrics.json"
 """Written when the training is finished."""
+RESULT_FILES = "files.json"
+"""Digests of what else a finished run leaves; also the name of the list in a checkpoint."""
 
 
 def report_name(split: str) -> str:
@@ -49,7 +51,7 @@ def require_checkpoint(run: Path) -> None:
     if not path.is_file():
         raise MissingResourceError(f"{run / CHECKPOINT}: no checkpoint", next_step="ssmi-cli train")
     try:
-        written = json.loads(path.read_text(encoding="utf-8"))["format"]
+        written = loads(path.read_text(encoding="utf-8"))["format"]
     except (OSError, ValueError, KeyError, TypeError):
         return  # damaged: reading the whole file will say how
     if written != CHECKPOINT_FORMAT:

@@ -20,10 +20,11 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from ssmi.model import hardware
-from ssmi.model.data.batches import Batch, prefetch, training_batches
+from ssmi.model.data.batches import Batch
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.shards import Shards
 from ssmi.model.data.split import Split
+from ssmi.model.data.training_data import TrainingData
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
@@ -31,7 +32,7 @@ from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.checkpoint_files import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, report_name
+from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES, report_name
 from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
@@ -95,13 +96,13 @@ class Trainer:
 
     """
 
-    def __init__(self, network: Network, train_split: Split, context: TrainContext) -> None:
+    def __init__(self, network: Network, data: TrainingData, context: TrainContext) -> None:
         """``network``: on its device already, for the optimizer takes its parameters."""
         settings = context.params.train
         self._context = context
         self._network = network
-        self._split = train_split
-        self._steps_of_epochs = _steps_of_epochs(train_split, settings)
+        self._data = data
+        self._steps_of_epochs = _steps_of_epochs(data, settings)
         self._module = context.workers.wrap(network)
         self._optimizer = build_optimizer(network, settings)
         self._schedule = build_schedule(self._optimizer, total=sum(self._steps_of_epochs), warmup=settings.warmup)
@@ -238,16 +239,18 @@ class Trainer:
 
     def _epoch(self, epoch: int) -> float:
         """Train on every sentence once, or on those that the state leaves; returns the epoch's mean loss."""
-        split, start = self._split, self._state.step
-        batches = _batches(split, self._context.params.train, epoch)[: self._steps_of_epochs[epoch - 1]]
+        data, start, seed = self._data, self._state.step, self._context.params.train.seed
+        batches = _batches(data, self._context.params.train, epoch)[: self._steps_of_epochs[epoch - 1]]
         # Of whole batches and not of a share: the first process reports for all.
-        characters = [int(split.lengths[rows].sum()) for rows in batches]
+        characters = [int(data.lengths[rows].sum()) for rows in batches]
         # In every epoch, for scoring leaves the network in evaluation mode.
         self._module.train()
         began = time.perf_counter()
         title = f"epoch {epoch}/{len(self._steps_of_epochs)}"
         shares = [self._context.workers.shard(rows) for rows in batches[start:]]
-        prefetched = prefetch(split, [share for share, _ in shares], device=self._context.workers.device)
+        prefetched = data.collated(
+            [share for share, _ in shares], seed=seed, epoch=epoch, device=self._context.workers.device
+        )
         with (
             closing(prefetched),  # its thread ends with it, also after an error
             self._context.reporter.task(title, total=sum(characters), unit="characters") as advance,
@@ -376,19 +379,19 @@ def _remove_results(run: Path) -> None:
 
     Before the new one is written, so that at no moment do they stand beside weights that they are not of.
     """
-    for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
+    for path in (run / METRICS, run / RESULT_FILES, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
         path.unlink(missing_ok=True)
     shutil.rmtree(run / COUNTS, ignore_errors=True)
 
 
-def _batches(split: Split, settings: TrainParams, epoch: int) -> list[Ids]:
-    return training_batches(split.lengths, batch_size=settings.batch_size, seed=settings.seed, epoch=epoch)
+def _batches(data: TrainingData, settings: TrainParams, epoch: int) -> list[Ids]:
+    return data.batches(batch_size=settings.batch_size, seed=settings.seed, epoch=epoch)
 
 
-def _steps_of_epochs(split: Split, settings: TrainParams) -> list[int]:
+def _steps_of_epochs(data: TrainingData, settings: TrainParams) -> list[int]:
     """The number of steps of each epoch; ``max_steps`` cuts the last one short."""
     # Counted, not divided: which sentences share a batch changes from epoch to epoch, and long ones take more batches.
-    counts = [len(_batches(split, settings, epoch)) for epoch in range(1, settings.epochs + 1)]
+    counts = [len(_batches(data, settings, epoch)) for epoch in range(1, settings.epochs + 1)]
     if settings.max_steps is None:
         return counts
     left = [settings.max_steps - before for before in accumulate(counts[:-1], initial=0)]

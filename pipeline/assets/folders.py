@@ -147,7 +147,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """The keys of a YAML (or JSON) file; raises MissingResourceError without one, InputDataError for all else."""
     try:
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8-sig")) or {}
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, KeyError, RecursionError) as error:
         raise InputDataError(f"{path}: not YAML ({' '.join(str(error).split())})", next_step="correct it") from None
     if not isinstance(tree, dict):
         raise InputDataError(f"{path}: holds no keys", next_step="write for example `encoding: gb18030`")

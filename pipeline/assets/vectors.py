@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +9,14 @@ from ssmi.pipeline.assets import cache, sources
 from ssmi.pipeline.assets.names import OWN_LICENCE, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Registry, known, names
 from ssmi.pipeline.contract.errors import MissingResourceError, nearest
-from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.user_files import require_file
 
 
 @dataclass(frozen=True, slots=True)
 class VectorsFile:
-    """A word-vector file and its sha256 (with that of its companion .npy, when it has one)."""
+    """A word-vector file and its sha256."""
 
     path: Path
     name: str
@@ -35,7 +34,7 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
         registry: The named assets.
 
     Returns:
-        The file with the digest of it and of its companions.
+        The file with its digest.
 
     Raises:
         MissingResourceError: There is no such listed name and no such file.
@@ -50,16 +49,13 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
             lambda fresh: sources.fetch_member(asset, fresh / file, reporter=reporter),
             reporter=reporter,
         )
-        return VectorsFile(folder / file, asset.name, cache.remembered_digest(folder / file), asset.licence)
+        return VectorsFile(folder / file, asset.name, digest_once(folder / file), asset.licence)
     path = path_below(root, name_or_path)
     if not path.exists():
         near = nearest(name_or_path, names("vectors", registry))
         raise MissingResourceError(
             f"word vectors {name_or_path!r}: unknown, and not a file; {near}",
-            next_step="set vocab.vectors to a listed name or to a word2vec text/binary file or gensim .kv file",
+            next_step="set vocab.vectors to a listed name or to a file in word2vec's text or binary format",
         )
     require_file(path, what="word vectors", where="vocab.vectors in params.yaml")
-    companions = sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))
-    digests = {file.name: cache.remembered_digest(file) for file in (path, *companions)}
-    sha256 = digest_json(digests) if companions else digests[path.name]
-    return VectorsFile(path, path.name, sha256, OWN_LICENCE)
+    return VectorsFile(path, path.name, digest_once(path), OWN_LICENCE)

@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
+LONGEST_SENTENCE = 4096
+"""Characters of the longest sentence that text is cut into, off line and on line: what a batch holds at most."""
+
+
 class SelectedBoundaries(TypedDict):
     """What a character's features take from the selection of its (character, segment)."""
 
@@ -77,8 +81,10 @@ class ShardRow(FeatureRow):
     """A whole row of ``schema.SHARDS``: features and gold."""
 
     sentence_id: int
-    tag_ids: list[int]
-    entities: list[EntityColumns]
+    tag_ids: list[int] | None
+    """None in text without labels."""
+    entities: list[EntityColumns] | None
+    """None in text without labels."""
     hidden_start: int | None
     """The first row in ``part-*.hidden.npy``; None without hidden states."""
 

@@ -11,14 +11,10 @@ One rule for ill-formed sequences, by purpose:
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
-
-from ssmi.pipeline.contract.errors import StaleArtifactError
 
 TagScheme = Literal["BIO", "BMES", "BIOES"]
 OUTSIDE = "O"
@@ -162,23 +158,3 @@ class LabelSet:
         if opened:
             return right_role in (inside, "E") and left_label == right_label
         return right_role in (OUTSIDE, "B", "S")
-
-    def save(self, path: Path) -> None:
-        """Write as JSON."""
-        body = {"scheme": self.scheme, "entity_types": list(self.entity_types), "tags": list(self.tags)}
-        path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, path: Path) -> LabelSet:
-        """Read what ``save`` wrote; raises StaleArtifactError when the file is not a label set of this version."""
-        try:
-            body = json.loads(path.read_text(encoding="utf-8"))
-            labels = cls(body["scheme"], tuple(body["entity_types"]))
-            # The tags are written only for this: a version that would number them otherwise must notice.
-            if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
-                raise KeyError("tags")
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StaleArtifactError(
-                f"{path}: not a label set of this version ({error})", next_step="build the shards again"
-            ) from error
-        return labels

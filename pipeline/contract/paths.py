@@ -95,6 +95,10 @@ class ArtifactPaths:
         """Holds the runs of ``train``."""
         return self.folder / "train"
 
+    def predictions(self, run: str, corpus: str) -> Path:
+        """What a run of this name finds in a corpus."""
+        return self.folder / "predict" / run / corpus
+
     def ablation(self, dataset: str, *, n_folds: int | None = None) -> Path:
         """The table of an ablation, its runs, and the features that some of them need; with folds a folder in it."""
         folder = self.folder / "ablate" / dataset

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _ids = pa.list_(pa.int32())
 _id_sets = pa.list_(_ids)
@@ -21,10 +21,22 @@ SENTENCES = pa.schema(
         ("sentence_id", pa.int32()),  # 0-based within the split
         ("line", pa.int32()),  # 1-based line of the raw file on which the sentence starts
         ("characters", pa.list_(pa.string())),
-        ("entities", _entities),  # gold, in order, never overlapping
+        ("entities", _entities),  # gold, in order, never overlapping; null in a corpus
     ]
 )
 """prepare: ``artifacts/prepare/<dataset>/<split>/part-*.parquet``."""
+
+SOURCES = pa.schema(
+    [
+        ("sentence_id", pa.int32()),
+        ("text_id", pa.int64()),  # 0-based number of the text in the corpus, blank ones counted too
+        ("file", pa.string()),  # its name below the corpus
+        ("line", pa.int64()),  # 1-based line of the text in it, in a table its row
+        ("start", pa.int64()),  # position of the sentence's first character in the text as given
+        ("positions", pa.list_(pa.int64())),  # of every character; null where they follow one another from start
+    ]
+)
+"""prepare: ``artifacts/prepare/<corpus>/sources/part-*.parquet``: where each sentence of a corpus comes from."""
 
 VOCABULARY = pa.schema(
     [
@@ -57,7 +69,7 @@ DISTINCT_SEGMENTS = pa.schema(
         ("segment_id", pa.int32()),  # row of vectors.npy
         ("segment", pa.string()),
         ("boundary_id", pa.int32()),  # 0: out of the vocabulary
-        ("n_train", pa.int64()),  # occurrences by split; all 0: precomputed for new text
+        ("n_train", pa.int64()),  # occurrences by split; all 0: precomputed for new text; null in a corpus
         ("n_dev", pa.int64()),
         ("n_test", pa.int64()),
     ]
@@ -118,8 +130,8 @@ SHARDS = pa.schema(
         ("sentence_id", pa.int32()),
         ("characters", pa.list_(pa.string())),
         ("token_ids", _ids),  # the encoder's id of each character
-        ("tag_ids", pa.list_(pa.int16())),
-        ("entities", _entities),
+        ("tag_ids", pa.list_(pa.int16())),  # null in a corpus
+        ("entities", _entities),  # null in a corpus
         ("best_ids", _ids),  # S_m
         ("best_cosines", pa.list_(pa.float32())),  # 0 where best_ids is 0
         ("set_ids", _id_sets),  # S_s, best first
@@ -134,6 +146,17 @@ SHARDS = pa.schema(
     ]
 )
 """shards: ``artifacts/shards/<dataset>/<split>/part-*.parquet``: one row a sentence, all the trainer reads."""
+
+PREDICTIONS = pa.schema(
+    [
+        ("text_id", pa.int64()),  # as in SOURCES
+        ("start", pa.int64()),  # position in the text as given
+        ("end", pa.int64()),
+        ("label", pa.string()),
+        ("score", pa.float64()),  # probability of exactly this entity, 0 to 1
+    ]
+)
+"""predict: ``artifacts/predict/<run>/<corpus>/part-*.parquet``: one row an entity, in the order of the texts."""
 
 COUNTS = pa.schema(
     [

@@ -6,11 +6,12 @@ A stage writes ``X(...).to_json()`` into its report; everybody else reads it bac
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import Manifest, mistakes
 from ssmi.pipeline.contract.parameters.params import (
@@ -22,6 +23,7 @@ from ssmi.pipeline.contract.parameters.params import (
     SelectionParams,
     VocabParams,
 )
+from ssmi.pipeline.contract.paths import LABELS_FILE
 
 
 class _Record(BaseModel):
@@ -165,3 +167,17 @@ class ShardsStatistics(_Statistics):
     label_groups: LabelGroups
     """Groups of entity types that are also scored together."""
     feature_parameters: FeatureParameters
+
+
+def holds_labels(shards: Manifest) -> bool:
+    """Whether shards are of a data set, by their manifest: those of a corpus have no labels."""
+    return LABELS_FILE in shards.files
+
+
+def require_labels(shards: Manifest, folder: Path) -> None:
+    """Refuse the shards of a corpus, on which nothing can be trained or scored. Raises MissingResourceError."""
+    if not holds_labels(shards):
+        raise MissingResourceError(
+            f"{folder}: text without labels, so there is nothing to train on or to score",
+            next_step=f"ssmi-cli predict --shards {folder.name} tags it with a run",
+        )

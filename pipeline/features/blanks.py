@@ -20,7 +20,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ssmi.pipeline.contract.feature_rows import LONGEST_SENTENCE
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.features.windows import window_starts
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 LEFT_OUT = "blanks-left-out"
@@ -103,6 +105,21 @@ def _separates(text: str, start: int, end: int) -> bool:
         and _KEEPS_BLANKS.match(text, end) is not None
         and any(map(str.isspace, text[start:end]))
     )
+
+
+def pieces_of(text: str) -> Iterator[Stretch]:
+    """Cut what is seen of a text into sentences: at blank lines, and after a mark where ``LONGEST_SENTENCE`` is passed.
+
+    Args:
+        text: As it was given.
+
+    Yields:
+        The sentences in order, none of them empty; there is none of a text of nothing but blanks.
+    """
+    for seen in seen_stretches(text):
+        starts = window_starts(seen.text, max_window=LONGEST_SENTENCE)
+        for start, end in zip(starts, [*starts[1:], len(seen.text)], strict=True):
+            yield Stretch(seen.text[start:end], seen.positions[start:end])
 
 
 def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterator[Sentence]:

@@ -23,6 +23,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CHUNK = 1 << 16
+LONGEST_LINE = 1 << 24
+"""Bytes of a line. A packed file of a few kilobytes may hold one that no memory does."""
 
 
 class Line(NamedTuple):
@@ -63,8 +65,9 @@ def decoded_lines(
     end: Literal["\n", "\r"] = "\n",
     errors: Literal["strict", "replace"] = "strict",
     refuse: Callable[[BadBytes], Exception],
+    too_long: Callable[[int], Exception],
 ) -> Iterator[Line]:
-    """Decode a stream line by line, in constant memory but for the longest line.
+    """Decode a stream line by line, in constant memory but for the longest line, which has ``LONGEST_LINE`` bytes.
 
     Args:
         stream: At its start.
@@ -73,12 +76,15 @@ def decoded_lines(
         end: What ends a line.
         errors: ``replace`` puts U+FFFD where bytes are not of the encoding.
         refuse: Makes the exception for bytes that are not of the encoding.
+        too_long: Makes the exception for a line over ``LONGEST_LINE`` of this number.
 
     Yields:
         The lines. A stream of nothing but a byte order mark has none.
     """
     offset = 0
     for number, raw in enumerate(_raw_lines(stream, end.encode(codec)), start=1):
+        if len(raw) > LONGEST_LINE:
+            raise too_long(number)
         start = len(mark) if number == 1 else 0
         try:
             text = raw[start:].decode(codec, errors)
@@ -91,9 +97,13 @@ def decoded_lines(
 
 
 def _raw_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """Lines as bytes, with their ends. Line feeds are read as they come, so that a pipe's line is not held back."""
+    """Lines as bytes, with their ends; of one over ``LONGEST_LINE`` no more than tells so.
+
+    Line feeds are read as they come, so that a pipe's line is not held back.
+    """
     if end == b"\n":
-        yield from stream
+        while line := stream.readline(LONGEST_LINE + 1):
+            yield line
     elif b"\n" in end:
         yield from _wide_lines(stream, end)
     else:
@@ -106,12 +116,12 @@ def _wide_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
     n_after = width - 1 - end.index(b"\n")
     pieces: list[bytes] = []  # joined once: other characters may hold many bytes of line feeds
     length = 0
-    while piece := stream.readline():
+    while piece := stream.readline(LONGEST_LINE + 1):
         if n_after and piece.endswith(b"\n") and (length + len(piece)) % width == 1:
             piece += stream.read(n_after)
         pieces.append(piece)
         length += len(piece)
-        if length % width == 0 and b"".join(pieces[-width:]).endswith(end):
+        if length > LONGEST_LINE or (length % width == 0 and b"".join(pieces[-width:]).endswith(end)):
             yield b"".join(pieces)
             pieces, length = [], 0
     if pieces:
@@ -131,6 +141,8 @@ def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
                 yield buffer[start:searched]
                 start = searched
         buffer = buffer[start:]
+        if len(buffer) > LONGEST_LINE:
+            break
         # A line's end may lie across two chunks, so its first bytes are searched again.
         searched = max(0, len(buffer) - len(end) + 1)
     if buffer:

@@ -136,8 +136,6 @@ class _Array:
         while True:
             try:
                 body, self._place = _DECODER.raw_decode(self._buffer, self._place)
-            except RecursionError as error:
-                raise not_json(at_line(self._path, self._line_here()), error) from None
             except json.JSONDecodeError as error:
                 cut_short = error.msg.startswith("Unterminated") or error.pos + _LONGEST_WORD >= len(self._buffer)
                 length = len(self._buffer) - self._place
@@ -148,6 +146,9 @@ class _Array:
                 if cut_short and length > LONGEST_VALUE:
                     raise not_json(where, f"one value is longer than {LONGEST_VALUE} characters") from None
                 raise not_json(where, error.msg) from None
+            # ValueError: a number of more digits than Python reads.
+            except (RecursionError, ValueError) as error:
+                raise not_json(at_line(self._path, self._line_here()), error) from None
             return body
 
     def _expect(self, marks: str) -> str:

@@ -13,9 +13,16 @@ from typing import BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.user_files import require_file, unreadable
-from ssmi.pipeline.readers.decoding import GZIP_MAGIC, NEED_A_MARK, BadBytes, byte_order_mark, decoded_lines
+from ssmi.pipeline.readers.decoding import (
+    GZIP_MAGIC,
+    LONGEST_LINE,
+    NEED_A_MARK,
+    BadBytes,
+    byte_order_mark,
+    decoded_lines,
+)
 
-LARGEST_WHOLE = 1 << 29
+LARGEST_WHOLE = 1 << 26
 """Bytes, unpacked, of a file that is read as one text."""
 
 _BOM = "\ufeff"
@@ -37,8 +44,8 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
 
     Raises:
         MissingResourceError: The file does not exist.
-        InputDataError: With ``file:line``: bytes are not of the encoding, UTF-16 has neither its mark nor a byte order,
-            or the gzip data is broken.
+        InputDataError: With ``file:line``: bytes are not of the encoding, a line is over ``LONGEST_LINE`` long, UTF-16
+            has neither its mark nor a byte order, or the gzip data is broken.
     """
     with _opened(path) as (stream, reached):
         head = _head(stream)
@@ -53,7 +60,12 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
         def refuse(bad: BadBytes) -> InputDataError:
             return _undecodable(bad.raw, bad.index, codec, where=at_line(path, bad.number))
 
-        for number, text, _ in decoded_lines(stream, codec=codec, end=end, refuse=refuse):
+        def too_long(number: int) -> InputDataError:
+            return InputDataError(
+                f"{at_line(path, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="part it into lines"
+            )
+
+        for number, text, _ in decoded_lines(stream, codec=codec, end=end, refuse=refuse, too_long=too_long):
             line = text.removesuffix(end).removesuffix("\r")
             yield number, line.removeprefix(_BOM) if number == 1 else line
             reached[0] = number

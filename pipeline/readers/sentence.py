@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span, TagScheme
 
+LONGEST_SENTENCE = 1 << 20
+"""Characters of a sentence whose rows nothing ends: a packed file of kilobytes may hold one that no memory does."""
 LINES_KEPT = 5
 """How many line numbers a report keeps for each reason."""
 
@@ -27,6 +30,15 @@ class Sentence:
     def text(self) -> str:
         """The characters, joined."""
         return "".join(self.characters)
+
+
+def check_length(n_characters: int, where: str) -> None:
+    """Refuse a sentence that goes on and on. Raises InputDataError over ``LONGEST_SENTENCE``."""
+    if n_characters > LONGEST_SENTENCE:
+        raise InputDataError(
+            f"{where}: a sentence of over {LONGEST_SENTENCE:,} characters",
+            next_step="say where sentences end: a blank line, or another number of the sentence",
+        )
 
 
 @dataclass(slots=True)

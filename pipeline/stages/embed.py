@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.alignment import fit_alignment
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
-from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, save_alignment
+from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment, save_alignment
 from ssmi.pipeline.lexicon.segment_vector_files import (
     BERT_BOUNDARIES_FILE,
     BERT_SEGMENTS_FILE,
@@ -28,6 +28,7 @@ from ssmi.pipeline.lexicon.segment_vector_files import (
     VECTORS_FILE,
 )
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
+from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
 from ssmi.pipeline.stages.embedding.counts import check_characters, distinct_segments, precomputed_segments
 from ssmi.pipeline.stages.embedding.sentences import WordMeans, encode_in_sentences
 from ssmi.pipeline.stages.encoding import (
@@ -37,7 +38,7 @@ from ssmi.pipeline.stages.encoding import (
     encoder_inputs,
     encoder_of,
 )
-from ssmi.pipeline.stages.stage import Stage, StageContext, require_train, splits_in
+from ssmi.pipeline.stages.stage import Corpus, Stage, StageContext, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -46,20 +47,28 @@ ROWS_AT_ONCE = 65_536
 FEWEST_FIT_WORDS = 20
 
 
+def external_inputs(context: StageContext) -> Mapping[str, str]:
+    """The encoder; of a corpus also the map that its data set has fitted."""
+    return {**encoder_inputs(context), **like_inputs(context, "embed")}
+
+
 def work(context: StageContext, folder: Path) -> StageReport:
     """Give every distinct segment a vector and say how good the bridge between the two spaces is."""
     params = context.params.embed
-    require_train(context.dataset, splits_in(context.folder("segment")))
+    if context.corpus is None:
+        require_train(context.dataset, splits_in(context.folder("segment")))
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
     rows = distinct_segments(context, vocabulary)
     check_characters(rows, encoder_of(context), context)
     n_in_dataset, n_outside = len(rows), len(_outside(rows))
-    if params.context == "isolated":
+    if params.context == "isolated" and context.corpus is None:
         # In sentence context a word has no vector apart from a sentence, so none can be made ahead.
         rows = rows.vstack(precomputed_segments(params.precompute_words, vocabulary, in_dataset=rows))
     tables.write_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows.to_arrow().cast(schema.DISTINCT_SEGMENTS))
     fit_quality = None
-    if params.space == "aligned":
+    if params.space == "aligned" and context.corpus is not None:
+        _write_mapped(context, context.corpus, folder, rows, vocabulary)
+    elif params.space == "aligned":
         fit_quality = _write_aligned(context, folder, rows, vocabulary)
     else:
         _write_bert(context, folder, rows, vocabulary)
@@ -87,6 +96,18 @@ def _write_aligned(context: StageContext, folder: Path, rows: pl.DataFrame, voca
             vectors[places] = run_single_threaded(alignment.apply, states)
     save_alignment(alignment, folder / ALIGNMENT_FILE)
     return alignment_fit(alignment)
+
+
+def _write_mapped(
+    context: StageContext, corpus: Corpus, folder: Path, rows: pl.DataFrame, vocabulary: Vocabulary
+) -> None:
+    """Write the vectors of all segments of a corpus, with the map that its data set has fitted."""
+    outside = _outside(rows)
+    alignment = open_alignment(like_folder(context, corpus, "embed") / ALIGNMENT_FILE)
+    bert = _bert_vectors(outside["segment"].to_list(), context)
+    with _writing_vectors(folder / VECTORS_FILE, rows, vocabulary) as vectors:
+        for places, states in _outside_chunks(bert, outside):
+            vectors[places] = run_single_threaded(alignment.apply, states)
 
 
 def _write_bert(context: StageContext, folder: Path, rows: pl.DataFrame, vocabulary: Vocabulary) -> None:
@@ -180,9 +201,9 @@ def _n_extra_words(context: StageContext) -> int:
 
 STAGE = Stage(
     name="embed",
-    version=1,
+    version=2,
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
-    external_inputs=encoder_inputs,
+    external_inputs=external_inputs,
     work=work,
 )

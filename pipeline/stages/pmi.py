@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
-import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,13 +16,15 @@ from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import id_lists, whole
 from ssmi.pipeline.columns.sentences import read_sentences, sentence_columns
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
-from ssmi.pipeline.contract.manifest import StageReport, digest_file
+from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.pmi import PairWeights, add_up, count_events, pairs_of, score_pairs
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
+from ssmi.pipeline.readers.texts import read_texts
+from ssmi.pipeline.stages.corpora.counted import counted_inputs, counted_texts
+from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 CHARACTERS_AT_ONCE = 1 << 18
@@ -35,6 +36,8 @@ PAIRS_AT_ONCE = 1 << 20
 @dataclass(frozen=True)
 class _CountTask:
     source: Path
+    text_field: str | None
+    """Where rows of raw text hold it; None for a part that is prepared."""
     target: Path
     vocabulary: Path
     vocabulary_digest: str
@@ -50,18 +53,25 @@ class _LocalTask:
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The unlabelled texts, by index in the list and file name."""
-    # Not by path, for manifests hold none of a machine; by index, for two folders may hold files of one name.
-    return {f"unlabelled/{index}/{path.name}": digest_file(path) for index, path in enumerate(_unlabelled(context))}
+    """The unlabelled texts; of a corpus the weights that its data set has fitted."""
+    return counted_inputs(context) if context.corpus is None else like_inputs(context, "pmi")
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Count match events over train and the unlabelled texts, then find local boundaries in every split."""
+    """Count match events over train and the unlabelled texts, then find local boundaries in every split.
+
+    Of a corpus nothing is counted: the weights are those of its data set.
+    """
     parts = parts_of(context.folder("prepare"))
-    events = _count(context, [part for part in parts if part[0] == "train"])
-    scored = score_pairs(events, estimator=context.params.pmi.estimator)
     pairs = folder / PAIRS_FILE
-    tables.write_table(pairs, schema.PMI_PAIRS, scored.to_arrow().cast(schema.PMI_PAIRS))
+    if context.corpus is None:
+        events = _count(context, [part for part in parts if part[0] == "train"])
+        scored = score_pairs(events, estimator=context.params.pmi.estimator)
+        tables.write_table(pairs, schema.PMI_PAIRS, scored.to_arrow().cast(schema.PMI_PAIRS))
+        counted = {"events": int(events["n_events"].sum()), "distinct_pairs": len(events)}
+    else:
+        shutil.copyfile(like_folder(context, context.corpus, "pmi") / PAIRS_FILE, pairs)
+        counted = {}
     tasks = [
         _LocalTask(
             path,
@@ -78,30 +88,32 @@ def work(context: StageContext, folder: Path) -> StageReport:
         rows_in=sum(sizes),
         rows_out=sum(sizes),
         statistics={
-            "events": int(events["n_events"].sum()),
-            "distinct_pairs": len(events),
+            **counted,
             "matches": sum(n_matches for n_matches, _ in done),
             "positions_with_local_boundary": sum(n_local for _, n_local in done),
         },
     )
 
 
-def _unlabelled(context: StageContext) -> list[Path]:
-    paths = [Path(os.path.normpath(context.root / name)) for name in context.params.pmi.unlabelled]
-    for path in paths:
-        if not path.is_file():
-            raise MissingResourceError(f"{path}: no such text", next_step="fix pmi.unlabelled in params.yaml")
-    return paths
-
-
 def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.DataFrame:
-    texts = _unlabelled(context)
+    sources: list[tuple[Path, str | None]] = [(path, None) for _, _, path in train]
+    for entry in counted_texts(context):
+        field = None if entry.prepared is not None else context.params.prepare.text_field
+        sources += [(path, field) for path in entry.files.values()]
     tasks = [
-        _CountTask(path, context.scratch() / f"counts-{index}.npy", context.folder("vocab"), context.digest("vocab"))
-        for index, path in enumerate([*(path for _, _, path in train), *texts])
+        _CountTask(
+            source=path,
+            text_field=field,
+            target=context.scratch() / f"counts-{index}.npy",
+            vocabulary=context.folder("vocab"),
+            vocabulary_digest=context.digest("vocab"),
+        )
+        for index, (path, field) in enumerate(sources)
     ]
     # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.
-    sizes = [*part_sizes(train), *(max(1, path.stat().st_size // 128) for path in texts)]
+    sizes = [
+        tables.count_rows([path]) if field is None else max(1, path.stat().st_size // 128) for path, field in sources
+    ]
     for _ in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
         pass
     keys, events = _added_up(task.target for task in tasks)
@@ -128,18 +140,19 @@ def count_source(task: _CountTask) -> None:
     """Write the events of one Parquet part or one text: the pairs' keys and the events of each. Shape: (2, pairs)."""
     trie = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest).trie
     total = add_up([])
-    for sentences in _sentences(task.source):
+    for sentences in _sentences(task.source, field=task.text_field):
         total = add_up([total, count_events(sentences, trie.columns(sentences))])
     save_array(task.target, np.stack(total))
 
 
-def _sentences(path: Path) -> Iterator[SentenceColumns]:
-    if path.suffix == ".parquet":
+def _sentences(path: Path, *, field: str | None) -> Iterator[SentenceColumns]:
+    """The sentences of a part, whole, or of raw text whose rows hold it in a field, some at a time."""
+    if field is None:
         yield read_sentences(path)
         return
     texts: list[str] = []
     n_characters = 0
-    for text in _lines(path):
+    for text in _stretches(path, field=field):
         texts.append(text)
         n_characters += len(text)
         if n_characters > CHARACTERS_AT_ONCE:
@@ -148,18 +161,10 @@ def _sentences(path: Path) -> Iterator[SentenceColumns]:
     yield SentenceColumns.of(texts)
 
 
-def _lines(path: Path) -> Iterator[str]:
-    # As bytes: text mode would end lines at a lone carriage return too, and name no line where decoding fails.
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                text = line.decode("utf-8")
-            except UnicodeDecodeError as error:
-                raise InputDataError(
-                    f"{at_line(path, number)}: not UTF-8 at byte {error.start}", next_step="convert the text to UTF-8"
-                ) from error
-            for stretch in seen_stretches(text):
-                yield stretch.text
+def _stretches(path: Path, *, field: str) -> Iterator[str]:
+    for text in read_texts(path, field=field):
+        for stretch in seen_stretches(text.text):
+            yield stretch.text
 
 
 def local_part(task: _LocalTask) -> tuple[int, int]:
@@ -187,7 +192,7 @@ def open_weights(pairs: Path) -> PairWeights:
 
 STAGE = Stage(
     name="pmi",
-    version=1,
+    version=2,
     sections=("pmi",),
     upstream=("vocab", "prepare"),
     external_inputs=external_inputs,

@@ -19,6 +19,7 @@ from ssmi.pipeline.features.blanks import seen_sentences
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.readers.sentence import types_alike
+from ssmi.pipeline.stages.corpora.texts import prepare_texts, text_inputs
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 
@@ -27,6 +28,8 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
     Also the groups of labels, which a listed data set has without a ``dataset.yaml``.
     """
+    if context.corpus is not None:
+        return text_inputs(context.corpus, field=context.params.prepare.text_field)
     files = _find(context)
     inputs = {
         f"raw/{split}/{file.name}": digest_file(file)
@@ -41,7 +44,9 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Read every split in its file's order and write it in parts."""
+    """Read every split in its file's order and write it in parts; of a corpus its texts."""
+    if context.corpus is not None:
+        return prepare_texts(context, context.corpus, folder)
     params = context.params.prepare
     files = _find(context)
     reports: dict[Path, ReadReport] = {}
@@ -170,7 +175,7 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 STAGE = Stage(
     name="prepare",
-    version=1,
+    version=2,
     sections=("prepare",),
     upstream=(),
     external_inputs=external_inputs,

@@ -52,7 +52,7 @@ def build(context: StageContext, *, force: bool) -> Iterator[Built]:
 
     Raises MissingResourceError before anything is built again where the data set has no train file.
     """
-    if context.variant is None:
+    if context.variant is None and context.corpus is None:
         files = get_stage("prepare").external_inputs(context)
         require_train(context.dataset, [split for split in SPLITS if any(f"/{split}/" in name for name in files)])
     for stage in stages_of(context):

@@ -24,6 +24,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.label_files import save_labels
 from ssmi.pipeline.contract.labels import LabelSet, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
@@ -34,6 +35,7 @@ from ssmi.pipeline.features.assemble import named_boundaries, tag_ids, windows_o
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
+from ssmi.pipeline.stages.corpora.fitted import like_inputs
 from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
@@ -64,6 +66,11 @@ class _Task:
     matches: bool
 
 
+def external_inputs(context: StageContext) -> Mapping[str, str]:
+    """The encoder; of a corpus also what its data set has fitted, by which a run is held to it."""
+    return {**encoder_inputs(context), **like_inputs(context, "embed", "pmi")}
+
+
 def work(context: StageContext, folder: Path) -> StageReport:
     """Write the shards of every split and the tables that go with them."""
     params = context.params.shards
@@ -81,7 +88,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
     n_windowed = sum(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
     named = named_boundaries(np.load(task.named, allow_pickle=False) for task in tasks)
     width = _write_boundaries(context, folder, named)
-    labels.save(folder / LABELS_FILE)
+    if context.corpus is None:
+        save_labels(labels, folder / LABELS_FILE)
     statistics = ShardsStatistics(
         vocabulary_digest=context.digest("vocab"),
         embed_digest=_inputs(context, "selection")["artifacts/embed"],
@@ -296,9 +304,9 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
 
 STAGE = Stage(
     name="shards",
-    version=3,
+    version=4,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
-    external_inputs=encoder_inputs,
+    external_inputs=external_inputs,
     work=work,
 )

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ssmi.pipeline.assets.corpora import CorpusFiles
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.manifest import StageReport
-from ssmi.pipeline.contract.parameters.params import Params, check_dataset_name
+from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.stages import STAGES
@@ -29,6 +31,15 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Corpus:
+    """Text without labels, in place of a data set."""
+
+    files: CorpusFiles
+    like: str
+    """The data set whose map and pairs' weights its features are made with."""
+
+
+@dataclass(frozen=True)
 class StageContext:
     """All that a stage may know: the project, the data set, its parameters, where work runs, whom to tell."""
 
@@ -38,6 +49,8 @@ class StageContext:
     executor: Executor
     reporter: Reporter
     variant: Variant | None = None
+    corpus: Corpus | None = None
+    """Where ``dataset`` is the name of a corpus: its files."""
     unfinished: UnfinishedStage | None = None
     """Of the stage that runs; without one its parts are not kept."""
 
@@ -132,7 +145,9 @@ class Stage:
 def parts_of(folder: Path) -> list[tuple[str, int, Path]]:
     """(split, part number, path) of every part below a stage folder, train first."""
     return [
-        (split, number, path) for split in tables.SPLITS for number, path in enumerate(tables.list_parts(folder, split))
+        (split, number, path)
+        for split in tables.ALL_SPLITS
+        for number, path in enumerate(tables.list_parts(folder, split))
     ]
 
 

@@ -54,7 +54,8 @@ def run(stage: Stage, context: StageContext) -> Manifest:
     unfinished = _unfinished(stage, context, parameters, inputs)
     folder = context.folder(stage.name)
     lock = context.paths.lock_of(folder)
-    with locked(lock, what=f"{stage.name} of {context.dataset} is being built", reporter=context.reporter):
+    what = f"{stage.name} of {context.dataset} is being built"
+    with replacing.naming(folder), locked(lock, what=what, reporter=context.reporter):
         unfinished.begin()
         report = stage.work(replace(context, unfinished=unfinished), unfinished.output)
         with replacing.replacing_folder(folder) as fresh:

@@ -5,7 +5,6 @@ Offsets are half-open and count code points. What a format cannot say is refused
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span, TagScheme, spans_to_tags
+from ssmi.pipeline.contract.text.json_text import dumps
 from ssmi.pipeline.readers.formats.bracket import to_bracket
 from ssmi.pipeline.readers.schemes import may_be_tag
 from ssmi.pipeline.readers.sentence import Sentence
@@ -55,14 +55,14 @@ def jsonl(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
             {"start": one.start, "end": one.end, "label": one.label, "text": row.text[one.start : one.end], **details}
             for one, details in _detailed(row)
         ]
-        yield _json({TEXT_FIELD: row.text, **row.fields, "entities": entities}) + "\n"
+        yield dumps({TEXT_FIELD: row.text, **row.fields, "entities": entities}) + "\n"
 
 
 def doccano(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
     for row in rows:
         spans = [[one.start, one.end, one.label] for one in row.entities]
-        yield _json({TEXT_FIELD: row.text, **row.fields, "label": spans}) + "\n"
+        yield dumps({TEXT_FIELD: row.text, **row.fields, "label": spans}) + "\n"
 
 
 def conll(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
@@ -103,7 +103,7 @@ def label_studio(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
             if row.score is not None:
                 prediction["score"] = row.score
             task = {"data": body, "predictions": [prediction]}
-        yield ("," if number else "") + "\n" + _json(task)
+        yield ("," if number else "") + "\n" + dumps(task)
     yield "\n]\n"
 
 
@@ -114,7 +114,7 @@ def cluener(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
         for one in row.entities:
             mentions = types.setdefault(one.label, {})
             mentions.setdefault(row.text[one.start : one.end], []).append([one.start, one.end - 1])
-        yield _json({TEXT_FIELD: row.text, **row.fields, "label": types}) + "\n"
+        yield dumps({TEXT_FIELD: row.text, **row.fields, "label": types}) + "\n"
 
 
 def w2ner(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
@@ -122,7 +122,7 @@ def w2ner(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
     yield "["
     for number, row in enumerate(rows):
         entities = [{"index": list(range(one.start, one.end)), "type": one.label} for one in row.entities]
-        yield ("," if number else "") + "\n" + _json({**row.fields, "sentence": list(row.text), "ner": entities})
+        yield ("," if number else "") + "\n" + dumps({**row.fields, "sentence": list(row.text), "ner": entities})
     yield "\n]\n"
 
 
@@ -191,12 +191,3 @@ def _region(row: LabelledText, entity: Span, details: Mapping[str, Any]) -> dict
         region["score"] = details["score"]
     region["value"] = {"start": entity.start, "end": entity.end, "text": text, "labels": [entity.label]}
     return region
-
-
-def _json(body: Mapping[str, Any]) -> str:
-    text = json.dumps(body, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair is spelt as JSON can
-        return json.dumps(body)
-    return text

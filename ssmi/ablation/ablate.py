@@ -118,7 +118,7 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
     params = request.params(workspace)
     every, chosen = variants.named(request.variants), request.chosen()
     keep = request.n_folds is None if request.keep_checkpoints is None else request.keep_checkpoints
-    ablation = Ablation(workspace, dataset or params.datasets[0], params, every, request.n_folds, keep)
+    ablation = Ablation(workspace, workspace.dataset(dataset, params=params), params, every, request.n_folds, keep)
     # All rows before anything is built or trained.
     for configuration in chosen:
         check_parameters(configuration.apply(params).model)

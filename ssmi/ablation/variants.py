@@ -50,7 +50,7 @@ def read(path: Path) -> list[Configuration]:
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, KeyError, RecursionError) as error:
         raise ParameterError(
             f"{path}: not YAML ({' '.join(str(error).split())})", next_step="give a YAML file of variants"
         ) from error
@@ -101,7 +101,7 @@ def _make(name: str, given: Mapping[str, Any], *, source: str) -> Configuration:
 def _value(raw: str, text: str) -> Any:
     try:
         return YAML(typ="safe").load(io.StringIO(raw))
-    except (YAMLError, ValueError) as error:
+    except (YAMLError, ValueError, KeyError, RecursionError) as error:
         raise ParameterError(f"--variant {text}: the value {raw} is not YAML", next_step="quote it") from error
 
 

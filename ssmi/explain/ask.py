@@ -41,7 +41,7 @@ def explain_character(
         character,
         segment,
         vocab=workspace.paths.vocabulary,
-        embed=workspace.paths.stage("embed", dataset or params.datasets[0]),
+        embed=workspace.paths.stage("embed", workspace.dataset(dataset, params=params)),
         params=params.selection,
         find_encoder=encoder,
     )

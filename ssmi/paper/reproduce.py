@@ -16,8 +16,8 @@ from ssmi.configurations import choose
 from ssmi.paper.figures import DATASETS, TITLES, paper_figures
 from ssmi.paper.page import markdown
 from ssmi.pipeline.assets.resolve import list_assets
+from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import MissingResourceError
-from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.workspace import Workspace
 
@@ -119,7 +119,9 @@ def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
     for line in missing:
         workspace.reporter.note(f"not found: {line}")
     for name in present:  # all of them first: what is wrong with one is better known before hours of training
-        features.build(workspace, name, workers=0, scheduler=None, overrides=of_each.overrides, force=False)
+        features.build(
+            workspace, features.Subject(name), workers=0, scheduler=None, overrides=of_each.overrides, force=False
+        )
     page = _Page(workspace, encoder, request.command(encoder, of_each.only), missing)
     diverged, failed = list[str](), list[str]()
     for number, name in enumerate(present, start=1):

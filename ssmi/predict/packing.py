@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from shutil import copyfile
 from typing import Any
 
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, METRICS
-from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.registry import Kind, known
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import check_feature_store
@@ -71,7 +71,7 @@ def check_pack(run: Path) -> None:
         path = run / name
         if name.startswith(f"{FEATURES}/") and path.is_file():
             continue
-        digest = remembered_digest(path) if path.is_file() else "missing"
+        digest = digest_once(path) if path.is_file() else "missing"
         if digest != packed:
             problems.append(f"{path} is {digest[:_SHORT]}, {packed[:_SHORT]} was packed")
     if problems:
@@ -84,9 +84,19 @@ def _read(path: Path) -> dict[str, str]:
         body: Any = json.loads(path.read_text(encoding="utf-8"))
         if body["format"] != FORMAT:
             raise ValueError(f"format {body['format']}, this program reads {FORMAT}")
-        return {str(name): str(digest) for name, digest in body["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        files = {str(name): str(digest) for name, digest in body["files"].items()}
+        outside = next((name for name in files if not _is_below(name)), None)
+        if outside is not None:
+            raise ValueError(f"{outside!a} is not a file below it")
+        return files
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StaleArtifactError(f"{path}: no pack of this version ({error})", next_step=BRING_AGAIN) from error
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name that a pack brings leads to a place within it."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and not set(name) & set("\\\0")
 
 
 def _notice(*, dataset: str, vectors: str, encoder: str) -> str:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
-from ssmi.pipeline.features.blanks import Stretch, seen_stretches
-from ssmi.pipeline.features.windows import window_starts
+from ssmi.pipeline.features.blanks import Stretch, pieces_of
 from ssmi.predict.entity import Entity
 from ssmi.predict.user_entities import MergedEntity
 
@@ -45,17 +43,10 @@ class Piece:
 
 def cut(text: Text) -> Iterator[Piece]:
     """The pieces of a text, in order; at least one."""
-    windows = _windows(text.text)
+    windows = pieces_of(text.text)
     # One window behind: a piece is done with all that stands before the next one begins.
     start, held = 0, next(windows, Stretch("", ()))
     for following in windows:
         yield Piece(text, held, following.positions[0] - start)
         start, held = following.positions[0], following
     yield Piece(text, held, len(text.text) - start)
-
-
-def _windows(text: str) -> Iterator[Stretch]:
-    for seen in seen_stretches(text):
-        starts = window_starts(seen.text, max_window=MAX_PADDED_CHARACTERS)
-        for start, end in zip(starts, [*starts[1:], len(seen.text)], strict=True):
-            yield Stretch(seen.text[start:end], seen.positions[start:end])

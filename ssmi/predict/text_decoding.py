@@ -14,7 +14,14 @@ from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line
 from ssmi.pipeline.contract.text.encodings import text_encoding
-from ssmi.pipeline.readers.decoding import GZIP_MAGIC, NEED_A_MARK, BadBytes, byte_order_mark, decoded_lines
+from ssmi.pipeline.readers.decoding import (
+    GZIP_MAGIC,
+    LONGEST_LINE,
+    NEED_A_MARK,
+    BadBytes,
+    byte_order_mark,
+    decoded_lines,
+)
 
 Errors = Literal["strict", "replace"]
 Advance = Callable[[int], None]
@@ -115,7 +122,12 @@ class Source:
         """The file's lines. Raises InputDataError with ``file:line`` and the offset of a byte not in its encoding."""
         try:
             for number, line, n_bytes in decoded_lines(
-                self._stream, codec=self.encoding, mark=self._mark, errors=errors, refuse=self._undecodable
+                self._stream,
+                codec=self.encoding,
+                mark=self._mark,
+                errors=errors,
+                refuse=self._undecodable,
+                too_long=self._too_long,
             ):
                 if self._advance is not None:
                     self._advance(n_bytes)
@@ -131,6 +143,11 @@ class Source:
             f" {self.encoding.upper()}: {bad.reason}",
             next_step="say which it is with --encoding (gb18030, utf-16 ...), convert the file to UTF-8,"
             " or go on with --errors replace (U+FFFD in its place)",
+        )
+
+    def _too_long(self, number: int) -> InputDataError:
+        return InputDataError(
+            f"{at_line(self.name, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="part it into lines"
         )
 
 

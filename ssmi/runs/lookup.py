@@ -57,7 +57,7 @@ def run_and_dataset(workspace: Workspace, *, run: Path | None, dataset: str | No
         MissingResourceError: There is no run.
 
     """
-    name = dataset or (trained_on(run) if run else None) or workspace.dataset(None)
+    name = workspace.dataset(dataset or (trained_on(run) if run else None))
     folder = run or workspace.paths.run(name)
     require_checkpoint(folder)
     return folder, name

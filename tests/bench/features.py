@@ -53,7 +53,10 @@ def cpu_of_stages(project: Path, dataset: str, code: Path) -> dict[str, float]:
         for stage in STAGES:
             command = [sys.executable, "-m", "ssmi.cli.main", "--project", str(copy), "features", stage]
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run([*command, "--dataset", dataset], env=environment, check=True, capture_output=True)
+            # Not from here: the folder a program is started in is searched for its packages first.
+            subprocess.run(
+                [*command, "--dataset", dataset], cwd=folder, env=environment, check=True, capture_output=True
+            )
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             seconds[stage] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return seconds

@@ -15,6 +15,7 @@ from transformers import BertConfig, BertModel
 
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.label_files import save_labels
 from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
 from ssmi.pipeline.contract.parameters import params as parameters
@@ -158,7 +159,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
             for number, vector in zip(ids, boundary_vectors(ids).tolist(), strict=True)
         ]
         tables.write_rows(folder / "boundaries.parquet", schema.boundaries(BOUNDARY_WIDTH), rows)
-        labels.save(folder / "labels.json")
+        save_labels(labels, folder / "labels.json")
         facts = _statistics(n_boundaries=len(ids), hidden_layers=layers if hidden else None, matches=matches)
         report = StageReport(0, 0, statistics={**facts.to_json(), **(statistics or {})})
         files = manifests.describe_files(folder)

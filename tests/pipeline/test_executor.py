@@ -191,62 +191,6 @@ def test_a_scheduler_that_does_not_answer(fresh_project: Any, address: str) -> N
     assert fresh_project.artifacts() == {}
 
 
-# The executor alone, in a script of its own, because a spawned worker imports the program that it was started from.
-DEADLY = '''
-import os, signal, sys
-from pathlib import Path
-
-from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.executor import open_executor
-
-
-def visit(task):
-    """Leave a mark; task 3 dies at its first visit, or at each one when told to."""
-    folder, number, always = task
-    mark = Path(folder) / str(number)
-    first = not mark.exists()
-    mark.touch()
-    if number == 3 and (first or always):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * number
-
-
-if __name__ == "__main__":
-    folder, always = sys.argv[1], sys.argv[2] == "always"
-    tasks = [(folder, number, always) for number in range(20)]
-    with open_executor(workers=2) as executor:
-        try:
-            done = executor.map(visit, tasks, sizes=[1] * 20, label="visits", unit="tasks", reporter=Silent())
-            print(list(done) == [number * number for number in range(20)])
-        except SsmiError as error:
-            print(error)
-'''
-
-
-@pytest.mark.parametrize(
-    ("deaths", "failures_allowed", "said"),
-    [("once", "3", "True"), ("always", "0", r"visits: the workers that ran part \d+ died one after the other")],
-)
-def test_a_task_that_kills_its_worker(
-    tmp_path: Path, environment: dict[str, str], deaths: str, failures_allowed: str, said: str
-) -> None:
-    script, marks = tmp_path / "deadly.py", tmp_path / "marks"
-    script.write_text(DEADLY, encoding="utf-8")
-    marks.mkdir()
-    done = subprocess.run(
-        [sys.executable, str(script), str(marks), deaths],
-        env={**environment, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": failures_allowed},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    # Which part is named is chance: with the worker of part 3 die the tasks that wait on it.
-    assert re.match(said, done.stdout), done.stderr
-    assert (marks / "3").exists()
-
-
 @dataclass(frozen=True)
 class Numbered:
     number: int

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Silent
+from ssmi.project import Project
 from ssmi.workspace import Workspace, find_root
 
 
@@ -64,6 +67,19 @@ def test_the_data_set_that_is_meant(tmp_path: Path) -> None:
     assert workspace.dataset("three") == "three"  # params.yaml is read only where it is needed
     with pytest.raises(MissingResourceError, match=r"params\.yaml: no such file"):
         workspace.dataset(None)
+
+
+@pytest.mark.parametrize("name", ["sample; touch RAN #", "../../elsewhere", "/etc", "-x", "a\nb", "..", "x\u3164"])
+def test_a_name_that_is_more_than_a_name_gets_nowhere(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ParameterError, match="not a plain name"):
+        Workspace(_project(tmp_path)).dataset(name)
+    project = Project(tmp_path)
+    uses: tuple[Callable[..., object], ...] = (project.build_features, project.train, project.ablate, project.evaluate)
+    uses += (project.report, project.stats, project.open_run, partial(project.adapt_encoder, out=tmp_path / "out"))
+    for use in (*uses, partial(project.run_stage, "prepare"), partial(project.explain, "长", "长江")):
+        with pytest.raises(ParameterError, match="not a plain name"):
+            use(dataset=name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml"]
 
 
 def test_a_workspace_is_silent_unless_it_is_given_a_reporter(tmp_path: Path) -> None:

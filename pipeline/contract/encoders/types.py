@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ssmi.pipeline.contract.encoders.config_values import known_values
 from ssmi.pipeline.contract.encoders.vocabulary import PAD, read_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, StaleArtifactError
 
@@ -64,6 +65,8 @@ _TYPES = (
 )
 TYPES: Mapping[str, EncoderType] = {one.name: one for one in _TYPES}
 
+_LONGEST_CONFIG = 1 << 24
+"""Bytes: those of models with many thousand classes have a few hundred thousand."""
 _SIZES = ("num_hidden_layers", "hidden_size", "max_position_embeddings", "vocab_size")
 
 # What checkpoints carry beside the encoder, or what is computed and not learned; states do not depend on it.
@@ -111,26 +114,34 @@ class EncoderShape:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """config.json of an encoder of a type that is read.
+    """What config.json of an encoder says of a type that is read: known keys alone, with values within bounds.
 
     Raises:
         MissingResourceError: There is none.
-        InputDataError: It is damaged, without a type, of a type that is not read, or asks for code that comes with
-            it.
+        InputDataError: It is damaged, without a type, of a type that is not read, asks for code that comes with it,
+            or has a value that its key cannot have.
     """
     path = folder / CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as stream:
+            # One byte more than allowed tells a file that is too long, without reading all of it.
+            body = stream.read(_LONGEST_CONFIG + 1)
+        if len(body) > _LONGEST_CONFIG:
+            raise ValueError(f"over {_LONGEST_CONFIG >> 20} MiB")
+        config = json.loads(body.decode("utf-8"))
     except FileNotFoundError as error:
         raise MissingResourceError(f"{path}: not there", next_step=ANOTHER_ENCODER) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputDataError(f"{path}: not JSON ({error})", next_step=ANOTHER_ENCODER) from error
     if not isinstance(config, dict):
         raise InputDataError(f"{path}: not a JSON object", next_step=ANOTHER_ENCODER)
     problem = _refused(config)
     if problem:
         raise InputDataError(f"{path}: {problem}", next_step=f"name an encoder of one of the types {', '.join(TYPES)}")
-    return config
+    try:
+        return known_values(config)
+    except ValueError as error:
+        raise InputDataError(f"{path}: {error}", next_step=ANOTHER_ENCODER) from None
 
 
 def _refused(config: Mapping[str, Any]) -> str:

@@ -7,13 +7,13 @@ characters after it where these have no other piece, and so does a byte-level pi
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.text.json_text import loads
 
 CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
 _OTHER_NAMES = {
@@ -206,7 +206,7 @@ def _check_characters(path: Path, ids: Mapping[str, int], *, byte_level: bool) -
 
 def _json_object(path: Path, text: str) -> dict[str, Any]:
     try:
-        body = json.loads(text)
+        body = loads(text)
     except ValueError as error:
         raise InputDataError(f"{path}: not JSON ({error})", next_step=FETCH_AGAIN) from error
     if not isinstance(body, dict):

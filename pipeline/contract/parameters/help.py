@@ -84,6 +84,7 @@ def render(datasets: Sequence[str]) -> str:
         "# Every value here is a default. `ssmi-cli params [SECTION[.KEY]]` says what each means and may be.",
         # JSON, for a name may look like a number or a truth value to YAML.
         f"datasets: {json.dumps(list(datasets), ensure_ascii=False)}",
+        "corpora: []",
     ]
     section = ""
     for row in describe():

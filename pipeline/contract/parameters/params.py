@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
-from unicodedata import category
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
@@ -19,6 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, nearest
 from ssmi.pipeline.contract.parameters.sections import (
     EmbedParams,
@@ -48,7 +48,6 @@ __all__ = [
     "ShardsParams",
     "TrainParams",
     "VocabParams",
-    "check_dataset_name",
     "check_params",
     "dump",
     "load",
@@ -58,8 +57,8 @@ RENAMED_KEYS = {"embed.ahead": "precompute_words", "model.segment_places": "segm
 RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"): "paper"}
 """Names of version 0.1.0; refused with the present name."""
 
-_NOT_YAML = (YAMLError, ValueError, KeyError)
-"""ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``."""
+_NOT_YAML = (YAMLError, ValueError, KeyError, RecursionError)
+"""ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``, and for deep nesting."""
 
 
 class Params(Section):
@@ -68,6 +67,11 @@ class Params(Section):
     datasets: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         default=("sample",),
         description="Data sets that `dvc repro` builds and trains on. The first is the default of every command.",
+    )
+    corpora: tuple[str, ...] = Field(
+        default=(),
+        description="Corpora, text without labels: paths of folders or files, relative to the project. `--corpus NAME` "
+        "finds one by the name of its folder, or of its file without endings.",
     )
     encoder: EncoderParams = EncoderParams()
     prepare: PrepareParams = PrepareParams()
@@ -125,24 +129,6 @@ def check_params(tree: Mapping[str, Any], *, source: str) -> Params:
     except ValidationError as error:
         lines = [_explain(item) for item in error.errors()]
         raise ParameterError(f"{source}: {'; '.join(lines)}", next_step="correct these and run again") from None
-
-
-def check_dataset_name(name: str) -> str:
-    """Return a data set's name if it can name a folder below ``artifacts/<stage>/`` and nothing else, in any shell.
-
-    Letters and digits of any script, ``-``, ``_``, ``.`` and blanks within it. Raises ParameterError for anything else:
-    paths, dots or dashes in front, quotes, ``$``, ``;``, ``@``, line ends.
-    """
-    # M as well: accents and vowel signs that combine are parts of words.
-    odd = sorted({character for character in name if character not in "-_. " and category(character)[0] not in "LMN"})
-    if odd or not name or name.startswith((".", "-")) or name != name.strip():
-        because = f" ({' '.join(map(repr, odd))} in it)" if odd else ""
-        raise ParameterError(
-            f"data set {name!r}: not a plain name{because}",
-            next_step="put its files into data/NAME/ (or $SSMI_DATA/NAME/) and say --dataset NAME; NAME holds letters, "
-            "digits, - _ . and blanks within",
-        )
-    return name
 
 
 def dump(params: Params) -> str:

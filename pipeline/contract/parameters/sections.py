@@ -79,6 +79,10 @@ class PrepareParams(Section):
         default=2048,
         description="Sentences in one Parquet part. A part is the unit of parallel work in every later stage.",
     )
+    text_field: str = Field(
+        default="text",
+        description="Field that holds the text in a corpus of JSON lines or of Parquet tables; not read of a data set.",
+    )
 
 
 class VocabParams(Section):
@@ -86,8 +90,8 @@ class VocabParams(Section):
 
     vectors: str = Field(
         default="synonyms",
-        description="Word vectors: a name from `ssmi-cli data list`, or a path to word2vec text or binary, fastText "
-        ".vec or .bin, or a saved gensim KeyedVectors. Text may be packed: gzip, bzip2, xz, zip, tar.",
+        description="Word vectors: a name from `ssmi-cli data list`, or a path to word2vec text or binary, or fastText "
+        ".vec or .bin. Text may be packed: gzip, bzip2, xz, zip, tar.",
     )
     encoding: str = Field(
         default="utf-8",
@@ -222,8 +226,8 @@ class PmiParams(Section):
     )
     unlabelled: tuple[str, ...] = Field(
         default=(),
-        description="Extra text files (.txt or .txt.gz, one sentence a line, relative to the project) that are counted "
-        "together with train.",
+        description="Text without labels that is counted together with train: files or folders, relative to the "
+        "project, of what a corpus may hold (a text a line, JSON lines, Parquet), or names of prepared corpora.",
     )
 
 
@@ -401,6 +405,16 @@ class TrainParams(Section):
         description="With train.folds: the part, from 1, that is dev. The network trains on all the others.",
     )
     batch_size: Positive = Field(default=16, description="Sentences in a batch.")
+    stream: bool = Field(
+        default=False,
+        description="Whether train is read from disk part by part while it is trained on, in memory that does not grow "
+        "with it. The order of batches is then another. false reads it whole.",
+    )
+    stream_buffer: Positive = Field(
+        default=8192,
+        description="With train.stream: number of sentences that are shuffled together. Twice as many are in memory, "
+        "because the next are read meanwhile.",
+    )
     test: bool = Field(
         default=True,
         description="Whether the test split is scored, once, at the end. Set it to false while you search parameters.",
@@ -446,6 +460,13 @@ class TrainParams(Section):
     threads: NonNegative = Field(
         default=0, description="CPU threads that torch uses; 0 takes one for each physical core."
     )
+
+    @model_validator(mode="after")
+    def _check_stream(self) -> TrainParams:
+        """Refuse folds of what is not read whole: which fold a sentence is in depends on all texts together."""
+        if self.stream and self.folds is not None:
+            raise ValueError("folds need all sentences at once: set stream to false")
+        return self
 
     @model_validator(mode="after")
     def _check_folds(self) -> TrainParams:

@@ -17,4 +17,4 @@ SELECT
     count(DISTINCT nullif(best_id, 0)) AS distinct_boundaries
 FROM positions
 GROUP BY split
-ORDER BY list_position(['train', 'dev', 'test'], split);
+ORDER BY list_position(['train', 'dev', 'test', 'text'], split);

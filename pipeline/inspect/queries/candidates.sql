@@ -18,4 +18,4 @@ SELECT
     max(n) AS max
 FROM positions
 GROUP BY split
-ORDER BY list_position(['train', 'dev', 'test'], split);
+ORDER BY list_position(['train', 'dev', 'test', 'text'], split);

@@ -30,4 +30,4 @@ SELECT
     count(*) FILTER (all_best) / count(*) AS share_best_of_all
 FROM known LEFT JOIN judged USING (split, sentence_id, start_)
 GROUP BY GROUPING SETS ((split, type), (split))
-ORDER BY list_position(['train', 'dev', 'test'], split), grouping(type), type;
+ORDER BY list_position(['train', 'dev', 'test', 'text'], split), grouping(type), type;

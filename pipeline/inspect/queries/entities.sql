@@ -16,4 +16,4 @@ SELECT
     count(*) FILTER (known.text IS NULL) / count(*) AS share_not_in_train
 FROM mentions LEFT JOIN known ON known.label = mentions.label AND known.text = mentions.text
 GROUP BY GROUPING SETS ((split, mentions.label), (split))
-ORDER BY list_position(['train', 'dev', 'test'], split), grouping(mentions.label), type;
+ORDER BY list_position(['train', 'dev', 'test', 'text'], split), grouping(mentions.label), type;

@@ -12,4 +12,4 @@ SELECT
     count(*) FILTER (local_id = 0 AND best_id <> 0) / count(*) AS share_best_without_local
 FROM positions
 GROUP BY split
-ORDER BY list_position(['train', 'dev', 'test'], split);
+ORDER BY list_position(['train', 'dev', 'test', 'text'], split);

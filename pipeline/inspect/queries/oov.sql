@@ -1,9 +1,11 @@
 -- Segments outside the vocabulary: share of the distinct ones and of all occurrences, by split
-WITH counted AS (
-    SELECT split, segment, boundary_id = 0 AS oov,
-           CASE split WHEN 'train' THEN n_train WHEN 'dev' THEN n_dev WHEN 'test' THEN n_test
-                ELSE n_train + n_dev + n_test END AS occurrences
-    FROM distinct_segments, (VALUES ('train'), ('dev'), ('test'), ('all')) AS splits (split)
+WITH occurring AS (
+    SELECT split, unnest(segments) AS segment FROM segments
+),
+counted AS (
+    SELECT coalesce(split, 'all') AS split, segment, any_value(boundary_id) = 0 AS oov, count(*) AS occurrences
+    FROM occurring JOIN distinct_segments USING (segment)
+    GROUP BY GROUPING SETS ((split, segment), (segment))
 )
 SELECT
     split,
@@ -15,6 +17,5 @@ SELECT
     coalesce(sum(occurrences) FILTER (oov), 0) / sum(occurrences) AS share_occurrences_oov,
     coalesce(sum(occurrences) FILTER (oov AND length(segment) = 1), 0) / sum(occurrences) AS share_single_characters
 FROM counted
-WHERE occurrences > 0
 GROUP BY split
-ORDER BY list_position(['train', 'dev', 'test', 'all'], split);
+ORDER BY list_position(['train', 'dev', 'test', 'text', 'all'], split);

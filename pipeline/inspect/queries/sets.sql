@@ -16,4 +16,4 @@ SELECT
     count(*) FILTER (n = largest) / count(*) AS share_largest
 FROM positions, (SELECT max(len(set_ids)) AS largest FROM selections)
 GROUP BY split
-ORDER BY list_position(['train', 'dev', 'test'], split);
+ORDER BY list_position(['train', 'dev', 'test', 'text'], split);

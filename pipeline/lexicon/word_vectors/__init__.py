@@ -1,19 +1,20 @@
 """Word-vector files → blocks of words with their vectors, read one by one and never held whole.
 
-Recognised by their first bytes, not their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``, saved
-gensim KeyedVectors; text and word2vec binary also packed (gzip, bzip2, xz, zip, tar). One file here a format. What real
-files get wrong is repaired where the meaning is clear, dropped where it is not, and counted; what cannot be trusted is
-refused with its line or byte. Duplicates are left in: the vocabulary decides.
+Recognised by their first bytes, not their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``; text
+and word2vec binary also packed (gzip, bzip2, xz, zip, tar). One file here a format. What real files get wrong is
+repaired where the meaning is clear, dropped where it is not, and counted; what cannot be trusted is refused with its
+line or byte. A pickle, such as gensim saves, is refused without being opened. Duplicates are left in: the vocabulary
+decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.lexicon.word_vectors import fasttext, gensim_kv
+from ssmi.pipeline.lexicon.word_vectors import fasttext
 from ssmi.pipeline.lexicon.word_vectors.binary import BinaryReader
 from ssmi.pipeline.lexicon.word_vectors.format_detection import Format, format_of, holds_vectors
 from ssmi.pipeline.lexicon.word_vectors.reading import DAMAGE, FORMATS, Block, VectorReader
@@ -21,6 +22,16 @@ from ssmi.pipeline.lexicon.word_vectors.text import TextReader
 from ssmi.pipeline.lexicon.word_vectors.unpacking import Unpacked, unpacked
 
 __all__ = ["Block", "VectorReader", "open_vectors"]
+
+_READERS: Mapping[Format, type[VectorReader]] = {
+    "text": TextReader,
+    "binary": BinaryReader,
+    "fasttext": fasttext.FastTextReader,
+}
+_CONVERT = (
+    "where you trust it, write word2vec's format: KeyedVectors.load({path!r}).save_word2vec_format('words.bin', "
+    "binary=True), of a whole model model.wv.save_word2vec_format(...), and name words.bin"
+)
 
 
 @contextmanager
@@ -56,13 +67,12 @@ def _reader(file: Unpacked, encoding: str) -> VectorReader:
     format_name = format_of(file.peek())
     if format_name is None:
         raise InputDataError(f"{file.shown}: no vectors ({_what_instead(file.peek())})", next_step=f"name {FORMATS}")
-    kinds: dict[Format, type[VectorReader]] = {
-        "text": TextReader,
-        "binary": BinaryReader,
-        "pickle": gensim_kv.KeyedVectorsReader,
-        "fasttext": fasttext.FastTextReader,
-    }
-    return kinds[format_name](file, encoding=encoding)
+    if format_name == "pickle":
+        raise InputDataError(
+            f"{file.shown}: a pickle, as gensim saves vectors and models; it may hold any code, and is never opened",
+            next_step=_CONVERT.format(path=file.path.name),
+        )
+    return _READERS[format_name](file, encoding=encoding)
 
 
 def _what_instead(start: bytes) -> str:

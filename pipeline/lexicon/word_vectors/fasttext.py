@@ -24,7 +24,9 @@ _COUNTS = struct.Struct("<3iqq")
 _SHAPE = struct.Struct("<?2q")
 _NAMES = 8 + 1
 """Bytes after a word: its count and its kind."""
-_LONGEST_WORD = 1 << 16
+_LONGEST_WORD = 1 << 12
+_LONGEST_NGRAM = 1 << 6
+"""Characters. gensim makes every n-gram of every word, so its work grows with both."""
 _UNDECODED = re.compile(r"(\\x[0-9a-f]{2})+")
 
 
@@ -67,7 +69,7 @@ class FastTextReader(VectorReader):
         with self.file.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 _, version, dim, *rest = _HEADER.unpack_from(data)
-                bucket = rest[7]
+                bucket, shortest, longest = rest[7:10]
                 n_entries, n_words, n_labels, _, n_pruned = _COUNTS.unpack_from(data, _HEADER.size)
                 if n_labels > 0:
                     raise InputDataError(
@@ -88,6 +90,8 @@ class FastTextReader(VectorReader):
                 raise InputDataError(
                     f"{self.file.shown}: a quantised fastText model (.ftz)", next_step="name the .bin or the .vec of it"
                 )
+            if longest > _LONGEST_NGRAM:
+                raise self._damaged(f"n-grams of {shortest} to {longest} characters")
             whole = version == 12 and n_entries == n_words and width == dim > 0 and n_rows == n_words + bucket
             if not whole or len(data) - place < 4 * n_rows * width:
                 raise self._damaged(

@@ -21,10 +21,7 @@ Block = tuple[list[str], Matrix]
 """Words and their vectors, shape (words, d)."""
 
 ROWS_AT_ONCE = 1024
-FORMATS = (
-    "word2vec text or binary or fastText .vec (.gz, .bz2, .xz, .zip, .tar too), fastText .bin or a saved gensim "
-    "KeyedVectors (.kv)"
-)
+FORMATS = "word2vec text or binary or fastText .vec (.gz, .bz2, .xz, .zip, .tar too), or fastText .bin"
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
 """What the libraries raise for containers that are cut, damaged or packed in a way they do not know."""
 

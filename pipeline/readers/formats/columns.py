@@ -18,7 +18,7 @@ from ssmi.pipeline.readers.characters import TokenCensus, in_characters
 from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.schemes import Notation, TagCensus, plain_tag, read_tags
-from ssmi.pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
 
 DOCSTART = "-DOCSTART-"
 COMMENT = "comment"
@@ -183,7 +183,7 @@ def _group(
     """Yield ``(first line, tokens, tags)`` for each sentence; its rows stand on consecutive lines."""
     tokens: list[str] = []
     tags: list[str] = []
-    start = 0
+    start = n_characters = 0
     for number, row in rows:
         ends = row is None or not row.tag
         if tokens and (ends or (not layout.has_breaks and row is not None and _ends_before(row, tokens, layout))):
@@ -196,6 +196,8 @@ def _group(
             continue
         if not tokens:
             start = number
+        n_characters = len(row.token) + (n_characters if tokens else 0)
+        check_length(n_characters, at_line(report.path, number))
         tokens.append(row.token)
         tags.append(row.tag)
     if tokens:

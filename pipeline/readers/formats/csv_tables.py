@@ -24,11 +24,11 @@ from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.rows import read_rows
 from ssmi.pipeline.readers.schemes import TagCensus, read_tags
-from ssmi.pipeline.readers.sentence import ReadReport, Sentence
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
 
 Role = Literal["sentence", "token", "tag", "text", "entities", "tokens", "tags"]
 DELIMITERS = "\t,;"
-LONGEST_CELL = 1 << 26
+LONGEST_CELL = 1 << 24
 
 _TOKEN = {"token", "word", "char", "character", "字", "字符", "词"}
 _TAG = {"tag", "label", "ner", "nertag", "bio", "标签", "标注"}
@@ -57,7 +57,10 @@ class Table:
 def table_of(header: str) -> Table | None:
     """The table that a first line announces, or None where it does not name columns that are known."""
     for delimiter in DELIMITERS:
-        names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+        try:
+            names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+        except csv.Error:  # a carriage return inside the line
+            return None
         for wanted in _TABLES:
             columns = {role: names.index(name) for role, known in wanted for name in names if name in known}
             if len(columns) == len(wanted) == len(set(columns.values())):
@@ -163,7 +166,7 @@ def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tup
     """The rows of each sentence: line, token, tag."""
     sentence = table.column_of.get("sentence")
     group: list[tuple[int, str, str]] = []
-    current, parted = "", False
+    current, parted, n_characters = "", False, 0
     for line, cells in _records(path, table, options):
         if not any(cells):
             parted = parted or bool(group)
@@ -180,6 +183,8 @@ def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tup
         token, tag = cells[table.column_of["token"]], cells[table.column_of["tag"]]
         if not token or not tag:
             raise _wrong(path, line, f"no {'tag' if token else 'token'}")
+        n_characters = len(token) + (n_characters if group else 0)
+        check_length(n_characters, at_line(path, line))
         group.append((line, token, tag))
         if sentence is None and not parted and len(group) > LONGEST_UNBROKEN:
             raise _wrong(path, line, f"{len(group)} rows, and nothing says where sentences end")

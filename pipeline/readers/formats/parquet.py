@@ -20,6 +20,8 @@ from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 ROWS_AT_ONCE = 1000
 """Rows that are in memory at once."""
 
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError, RecursionError)
+"""What pyarrow raises over damaged files besides its own exceptions: text that is not UTF-8, absurd sizes."""
 _COLUMNS = ("text", "tokens", *TAG_KEYS, *SPAN_KEYS)
 
 
@@ -54,7 +56,7 @@ def _rows(path: Path, names: Mapping[str, tuple[str, ...]]) -> Iterator[Value]:
                         if key in row:
                             row[key] = _spans(row[key], names.get(key, ()), where=where)
                     yield Value(row, number, where)
-        except (OSError, pa.ArrowException) as error:
+        except (*_DAMAGE, pa.ArrowException) as error:
             raise _unreadable(path, error) from None
 
 
@@ -84,7 +86,7 @@ def _label_names(path: Path) -> dict[str, tuple[str, ...]]:
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
         return {key: named for key, feature in features.items() if (named := _names(feature))}
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 
@@ -108,7 +110,7 @@ def _opened(path: Path) -> Any:
         return pq.ParquetFile(path)
     except FileNotFoundError as error:
         raise MissingResourceError(f"{path}: no such file", next_step="check the name") from error
-    except (OSError, pa.ArrowException) as error:
+    except (*_DAMAGE, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
 
 

@@ -46,11 +46,13 @@ def distinct_segments(context: StageContext, vocabulary: Vocabulary) -> pl.DataF
     by_split = [pl.col("n").filter(split=split).sum().alias(f"n_{split}") for split in tables.SPLITS]
     distinct = (
         counted.group_by("segment")
-        .agg(by_split)
+        .agg(*by_split, pl.col("n").sum())
         # Ties by text: the order of a grouping follows chance.
-        .sort(pl.sum_horizontal(_BY_SPLIT), "segment", descending=[True, False])
+        .sort("n", "segment", descending=[True, False])
         .collect(engine="streaming")
     )
+    if context.corpus is not None:  # no segment of it stands in a split of labels
+        distinct = distinct.with_columns(pl.lit(None, dtype=pl.Int64).alias(name) for name in _BY_SPLIT)
     return _numbered(distinct, boundary_ids=[vocabulary.get(word, 0) for word in distinct["segment"]])
 
 
@@ -81,11 +83,12 @@ def precomputed_segments(n: int, vocabulary: Vocabulary, *, in_dataset: pl.DataF
 def check_characters(distinct: pl.DataFrame, encoder: EncoderFolder, context: StageContext) -> None:
     """Refuse an encoder to which most Chinese characters of the data set are unknown; report one that lacks many.
 
-    Raises InputDataError.
+    Of a corpus, which has no counts, every distinct segment counts once. Raises InputDataError.
     """
+    occurrences = pl.when(pl.col("n_train").is_null()).then(1).otherwise(pl.sum_horizontal(_BY_SPLIT))
     counted = (
         distinct.lazy()
-        .select(character=pl.col("segment").str.extract_all("[\u4e00-\u9fff]"), n=pl.sum_horizontal(_BY_SPLIT))
+        .select(character=pl.col("segment").str.extract_all("[\u4e00-\u9fff]"), n=occurrences)
         .explode("character", empty_as_null=False)
         .group_by("character")
         .agg(pl.col("n").sum())

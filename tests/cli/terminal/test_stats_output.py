@@ -36,13 +36,25 @@ def test_json_reads_back(rows: list[tuple[Any, ...]]) -> None:
     assert all(list(row) == ["a", "词", "a_2"] for row in body)
 
 
+def _guarded(value: object) -> str:
+    """The text of a cell: what a spreadsheet would run has an apostrophe in front."""
+    runs = isinstance(value, str) and len(value) > 1 and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if runs else str(value)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
+def test_no_spreadsheet_runs_a_text(text: str) -> None:
+    header, row = csv.reader(io.StringIO(_shown(show_csv, (text, "n"), [(text, -2)]), newline=""))
+    assert header[0] == row[0] == f"'{text}" and row[1] == "-2"
+
+
 @given(rows_of_three)
 def test_csv_reads_back(rows: list[tuple[Any, ...]]) -> None:
     text = _shown(show_csv, ("a", "词", "a"), rows)
     header, *body = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert header == ["a", "词", "a"]
     for cells, (first, second, third) in zip(body, rows, strict=True):
-        assert cells[0] == ("" if first is None else str(first)) and cells[1] == second
+        assert cells[0] == ("" if first is None else _guarded(first)) and cells[1] == _guarded(second)
         assert json.loads(cells[2]) == third
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.cli.terminal.visible import visible
+from ssmi.cli.terminal.visible import visible, visible_lines
 
 BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -44,3 +44,7 @@ def test_no_character_of_unicode_controls_the_terminal() -> None:
 )
 def test_what_a_person_sees(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+def test_the_ends_of_lines_stay_where_there_may_be_several() -> None:
+    assert visible_lines("error: \x1b[2J\n  next: \x9b1m\u202e") == "error: ␛[2J\n  next: \ufffd1m\ufffd"

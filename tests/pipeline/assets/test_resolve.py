@@ -148,14 +148,6 @@ def test_a_vector_file_is_found_by_path(project, listener) -> None:
     assert find_vectors(str(project / "v.txt"), root=project, reporter=listener) == vectors
 
 
-def test_the_digest_covers_the_companion_of_saved_vectors(project, listener) -> None:
-    (project / "v.kv").write_bytes(b"kv")
-    (project / "v.kv.vectors.npy").write_bytes(b"one")
-    first = find_vectors("v.kv", root=project, reporter=listener).sha256
-    (project / "v.kv.vectors.npy").write_bytes(b"two")
-    assert find_vectors("v.kv", root=project, reporter=listener).sha256 != first
-
-
 def test_missing_vectors_hear_of_the_nearest_name(project, listener) -> None:
     with pytest.raises(MissingResourceError, match="did you mean 'synonyms'"):
         find_vectors("synonym", root=project, reporter=listener)

@@ -57,7 +57,7 @@ def test_what_is_installed_is_told_without_importing_it() -> None:
 
 
 COMMANDS = {
-    "cluster": (("features", "build", "--workers", "2"), "--workers 2 needs d"),
+    "cluster": (("features", "build", "--scheduler", "tcp://127.0.0.1:9"), "--scheduler tcp://127.0.0.1:9 needs d"),
     "dvc": (("demo",), "dvc repro needs dvc"),
     "plots": (("explain", "长", "--segment", "长江", "--plot", "picture.svg"), "drawing charts needs matplotlib"),
     "stats": (("stats", "overview"), "SQL over the artifacts (stats and report) needs duckdb"),
@@ -92,7 +92,7 @@ import sys
 for name in {hidden!r}:
     sys.modules[name] = None
 import ssmi.cli.main as program
-for arguments in (["features", "build"], ["train", "-S", "train.max_steps=2"], ["evaluate"],
+for arguments in (["features", "build", "--workers", "1"], ["train", "-S", "train.max_steps=2"], ["evaluate"],
                   ["predict", "--run", "artifacts/train/tiny", {str(tmp_path / "texts.txt")!r}]):
     sys.argv = ["ssmi-cli", *arguments]
     try:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import (
     OUTSIDE,
     ROLES,
@@ -193,34 +190,3 @@ def test_ids_are_places_and_outside_is_zero(scheme: TagScheme) -> None:
     assert labels.tags[0] == OUTSIDE and len(labels.tags) == 1 + 2 * len(ROLES[scheme]) == len(set(labels.tags))
     assert labels.tag_ids() == {tag: place for place, tag in enumerate(labels.tags)}
     assert LabelSet.of([], scheme=scheme).tags == (OUTSIDE,)
-
-
-@pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_label_set_survives_the_trip_to_disk(tmp_path: Path, scheme: TagScheme) -> None:
-    labels = LabelSet.of(["地名", "PER"], scheme=scheme)
-    labels.save(tmp_path / "labels.json")
-    assert LabelSet.load(tmp_path / "labels.json") == labels
-    assert json.loads((tmp_path / "labels.json").read_text(encoding="utf-8"))["tags"] == list(labels.tags)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        None,
-        b"",
-        b"{",
-        b"\xff",
-        b"[]",
-        b"3",
-        b"{}",
-        b'{"scheme": "BILOU", "entity_types": [], "tags": ["O"]}',
-        b'{"scheme": "BIO", "entity_types": 3, "tags": ["O"]}',
-        b'{"scheme": "BIO", "entity_types": ["X"], "tags": ["O", "I-X", "B-X"]}',
-    ],
-)
-def test_what_is_no_label_set_is_stale(tmp_path: Path, body: bytes | None) -> None:
-    path = tmp_path / "labels.json"
-    if body is not None:
-        path.write_bytes(body)
-    with pytest.raises(StaleArtifactError, match=r"labels\.json: not a label set"):
-        LabelSet.load(path)

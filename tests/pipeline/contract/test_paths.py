@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.configurations import CONFIGURATIONS
+from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.parameters.params import check_dataset_name
 from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.stages import STAGES
 

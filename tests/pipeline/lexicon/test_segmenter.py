@@ -1,7 +1,8 @@
-"""Opening the segmenters: user dictionaries, jieba's cache, and what happens without rjieba."""
+"""Opening the segmenters: user dictionaries, that no cache is believed, and what happens without rjieba."""
 
 from __future__ import annotations
 
+import marshal
 import os
 import subprocess
 import sys
@@ -13,6 +14,9 @@ import pytest
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.features.segmentation import segment_sentence
 from ssmi.pipeline.lexicon.segmenter import open_both_segmenters, open_segmenter
+from ssmi.pipeline.readers import read_sentences
+
+SAMPLE = Path(__file__).parents[3] / "pipeline" / "readers" / "sample" / "dev.txt"
 
 
 @pytest.fixture
@@ -43,10 +47,14 @@ def test_user_dictionaries_that_cannot_be_used(tmp_path: Path) -> None:
         open_segmenter("rjieba", hmm=True, user_dict=user_dict)
 
 
-def test_jieba_says_nothing_and_leaves_nothing_in_the_shared_temporary_folder(tmp_path: Path) -> None:
+def test_jieba_says_nothing_and_neither_writes_nor_believes_a_cache(tmp_path: Path) -> None:
+    """A dictionary that somebody put where jieba keeps its own, which would cut nothing, is not read."""
     shared, home = tmp_path / "shared", tmp_path / "home"
-    shared.mkdir()
-    home.mkdir()
+    places = [shared / "jieba.cache", home / "jieba.cache", home / "ssmi" / "jieba" / "jieba.cache"]
+    planted = marshal.dumps(({"来到北京": 1_000_000}, 1_000_000))
+    for place in places:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(planted)
     program = (
         "from ssmi.pipeline.features.segmentation import segment_sentence\n"
         "from ssmi.pipeline.lexicon.segmenter import open_segmenter\n"
@@ -58,11 +66,22 @@ def test_jieba_says_nothing_and_leaves_nothing_in_the_shared_temporary_folder(tm
     # bytecode compilation of jieba's old regular expressions warns once; that is not jieba speaking
     command = [sys.executable, "-W", "ignore", "-c", program]
     root = Path(__file__).parents[3]
-    for _ in range(2):  # without a cache, then with it
-        done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-        assert list(shared.iterdir()) == []
-    assert list(home.rglob("jieba.cache"))
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(places)
+    assert {place.read_bytes() for place in places} == {planted}
+
+
+@pytest.mark.usefixtures("fresh_segmenters")
+def test_the_dictionary_is_the_one_that_jieba_opens_itself(tmp_path: Path) -> None:
+    import jieba
+
+    own = jieba.Tokenizer()
+    own.tmp_dir = str(tmp_path)
+    jieba.setLogLevel("CRITICAL")
+    text = "".join(sentence.text for sentence in read_sentences(SAMPLE)[0])
+    cut = open_segmenter("jieba", hmm=True, user_dict=None)
+    assert list(cut(text)) == list(own.cut(text, HMM=True))
 
 
 @pytest.mark.usefixtures("fresh_segmenters")

@@ -110,3 +110,11 @@ def test_a_value_longer_than_is_held_is_refused(write: Write, monkeypatch: pytes
 )
 def test_the_first_value(write: Write, content: str, first: Any) -> None:
     assert first_value(write(content, "a.json")) == first
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 100_000])
+def test_what_python_does_not_read_is_refused_by_line(tmp_path: Path, value: str) -> None:
+    for text in (f'[{{"text": "京"}},\n{{"n": {value}}}]', f'{{"text": "京"}}\n{{"n": {value}}}'):
+        (tmp_path / "a.json").write_text(text, encoding="utf-8")
+        with pytest.raises(InputDataError, match=r"a\.json:[12].*not JSON"):
+            list(json_values(tmp_path / "a.json"))

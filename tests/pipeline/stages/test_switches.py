@@ -17,7 +17,8 @@ import torch
 from transformers import BertModel
 
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.labels import LabelSet, Span, strict_spans
+from ssmi.pipeline.contract.label_files import load_labels
+from ssmi.pipeline.contract.labels import Span, strict_spans
 
 Row = dict[str, Any]
 Matrix = np.ndarray[Any, np.dtype[np.float32]]
@@ -479,7 +480,7 @@ def test_matches_are_every_word_inside_the_sentence(project: Any) -> None:
 @pytest.mark.parametrize("scheme", ["BMES", "BIOES", "BIO"])
 def test_tags_of_each_scheme_hold_the_entities(project: Any, scheme: Any) -> None:
     project.build("-S", f"shards.tag_scheme={scheme}")
-    labels = LabelSet.load(folder(project, "shards") / "labels.json")
+    labels = load_labels(folder(project, "shards") / "labels.json")
     assert labels.scheme == scheme
     assert "TESTED" in labels.entity_types  # a type that only test holds is still scored
     n_entities = 0

@@ -143,3 +143,10 @@ def test_every_file_that_is_another_is_named_at_once(packed: Path) -> None:
     with pytest.raises(StaleArtifactError, match="not the run that was packed"):
         pack(packed, packed.parent / "again")  # nor is it packed once more
     assert not (packed.parent / "again").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../b", "a\\b"])
+def test_a_pack_names_nothing_outside_itself(tmp_path: Path, name: str) -> None:
+    (tmp_path / "pack.json").write_text(json.dumps({"format": 1, "files": {name: "0" * 64}}), encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match="is not a file below it"):
+        check_pack(tmp_path)

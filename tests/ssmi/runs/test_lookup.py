@@ -81,6 +81,15 @@ def test_a_run_is_scored_on_what_it_was_trained_on_unless_said_otherwise(workspa
     assert run_and_dataset(workspace, run=None, dataset=None) == (first, "one")
 
 
+@pytest.mark.parametrize("name", ["../../elsewhere", "x; touch RAN #", "/etc"])
+def test_a_run_of_somebody_else_leads_nowhere(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    run = _leave_run(tmp_path / "own", dataset="theirs")
+    path = run / "checkpoint" / "shards" / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dataset": name}), encoding="utf-8")
+    with pytest.raises(StaleArtifactError, match=r"dataset: .*not a plain name"):
+        run_and_dataset(workspace, run=run, dataset=None)
+
+
 def test_what_is_no_run(workspace: Workspace, tmp_path: Path) -> None:
     missing, empty = tmp_path / "missing", tmp_path / "empty"
     empty.mkdir()

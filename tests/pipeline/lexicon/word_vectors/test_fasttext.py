@@ -63,6 +63,14 @@ def test_a_header_cannot_ask_for_more_than_the_file_holds(trained: tuple[FastTex
         _read(tmp_path / "v.bin")
 
 
+def test_a_header_cannot_ask_for_n_grams_without_end(trained: tuple[FastText, Path], tmp_path) -> None:
+    body = bytearray(trained[1].read_bytes())
+    body[48:52] = (1 << 30).to_bytes(4, "little")  # the longest
+    (tmp_path / "v.bin").write_bytes(body)
+    with pytest.raises(InputDataError, match="n-grams of 1 to 1073741824 characters"):
+        _read(tmp_path / "v.bin")
+
+
 def test_packed_it_is_refused_with_what_to_do(trained: tuple[FastText, Path], tmp_path) -> None:
     (tmp_path / "v.bin.gz").write_bytes(gzip.compress(trained[1].read_bytes()))
     with pytest.raises(InputDataError, match=r"a fastText \.bin, packed \(gzip\)") as raised:
@@ -85,11 +93,3 @@ def test_the_vec_beside_it_is_text(trained: tuple[FastText, Path], tmp_path) -> 
         ((words, matrix),) = reader.blocks()
     assert reader.format == "word2vec text" and sorted(words) == sorted(WORDS)
     np.testing.assert_allclose(matrix, [model.wv[word] for word in words], atol=1e-6)
-
-
-def test_its_vectors_saved_by_gensim_are_refused_with_what_to_do(trained: tuple[FastText, Path], tmp_path) -> None:
-    """gensim's file of fastText vectors holds their parts, not the vectors."""
-    trained[0].wv.save(str(tmp_path / "v.kv"))
-    with pytest.raises(InputDataError, match="FastTextKeyedVectors") as raised:
-        _read(tmp_path / "v.kv")
-    assert "save_word2vec_format" in raised.value.next_step

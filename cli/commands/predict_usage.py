@@ -1,0 +1,49 @@
+"""Which options of ``ssmi-cli predict`` go together, and its checks of what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import click
+from click.core import ParameterSource
+
+from ssmi.pipeline.contract.errors import ParameterError
+
+_OF_FILES: Mapping[str, str] = {
+    "files": "FILES",
+    "kind": "--input",
+    "text_field": "--field",
+    "encoding": "--encoding",
+    "errors": "--errors",
+    "form": "--format",
+    "out": "--out",
+    "batch_chars": "--batch-chars",
+}
+"""Parameters that are about files of text and what is written of them."""
+_OF_SHARDS: Mapping[str, str] = {"corpus": "--shards", "workers": "--workers", "scheduler": "--scheduler"}
+
+
+def check_encoding_option(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The encoding by Python's name. Raises ParameterError for one that is not known or is none of text."""
+    if not value or context.resilient_parsing:  # a completion: nothing heavy
+        return None
+    from ssmi.predict.text_decoding import check_encoding
+
+    return check_encoding(value)
+
+
+def check_usage(*, interactive: bool, corpus: str | None) -> None:
+    """Refuse, with ParameterError, options that were given and mean nothing beside the others."""
+    if interactive:
+        _refuse({**_OF_FILES, **_OF_SHARDS}, "--interactive reads what is typed")
+    elif corpus is not None:
+        _refuse({**_OF_FILES, "entities": "--entities"}, "--shards tags a corpus into artifacts/predict")
+    else:
+        _refuse(_OF_SHARDS, "FILES are tagged in this process")
+
+
+def _refuse(idle: Mapping[str, str], what: str) -> None:
+    given = click.get_current_context()
+    said = [name for key, name in idle.items() if given.get_parameter_source(key) is ParameterSource.COMMANDLINE]
+    if said:
+        raise ParameterError(f"{what}, without {', '.join(said)}", next_step="leave one or the other out")

@@ -1,0 +1,106 @@
+"""Tag the shards of a corpus, text without labels, with a trained network: part by part, as on line the text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssmi.model import hardware
+from ssmi.model.data.shards import Shards, open_shards, read_parts
+from ssmi.model.network.requirements import check_encoder, wanted
+from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.checkpoint import Checkpoint
+from ssmi.model.runs.files import CHECKPOINT, SHARDS, require_checkpoint
+from ssmi.model.runs.fit import check_fit
+from ssmi.model.split_tagging import Predicted, predict
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.contract.statistics import ShardsStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class PartTagger:
+    """A run on the shards of a corpus, a part at a time."""
+
+    checkpoint: Checkpoint
+    shards: Shards
+
+    @classmethod
+    def open(cls, *, run: Path, shards: Path, device: str) -> PartTagger:
+        """Load a run's checkpoint for a corpus.
+
+        Args:
+            run: The run folder.
+            shards: The shard folder of the corpus.
+            device: As ``hardware.choose_device`` takes it.
+
+        Raises:
+            MissingResourceError: There is no run, or there are no shards.
+            StaleArtifactError: They do not belong together, or are of another version.
+
+        """
+        opened = check_text_fit(run=run, shards=shards)
+        checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)
+        checkpoint.network.to(hardware.choose_device(device))
+        return cls(checkpoint, opened)
+
+    def tag(self, part: Path) -> Predicted:
+        """The entities of every sentence of a part, with their probabilities."""
+        checkpoint = self.checkpoint
+        needed = wanted(checkpoint.params.model)
+        split = read_parts(self.shards, [part], boundaries=checkpoint.boundaries, wanted=needed)
+        if checkpoint.network.encoder is not None:
+            check_encoder(checkpoint.network.encoder, self.shards, largest_token_id=int(split.token_ids.max(initial=0)))
+        return predict(
+            checkpoint.network,
+            split,
+            labels=checkpoint.labels,
+            precision=checkpoint.params.train.precision,
+            reporter=Silent(),  # parts are what is counted
+            title=part.stem,
+            probabilities=True,
+        )
+
+
+def check_text_fit(*, run: Path, shards: Path) -> Shards:
+    """Open the shards of a corpus for a run, which reads them as it reads the same text on line; reads no weights.
+
+    Raises:
+        MissingResourceError: There is no run, or there are no shards.
+        StaleArtifactError: The features are not those that the run reads text with; names every difference.
+        ParameterError: The shards are those of a data set.
+
+    """
+    require_checkpoint(run)
+    folder = run / CHECKPOINT
+    opened = open_shards(shards, labels_of_text=checkpoint_files.read_labels(folder))
+    if not opened.is_text:
+        raise ParameterError(
+            f"{shards}: a data set, with labels",
+            next_step=f"ssmi-cli evaluate --run {run} --dataset {shards.name} tags and scores it",
+        )
+    check_fit(folder, opened)
+    then, now = manifests.load(folder / SHARDS), opened.manifest
+    trained, built = ShardsStatistics.of(then), opened.statistics
+    pairs = {
+        "map and segment vectors": (trained.embed_digest, now.inputs.get("like/embed")),
+        "PMI pairs": (then.inputs.get("artifacts/pmi"), now.inputs.get("like/pmi")),
+        "user dictionary": (trained.user_dict_digest, built.user_dict_digest),
+        "longest window": (str(trained.max_window), str(built.max_window)),
+    }
+    problems = [
+        f"{what} {_short(here)} here, {_short(there)} there" for what, (here, there) in pairs.items() if here != there
+    ]
+    if problems:
+        raise StaleArtifactError(
+            f"{run} and {shards} do not belong together: {'; '.join(problems)}",
+            next_step=f"ssmi-cli features build --corpus {shards.name} --like DATASET, the one that the run was trained"
+            " on, with its features as they were then",
+        )
+    return opened
+
+
+def _short(digest: str | None) -> str:
+    return digest[: checkpoint_files.SHORT] if digest else "none"

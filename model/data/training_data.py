@@ -1,0 +1,215 @@
+"""The sentences that a network trains on: a split in memory, or its parts on disk, read as they are trained on.
+
+Streamed, an epoch goes through the parts in an order that the seed and its number decide. So many of them as hold
+``train.stream_buffer`` sentences are read together; their sentences are shuffled and cut into batches as those of a
+whole split are. While one such buffer is trained on, the next is read. What grows with the data is a number a sentence,
+its length, and another, its place in the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+import torch
+
+from ssmi.model.data.batches import Batch, prefetch, shuffled_batches, training_batches
+from ssmi.model.data.boundaries import Ids
+from ssmi.model.data.shards import Shards, read_parts
+from ssmi.model.data.split import RequiredFeatures, Split, offsets_of
+from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.schema import SHARDS
+
+
+class TrainingData(Protocol):
+    """Sentences with their batches."""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.integer]:
+        """Characters of each sentence. Shape: (n_sentences,)."""
+        ...
+
+    @property
+    def largest_token_id(self) -> int:
+        """The largest of all sentences."""
+        ...
+
+    @property
+    def has_entities(self) -> bool:
+        """Whether a sentence holds one."""
+        ...
+
+    def word_counts(self, *, n_rows: int) -> Ids | None:
+        """As ``Matches.counts``, over all sentences; None where no matches are read."""
+        ...
+
+    def batches(self, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
+        """The batches of an epoch, every non-empty sentence once; they follow from the arguments alone."""
+        ...
+
+    def collated(
+        self, batches: Sequence[Ids], *, seed: int, epoch: int, device: torch.device
+    ) -> Generator[Batch, None, None]:
+        """The tensors of batches of an epoch, all or the last of them, in their order; close it to stop early."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WholeSplit:
+    """A split in memory."""
+
+    split: Split
+
+    @property
+    def lengths(self) -> Ids:
+        """See TrainingData."""
+        return self.split.lengths
+
+    @property
+    def largest_token_id(self) -> int:
+        """See TrainingData."""
+        return int(self.split.token_ids.max(initial=0))
+
+    @property
+    def has_entities(self) -> bool:
+        """See TrainingData."""
+        return any(self.split.gold)
+
+    def word_counts(self, *, n_rows: int) -> Ids | None:
+        """See TrainingData."""
+        return None if self.split.matches is None else self.split.matches.counts(n_rows=n_rows)
+
+    def batches(self, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
+        """See TrainingData."""
+        return training_batches(self.split.lengths, batch_size=batch_size, seed=seed, epoch=epoch)
+
+    def collated(
+        self, batches: Sequence[Ids], *, seed: int, epoch: int, device: torch.device
+    ) -> Generator[Batch, None, None]:
+        """See TrainingData."""
+        return prefetch(self.split, batches, device=device)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedSplit:
+    """A split on disk, sentences numbered through its parts.
+
+    Attributes:
+        shards: Where it lies.
+        paths: Its parts.
+        wanted: What the network reads.
+        buffer: Sentences that are shuffled together; two such buffers, and less than a part more each, are in memory.
+        lengths: Characters of each sentence. Shape: (n_sentences,)
+        offsets: The first sentence of each part, and the end. Shape: (n_parts + 1,)
+
+    """
+
+    shards: Shards
+    paths: Sequence[Path]
+    wanted: RequiredFeatures
+    buffer: int
+    lengths: npt.NDArray[np.int32]
+    offsets: Ids
+    largest_token_id: int
+    has_entities: bool
+
+    @classmethod
+    def open(cls, shards: Shards, split: str, *, wanted: RequiredFeatures, buffer: int) -> StreamedSplit:
+        """Go through the parts of a split once, for the lengths of its sentences.
+
+        Raises:
+            StaleArtifactError: A part is not what shards hold.
+
+        """
+        paths = shards.parts(split)
+        lengths, largest, n_entities = [np.empty(0, np.int32)], 0, 0
+        for path in paths:
+            table = tables.read_table(path, SHARDS, columns=["token_ids", "entities"], held_to=shards.manifest)
+            lengths.append(pc.list_value_length(table["token_ids"]).to_numpy().astype(np.int32))
+            largest = max(largest, pc.max(pc.list_flatten(table["token_ids"])).as_py() or 0)
+            n_entities += pc.sum(pc.list_value_length(table["entities"])).as_py() or 0
+        offsets = offsets_of([len(of_part) for of_part in lengths[1:]])
+        joined = np.concatenate(lengths)
+        return cls(shards, paths, wanted, buffer, joined, offsets, largest, n_entities > 0)
+
+    def word_counts(self, *, n_rows: int) -> Ids | None:
+        """See TrainingData; reads every part once more."""
+        if not self.wanted.matches:
+            return None
+        total = np.zeros(n_rows, dtype=np.int64)
+        for part in range(len(self.paths)):
+            matches = self._read([part]).matches
+            assert matches is not None
+            total += matches.counts(n_rows=n_rows)
+        return total
+
+    def batches(self, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
+        """See TrainingData: those of one buffer, then those of the next."""
+        batches: list[Ids] = []
+        for number, parts in enumerate(self._buffers(seed=seed, epoch=epoch)):
+            rows = np.concatenate([np.arange(self.offsets[part], self.offsets[part + 1]) for part in parts])
+            random = np.random.default_rng([seed, epoch, number])
+            of_buffer = shuffled_batches(self.lengths[rows], batch_size=batch_size, random=random)
+            batches += [rows[batch] for batch in of_buffer]
+        return batches
+
+    def collated(
+        self, batches: Sequence[Ids], *, seed: int, epoch: int, device: torch.device
+    ) -> Generator[Batch, None, None]:
+        """See TrainingData: one thread reads the next buffer, another gathers the next batch."""
+        buffers = self._buffers(seed=seed, epoch=epoch)
+        buffer_of_part = np.empty(len(self.paths), dtype=np.int64)
+        for number, parts in enumerate(buffers):
+            buffer_of_part[parts] = number
+        grouped = [
+            (buffers[number], list(of_buffer))
+            for number, of_buffer in groupby(batches, key=lambda rows: int(buffer_of_part[self._part_of(rows[0])]))
+        ]
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as thread:
+            for split, (parts, rows) in zip(self._read_ahead(thread, grouped), grouped, strict=True):
+                with closing(prefetch(split, self._local(rows, parts), device=device)) as coming:
+                    yield from coming
+
+    def _read_ahead(self, thread: ThreadPoolExecutor, grouped: Sequence[tuple[Ids, list[Ids]]]) -> Iterator[Split]:
+        """The buffers in turn, each read while the one before is used."""
+        following: Future[Split] | None = None
+        for number in range(len(grouped)):
+            current = following or thread.submit(self._read, grouped[number][0])
+            split = current.result()
+            following = thread.submit(self._read, grouped[number + 1][0]) if number + 1 < len(grouped) else None
+            del current  # it would hold the buffer until the next one is handed out
+            yield split
+
+    def _buffers(self, *, seed: int, epoch: int) -> list[Ids]:
+        """The parts of each buffer of an epoch, in order."""
+        order = np.random.default_rng([seed, epoch]).permutation(len(self.paths))
+        buffers, start, n_sentences = [], 0, 0
+        for end, part in enumerate(order, start=1):
+            n_sentences += int(self.offsets[part + 1] - self.offsets[part])
+            if n_sentences >= self.buffer or end == len(order):
+                buffers.append(order[start:end])
+                start, n_sentences = end, 0
+        return buffers
+
+    def _part_of(self, row: int) -> int:
+        return int(np.searchsorted(self.offsets, row, side="right")) - 1
+
+    def _local(self, batches: Iterable[Ids], parts: Ids) -> Iterator[Ids]:
+        """The rows of batches, counted within the buffer of these parts."""
+        shift = np.zeros(len(self.paths), dtype=np.int64)
+        sizes = self.offsets[parts + 1] - self.offsets[parts]
+        shift[parts] = offsets_of(sizes)[:-1] - self.offsets[parts]
+        for rows in batches:
+            yield rows + shift[np.searchsorted(self.offsets, rows, side="right") - 1]
+
+    def _read(self, parts: Iterable[int]) -> Split:
+        paths = [self.paths[part] for part in parts]
+        return read_parts(self.shards, paths, boundaries=self.shards.boundaries, wanted=self.wanted)

@@ -1,0 +1,91 @@
+"""From the name of a corpus, text without labels, to its files on this machine.
+
+A corpus is listed in ``corpora`` of params.yaml, or lies in ``$SSMI_DATA/<name>/`` or ``<root>/data/<name>/``, or is
+named as a path. Its name is that of its folder, or of its one file without endings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssmi.pipeline.assets.datasets import user_copies
+from ssmi.pipeline.assets.names import is_plain, path_below
+from ssmi.pipeline.contract.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.errors import MissingResourceError, nearest
+from ssmi.pipeline.readers.texts import ENDINGS, holds_texts
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusFiles:
+    """The files of a corpus."""
+
+    name: str
+    files: Mapping[str, Path]
+    """Their names below the corpus, in order."""
+    notes: tuple[str, ...] = ()
+    """What a user should know: files that are not read."""
+
+
+def find_corpus(given: str, *, root: Path, listed: Sequence[str]) -> CorpusFiles:
+    """Find the files of a corpus.
+
+    Args:
+        given: The name of a listed corpus or of a data folder, or a path below the project.
+        root: The project's folder.
+        listed: ``corpora`` of params.yaml: paths below the project.
+
+    Raises:
+        MissingResourceError: There is no such corpus, or no file of text in it.
+        ParameterError: Its name can name no folder of artifacts.
+    """
+    by_name = {_name(path_below(root, path)): path_below(root, path) for path in listed}
+    if given in by_name:
+        return open_corpus(by_name[given], name=given)
+    for folder, _ in user_copies(given, root):
+        if folder.is_dir():
+            return open_corpus(folder, name=given)
+    path = path_below(root, given)
+    if not path.exists():
+        raise MissingResourceError(
+            f"corpus {given!r}: neither listed nor a file or folder; {nearest(given, by_name)}",
+            next_step="name a folder or a file of text, or list it in `corpora` of params.yaml",
+        )
+    return open_corpus(path, name=_name(path))
+
+
+def open_corpus(path: Path, *, name: str) -> CorpusFiles:
+    """The files below a path that is there; a file that is named itself is read whatever its ending.
+
+    Raises:
+        MissingResourceError: A folder holds no file of text.
+        ParameterError: The name can name no folder of artifacts.
+    """
+    check_dataset_name(name)
+    if not path.is_dir():
+        return CorpusFiles(name, {path.name: path})
+    below = {one.relative_to(path).as_posix(): one for one in path.rglob("*") if one.is_file()}
+    # By name and not as the file system gives them: the numbers of texts depend on it.
+    visible = {key: below[key] for key in sorted(below) if not any(part.startswith(".") for part in key.split("/"))}
+    files = {key: one for key, one in visible.items() if holds_texts(one)}
+    if not files:
+        raise MissingResourceError(
+            f"corpus {path}: no file of text in it",
+            next_step=f"its files are to end in {' '.join(ENDINGS)} (.gz, .zst)",
+        )
+    others = sorted(visible.keys() - files.keys())
+    notes = (f"{path}: not read: {', '.join(others[:5])}{' ...' if len(others) > 5 else ''}",) if others else ()
+    return CorpusFiles(name, files, notes)
+
+
+def corpus_name(given: str, *, root: Path) -> str:
+    """The name of a corpus that was built: a path stands for that of its folder, or of its file without endings."""
+    return check_dataset_name(
+        given if is_plain(given) and not path_below(root, given).exists() else _name(path_below(root, given))
+    )
+
+
+def _name(path: Path) -> str:
+    resolved = path.resolve()
+    return resolved.name if resolved.is_dir() else resolved.name.partition(".")[0]

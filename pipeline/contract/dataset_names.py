@@ -1,0 +1,35 @@
+"""What a data set may be called: its name is that of folders and a word of shell commands, and others may choose it."""
+
+from __future__ import annotations
+
+from unicodedata import category
+
+from ssmi.pipeline.contract.errors import ParameterError
+
+LONGEST_NAME = 200
+"""Bytes of a data set's name: file systems take 255, and temporary names are longer."""
+_BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe0e\ufe0f"
+"""Letters and marks to Unicode that show nothing: two names would look alike."""
+
+
+def check_dataset_name(name: str) -> str:
+    """Return a data set's name if it can name a folder below ``artifacts/<stage>/`` and nothing else, in any shell.
+
+    Letters and digits of any script, ``-``, ``_``, ``.`` and blanks within it. Raises ParameterError for anything else:
+    paths, dots or dashes in front, quotes, ``$``, ``;``, ``@``, line ends.
+    """
+    odd = sorted({character for character in name if not _may_be_in_name(character)})
+    too_long = len(name.encode("utf-8", "replace")) > LONGEST_NAME
+    if odd or too_long or not name or name.startswith((".", "-")) or name != name.strip():
+        because = f" ({' '.join(map(ascii, odd))} in it)" if odd else f" (over {LONGEST_NAME} bytes)" * too_long
+        raise ParameterError(
+            f"data set {name!r}: not a plain name{because}",
+            next_step="put its files into data/NAME/ (or $SSMI_DATA/NAME/) and say --dataset NAME; NAME holds letters, "
+            "digits, - _ . and blanks within",
+        )
+    return name
+
+
+def _may_be_in_name(character: str) -> bool:
+    # M as well: accents and vowel signs that combine are parts of words.
+    return character in "-_. " or (category(character)[0] in "LMN" and character not in _BLANK_LETTERS)

@@ -1,0 +1,48 @@
+"""The label set's file, in shards and in checkpoints."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.labels import ROLES, LabelSet, is_label
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.storage import checked_files
+
+
+def save_labels(labels: LabelSet, path: Path) -> None:
+    """Write a label set as JSON."""
+    body = {"scheme": labels.scheme, "entity_types": list(labels.entity_types), "tags": list(labels.tags)}
+    path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def load_labels(path: Path, *, held_to: Manifest | None = None) -> LabelSet:
+    """Read what ``save_labels`` wrote.
+
+    Args:
+        path: The file.
+        held_to: As ``checked_files.read`` takes it.
+
+    Returns:
+        The label set.
+
+    Raises:
+        MissingResourceError: The file is not there.
+        StaleArtifactError: It changed, or is not a label set of this version.
+    """
+    content = checked_files.read(path, held_to=held_to)
+    try:
+        body = json.loads(content)
+        labels = LabelSet(body["scheme"], tuple(body["entity_types"]))
+        # The tags are written only for this: a version that would number them otherwise must notice.
+        if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
+            raise KeyError("tags")
+        # They are printed, and stand in rows of columns; the file may be somebody else's.
+        if wrong := [name for name in labels.entity_types if not isinstance(name, str) or not is_label(name)]:
+            raise ValueError(f"{wrong[0]!a} is no name of a type")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StaleArtifactError(
+            f"{path}: not a label set of this version ({error})", next_step="build the shards again"
+        ) from error
+    return labels

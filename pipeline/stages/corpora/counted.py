@@ -1,0 +1,71 @@
+"""The texts that PMI is counted on beside train: ``pmi.unlabelled``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssmi.pipeline.assets.corpora import open_corpus
+from ssmi.pipeline.assets.names import is_plain, path_below
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME, digest_file, digest_json
+from ssmi.pipeline.readers.texts import holds_rows
+from ssmi.pipeline.stages.stage import StageContext
+
+
+@dataclass(frozen=True, slots=True)
+class CountedTexts:
+    """One entry of ``pmi.unlabelled``."""
+
+    files: Mapping[str, Path]
+    """By their names below the entry: files of text, or the parts of a prepared corpus."""
+    prepared: Path | None
+    """The folder of the prepared corpus, where it is one."""
+
+
+def counted_texts(context: StageContext) -> list[CountedTexts]:
+    """The entries of ``pmi.unlabelled``: files and folders of text, and names of prepared corpora.
+
+    Raises:
+        MissingResourceError: An entry is neither, or a folder holds no text.
+        StaleArtifactError: A prepared corpus is not whole.
+    """
+    return [_entry(context, name) for name in context.params.pmi.unlabelled]
+
+
+def counted_inputs(context: StageContext) -> Mapping[str, str]:
+    """All that is counted beside train as external inputs: name → digest; raises as ``counted_texts``."""
+    # Not by path, for manifests hold none of a machine; by index, for two folders may hold files of one name.
+    return {
+        f"unlabelled/{index}/{name}": digest
+        for index, entry in enumerate(counted_texts(context))
+        for name, digest in _digests(entry, field=context.params.prepare.text_field)
+    }
+
+
+def _entry(context: StageContext, name: str) -> CountedTexts:
+    path = path_below(context.root, name)
+    if path.is_dir():
+        return CountedTexts(open_corpus(path, name=path.resolve().name).files, None)
+    if path.exists():
+        return CountedTexts({path.name: path}, None)
+    prepared = context.paths.stage("prepare", name) if is_plain(name) else None
+    if prepared is None or not (parts := tables.list_parts(prepared, tables.TEXT)):
+        raise MissingResourceError(
+            f"{path}: no such text, and no prepared corpus of this name",
+            next_step="fix pmi.unlabelled in params.yaml; `ssmi-cli features prepare --corpus NAME` prepares a corpus",
+        )
+    manifests.check_parts(manifests.load(prepared), prepared)
+    return CountedTexts({part.name: part for part in parts}, prepared)
+
+
+def _digests(entry: CountedTexts, *, field: str) -> Iterator[tuple[str, str]]:
+    if entry.prepared is not None:
+        yield entry.prepared.name, digest_file(entry.prepared / MANIFEST_NAME)
+        return
+    yield from ((name, digest_file(path)) for name, path in entry.files.items())
+    if any(map(holds_rows, entry.files.values())):
+        yield "text_field", digest_json(field)

@@ -1,0 +1,93 @@
+"""What a corpus takes from a data set, its ``like``: the map from BERT's space, and the weights of PMI pairs.
+
+A network reads new text with the map and the weights of the data set that it was trained on. So a corpus gets those of
+such a data set, and its rows are the ones that are made of the same text on line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME, Manifest, digest_file
+from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.paths import ArtifactPaths
+from ssmi.pipeline.stages.encoding import encoder_inputs
+from ssmi.pipeline.stages.stage import Corpus, StageContext
+
+_PARAMETERS: Mapping[str, tuple[str, ...]] = {"embed": ("segment", "embed"), "pmi": ("pmi",)}
+"""Stage of the data set that is read → its stages whose parameters must be those of the corpus."""
+
+
+def check_corpus_name(name: str, *, paths: ArtifactPaths, datasets: Sequence[str]) -> None:
+    """Refuse a corpus with the name of a data set: the two would have one folder. Raises ParameterError."""
+    prepared = paths.stage("prepare", name)
+    if name in datasets or any(tables.list_parts(prepared, split) for split in tables.SPLITS):
+        raise ParameterError(f"corpus {name}: the name of a data set", next_step="give its folder another name")
+
+
+def like_folder(context: StageContext, corpus: Corpus, stage: str) -> Path:
+    """The folder of a stage of the data set that the corpus gets the features of."""
+    return context.paths.stage(stage, corpus.like)
+
+
+def like_inputs(context: StageContext, *stages: str) -> Mapping[str, str]:
+    """What the data set of a corpus has fitted as external inputs: ``like/STAGE`` → digest; nothing for a data set.
+
+    Args:
+        context: The corpus.
+        stages: ``embed`` for the map, ``pmi`` for the pairs' weights.
+
+    Raises:
+        MissingResourceError: The data set's features are not built.
+        StaleArtifactError: They are of other parameters, another vocabulary or another encoder.
+    """
+    corpus = context.corpus
+    if corpus is None:
+        return {}
+    for stage in stages:
+        _check_like(context, corpus, stage)
+    return {f"like/{stage}": digest_file(like_folder(context, corpus, stage) / MANIFEST_NAME) for stage in stages}
+
+
+def _check_like(context: StageContext, corpus: Corpus, stage: str) -> None:
+    made = {name: manifests.load(like_folder(context, corpus, name)) for name in _PARAMETERS[stage]}
+    problems = [problem for manifest in made.values() for problem in _other_parameters(context, manifest)]
+    if made[stage].inputs.get("artifacts/vocab") != context.digest("vocab"):
+        problems.append(f"its {stage} is of another vocabulary")
+    if stage == "embed":
+        problems += _other_inputs(context, made)
+    if problems:
+        raise StaleArtifactError(
+            f"corpus {context.dataset} like {corpus.like}: {'; '.join(problems)}",
+            next_step=f"ssmi-cli features build --dataset {quote(corpus.like)}, with the same parameters",
+        )
+
+
+def _other_inputs(context: StageContext, made: Mapping[str, Manifest]) -> Iterator[str]:
+    if context.params.embed.context == "sentence":
+        raise ParameterError(
+            "embed.context: sentence gives a segment the mean of its vectors in all sentences, so a corpus would not"
+            " have the features that are made of each text on line",
+            next_step="build and train with -S embed.context=isolated, or give the text to `ssmi-cli predict`",
+        )
+    if not encoder_inputs(context).items() <= made["embed"].inputs.items():
+        yield "its embed is of another encoder"
+    then, now = (_user_dictionary(one) for one in (made["segment"], manifests.load(context.folder("segment"))))
+    if then != now:
+        yield "its segment is of another user dictionary"
+
+
+def _user_dictionary(segment: Manifest) -> Mapping[str, str]:
+    return {name: digest for name, digest in segment.inputs.items() if name.startswith("user_dict/")}
+
+
+def _other_parameters(context: StageContext, made: Manifest) -> Iterator[str]:
+    defaults = Params()
+    for section, values in made.parameters.items():
+        then, now = defaults.section(section) | dict(values), context.params.section(section)
+        yield from (f"{section}.{key} is {then[key]} there, {now[key]} here" for key in now if then[key] != now[key])

@@ -1,0 +1,129 @@
+"""The texts of a corpus → sentences without labels, and where each comes from."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssmi.pipeline.assets.names import OWN_LICENCE
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
+from ssmi.pipeline.contract.statistics import PrepareStatistics
+from ssmi.pipeline.features.blanks import LEFT_OUT, NOTHING_BUT_BLANKS, Stretch, pieces_of
+from ssmi.pipeline.readers.texts import read_texts
+from ssmi.pipeline.stages.stage import Corpus, StageContext
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_MOST_SENTENCES = 2**31
+"""What the tables' numbers of sentences can say."""
+
+
+def text_inputs(corpus: Corpus, *, field: str) -> Mapping[str, str]:
+    """The files of a corpus, and the field that is read of their rows, as external inputs: name → digest."""
+    files = {f"raw/{tables.TEXT}/{name}": digest_file(path) for name, path in corpus.files.files.items()}
+    return {**files, "text_field": digest_json(field)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """A sentence of a corpus, and where it comes from."""
+
+    text_id: int
+    file: str
+    line: int
+    piece: Stretch
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What was read."""
+
+    texts: int = 0
+    characters: int = 0
+    blank: int = 0
+    """Texts of nothing but blanks."""
+    blanks_left_out: int = 0
+    """Texts of which some blanks are not seen."""
+
+
+def prepare_texts(context: StageContext, corpus: Corpus, folder: Path) -> StageReport:
+    """Cut the texts of a corpus into sentences, and write them and where they come from, in parts.
+
+    Memory holds one part and one text.
+    """
+    for note in corpus.files.notes:
+        context.reporter.note(f"prepare: {note}")
+    counts = _Counts()
+    stream = _sentences(corpus.files.files, counts, field=context.params.prepare.text_field)
+    n_sentences = 0
+    with context.reporter.task("prepare text", total=0, unit="sentences") as advance:
+        for part in itertools.count():
+            batch = list(itertools.islice(stream, context.params.prepare.sentences_per_part))
+            if not batch:
+                break
+            _write_part(folder, part, batch, first=n_sentences)
+            n_sentences += len(batch)
+            advance(len(batch))
+    if not n_sentences:
+        raise InputDataError(f"corpus {context.dataset}: holds no text", next_step="give files with text")
+    return StageReport(
+        rows_in=counts.texts,
+        rows_out=n_sentences,
+        skipped={NOTHING_BUT_BLANKS: counts.blank} if counts.blank else {},
+        statistics=PrepareStatistics(
+            licence=OWN_LICENCE,
+            schemes={},
+            repairs={LEFT_OUT: counts.blanks_left_out} if counts.blanks_left_out else {},
+            sentences={tables.TEXT: n_sentences},
+            characters=counts.characters,
+            entities=0,
+            dev_cut_from_train=False,
+            label_groups={},
+        ).to_json(),
+    )
+
+
+def _sentences(files: Mapping[str, Path], counts: _Counts, *, field: str) -> Iterator[_Sentence]:
+    for name, path in files.items():
+        for text in read_texts(path, field=field):
+            n_seen = 0
+            for piece in pieces_of(text.text):
+                n_seen += len(piece.text)
+                yield _Sentence(counts.texts, name, text.line, piece)
+            counts.texts += 1
+            counts.characters += n_seen
+            counts.blank += not n_seen
+            counts.blanks_left_out += 0 < n_seen < len(text.text)
+
+
+def _write_part(folder: Path, part: int, sentences: list[_Sentence], *, first: int) -> None:
+    if first + len(sentences) > _MOST_SENTENCES:
+        raise InputDataError(
+            f"{sentences[0].file}: more than {_MOST_SENTENCES:,} sentences", next_step="make several corpora of it"
+        )
+    rows, sources = [], []
+    for sentence_id, one in enumerate(sentences, start=first):
+        # No trie, tokenizer or table takes a lone surrogate, which JSON can spell; on line it is replaced alike.
+        characters = list(_SURROGATE.sub("\ufffd", one.piece.text))
+        rows.append({"sentence_id": sentence_id, "line": one.line, "characters": characters, "entities": None})
+        sources.append(_source(sentence_id, one))
+    tables.write_rows(tables.part_path(folder, tables.SOURCES, part), schema.SOURCES, sources)
+    tables.write_rows(tables.part_path(folder, tables.TEXT, part), schema.SENTENCES, rows)
+
+
+def _source(sentence_id: int, one: _Sentence) -> dict[str, Any]:
+    positions = one.piece.positions
+    start, end = positions[0], positions[-1] + 1
+    return {
+        "sentence_id": sentence_id,
+        "text_id": one.text_id,
+        "file": one.file,
+        "line": one.line,
+        "start": start,
+        "positions": None if end - start == len(positions) else list(positions),
+    }

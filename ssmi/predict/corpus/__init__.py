@@ -1,0 +1,1 @@
+"""Tagging a corpus whose features are built: part by part, resumable, into Parquet."""

@@ -1,0 +1,89 @@
+"""One part of a corpus → the entities that a run finds in it, at their positions in the texts as given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ssmi.model import hardware
+from ssmi.model.corpus_tagging import PartTagger
+from ssmi.model.split_tagging import Predicted
+from ssmi.pipeline.contract import schema, tables
+from ssmi.predict.formats import DIGITS
+
+_MADE_FROM = b"made_from"
+
+
+@dataclass(frozen=True, slots=True)
+class PartTask:
+    """A part to tag: paths and settings, for it may go to another process."""
+
+    run: Path
+    shards: Path
+    sources: Path
+    """The prepared corpus, which says where its sentences come from."""
+    number: int
+    target: Path
+    device: str
+    min_score: float
+    made_from: str
+    """Digest of all that the result depends on."""
+
+
+def is_finished(task: PartTask) -> bool:
+    """Whether the part is there, whole, and made from the same run, shards and settings."""
+    try:
+        metadata = pq.read_schema(task.target).metadata or {}
+    except (OSError, pa.ArrowInvalid):
+        return False
+    return bool(metadata.get(_MADE_FROM) == task.made_from.encode())
+
+
+def tag_part(task: PartTask) -> None:
+    """Tag a part and write its entities, the file whole or not at all.
+
+    On one thread, whatever process does it: sums of floats then come out the same.
+    """
+    part = tables.part_path(task.shards, tables.TEXT, task.number)
+    sources = tables.read_rows(tables.part_path(task.sources, tables.SOURCES, task.number), schema.SOURCES)
+    with hardware.turn_on(1):
+        predicted = _open(task.run, task.shards, task.made_from, task.device).tag(part)
+    rows = _rows(sources, predicted, min_score=task.min_score)
+    columns = {name: [row[name] for row in rows] for name in schema.PREDICTIONS.names}
+    table = pa.table(columns, schema=schema.PREDICTIONS)
+    made_from = table.replace_schema_metadata({_MADE_FROM: task.made_from.encode()})
+    tables.write_table(task.target, schema.PREDICTIONS, made_from)
+
+
+@lru_cache(maxsize=1)
+def _open(run: Path, shards: Path, made_from: str, device: str) -> PartTagger:
+    """The run, opened once a process; ``made_from`` tells one folder's versions apart."""
+    return PartTagger.open(run=run, shards=shards, device=device)
+
+
+def _rows(sources: list[dict[str, Any]], predicted: Predicted, *, min_score: float) -> list[dict[str, Any]]:
+    assert predicted.probabilities is not None
+    return [
+        {
+            "text_id": source["text_id"],
+            "start": _given(source, span.start),
+            "end": _given(source, span.end - 1) + 1,
+            "label": span.label,
+            "score": round(score, DIGITS),
+        }
+        for source, spans, scores in zip(sources, predicted.spans, predicted.probabilities, strict=True)
+        for span, score in zip(spans, scores, strict=True)
+        if score >= min_score
+    ]
+
+
+def _given(source: dict[str, Any], position: int) -> int:
+    """Where a character of a sentence stands in its text as given."""
+    positions = source["positions"]
+    given: int = source["start"] + position if positions is None else positions[position]
+    return given

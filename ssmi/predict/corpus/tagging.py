@@ -1,0 +1,163 @@
+"""A run on a whole corpus: the parts that are missing, here or on workers, then the manifest."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from shlex import quote
+
+from ssmi.model.corpus_tagging import check_text_fit
+from ssmi.model.runs.checkpoint_files import digest as checkpoint_digest
+from ssmi.model.runs.files import CHECKPOINT
+from ssmi.pipeline.assets.corpora import corpus_name
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract import tables
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME, Manifest, StageReport, digest_file, digest_json
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.executor import open_executor
+from ssmi.predict.corpus.parts import PartTask, is_finished, tag_part
+from ssmi.runs.lookup import note_if_unfinished
+from ssmi.workspace import Workspace
+
+VERSION = 1
+"""Of what is written for the same run, shards and settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusPrediction:
+    """What a run found in a corpus.
+
+    Attributes:
+        folder: Holds ``part-*.parquet`` with the columns text_id, start, end, label and score, and manifest.json.
+        n_sentences: Sentences of the corpus.
+        n_entities: Rows of all parts together.
+        n_parts: How many parts there are.
+        n_kept: How many of them were there already.
+
+    """
+
+    folder: Path
+    n_sentences: int
+    n_entities: int
+    n_parts: int
+    n_kept: int
+
+
+def predict_corpus(
+    workspace: Workspace,
+    corpus: str,
+    *,
+    run: Path,
+    min_score: float,
+    workers: int,
+    scheduler: str | None,
+    device: str,
+) -> CorpusPrediction:
+    """Tag a corpus whose features are built; see ``Project.predict_shards``. ``run``: a run folder that is there."""
+    if not 0.0 <= min_score <= 1.0:
+        raise ParameterError(f"min_score {min_score}: not a probability", next_step="give one from 0 to 1")
+    job = _Job.of(workspace, corpus_name(corpus, root=workspace.root), run=run.resolve(), min_score=min_score)
+    note_if_unfinished(run, workspace.reporter)
+    waiting = locked(
+        workspace.paths.lock_of(job.folder), what=f"{job.name} is being tagged", reporter=workspace.reporter
+    )
+    with waiting:  # what another process tags meanwhile is then there
+        return _tag(job, workspace.reporter, workers=workers, scheduler=scheduler, device=device)
+
+
+def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, device: str) -> CorpusPrediction:
+    """Tag the parts that are missing, then write the manifest."""
+    tasks = job.tasks(device)
+    missing = [task for task in tasks if not is_finished(task)]
+    if len(missing) < len(tasks):
+        reporter.note(f"predict: {len(tasks) - len(missing)} of {len(tasks)} parts are there already")
+    if missing:
+        # First: a folder without one is not finished.
+        (job.folder / MANIFEST_NAME).unlink(missing_ok=True)
+        sizes = [tables.count_rows([job.shards_of(task.number)]) for task in missing]
+        with open_executor(workers=workers, scheduler=scheduler) as executor:
+            tagged = executor.map(tag_part, missing, sizes=sizes, label="predict", unit="sentences", reporter=reporter)
+            deque(tagged, maxlen=0)  # parts are written where they are tagged: nothing comes back
+    report = job.finish([task.target for task in tasks])
+    return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks) - len(missing))
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is tagged with what, and where the result lies."""
+
+    name: str
+    run: Path
+    shards: Path
+    sources: Path
+    folder: Path
+    min_score: float
+    inputs: Mapping[str, str]
+
+    @classmethod
+    def of(cls, workspace: Workspace, name: str, *, run: Path, min_score: float) -> _Job:
+        """Raises as ``Project.predict_shards``."""
+        shards, sources = workspace.paths.shards(name), workspace.paths.stage("prepare", name)
+        if not (shards / MANIFEST_NAME).is_file():
+            raise MissingResourceError(
+                f"corpus {name}: its features are not built",
+                next_step=f"ssmi-cli features build --corpus {quote(name)}",
+            )
+        check_text_fit(run=run, shards=shards)
+        prepared = manifests.load(sources)
+        manifests.check_parts(prepared, sources)
+        if digest_file(sources / MANIFEST_NAME) != manifests.load(shards).inputs["artifacts/prepare"]:
+            raise StaleArtifactError(
+                f"{shards}: not of the sentences in {sources}",
+                next_step=f"ssmi-cli features build --corpus {quote(name)} once more",
+            )
+        inputs = {"run": checkpoint_digest(run / CHECKPOINT), "artifacts/shards": digest_file(shards / MANIFEST_NAME)}
+        folder = workspace.paths.predictions(run.name, name)
+        return cls(name, run, shards, sources, folder, min_score, inputs)
+
+    def shards_of(self, number: int) -> Path:
+        """A part of the shards."""
+        return tables.part_path(self.shards, tables.TEXT, number)
+
+    def tasks(self, device: str) -> list[PartTask]:
+        """Every part of the corpus."""
+        made_from = digest_json([VERSION, self._parameters, dict(self.inputs)])
+        return [
+            PartTask(
+                run=self.run,
+                shards=self.shards,
+                sources=self.sources,
+                number=number,
+                target=self.folder / f"part-{number:05d}.parquet",
+                device=device,
+                min_score=self.min_score,
+                made_from=made_from,
+            )
+            for number in range(len(tables.list_parts(self.shards, tables.TEXT)))
+        ]
+
+    @property
+    def _parameters(self) -> Mapping[str, Mapping[str, float]]:
+        return {"predict": {"min_score": self.min_score}}
+
+    def finish(self, parts: Sequence[Path]) -> StageReport:
+        """Write the manifest: sentences in, entities out."""
+        # Parts of a corpus that was larger, and what killed processes have left.
+        for path in set(self.folder.iterdir()) - set(parts):
+            path.unlink()
+        n_sentences = tables.count_rows(tables.list_parts(self.shards, tables.TEXT))
+        manifest = Manifest(
+            stage="predict",
+            dataset=self.name,
+            parameters=self._parameters,
+            inputs=self.inputs,
+            report=StageReport(rows_in=n_sentences, rows_out=tables.count_rows(parts)),
+            files=manifests.describe_files(self.folder),
+            version=VERSION,
+        )
+        manifests.save(manifest, self.folder)
+        return manifest.report

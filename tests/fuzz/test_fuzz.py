@@ -1,0 +1,42 @@
+"""A few broken files for everything that reads others' files; `make fuzz` gives it as many as there is time for."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.__main__ import attempt, inputs
+from tests.fuzz.mutations import broken
+from tests.fuzz.targets import TARGETS
+
+UNREAD = {"checkpoint", "pack"}
+"""Targets whose good files need more around them than a folder."""
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_good_files_are_read(name: str, tmp_path: Path) -> None:
+    found = {attempt(TARGETS[name], seed, tmp_path) for seed in TARGETS[name].seeds}
+    assert found == ({"refused"} if name in UNREAD else {"read"})
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+def test_broken_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
+    target = TARGETS[name]
+    for body in inputs(target, seed=20261126, n=60):
+        attempt(target, body, tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(TARGETS))
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(body=st.binary(max_size=200) | st.text(max_size=80).map(lambda text: text.encode("utf-8", "surrogatepass")))
+def test_bytes_of_any_kind_are_read_or_refused(name: str, tmp_path: Path, body: bytes) -> None:
+    attempt(TARGETS[name], body, tmp_path)
+
+
+@given(st.binary(max_size=64), st.integers(0, 1 << 30))
+def test_an_input_is_made_again_from_its_seed(body: bytes, seed: int) -> None:
+    assert broken(body, random.Random(seed)) == broken(body, random.Random(seed))

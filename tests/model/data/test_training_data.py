@@ -1,0 +1,149 @@
+"""A split that is streamed: every sentence once an epoch, in a seeded order, with the tensors of one in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.model.data.batches import MAX_PADDED_CHARACTERS, Batch, collate
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures, Split
+from ssmi.model.data.training_data import StreamedSplit, WholeSplit
+from ssmi.pipeline.contract.errors import StaleArtifactError
+
+EVERYTHING = RequiredFeatures(
+    best=True, local=True, sets=True, negatives=True, segment_positions=True, hidden=True, special_states=True
+)
+CPU = torch.device("cpu")
+
+
+def streamed(shards: Path, *, buffer: int = 4, wanted: RequiredFeatures = EVERYTHING) -> StreamedSplit:
+    return StreamedSplit.open(open_shards(shards), "train", wanted=wanted, buffer=buffer)
+
+
+def whole(shards: Path, *, wanted: RequiredFeatures = EVERYTHING) -> Split:
+    opened = open_shards(shards)
+    return read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
+
+
+def rows_of(batches: Sequence[Any]) -> list[list[int]]:
+    return [rows.tolist() for rows in batches]
+
+
+def test_what_is_known_of_all_sentences_is_that_of_the_split(shards: Path) -> None:
+    wanted = RequiredFeatures(matches=True)
+    stream, split = streamed(shards, wanted=wanted), WholeSplit(whole(shards, wanted=wanted))
+    assert stream.lengths.tolist() == split.lengths.tolist()
+    assert stream.largest_token_id == split.largest_token_id > 0
+    assert stream.has_entities and split.has_entities
+    counts = stream.word_counts(n_rows=20)
+    assert counts is not None and counts.tolist() == split.word_counts(n_rows=20).tolist() and counts.any()  # type: ignore[union-attr]
+    assert streamed(shards).word_counts(n_rows=20) is None
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@given(
+    sizes=st.lists(st.integers(0, 5), min_size=1, max_size=7),
+    buffer=st.integers(1, 12),
+    batch_size=st.integers(1, 5),
+    epoch=st.integers(1, 9),
+    data=st.data(),
+)
+def test_every_sentence_once_and_no_batch_over_a_buffer(
+    sizes: list[int], buffer: int, batch_size: int, epoch: int, data: st.DataObject
+) -> None:
+    """Of any lengths, parts and settings: the plan needs nothing from disk."""
+    lengths = np.array(data.draw(st.lists(st.integers(0, 900), min_size=sum(sizes), max_size=sum(sizes))), np.int32)
+    offsets = np.cumsum([0, *sizes])
+    paths = [Path(f"part-{number}") for number in range(len(sizes))]
+    stream = StreamedSplit(None, paths, RequiredFeatures(), buffer, lengths, offsets, 1, True)  # type: ignore[arg-type]
+    batches = stream.batches(batch_size=batch_size, seed=3, epoch=epoch)
+    assert sorted(chain.from_iterable(rows_of(batches))) == np.flatnonzero(lengths).tolist()
+    assert rows_of(batches) == rows_of(stream.batches(batch_size=batch_size, seed=3, epoch=epoch))
+    parts = [set((np.searchsorted(offsets, rows, side="right") - 1).tolist()) for rows in batches]
+    for rows in batches:
+        assert len(rows) <= batch_size
+        assert len(rows) == 1 or len(rows) * lengths[rows].max() <= MAX_PADDED_CHARACTERS
+    for of_batch in parts:
+        # A buffer ends with the part that fills it.
+        assert sum(sorted(sizes[part] for part in of_batch)[:-1]) < buffer
+
+
+def test_the_order_follows_from_seed_and_epoch(shards: Path) -> None:
+    stream = streamed(shards)
+    orders = {
+        (seed, epoch): tuple(chain.from_iterable(rows_of(stream.batches(batch_size=2, seed=seed, epoch=epoch))))
+        for seed in (1, 2)
+        for epoch in (1, 2, 3)
+    }
+    assert len(set(orders.values())) == 6
+    assert {tuple(sorted(order)) for order in orders.values()} == {tuple(range(10))}
+    # Parts come in another order too, not their sentences alone.
+    assert len({tuple(dict.fromkeys(row // 3 for row in order)) for order in orders.values()}) > 2
+
+
+def assert_same(batch: Batch, expected: Batch) -> None:
+    """Tensor by tensor; sets are as wide as the widest of the buffer, and what is beyond is no boundary."""
+    for name in ("token_ids", "tag_ids", "mask", "best_rows", "local_rows", "segment_positions", "hidden"):
+        assert torch.equal(getattr(batch, name), getattr(expected, name)), name
+    assert batch.special_states is not None and torch.equal(batch.special_states, expected.special_states)  # type: ignore[arg-type]
+    for name in ("set_rows", "negative_rows"):
+        one, other = getattr(batch, name), getattr(expected, name)
+        width = min(one.shape[2], other.shape[2])
+        assert torch.equal(one[..., :width], other[..., :width]), name
+        assert not one[..., width:].any() and not other[..., width:].any()
+    for name in ("char_of_cell", "lengths", "sentences", "cell_of_char"):
+        assert torch.equal(getattr(batch.windows, name), getattr(expected.windows, name)), name
+
+
+@pytest.mark.parametrize("buffer", [1, 4, 100])
+@pytest.mark.parametrize("done", [0, 3])
+def test_batches_are_those_of_the_split_in_memory(shards: Path, buffer: int, done: int) -> None:
+    """Also those that are left when a run is resumed within an epoch."""
+    stream, split = streamed(shards, buffer=buffer), whole(shards)
+    asked = stream.batches(batch_size=2, seed=5, epoch=2)[done:]
+    batches = list(stream.collated(asked, seed=5, epoch=2, device=CPU))
+    assert len(batches) == len(asked) > 1
+    for batch, rows in zip(batches, asked, strict=True):
+        assert_same(batch, collate(split, rows))
+
+
+def test_only_the_next_buffer_is_read_ahead_and_threads_end(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = streamed(shards, buffer=1)
+    asked = stream.batches(batch_size=2, seed=5, epoch=1)
+    order = list(dict.fromkeys(int(rows[0]) // 3 for rows in asked))
+    # A part that is needed third breaks nothing before the second buffer is begun.
+    stream.paths[order[2]].unlink()
+    coming = stream.collated(asked, seed=5, epoch=1, device=CPU)
+    n_first = sum(int(rows[0]) // 3 == order[0] for rows in asked)
+    for _ in range(n_first):
+        next(coming)
+    coming.close()
+    assert not any(thread.name.startswith(("read", "collate")) for thread in threading.enumerate())
+    with pytest.raises(Exception, match="part-"):
+        list(stream.collated(asked, seed=5, epoch=1, device=CPU))
+
+
+def test_states_that_are_not_stored_are_refused_as_in_memory(
+    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]
+) -> None:
+    shards = write_shards(tmp_path / "s", {"train": sentences})
+    stream = streamed(shards, wanted=RequiredFeatures(hidden=True))
+    asked = stream.batches(batch_size=2, seed=5, epoch=1)
+    with pytest.raises(StaleArtifactError, match="no hidden states"):
+        list(stream.collated(asked, seed=5, epoch=1, device=CPU))
+
+
+def test_an_empty_split_has_no_batches(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]) -> None:
+    stream = streamed(write_shards(tmp_path / "s", {"train": [], "dev": sentences}))
+    assert stream.batches(batch_size=2, seed=1, epoch=1) == [] and not stream.has_entities
+    assert list(stream.collated([], seed=1, epoch=1, device=CPU)) == []

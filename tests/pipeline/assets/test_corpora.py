@@ -1,0 +1,73 @@
+"""Where a corpus is looked for, what it is called, and which of its files are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.assets.corpora import corpus_name, find_corpus, open_corpus
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+
+
+def _write(path: Path, text: str = "北京\n") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("SSMI_DATA", raising=False)
+    root = tmp_path / "project"
+    for name in ("b.txt", "a/z.jsonl", "a/a.txt.zst", "README.md", ".hidden.txt", ".git/c.txt"):
+        _write(root / "texts" / "news" / name)
+    _write(root / "texts" / "laws.txt.gz")
+    return root
+
+
+def test_files_are_in_the_order_of_their_names_and_others_are_told(root: Path) -> None:
+    found = find_corpus("texts/news", root=root, listed=())
+    assert found.name == "news" and list(found.files) == ["a/a.txt.zst", "a/z.jsonl", "b.txt"]
+    assert found.files["b.txt"] == root / "texts" / "news" / "b.txt"
+    assert found.notes == (f"{root / 'texts' / 'news'}: not read: README.md",)
+
+
+def test_a_listed_corpus_is_found_by_name_and_a_file_is_one(root: Path) -> None:
+    listed = ("texts/news", "texts/laws.txt.gz")
+    assert find_corpus("news", root=root, listed=listed) == find_corpus("texts/news", root=root, listed=())
+    laws = find_corpus("laws", root=root, listed=listed)
+    assert (laws.name, dict(laws.files)) == ("laws", {"laws.txt.gz": root / "texts" / "laws.txt.gz"})
+    assert find_corpus(str(root / "texts" / "laws.txt.gz"), root=root, listed=()) == laws
+    # A file that is named is read, whatever it is called.
+    assert open_corpus(root / "texts" / "news" / "README.md", name="readme").files
+
+
+def test_a_folder_of_data_is_found_as_data_sets_are(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _write(root / "data" / "own" / "a.txt")
+    assert list(find_corpus("own", root=root, listed=()).files) == ["a.txt"]
+    other = _write(tmp_path / "elsewhere" / "own" / "b.txt")
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path / "elsewhere"))
+    assert dict(find_corpus("own", root=root, listed=()).files) == {"b.txt": other}
+
+
+def test_what_is_not_there_is_told_with_the_nearest_name(root: Path) -> None:
+    with pytest.raises(MissingResourceError, match=r"corpus 'lows': neither listed .* did you mean 'laws'"):
+        find_corpus("lows", root=root, listed=("texts/laws.txt.gz",))
+    _write(root / "empty" / "a.md")
+    with pytest.raises(MissingResourceError, match="no file of text in it") as caught:
+        find_corpus("empty", root=root, listed=())
+    assert ".jsonl" in caught.value.next_step
+    _write(root / "texts" / "a$b.txt")
+    with pytest.raises(ParameterError, match="not a plain name"):
+        find_corpus("texts/a$b.txt", root=root, listed=())
+
+
+def test_a_path_stands_for_the_name_that_was_built(root: Path) -> None:
+    assert corpus_name("news", root=root) == corpus_name("texts/news", root=root) == "news"
+    assert corpus_name("texts/laws.txt.gz", root=root) == "laws"
+    assert corpus_name("gone/elsewhere.txt", root=root) == "elsewhere"
+    with pytest.raises(ParameterError, match="not a plain name"):
+        corpus_name("a$b", root=root)

@@ -1,0 +1,48 @@
+"""JSON that a terminal may show: the same value, and nothing in it that controls the terminal."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.text.json_text import dumps, loads
+
+BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+TEXT = st.text(st.characters(codec=None, categories=["Cc", "Cf", "Cs", "Lo", "Zl"]), max_size=8)
+
+
+@given(st.dictionaries(TEXT, st.lists(TEXT, max_size=3), max_size=3))
+def test_it_reads_back_the_same_and_controls_nothing(value: dict[str, list[str]]) -> None:
+    line = dumps(value)
+    assert json.loads(line) == value
+    assert not {character for character in line if unicodedata.category(character) in ("Cc", "Cs")}
+    assert not set(line) & BIDI_CONTROLS
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("北京", '"北京"'),
+        ("\x9b2J", '"\\u009b2J"'),
+        ("a\u202eb", '"a\\u202eb"'),
+        ("\x1b[2J\n", '"\\u001b[2J\\n"'),
+        ("京\ud800", '"\\u4eac\\ud800"'),
+    ],
+)
+def test_how_it_is_spelt(text: str, line: str) -> None:
+    assert dumps(text) == line
+
+
+@given(TEXT)
+def test_what_is_written_is_read(text: str) -> None:
+    assert loads(dumps([text])) == [text]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 200_000, '{"a":' * 200_000, "1" * 5000])
+def test_all_that_is_no_json_is_one_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        loads(text)

@@ -1,0 +1,74 @@
+"""A packed file of a few kilobytes that holds an endless line or sentence: refused by line, in bounded memory."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.readers import read_sentences
+
+HUGE = 1 << 26
+"""Bytes of the unpacked files."""
+MOST_GROWTH = 420
+"""MiB that reading may take at its peak, over what a small file takes."""
+
+
+def _bomb(path: Path, beginning: str, repeated: str) -> Path:
+    block = repeated.encode() * (1 << 16)
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(beginning.encode())
+        for _ in range(HUGE // len(block)):
+            stream.write(block)
+    return path
+
+
+READ = """
+import resource, sys
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.readers import read_sentences
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    for _ in read_sentences(__import__("pathlib").Path(sys.argv[1]))[0]:
+        pass
+except InputDataError as error:
+    print(error.message)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+"""
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("name", "beginning", "repeated", "said"),
+    [
+        ("train.txt.gz", "京 B-LOC\n", "a", ":2: a line of over 16 MiB"),
+        ("train.jsonl.gz", '{"text": "', "a", ":1: a line of over 16 MiB"),
+        ("train.csv.gz", 'text,entities\n"', "a", "a line of over 16 MiB"),
+        ("train.bmes.gz", "京 O\n\n", "a O\n", "a sentence of over 1,048,576 characters"),
+        ("train.csv.gz", "sentence_id,token,tag\n1,a,O\n", ",a,O\n", "a sentence of over 1,048,576 characters"),
+    ],
+)
+def test_a_bomb_is_refused_by_line(tmp_path: Path, name: str, beginning: str, repeated: str, said: str) -> None:
+    path = _bomb(tmp_path / name, beginning, repeated)
+    assert path.stat().st_size < HUGE >> 5
+    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
+    message, grown = done.stdout.splitlines()
+    assert message.startswith(str(path)) and said in message
+    assert int(grown) < MOST_GROWTH
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "said"),
+    [
+        ("train.txt.gz", "京 B-LOC\n" + "a" * (1 << 24) + "\n", ":2: a line of over 16 MiB"),
+        ("train.bmes.gz", "京 O\n\n" + "a O\n" * ((1 << 20) + 1), "a sentence of over 1,048,576 characters"),
+    ],
+)
+def test_what_is_just_too_long_is_refused(tmp_path: Path, name: str, body: str, said: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(body.encode(), compresslevel=1))
+    with pytest.raises(InputDataError, match=said):
+        list(read_sentences(tmp_path / name)[0])

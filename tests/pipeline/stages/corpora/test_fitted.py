@@ -1,0 +1,109 @@
+"""What a corpus takes from a data set: exactly what it has fitted, and only where the parameters are the same."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import ssmi
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import ParameterError
+
+
+def refused(project: Any, *words: str, code: int) -> str:
+    outcome = project.ssmi("features", "build", *words)
+    assert outcome.code == code, outcome.stderr
+    message: str = outcome.stderr
+    return message
+
+
+def inputs(project: Any, stage: str) -> dict[str, str]:
+    path = project.root / "artifacts" / stage / "news" / "manifest.json"
+    named: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["inputs"]
+    return named
+
+
+def test_the_map_and_the_weights_are_the_data_sets(with_corpus: Any) -> None:
+    project = ssmi.open_project(with_corpus.root)
+    built = project.build_features(corpus="news", like="tiny")
+    assert built.dataset == "news" and {one.folder.name for one in built.stages} == {"vocab", "news"}
+    artifacts = with_corpus.root / "artifacts"
+    pairs = [(artifacts / "pmi" / name / "pairs.parquet").read_bytes() for name in ("tiny", "news")]
+    assert pairs[0] == pairs[1]
+    # A segment outside the vocabulary that both hold has the same vector in both, to the bit.
+    vectors: list[dict[str, bytes]] = []
+    for name in ("tiny", "news"):
+        table = tables.read_rows(artifacts / "embed" / name / "segments.parquet", schema.DISTINCT_SEGMENTS)
+        matrix = np.load(artifacts / "embed" / name / "vectors.npy")
+        vectors.append({row["segment"]: matrix[row["segment_id"]].tobytes() for row in table if not row["boundary_id"]})
+    shared = vectors[0].keys() & vectors[1].keys()
+    assert len(shared) > 5 and all(vectors[0][segment] == vectors[1][segment] for segment in shared)
+    counts = pq.read_table(artifacts / "embed" / "news" / "segments.parquet", columns=["n_train", "n_dev", "n_test"])
+    assert all(counts[name].null_count == len(counts) for name in counts.column_names)
+    assert {"like/embed"} == {name for name in inputs(with_corpus, "embed") if name.startswith("like/")}
+    assert inputs(with_corpus, "shards").keys() >= {"like/embed", "like/pmi"}
+
+
+def test_another_fit_makes_the_corpus_stale_and_nothing_else(with_corpus: Any) -> None:
+    with_corpus.build("--corpus", "news")
+    with_corpus.build("-S", "pmi.estimator=paper")
+    outcome = with_corpus.build("--corpus", "news", "-S", "pmi.estimator=paper")
+    assert outcome.built == {"pmi", "shards"}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("segment.hmm=false", "segment.hmm is True there, False here"),
+        ("embed.ridge=2", "embed.ridge is 1.0 there, 2.0 here"),
+        ("pmi.estimator=paper", "pmi.estimator is joint there, paper here"),
+        ("vocab.max_words=200", "its embed is of another vocabulary"),
+    ],
+)
+def test_other_parameters_than_the_data_sets_are_refused(with_corpus: Any, change: str, problem: str) -> None:
+    message = refused(with_corpus, "--corpus", "news", "-S", change, code=5)
+    assert f"corpus news like tiny: {problem}" in message
+    assert "features build --dataset tiny" in message
+
+
+def test_another_encoder_or_user_dictionary_is_refused(with_corpus: Any) -> None:
+    shutil.copytree(with_corpus.root / "encoder", with_corpus.root / "other")
+    config = json.loads((with_corpus.root / "other" / "config.json").read_text())
+    (with_corpus.root / "other" / "config.json").write_text(json.dumps(config))
+    message = refused(with_corpus, "--corpus", "news", "-S", "encoder.name=other", code=5)
+    assert "encoder.name is encoder there, other here" in message and "its embed is of another encoder" in message
+    (with_corpus.root / "words.txt").write_text("北京大学 9\n", encoding="utf-8")
+    with_corpus.build("-S", "segment.user_dict=words.txt")
+    (with_corpus.root / "words.txt").write_text("董事长 9\n", encoding="utf-8")
+    message = refused(with_corpus, "--corpus", "news", "-S", "segment.user_dict=words.txt", code=5)
+    assert "its segment is of another user dictionary" in message
+
+
+def test_vectors_in_sentences_cannot_be_those_on_line(with_corpus: Any) -> None:
+    message = refused(with_corpus, "--corpus", "news", "-S", "embed.context=sentence", code=2)
+    assert "embed.context: sentence" in message and "embed.context=isolated" in message
+
+
+def test_a_data_set_that_is_not_built_is_named(with_corpus: Any) -> None:
+    message = refused(with_corpus, "--corpus", "news", "--like", "resume", code=4)
+    assert "features build --dataset resume" in message
+
+
+def test_a_corpus_may_not_take_the_folder_of_a_data_set(with_corpus: Any) -> None:
+    (with_corpus.root / "tiny.txt").write_text("北京\n", encoding="utf-8")
+    assert "corpus tiny: the name of a data set" in refused(with_corpus, "--corpus", "tiny.txt", code=2)
+    shutil.copytree(with_corpus.root / "artifacts" / "prepare" / "tiny", with_corpus.root / "artifacts/prepare/news")
+    assert "corpus news: the name of a data set" in refused(with_corpus, "--corpus", "news", code=2)
+
+
+def test_options_that_exclude_each_other(with_corpus: Any) -> None:
+    project = ssmi.open_project(with_corpus.root)
+    with pytest.raises(ParameterError, match="the data set tiny and the corpus news at once"):
+        project.build_features("tiny", corpus="news")
+    with pytest.raises(ParameterError, match="like tiny: is for a corpus"):
+        project.run_stage("prepare", like="tiny")

@@ -1,0 +1,128 @@
+"""Worker processes without ports: order, lost workers, interrupts, an end with their parent, and nobody let in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+# In scripts of their own: a spawned worker imports the program that it was started from.
+VISITS = '''
+import os, signal, sys, time
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import InputDataError, SsmiError
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.executor import open_executor
+
+
+def visit(task):
+    """Leave a mark, then do what the script was told of task 3."""
+    folder, number, what = task
+    mark = Path(folder) / str(number)
+    first = not mark.exists()
+    mark.write_text(str(os.getpid()))
+    if number == 3:
+        if what == "always" or (what == "once" and first):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if what == "refuses":
+            raise InputDataError("a.txt:7: no", next_step="correct it")
+        if what == "waits":
+            time.sleep(600)
+    return number * number
+
+
+if __name__ == "__main__":
+    folder, what = sys.argv[1:]
+    tasks = [(folder, number, what) for number in range(20)]
+    try:
+        with open_executor(workers=2) as executor:
+            done = executor.map(visit, tasks, sizes=[1] * 20, label="visits", unit="tasks", reporter=Silent())
+            print(list(done) == [number * number for number in range(20)])
+    except SsmiError as error:
+        print(type(error).__name__, error.message, "|", error.next_step)
+    except KeyboardInterrupt:
+        print("interrupted")
+'''
+
+
+@pytest.fixture
+def script(tmp_path: Path, environment: dict[str, str]) -> Callable[[str], subprocess.Popen[str]]:
+    path = tmp_path / "visits.py"
+    path.write_text(VISITS, encoding="utf-8")
+    (tmp_path / "marks").mkdir()
+
+    def start(what: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, str(path), str(tmp_path / "marks"), what],
+            cwd=tmp_path, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+
+    return start
+
+
+def _wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not happened():
+        assert process.poll() is None, process.stderr
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("nothing", "True"),
+        ("once", "True"),
+        ("always", "SsmiError visits: part "),  # which part is chance: others die with it
+        ("refuses", "InputDataError a.txt:7: no | correct it"),
+    ],
+)
+def test_what_becomes_of_tasks(script: Any, tmp_path: Path, what: str, said: str) -> None:
+    stdout, stderr = script(what).communicate()
+    assert stdout.startswith(said), stderr
+    assert (tmp_path / "marks" / "3").exists()
+
+
+def _waiting(script: Any, tmp_path: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
+    """The script with a worker in its endless task, and its workers."""
+    process = script("waits")
+    mark = tmp_path / "marks" / "3"
+    _wait_for(lambda: mark.exists() and bool(mark.read_text()), process)
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert int(mark.read_text()) in {child.pid for child in children}
+    return process, children
+
+
+def test_ctrl_c_ends_the_workers_at_once(script: Any, tmp_path: Path) -> None:
+    process, children = _waiting(script, tmp_path)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all of them
+    stdout, stderr = process.communicate()
+    assert (stdout, stderr) == ("interrupted\n", "")
+    gone, alive = psutil.wait_procs(children, timeout=60)
+    assert len(gone) >= 2 and not alive
+
+
+def test_workers_end_with_a_parent_that_is_killed(script: Any, tmp_path: Path) -> None:
+    process, children = _waiting(script, tmp_path)
+    process.kill()
+    process.communicate()
+    gone, alive = psutil.wait_procs(children, timeout=60)
+    assert len(gone) >= 2 and not alive
+
+
+def test_nobody_can_reach_the_workers(script: Any, tmp_path: Path) -> None:
+    """None of the processes listens on a port, nor on a socket of the system that has a name."""
+    process, children = _waiting(script, tmp_path)
+    sockets = [each for one in (psutil.Process(process.pid), *children) for each in one.net_connections("all")]
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate()
+    assert len(children) >= 2
+    assert [each for each in sockets if each.status == psutil.CONN_LISTEN or each.laddr] == []

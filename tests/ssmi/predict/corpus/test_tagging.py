@@ -1,0 +1,187 @@
+"""A corpus tagged over its shards: the rows that ``predict`` gives for the raw text, resumable, the same anywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import ssmi
+from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+
+SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
+LINES = [
+    SENTENCE,
+    "",
+    "　　陈思远，男，任东海\u200b科技公司 经理。",
+    "我 在𠮷野家吃饭😀，真好 吃！ COVID-19疫苗的研究员在北京",
+    "\u3000 \ufeff",
+    "陈 思 远 ， 男 ，任 东海科技公司 经理。\u2029吴重阳先生毕业于北京大学",
+    "中国国籍，无境外永久居留权，" * 400,
+]
+ROWS = ["李明在北京\n\n王小明在公司任董事长", "半个\ud800代理", "公司董事长在上海\x00的办公室"]
+SMALL_PARTS = ("-S", "prepare.sentences_per_part=4")
+
+
+def write_corpus(folder: Path) -> None:
+    """Lines, JSON lines and a table; blanks, marks, blank lines, a long text, a lone surrogate, a NUL."""
+    folder.mkdir()
+    (folder / "a.txt").write_bytes("\n".join(LINES).encode())
+    (folder / "b.jsonl").write_text("".join(json.dumps({"id": 1, "text": row}) + "\n" for row in ROWS))
+    table = pa.table({"text": [SENTENCE, "在北京", "  "], "n": [1, 2, 3]})
+    pq.write_table(table, folder / "c.parquet")
+
+
+TEXTS = [*LINES, *ROWS, SENTENCE, "在北京", "  "]
+
+
+@pytest.fixture(scope="module")
+def built(tagging_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A project with a run and a corpus whose features are built. Read only."""
+    project = copy_project(tagging_project, tmp_path_factory.mktemp("corpus"))
+    write_corpus(project.root / "news")
+    project.build("--corpus", "news", *SMALL_PARTS)
+    return project
+
+
+def predictions(folder: Path) -> list[tuple[int, int, int, str, float]]:
+    rows = [row for path in sorted(folder.glob("part-*")) for row in tables.read_rows(path, schema.PREDICTIONS)]
+    return [(row["text_id"], row["start"], row["end"], row["label"], row["score"]) for row in rows]
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def own(built: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
+    """The same, one's own."""
+    return copy_project(built, tmp_path)
+
+
+@pytest.fixture
+def opened(own: Any) -> ssmi.Project:
+    """Its door for Python."""
+    return ssmi.open_project(own.root)
+
+
+def test_the_rows_are_those_of_the_raw_text(own: Any) -> None:
+    outcome = own.ssmi("predict", "--shards", "news", "--device", "cpu")
+    folder = own.root / "artifacts" / "predict" / "tiny" / "news"
+    assert outcome.code == 0, outcome.stderr
+    tagger = ssmi.open_run(own.root / "artifacts" / "train" / "tiny", device="cpu", threads=1)
+    expected = [(number, one) for number, text in enumerate(TEXTS) for one in tagger(text)]
+    found = predictions(folder)
+    assert [row[:4] for row in found] == [(number, one.start, one.end, one.label) for number, one in expected]
+    assert [row[4] for row in found] == pytest.approx([one.score for _, one in expected], abs=2e-5)
+    assert len(found) > 20 and {row[0] for row in found} > {0, 2, 5, 6, 7, 10}
+    assert outcome.stdout == f"{len(found)} entities in {_n_sentences(own.root)} sentences: {folder}\n"
+
+
+def _n_sentences(root: Path) -> int:
+    return tables.count_rows(tables.list_parts(root / "artifacts" / "prepare" / "news", "text"))
+
+
+def test_what_is_less_probable_is_left_out_and_labels_are_the_runs(opened: ssmi.Project) -> None:
+    whole = predictions(opened.predict_shards("news", device="cpu").folder)
+    likely = predictions(opened.predict_shards("news", min_score=0.9, device="cpu").folder)
+    assert likely == [row for row in whole if row[4] >= 0.9]
+    assert 0 < len(likely) < len(whole)
+
+
+def test_finished_parts_stay_and_the_others_are_made(opened: ssmi.Project) -> None:
+    first = opened.predict_shards("news", device="cpu")
+    assert (first.n_kept, first.n_parts) == (0, len(list(first.folder.glob("part-*.parquet")))) and first.n_parts > 3
+    whole = files(first.folder)
+    # As if it had been stopped: no manifest, a part that is missing, one that was cut off.
+    kept = first.folder / "part-00000.parquet"
+    stamp = kept.stat().st_mtime_ns
+    (first.folder / "manifest.json").unlink()
+    (first.folder / "part-00001.parquet").unlink()
+    (first.folder / "part-00002.parquet").write_bytes(whole["part-00002.parquet"][:40])
+    again = opened.predict_shards("news", device="cpu")
+    assert (again.n_kept, again.n_entities) == (first.n_parts - 2, first.n_entities)
+    assert files(first.folder) == whole and kept.stat().st_mtime_ns == stamp
+    assert opened.predict_shards("news", device="cpu").n_kept == first.n_parts
+    # Parts of other settings are made anew, and a part of a corpus that was larger goes.
+    (first.folder / "part-00099.parquet").write_bytes(whole["part-00000.parquet"])
+    (first.folder / ".part-00000.parquet.1a2b.tmp").write_bytes(b"half")
+    assert opened.predict_shards("news", min_score=0.5, device="cpu").n_kept == 0
+    assert sorted(files(first.folder)) == sorted(whole)
+
+
+def test_workers_write_the_same_bytes(opened: ssmi.Project) -> None:
+    serial = files(opened.predict_shards("news", device="cpu").folder)
+    shutil.rmtree(opened.root / "artifacts" / "predict")
+    with_workers = opened.predict_shards("news", workers=2, device="cpu")
+    assert files(with_workers.folder) == serial
+
+
+def test_the_manifest_is_last_and_holds_no_path(opened: ssmi.Project) -> None:
+    result = opened.predict_shards("news", device="cpu")
+    text = (result.folder / "manifest.json").read_text(encoding="utf-8")
+    manifest = json.loads(text)
+    assert manifest["dataset"] == "news" and manifest["parameters"] == {"predict": {"min_score": 0.0}}
+    assert set(manifest["inputs"]) == {"run", "artifacts/shards"}
+    assert (manifest["report"]["rows_in"], manifest["report"]["rows_out"]) == (result.n_sentences, result.n_entities)
+    assert str(opened.root) not in text
+    assert sum(entry["rows"] for entry in manifest["files"].values()) == result.n_entities
+
+
+def test_features_of_another_build_are_refused(opened: ssmi.Project) -> None:
+    opened.build_features("tiny", overrides=["pmi.estimator=paper"])
+    opened.build_features(corpus="news", overrides=["pmi.estimator=paper", "prepare.sentences_per_part=4"])
+    with pytest.raises(StaleArtifactError, match=r"pmi\.estimator is joint here, paper there"):
+        opened.predict_shards("news")
+    # The same parameters on other labels: the map and the weights are others.
+    raw = opened.root / "data" / "tiny" / "train.bmes"
+    raw.write_text(raw.read_text(encoding="utf-8") + "\n北 O\n京 O\n", encoding="utf-8")
+    opened.build_features("tiny")
+    opened.build_features(corpus="news")
+    with pytest.raises(StaleArtifactError, match=r"map and segment vectors .* here, .* there; PMI pairs") as caught:
+        opened.predict_shards("news")
+    assert "--corpus news --like" in caught.value.next_step
+
+
+def test_sentences_of_another_build_are_refused(opened: ssmi.Project) -> None:
+    opened.run_stage("prepare", corpus="news", overrides=["prepare.sentences_per_part=5"])
+    with pytest.raises(StaleArtifactError, match="not of the sentences in"):
+        opened.predict_shards("news")
+
+
+def test_what_is_no_corpus_is_refused_with_the_way_out(opened: ssmi.Project) -> None:
+    with pytest.raises(ParameterError, match="a data set, with labels") as caught:
+        opened.predict_shards("tiny")
+    assert "ssmi-cli evaluate" in caught.value.next_step
+    with pytest.raises(MissingResourceError, match="not built") as missing:
+        opened.predict_shards("nothing")
+    assert "--corpus nothing" in missing.value.next_step
+    with pytest.raises(ParameterError, match="not a probability"):
+        opened.predict_shards("news", min_score=1.5)
+    with pytest.raises(MissingResourceError, match="no such folder"):
+        opened.predict_shards("news", run="nowhere")
+
+
+@pytest.mark.parametrize("option", [("--format", "conll"), ("--entities", "a.txt"), ("--interactive",), ("a.txt",)])
+def test_options_of_files_mean_nothing_to_a_corpus(built: Any, option: tuple[str, ...], tmp_path: Path) -> None:
+    words = [str(tmp_path / word) if word.endswith(".txt") else word for word in option]
+    (tmp_path / "a.txt").write_text("北京\tLOC\n", encoding="utf-8")
+    outcome = built.ssmi("predict", "--shards", "news", *words)
+    assert outcome.code == 2 and "without" in outcome.stderr
+    outcome = built.ssmi("predict", "--workers", "2", str(tmp_path / "a.txt"))
+    assert outcome.code == 2 and "--workers" in outcome.stderr
+
+
+def test_nothing_is_trained_or_scored_on_a_corpus(built: Any) -> None:
+    for command in (("train", "--dataset", "news"), ("report", "--dataset", "news")):
+        outcome = built.ssmi(*command, "-S", "prepare.sentences_per_part=4") if command[0] == "train" else None
+        outcome = outcome or built.ssmi(*command, "--run", str(built.root / "artifacts" / "train" / "tiny"))
+        assert outcome.code == 4, outcome.stderr
+        assert "news: text without labels" in outcome.stderr and "predict --shards news" in outcome.stderr
