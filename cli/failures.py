@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import click
 
+from ssmi.cli.terminal.closed import give_up
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.storage.replacing import named
 
@@ -61,6 +63,9 @@ def _number(error: BaseException) -> int:
 
 def fail(message: str, code: int) -> int:
     """Say it on stderr, where there is still somebody; returns the exit code."""
-    with suppress(OSError, ValueError):
-        click.echo(message, err=True)
+    with suppress(ValueError):  # it is closed
+        try:
+            click.echo(message, err=True)
+        except OSError:
+            give_up(sys.stderr)
     return code

@@ -12,7 +12,7 @@ import click
 
 from ssmi.cli.failures import INTERRUPTED, explain, fail
 from ssmi.cli.session import Session
-from ssmi.cli.terminal.closed import give_up
+from ssmi.cli.terminal.closed import give_up, has_reader
 from ssmi.cli.usage import CommandGroup, as_parameter_error
 
 # The help of each is said again here: to ask a command for its own would import its module.
@@ -35,6 +35,10 @@ COMMANDS = {
     "report": ("ssmi.cli.commands.report", "Write one page about a run: scores, and every error with its features."),
     "stats": ("ssmi.cli.commands.stats", "Query features: named reports or SQL."),
     "train": ("ssmi.cli.commands.train", "Train a tagger on the shards."),
+    "verify": (
+        "ssmi.cli.commands.verify",
+        "Check that stages, runs and ablations below artifacts/ are what was written.",
+    ),
 }
 _STOPPING = ("SIGTERM", "SIGHUP")
 
@@ -101,9 +105,12 @@ def main() -> None:
     except click.ClickException as error:
         sys.exit(explain(as_parameter_error(error)))
     except (SystemExit, BrokenPipeError):
-        # Outside its standalone mode click leaves so only when the reader has gone (`| head`): nothing is wrong.
-        give_up(sys.stdout)
-        sys.exit(0)
+        # Outside its standalone mode click leaves so only for a broken pipe. Where it is that to the reader (`| head`),
+        # nothing is wrong.
+        if not has_reader(sys.stdout):
+            give_up(sys.stdout)
+            sys.exit(0)
+        sys.exit(fail("error: a process that this one worked with has ended\n  next: the same command again", 1))
     except Exception as error:
         give_up(sys.stdout)
         if debug:

@@ -55,6 +55,8 @@ class Tagged:
     """The parameters of the run."""
     best_epoch: int
     """The epoch of its weights; 0 for those of a run stopped in its first."""
+    shards: Shards
+    """Those that were tagged, as they were then: what else is read of them is held to that."""
 
     @property
     def scores(self) -> Scores:
@@ -131,7 +133,7 @@ def tag_split(
         probabilities=probabilities,
     )
     groups, best_epoch = opened.statistics.label_groups, checkpoint.metadata.best_epoch
-    return Tagged(data.gold, predicted, checkpoint.labels, groups, params, best_epoch)
+    return Tagged(data.gold, predicted, checkpoint.labels, groups, params, best_epoch, opened)
 
 
 def fold_of(run: Path, shards: Shards, split: str) -> Fold | None:

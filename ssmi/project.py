@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ssmi.report.write import ReportResult
     from ssmi.statistics import Statistics
     from ssmi.training import TrainResult
+    from ssmi.verification import Verification
 
 
 def open_project(folder: str | Path = ".", *, upward: bool = True, reporter: Reporter | None = None) -> Project:
@@ -546,6 +547,20 @@ class Project(Workspace):
         from ssmi import data
 
         return data.check_dataset(self, dataset, encoding=encoding, offsets=offsets)
+
+    def verify(self, *, deep: bool = False) -> Verification:
+        """Say whether all that stages, training and ablations wrote below ``artifacts/`` is as it was written.
+
+        Args:
+            deep: Compare every byte; otherwise names, sizes and manifests alone.
+
+        Returns:
+            Every folder with its intact files counted, and each file that is missing, changed or foreign.
+
+        """
+        from ssmi.verification import verify
+
+        return verify(self, deep=deep)
 
     def open_run(
         self,

@@ -47,11 +47,21 @@ def train_dataset(
     name = dataset or params.datasets[0]
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
+    # Before they are looked at: what is trained on below must be what is looked at here.
+    digest = manifests.read(shards).digest
     encoder = check_shards(workspace, params, shards=shards, dataset=name, configuration=named)
     # torch comes last: whatever is refused above is refused at once.
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
-    result = train(workspace, shards=shards, encoder=encoder, run=folder, params=params, resume=resume)
+    result = train(
+        workspace,
+        shards=shards,
+        encoder=encoder,
+        run=folder,
+        params=params,
+        resume=resume,
+        shards_digest=digest,
+    )
     # This folder alone is the output of dvc.yaml's train stage.
     if is_main_process() and folder.resolve() == workspace.paths.run(name).resolve():
         commands.record(workspace, name, [TRAIN], overridden=named is not None or bool(overrides))
@@ -111,7 +121,14 @@ def check_shards(
 
 
 def train(
-    workspace: Workspace, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
+    workspace: Workspace,
+    *,
+    shards: Path,
+    encoder: Path | None,
+    run: Path,
+    params: Params,
+    resume: bool,
+    shards_digest: str | None,
 ) -> TrainResult:
     """``model.training.train``, with what the run will read on text kept beside it from the start.
 
@@ -121,7 +138,15 @@ def train(
     from ssmi.model.training import distributed
 
     with _alone_in(run, workspace) if distributed.is_main_process() else nullcontext():
-        return _train(workspace, shards=shards, encoder=encoder, run=run, params=params, resume=resume)
+        return _train(
+            workspace,
+            shards=shards,
+            encoder=encoder,
+            run=run,
+            params=params,
+            resume=resume,
+            shards_digest=shards_digest,
+        )
 
 
 def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
@@ -135,7 +160,14 @@ def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
 
 
 def _train(
-    workspace: Workspace, *, shards: Path, encoder: Path | None, run: Path, params: Params, resume: bool
+    workspace: Workspace,
+    *,
+    shards: Path,
+    encoder: Path | None,
+    run: Path,
+    params: Params,
+    resume: bool,
+    shards_digest: str | None,
 ) -> TrainResult:
     from ssmi.model.training import distributed
     from ssmi.model.training.train import train as train_model
@@ -145,7 +177,13 @@ def _train(
         _keep_features(workspace, shards=shards, run=run, params=params)
     try:
         result = train_model(
-            shards=shards, encoder=encoder, run=run, params=params, reporter=workspace.reporter, resume=resume
+            shards=shards,
+            encoder=encoder,
+            run=run,
+            params=params,
+            reporter=workspace.reporter,
+            resume=resume,
+            shards_digest=shards_digest,
         )
     except (SsmiError, OSError):
         if distributed.is_main_process() and pins.find(run) is None:  # refused before it began
@@ -162,10 +200,9 @@ def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Par
     from ssmi.runs import pins
 
     try:
-        store = project_folders(
-            run, manifests.load(shards), params, project=workspace.root, reporter=workspace.reporter
-        )
-        pins.keep(run, shards=shards, store=store)
+        stored = manifests.read(shards)
+        store = project_folders(run, stored.manifest, params, project=workspace.root, reporter=workspace.reporter)
+        pins.keep(run, shards=stored, store=store)
     except (SsmiError, OSError) as error:
         workspace.reporter.note(
             f"{run}: can be scored, but not used on text: what {shards} was built from is not there any more ({error})"

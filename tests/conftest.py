@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html.parser import HTMLParser
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,8 @@ from hypothesis import HealthCheck, settings
 from ruamel.yaml import YAML
 
 from ssmi.pipeline.contract.labels import Span, spans_to_tags
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME, describe_files
+from ssmi.pipeline.contract.storage.digests import SEAL, seal
 from ssmi.pipeline.readers import read_sentences
 
 REPOSITORY = Path(__file__).parents[1]
@@ -146,6 +149,23 @@ class Project:
 def dump_yaml(tree: Mapping[str, Any], path: Path) -> None:
     with path.open("w", encoding="utf-8") as stream:
         YAML(typ="safe").dump(tree, stream)
+
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.fixture(scope="session")
+def reseal() -> Callable[..., None]:
+    """Make what lies in a stage's folder by now, and what a change makes of its manifest, look as if written so."""
+
+    def reseal(folder: Path, change: Change = lambda body: None) -> None:
+        body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        del body[SEAL]
+        change(body)
+        body["files"] = {name: asdict(entry) for name, entry in describe_files(folder).items()}
+        (folder / MANIFEST_NAME).write_text(json.dumps(seal(body)), encoding="utf-8")
+
+    return reseal
 
 
 @pytest.fixture(scope="session")

@@ -147,6 +147,69 @@ def test_features_build_tells_dvc(reproduced: Any) -> None:
     assert not _up_to_date(_dvc(reproduced, "status", *FEATURES))
 
 
+HOLDING_DVC = """
+import sys
+from dvc.repo import Repo
+with Repo(".").lock:
+    print("ready", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_features_build_beside_a_running_dvc_is_done_and_says_what_is_not_recorded(of_my_own: Any) -> None:
+    project = of_my_own
+    running = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", HOLDING_DVC],
+        cwd=project.root,
+        env=dict(project.environment),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with running:
+        assert running.stdout is not None and running.stdout.readline() == "ready\n"
+        outcome = project.build()
+        running.communicate("end\n", timeout=600)
+    assert outcome.built == set()
+    (note,) = outcome.stderr.splitlines()
+    assert re.fullmatch(r"not recorded in dvc\.lock: dvc commit: .*Unable to acquire lock.* does it later", note)
+    assert project.build().stderr == ""
+
+
+def test_two_builds_that_find_all_current_both_end_well(of_my_own: Any) -> None:
+    project = of_my_own
+    both = [project.start("features", "build") for _ in range(2)]
+    for process in both:
+        with process:
+            _, said = process.communicate(timeout=1200)
+        assert process.returncode == 0
+        assert [line for line in said.splitlines() if not line.startswith("waiting: ")] == []
+    assert _up_to_date(_dvc(project, "status"))
+
+
+@pytest.mark.heavy
+def test_two_repros_end_in_what_one_builds(of_my_own: Any) -> None:
+    """DVC refuses the second, or lets it do what the first does not; in the end all is as after one."""
+    project = of_my_own
+    project.set("selection", threshold=0.4)
+    command = [sys.executable, "-m", "dvc", "repro"]
+    both = [
+        subprocess.Popen(
+            command, cwd=project.root, env=dict(project.environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        process.communicate(timeout=1200)
+    assert 0 in {process.returncode for process in both}
+    _dvc(project, "repro")
+    together = project.artifacts()
+    assert project.build("--force").built == set(STAGE_NAMES)
+    assert {name: digest for name, digest in project.artifacts().items() if not name.startswith("train")} == {
+        name: digest for name, digest in together.items() if not name.startswith("train")
+    }
+
+
 def test_train_tells_dvc(of_my_own: Any) -> None:
     project = of_my_own
     project.set("train", seed=7)

@@ -102,7 +102,7 @@ def ablate(
         return
     from ssmi.ablation.render import cells, note, other_cells
     from ssmi.ablation.variants import from_file
-    from ssmi.cli.failures import INTERRUPTED
+    from ssmi.cli.failures import INTERRUPTED, fail
     from ssmi.cli.terminal.tables import print_table
     from ssmi.training import Interrupted
 
@@ -122,8 +122,7 @@ def ablate(
         )
     # Here and not in main: click makes an Abort, which has no message, of every KeyboardInterrupt.
     except Interrupted as interrupted:
-        click.echo(f"interrupted: {interrupted.message}\n  next: the same command", err=True)
-        context.exit(INTERRUPTED)
+        context.exit(fail(f"interrupted: {interrupted.message}\n  next: the same command", INTERRUPTED))
     table = result.table
     if as_json and table:
         click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=1))

@@ -57,7 +57,7 @@ def paper(
     Features of every data set are built first. Finished runs are kept and unfinished ones gone on with, so the same
     command goes on after Ctrl-C. The page is artifacts/paper/ENCODER/paper.md; the runs are those of `ssmi-cli ablate`.
     """
-    from ssmi.cli.failures import INTERRUPTED
+    from ssmi.cli.failures import INTERRUPTED, fail
     from ssmi.training import Interrupted
 
     session: Session = context.obj
@@ -72,8 +72,7 @@ def paper(
             device=device,
         )
     except Interrupted as interrupted:
-        click.echo(f"interrupted: {interrupted.message}\n  next: the same command", err=True)
-        context.exit(INTERRUPTED)
+        context.exit(fail(f"interrupted: {interrupted.message}\n  next: the same command", INTERRUPTED))
     if as_json:
         body = {"page": str(result.page), "datasets": list(result.tables), "missing": list(result.missing)}
         click.echo(json.dumps(body, ensure_ascii=False, indent=1))

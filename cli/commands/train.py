@@ -55,7 +55,7 @@ def train(
     GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
     from ssmi import training
-    from ssmi.cli.failures import INTERRUPTED
+    from ssmi.cli.failures import INTERRUPTED, fail
     from ssmi.cli.terminal.scores import print_scores
     from ssmi.dvc import pipeline_file
 
@@ -69,7 +69,7 @@ def train(
     except training.Interrupted as interrupted:
         if training.is_main_process():
             again = _same_command_resumed() if training.is_alone() else "the same torchrun command with --resume"
-            click.echo(f"interrupted: {interrupted.message}\n  next: {again}", err=True)
+            fail(f"interrupted: {interrupted.message}\n  next: {again}", INTERRUPTED)
         context.exit(INTERRUPTED)
     if not training.is_main_process():
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
@@ -18,6 +19,18 @@ def give_up(stream: TextIO) -> None:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
             os.close(nowhere)
+
+
+def has_reader(stream: TextIO) -> bool:
+    """Whether somebody may still read what is written to a stream, as far as that can be told."""
+    if not hasattr(select, "poll"):
+        return False
+    try:
+        poll = select.poll()
+        poll.register(stream.fileno(), 0)
+        return not poll.poll(0)
+    except (OSError, ValueError):  # no real stream
+        return True
 
 
 class Stderr:

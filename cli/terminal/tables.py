@@ -21,7 +21,11 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 10_000
     # Cells are data: brackets and colons in them are no markup.
-    Console(width=width, markup=False, highlight=False, emoji=False).print(table)
+    console = Console(width=width, markup=False, highlight=False, emoji=False)
+    with console.capture() as drawn:
+        console.print(table)
+    # Not by rich, which ends the program by its own way where the reader has gone.
+    sys.stdout.write(drawn.get())
 
 
 def _cell(value: object) -> str:

@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest
 
 Ids = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]
@@ -141,34 +141,31 @@ def _rows_of(row_of_id: Rows, ids: npt.NDArray[np.integer], *, source: str) -> R
     return rows
 
 
-def read_table(path: Path) -> BoundaryTable:
-    """Read ``boundaries.parquet`` in ascending order of ids."""
-    table = tables.read_table(path, schema.boundaries(_width(path)), columns=["boundary_id", "vector"])
+def read_table(path: Path, *, held_to: Manifest | None = None) -> BoundaryTable:
+    """Read ``boundaries.parquet`` in ascending order of ids; ``held_to``: as ``tables.read_table`` takes it."""
+    table, width = _read(path, "vector", held_to=held_to)
     ids = table["boundary_id"].combine_chunks().to_numpy().astype(np.int64)
     # Without vectors numpy cannot work out -1, and the file's type tells their width.
-    vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(ids), -1 if len(ids) else _width(path))
+    vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(ids), -1 if len(ids) else width)
     order = np.argsort(ids)
     if len(ids) and (ids[order[0]] <= NO_BOUNDARY or (np.diff(ids[order]) == 0).any()):
         raise StaleArtifactError(f"{path}: ids must be unique and above 0", next_step="build the shards again")
     return BoundaryTable(ids[order], vectors[order])
 
 
-def read_words(path: Path) -> dict[int, str]:
-    """The word of each boundary id in ``boundaries.parquet``."""
-    table = tables.read_table(path, schema.boundaries(_width(path)), columns=["boundary_id", "word"])
+def read_words(path: Path, *, held_to: Manifest | None = None) -> dict[int, str]:
+    """The word of each boundary id in ``boundaries.parquet``; ``held_to``: as ``tables.read_table`` takes it."""
+    table, _ = _read(path, "word", held_to=held_to)
     return dict(zip(table["boundary_id"].to_pylist(), table["word"].to_pylist(), strict=True))
 
 
-def _width(path: Path) -> int:
-    try:
-        kind = pq.read_schema(path).field("vector").type
-    except FileNotFoundError as error:
-        raise MissingResourceError(f"{path}: missing", next_step="build the features first") from error
-    except (OSError, KeyError, pa.ArrowInvalid) as error:
-        raise StaleArtifactError(
-            f"{path}: not a boundary table ({error})", next_step="build the shards again"
-        ) from error
-    if not pa.types.is_fixed_size_list(kind):
-        raise StaleArtifactError(f"{path}: its vectors have no fixed width", next_step="build the shards again")
-    width: int = kind.list_size
-    return width
+def _read(path: Path, column: str, *, held_to: Manifest | None) -> tuple[pa.Table, int]:
+    """The ids with one more column, and the width of the vectors, which only the file knows."""
+    with tables.open_table(path, held_to=held_to) as file:
+        stored = file.schema_arrow
+        kind = stored.field("vector").type if "vector" in stored.names else None
+        if kind is None or not pa.types.is_fixed_size_list(kind):
+            raise StaleArtifactError(f"{path}: its vectors have no fixed width", next_step="build the shards again")
+        tables.check_columns(path, stored, schema.boundaries(kind.list_size))
+        names = ["boundary_id", column]
+        return file.read(columns=names).select(names), kind.list_size

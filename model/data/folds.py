@@ -94,7 +94,7 @@ def read_fold(shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTab
 
     """
     parts = [read_split(shards, name, boundaries=boundaries, wanted=wanted) for name in PARTS]
-    texts = [text for name in PARTS for text in characters_of(shards.folder, name)]
+    texts = [text for name in PARTS for text in characters_of(shards, name)]
     return Split.joined(parts).take(_rows_of(texts, [len(spans) for part in parts for spans in part.gold], split, fold))
 
 
@@ -102,7 +102,7 @@ def fold_characters(shards: Shards, split: str, fold: Fold) -> list[list[str]]:
     """The characters of every sentence of ``read_fold``, in its order."""
     no_features = RequiredFeatures()
     parts = [read_split(shards, name, boundaries=shards.boundaries, wanted=no_features) for name in PARTS]
-    texts = [text for name in PARTS for text in characters_of(shards.folder, name)]
+    texts = [text for name in PARTS for text in characters_of(shards, name)]
     rows = _rows_of(texts, [len(spans) for part in parts for spans in part.gold], split, fold)
     return [texts[row] for row in rows.tolist()]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,9 @@ import torch
 from torch import Tensor
 
 from ssmi.model.data.boundaries import Ids
-from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.storage.arrays import map_array
 
 BUILD_THEM = "build them with -S shards.hidden=true"
 
@@ -94,6 +96,7 @@ class StoredParts:
         width: Of a state; None where none are stored.
         folder: Of the shards.
         split: Names the split in errors.
+        manifest: Of the shards, which the states are held to.
 
     """
 
@@ -102,6 +105,7 @@ class StoredParts:
     width: int | None
     folder: Path
     split: str
+    manifest: Manifest
 
     def hidden(self) -> HiddenStates:
         """Map the states of the characters. Raises StaleArtifactError: they are missing or have another shape."""
@@ -129,7 +133,7 @@ class StoredParts:
         for path, table in zip(self.paths, self.tables, strict=True):
             file = path.with_name(f"{path.stem}.{name}.npy")
             expected = (int(_counts(table, column).sum()), *shape, self.width)
-            states = _map(file, empty=not expected[0])
+            states = _map(file, self.manifest)
             if states.dtype != np.float16 or states.shape != expected:
                 raise StaleArtifactError(
                     f"{file}: {states.dtype} {states.shape}, not float16 {expected} of {self.split}",
@@ -149,9 +153,9 @@ def _joined(arrays: Sequence[npt.NDArray[np.integer]]) -> Ids:
     return np.concatenate([np.empty(0, np.int64), *arrays]).astype(np.int64)
 
 
-def _map(file: Path, *, empty: bool) -> npt.NDArray[np.float16]:
-    """The file's array, as a plain one: slices of ``numpy.memmap`` take longer. Copy on write, and nothing writes."""
+def _map(file: Path, manifest: Manifest) -> npt.NDArray[Any]:
     try:
-        return np.asarray(np.load(file, mmap_mode=None if empty else "c", allow_pickle=False))
-    except (OSError, ValueError) as error:
-        raise StaleArtifactError(f"{file}: no readable hidden states ({error})", next_step=BUILD_THEM) from error
+        return map_array(file, held_to=manifest, writeable=True)
+    except SsmiError as error:
+        problem = error.message.partition(": ")[2]
+        raise StaleArtifactError(f"{file}: no readable hidden states ({problem})", next_step=BUILD_THEM) from error

@@ -7,10 +7,10 @@ memory-mapped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet, Span
+from ssmi.pipeline.contract.manifest import Manifest, StoredManifest
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
 from ssmi.pipeline.contract.schema import SHARDS
 from ssmi.pipeline.contract.statistics import ShardsStatistics
@@ -44,10 +45,25 @@ class Shards:
     folder: Path
     labels: LabelSet
     boundaries: BoundaryTable
-    digest: str
-    """sha256 of its manifest."""
+    stored: StoredManifest
+    """Its manifest, read once: whatever is built there later, every file that is read is held to this one."""
     statistics: ShardsStatistics
     """How they were made."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the folder held when it was opened."""
+        return self.stored.manifest
+
+    @property
+    def digest(self) -> str:
+        """sha256 of its manifest."""
+        return self.stored.digest
+
+    def parts(self, split: str) -> list[Path]:
+        """The parts of a split in order; empty where it has none."""
+        names = (PurePosixPath(name) for name in sorted(self.manifest.files))
+        return [self.folder / name for name in names if name.parent.name == split and name.suffix == ".parquet"]
 
 
 def open_shards(folder: Path) -> Shards:
@@ -61,16 +77,17 @@ def open_shards(folder: Path) -> Shards:
 
     Raises:
         MissingResourceError: It was not built.
-        StaleArtifactError: Another version built it, or its files are not those that its manifest names.
+        StaleArtifactError: Another version built it, or its files are not those that its manifest names, byte by byte.
 
     """
-    manifest = manifests.load(folder)
+    stored = manifests.read(folder)
+    manifest = stored.manifest
     manifests.check_parts(manifest, folder)
     return Shards(
         folder,
-        LabelSet.load(folder / LABELS_FILE),
-        read_table(folder / BOUNDARIES_FILE),
-        manifests.digest_file(folder / manifests.MANIFEST_NAME),
+        LabelSet.load(folder / LABELS_FILE, held_to=manifest),
+        read_table(folder / BOUNDARIES_FILE, held_to=manifest),
+        stored,
         ShardsStatistics.of(manifest),
     )
 
@@ -88,19 +105,23 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         The split; empty where it has no parts.
 
     Raises:
-        StaleArtifactError: Hidden states are wanted and not stored, or a part is not what shards hold.
+        StaleArtifactError: Hidden states are wanted and not stored, or a part is not what shards hold, or was changed
+            or built again since the folder was opened.
 
     """
-    paths = tables.list_parts(shards.folder, split)
+    paths = shards.parts(split)
     names = _columns(wanted)
-    parts = [tables.read_table(path, SHARDS, columns=names) for path in paths] or [SHARDS.empty_table().select(names)]
+    parts = [tables.read_table(path, SHARDS, columns=names, held_to=shards.manifest) for path in paths]
+    parts = parts or [SHARDS.empty_table().select(names)]
     source = f"{shards.folder.name}/{split}"
     whole = _Whole(pa.concat_tables(parts), boundaries, source)
     offsets = whole.offsets
     tag_ids = whole.of_characters("tag_ids").to_numpy()
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
-    stored = StoredParts(paths, parts if paths else [], shards.statistics.hidden_width, shards.folder, split)
+    stored = StoredParts(
+        paths, parts if paths else [], shards.statistics.hidden_width, shards.folder, split, shards.manifest
+    )
     window_offsets, window_starts = whole.flat("window_starts")
     check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.statistics.max_window, source=source)
     texts = _texts(offsets, whole.of_characters("characters"), source=source)
@@ -113,7 +134,9 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
         whole.rows_of_sets("set_ids") if wanted.sets else None,
         whole.rows_of_sets("negative_ids") if wanted.negatives else None,
         segment_positions(offsets, *whole.flat("segment_starts"), source=source) if wanted.segment_positions else None,
-        whole.roles(texts, shards.folder / BOUNDARIES_FILE) if wanted.boundary_roles else None,
+        whole.roles(texts, read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest))
+        if wanted.boundary_roles
+        else None,
         whole.gates() if wanted.cosine_gates else None,
         character_kinds(texts),
         window_offsets,
@@ -125,9 +148,11 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     )
 
 
-def characters_of(shards: Path, split: str) -> list[list[str]]:
-    """The characters of every sentence of a split, in its order."""
-    parts = [tables.read_table(path, SHARDS, columns=["characters"]) for path in tables.list_parts(shards, split)]
+def characters_of(shards: Shards, split: str) -> list[list[str]]:
+    """The characters of every sentence of a split, in its order; raises as ``read_split``."""
+    parts = [
+        tables.read_table(path, SHARDS, columns=["characters"], held_to=shards.manifest) for path in shards.parts(split)
+    ]
     return [characters for part in parts for characters in part["characters"].to_pylist()]
 
 
@@ -181,10 +206,9 @@ class _Whole:
         lists = self.of_characters(name)
         return padded(_sizes(lists), self.boundaries.rows_of(lists.flatten().to_numpy(), source=self.source))
 
-    def roles(self, texts: Sequence[str], words: Path) -> Rows:
-        """As ``boundary_roles`` says; ``words`` is the table that names the boundaries. Shape: (n_characters,)."""
+    def roles(self, texts: Sequence[str], word_of: Mapping[int, str]) -> Rows:
+        """As ``boundary_roles`` says; ``word_of`` names the boundaries. Shape: (n_characters,)."""
         ids = self.of_characters("best_ids").to_numpy()
-        word_of = read_words(words)
         return boundary_roles(
             ids, texts, words_of=lambda ids: [word_of[id_] for id_ in ids.tolist()], source=self.source
         )

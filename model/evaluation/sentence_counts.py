@@ -31,8 +31,17 @@ def count(
     characters: Iterable[Sequence[str]], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]
 ) -> Counted:
     """Count sentence by sentence; all three have one item a sentence, else ValueError."""
-    named = [name_of(text, entities) for text, entities in zip(characters, gold, strict=True)]
-    return Counted(named, [count_sentence(*pair) for pair in zip(gold, predicted, strict=True)])
+    return count_named(names_of(characters, gold), gold, predicted)
+
+
+def count_named(names: Sequence[str], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]) -> Counted:
+    """``count`` of sentences that were named before: of their characters nothing else is needed."""
+    return Counted(names, [count_sentence(*pair) for pair in zip(gold, predicted, strict=True)])
+
+
+def names_of(characters: Iterable[Sequence[str]], gold: Sequence[Sequence[Span]]) -> list[str]:
+    """``name_of`` each sentence; ValueError unless both have one item a sentence."""
+    return [name_of(text, entities) for text, entities in zip(characters, gold, strict=True)]
 
 
 def name_of(characters: Sequence[str], gold: Sequence[Span]) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import copyfile
 
 import numpy as np
 import torch
@@ -78,7 +77,7 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, meta
         (fresh / checkpoint_files.PARAMS).write_text(parameters.dump(params), encoding="utf-8")
         shards.labels.save(fresh / LABELS_FILE)
         (fresh / SHARDS).mkdir()
-        copyfile(shards.folder / manifests.MANIFEST_NAME, fresh / SHARDS / manifests.MANIFEST_NAME)
+        (fresh / SHARDS / manifests.MANIFEST_NAME).write_bytes(shards.stored.body)
         if network.encoder is not None:
             network.encoder.describe(fresh / checkpoint_files.ENCODER)
         json_files.write(fresh / METADATA, metadata, sort_keys=True)

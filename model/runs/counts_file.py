@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.runs import result_files
 from ssmi.model.runs.files import COUNTS
 from ssmi.pipeline.contract import schema, tables
 
@@ -31,10 +32,11 @@ def write(path: Path, counted: Counted) -> None:
 
 
 def read(run: Path, split: str) -> Counted | None:
-    """The counts that a run was left with; None where there are none. Raises StaleArtifactError for another table."""
+    """The counts that a run was left with; None where there are none. Raises StaleArtifactError for another."""
     path = path_of(run, split)
     if not path.is_file():
         return None
+    result_files.check(run, path)
     rows = tables.read_rows(path, schema.COUNTS)
     return Counted(
         [row["sentence"] for row in rows],

@@ -10,8 +10,8 @@ CHECKPOINT = "checkpoint"
 """Folder of the best epoch's weights and of all that they need."""
 METADATA = "checkpoint.json"
 """File in it that says what the network was made from, and its ``format``."""
-CHECKPOINT_FORMAT = 3
-"""One more whenever this version cannot read what an earlier one wrote. Version 0.1 wrote 2."""
+CHECKPOINT_FORMAT = 4
+"""One more whenever this version cannot read what an earlier one wrote. Version 0.1 wrote 2, version 0.2 wrote 3."""
 SHARDS = "shards"
 """Folder in it with the manifest of the shards that it was trained on."""
 COUNTS = "counts"
@@ -21,6 +21,8 @@ HEADLINE = "headline.json"
 """Precision, recall and F1 of each split: what DVC compares runs by."""
 METRICS = "metrics.json"
 """Written when the training is finished."""
+RESULT_FILES = "files.json"
+"""Digests of what else a finished run leaves; also the name of the list in a checkpoint."""
 
 
 def report_name(split: str) -> str:

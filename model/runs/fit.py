@@ -56,7 +56,7 @@ def _check_match(folder: Path, metadata: CheckpointMetadata, labels: LabelSet, s
 
 def _check_features(folder: Path, shards: Shards) -> None:
     """Refuse shards whose features were made with other parameters: the network was trained on different ones."""
-    then, now = (_feature_parameters(manifests.load(path)) for path in (folder / SHARDS, shards.folder))
+    then, now = map(_feature_parameters, (manifests.load(folder / SHARDS), shards.manifest))
     if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
         # nothing of it is read, or check_buildable says so
         then |= {name: now[name] for name in ("shards.hidden_layers", "shards.hidden_norm")}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssmi.model.evaluation.scoring import Scores
+from ssmi.model.runs import result_files
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.storage.replacing import writing
 
@@ -58,9 +59,10 @@ def read(path: Path) -> list[Epoch]:
     """Read history.csv; a file that does not exist has no epochs.
 
     Raises:
-        StaleArtifactError: The file is not a history of this version.
+        StaleArtifactError: The file is not a history of this version, or changed since the run was finished.
 
     """
+    result_files.check(path.parent, path)
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             return [_epoch(row) for row in csv.DictReader(stream)]

@@ -1,4 +1,4 @@
-"""JSON files of a run, read as what they must hold."""
+"""JSON files of a run, read as what they must hold; each holds the digest of its own content."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ssmi.pipeline.contract.storage.digests import seal, unseal
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -18,7 +20,7 @@ class JsonBody(BaseModel):
 
 
 def read(path: Path, kind: type[Body]) -> Body:
-    """Read a file.
+    """Read what ``write`` wrote.
 
     Args:
         path: The file.
@@ -29,17 +31,27 @@ def read(path: Path, kind: type[Body]) -> Body:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is not JSON, or not of this kind; names every key that is missing, unknown or ill-typed.
+        ValueError: It is not JSON, not of this kind, or was changed since; names every key that is missing, unknown or
+            ill-typed.
 
     """
+    return _validated(unseal(path.read_bytes()), kind)
+
+
+def read_plain(path: Path, kind: type[Body]) -> Body:
+    """Read a file that holds no digest of its own; else as ``read``."""
+    return _validated(json.loads(path.read_text(encoding="utf-8")), kind)
+
+
+def _validated(body: object, kind: type[Body]) -> Body:
     try:
-        return kind.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        return kind.model_validate(body)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']}" for item in error.errors()]
         raise ValueError("; ".join(lines)) from None
 
 
 def write(path: Path, body: BaseModel, *, sort_keys: bool = False) -> None:
-    """Write a file; the same content gives the same bytes."""
-    text = json.dumps(body.model_dump(mode="json"), ensure_ascii=False, indent=1, sort_keys=sort_keys)
+    """Write a file with the digest of its content; the same content gives the same bytes."""
+    text = json.dumps(seal(body.model_dump(mode="json")), ensure_ascii=False, indent=1, sort_keys=sort_keys)
     path.write_text(text + "\n", encoding="utf-8")

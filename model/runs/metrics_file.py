@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ConfigDict, RootModel
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs import json_files
+from ssmi.model.runs import json_files, result_files
 from ssmi.model.runs.files import HEADLINE, METRICS
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import StaleArtifactError
@@ -73,7 +73,7 @@ class _MetricsFile(RootModel[dict[str, _Scores]]):
 
 
 def write(run: Path, metrics: RunMetrics) -> None:
-    """Write both files of a run folder; the same scores give the same bytes.
+    """Write both files of a run folder, and the list of its files; the same scores give the same bytes.
 
     metrics.json comes last, for it marks a finished run.
     """
@@ -82,9 +82,18 @@ def write(run: Path, metrics: RunMetrics) -> None:
         split: {"precision": scores.overall.precision, "recall": scores.overall.recall, "f1": scores.overall.f1}
         for split, scores in metrics.by_split.items()
     }
-    for name, body in ((HEADLINE, headline), (METRICS, every)):
-        with writing(run / name) as temporary:
-            temporary.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    _write(run / HEADLINE, _text(headline))
+    result_files.write(run, metrics=_text(every))
+    _write(run / METRICS, _text(every))
+
+
+def _text(body: object) -> bytes:
+    return (json.dumps(body, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with writing(path) as temporary:
+        temporary.write_bytes(content)
 
 
 def read(run: Path) -> RunMetrics:
@@ -94,12 +103,13 @@ def read(run: Path) -> RunMetrics:
         run: The run folder.
 
     Raises:
-        StaleArtifactError: The file cannot be read, or does not hold the scores of splits.
+        StaleArtifactError: The file cannot be read, changed since it was written, or holds no scores of splits.
 
     """
     path = run / METRICS
+    result_files.check(run, path)
     try:
-        body = json_files.read(path, _MetricsFile)
+        body = json_files.read_plain(path, _MetricsFile)
     except (OSError, ValueError) as error:
         raise StaleArtifactError(
             f"{path}: cannot be read ({error})", next_step=f"remove {run} and train again, or bring the file back"

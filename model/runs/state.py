@@ -17,7 +17,6 @@ from typing import Literal, get_args
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
@@ -29,11 +28,12 @@ from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.contract.storage.replacing import writing
 
 STATE = "state"
-FORMAT = 2
-"""One more whenever this version cannot go on from what an earlier one wrote. Version 0.1 wrote 1."""
+FORMAT = 3
+"""One more whenever this version cannot go on from what an earlier one wrote. Versions 0.1 and 0.2 wrote 1 and 2."""
 _JSON = "state.json"
 # Two names in turn: the file that state.json names is never written to.
 _TensorFile = Literal["a.safetensors", "b.safetensors"]
@@ -60,6 +60,8 @@ class _StateFile(JsonBody):
 
     format: int
     file: _TensorFile
+    file_digest: str
+    """sha256 of that file."""
     epoch: int
     step: int
     steps: int
@@ -69,10 +71,13 @@ class _StateFile(JsonBody):
     fingerprint: FingerprintField
 
     @classmethod
-    def of(cls, state: TrainState, *, file: _TensorFile, steps: int, fingerprint: Fingerprint) -> _StateFile:
+    def of(
+        cls, state: TrainState, *, file: _TensorFile, file_digest: str, steps: int, fingerprint: Fingerprint
+    ) -> _StateFile:
         return cls(
             format=FORMAT,
             file=file,
+            file_digest=file_digest,
             epoch=state.epoch,
             step=state.step,
             steps=steps,
@@ -92,6 +97,7 @@ class SavedState:
         steps: Steps of the whole run so far.
         fingerprint: What the run is made from.
         file: The file with its tensors.
+        file_digest: sha256 of it.
 
     """
 
@@ -100,6 +106,7 @@ class SavedState:
     steps: int
     fingerprint: Fingerprint
     file: Path
+    file_digest: str
 
     def differences(self, params: Params, shards: Shards) -> list[str]:
         """A line for each parameter and digest that it did not begin with."""
@@ -134,12 +141,12 @@ class SavedState:
             average: The weights' average, where the run keeps one.
 
         Raises:
-            StaleArtifactError: The file is not what the network needs.
+            StaleArtifactError: The file changed since it was written, or is not what the network needs.
 
         """
         device = next(network.parameters()).device
         try:
-            tensors = load_file(self.file)
+            tensors = weights.read(self.file, sha256=self.file_digest)
             network.load_state_dict(_under(_WEIGHT, tensors))
             if average is not None:
                 average.load_state_dict(_under(_AVERAGE, tensors))
@@ -196,6 +203,7 @@ def save(
     try:
         with writing(folder / file) as temporary:
             weights.write(tensors, temporary)
+            digest = digest_file(temporary)
     except OSError:
         with suppress(OSError):
             folder.rmdir()  # where there was no state before
@@ -203,7 +211,7 @@ def save(
     fingerprint = fingerprint_of(params, shards=shards)
     with writing(folder / _JSON) as temporary:
         # What LambdaLR calls an epoch is a step here.
-        body = _StateFile.of(state, file=file, steps=schedule.last_epoch, fingerprint=fingerprint)
+        body = _StateFile.of(state, file=file, file_digest=digest, steps=schedule.last_epoch, fingerprint=fingerprint)
         json_files.write(temporary, body)
     # Only now: until state.json named the new file, the state was in the other.
     _remove_others(folder, keep={file, _JSON})
@@ -255,7 +263,7 @@ def find(run: Path) -> SavedState | None:
     except (OSError, ValueError) as error:
         raise _broken(path, error) from error
     state = TrainState(saved.epoch, saved.step, saved.loss, saved.history)
-    return SavedState(folder, state, saved.steps, saved.fingerprint, folder / saved.file)
+    return SavedState(folder, state, saved.steps, saved.fingerprint, folder / saved.file, saved.file_digest)
 
 
 def remove(run: Path) -> None:

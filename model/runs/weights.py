@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import load, save_file
 from torch import Tensor
 
 _OF_THE_SYSTEM = re.compile(r"\(os error (\d+)\)")
+
+
+def read(path: Path, *, sha256: str) -> dict[str, Tensor]:
+    """Read tensors that must be those that were written.
+
+    Raises OSError where the file cannot be read, ValueError where its digest is another, SafetensorError where it is
+    none of tensors.
+    """
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError("changed since it was written")
+    return load(content)
 
 
 def write(tensors: Mapping[str, Tensor], path: Path) -> None:

@@ -31,7 +31,7 @@ from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.checkpoint_files import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, report_name
+from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES, report_name
 from ssmi.model.runs.fingerprint import fingerprint_of
 from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
@@ -376,7 +376,7 @@ def _remove_results(run: Path) -> None:
 
     Before the new one is written, so that at no moment do they stand beside weights that they are not of.
     """
-    for path in (run / METRICS, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
+    for path in (run / METRICS, run / RESULT_FILES, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
         path.unlink(missing_ok=True)
     shutil.rmtree(run / COUNTS, ignore_errors=True)
 

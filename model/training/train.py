@@ -1,6 +1,7 @@
 """Train on a shard folder and leave a run folder: the best checkpoint, the history, the metrics.
 
-Dev F1 picks the epoch (ties: the earlier one); test is read once, at the end, with that epoch's weights. On a CPU two
+Dev F1 picks the epoch (ties: the earlier one); test is scored once, at the end, with that epoch's weights. All that is
+read of the shards is read at the start, so a build that replaces them meanwhile changes nothing. On a CPU two
 runs with the same parameters and threads write the same bytes, also when one of them was stopped and resumed. A run
 folder with metrics.json holds a finished run; one with ``state/`` a run that can be resumed.
 """
@@ -14,11 +15,11 @@ from pathlib import Path
 import torch
 
 from ssmi.model import hardware, learning_rates
-from ssmi.model.data.folds import Fold, fold_characters, read_fold
+from ssmi.model.data.folds import PARTS, Fold, fold_characters, read_fold
 from ssmi.model.data.shards import Shards, characters_of, open_shards, read_split
 from ssmi.model.data.split import Split
 from ssmi.model.evaluation.scoring import Scores
-from ssmi.model.evaluation.sentence_counts import count
+from ssmi.model.evaluation.sentence_counts import count_named, names_of
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
@@ -61,7 +62,14 @@ class TrainResult:
 
 
 def train(
-    *, shards: Path, encoder: Path | None, run: Path, params: Params, reporter: Reporter, resume: bool = False
+    *,
+    shards: Path,
+    encoder: Path | None,
+    run: Path,
+    params: Params,
+    reporter: Reporter,
+    resume: bool = False,
+    shards_digest: str | None = None,
 ) -> TrainResult:
     """Train, choose the best epoch, score test, and write the run folder.
 
@@ -76,6 +84,7 @@ def train(
         params: All parameters; those of features are those of the shards.
         reporter: Told of progress and notes.
         resume: Whether to go on with the unfinished run in ``run``.
+        shards_digest: sha256 of the manifest of the shards that the caller looked at; None where it did not.
 
     Returns:
         The scores of the best epoch, and how the training went.
@@ -83,13 +92,16 @@ def train(
     Raises:
         ParameterError: Parameters that exclude each other, or nothing to resume.
         MissingResourceError: Shards, an encoder, a device or the run to resume is not there.
-        StaleArtifactError: Shards, encoder and state do not belong together, or are of another version.
+        StaleArtifactError: Shards, encoder and state do not belong together, are of another version or damaged; or the
+            shards are others than those that the caller looked at.
         InputDataError: The shards have no train or dev sentences, or no entity.
         DivergedError: The loss is not a finite number any more.
         Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved. It is a KeyboardInterrupt.
 
     """
     opened = open_shards(shards)
+    if shards_digest not in (None, opened.digest):
+        raise StaleArtifactError(f"{shards}: built again just now", next_step="run the same command again")
     check_buildable(params.model, opened)
     adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
@@ -101,7 +113,7 @@ def train(
         loaded = _load(opened, encoder, params, workers, reporter)
         with Interrupts() as interrupts:  # from here on a signal is heard between two steps, and all is saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
-            return _fit(Trainer(loaded.network, loaded.train, context), loaded, context, saved)
+            return _fit(Trainer(loaded.network, loaded.splits["train"], context), loaded, context, saved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +121,10 @@ class _Loaded:
     """What is trained, on its device, and on which sentences."""
 
     network: Network
-    train: Split
-    dev: Split
+    splits: Mapping[str, Split]
+    """``train`` and ``dev``, and ``test`` where it will be scored."""
+    names: Mapping[str, Sequence[str]]
+    """Of the sentences of each split that is scored, as counts name them."""
 
 
 def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter) -> _Loaded:
@@ -119,16 +133,23 @@ def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerG
     hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
     torch.manual_seed(params.train.seed)
     splits = {}
-    with reporter.task("reading shards and encoder", total=2, unit="splits") as advance:
-        for name in ("train", "dev"):
+    wanted_splits = [*PARTS, "test"] if params.train.test else PARTS
+    with reporter.task("reading shards and encoder", total=len(wanted_splits), unit="splits") as advance:
+        for name in wanted_splits:
             splits[name] = _read(shards, name, params)
             advance(1)
         network = _assemble(shards, encoder, params, splits)
+    fold = Fold.of(params.train)
+    names = {
+        name: names_of(fold_characters(shards, name, fold) if fold else characters_of(shards, name), split.gold)
+        for name, split in splits.items()
+        if name != "train"
+    }
     if not workers.is_main:
         # One network in all processes, built above from one seed, but different dropout in each.
         torch.manual_seed(params.train.seed + workers.rank)
     # Moved last: drawn on the CPU, the new weights are the same whatever the device.
-    return _Loaded(network.to(workers.device), splits["train"], splits["dev"])
+    return _Loaded(network.to(workers.device), splits, names)
 
 
 def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
@@ -136,18 +157,19 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     run = context.run
     if saved is not None:
         trainer.resume(saved)
-    history = trainer.fit(loaded.dev)
+    dev = loaded.splits["dev"]
+    history = trainer.fit(dev)
     best = histories.chosen(history, select=context.params.train.select)
-    tagged = {"dev": (loaded.dev, trainer.best_spans)}
+    spans = {"dev": trainer.best_spans}
     if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
-        _score_best(trainer, loaded.dev, "dev", run)
-        tagged["dev"] = (loaded.dev, trainer.spans)
+        _score_best(trainer, dev, "dev", run)
+        spans["dev"] = trainer.spans
     test = None
-    if context.params.train.test and len(split := _read(context.shards, "test", context.params)):
-        test = _score_best(trainer, split, "test", run)
-        tagged["test"] = (split, trainer.spans)
+    if "test" in loaded.splits and len(loaded.splits["test"]):
+        test = _score_best(trainer, loaded.splits["test"], "test", run)
+        spans["test"] = trainer.spans
     if context.workers.is_main:
-        _write_counts(run, context.shards, tagged, fold=Fold.of(context.params.train))
+        _write_counts(run, loaded, spans)
         _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
@@ -160,14 +182,12 @@ def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Scores:
     return trainer.score(split, name)
 
 
-def _write_counts(
-    run: Path, shards: Shards, tagged: Mapping[str, tuple[Split, Sequence[Sequence[Span]]]], *, fold: Fold | None
-) -> None:
-    """Keep the counts of every sentence, of all splits or of none; ``tagged``: each split and its predictions."""
+def _write_counts(run: Path, loaded: _Loaded, spans: Mapping[str, Sequence[Sequence[Span]]]) -> None:
+    """Keep the counts of every sentence, of all splits or of none; ``spans``: the predictions on each split."""
     with replacing_folder(run / COUNTS) as fresh:
-        for name, (split, spans) in tagged.items():
-            characters = fold_characters(shards, name, fold) if fold else characters_of(shards.folder, name)
-            counts_file.write(fresh / f"{name}.parquet", count(characters, split.gold, spans))
+        for name, predicted in spans.items():
+            counted = count_named(loaded.names[name], loaded.splits[name].gold, predicted)
+            counts_file.write(fresh / f"{name}.parquet", counted)
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
@@ -240,7 +260,7 @@ def _how_to_get_dev(params: Params) -> str:
 
 
 def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapping[str, Split]) -> Network:
-    """The network for these splits, ``train`` and ``dev``; what it is told of the text it is told of train alone."""
+    """The network for these splits; what it is told of the text it is told of train alone."""
     matches = splits["train"].matches
     counts = None if matches is None else matches.counts(n_rows=len(shards.boundaries.ids) + 1)
     bert = None
@@ -248,8 +268,9 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, splits: Mapp
         below = layers_below(params.model, shards.statistics)
         bert = load_encoder(encoder, layers=params.model.encoder_layers, below=below)
     if bert is not None:
-        # Of train and dev: test is not read before the training is over.
-        check_encoder(bert, shards, largest_token_id=max(int(split.token_ids.max()) for split in splits.values()))
+        # Of train and dev: nothing of test is looked at before the training is over.
+        largest = max(int(splits[name].token_ids.max()) for name in PARTS)
+        check_encoder(bert, shards, largest_token_id=largest)
     return build(
         params.model,
         labels=shards.labels,

@@ -1,7 +1,7 @@
 """The cache folder: whole-or-nothing entries under a lock, each with a marker that holds its files' digests.
 
 ``<cache>/<kind>/<name>/`` holds the files of one asset and ``asset.json``; ``<cache>/downloads/`` is where a person
-may put an archive that was fetched elsewhere; ``<cache>/digests.json`` remembers the digests of big files.
+may put an archive that was fetched elsewhere. Every process reads the files that it uses through once.
 """
 
 from __future__ import annotations
@@ -9,21 +9,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import platformdirs
-from filelock import FileLock
 
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
 
 MARKER = "asset.json"
-_REMEMBERED_FROM = 1 << 20  # smaller files are hashed faster than the memory is read
 
 
 def cache_root() -> Path:
@@ -88,30 +86,9 @@ def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, r
     return folder
 
 
-def remembered_digest(path: Path) -> str:
-    """sha256 of a file; that of a big one is computed once for each (path, size, modification time)."""
-    path = path.absolute()
-    status = path.stat()
-    if status.st_size < _REMEMBERED_FROM:
-        return digest_file(path)
-    memory = cache_root() / "digests.json"
-    key = [status.st_size, status.st_mtime_ns]
-    known = _read_json(memory).get(str(path))
-    if isinstance(known, list) and known[:2] == key and len(known) == 3:
-        return str(known[2])
-    digest = digest_file(path)
-    with suppress(OSError):  # a cache that cannot be written only costs the next run the same hashing
-        memory.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(memory.with_suffix(".lock")):
-            # Read again under the lock, so that what others wrote meanwhile stays; files that are gone are forgotten.
-            entries = {name: entry for name, entry in _read_json(memory).items() if Path(name).exists()}
-            _write_json(memory, {**entries, str(path): [*key, digest]})
-    return digest
-
-
 def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
     try:
-        return bool(path.stat().st_size == entry["n_bytes"] and remembered_digest(path) == entry["sha256"])
+        return bool(path.stat().st_size == entry["n_bytes"] and digest_once(path) == entry["sha256"])
     except (OSError, KeyError, TypeError):
         return False
 

@@ -15,6 +15,7 @@ from ssmi.pipeline.contract.encoders.vocabulary import vocabulary_file
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.digests import digest_once
 
 VERSION = 1
 """Version of the conversion; with a newer one the cached copies are made again."""
@@ -42,9 +43,7 @@ def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:
     # For its errors alone: what is no supported encoder is refused before anything is unpickled.
     encoder_shape(folder)
     others = (folder / CONFIG, vocabulary_file(folder))
-    recipe = digest_json(
-        {"converter": str(VERSION), **{path.name: cache.remembered_digest(path) for path in (*others, *pickles)}}
-    )
+    recipe = digest_json({"converter": str(VERSION), **{path.name: digest_once(path) for path in (*others, *pickles)}})
 
     def make(fresh: Path) -> None:
         reporter.note(f"{name}: {pickles[0].name} is converted to safetensors in the cache, once")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.contract.encoders.types import CONFIG, read_config
 from ssmi.pipeline.contract.encoders.vocabulary import VOCABULARIES, vocabulary_file
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.manifest import digest_json
+from ssmi.pipeline.contract.storage.digests import digest_once
 
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
@@ -38,7 +38,7 @@ def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False)
 
 def encoder_digest(folder: Path) -> str:
     """One sha256 for config.json, all weights and the vocabulary in use: what features computed with it depend on."""
-    return digest_json({path.name: remembered_digest(path) for path in encoder_files(folder)})
+    return digest_json({path.name: digest_once(path) for path in encoder_files(folder)})
 
 
 def encoder_files(folder: Path) -> list[Path]:

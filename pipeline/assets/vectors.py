@@ -12,6 +12,7 @@ from ssmi.pipeline.assets.registry import ASSETS, Registry, known, names
 from ssmi.pipeline.contract.errors import MissingResourceError, nearest
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.user_files import require_file
 
 
@@ -50,7 +51,7 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
             lambda fresh: sources.fetch_member(asset, fresh / file, reporter=reporter),
             reporter=reporter,
         )
-        return VectorsFile(folder / file, asset.name, cache.remembered_digest(folder / file), asset.licence)
+        return VectorsFile(folder / file, asset.name, digest_once(folder / file), asset.licence)
     path = path_below(root, name_or_path)
     if not path.exists():
         near = nearest(name_or_path, names("vectors", registry))
@@ -60,6 +61,6 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
         )
     require_file(path, what="word vectors", where="vocab.vectors in params.yaml")
     companions = sorted(path.parent.glob(f"{glob.escape(path.name)}.*.npy"))
-    digests = {file.name: cache.remembered_digest(file) for file in (path, *companions)}
+    digests = {file.name: digest_once(file) for file in (path, *companions)}
     sha256 = digest_json(digests) if companions else digests[path.name]
     return VectorsFile(path, path.name, sha256, OWN_LICENCE)

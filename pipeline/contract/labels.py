@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Literal
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.storage import checked_files
 
 TagScheme = Literal["BIO", "BMES", "BIOES"]
 OUTSIDE = "O"
@@ -169,15 +171,20 @@ class LabelSet:
         path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> LabelSet:
-        """Read what ``save`` wrote; raises StaleArtifactError when the file is not a label set of this version."""
+    def load(cls, path: Path, *, held_to: Manifest | None = None) -> LabelSet:
+        """Read what ``save`` wrote; ``held_to``: as ``checked_files.read`` takes it.
+
+        Raises StaleArtifactError when the file changed or is not a label set of this version, MissingResourceError
+        without one.
+        """
+        content = checked_files.read(path, held_to=held_to)
         try:
-            body = json.loads(path.read_text(encoding="utf-8"))
+            body = json.loads(content)
             labels = cls(body["scheme"], tuple(body["entity_types"]))
             # The tags are written only for this: a version that would number them otherwise must notice.
             if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
                 raise KeyError("tags")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise StaleArtifactError(
                 f"{path}: not a label set of this version ({error})", next_step="build the shards again"
             ) from error

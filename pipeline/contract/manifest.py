@@ -1,6 +1,7 @@
 """What a stage leaves beside its tables: rows in and out, skips by reason, inputs and files by digest.
 
-The manifest is written last, so a folder without one was never finished. It holds no clock, host or absolute path.
+The manifest is written last, so a folder without one was never finished. It holds no clock, host or absolute path, and
+the digest of its own content.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
+from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from shlex import quote
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ConfigDict, TypeAdapter, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
@@ -21,6 +24,27 @@ from pydantic.dataclasses import dataclass
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.paths import ARTIFACTS
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
+
+__all__ = [
+    "MANIFEST_NAME",
+    "FileEntry",
+    "FileState",
+    "Manifest",
+    "StageReport",
+    "StoredManifest",
+    "build_hint",
+    "check_parts",
+    "describe_files",
+    "digest_file",
+    "digest_json",
+    "examine",
+    "intact",
+    "load",
+    "mistakes",
+    "read",
+    "save",
+]
 
 MANIFEST_NAME = "manifest.json"
 _EXACT = ConfigDict(extra="forbid")
@@ -78,16 +102,27 @@ class Manifest:
 _ADAPTER = TypeAdapter(Manifest)
 
 
-def digest_file(path: Path) -> str:
-    """sha256 of a file, read in blocks."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+@plain_dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest as it lies on disk, read once: what it says and what it is called by belong together."""
+
+    manifest: Manifest
+    body: bytes
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the file: what the stages after it, and runs, name the folder by."""
+        return hashlib.sha256(self.body).hexdigest()
 
 
-def digest_json(value: Any) -> str:
-    """sha256 of a JSON value in canonical form."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+class FileState(StrEnum):
+    """What has become of a file since a manifest was written."""
+
+    INTACT = "intact"
+    MISSING = "missing"
+    CHANGED = "changed"
+    FOREIGN = "foreign"
+    """The manifest does not name it."""
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:
@@ -106,37 +141,58 @@ def _files(folder: Path) -> dict[str, Path]:
 
 def save(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest.json``."""
-    body = json.dumps(_ADAPTER.dump_python(manifest, mode="json"), ensure_ascii=False, indent=1, sort_keys=True)
+    sealed = seal(_ADAPTER.dump_python(manifest, mode="json"))
+    body = json.dumps(sealed, ensure_ascii=False, indent=1, sort_keys=True)
     (folder / MANIFEST_NAME).write_text(body + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> Manifest:
+    """A stage folder's manifest; raises as ``read``."""
+    return read(folder).manifest
+
+
+def read(folder: Path) -> StoredManifest:
     """Read a stage folder's manifest.
 
     Raises:
         MissingResourceError: The stage was not built.
-        StaleArtifactError: Another version built it.
+        StaleArtifactError: Another version built it, or the manifest is not what was written.
     """
     path = folder / MANIFEST_NAME
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = path.read_bytes()
     except FileNotFoundError as error:
         raise MissingResourceError(f"{folder}: not built", next_step=build_hint(folder)) from error
-    except ValueError as error:
-        raise StaleArtifactError(f"{path}: not JSON ({error})", next_step="build the features again") from error
-    # Asked first: of a manifest of another version a list of its wrong keys would help nobody.
-    version = body.get("schema_version") if isinstance(body, dict) else None
-    if version != SCHEMA_VERSION:
-        raise StaleArtifactError(
-            f"{path}: schema version {version}, this program writes {SCHEMA_VERSION}",
-            next_step="build the features again with this version",
-        )
+    except OSError as error:
+        raise StaleArtifactError(f"{path}: cannot be read ({error.strerror})", next_step=build_hint(folder)) from error
+    next_step = build_hint(folder)
     try:
-        return _ADAPTER.validate_python(body)
+        return StoredManifest(_parse(body), body)
+    except _OtherVersionError as error:
+        problem, next_step = str(error), _upgrade_hint(folder)
     except ValidationError as error:
-        raise StaleArtifactError(
-            f"{path}: incomplete ({mistakes(error)})", next_step="build the features again"
-        ) from error
+        problem = f"incomplete ({mistakes(error)})"
+    except (ValueError, RecursionError) as error:
+        problem = f"damaged ({error})"
+    raise StaleArtifactError(f"{path}: {problem}", next_step=next_step)
+
+
+class _OtherVersionError(ValueError):
+    """A manifest of another version of this program."""
+
+
+@lru_cache(maxsize=256)
+def _parse(body: bytes) -> Manifest:
+    """What a manifest says; by its bytes, for every file that is read of a folder asks for it again.
+
+    Raises ValueError: damaged, or of another version; ValidationError, which is one too: other keys than a manifest's.
+    """
+    tree = json.loads(body.decode())
+    # Asked first: of a manifest of another version a list of its wrong keys would help nobody.
+    version = tree.get("schema_version") if isinstance(tree, dict) else None
+    if version != SCHEMA_VERSION:
+        raise _OtherVersionError(f"schema version {version}, this program writes {SCHEMA_VERSION}")
+    return _ADAPTER.validate_python(unseal(body))
 
 
 def mistakes(error: ValidationError) -> str:
@@ -152,40 +208,57 @@ def build_hint(folder: Path) -> str:
         return "ssmi-cli features build --dataset NAME"
     if folder.parent.parent.name == ARTIFACTS:
         return f"ssmi-cli features build --dataset {quote(folder.name)}"
+    # artifacts/ablate/DATASET/features/CONFIGURATION/STAGE/DATASET
+    if len(folder.parents) > 4 and (folder.parents[2].name, folder.parents[4].name) == ("features", "ablate"):
+        return f"ssmi-cli ablate --dataset {quote(folder.name)}"
     return "put it back, or make it again"
 
 
-def check_parts(manifest: Manifest, folder: Path) -> None:
-    """Refuse a folder whose tables are not those that its manifest names, by name and number of rows.
+def _upgrade_hint(folder: Path) -> str:
+    """What to do about a folder that another version wrote."""
+    hint = build_hint(folder)
+    command = f": {hint}" if hint.startswith("ssmi-cli") else ", and train again"
+    return f"build the features again with this version{command}"
 
-    Footers alone are read; ``intact`` compares every byte.
+
+def check_parts(manifest: Manifest, folder: Path) -> None:
+    """Refuse a folder that lacks files that its manifest names, or has tables that it does not name.
+
+    Names and sizes alone are compared; the content is, where each file is opened (``checked_files``).
 
     Raises:
         StaleArtifactError: Naming each difference.
     """
-    named = {name: entry.rows for name, entry in manifest.files.items() if entry.rows is not None}
-    paths = {name: path for name, path in _files(folder).items() if path.suffix == ".parquet"}
-    problems = [f"{name} is missing" for name in sorted(named.keys() - paths.keys())]
-    problems += [f"{name} is not one of its files" for name in sorted(paths.keys() - named.keys())]
-    for name in sorted(named.keys() & paths.keys()):
-        try:
-            rows = pq.read_metadata(paths[name]).num_rows
-        except (OSError, pa.ArrowInvalid):
-            problems.append(f"{name} is not a Parquet table")
-            continue
-        if rows != named[name]:
-            problems.append(f"{name} holds {rows:,} rows, not {named[name]:,}")
+    problems = []
+    for name, state in examine(manifest, folder, deep=False).items():
+        path, entry = folder / name, manifest.files.get(name)
+        if state == FileState.MISSING:
+            problems.append(f"{name} is missing")
+        elif state == FileState.CHANGED and entry is not None:
+            problems.append(f"{name} has {path.stat().st_size:,} bytes, not {entry.n_bytes:,}")
+        elif state == FileState.FOREIGN and path.suffix == ".parquet":
+            problems.append(f"{name} is not one of its files")
     if problems:
         raise StaleArtifactError(
             f"{folder}: not what {MANIFEST_NAME} says: {'; '.join(problems)}", next_step=build_hint(folder)
         )
 
 
+def examine(manifest: Manifest, folder: Path, *, deep: bool) -> dict[str, FileState]:
+    """What has become of every file of a folder, by name: names and sizes are compared, with ``deep`` every byte."""
+    present = _files(folder)
+
+    def state(name: str) -> FileState:
+        entry, path = manifest.files.get(name), present.get(name)
+        if path is None or entry is None:
+            return FileState.FOREIGN if entry is None else FileState.MISSING
+        # The size first: where it differs nothing needs to be hashed.
+        same = path.stat().st_size == entry.n_bytes and (not deep or digest_file(path) == entry.sha256)
+        return FileState.INTACT if same else FileState.CHANGED
+
+    return {name: state(name) for name in sorted(present.keys() | manifest.files.keys())}
+
+
 def intact(manifest: Manifest, folder: Path) -> bool:
     """Whether every file is there, unchanged, and nothing was added."""
-    paths = _files(folder)
-    return paths.keys() == manifest.files.keys() and all(
-        # The size first: where it differs nothing needs to be hashed.
-        path.stat().st_size == manifest.files[name].n_bytes and digest_file(path) == manifest.files[name].sha256
-        for name, path in paths.items()
-    )
+    return set(examine(manifest, folder, deep=True).values()) <= {FileState.INTACT}

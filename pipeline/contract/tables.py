@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.contract.storage.replacing import writing
 
 SPLITS = ("train", "dev", "test")
@@ -50,40 +53,79 @@ def write_table(path: Path, schema: pa.Schema, table: pa.Table) -> None:
             row_group_size=ROWS_PER_GROUP,
             write_page_index=True,
             store_schema=True,
+            write_page_checksum=True,
         )
 
 
-def read_table(path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a whole table, refusing one whose columns are not the contract's."""
-    try:
-        stored = pq.read_schema(path)
-    except FileNotFoundError as error:
-        raise MissingResourceError(f"{path}: not there", next_step="build the features first") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise StaleArtifactError(
-            f"{path}: not a Parquet table ({error})", next_step="build the features again"
-        ) from error
-    # Columns and their types are the contract; metadata is not.
-    if not stored.remove_metadata().equals(schema):
-        differing = sorted(
-            set(stored.names) ^ set(schema.names)
-            or {name for name in schema.names if stored.field(name).type != schema.field(name).type}
-        )
-        raise StaleArtifactError(
-            f"{path}: columns of another schema version (differing: {', '.join(differing) or 'their order'})",
-            next_step="build the features again with this version",
-        )
-    names = list(columns) if columns is not None else schema.names
-    with pq.ParquetFile(path) as file:  # pq.read_table would import pandas where it is installed: half a second
+def read_table(
+    path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None, held_to: Manifest | None = None
+) -> pa.Table:
+    """Read a whole table, refusing one whose columns are not the contract's or that changed since it was written.
+
+    Args:
+        path: The file.
+        schema: The contract's.
+        columns: Those to read; None for all.
+        held_to: As ``checked_files.read`` takes it.
+
+    Returns:
+        The columns, in the order asked for.
+
+    Raises:
+        MissingResourceError: The file is not there.
+        StaleArtifactError: It changed, or is no table of this version.
+    """
+    with open_table(path, held_to=held_to) as file:
+        check_columns(path, file.schema_arrow, schema)
+        names = list(columns) if columns is not None else schema.names
         return file.read(columns=names).select(names)
 
 
-def read_rows(path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Read a table as plain rows."""
-    rows: list[dict[str, Any]] = read_table(path, schema, columns=columns).to_pylist()
+@contextmanager
+def open_table(path: Path, *, held_to: Manifest | None = None) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file as ``read_table`` does, whatever its columns; what cannot be read in it is refused alike."""
+    content = checked_files.read(path, held_to=held_to)
+    try:
+        # pq.read_table would import pandas where it is installed: half a second.
+        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+            yield file
+    # Of bytes that were not written so, Arrow also tells in Python's own words.
+    except (OSError, pa.ArrowException, ValueError, KeyError, OverflowError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        hint = checked_files.hint_for(path)
+        raise StaleArtifactError(f"{path}: not a Parquet table ({reason})", next_step=hint) from error
+
+
+def check_columns(path: Path, stored: pa.Schema, schema: pa.Schema) -> None:
+    """Refuse, with StaleArtifactError, a table whose columns are not the contract's; metadata is no part of it."""
+    if stored.remove_metadata().equals(schema):
+        return
+    differing = sorted(
+        set(stored.names) ^ set(schema.names)
+        or {name for name in schema.names if stored.field(name).type != schema.field(name).type}
+    )
+    raise StaleArtifactError(
+        f"{path}: columns of another schema version (differing: {', '.join(differing) or 'their order'})",
+        next_step="build the features again with this version",
+    )
+
+
+def read_rows(
+    path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None, held_to: Manifest | None = None
+) -> list[dict[str, Any]]:
+    """Read a table as plain rows; as ``read_table``."""
+    rows: list[dict[str, Any]] = read_table(path, schema, columns=columns, held_to=held_to).to_pylist()
     return rows
 
 
 def count_rows(paths: Iterable[Path]) -> int:
-    """Rows of several tables, from their footers."""
-    return sum(pq.read_metadata(path).num_rows for path in paths)
+    """Rows of several tables: from the manifest beside each, where there is one, else from its footer."""
+    return sum(_count(path) for path in paths)
+
+
+def _count(path: Path) -> int:
+    entry = checked_files.entry_of(path)
+    if entry is not None and entry.rows is not None:
+        return entry.rows
+    with open_table(path) as file:
+        return int(file.metadata.num_rows)

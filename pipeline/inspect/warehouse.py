@@ -21,6 +21,7 @@ from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError, nearest
 from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, SELECTIONS
+from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.contract.tables import SPLITS
 
 with needs("stats", "SQL over the artifacts (stats and report)"):
@@ -95,6 +96,8 @@ class Warehouse:
     """View → the CREATE VIEW that made it."""
     unbuilt: dict[str, SsmiError] = field(default_factory=dict)
     """View → why it is not there."""
+    files: dict[str, list[Path]] = field(default_factory=dict)
+    """View → the files that it reads."""
 
     def run(self, sql: str, *, limit: int | None = None) -> Result:
         """Answer one SELECT (or SHOW, DESCRIBE, SUMMARIZE).
@@ -108,13 +111,15 @@ class Warehouse:
 
         Raises:
             MissingResourceError: The stage of a view was not built.
-            StaleArtifactError: Another version built it.
+            StaleArtifactError: Another version built it, or a file that the query reads changed since it was written.
             ParameterError: The statement is wrong, or would do more than read the views. The message of a wrong one is
                 DuckDB's, with its suggestions of names.
             SsmiError: DuckDB fails at it, for want of memory for example.
         """
         try:
-            self.views_of(sql)
+            for view in self.views_of(sql):
+                for path in self.files[view]:
+                    checked_files.check(path)
             cursor = self._connection.execute(sql)
             described = cursor.description or []
             # One row beyond the limit tells whether any is left out; only then is the query run again to count them.
@@ -163,7 +168,8 @@ def connect(artifacts: Path, dataset: str) -> Warehouse:
     """
     artifacts = artifacts.resolve()
     files = {name: _locate(artifacts, dataset, pattern) for name, pattern in VIEWS.items()}
-    warehouse = Warehouse(duckdb.connect(":memory:"))
+    of_view = {name: [path for _, _, paths in parts for path in paths] for name, parts in files.items()}
+    warehouse = Warehouse(duckdb.connect(":memory:"), files=of_view)
     _fence(warehouse, [path for parts in files.values() for path in parts])
     for name, parts in files.items():
         try:

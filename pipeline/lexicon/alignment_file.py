@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from safetensors.numpy import load, save
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.features.alignment import LinearMap
 
 ALIGNMENT_FILE = "alignment.safetensors"
@@ -26,11 +27,13 @@ def open_alignment(path: Path) -> LinearMap:
     """Read what ``save_alignment`` wrote.
 
     Raises:
-        StaleArtifactError: The file is missing or holds other arrays.
+        MissingResourceError: There is no such file.
+        StaleArtifactError: It changed since it was written, or holds other arrays.
     """
+    content = checked_files.read(path)
     try:
-        return LinearMap(**load_file(path))
-    except (OSError, SafetensorError, TypeError) as error:
+        return LinearMap(**load(content))
+    except (SafetensorError, TypeError, ValueError) as error:
         raise StaleArtifactError(
             f"{path}: not a map between BERT's space and the vocabulary's ({error})",
             next_step="build the features again with this version",

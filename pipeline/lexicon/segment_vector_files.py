@@ -5,11 +5,9 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.storage.arrays import map_array
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
-from ssmi.pipeline.features.vocabulary import FloatMatrix
 
 SEGMENTS_FILE = "segments.parquet"
 VECTORS_FILE = "vectors.npy"
@@ -29,17 +27,17 @@ def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
 
     Returns:
         The vectors, by segment.
+
+    Raises:
+        MissingResourceError: A file is not there.
+        StaleArtifactError: A file changed since it was written.
     """
     segments = tables.read_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=["segment"])
-
-    def mapped(name: str) -> FloatMatrix:
-        # As a plain array: every view of numpy's memmap class costs a Python call.
-        return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
 
     by_bert = (folder / BERT_SEGMENTS_FILE).exists()
     return SegmentVectors(
         row_of={segment: row for row, segment in enumerate(segments["segment"].to_pylist())},
-        vectors=mapped(VECTORS_FILE),
-        bert=mapped(BERT_SEGMENTS_FILE) if by_bert else None,
-        boundaries=mapped(BERT_BOUNDARIES_FILE) if by_bert else None,
+        vectors=map_array(folder / VECTORS_FILE),
+        bert=map_array(folder / BERT_SEGMENTS_FILE) if by_bert else None,
+        boundaries=map_array(folder / BERT_BOUNDARIES_FILE) if by_bert else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.features.trie import Trie
 
 
@@ -17,11 +18,13 @@ def open_trie(path: Path) -> Trie:
     """Read what ``save_trie`` wrote, in milliseconds for a hundred thousand words.
 
     Raises:
-        StaleArtifactError: The file is missing, damaged or of another version of the library.
+        MissingResourceError: There is no such file.
+        StaleArtifactError: It changed since it was written, or is of another version of the library.
     """
+    content = checked_files.read(path)
     try:
-        return Trie.from_bytes(path.read_bytes())
-    except (OSError, ValueError) as error:
+        return Trie.from_bytes(content)
+    except ValueError as error:
         raise StaleArtifactError(
             f"{path}: not a trie of this version ({error})", next_step="ssmi-cli features vocab --force"
         ) from error

@@ -5,9 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.storage.arrays import map_array
 from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.trie_file import open_trie
 
@@ -30,7 +29,7 @@ def open_vocabulary(folder: Path, *, digest: str) -> Vocabulary:
 
     Raises:
         MissingResourceError: A table does not exist.
-        StaleArtifactError: A file is damaged or of another version.
+        StaleArtifactError: A file changed since it was written, or is of another version.
     """
     return _open(folder, digest)
 
@@ -41,13 +40,12 @@ def _open(folder: Path, digest: str) -> Vocabulary:
     stretches = tables.read_table(folder / CHARACTERS_FILE, schema.CHARACTER_INDEX).to_pydict()
     return Vocabulary(
         words=words,
-        # as plain arrays: every view of numpy's memmap class costs a Python call
-        vectors=np.asarray(np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)),
+        vectors=map_array(folder / VECTORS_FILE),
         trie=open_trie(folder / TRIE_FILE),
         _ids={word: index for index, word in enumerate(words, start=1)},
         _stretches={
             character: (start, end)
             for character, start, end in zip(stretches["character"], stretches["start"], stretches["end"], strict=True)
         },
-        _boundaries=np.asarray(np.load(folder / CHARACTER_BOUNDARIES_FILE, mmap_mode="r", allow_pickle=False)),
+        _boundaries=map_array(folder / CHARACTER_BOUNDARIES_FILE),
     )

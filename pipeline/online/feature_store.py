@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_digest, encoder_files
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE
 
 USER_DICT = "user_dict.txt"
@@ -168,7 +168,7 @@ def _damaged(store: FeatureStore) -> list[str]:
             if not path.is_file():
                 problems.append(f"{path} is missing")
                 continue
-            digest = remembered_digest(path)
+            digest = digest_once(path)
             if digest != entries[name].sha256:
                 problems.append(f"{path} is {_brief(digest)}, its manifest says {_brief(entries[name].sha256)}")
     return problems

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import Executor, Result, Task
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
 from ssmi.pipeline.parts.share import OthersMissingError, Share
@@ -40,18 +38,10 @@ class UnfinishedStage:
         self.scratch = self._folder / "scratch"
         self._marks = self._folder / "marks"
 
-    @contextmanager
-    def alone(self, reporter: Reporter) -> Iterator[None]:
-        """Keep other processes from the same stage, and begin with what finished parts have left."""
-        self._home.parent.mkdir(parents=True, exist_ok=True)
-        with locked(
-            self._home.with_name(f"{self._home.name}.lock"),
-            what=f"{self._home.name} is being built",
-            reporter=reporter,
-        ):
-            self.make_folders()
-            replacing.sweep_below(self._folder)
-            yield
+    def begin(self) -> None:
+        """Make its folders, and remove what processes that were killed were writing there."""
+        self.make_folders()
+        replacing.sweep_below(self._folder)
 
     def make_folders(self) -> None:
         """Make the empty folders that a stage finds."""

@@ -140,6 +140,7 @@ def _writing(path: Path, shape: tuple[int, int]) -> Iterator[FloatMatrix]:
     with replacing.writing(path) as temporary:
         # Filled on disk: the vectors of all segments need not fit in memory.
         vectors = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
+        replacing.reserve(temporary)
         yield vectors
         vectors.flush()
 
@@ -179,7 +180,7 @@ def _n_extra_words(context: StageContext) -> int:
 
 STAGE = Stage(
     name="embed",
-    version=1,
+    version=2,
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
     external_inputs=encoder_inputs,

@@ -187,7 +187,7 @@ def open_weights(pairs: Path) -> PairWeights:
 
 STAGE = Stage(
     name="pmi",
-    version=1,
+    version=2,
     sections=("pmi",),
     upstream=("vocab", "prepare"),
     external_inputs=external_inputs,

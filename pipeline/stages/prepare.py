@@ -170,7 +170,7 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 STAGE = Stage(
     name="prepare",
-    version=1,
+    version=2,
     sections=("prepare",),
     upstream=(),
     external_inputs=external_inputs,

@@ -115,7 +115,7 @@ def _user_dict(context: StageContext) -> Path | None:
 
 STAGE = Stage(
     name="segment",
-    version=1,
+    version=2,
     sections=("segment",),
     upstream=("prepare",),
     external_inputs=external_inputs,

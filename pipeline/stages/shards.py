@@ -296,7 +296,7 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
 
 STAGE = Stage(
     name="shards",
-    version=3,
+    version=4,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=encoder_inputs,

@@ -13,6 +13,7 @@ from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 from ssmi.pipeline.parts.unfinished import UnfinishedStage, joined_meanwhile
 from ssmi.pipeline.stages.stage import Stage, StageContext
@@ -51,9 +52,13 @@ def run(stage: Stage, context: StageContext) -> Manifest:
     # Before the work: where an input changes meanwhile, the manifest then says so and the stage is built again.
     parameters, inputs = _readable(stage, context)
     unfinished = _unfinished(stage, context, parameters, inputs)
-    with unfinished.alone(context.reporter):
+    folder = context.folder(stage.name)
+    lock = context.paths.lock_of(folder)
+    what = f"{stage.name} of {context.dataset} is being built"
+    with replacing.naming(folder), locked(lock, what=what, reporter=context.reporter):
+        unfinished.begin()
         report = stage.work(replace(context, unfinished=unfinished), unfinished.output)
-        with replacing.replacing_folder(context.folder(stage.name)) as fresh:
+        with replacing.replacing_folder(folder) as fresh:
             unfinished.move_output(fresh)
             manifest = Manifest(
                 stage=stage.name,

@@ -156,7 +156,7 @@ def _find(context: StageContext) -> VectorsFile:
 
 STAGE = Stage(
     name="vocab",
-    version=1,
+    version=2,
     sections=("vocab",),
     upstream=(),
     external_inputs=external_inputs,

@@ -47,7 +47,7 @@ class PreparedRow:
         """About how many characters are tagged after an epoch, where ``trained`` are trained on in it."""
         if self.params.train.folds is not None:
             return trained // (self.params.train.folds - 1)
-        return sum(map(len, characters_of(self.shards.folder, "dev")))
+        return sum(map(len, characters_of(self.shards, "dev")))
 
     @property
     def settings(self) -> str:
@@ -205,7 +205,15 @@ class Ablation:
         """A run as work to do from its beginning."""
         folder, shards = self.run_folder(run), run.row.shards.folder
         encoder = training.check_shards(self.workspace, run.params, shards=shards, dataset=self.dataset)
-        return Job(self.workspace.root, shards, encoder, folder, run.params, keep_checkpoint=self.keep_checkpoints)
+        return Job(
+            self.workspace.root,
+            shards,
+            encoder,
+            folder,
+            run.params,
+            keep_checkpoint=self.keep_checkpoints,
+            shards_digest=run.row.shards.digest,
+        )
 
     def make_ready(self, run: PlannedRun) -> tuple[bool, str]:
         """Make its folder ready; returns whether to go on with what is in it, and what to say of that."""

@@ -10,7 +10,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS
+from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.stages import STAGES
@@ -117,7 +117,11 @@ def _train() -> Entry:
         "cmd": f"ssmi-cli train --stage-version {REVISION} ${{item}}",
         "deps": [_output("shards")],
         "params": ["encoder", "model", "train"],
-        "outs": [f"{run}/{CHECKPOINT}", f"{run}/{COUNTS}", {f"{run}/{METRICS}": {"cache": False}}],
+        "outs": [
+            f"{run}/{CHECKPOINT}",
+            f"{run}/{COUNTS}",
+            *({f"{run}/{name}": {"cache": False}} for name in (METRICS, RESULT_FILES)),
+        ],
         "metrics": [{f"{run}/{HEADLINE}": {"cache": False}}],
         "plots": [{f"{run}/{HISTORY}": {"cache": False, "x": "epoch", "y": "dev_f1"}}],
     }

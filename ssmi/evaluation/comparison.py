@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.model.data.folds import fold_characters
-from ssmi.model.data.shards import characters_of, open_shards
+from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.sentence_counts import Counted, count
 from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference, System, compare, first_difference
 from ssmi.model.runs import checkpoint_files, counts_file
@@ -174,10 +174,9 @@ def _score(run: Path, split: str, *, root: Path | None, device: str, reporter: R
     reporter.note(f"{run}: no counts of {split} kept, so it is tagged now")
     shards = _shards_of(run, root or nearest_project(run))
     tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
-    opened = open_shards(shards)
-    fold = fold_of(run, opened, split)
+    fold = fold_of(run, tagged.shards, split)
     # What a run of a fold calls dev is the fold, not the data set's dev.
-    characters = fold_characters(opened, split, fold) if fold else characters_of(shards, split)
+    characters = fold_characters(tagged.shards, split, fold) if fold else characters_of(tagged.shards, split)
     return count(characters, tagged.gold, tagged.predicted.spans)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, METRICS
-from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.registry import Kind, known
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import check_feature_store
@@ -71,7 +71,7 @@ def check_pack(run: Path) -> None:
         path = run / name
         if name.startswith(f"{FEATURES}/") and path.is_file():
             continue
-        digest = remembered_digest(path) if path.is_file() else "missing"
+        digest = digest_once(path) if path.is_file() else "missing"
         if digest != packed:
             problems.append(f"{path} is {digest[:_SHORT]}, {packed[:_SHORT]} was packed")
     if problems:

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ssmi.model.runs.files import CHECKPOINT
-from ssmi.pipeline.assets.cache import remembered_digest
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import belong
 from ssmi.runs import pins
@@ -32,7 +32,7 @@ def is_packed(run: Path) -> bool:
 
 def version(run: Path) -> str:
     """The run's name and what tells its weights from others."""
-    return f"{run.resolve().name}-{remembered_digest(run / CHECKPOINT / 'model.safetensors')[:12]}"
+    return f"{run.resolve().name}-{digest_once(run / CHECKPOINT / 'model.safetensors')[:12]}"
 
 
 def feature_folders(

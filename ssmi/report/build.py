@@ -14,11 +14,9 @@ from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs import history as histories
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
 from ssmi.model.split_tagging import Tagged, tag_split
-from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.contract.statistics import ShardsStatistics
 from ssmi.report import content, figures
 from ssmi.report.content import KIND_NAMES, Fact, PageContent
 from ssmi.report.error_list import list_errors
@@ -96,12 +94,12 @@ def build(
     tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter, probabilities=True)
     predicted = tagged.predicted.spans
     errors = list_errors(
-        shards=shards, split=split, labels=tagged.labels.entity_types, gold=tagged.gold, predicted=predicted
+        shards=tagged.shards, split=split, labels=tagged.labels.entity_types, gold=tagged.gold, predicted=predicted
     )
     history = histories.read(run / HISTORY)
-    manifest = manifests.load(shards)
+    manifest = tagged.shards.manifest
     features = query_features(paths=paths, dataset=dataset, split=split, shards=manifest)
-    threshold = ShardsStatistics.of(manifest).feature_parameters.selection.threshold
+    threshold = tagged.shards.statistics.feature_parameters.selection.threshold
     reads = wanted(tagged.params.model)
     page = PageContent(
         title=title,
@@ -115,7 +113,7 @@ def build(
             figures.cosines_panel(features, threshold=threshold),
             figures.candidates_panel(features, split=split),
         ],
-        unknown=_unknown(features, tagged, characters=characters_of(shards, split)),
+        unknown=_unknown(features, tagged, characters=characters_of(tagged.shards, split)),
         errors=errors,
         reads=content.FeaturesRead(best=reads.best, set=reads.sets, local=reads.local),
     )

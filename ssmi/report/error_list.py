@@ -6,12 +6,12 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from ssmi.model.data.boundaries import read_words
+from ssmi.model.data.shards import Shards
 from ssmi.model.evaluation.error_analysis import KINDS, ErrorKind, SpanError, find_span_errors
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.labels import Span
@@ -87,7 +87,7 @@ class ErrorList:
 
 def list_errors(
     *,
-    shards: Path,
+    shards: Shards,
     split: str,
     labels: Sequence[str],
     gold: Sequence[Sequence[Span]],
@@ -97,7 +97,7 @@ def list_errors(
     """Find every error, and list the first ones with the features around them.
 
     Args:
-        shards: The folder of the shards that were tagged.
+        shards: Those that were tagged.
         split: train, dev or test.
         labels: The names of all entity types.
         gold: Each sentence's gold entities, in the order of the split.
@@ -181,25 +181,21 @@ def _features_of(position: int, row: Mapping[str, Any], words: Mapping[int, str]
     )
 
 
-def _read_features(shards: Path, split: str, indices: Sequence[int]) -> list[dict[str, Any]]:
+def _read_features(shards: Shards, split: str, indices: Sequence[int]) -> list[dict[str, Any]]:
     """The rows of the sentences at ``indices`` of the split; only these are unpacked."""
     rows: list[dict[str, Any]] = []
     first = 0
-    for path in tables.list_parts(shards, split):
-        part = tables.read_table(path, schema.SHARDS, columns=_COLUMNS)
+    for path in shards.parts(split):
+        part = tables.read_table(path, schema.SHARDS, columns=_COLUMNS, held_to=shards.manifest)
         in_part = [index - first for index in indices if first <= index < first + len(part)]
         rows += part.take(pa.array(in_part, type=pa.int64())).to_pylist()
         first += len(part)
     return rows
 
 
-def _read_words(shards: Path, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+def _read_words(shards: Shards, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     """Boundary id → word, of the boundaries in ``rows``; empty for 0."""
     needed = {index for row in rows for name in ("best_ids", "local_ids") for index in row[name]}
     needed |= {index for row in rows for set_ids in row["set_ids"] for index in set_ids}
-    path = shards / BOUNDARIES_FILE
-    # The schema names the vectors' width, which only the file knows.
-    width = pq.read_schema(path).field("vector").type.list_size
-    table = tables.read_table(path, schema.boundaries(width), columns=["boundary_id", "word"])
-    pairs = zip(table["boundary_id"].to_pylist(), table["word"].to_pylist(), strict=True)
-    return {0: "", **{index: word for index, word in pairs if index in needed}}
+    words = read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest)
+    return {0: "", **{index: word for index, word in words.items() if index in needed}}

@@ -12,10 +12,12 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from ssmi.model.runs.files import CHECKPOINT, SHARDS
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.manifest import StoredManifest
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import USER_DICT, check_feature_store
@@ -34,20 +36,23 @@ def find(run: Path) -> Path | None:
     return kept if kept.is_dir() else None
 
 
-def keep(run: Path, *, shards: Path, store: FeatureStore) -> None:
+def keep(run: Path, *, shards: StoredManifest, store: FeatureStore) -> None:
     """Keep what belongs to shards that a run is about to be trained on; what is kept already stays.
 
-    Raises MissingResourceError or StaleArtifactError where the folders are not those that the shards were built from.
+    Raises MissingResourceError or StaleArtifactError where the folders are not those that the shards were built from,
+    or a file in them is not what was written.
     """
-    place = _place(run, manifests.digest_file(shards / manifests.MANIFEST_NAME))
+    place = _place(run, shards.digest)
     if place.is_dir():
         return
-    check_feature_store(store, manifests.load(shards))
+    check_feature_store(store, shards.manifest)
     with replacing_folder(place) as fresh:
         for name, path in store.files().items():
             if not name.startswith("encoder/"):
                 (fresh / name).parent.mkdir(exist_ok=True)
                 _link(path, fresh / name, copied=name == USER_DICT)
+        # What was linked too: a stage may have been built again meanwhile.
+        check_feature_store(replace(FeatureStore.packed(fresh), encoder=store.encoder), shards.manifest)
 
 
 def drop_others(run: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi.model.data.shards import characters_of
+from ssmi.model.data.shards import characters_of, open_shards
 from ssmi.model.split_tagging import tag_split
 from ssmi.pipeline.contract.progress import Silent
 
@@ -105,7 +105,7 @@ def test_a_run_of_upper_layers(project: Any, write_typed_encoder: Callable[..., 
         run=run, shards=project.root / "artifacts/shards/tiny", split="test", device="cpu", reporter=Silent()
     )
     assert any(tagged.predicted.spans)
-    texts = ["".join(one) for one in characters_of(project.root / "artifacts/shards/tiny", "test")]
+    texts = ["".join(one) for one in characters_of(open_shards(project.root / "artifacts/shards/tiny"), "test")]
     tagger = ssmi.open_run(run)
     found = [[(one.start, one.end, one.label) for one in entities] for entities in tagger(texts)]
     assert found == [[(one.start, one.end, one.label) for one in spans] for spans in tagged.predicted.spans]

@@ -395,7 +395,7 @@ def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tupl
     before = project.artifacts()
     with project.start("features", "build", *how, start_new_session=True) as process:
         end = time.monotonic() + 600
-        while not list((project.root / "artifacts" / "prepare").glob(".tiny.*.tmp/train/part-00003.parquet")):
+        while not list(project.root.glob(".ssmi/scratch/stages/*/*/output/train/part-00003.parquet")):
             assert process.poll() is None and time.monotonic() < end
             time.sleep(0.005)
         os.killpg(process.pid, signal.SIGINT)

@@ -34,7 +34,7 @@ PAGES = sorted(
         *(REPOSITORY / "docs").rglob("*.md"),
     ]
 )
-_BLOCK = re.compile(r"^(<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r"^(<!-- not run: (?P<reason>[^\n]+) -->\n)?```(?P<language>\w+)\n(?P<code>.*?)^```$", re.M | re.S)
 _INLINE = re.compile(r"(?<!`)`(ssmi-cli [^`]+)`(?!`)")
 _SEPARATORS = ("|", "&&", ";")
 
@@ -123,6 +123,7 @@ def _split(line: str, *, where: str, runs: bool) -> Iterator[Command]:
 COMMANDS = sorted({(one.words, one.runs): one for one in commands()}.values(), key=str)
 OURS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
 OTHERS = {"make", "pip", "source", "cd", "cat", "echo", "zcat", "dvc", "dask", "torchrun", "eval"}
+OTHERS |= {"grep", "helm", "kubectl", "sbatch"}
 MARKED = OTHERS - {"cd", "cat", "echo", "zcat"}
 """Programs whose blocks must be marked as not run."""
 LONG = {("train",), ("ablate",), ("paper",), ("demo",), ("features", "vocab"), ("features", "prepare")}
@@ -167,7 +168,8 @@ def _write_files(folder: Path) -> None:
     row = '{"text": "陈思远任经理。", "entities": [{"start": 0, "end": 3, "label": "NAME"}]}'
     for name in ("new.jsonl", "train.jsonl", "in.json"):
         (folder / name).write_text(row + "\n", encoding="utf-8")
-    (folder / "FILE.yaml").write_text("shallow: {base: ssmi, model.encoder_layers: 2}\n", encoding="utf-8")
+    for name in ("FILE.yaml", "depth.yaml"):
+        (folder / name).write_text("shallow: {base: ssmi, model.encoder_layers: 2}\n", encoding="utf-8")
     (folder / "corpus.txt").write_text("李/nr 建国/nr 在/p 东海/ns 工作/v\n", encoding="gb18030")
     pl.DataFrame({"tokens": [["陈", "思", "远"]], "ner_tags": [[1, 2, 2]]}).write_parquet(folder / "train.parquet")
 

@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.progress import Silent
 
-OLD = "a run of another version of ssmi (format 2, this version reads 3)"
+OLD = "a run of another version of ssmi (format 2, this version reads 4)"
 NEXT = "train again with this version"
 
 

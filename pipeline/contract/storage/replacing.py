@@ -38,7 +38,7 @@ def writing(path: Path) -> Iterator[Path]:
 
     An OSError that names no file, as writing into one that is open raises it, then names ``path``.
     """
-    with _named(path), _writing(path) as temporary:
+    with naming(path), _writing(path) as temporary:
         yield temporary
 
 
@@ -63,7 +63,16 @@ def _writing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new empty folder beside ``folder``, which its owner alone can read; what is left of it is removed."""
+    """Yield a new empty folder beside ``folder``, which its owner alone can read; what is left of it is removed.
+
+    An OSError that names no file then names ``folder``.
+    """
+    with naming(folder), _temporary_folder(folder) as fresh:
+        yield fresh
+
+
+@contextmanager
+def _temporary_folder(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     sweep(folder.parent)
     fresh, descriptor = _new_folder(folder)
@@ -76,11 +85,8 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes.
-
-    An OSError that names no file then names ``folder``.
-    """
-    with _named(folder), temporary_folder(folder) as fresh:
+    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes."""
+    with temporary_folder(folder) as fresh:
         yield fresh
         fresh.chmod(0o755)
         for inner, _, names in os.walk(fresh):
@@ -104,7 +110,8 @@ def reserve(path: Path) -> None:
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
+    """Have an OSError that names no file, as writing into one that is open raises it, name ``path``."""
     try:
         yield
     except OSError as error:

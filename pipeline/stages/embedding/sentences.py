@@ -99,8 +99,10 @@ def _on_disk(folder: Path, shape: tuple[int, int]) -> DoubleMatrix:
     """An array of zeros in a file without a name: the sums of many words are more than should lie in memory."""
     if not shape[0]:
         return np.zeros(shape)  # no file of no bytes can be mapped
-    with tempfile.TemporaryFile(dir=folder) as stream:
-        return np.memmap(stream, dtype=np.float64, mode="w+", shape=shape)
+    with tempfile.NamedTemporaryFile(dir=folder) as stream:
+        sums = np.memmap(stream, dtype=np.float64, mode="w+", shape=shape)
+        replacing.reserve(Path(stream.name))
+        return sums
 
 
 def sum_part(task: _PartTask) -> None:

@@ -24,6 +24,7 @@ from ssmi.workspace import Workspace
 
 MADE_FROM = "made-from.json"
 """In place of a checkpoint that was not kept: what its ``checkpoint.json`` said."""
+_FLAGS = ("resume", "keep_checkpoint", "shards_digest")
 _MEASURED_SECONDS = 4.0
 _MEASURED_STEPS = 3
 
@@ -40,6 +41,7 @@ class Job:
         params: Of the run; device and threads are those that the job is to use.
         keep_checkpoint: Whether the weights stay when the run is finished.
         resume: Whether to go on with what is in the run folder.
+        shards_digest: sha256 of the manifest of the shards when the run was planned; None trains on what is there.
 
     """
 
@@ -50,12 +52,13 @@ class Job:
     params: Params
     keep_checkpoint: bool
     resume: bool = False
+    shards_digest: str | None = None
 
     def to_json(self) -> str:
         """In one line, for another process."""
         paths = {name: str(getattr(self, name)) for name in ("root", "shards", "run")}
         encoder = None if self.encoder is None else str(self.encoder)
-        flags = {"resume": self.resume, "keep_checkpoint": self.keep_checkpoint}
+        flags = {name: getattr(self, name) for name in _FLAGS}
         return json.dumps({**paths, "encoder": encoder, **flags, "params": self.params.model_dump(mode="json")})
 
     @classmethod
@@ -65,7 +68,7 @@ class Job:
         encoder = None if body["encoder"] is None else Path(body["encoder"])
         params = parameters.check_params(body["params"], source="a run of the ablation")
         paths = (Path(body["root"]), Path(body["shards"]), encoder, Path(body["run"]))
-        return cls(*paths, params, resume=body["resume"], keep_checkpoint=body["keep_checkpoint"])
+        return cls(*paths, params, **{name: body[name] for name in _FLAGS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ def do(job: Job, reporter: Reporter) -> None:
         run=job.run,
         params=job.params,
         resume=job.resume,
+        shards_digest=job.shards_digest,
     )
     if not job.keep_checkpoint:
         _drop_checkpoint(job.run)

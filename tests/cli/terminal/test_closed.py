@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import TextIO
 
 import pytest
 
-from ssmi.cli.terminal.closed import Stderr, give_up
+from ssmi.cli.terminal.closed import Stderr, give_up, has_reader
 from ssmi.cli.terminal.progress import Bars, Lines
 
 FULL = Path("/dev/full")
@@ -52,6 +53,17 @@ def test_what_has_its_reader_is_flushed(tmp_path: Path) -> None:
         assert path.read_text(encoding="utf-8") == "a row"
         stream.write(", another")
     assert path.read_text(encoding="utf-8") == "a row, another"
+
+
+def test_whether_somebody_reads() -> None:
+    with _without_reader() as stream:
+        assert not has_reader(stream)
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        assert has_reader(stream)
+        os.close(reader)
+        assert not has_reader(stream)
+    assert has_reader(io.StringIO())
 
 
 @pytest.mark.parametrize("kind", [Bars, Lines])

@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 
 @pytest.mark.parametrize("name", ["hidden", "specials"])
 @pytest.mark.parametrize("damage", ["missing", "too short", "float32", "not an array"])
-def test_states_that_do_not_fit(shards: Path, damage: str, name: str) -> None:
+def test_states_that_do_not_fit(shards: Path, reseal: Callable[..., None], damage: str, name: str) -> None:
     path = shards / "train" / f"part-00001.{name}.npy"
     states = np.load(path)
     path.unlink()
@@ -26,6 +26,7 @@ def test_states_that_do_not_fit(shards: Path, damage: str, name: str) -> None:
         np.save(path, states.astype(np.float32))
     elif damage == "not an array":
         path.write_text("none", encoding="utf-8")
+    reseal(shards)
     opened = open_shards(shards)
     wanted = RequiredFeatures(best=True, hidden=True, special_states=name == "specials")
     with pytest.raises(StaleArtifactError, match=rf"part-00001\.{name}\.npy.*shards\.hidden=true"):

@@ -43,13 +43,18 @@ def test_positions_follow_from_where_segments_start(
 
 @pytest.mark.parametrize("starts", [[], [1], [0, 900]])
 def test_segments_that_do_not_tile_their_sentence(
-    tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any], starts: list[int]
+    tmp_path: Path,
+    write_shards: Callable[..., Any],
+    reseal: Callable[..., None],
+    sentences: list[Any],
+    starts: list[int],
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences[:1]})
     path = tables.part_path(folder, "train", 0)
     rows = tables.read_rows(path, schema.SHARDS)
     rows[0]["segment_starts"] = starts
     tables.write_rows(path, schema.SHARDS, rows)
+    reseal(folder)
     opened = open_shards(folder)
     with pytest.raises(StaleArtifactError, match="segments that do not tile"):
         read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(segment_positions=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,11 +51,8 @@ def test_a_folder_that_was_never_built(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("fact", ["vocabulary_digest", "encoder_digest", "encoder_width", "max_window"])
-def test_a_manifest_without_a_needed_fact(shards: Path, fact: str) -> None:
-    path = shards / "manifest.json"
-    body = json.loads(path.read_text(encoding="utf-8"))
-    del body["report"]["statistics"][fact]
-    path.write_text(json.dumps(body), encoding="utf-8")
+def test_a_manifest_without_a_needed_fact(shards: Path, reseal: Callable[..., None], fact: str) -> None:
+    reseal(shards, lambda body: body["report"]["statistics"].pop(fact))
     with pytest.raises(StaleArtifactError, match=fact):
         open_shards(shards)
 
@@ -79,13 +75,16 @@ def test_a_manifest_without_a_needed_fact(shards: Path, fact: str) -> None:
         ("match_ids", [12345], "names boundary 12345"),
     ],
 )
-def test_rows_that_break_the_contract_are_refused(shards: Path, column: str, value: Any, complaint: str) -> None:
+def test_rows_that_break_the_contract_are_refused(
+    shards: Path, reseal: Callable[..., None], column: str, value: Any, complaint: str
+) -> None:
     path = tables.part_path(shards, "train", 1)
     rows = tables.read_rows(path, schema.SHARDS)
     place = next(index for index, row in enumerate(rows) if len(row["characters"]) == 1)
     rows[place] |= {"match_starts": [0], "match_ends": [1], "match_ids": [8]}
     rows[place][column] = value
     tables.write_rows(path, schema.SHARDS, rows)
+    reseal(shards)
     opened = open_shards(shards)
     with pytest.raises(StaleArtifactError, match=complaint):
         read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, matches=True))

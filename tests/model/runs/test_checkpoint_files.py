@@ -15,6 +15,7 @@ from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
+from ssmi.pipeline.contract.storage.digests import SEAL, seal
 
 Make = Callable[..., Any]
 
@@ -65,8 +66,8 @@ def test_without_its_list_of_files(saved: Path) -> None:
 def test_metadata_names_every_key_that_is_wrong(saved: Path) -> None:
     path = saved / "checkpoint.json"
     body = json.loads(path.read_text(encoding="utf-8"))
-    del body["shards"]
-    path.write_text(json.dumps({**body, "best_epoch": "second", "extra": 1}), encoding="utf-8")
+    del body["shards"], body[SEAL]
+    path.write_text(json.dumps(seal({**body, "best_epoch": "second", "extra": 1})), encoding="utf-8")
     with pytest.raises(StaleArtifactError) as refused:
         checkpoint_files.read_metadata(saved)
     assert all(key in refused.value.message for key in ("shards: ", "best_epoch: ", "extra: "))

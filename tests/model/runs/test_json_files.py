@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from ssmi.model.runs import json_files
 from ssmi.model.runs.json_files import JsonBody
+from ssmi.pipeline.contract.storage.digests import seal
 
 
 class Body(JsonBody):
@@ -23,13 +25,19 @@ def test_what_is_written_comes_back_to_the_bit(tmp_path: Path) -> None:
     assert "甲" in (tmp_path / "a.json").read_text(encoding="utf-8")
 
 
+def _sealed(**body: object) -> str:
+    return json.dumps(seal(body))
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"name": "a", "loss": 1, "extra": 2}', "extra: Extra inputs are not permitted"),
-        ('{"name": "a"}', "loss: Field required"),
-        ('{"name": "a", "loss": "much", "steps": ["x"]}', "loss: .*; steps.0: "),
-        ("[]", "the file: "),
+        (_sealed(name="a", loss=1, extra=2), "extra: Extra inputs are not permitted"),
+        (_sealed(name="a"), "loss: Field required"),
+        (_sealed(name="a", loss="much", steps=["x"]), "loss: .*; steps.0: "),
+        (_sealed(name="a", loss=1).replace('"a"', '"b"'), "not what was written"),
+        ('{"name": "a", "loss": 1}', "without the digest of its content"),
+        ("[]", "not an object"),
         ("{", "Expecting property name"),
     ],
 )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs import metrics_file
+from ssmi.model.runs import metrics_file, result_files
 from ssmi.model.runs.metrics_file import RunMetrics
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
@@ -59,6 +59,7 @@ def _with(**changes: Any) -> bytes:
 )
 def test_what_is_no_scores_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     (tmp_path / "metrics.json").write_bytes(content)
+    result_files.write(tmp_path, metrics=content)
     with pytest.raises(StaleArtifactError, match=said) as caught:
         metrics_file.read(tmp_path)
     assert str(tmp_path / "metrics.json") in caught.value.message

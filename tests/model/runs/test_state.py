@@ -20,6 +20,7 @@ from ssmi.model.training.interrupts import Interrupted
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Advance, Silent
+from ssmi.pipeline.contract.storage.digests import SEAL, seal
 
 Make = Callable[..., Any]
 RunTraining = Callable[..., TrainResult]
@@ -27,7 +28,7 @@ DROPOUT = {"model__dropout": 0.3, "model__boundary_dropout": 0.3}
 PARTS = ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")
 PLAIN = {"model__encoder": "none", "model__gmi": "none", **{f"model__{part}": False for part in PARTS}}
 """A network of embeddings and a CRF: quick."""
-EVERYTHING = ["checkpoint", "counts", "headline.json", "history.csv", "metrics.json"]
+EVERYTHING = ["checkpoint", "counts", "files.json", "headline.json", "history.csv", "metrics.json"]
 
 
 class Signals:
@@ -57,7 +58,7 @@ class Signals:
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
     """Python's own handlers, however the tests were started (``nohup`` ignores SIGINT); training must restore them."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         signal.signal(number, signal.default_int_handler)
     yield
@@ -159,6 +160,14 @@ def test_what_goes_with_a_step_is_resumed_with_it(run: RunTraining, tmp_path: Pa
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
+def test_a_terminal_that_is_closed_stops_a_run_as_ctrl_c_does(run: RunTraining, tmp_path: Path) -> None:
+    run("whole")
+    with pytest.raises(Interrupted):
+        run("stopped", reporter=Signals("epoch 2/3", 2, number=signal.SIGHUP))
+    run("stopped", resume=True)
+    assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
+
+
 def test_an_average_cannot_be_added_on_the_way(run: RunTraining) -> None:
     with pytest.raises(Interrupted):
         run("stopped", reporter=Signals("epoch 2/3", 2))
@@ -223,7 +232,7 @@ def test_the_state_is_plain_and_says_where_it_stands(run: RunTraining, tmp_path:
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))
     facts = _state(tmp_path / "run")
-    assert (facts["format"], facts["epoch"], facts["step"], facts["steps"]) == (2, 2, 2, 5)
+    assert (facts["format"], facts["epoch"], facts["step"], facts["steps"]) == (3, 2, 2, 5)
     assert [record["epoch"] for record in facts["history"]] == [1]
     assert facts["fingerprint"]["model.dropout"] == 0.3 and "train.device" not in facts["fingerprint"]
     assert str(tmp_path) not in (tmp_path / "run" / "state" / "state.json").read_text(encoding="utf-8")
@@ -353,7 +362,9 @@ def test_a_damaged_run_is_refused(
         run("run", reporter=Signals("epoch 3/3", 1))
     facts = _state(folder)
     (folder / "state" / facts["file"]).rename(folder / "state" / "a.safetensors")
-    (folder / "state" / "state.json").write_text(json.dumps({**facts, "file": "a.safetensors"}), encoding="utf-8")
+    del facts[SEAL]
+    sealed = seal({**facts, "file": "a.safetensors"})
+    (folder / "state" / "state.json").write_text(json.dumps(sealed), encoding="utf-8")
     damage(folder)
     with pytest.raises(error, match=said) as refused:
         run("run", resume=True)
@@ -362,4 +373,6 @@ def test_a_damaged_run_is_refused(
 
 def _of_another_epoch(folder: Path) -> None:
     path = folder / "checkpoint" / "checkpoint.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "best_epoch": 9}), encoding="utf-8")
+    body = json.loads(path.read_text(encoding="utf-8"))
+    del body[SEAL]
+    path.write_text(json.dumps(seal({**body, "best_epoch": 9})), encoding="utf-8")

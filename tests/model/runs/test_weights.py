@@ -7,16 +7,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
 from ssmi.model.runs import weights
+from ssmi.pipeline.contract.storage.digests import digest_file
 
 IN_A_PROCESS_WHOSE_FILES_STAY_SMALL = """
 import resource, signal, sys
 from pathlib import Path
+import pytest
 import torch
 from ssmi.model.runs import weights
+from ssmi.pipeline.contract.storage.digests import digest_file
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
@@ -39,3 +43,18 @@ def test_what_the_system_refuses_is_its_error(tmp_path: Path) -> None:
     command = [sys.executable, "-c", IN_A_PROCESS_WHOSE_FILES_STAY_SMALL, str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"{errno.EFBIG} {path}\n"
+
+
+def test_other_bytes_than_those_that_were_written_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    weights.write({"a": torch.arange(3)}, path)
+    digest = digest_file(path)
+    assert weights.read(path, sha256=digest)["a"].tolist() == [0, 1, 2]
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(ValueError, match="changed since it was written"):
+            weights.read(path, sha256=digest)
+    path.unlink()
+    with pytest.raises(FileNotFoundError):
+        weights.read(path, sha256=digest)

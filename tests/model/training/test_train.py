@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,6 +36,7 @@ from ssmi.pipeline.contract.errors import (
 )
 from ssmi.pipeline.contract.parameters.params import ModelParams, TrainParams
 from ssmi.pipeline.contract.progress import Advance, Silent
+from ssmi.pipeline.contract.storage.digests import SEAL, digest_json
 
 Make = Callable[..., Any]
 PLAIN = dict.fromkeys(
@@ -158,6 +160,7 @@ def test_what_a_run_leaves(finished: Finished, tmp_path: Path) -> None:
         "checkpoint/shards/manifest.json",
         "counts/dev.parquet",
         "counts/test.parquet",
+        "files.json",
         "headline.json",
         "history.csv",
         "metrics.json",
@@ -173,10 +176,11 @@ def test_a_checkpoint_says_what_it_was_made_from(finished: Finished, shards: Pat
     fingerprint = facts.pop("fingerprint")
     assert (fingerprint["model.fusion"], fingerprint["train.precision"]) == ("input", "fp32")
     assert fingerprint["shards"] == facts["shards"] and "train.threads" not in fingerprint
+    assert facts.pop(SEAL) == digest_json({**facts, "fingerprint": fingerprint})
     assert facts == {
         "best_epoch": result.best_epoch,
         "encoder_digest": "encoder-a",
-        "format": 3,
+        "format": 4,
         "n_parameters": sum(tensor.numel() for tensor in weights.values()),
         "shards": manifests.digest_file(shards / "manifest.json"),
         "vocabulary_digest": "vocabulary-a",
@@ -287,12 +291,18 @@ def test_the_last_epoch_is_kept_where_it_is_to_be(
 
 
 def test_a_fold_is_trained_on_the_others_and_test_is_not_read(
-    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+    tmp_path: Path,
+    write_shards: Make,
+    sentences: list[Any],
+    encoder_folder: Path,
+    make_params: Make,
+    reseal: Make,
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences[:7], "dev": sentences[7:], "test": sentences})
     for path in tables.list_parts(folder, "test"):
         rows = tables.read_rows(path, schema.SHARDS)
         tables.write_rows(path, schema.SHARDS, [{**row, "tag_ids": [99] * len(row["tag_ids"])} for row in rows])
+    reseal(folder)
     scored: list[str] = []
     for fold in (1, 2, 3):
         changes = {"train__folds": 3, "train__fold": fold, "train__test": False, "train__epochs": 1}
@@ -424,11 +434,14 @@ def test_every_parameter_is_among_them(
     assert set(ANOTHER) == named
 
 
-def test_a_search_leaves_test_alone(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+def test_a_search_leaves_test_alone(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, reseal: Make
+) -> None:
     whole = _train(shards, encoder_folder, tmp_path / "whole", make_params())
     for path in tables.list_parts(shards, "test"):
         rows = tables.read_rows(path, schema.SHARDS)
         tables.write_rows(path, schema.SHARDS, [{**row, "tag_ids": [99] * len(row["tag_ids"])} for row in rows])
+    reseal(shards)
     with pytest.raises(StaleArtifactError, match="test: tag ids outside"):
         _train(shards, encoder_folder, tmp_path / "read", make_params())
     result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__test=False))
@@ -583,3 +596,59 @@ def test_shards_with_matches_train_what_reads_none_to_the_same_bytes(
     assert set(many["boundary_ids"].tolist()) - set(few["boundary_ids"].tolist()) == {33}
     differing = {name for name in few if few[name].shape != many[name].shape or not torch.equal(few[name], many[name])}
     assert differing == {"boundary_ids", "boundary.table.weight"}
+
+
+class BuildsAgain(Recorder):
+    """A reporter during whose task somebody builds the shards again, from other sentences."""
+
+    def __init__(self, label: str, build: Callable[[], object]) -> None:
+        super().__init__()
+        self._label, self._build = label, build
+
+    @contextmanager
+    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
+        if label == self._label:
+            self._build()
+        with super().task(label, total=total, unit=unit) as advance:
+            yield advance
+
+
+@pytest.mark.parametrize("label", ["epoch 1/2", "test"])
+def test_a_build_during_training_changes_nothing_of_the_run(
+    tmp_path: Path, write_shards: Any, sentences: list[Any], encoder_folder: Path, make_params: Any, label: str
+) -> None:
+    params = make_params(train__epochs=2, **PLAIN)
+    splits = {"train": sentences, "dev": sentences[:3], "test": sentences[2:]}
+    shards = write_shards(tmp_path / "shards", splits)
+    body = (shards / "manifest.json").read_bytes()
+    undisturbed = _train(shards, encoder_folder, tmp_path / "undisturbed", params)
+
+    def build() -> None:
+        write_shards(tmp_path / "other", {name: rows[:2] for name, rows in splits.items()})
+        shutil.rmtree(shards)
+        (tmp_path / "other").rename(shards)
+
+    disturbed = _train(shards, encoder_folder, tmp_path / "disturbed", params, reporter=BuildsAgain(label, build))
+    assert (shards / "manifest.json").read_bytes() != body
+    assert disturbed.test == undisturbed.test and disturbed.history == undisturbed.history
+    one, other = (
+        {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+        for run in (tmp_path / "undisturbed", tmp_path / "disturbed")
+    )
+    assert one == other and one["checkpoint/shards/manifest.json"] == body
+
+
+def test_shards_that_are_not_those_that_were_looked_at_are_refused(
+    tmp_path: Path, write_shards: Any, sentences: list[Any], encoder_folder: Path, make_params: Any
+) -> None:
+    shards = write_shards(tmp_path / "shards", {"train": sentences, "dev": sentences})
+    with pytest.raises(StaleArtifactError, match="built again just now"):
+        train(
+            shards=shards,
+            encoder=encoder_folder,
+            run=tmp_path / "run",
+            params=make_params(train__epochs=1, **PLAIN),
+            reporter=Silent(),
+            shards_digest="0" * 64,
+        )
+    assert not (tmp_path / "run").exists()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -40,7 +39,7 @@ def test_an_entry_is_made_once_and_leaves_its_digests(cache_folder, listener) ->
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "marker"])
 def test_a_damaged_entry_is_made_again(damage: str, cache_folder, listener) -> None:
-    make = Maker(b"x" * (1 << 20))  # big enough for its digest to be remembered
+    make = Maker(b"x" * (1 << 20))
     folder = cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
     assert cache.cached("vectors", "tiny", "r1") == folder
     file = folder / "a.bin"
@@ -114,21 +113,6 @@ def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch
     with pytest.raises(SsmiError, match="cannot be written") as caught:
         cache.obtain("vectors", "tiny", "r1", Maker(), reporter=listener)
     assert "SSMI_CACHE" in caught.value.next_step
-
-
-def test_a_remembered_digest_follows_the_file(cache_folder, tmp_path) -> None:
-    path = tmp_path / "big"
-    for body in (b"a" * (1 << 20), b"b" * (1 << 20), b"c" * (2 << 20)):
-        path.write_bytes(body)
-        os.utime(path, ns=(0, body[0]))
-        expected = hashlib.sha256(body).hexdigest()
-        assert cache.remembered_digest(path) == expected == cache.remembered_digest(path)
-    # the memory is really used: with size and time unchanged the file is not read again
-    path.write_bytes(b"d" * (2 << 20))
-    os.utime(path, ns=(0, ord("c")))
-    assert cache.remembered_digest(path) == expected
-    (cache_folder / "digests.json").write_text("[damaged")
-    assert cache.remembered_digest(path) == hashlib.sha256(b"d" * (2 << 20)).hexdigest()
 
 
 def test_without_ssmi_cache_the_platform_says_where(monkeypatch) -> None:

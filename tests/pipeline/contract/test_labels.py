@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.labels import (
     OUTSIDE,
     ROLES,
@@ -206,7 +206,6 @@ def test_a_label_set_survives_the_trip_to_disk(tmp_path: Path, scheme: TagScheme
 @pytest.mark.parametrize(
     "body",
     [
-        None,
         b"",
         b"{",
         b"\xff",
@@ -218,9 +217,10 @@ def test_a_label_set_survives_the_trip_to_disk(tmp_path: Path, scheme: TagScheme
         b'{"scheme": "BIO", "entity_types": ["X"], "tags": ["O", "I-X", "B-X"]}',
     ],
 )
-def test_what_is_no_label_set_is_stale(tmp_path: Path, body: bytes | None) -> None:
+def test_what_is_no_label_set_is_stale(tmp_path: Path, body: bytes) -> None:
     path = tmp_path / "labels.json"
-    if body is not None:
-        path.write_bytes(body)
+    with pytest.raises(MissingResourceError, match=r"labels\.json: not there"):
+        LabelSet.load(path)
+    path.write_bytes(body)
     with pytest.raises(StaleArtifactError, match=r"labels\.json: not a label set"):
         LabelSet.load(path)

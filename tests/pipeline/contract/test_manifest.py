@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
-from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, FileState, Manifest, StageReport
+from ssmi.pipeline.contract.storage.digests import SEAL, seal
 
 WORDS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "人民"}]
 
@@ -40,6 +41,51 @@ def _manifest(folder: Path) -> Manifest:
         files=manifests.describe_files(folder),
         version=3,
     )
+
+
+def _write(folder: Path, body: dict[str, object]) -> None:
+    """A manifest as this program would write it, whatever it says."""
+    content = {key: value for key, value in body.items() if key != SEAL}
+    (folder / MANIFEST_NAME).write_text(json.dumps(seal(content)), encoding="utf-8")
+
+
+def test_what_is_read_at_once_belongs_together(folder: Path) -> None:
+    stored = manifests.read(folder)
+    assert stored.manifest == manifests.load(folder)
+    assert stored.digest == manifests.digest_file(folder / MANIFEST_NAME)
+    (folder / MANIFEST_NAME).unlink()
+    assert json.loads(stored.body)["stage"] == "pmi"
+
+
+def test_a_manifest_that_was_changed_is_refused(folder: Path) -> None:
+    """Every single byte of it: found, or not a part of what it says."""
+    path = folder / MANIFEST_NAME
+    whole, manifest = path.read_bytes(), manifests.load(folder)
+    n_found = 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            assert manifests.load(folder) == manifest, place
+        except StaleArtifactError as error:
+            n_found += 1
+            assert "manifest.json" in error.message and "ssmi-cli features build" in error.next_step
+    assert n_found > 0.8 * len(whole)
+
+
+def test_a_folder_is_examined_by_name_and_by_byte(folder: Path) -> None:
+    manifest = manifests.load(folder)
+    part, labels = "train/part-00000.parquet", folder / "labels.json"
+    labels.write_text("[]", encoding="utf-8")  # as long as before
+    (folder / "new.txt").write_text("", encoding="utf-8")
+    (folder / part).unlink()
+    states = {"labels.json": FileState.CHANGED, "new.txt": FileState.FOREIGN, part: FileState.MISSING}
+    assert manifests.examine(manifest, folder, deep=True) == states
+    assert manifests.examine(manifest, folder, deep=False) == {**states, "labels.json": FileState.INTACT}
+
+
+def test_the_hint_for_what_an_ablation_built(tmp_path: Path) -> None:
+    folder = tmp_path / "artifacts" / "ablate" / "weibo" / "features" / "paper" / "shards" / "weibo"
+    assert manifests.build_hint(folder) == "ssmi-cli ablate --dataset weibo"
 
 
 def test_a_manifest_reads_back_as_it_was_written(folder: Path) -> None:
@@ -113,11 +159,11 @@ def test_parts_are_held_to_the_manifest(folder: Path) -> None:
     tables.write_rows(folder / "train" / "part-00001.parquet", schema.VOCABULARY, WORDS)
     tables.write_rows(part, schema.VOCABULARY, WORDS[:1])
     with pytest.raises(
-        StaleArtifactError, match=r"part-00001.*not one of its files; .*part-00000.* holds 1 rows, not 2"
+        StaleArtifactError, match=r"part-00000.* has \d+ bytes, not \d+; .*part-00001.*not one of its files"
     ):
         manifests.check_parts(manifest, folder)
     part.write_bytes(b"PAR1")
-    with pytest.raises(StaleArtifactError, match=r"part-00000.parquet is not a Parquet table"):
+    with pytest.raises(StaleArtifactError, match=r"part-00000.parquet has 4 bytes"):
         manifests.check_parts(manifest, folder)
     part.unlink()
     with pytest.raises(StaleArtifactError, match=r"part-00000.parquet is missing") as caught:
@@ -140,7 +186,7 @@ def test_another_schema_version_is_refused(folder: Path, version: object) -> Non
 def test_a_manifest_names_nothing_outside_its_folder(folder: Path, name: str) -> None:
     body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     body["files"][name] = next(iter(body["files"].values()))
-    (folder / MANIFEST_NAME).write_text(json.dumps(body), encoding="utf-8")
+    _write(folder, body)
     with pytest.raises(StaleArtifactError, match="is not a file below it"):
         manifests.load(folder)
 
@@ -167,12 +213,12 @@ def test_what_is_no_manifest_is_stale(folder: Path, body: str) -> None:
 def test_a_manifest_with_a_part_missing_is_stale(folder: Path, key: str) -> None:
     body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     del body[key]
-    (folder / MANIFEST_NAME).write_text(json.dumps(body), encoding="utf-8")
+    _write(folder, body)
     with pytest.raises(StaleArtifactError, match=f"incomplete.*{key}"):
         manifests.load(folder)
     for broken in (3, [1], {"x": 3}):
         if key in ("report", "files"):
-            (folder / MANIFEST_NAME).write_text(json.dumps({**body, key: broken}), encoding="utf-8")
+            _write(folder, {**body, key: broken})
             with pytest.raises(StaleArtifactError, match="incomplete"):
                 manifests.load(folder)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -35,12 +35,16 @@ def test_what_a_stage_wrote_reads_back(built_once: Any, stage: str) -> None:
         ({"feature_parameters": {}}, r"feature_parameters\.encoder: Field required"),
     ],
 )
-def test_those_of_another_version_are_refused_by_name(project: Any, change: dict[str, Any], complaint: str) -> None:
+def test_those_of_another_version_are_refused_by_name(
+    project: Any, reseal: Callable[..., None], change: dict[str, Any], complaint: str
+) -> None:
     folder = ArtifactPaths(project.root).shards("tiny")
-    body = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    changed = {**body["report"]["statistics"], **change}
-    body["report"]["statistics"] = {key: value for key, value in changed.items() if value is not ...}
-    (folder / "manifest.json").write_text(json.dumps(body), encoding="utf-8")
+
+    def changed(body: dict[str, Any]) -> None:
+        statistics = {**body["report"]["statistics"], **change}
+        body["report"]["statistics"] = {key: value for key, value in statistics.items() if value is not ...}
+
+    reseal(folder, changed)
     with pytest.raises(StaleArtifactError, match=complaint) as caught:
         ShardsStatistics.of(manifests.load(folder))
     assert "shards of tiny" in caught.value.message and "build the features again" in caught.value.next_step

@@ -62,3 +62,17 @@ def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     require_file(pipe)  # opening it would wait for a writer for ever
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/zero", "/dev/urandom"])
+def test_a_device_that_never_ends_is_not_read(tmp_path: Path, device: str) -> None:
+    link = tmp_path / "train.bmes"
+    link.symlink_to(device)
+    for path in (Path(device), link):
+        with pytest.raises(InputDataError, match=f"{path}: a device, where a file is expected"):
+            read_bytes(path)
+
+
+def test_an_empty_device_is_an_empty_file() -> None:
+    assert read_bytes(Path(os.devnull)) == b""

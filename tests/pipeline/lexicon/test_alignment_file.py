@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.features.alignment import fit_alignment
 from ssmi.pipeline.lexicon.alignment_file import open_alignment, save_alignment
 
@@ -33,5 +33,5 @@ def test_a_file_that_is_no_map_is_refused(tmp_path: Path, content: bytes | None)
         path.write_bytes(content)
     with pytest.raises(StaleArtifactError, match="not a map between"):
         open_alignment(path)
-    with pytest.raises(StaleArtifactError, match=r"missing\.safetensors"):
+    with pytest.raises(MissingResourceError, match=r"missing\.safetensors"):
         open_alignment(tmp_path / "missing.safetensors")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.features.vocabulary import FloatMatrix
 from ssmi.pipeline.lexicon.segment_vector_files import (
     BERT_BOUNDARIES_FILE,
@@ -80,5 +80,5 @@ def test_a_missing_table_is_said_and_objects_in_a_matrix_are_not_unpickled(tmp_p
         open_segment_vectors(tmp_path, "none")
     _write(tmp_path, by_bert=False)
     np.save(tmp_path / VECTORS_FILE, np.array([[Path("x")]], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="Python objects"):
+    with pytest.raises(StaleArtifactError, match="Python objects"):
         open_segment_vectors(tmp_path, "objects")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.lexicon.trie_file import open_trie, save_trie
 
@@ -29,19 +29,19 @@ def test_survives_the_trip_to_disk(tmp_path_factory: pytest.TempPathFactory, wor
     assert path.read_bytes() == first
 
 
-@pytest.mark.parametrize("damage", ["missing", "empty", "garbage", "cut", "one byte short"])
+@pytest.mark.parametrize("damage", ["empty", "garbage", "cut", "one byte short"])
 def test_a_damaged_file_is_stale(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "trie.bin"
     save_trie(Trie.build(["中国", "人民"]), path)
     whole = path.read_bytes()
-    if damage == "missing":
-        path.unlink()
-    else:
-        kept = {"empty": b"", "garbage": b"garbage" * 90, "cut": whole[: len(whole) // 2], "one byte short": whole[:-1]}
-        path.write_bytes(kept[damage])
+    kept = {"empty": b"", "garbage": b"garbage" * 90, "cut": whole[: len(whole) // 2], "one byte short": whole[:-1]}
+    path.write_bytes(kept[damage])
     with pytest.raises(StaleArtifactError, match=r"trie\.bin") as caught:
         open_trie(path)
     assert "features vocab" in caught.value.next_step
+    path.unlink()
+    with pytest.raises(MissingResourceError, match=r"trie\.bin: not there"):
+        open_trie(path)
 
 
 def test_fifty_thousand_words_open_in_no_time(tmp_path: Path) -> None:

@@ -72,18 +72,17 @@ def test_a_stage_is_current_after_it_ran_and_not_before(context: StageContext) -
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"], "no temporary folder is left"
 
 
-def test_a_parameter_that_came_later_makes_nothing_stale_unless_it_is_set(context: StageContext) -> None:
+def test_a_parameter_that_came_later_makes_nothing_stale_unless_it_is_set(
+    context: StageContext, reseal: Callable[..., None]
+) -> None:
     run(FIRST, context)
-    path = context.folder("prepare") / manifests.MANIFEST_NAME
-    body = json.loads(path.read_text(encoding="utf-8"))
-    del body["parameters"]["prepare"]["dev_fraction"]
-    path.write_text(json.dumps(body), encoding="utf-8")
+    folder = context.folder("prepare")
+    reseal(folder, lambda body: body["parameters"]["prepare"].pop("dev_fraction"))
     assert is_current(FIRST, context)
     assert not is_current(
         FIRST, replace(context, params=check_params({"prepare": {"dev_fraction": 0.2}}, source="test"))
     )
-    body["parameters"]["prepare"]["went"] = 1
-    path.write_text(json.dumps(body), encoding="utf-8")
+    reseal(folder, lambda body: body["parameters"]["prepare"].update(went=1))
     assert not is_current(FIRST, context), "a parameter that is gone meant something"
 
 
@@ -189,7 +188,7 @@ def test_nothing_runs_on_an_upstream_that_is_missing_or_not_whole(context: Stage
         run(SECOND, context)
     part.with_name("part-00001.parquet").unlink()
     tables.write_rows(part, schema.SENTENCES, [])
-    with pytest.raises(StaleArtifactError, match=r"train/part-00000\.parquet holds 0 rows, not 2"):
+    with pytest.raises(StaleArtifactError, match=r"train/part-00000\.parquet has [\d,]+ bytes, not [\d,]+"):
         run(SECOND, context)
     assert not context.folder("segment").exists()
 

@@ -12,7 +12,7 @@ import pytest
 from ssmi.evaluation.comparison import compare_runs, runs_in
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs import counts_file, json_files
+from ssmi.model.runs import counts_file, json_files, result_files
 from ssmi.model.runs.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.fingerprint import Fingerprint
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
@@ -46,12 +46,13 @@ def _leave_run(
     if manifest is not None:
         (checkpoint / "shards").mkdir()
         shutil.copy(manifest, checkpoint / "shards")
-    (folder / "metrics.json").write_text("{}", encoding="utf-8")
     for split, sentences in (counts or {}).items():
         path = counts_file.path_of(folder, split)
         path.parent.mkdir(exist_ok=True)
         of_each = [{label: EntityCounts(*three) for label, three in sentence.items()} for sentence in sentences]
         counts_file.write(path, Counted([f"{number}" for number in range(len(sentences))], of_each))
+    result_files.write(folder, metrics=b"{}")
+    (folder / "metrics.json").write_text("{}", encoding="utf-8")
     return folder
 
 

@@ -1,0 +1,49 @@
+"""The list of what a finished run leaves beside its checkpoint, with the digest of each file.
+
+It is written before metrics.json, which marks the run as finished, and names that too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from ssmi.model.runs.files import COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.storage.digests import digest_file
+from ssmi.pipeline.contract.storage.replacing import writing
+
+_AGAIN = "train again, or bring the run over whole"
+
+
+def write(run: Path, *, metrics: bytes) -> None:
+    """Write the list of what lies in a run folder by now, and of ``metrics`` as metrics.json."""
+    paths = (run / HEADLINE, run / HISTORY, *sorted((run / COUNTS).glob("*.parquet")))
+    digests = {path.relative_to(run).as_posix(): digest_file(path) for path in paths if path.is_file()}
+    body = {**digests, METRICS: hashlib.sha256(metrics).hexdigest()}
+    with writing(run / RESULT_FILES) as temporary:
+        temporary.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Name → digest, of a run's list or of the one in its checkpoint. Raises StaleArtifactError without one.
+
+    It needs no digest of its own: whatever changes in it, a file is no more what it says.
+    """
+    path = folder / RESULT_FILES
+    try:
+        return {str(name): str(digest) for name, digest in json.loads(path.read_bytes()).items()}
+    except (OSError, ValueError, AttributeError) as error:
+        raise StaleArtifactError(f"{path}: no list of this run's files ({error})", next_step=_AGAIN) from None
+
+
+def check(run: Path, path: Path) -> None:
+    """Hold a file of a finished run to the list; those of an unfinished one are in none.
+
+    Raises StaleArtifactError where it changed since it was written.
+    """
+    if not (run / METRICS).is_file() or not path.is_file():
+        return
+    if read(run).get(path.relative_to(run).as_posix()) != digest_file(path):
+        raise StaleArtifactError(f"{path}: changed since it was written", next_step=_AGAIN)

@@ -1,0 +1,62 @@
+"""Digests of files and of JSON values, and JSON objects that hold the digest of their own content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+SEAL = "sha256"
+"""The key of a sealed object that holds the digest of all its other keys."""
+
+_known: dict[tuple[int, ...], str] = {}
+"""What ``digest_once`` computed in this process."""
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file, read in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_once(path: Path) -> str:
+    """sha256 of a file that is read once a process for as long as it stays the same file.
+
+    What tells that is inode, size and both times. The time of change (ctime) is the system's own: unlike that of
+    modification, no program sets it back. Nothing is kept for the next process, which could only believe it.
+    """
+    status = path.stat()
+    identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    if identity not in _known:
+        _known[identity] = digest_file(path)
+    return _known[identity]
+
+
+def digest_json(value: Any) -> str:
+    """sha256 of a JSON value in canonical form."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def seal(body: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with the digest of its content as one more key."""
+    return {**body, SEAL: digest_json(body)}
+
+
+def unseal(text: bytes) -> dict[str, Any]:
+    """The object that was sealed.
+
+    Raises:
+        ValueError: It is not JSON, no object, or not what was sealed.
+    """
+    body = json.loads(text.decode())
+    if not isinstance(body, dict):
+        raise ValueError("not an object")
+    written = body.pop(SEAL, None)
+    if written is None:
+        raise ValueError("without the digest of its content")
+    if digest_json(body) != written:
+        raise ValueError("not what was written")
+    return body

@@ -1,0 +1,131 @@
+"""A full disk, a limit on files, a disk that is read-only: one line, exit code 1, the old output as it was, no rest."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+resource = pytest.importorskip("resource")
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "build": ("features", "build", "--force"),
+    "shards with states": ("features", "shards", "-S", "shards.hidden=true"),
+    "train": ("train", "-S", "train.epochs=1"),
+    "ablate": ("ablate", "--only", "no-bert", "--seeds", "1", "-S", "train.epochs=1"),
+    "adapt": ("encoder", "adapt", "--out", "{out}", "--epochs", "1"),
+    "predict": ("predict", "{text}", "--out", "{out}"),
+    "export": ("export", "--out", "{out}"),
+    "report": ("report", "--split", "dev", "--out", "{out}"),
+    "convert": ("data", "convert", "{text}", "{out}", "--format", "jsonl"),
+    "init": ("init", "{out}", "--data", "{text}"),
+    "explain": ("explain", "北", "--segment", "北京", "--plot", "{out}.svg"),
+    "dvc write": ("dvc", "write"),
+}
+
+
+def _files(root: Path) -> dict[str, str]:
+    """Every file below a folder → digest, without what belongs to this machine: locks, parts that are finished."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and ".ssmi" not in path.parts
+    }
+
+
+def _assert_one_line(code: int, stderr: str, *said: str) -> None:
+    assert code == 1, stderr
+    lines = [line for line in stderr.splitlines() if line.startswith(("error: ", "  next: "))]
+    assert len(lines) == 2 and "Traceback" not in stderr and "--debug" not in stderr, stderr
+    assert not [text for text in (*said, "error: /") if text not in "\n".join(lines)], stderr
+    assert ".ssmi." not in stderr
+
+
+@pytest.fixture(scope="module")
+def trained(tagging_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A project with everything; each test leaves it as it was."""
+    project = copy_project(tagging_project, tmp_path_factory.mktemp("no-room"))
+    (project.root / "text.bmes").write_text("京 S-LOC\n好 O\n\n" * 40, encoding="utf-8")
+    return project
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_limit_on_the_size_of_files(trained: Any, name: str) -> None:
+    before = _files(trained.root)
+    words = [word.format(text=trained.root / "text.bmes", out=trained.root / "new") for word in COMMANDS[name]]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
+    try:
+        outcome = trained.ssmi(*words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    _assert_one_line(outcome.code, outcome.stderr, "File too large", "ulimit -f")
+    assert _files(trained.root) == before
+
+
+# --- a small disk of its own ------------------------------------------------------------------------------------------
+
+ON_A_DISK = """
+set -e
+disk=$1 project=$2 kib=$3 mode=$4; shift 4
+mount -t tmpfs -o size=256m none "$disk"
+cp -a "$project" "$disk/project"
+rm -rf "$disk/project/.ssmi"
+cd "$disk/project"
+if [ "$mode" = full ]; then
+  head -c $(( ($(df --output=avail -k "$disk" | tail -1) - kib) * 1024 )) /dev/zero > "$disk/filler"
+else
+  mount -o remount,ro "$disk"
+fi
+listed() { find . -type f -not -path './.ssmi/*' -print0 | sort -z | xargs -0 sha256sum; }
+listed > "$project.before"
+set +e
+"$@"
+code=$?
+listed > "$project.after"
+exit $code
+"""
+
+
+def _can_mount() -> bool:
+    return (
+        shutil.which("unshare") is not None
+        and not subprocess.run(
+            ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
+        ).returncode
+    )
+
+
+@pytest.mark.skipif(not _can_mount(), reason="needs leave to mount a small disk")
+@pytest.mark.parametrize(
+    ("mode", "name", "said"),
+    [
+        ("full", "build", "No space left on device"),
+        # Written through a memory map, where a full disk would kill the process.
+        ("full", "shards with states", "No space left on device"),
+        ("full", "train", "No space left on device"),
+        ("ro", "build", "Read-only file system"),
+        ("ro", "train", "Read-only file system"),
+    ],
+)
+def test_a_disk_that_takes_no_more(trained: Any, tmp_path: Path, mode: str, name: str, said: str) -> None:
+    disk, project = tmp_path / "disk", tmp_path / "project"
+    disk.mkdir()
+    shutil.copytree(trained.root, project)
+    command = [sys.executable, "-m", "ssmi.cli.main", *COMMANDS[name]]
+    done = subprocess.run(
+        ["unshare", "-m", "bash", "-c", ON_A_DISK, "bash", str(disk), str(project), "100", mode, *command],
+        env={**trained.environment, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    _assert_one_line(done.returncode, done.stderr, said, "name another place")
+    before, after = (Path(f"{project}.{when}").read_text(encoding="utf-8") for when in ("before", "after"))
+    assert before == after and before.count("\n") > 50

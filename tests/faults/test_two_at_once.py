@@ -1,0 +1,87 @@
+"""Two commands in one project: one waits, saying for whom, or is refused in one line; outputs are never mixed."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+
+def _wait_for(process: subprocess.Popen[str], text: str) -> str:
+    """Read stderr until it says that; everything that was read."""
+    said = ""
+    while text not in said:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line, f"ended without {text!r}: {said}"
+        said += line
+    return said
+
+
+@pytest.fixture
+def building(project: Any) -> Iterator[FileLock]:
+    """Another build of the project is under way."""
+    locks = project.root / ".ssmi" / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / "features.lock")
+    with lock:
+        (locks / "features.holder").write_text("process 7: ssmi-cli features build", encoding="utf-8")
+        yield lock
+
+
+@pytest.mark.parametrize("command", [("features", "build"), ("features", "segment"), ("ablate", "--dry-run")])
+def test_a_build_waits_for_another_and_says_for_which(
+    project: Any, building: FileLock, command: tuple[str, ...]
+) -> None:
+    before = project.artifacts()
+    with project.start(*command) as process:
+        said = _wait_for(process, "waiting: ")
+        assert said.endswith("the features of this project are being built by process 7: ssmi-cli features build\n")
+        assert process.poll() is None
+        if command == ("ablate", "--dry-run"):
+            process.send_signal(signal.SIGINT)  # the wait can be ended
+            process.communicate(timeout=1200)
+            assert process.returncode == 130
+        else:
+            building.release()
+            process.communicate(timeout=1200)
+            assert process.returncode == 0
+    assert project.artifacts() == before
+
+
+def test_two_builds_of_other_parameters_are_not_mixed(project: Any) -> None:
+    """Whichever is first, what lies there is what the second would have built alone."""
+    options = ("-S", "segment.hmm=false", "-S", "pmi.estimator=paper")
+    with project.start("features", "build", "--force") as first:
+        _wait_for(first, "vocab: ")
+        with project.start("features", "build", *options) as second:
+            assert second.communicate(timeout=1200) and second.returncode == 0
+        assert first.communicate(timeout=1200) and first.returncode == 0
+    both = project.artifacts()
+    assert project.build("--force", *options).code == 0
+    assert project.artifacts() == both
+
+
+def test_two_trainings_in_one_folder(project: Any) -> None:
+    run = project.root / "artifacts" / "train" / "tiny"
+    epochs = ("-S", "train.epochs=6")
+    with project.start("train", *epochs) as first:
+        _wait_for(first, "epoch 1: ")
+        refused = project.ssmi("train", "-S", "train.seed=5")
+        assert refused.code == 1, refused.stderr
+        message, advice = refused.stderr.splitlines()[-2:]
+        assert re.fullmatch(rf"error: {run} is being trained by process {first.pid}: .*train .*epochs=6", message)
+        assert advice == "  next: wait until it is done, or name another folder with --run"
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=1200)
+        assert first.returncode == 130
+    assert project.ssmi("train", *epochs, "--resume").code == 0
+    alone = project.artifacts("train", "tiny")
+    assert project.ssmi("train", *epochs, "--run", str(Path(run.parent, "alone"))).code == 0
+    assert project.artifacts("train", "alone") == alone

@@ -1,0 +1,99 @@
+"""``Project.verify``: every folder below artifacts, intact, and with each kind of damage."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+from ssmi.verification import FileState, Verification
+
+
+@pytest.fixture
+def trained(tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
+    """A project of one's own with a finished run."""
+    return copy_project(tagging_project, tmp_path)
+
+
+def _verify(root: Path, *, deep: bool = True) -> Verification:
+    return ssmi.open_project(root).verify(deep=deep)
+
+
+def _found(root: Path, *, deep: bool = True) -> dict[str, str]:
+    return {one.path.as_posix(): str(one.state) for one in _verify(root, deep=deep).findings}
+
+
+def test_a_project_that_nothing_happened_to_is_intact(tagging_project: Any) -> None:
+    for deep in (False, True):
+        verified = _verify(tagging_project.root, deep=deep)
+        assert not verified.findings and verified.deep == deep
+        folders = {one.path.as_posix(): one.count(FileState.INTACT) for one in verified.folders}
+        assert {
+            "artifacts/vocab",
+            "artifacts/shards/tiny",
+            "artifacts/train/tiny",
+            "artifacts/train/tiny/checkpoint",
+        } < (folders.keys())
+        assert sum("pinned" in folder for folder in folders) == 3
+        listed = sum(1 for path in (tagging_project.root / "artifacts" / "vocab").iterdir() if path.is_file())
+        assert folders["artifacts/vocab"] == listed
+        assert all(folders.values())
+
+
+def test_each_kind_of_damage_is_named_with_its_remedy(trained: Any) -> None:
+    artifacts = trained.root / "artifacts"
+    run = artifacts / "train" / "tiny"
+    (artifacts / "pmi" / "tiny" / "train" / "part-00000.parquet").unlink()
+    (artifacts / "segment" / "tiny" / "notes.txt").write_text("mine", encoding="utf-8")
+    (run / "checkpoint" / "labels.json").unlink()
+    (run / "checkpoint" / "notes.txt").write_text("mine", encoding="utf-8")
+    (artifacts / "prepare" / "tiny" / "manifest.json").unlink()
+    shutil.rmtree(run / "counts")
+    expected = {
+        "artifacts/pmi/tiny/train/part-00000.parquet": "missing",
+        "artifacts/segment/tiny/notes.txt": "foreign",
+        "artifacts/train/tiny/checkpoint/labels.json": "missing",
+        "artifacts/train/tiny/checkpoint/notes.txt": "foreign",
+        "artifacts/prepare/tiny/manifest.json": "missing",
+        "artifacts/train/tiny/counts/dev.parquet": "missing",
+        "artifacts/train/tiny/counts/test.parquet": "missing",
+    }
+    assert _found(trained.root, deep=False) == expected
+    for place in (
+        artifacts / "vocab" / "trie.bin",
+        artifacts / "shards" / "tiny" / "manifest.json",
+        run / "checkpoint" / "params.json",
+        run / "metrics.json",
+    ):
+        content = bytearray(place.read_bytes())
+        content[len(content) // 2] ^= 1
+        shutil.copy(place, place.with_suffix(".tmp"))  # in a file of its own: what a run keeps is linked to it
+        place.with_suffix(".tmp").replace(place)
+        place.write_bytes(content)
+        expected[place.relative_to(trained.root).as_posix()] = "changed"
+    assert _found(trained.root) == expected
+    of_manifest = {"artifacts/shards/tiny/manifest.json": "changed"}
+    assert _found(trained.root, deep=False).items() >= of_manifest.items(), "a manifest is small, and read whole"
+    for finding in _verify(trained.root).findings:
+        assert finding.next_step.startswith(("ssmi-cli features build --dataset", "train again"))
+
+
+def test_a_run_whose_list_is_gone_and_nothing_at_all(trained: Any, pristine_project: Any) -> None:
+    (trained.root / "artifacts" / "train" / "tiny" / "files.json").unlink()
+    assert _found(trained.root) == {"artifacts/train/tiny/files.json": "changed"}
+    assert not _verify(pristine_project.root).folders
+
+
+def test_what_verify_finds_the_build_makes_good(project: Any) -> None:
+    before = project.artifacts("vocab")
+    path = project.root / "artifacts" / "vocab" / "vectors.npy"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    assert _found(project.root) == {"artifacts/vocab/vectors.npy": "changed"}
+    assert project.build().built == {"vocab"}
+    assert project.artifacts("vocab") == before and not _found(project.root)
