@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -93,10 +93,7 @@ def build(
 ) -> FeatureBuild:
     """Run every stage that is not current, and tell DVC; see ``Project.build_features``."""
     overrides = list_of("overrides", overrides)
-    with (
-        building(workspace),
-        _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context,
-    ):
+    with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
         built = list(build_stages(context, force=force))
         stages = tuple(
             StageState(one.stage.name, "built" if one.ran else "current", context.folder(one.stage.name))
@@ -118,10 +115,7 @@ def run_stage(
     overrides: Iterable[str],
 ) -> StageReport:
     """Run one stage whether it is current or not, as ``dvc repro`` asks for; see ``Project.run_stage``."""
-    with (
-        building(workspace),
-        _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context,
-    ):
+    with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
         return run(get_stage(name), context).report
 
 
@@ -145,14 +139,23 @@ def run_share(
     overrides: Iterable[str],
 ) -> StageShare:
     """Do one share of a stage's parts; see ``Project.run_stage``."""
-    with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+    with _context(
+        workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides, is_share=True
+    ) as context:
         return run_stage_share(get_stage(name), context, Share(*part))
 
 
 @contextmanager
 def _context(
-    workspace: Workspace, subject: Subject, *, workers: int, scheduler: str | None, overrides: Iterable[str]
+    workspace: Workspace,
+    subject: Subject,
+    *,
+    workers: int,
+    scheduler: str | None,
+    overrides: Iterable[str],
+    is_share: bool = False,
 ) -> Iterator[StageContext]:
+    """What stages run in, alone but for the shares of a stage, which are there to run at once."""
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)
     corpus = None
@@ -161,5 +164,7 @@ def _context(
         check_corpus_name(files.name, paths=workspace.paths, datasets=params.datasets)
         like = workspace.dataset(subject.like, params=params)
         corpus, name = Corpus(files, like), files.name
-    with open_executor(workers=workers, scheduler=scheduler) as executor:
+    # Names are checked by now: a lock is a file, and what is refused leaves none.
+    alone = nullcontext() if is_share else building(workspace)
+    with alone, open_executor(workers=workers, scheduler=scheduler) as executor:
         yield StageContext(workspace.root, name, params, executor, workspace.reporter, corpus=corpus)

@@ -575,6 +575,9 @@ class Project(Workspace):
         Returns:
             Every folder with its intact files counted, and each file that is missing, changed or foreign.
 
+        Raises:
+            OSError: A folder cannot be listed.
+
         """
         from ssmi.verification import verify
 

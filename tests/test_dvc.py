@@ -31,12 +31,12 @@ def stages(repository: Path) -> dict[str, dict[str, Any]]:
 
 
 def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: Path) -> None:
-    assert set(features.commands) == {"build", *STAGE_NAMES}
+    assert set(features.commands) == {"build", "run", *STAGE_NAMES}
     assert list(stages) == [*STAGE_NAMES, "train"]
     files = {path.stem for path in (repository / "pipeline" / "stages").glob("*.py")}
     assert files - {"__init__", "encoding", "registry", "stage", "up_to_date"} == set(STAGE_NAMES)
     assert {*STAGE_NAMES, "train"} <= set(Params.model_fields)
-    assert set(Params.model_fields) - {*STAGE_NAMES, "train"} == {"datasets", "encoder", "model"}
+    assert set(Params.model_fields) - {*STAGE_NAMES, "train"} == {"corpora", "datasets", "encoder", "model"}
     for name in STAGE_NAMES:
         assert get_stage(name).name == name
         assert name in get_stage(name).sections
@@ -50,7 +50,7 @@ def test_the_guide_says_what_dvc_yaml_says(stages: dict[str, dict[str, Any]], re
 
 
 def test_every_section_of_params_yaml_is_read_by_a_stage(stages: dict[str, dict[str, Any]], repository: Path) -> None:
-    sections = set(YAML(typ="safe").load((repository / "params.yaml").read_text("utf-8"))) - {"datasets"}
+    sections = set(YAML(typ="safe").load((repository / "params.yaml").read_text("utf-8"))) - {"corpora", "datasets"}
     assert sections == {name.partition(".")[0] for stage in stages.values() for name in stage["params"]}
 
 

@@ -55,7 +55,7 @@ def write_table(ablation: Ablation, rows: Mapping[str, PreparedRow], progress: P
         encoder,
         progress.seeds,
         # The fold is of each run, not of the table.
-        ablation.params.model_dump(mode="json", exclude={"datasets": True, "train": {"fold"}}),
+        ablation.params.model_dump(mode="json", exclude={"corpora": True, "datasets": True, "train": {"fold"}}),
         command.of([ablation.configurations[name] for name in finished]),
         select=ablation.params.train.select,
         n_folds=ablation.n_folds,

@@ -24,7 +24,7 @@ from ssmi.pipeline.contract.storage.replacing import writing
 
 PARAMS = "params.json"
 _LENGTH = 8
-_NOT_FEATURES = ("datasets", "model", "train")
+_NOT_FEATURES = ("corpora", "datasets", "model", "train")
 """Parts of params.yaml that shards do not depend on."""
 
 

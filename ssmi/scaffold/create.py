@@ -6,6 +6,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 from shlex import quote
@@ -58,11 +59,14 @@ def init_project(
     files = [Path(path) for path in list_of("data", data)]
     _check_empty(root)
     name = check_dataset_name(name or root.name)
-    try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-    except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
-        raise ParameterError(f"{root}: cannot be made ({error.strerror})", next_step="name another folder") from None
-    with temporary_folder(root) as staged:
+    with ExitStack() as stack:
+        try:
+            root.parent.mkdir(parents=True, exist_ok=True)
+            staged = stack.enter_context(temporary_folder(root))
+        except (FileNotFoundError, NotADirectoryError, FileExistsError) as error:
+            raise ParameterError(
+                f"{root}: cannot be made ({error.strerror})", next_step="name another folder"
+            ) from None
         _write_files(staged, name)
         _copy_data(files, staged / "data" / name, name, reporter)
         write_pipeline(staged)

@@ -14,7 +14,7 @@ from ssmi.cli.main import COMMANDS, cli
 
 TABLES = {
     *("train", "ablate", "compare", "evaluate", "explain", "stats", "report", "export", "doctor", "params", "paper"),
-    "encoder adapt",
+    *("encoder adapt", "verify"),
 }
 """Commands that print something to read, and that print JSON with --json."""
 COMPUTING = {"train", "ablate", "compare", "encoder", "evaluate", "report", "predict", "paper"}

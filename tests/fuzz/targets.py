@@ -24,6 +24,7 @@ from ssmi.pipeline.contract.encoders.types import encoder_shape
 from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.parameters import params
+from ssmi.pipeline.contract.storage.digests import seal
 from ssmi.pipeline.lexicon.user_dictionary import read_user_dictionary
 from ssmi.pipeline.lexicon.word_vectors import open_vectors
 from ssmi.pipeline.readers import read_sentences
@@ -225,7 +226,7 @@ def _own() -> list[Target]:
             "params", params.load, "params.yaml", "datasets: [a]\nsegment: {hmm: true}\n", params.dump(params.Params())
         ),
         _target("variants", variants.read, "v.yaml", "small: {base: bert-crf, model.encoder_layers: 2}\n"),
-        _target("manifest", lambda path: manifest.load(path.parent), "manifest.json", json.dumps(made)),
+        _target("manifest", lambda path: manifest.load(path.parent), "manifest.json", json.dumps(seal(made))),
         _target("labels", load_labels, "labels.json", body),
         _target("checkpoint", lambda path: checkpoint_files.read_metadata(path.parent), "checkpoint.json", checkpoint),
         _target("pack", lambda path: check_pack(path.parent), "pack.json", pack, beside={"a.txt": b"a"}),

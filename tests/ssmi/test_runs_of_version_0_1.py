@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import ssmi
+from ssmi.model.runs.files import CHECKPOINT_FORMAT
 from ssmi.model.split_tagging import tag_split
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
@@ -113,7 +114,7 @@ def test_resuming_it_is_refused_and_training_anew_replaces_it(old_project: Any) 
     (run / "state" / "a.safetensors").write_bytes(b"")
     refused = old_project.ssmi("train", "--resume")
     assert refused.code == 5
-    assert "an unfinished run of another version of ssmi (state.json: format 1, this version reads 2)" in refused.stderr
+    assert "an unfinished run of another version of ssmi (state.json: format 1, this version reads 3)" in refused.stderr
     assert f"next: {NEXT}, without --resume" in refused.stderr
     assert old_project.ssmi("train", "-S", "train.epochs=1").code == 0
     assert old_project.ssmi("evaluate").code == 0
@@ -128,4 +129,6 @@ def test_an_ablation_trains_it_anew(project: Any) -> None:
     again = project.ssmi(*command)
     assert again.code == 0 and f"again, for {run}: {OLD}" in again.stderr
     assert (run / "metrics.json").read_bytes() == before
-    assert json.loads((run / "checkpoint" / "checkpoint.json").read_text(encoding="utf-8"))["format"] == 3
+    assert (
+        json.loads((run / "checkpoint" / "checkpoint.json").read_text(encoding="utf-8"))["format"] == CHECKPOINT_FORMAT
+    )

@@ -16,6 +16,7 @@ import pytest
 
 from ssmi.configurations import CONFIGURATIONS
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.storage.digests import digest_file, seal, unseal
 from ssmi.pipeline.stages.registry import affected
 
 OPTIONS = ("--seeds", "2", "-S", "train.epochs=1", "-S", "train.lr_new=0.02", "-S", "train.lr_crf=0.02")
@@ -183,9 +184,12 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
 
 def test_other_code_is_another_run(ablated: Any) -> None:
     path = _run(ablated, "bert-crf", 13) / "checkpoint" / "checkpoint.json"
-    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts = unseal(path.read_bytes())
     facts["fingerprint"]["the revision of the network's code"] -= 1
-    path.write_text(json.dumps(facts), encoding="utf-8")
+    path.write_text(json.dumps(seal(facts)), encoding="utf-8")
+    listed = path.with_name("files.json")
+    digests = {**json.loads(listed.read_text(encoding="utf-8")), path.name: digest_file(path)}
+    listed.write_text(json.dumps(digests), encoding="utf-8")
     outcome = ablated.ssmi("ablate", "--only", "bert-crf", *OPTIONS)
     assert outcome.code == 0, outcome.stderr
     assert "[2/2] bert-crf, seed 13: again, for the revision of the network's code is" in outcome.stderr

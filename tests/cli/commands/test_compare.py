@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import ssmi
+from ssmi.model.runs.files import RESULT_FILES
+from ssmi.pipeline.contract.storage.digests import digest_file
 
 Copy = Callable[[Any, Path], Any]
 GOOD = Path("artifacts") / "train" / "tiny"
@@ -98,5 +100,10 @@ def test_what_cannot_be_compared_is_refused(compared: Any, tmp_path: Path) -> No
         shutil.copytree(compared.root / run, mixed / name)
     refused(2, "one and two are not one system with two seeds", "model.gmi")
     shutil.rmtree(mixed / "one")
-    shutil.copy(compared.root / GOOD / "counts" / "test.parquet", mixed / "two" / "counts" / "dev.parquet")
+    other = mixed / "two" / "counts" / "dev.parquet"
+    shutil.copy(compared.root / GOOD / "counts" / "test.parquet", other)
+    refused(5, "dev.parquet: changed since it was written")
+    listed = mixed / "two" / RESULT_FILES
+    digests = {**json.loads(listed.read_text(encoding="utf-8")), "counts/dev.parquet": digest_file(other)}
+    listed.write_text(json.dumps(digests), encoding="utf-8")
     refused(5, "different sentences of dev: number 1 is not the same")

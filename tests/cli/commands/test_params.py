@@ -58,5 +58,5 @@ def test_an_unknown_name_comes_with_the_nearest_one(fresh_project: Any) -> None:
     assert outcome.code == 2 and "model.fusion" in outcome.stderr
     outcome = fresh_project.ssmi("params", "nope")
     *_, advice = outcome.stderr.splitlines()
-    assert outcome.code == 2 and advice.startswith("  next: known: datasets, embed, encoder, "), outcome.stderr
+    assert outcome.code == 2 and advice.startswith("  next: known: corpora, datasets, embed, encoder, "), outcome.stderr
     assert "." not in advice and advice.count("datasets") == 1

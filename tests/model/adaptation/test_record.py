@@ -21,6 +21,7 @@ from ssmi.model.adaptation.record import (
 from ssmi.model.network import encoder as encoders
 from ssmi.model.network.encoder import Encoder
 from ssmi.model.runs import json_files
+from ssmi.pipeline.contract.storage.digests import seal
 
 
 @pytest.fixture
@@ -74,8 +75,9 @@ def test_the_configuration_names_no_place(
     write_encoder(tmp_path / "e", encoder=encoder, head=head, record=record)
     config = json.loads((tmp_path / "e" / "config.json").read_text(encoding="utf-8"))
     parent = json.loads((encoder_folder / "config.json").read_text(encoding="utf-8"))
-    parent.pop("_name_or_path", None)
-    assert config == parent
+    assert "_name_or_path" not in config and str(encoder_folder) not in json.dumps(config)
+    assert config == {name: value for name, value in parent.items() if name in config}
+    assert {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"} <= config.keys()
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path, loaded: tuple[Encoder, MaskedHead], record: Adaptation) -> None:
@@ -89,6 +91,6 @@ def test_a_failure_leaves_nothing(tmp_path: Path, loaded: tuple[Encoder, MaskedH
 def test_a_record_holds_what_it_must(record: Adaptation, tmp_path: Path) -> None:
     body = record.model_dump(mode="json")
     for name, value in (("clock", 1), ("revision", "one")):
-        (tmp_path / RECORD).write_text(json.dumps({**body, name: value}), encoding="utf-8")
+        (tmp_path / RECORD).write_text(json.dumps(seal({**body, name: value})), encoding="utf-8")
         with pytest.raises(ValueError, match=name):
             json_files.read(tmp_path / RECORD, Adaptation)

@@ -389,7 +389,10 @@ ANOTHER: dict[str, Any] = {
     "train.clip": 0.1,
     "train.fgm": 1.0,
 }
-IDLE = {"epochs", "max_steps", "patience", "select", "folds", "fold", "test", "ema", "precision", "device", "threads"}
+IDLE = {
+    *("epochs", "max_steps", "patience", "select", "folds", "fold", "test", "ema", "precision", "device", "threads"),
+    *("stream", "stream_buffer"),
+}
 """Parameters of training that decide how long, where and how exactly, and have tests of their own."""
 READ_WITH: dict[str, dict[str, Any]] = {
     "model.character_width": {"model__encoder": "none"},

@@ -398,20 +398,20 @@ def test_a_user_dictionary_that_is_missing_or_another_is_refused(project: Any) -
 
 
 @pytest.mark.parametrize("lost", ["embed_digest", "feature_parameters", "max_window"])
-def test_shards_of_an_older_version_are_refused(project: Any, lost: str) -> None:
-    path = project.root / "artifacts" / "shards" / "tiny" / "manifest.json"
-    body = json.loads(path.read_text(encoding="utf-8"))
-    del body["report"]["statistics"][lost]
-    path.write_text(json.dumps(body), encoding="utf-8")
+def test_shards_of_an_older_version_are_refused(project: Any, lost: str, reseal: Callable[..., None]) -> None:
+    def lose(body: dict[str, Any]) -> None:
+        del body["report"]["statistics"][lost]
+
+    reseal(project.root / "artifacts" / "shards" / "tiny", lose)
     with pytest.raises(StaleArtifactError, match=lost):
         opened(project.root)
 
 
-def test_parameters_of_another_version_are_refused(project: Any) -> None:
-    path = project.root / "artifacts" / "shards" / "tiny" / "manifest.json"
-    body = json.loads(path.read_text(encoding="utf-8"))
-    body["report"]["statistics"]["feature_parameters"]["selection"]["treshold"] = 1
-    path.write_text(json.dumps(body), encoding="utf-8")
+def test_parameters_of_another_version_are_refused(project: Any, reseal: Callable[..., None]) -> None:
+    def misspell(body: dict[str, Any]) -> None:
+        body["report"]["statistics"]["feature_parameters"]["selection"]["treshold"] = 1
+
+    reseal(project.root / "artifacts" / "shards" / "tiny", misspell)
     with pytest.raises(StaleArtifactError, match=r"selection\.treshold: Extra inputs"):
         opened(project.root)
 

@@ -132,6 +132,7 @@ def test_weights_are_not_kept_and_logs_are(folded_once: Any) -> None:
         for (_, fold), run in _runs(folded_once, name).items():
             assert sorted(path.name for path in run.iterdir()) == [
                 "counts",
+                "files.json",
                 "headline.json",
                 "history.csv",
                 "made-from.json",

@@ -75,8 +75,8 @@ def test_a_folder_says_what_it_stands_for(tmp_path: Path) -> None:
         "the revision of the network's code": 1,
     }
     assert body["features"]["selection"]["threshold"] == 0.7
-    assert not {"train", "model", "datasets"} & set(body["features"])
-    assert body["features"].keys() | {"train", "model", "datasets"} == params.model_dump().keys()
+    assert not {"train", "model", "datasets", "corpora"} & set(body["features"])
+    assert body["features"].keys() | {"train", "model", "datasets", "corpora"} == params.model_dump().keys()
 
 
 # --- others -----------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
 from ssmi.pipeline.contract.progress import Advance
+from ssmi.pipeline.contract.storage.digests import SEAL, seal
 from ssmi.runs.lookup import find_run, nearest_project, note_if_unfinished, run_and_dataset, trained_on
 from ssmi.workspace import Workspace
 
@@ -85,7 +86,8 @@ def test_a_run_is_scored_on_what_it_was_trained_on_unless_said_otherwise(workspa
 def test_a_run_of_somebody_else_leads_nowhere(workspace: Workspace, tmp_path: Path, name: str) -> None:
     run = _leave_run(tmp_path / "own", dataset="theirs")
     path = run / "checkpoint" / "shards" / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "dataset": name}), encoding="utf-8")
+    body = {key: value for key, value in json.loads(path.read_text()).items() if key != SEAL}
+    path.write_text(json.dumps(seal({**body, "dataset": name})), encoding="utf-8")
     with pytest.raises(StaleArtifactError, match=r"dataset: .*not a plain name"):
         run_and_dataset(workspace, run=run, dataset=None)
 
