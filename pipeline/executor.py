@@ -48,7 +48,6 @@ class Executor(Protocol):
         label: str,
         unit: str,
         reporter: Reporter,
-        most_bytes: int | None = MOST_BYTES,
     ) -> Iterator[Result]:
         """Run the function over all tasks.
 
@@ -59,7 +58,6 @@ class Executor(Protocol):
             label: What the work is called in progress and errors.
             unit: What is counted.
             reporter: Told of progress.
-            most_bytes: Of a task or a result, pickled; None for no limit.
 
         Yields:
             The results, in the order of ``tasks``.
@@ -83,14 +81,13 @@ class Serial:
         label: str,
         unit: str,
         reporter: Reporter,
-        most_bytes: int | None = MOST_BYTES,
     ) -> Iterator[Result]:
         """See Executor."""
         with reporter.task(label, total=sum(sizes), unit=unit) as advance:
             for index, (task, size) in enumerate(zip(tasks, sizes, strict=True)):
                 with _naming_the_part(label, index, tasks):
-                    _check_size("task", task, most_bytes)
-                    result = _run(function, task, most_bytes)
+                    _check_size("task", task)
+                    result = _run(function, task)
                 advance(size)
                 yield result
 
@@ -110,14 +107,13 @@ class LocalProcesses:
         label: str,
         unit: str,
         reporter: Reporter,
-        most_bytes: int | None = MOST_BYTES,
     ) -> Iterator[Result]:
         """See Executor."""
         for index, task in enumerate(tasks):
             with _naming_the_part(label, index, tasks):
-                _check_size("task", task, most_bytes)
+                _check_size("task", task)
         with reporter.task(label, total=sum(sizes), unit=unit) as advance:
-            results = self._pool.map(partial(_run, function, most_bytes=most_bytes), tasks)
+            results = self._pool.map(partial(_run, function), tasks)
             for index, size in enumerate(sizes):
                 with _naming_the_part(label, index, tasks):
                     result = next(results)
@@ -140,7 +136,6 @@ class Cluster:
         label: str,
         unit: str,
         reporter: Reporter,
-        most_bytes: int | None = MOST_BYTES,
     ) -> Iterator[Result]:
         """See Executor. Few tasks a worker are in flight; how many follows the workers that are there."""
         numbered = enumerate(tasks)
@@ -151,9 +146,9 @@ class Cluster:
             window = TASKS_IN_FLIGHT_PER_WORKER * max(1, len(self._client.scheduler_info()["workers"]))
             for index, task in itertools.islice(numbered, max(0, window - n_running)):
                 with _naming_the_part(label, index, tasks):
-                    _check_size("task", task, most_bytes)
+                    _check_size("task", task)
                 # Not pure: a task writes files, so dask must not answer an equal one with an old result.
-                waiting.append(self._client.submit(_run, function, task, most_bytes, pure=False, retries=2))
+                waiting.append(self._client.submit(_run, function, task, pure=False, retries=2))
 
         with reporter.task(label, total=sum(sizes), unit=unit) as advance, self._while_connected(label):
             for index, size in enumerate(sizes):
@@ -229,14 +224,14 @@ class _TooLargeError(Exception):
     """A task or result is more than may travel."""
 
 
-def _check_size(what: str, value: object, most_bytes: int | None) -> None:
-    if most_bytes is not None and (size := len(pickle.dumps(value))) > most_bytes:
-        raise _TooLargeError(f"a {what} of {size:,} bytes, more than the {most_bytes:,} that may travel")
+def _check_size(what: str, value: object) -> None:
+    if (size := len(pickle.dumps(value))) > MOST_BYTES:
+        raise _TooLargeError(f"a {what} of {size:,} bytes, more than the {MOST_BYTES:,} that may travel")
 
 
-def _run(function: Callable[[Task], Result], task: Task, most_bytes: int | None) -> Result:
+def _run(function: Callable[[Task], Result], task: Task) -> Result:
     result = run_single_threaded(function, task)
-    _check_size("result", result, most_bytes)
+    _check_size("result", result)
     return result
 
 
