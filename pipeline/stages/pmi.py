@@ -186,7 +186,7 @@ def local_part(task: _LocalTask) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def open_weights(pairs: Path) -> PairWeights:
-    """The pairs' weights, opened once a process. The path is a stage's temporary folder, so never one of old counts."""
+    """The pairs' weights, opened once a process. The path holds the digest of what they are counted on."""
     return read_weights(pairs)
 
 
