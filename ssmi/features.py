@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.parts.share import Share
-from ssmi.pipeline.stages.corpora.fitted import check_corpus_name
+from ssmi.pipeline.stages.corpora.fitted import check_corpus_name, check_like_is_built
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import Corpus, StageContext
@@ -94,6 +94,7 @@ def build(
     """Run every stage that is not current, and tell DVC; see ``Project.build_features``."""
     overrides = list_of("overrides", overrides)
     with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+        check_like_is_built(context)
         built = list(build_stages(context, force=force))
         stages = tuple(
             StageState(one.stage.name, "built" if one.ran else "current", context.folder(one.stage.name))

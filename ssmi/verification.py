@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.model.runs import result_files
+from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, METADATA, METRICS, RESULT_FILES
+from ssmi.model.runs.state import STATE
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState
@@ -110,6 +112,8 @@ def _places(workspace: Workspace) -> Iterator[tuple[Path, _Examine]]:
         yield path.parent, _checkpoint
     for path in artifacts.rglob(METRICS):
         yield path.parent, _results
+    for path in artifacts.rglob(f"{STATE}/*.json"):
+        yield path.parent, _state
     for name, outline in STAGES.items():
         folders = (artifacts / name).glob("*/") if outline.per_dataset else (artifacts / name,)
         yield from ((one, _stage) for one in folders if one.is_dir() and not (one / MANIFEST_NAME).exists())
@@ -135,6 +139,19 @@ def _stage(folder: Path, deep: bool) -> Iterator[Finding]:
 def _checkpoint(folder: Path, deep: bool) -> Iterator[Finding]:
     present = {path for path in folder.rglob("*") if path.is_file()} - {folder / RESULT_FILES}
     return _listed(folder, present, deep)
+
+
+def _state(folder: Path, deep: bool) -> Iterator[Finding]:
+    """The state of a run that is not finished: its weights and moments are in one file, which the other one names."""
+    try:
+        saved = states.find(folder.parent)
+    except SsmiError as error:
+        yield Finding(folder, FileState.CHANGED, error.message.partition(": ")[2], error.next_step)
+        return
+    if saved is not None:
+        is_whole = not deep or not saved.file.is_file() or digest_file(saved.file) == saved.file_digest
+        state = FileState.INTACT if is_whole else FileState.CHANGED
+        yield Finding(saved.file, state if saved.file.is_file() else FileState.MISSING, "", _TRAIN_AGAIN)
 
 
 def _results(run: Path, deep: bool) -> Iterator[Finding]:

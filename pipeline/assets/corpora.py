@@ -81,9 +81,12 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
 
 def corpus_name(given: str, *, root: Path) -> str:
     """The name of a corpus that was built: a path stands for that of its folder, or of its file without endings."""
-    return check_dataset_name(
-        given if is_plain(given) and not path_below(root, given).exists() else _name(path_below(root, given))
-    )
+    path = path_below(root, given)
+    if path.exists():
+        return check_dataset_name(_name(path))
+    if not is_plain(given) and Path(given).name != given:
+        raise MissingResourceError(f"corpus {given}: no such file or folder", next_step="give the corpus's name")
+    return check_dataset_name(given)
 
 
 def _name(path: Path) -> str:

@@ -216,11 +216,15 @@ def build_hint(folder: Path) -> str:
     """The command that makes a stage folder, guessed from its path ``artifacts/<stage>[/<dataset>]``."""
     if folder.parent.name == ARTIFACTS:
         return "ssmi-cli features build --dataset NAME"
+    if folder.parent.parent.name == ARTIFACTS and (folder.parents[1] / "prepare" / folder.name / "text").is_dir():
+        return f"ssmi-cli features build --corpus PATH, where PATH is what {quote(folder.name)} was read from"
     if folder.parent.parent.name == ARTIFACTS:
         return f"ssmi-cli features build --dataset {quote(folder.name)}"
     # artifacts/ablate/DATASET/features/CONFIGURATION/STAGE/DATASET
     if len(folder.parents) > 4 and (folder.parents[2].name, folder.parents[4].name) == ("features", "ablate"):
         return f"ssmi-cli ablate --dataset {quote(folder.name)}"
+    if len(folder.parents) > 2 and folder.parents[1].name == "predict":
+        return f"ssmi-cli predict --shards {quote(folder.name)}, with the run {quote(folder.parent.name)}"
     return "put it back, or make it again"
 
 

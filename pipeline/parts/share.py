@@ -24,6 +24,8 @@ class Share:
 
     def __post_init__(self) -> None:
         """Refuse a share that there is not."""
+        if type(self.index) is not int or type(self.n) is not int:  # and not isinstance, which takes True for 1
+            raise ParameterError(f"part {self}: not two whole numbers", next_step="give part=(1, 2) for 1/2")
         if not 1 <= self.index <= self.n:
             raise ParameterError(f"part {self}: there are parts 1 to {self.n}", next_step="parts are counted from 1")
 

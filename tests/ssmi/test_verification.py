@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 import pytest
 
 import ssmi
+from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.state import FORMAT
+from ssmi.pipeline.contract.storage.digests import digest_file, seal
 from ssmi.verification import FileState, Verification
 
 
@@ -97,3 +101,21 @@ def test_what_verify_finds_the_build_makes_good(project: Any) -> None:
     assert _found(project.root) == {"artifacts/vocab/vectors.npy": "changed"}
     assert project.build().built == {"vocab"}
     assert project.artifacts("vocab") == before and not _found(project.root)
+
+
+def test_the_state_of_a_run_that_was_stopped(trained: Any, tmp_path: Path) -> None:
+    state = trained.root / "artifacts" / "train" / "stopped" / "state"
+    state.mkdir(parents=True)
+    tensors = state / "a.safetensors"
+    tensors.write_bytes(b"weights")
+    fields = {"format": FORMAT, "file": tensors.name, "file_digest": digest_file(tensors), "epoch": 1, "step": 1}
+    made_from = checkpoint_files.read_metadata(trained.root / "artifacts" / "train" / "tiny" / "checkpoint").fingerprint
+    body = {**fields, "steps": 2, "loss": 0.5, "history": [], "fingerprint": made_from.to_json()}
+    (state / "state.json").write_text(json.dumps(seal(body)), encoding="utf-8")
+    assert _found(trained.root) == {}
+    tensors.write_bytes(b"Weights")
+    assert _found(trained.root) == {"artifacts/train/stopped/state/a.safetensors": "changed"}
+    tensors.unlink()
+    assert _found(trained.root, deep=False) == {"artifacts/train/stopped/state/a.safetensors": "missing"}
+    (state / "state.json").write_text(json.dumps(body), encoding="utf-8")
+    assert _found(trained.root) == {"artifacts/train/stopped/state": "changed"}

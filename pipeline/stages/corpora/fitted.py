@@ -54,6 +54,23 @@ def like_inputs(context: StageContext, *stages: str) -> Mapping[str, str]:
     return {f"like/{stage}": digest_file(like_folder(context, corpus, stage) / MANIFEST_NAME) for stage in stages}
 
 
+def check_like_is_built(context: StageContext) -> None:
+    """Refuse, before a corpus is built, what its later stages would refuse; the errors are those of ``like_inputs``."""
+    if context.corpus is not None:
+        _check_context(context.params)
+        for stage in _PARAMETERS:
+            manifests.load(like_folder(context, context.corpus, stage))
+
+
+def _check_context(params: Params) -> None:
+    if params.embed.context == "sentence":
+        raise ParameterError(
+            "embed.context: sentence gives a segment the mean of its vectors in all sentences, so a corpus would not"
+            " have the features that are made of each text on line",
+            next_step="build and train with -S embed.context=isolated, or give the text to `ssmi-cli predict`",
+        )
+
+
 def _check_like(context: StageContext, corpus: Corpus, stage: str) -> None:
     made = {name: manifests.load(like_folder(context, corpus, name)) for name in _PARAMETERS[stage]}
     problems = [problem for manifest in made.values() for problem in _other_parameters(context, manifest)]
@@ -69,12 +86,7 @@ def _check_like(context: StageContext, corpus: Corpus, stage: str) -> None:
 
 
 def _other_inputs(context: StageContext, made: Mapping[str, Manifest]) -> Iterator[str]:
-    if context.params.embed.context == "sentence":
-        raise ParameterError(
-            "embed.context: sentence gives a segment the mean of its vectors in all sentences, so a corpus would not"
-            " have the features that are made of each text on line",
-            next_step="build and train with -S embed.context=isolated, or give the text to `ssmi-cli predict`",
-        )
+    _check_context(context.params)
     if not encoder_inputs(context).items() <= made["embed"].inputs.items():
         yield "its embed is of another encoder"
     then, now = (_user_dictionary(one) for one in (made["segment"], manifests.load(context.folder("segment"))))

@@ -14,9 +14,10 @@ from ssmi.model import hardware
 from ssmi.model.corpus_tagging import PartTagger
 from ssmi.model.split_tagging import Predicted
 from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.predict.formats import DIGITS
 
-_MADE_FROM = b"made_from"
+_MADE_FROM, _ROWS = b"made_from", b"rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,13 @@ class PartTask:
 def is_finished(task: PartTask) -> bool:
     """Whether the part is there, whole, and made from the same run, shards and settings."""
     try:
-        metadata = pq.read_schema(task.target).metadata or {}
-    except (OSError, pa.ArrowInvalid):
+        with pq.ParquetFile(task.target, page_checksum_verification=True) as file:
+            table = file.read()
+        # What was changed may be no text any more, or no number that JSON has.
+        then = _metadata(task, table)
+    except (OSError, ValueError, pa.ArrowException):
         return False
-    return bool(metadata.get(_MADE_FROM) == task.made_from.encode())
+    return bool(table.schema.remove_metadata() == schema.PREDICTIONS and table.schema.metadata == then)
 
 
 def tag_part(task: PartTask) -> None:
@@ -56,8 +60,12 @@ def tag_part(task: PartTask) -> None:
     rows = _rows(sources, predicted, min_score=task.min_score)
     columns = {name: [row[name] for row in rows] for name in schema.PREDICTIONS.names}
     table = pa.table(columns, schema=schema.PREDICTIONS)
-    made_from = table.replace_schema_metadata({_MADE_FROM: task.made_from.encode()})
-    tables.write_table(task.target, schema.PREDICTIONS, made_from)
+    tables.write_table(task.target, schema.PREDICTIONS, table.replace_schema_metadata(_metadata(task, table)))
+
+
+def _metadata(task: PartTask, table: pa.Table) -> dict[bytes, bytes]:
+    """What a part says of itself: what it was made from, and the digest of its rows."""
+    return {_MADE_FROM: task.made_from.encode(), _ROWS: digest_json(table.to_pydict()).encode()}
 
 
 @lru_cache(maxsize=1)

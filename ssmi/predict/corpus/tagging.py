@@ -14,8 +14,8 @@ from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.assets.corpora import corpus_name
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract import tables
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
-from ssmi.pipeline.contract.manifest import MANIFEST_NAME, Manifest, StageReport, digest_file, digest_json
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
@@ -72,18 +72,32 @@ def predict_corpus(
 def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, device: str) -> CorpusPrediction:
     """Tag the parts that are missing, then write the manifest."""
     tasks = job.tasks(device)
-    missing = [task for task in tasks if not is_finished(task)]
+    manifest = job.manifest()
+    written = {} if manifest is None else manifest.files
+    missing = [task for task in tasks if not is_finished(task) or _changed(task.target, written)]
     if len(missing) < len(tasks):
         reporter.note(f"predict: {len(tasks) - len(missing)} of {len(tasks)} parts are there already")
+    if not missing and manifest is not None and written.keys() == {task.target.name for task in tasks}:
+        report = manifest.report
+        return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks))
+    # First: a folder without one is not finished.
+    (job.folder / MANIFEST_NAME).unlink(missing_ok=True)
     if missing:
-        # First: a folder without one is not finished.
-        (job.folder / MANIFEST_NAME).unlink(missing_ok=True)
         sizes = [tables.count_rows([job.shards_of(task.number)]) for task in missing]
         with open_executor(workers=workers, scheduler=scheduler) as executor:
             tagged = executor.map(tag_part, missing, sizes=sizes, label="predict", unit="sentences", reporter=reporter)
             deque(tagged, maxlen=0)  # parts are written where they are tagged: nothing comes back
     report = job.finish([task.target for task in tasks])
     return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks) - len(missing))
+
+
+def _entry(part: Path) -> FileEntry:
+    return FileEntry(digest_file(part), part.stat().st_size, tables.count_rows([part]))
+
+
+def _changed(part: Path, written: Mapping[str, FileEntry]) -> bool:
+    """Whether a part is not what the manifest says; its rows alone would not tell of a byte between them."""
+    return part.name in written and digest_file(part) != written[part.name].sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,7 @@ class _Job:
         if not (shards / MANIFEST_NAME).is_file():
             raise MissingResourceError(
                 f"corpus {name}: its features are not built",
-                next_step=f"ssmi-cli features build --corpus {quote(name)}",
+                next_step=f"ssmi-cli features build --corpus {quote(name)}, or with its path where it is not in data/",
             )
         check_text_fit(run=run, shards=shards)
         prepared = manifests.load(sources)
@@ -144,10 +158,19 @@ class _Job:
     def _parameters(self) -> Mapping[str, Mapping[str, float]]:
         return {"predict": {"min_score": self.min_score}}
 
+    def manifest(self) -> Manifest | None:
+        """The manifest, where it is of this run, corpus and settings."""
+        try:
+            manifest = manifests.load(self.folder)
+        except SsmiError:
+            return None
+        made_from = (manifest.version, manifest.parameters, manifest.inputs)
+        return manifest if made_from == (VERSION, self._parameters, self.inputs) else None
+
     def finish(self, parts: Sequence[Path]) -> StageReport:
         """Write the manifest: sentences in, entities out."""
-        # Parts of a corpus that was larger, and what killed processes have left.
-        for path in set(self.folder.iterdir()) - set(parts):
+        # Parts of a corpus that was larger, and what killed processes have left; files of other names stay.
+        for path in {*self.folder.glob("part-*.parquet"), *self.folder.glob(".part-*.tmp")} - set(parts):
             path.unlink()
         n_sentences = tables.count_rows(tables.list_parts(self.shards, tables.TEXT))
         manifest = Manifest(
@@ -156,7 +179,9 @@ class _Job:
             parameters=self._parameters,
             inputs=self.inputs,
             report=StageReport(rows_in=n_sentences, rows_out=tables.count_rows(parts)),
-            files=manifests.describe_files(self.folder),
+            files={
+                one.name: FileEntry(digest_file(one), one.stat().st_size, tables.count_rows([one])) for one in parts
+            },
             version=VERSION,
         )
         manifests.save(manifest, self.folder)

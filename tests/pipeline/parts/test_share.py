@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,3 +32,9 @@ def test_a_share_is_written_as_it_is_asked_for() -> None:
 def test_what_is_missing_is_said() -> None:
     missing = OthersMissingError("embed", 3)
     assert (missing.label, missing.n_parts) == ("embed", 3)
+
+
+@pytest.mark.parametrize("part", [(1.5, 2), ("1", 2), (1, True)])
+def test_parts_are_whole_numbers(part: tuple[Any, Any]) -> None:
+    with pytest.raises(ParameterError, match="not two whole numbers"):
+        Share(*part)

@@ -117,6 +117,21 @@ def test_finished_parts_stay_and_the_others_are_made(opened: ssmi.Project) -> No
     assert sorted(files(first.folder)) == sorted(whole)
 
 
+def test_a_changed_part_is_made_again_and_files_of_others_stay(opened: ssmi.Project) -> None:
+    folder = opened.predict_shards("news", device="cpu").folder
+    whole, part = files(folder), folder / "part-00000.parquet"
+    for place in (10, len(whole[part.name]) // 2, len(whole[part.name]) - 200):
+        changed = bytearray(whole[part.name])
+        changed[place] ^= 1
+        part.write_bytes(bytes(changed))
+        opened.predict_shards("news", device="cpu")
+        assert files(folder) == whole
+    (folder / "notes.md").write_text("mine", encoding="utf-8")
+    (folder / "more").mkdir()
+    assert opened.predict_shards("news", device="cpu").n_kept == len(whole) - 1
+    assert (folder / "notes.md").read_text(encoding="utf-8") == "mine" and (folder / "more").is_dir()
+
+
 def test_workers_write_the_same_bytes(opened: ssmi.Project) -> None:
     serial = files(opened.predict_shards("news", device="cpu").folder)
     shutil.rmtree(opened.root / "artifacts" / "predict")
@@ -163,6 +178,8 @@ def test_what_is_no_corpus_is_refused_with_the_way_out(opened: ssmi.Project) -> 
     with pytest.raises(MissingResourceError, match="not built") as missing:
         opened.predict_shards("nothing")
     assert "--corpus nothing" in missing.value.next_step
+    with pytest.raises(MissingResourceError, match="no such file or folder"):
+        opened.predict_shards("../news")
     with pytest.raises(ParameterError, match="not a probability"):
         opened.predict_shards("news", min_score=1.5)
     with pytest.raises(MissingResourceError, match="no such folder"):
