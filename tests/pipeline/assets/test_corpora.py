@@ -68,6 +68,8 @@ def test_what_is_not_there_is_told_with_the_nearest_name(root: Path) -> None:
 def test_a_path_stands_for_the_name_that_was_built(root: Path) -> None:
     assert corpus_name("news", root=root) == corpus_name("texts/news", root=root) == "news"
     assert corpus_name("texts/laws.txt.gz", root=root) == "laws"
-    assert corpus_name("gone/elsewhere.txt", root=root) == "elsewhere"
+    assert corpus_name("elsewhere", root=root) == "elsewhere"  # its files may be gone, what was built is read
+    with pytest.raises(MissingResourceError, match=r"gone/elsewhere\.txt: no such file or folder"):
+        corpus_name("gone/elsewhere.txt", root=root)
     with pytest.raises(ParameterError, match="not a plain name"):
         corpus_name("a$b", root=root)
