@@ -27,7 +27,7 @@ def check_corpus_name(name: str, *, paths: ArtifactPaths, datasets: Sequence[str
     """Refuse a corpus with the name of a data set: the two would have one folder. Raises ParameterError."""
     prepared = paths.stage("prepare", name)
     if name in datasets or any(tables.list_parts(prepared, split) for split in tables.SPLITS):
-        raise ParameterError(f"corpus {name}: the name of a data set", next_step="give its folder another name")
+        raise ParameterError(f"corpus {name}: a data set has this name", next_step="give its folder another name")
 
 
 def like_folder(context: StageContext, corpus: Corpus, stage: str) -> Path:

@@ -96,9 +96,9 @@ def test_a_data_set_that_is_not_built_is_named(with_corpus: Any) -> None:
 
 def test_a_corpus_may_not_take_the_folder_of_a_data_set(with_corpus: Any) -> None:
     (with_corpus.root / "tiny.txt").write_text("北京\n", encoding="utf-8")
-    assert "corpus tiny: the name of a data set" in refused(with_corpus, "--corpus", "tiny.txt", code=2)
+    assert "corpus tiny: a data set has this name" in refused(with_corpus, "--corpus", "tiny.txt", code=2)
     shutil.copytree(with_corpus.root / "artifacts" / "prepare" / "tiny", with_corpus.root / "artifacts/prepare/news")
-    assert "corpus news: the name of a data set" in refused(with_corpus, "--corpus", "news", code=2)
+    assert "corpus news: a data set has this name" in refused(with_corpus, "--corpus", "news", code=2)
 
 
 def test_options_that_exclude_each_other(with_corpus: Any) -> None:
