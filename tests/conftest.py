@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html.parser import HTMLParser
 from itertools import chain
@@ -166,6 +166,14 @@ def reseal() -> Callable[..., None]:
         (folder / MANIFEST_NAME).write_text(json.dumps(seal(body)), encoding="utf-8")
 
     return reseal
+
+
+@pytest.fixture
+def without_nohup() -> Iterator[None]:
+    """SIGHUP as programs of a terminal have it: under nohup, tests and what they start would ignore it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, signal.SIG_DFL if before is None else before)
 
 
 @pytest.fixture(scope="session")

@@ -117,6 +117,7 @@ def _wait_for(path: Path, process: subprocess.Popen[Any]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.usefixtures("without_nohup")
 def test_a_training_whose_terminal_is_closed_is_saved(project: Any) -> None:
     run = project.root / "artifacts" / "train" / "tiny"
     terminal, end = pty.openpty()
@@ -154,6 +155,7 @@ def _drain(terminal: int) -> None:
         os.read(terminal, 1 << 16)
 
 
+@pytest.mark.usefixtures("without_nohup")
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)])
 def test_a_build_that_is_told_to_stop_leaves_all_as_it_was(project: Any, numbers: Sequence[signal.Signals]) -> None:
     project.set("prepare", sentences_per_part=1)
