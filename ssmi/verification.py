@@ -9,7 +9,7 @@ from pathlib import Path
 from ssmi.model.runs import result_files
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import CHECKPOINT, METADATA, METRICS, RESULT_FILES
-from ssmi.model.runs.state import STATE
+from ssmi.model.runs.state import STATE, STATE_FILE
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState
@@ -112,7 +112,7 @@ def _places(workspace: Workspace) -> Iterator[tuple[Path, _Examine]]:
         yield path.parent, _checkpoint
     for path in artifacts.rglob(METRICS):
         yield path.parent, _results
-    for path in artifacts.rglob(f"{STATE}/*.json"):
+    for path in artifacts.rglob(f"{STATE}/{STATE_FILE}"):
         yield path.parent, _state
     for name, outline in STAGES.items():
         folders = (artifacts / name).glob("*/") if outline.per_dataset else (artifacts / name,)

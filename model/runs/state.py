@@ -34,7 +34,7 @@ from ssmi.pipeline.contract.text.json_text import loads
 STATE = "state"
 FORMAT = 3
 """One more whenever this version cannot go on from what an earlier one wrote. Versions 0.1 and 0.2 wrote 1 and 2."""
-_JSON = "state.json"
+STATE_FILE = "state.json"
 # Two names in turn: the file that state.json names is never written to.
 _TensorFile = Literal["a.safetensors", "b.safetensors"]
 _FILES: tuple[_TensorFile, ...] = get_args(_TensorFile)
@@ -209,12 +209,12 @@ def save(
             folder.rmdir()  # where there was no state before
         raise
     fingerprint = fingerprint_of(params, shards=shards)
-    with writing(folder / _JSON) as temporary:
+    with writing(folder / STATE_FILE) as temporary:
         # What LambdaLR calls an epoch is a step here.
         body = _StateFile.of(state, file=file, file_digest=digest, steps=schedule.last_epoch, fingerprint=fingerprint)
         json_files.write(temporary, body)
     # Only now: until state.json named the new file, the state was in the other.
-    _remove_others(folder, keep={file, _JSON})
+    _remove_others(folder, keep={file, STATE_FILE})
 
 
 def _tensors(
@@ -247,14 +247,14 @@ def find(run: Path) -> SavedState | None:
 
     """
     folder = run / STATE
-    path = folder / _JSON
+    path = folder / STATE_FILE
     try:
         body = loads(path.read_text(encoding="utf-8"))
         # Before the keys are checked: those of another version may be others.
         if isinstance(body, dict) and body.get("format") != FORMAT:
             raise StaleArtifactError(
                 f"{run}: an unfinished run of another version of ssmi "
-                f"({_JSON}: format {body.get('format')}, this version reads {FORMAT})",
+                f"({STATE_FILE}: format {body.get('format')}, this version reads {FORMAT})",
                 next_step="train again with this version, without --resume",
             )
         saved = json_files.read(path, _StateFile)
@@ -268,7 +268,7 @@ def find(run: Path) -> SavedState | None:
 
 def remove(run: Path) -> None:
     """Remove the state of a run that has finished."""
-    (run / STATE / _JSON).unlink(missing_ok=True)  # first: without it there is no state, whatever else remains
+    (run / STATE / STATE_FILE).unlink(missing_ok=True)  # first: without it there is no state, whatever else remains
     shutil.rmtree(run / STATE, ignore_errors=True)
 
 
@@ -290,7 +290,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _file_in_use(folder: Path) -> str | None:
     try:
-        return str(loads((folder / _JSON).read_text(encoding="utf-8"))["file"])
+        return str(loads((folder / STATE_FILE).read_text(encoding="utf-8"))["file"])
     # A state.json that cannot be read names no tensors that could be lost.
     except (OSError, ValueError, KeyError, TypeError):
         return None

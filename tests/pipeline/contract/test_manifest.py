@@ -88,6 +88,15 @@ def test_the_hint_for_what_an_ablation_built(tmp_path: Path) -> None:
     assert manifests.build_hint(folder) == "ssmi-cli ablate --dataset weibo"
 
 
+def test_the_hints_for_a_corpus_and_its_predictions(tmp_path: Path) -> None:
+    artifacts = tmp_path / "artifacts"
+    (artifacts / "prepare" / "news" / "text").mkdir(parents=True)
+    hint = manifests.build_hint(artifacts / "shards" / "news")
+    assert hint.startswith("ssmi-cli features build --corpus PATH") and "what news was read from" in hint
+    hint = manifests.build_hint(artifacts / "predict" / "resume" / "news")
+    assert hint == "ssmi-cli predict --shards news, with the run resume"
+
+
 def test_a_manifest_reads_back_as_it_was_written(folder: Path) -> None:
     assert manifests.load(folder) == _manifest(folder)
     without_dataset = replace(_manifest(folder), dataset=None)

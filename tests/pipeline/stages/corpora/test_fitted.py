@@ -92,6 +92,7 @@ def test_vectors_in_sentences_cannot_be_those_on_line(with_corpus: Any) -> None:
 def test_a_data_set_that_is_not_built_is_named(with_corpus: Any) -> None:
     message = refused(with_corpus, "--corpus", "news", "--like", "resume", code=4)
     assert "features build --dataset resume" in message
+    assert not (with_corpus.root / "artifacts" / "prepare" / "news").exists(), "refused before anything is built"
 
 
 def test_a_corpus_may_not_take_the_folder_of_a_data_set(with_corpus: Any) -> None:
