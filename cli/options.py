@@ -45,7 +45,7 @@ def dataset_option(command: Decorated) -> Decorated:
 
 def plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     """The name of a data set. Raises ParameterError for one that can name no folder of artifacts."""
-    from ssmi.pipeline.contract.dataset_names import check_dataset_name
+    from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 
     return None if value is None else check_dataset_name(value)
 

@@ -71,7 +71,7 @@ class Session:
 
     def say_if_nowhere(self) -> None:
         """Note that there is no project here, where there is none."""
-        from ssmi.pipeline.contract.paths import PARAMS_NAME
+        from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 
         if self.project_folder is None:
             place, above = self.project_option or Path.cwd(), "" if self.project_option else " or above it"

@@ -162,7 +162,7 @@ def parameters() -> str:
 
 def tables() -> str:
     """The Arrow schema of every table, with the comments of its columns in the source."""
-    from ssmi.pipeline.contract import schema
+    from ssmi.pipeline.contract.parquet import schema
 
     source = inspect.getsource(schema)
     body = ast.parse(source).body

@@ -16,8 +16,8 @@ from ssmi.model.runs.fit import check_fit
 from ssmi.model.split_tagging import Predicted, predict
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.contract.statistics import ShardsStatistics
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
-from ssmi.pipeline.contract.process_lock import turn
+from ssmi.pipeline.contract.project.process_lock import turn
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
@@ -59,7 +59,7 @@ def set_threads(count: int) -> int:
 
 @contextmanager
 def turn_on(threads: int) -> Iterator[None]:
-    """Take the lock of ``contract.process_lock`` with ``threads`` CPU threads for torch; then as many as before.
+    """Take ``contract.project.process_lock`` with ``threads`` CPU threads for torch; then as many as before.
 
     torch's number is read within the turn alone: a thread that reads it for the first time takes the process's, and
     outside a turn that may be one that another tagger set for a moment.

@@ -25,7 +25,7 @@ from ssmi.pipeline.contract.encoders.types import (
     with_layers,
 )
 from ssmi.pipeline.contract.encoders.vocabulary import CLS, PAD, SEP
-from ssmi.pipeline.contract.feature_rows import EncoderStates
+from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts
 

@@ -14,7 +14,7 @@ from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.runs import metrics_file
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.pipeline.contract.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics
+from ssmi.pipeline.contract.parquet.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics
 from ssmi.workspace import Workspace
 
 EXPERIMENT = "demo"

@@ -11,7 +11,7 @@ from ssmi import training
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:

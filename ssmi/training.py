@@ -16,7 +16,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.statistics import ShardsStatistics, require_labels
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics, require_labels
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.workspace import Workspace
 

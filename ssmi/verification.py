@@ -13,7 +13,7 @@ from ssmi.model.runs.state import STATE, STATE_FILE
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE
 from ssmi.runs.pins import PINNED

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssmi.pipeline.contract.arguments import list_of
-from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.paths import PARAMS_NAME, ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.project.paths import PARAMS_NAME, ArtifactPaths
 from ssmi.pipeline.contract.user_files import require_file
 
 

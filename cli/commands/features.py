@@ -16,7 +16,7 @@ from ssmi.cli.build_options import build_options, stage_version_option
 from ssmi.cli.options import json_option
 from ssmi.cli.session import Session
 from ssmi.cli.usage import CommandGroup
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.project.stages import STAGES
 
 
 @click.group(cls=CommandGroup)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ssmi.model.data.boundaries import Ids, Rows
 from ssmi.model.data.split import Split
-from ssmi.pipeline.contract.feature_rows import LONGEST_SENTENCE
+from ssmi.pipeline.contract.parquet.feature_rows import LONGEST_SENTENCE
 
 MAX_PADDED_CHARACTERS = LONGEST_SENTENCE
 """Sentences times the longest one's characters that a batch may reach; a longer sentence goes alone."""

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.parquet import schema, tables
 
 Ids = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.int32]

@@ -17,7 +17,7 @@ from ssmi.model.data.hidden_states import HiddenStates, SpecialStates
 from ssmi.model.data.matches import Matches
 from ssmi.model.data.segment_positions import segment_positions
 from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, offsets_of, padded
-from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow
+from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRow
 
 _IdColumn = Literal[
     "token_ids", "best_ids", "local_ids", "segment_starts", "window_starts", "match_starts", "match_ends", "match_ids"

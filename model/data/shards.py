@@ -26,14 +26,14 @@ from ssmi.model.data.matches import Matches
 from ssmi.model.data.segment_positions import REBUILD, check_windows, segment_positions
 from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, padded
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.manifest import Manifest, StoredManifest
-from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE
-from ssmi.pipeline.contract.schema import SHARDS
-from ssmi.pipeline.contract.statistics import ShardsStatistics, holds_labels, require_labels
+from ssmi.pipeline.contract.parquet import tables
+from ssmi.pipeline.contract.parquet.schema import SHARDS
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics, holds_labels, require_labels
+from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, LABELS_FILE
 
 WITH_MATCHES = "build them with -S shards.matches=true"
 _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "hidden_start")

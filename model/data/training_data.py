@@ -25,8 +25,8 @@ from ssmi.model.data.batches import Batch, prefetch, shuffled_batches, training_
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.shards import Shards, read_parts
 from ssmi.model.data.split import RequiredFeatures, Split, offsets_of
-from ssmi.pipeline.contract import tables
-from ssmi.pipeline.contract.schema import SHARDS
+from ssmi.pipeline.contract.parquet import tables
+from ssmi.pipeline.contract.parquet.schema import SHARDS
 
 
 class TrainingData(Protocol):

@@ -8,7 +8,7 @@ from ssmi.model.data.shards import WITH_MATCHES, Shards
 from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import ModelParams
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 
 if TYPE_CHECKING:  # whoever only checks parameters need not wait for transformers
     from ssmi.model.network.encoder import Encoder

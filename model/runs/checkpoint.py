@@ -28,8 +28,8 @@ from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.paths import LABELS_FILE
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
+from ssmi.pipeline.contract.project.paths import LABELS_FILE
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"

@@ -26,7 +26,7 @@ from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.paths import LABELS_FILE
+from ssmi.pipeline.contract.project.paths import LABELS_FILE
 from ssmi.pipeline.contract.text.json_text import loads
 
 WEIGHTS, PARAMS, ENCODER = "model.safetensors", "params.json", "encoder"

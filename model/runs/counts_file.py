@@ -8,7 +8,7 @@ from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs import result_files
 from ssmi.model.runs.files import COUNTS
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 
 
 def path_of(run: Path, split: str) -> Path:

@@ -14,7 +14,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 
 _FEATURES = ("segment", "embed", "selection", "pmi")
 """Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""

@@ -45,8 +45,8 @@ from ssmi.model.training.optimizer import build_optimizer, build_schedule
 from ssmi.pipeline.contract.errors import DivergedError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params, TrainParams
+from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.contract.tables import SPLITS
 
 
 @dataclass(slots=True)

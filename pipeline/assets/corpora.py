@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ssmi.pipeline.assets.datasets import user_copies
 from ssmi.pipeline.assets.names import is_plain, path_below
-from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import MissingResourceError, nearest
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.readers.texts import ENDINGS, holds_texts
 
 

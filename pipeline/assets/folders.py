@@ -16,7 +16,7 @@ from ruamel.yaml.error import YAMLError
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import mistakes
-from ssmi.pipeline.contract.tables import SPLITS
+from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
 from ssmi.pipeline.readers.registry import endings, files_of, format_named

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ssmi.pipeline.columns.lists import offsets, whole
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.columns import Ints, indices_of, offsets_of
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from ssmi.pipeline.columns.lists import offsets, text_of, whole
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.columns import SentenceColumns
 
 

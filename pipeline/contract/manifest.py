@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 from pydantic import ConfigDict, TypeAdapter, ValidationError, field_validator
 from pydantic.dataclasses import dataclass
 
-from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
-from ssmi.pipeline.contract.paths import ARTIFACTS
-from ssmi.pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.project.paths import ARTIFACTS
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
 
 __all__ = [
@@ -69,8 +69,8 @@ class StageReport:
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Reason → count of what did not pass."""
     statistics: Mapping[str, Any] = field(default_factory=dict)
-    """Named figures worth keeping, e.g. repaired tags or a held-out cosine. ``contract.statistics`` has the types of
-    those that other stages, the trainer or reports read."""
+    """Named figures worth keeping, e.g. repaired tags or a held-out cosine. ``contract.parquet.statistics`` has the
+    types of those that other stages, the trainer or reports read."""
 
 
 @dataclass(frozen=True, slots=True, config=_EXACT)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.contract.feature_rows import FeatureRow, SelectedBoundaries
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, ROLES, TagScheme
+from ssmi.pipeline.contract.parquet.feature_rows import FeatureRow, SelectedBoundaries
 from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, offsets_of
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.windows import window_starts

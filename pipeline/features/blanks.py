@@ -20,8 +20,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ssmi.pipeline.contract.feature_rows import LONGEST_SENTENCE
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.parquet.feature_rows import LONGEST_SENTENCE
 from ssmi.pipeline.features.windows import window_starts
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.contract.tables import SPLITS
+from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.features.blanks import seen_sentences
 from ssmi.pipeline.features.segmentation import Cut, segment_sentence
 from ssmi.pipeline.inspect.data_findings import (

@@ -20,9 +20,9 @@ from typing import Any
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError, nearest
 from ssmi.pipeline.contract.extras import needs
-from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, SELECTIONS
+from ssmi.pipeline.contract.parquet.tables import ALL_SPLITS, SOURCES
+from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, SELECTIONS
 from ssmi.pipeline.contract.storage import checked_files
-from ssmi.pipeline.contract.tables import ALL_SPLITS, SOURCES
 
 with needs("stats", "SQL over the artifacts (stats and report)"):
     import duckdb

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ssmi.pipeline.columns.lists import text_of, whole
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.pmi import PairWeights, pair_keys
 

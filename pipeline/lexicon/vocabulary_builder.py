@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.features.vocabulary import FloatMatrix, IntArray, normalised
 from ssmi.pipeline.lexicon.trie_file import save_trie

@@ -7,8 +7,8 @@ from itertools import chain
 
 from cachetools import LRUCache
 
-from ssmi.pipeline.contract.feature_rows import SelectedBoundaries
 from ssmi.pipeline.contract.parameters.params import SelectionParams
+from ssmi.pipeline.contract.parquet.feature_rows import SelectedBoundaries
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary

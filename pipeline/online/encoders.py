@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssmi.pipeline.contract.encoders.types import encoder_shape
-from ssmi.pipeline.contract.feature_rows import EncoderStates
+from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates
 from ssmi.pipeline.features.tokens import CharacterTokens
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE
 

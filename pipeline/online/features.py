@@ -13,9 +13,9 @@ import numpy.typing as npt
 from threadpoolctl import ThreadpoolController
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
-from ssmi.pipeline.contract.feature_rows import EncoderStates, FeatureRow, SelectedBoundaries
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.process_lock import turn
+from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRow, SelectedBoundaries
+from ssmi.pipeline.contract.project.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.tokens import CharacterTokens
@@ -42,7 +42,7 @@ class OnlineFeatures:
     occur in that one sentence only, and answers about new segments are not kept from one sentence to the next.
 
     Answers and vectors are cached. The encoder is opened when a segment first needs it. Threads take turns
-    (``contract.process_lock``).
+    (``contract.project.process_lock``).
     """
 
     def __init__(

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import polars as pl
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
-from ssmi.pipeline.contract.statistics import AlignmentFit, EmbedStatistics, VocabStatistics
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.parquet.statistics import AlignmentFit, EmbedStatistics, VocabStatistics
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.alignment import fit_alignment

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
 from ssmi.pipeline.assets.vector_cache import vector_cache
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
-from ssmi.pipeline.contract.statistics import AlignmentFit
+from ssmi.pipeline.contract.parquet.statistics import AlignmentFit
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.tokens import CharacterTokens

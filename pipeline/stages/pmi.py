@@ -15,8 +15,8 @@ import pyarrow as pa
 from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import id_lists, whole
 from ssmi.pipeline.columns.sentences import read_sentences, sentence_columns
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.pmi import PairWeights, add_up, count_events, pairs_of, score_pairs

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.assets.datasets import DatasetFiles, find_dataset
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.parameters.params import PrepareParams
-from ssmi.pipeline.contract.statistics import PrepareStatistics
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.parquet.statistics import PrepareStatistics
 from ssmi.pipeline.features.blanks import seen_sentences
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.registry import files_of

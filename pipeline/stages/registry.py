@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ssmi.pipeline.contract.errors import ParameterError, nearest
-from ssmi.pipeline.contract.stages import STAGES
-from ssmi.pipeline.contract.tables import SPLITS
+from ssmi.pipeline.contract.parquet.tables import SPLITS
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.stages.stage import Stage, StageContext, require_train
 from ssmi.pipeline.stages.up_to_date import is_current, run
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 from ssmi.pipeline.columns.lists import id_lists, list_array, whole
 from ssmi.pipeline.columns.queries import QueryFiles, candidate_ids, distinct_queries
 from ssmi.pipeline.columns.sentences import sentence_columns
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.contract.paths import SELECTIONS
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.project.paths import SELECTIONS
 from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, SelectionColumns, histogram
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
 from ssmi.pipeline.features.columns import offsets_of

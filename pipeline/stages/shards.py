@@ -21,15 +21,15 @@ from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import id_lists, list_array, numbers, offsets, whole
 from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.label_files import save_labels
 from ssmi.pipeline.contract.labels import LabelSet, TagScheme
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import ShardsParams
-from ssmi.pipeline.contract.paths import BOUNDARIES_FILE, LABELS_FILE, SELECTIONS
-from ssmi.pipeline.contract.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.parquet.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
+from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, LABELS_FILE, SELECTIONS
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.assemble import named_boundaries, tag_ids, windows_of
 from ssmi.pipeline.features.columns import Ints, SentenceColumns

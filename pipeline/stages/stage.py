@@ -8,14 +8,14 @@ from pathlib import Path
 
 from ssmi.pipeline.assets.corpora import CorpusFiles
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import tables
-from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.paths import ArtifactPaths
+from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.executor import Executor, Result, Task
 from ssmi.pipeline.parts.unfinished import UnfinishedStage
 

@@ -11,7 +11,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.parts.share import OthersMissingError, Share

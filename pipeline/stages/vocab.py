@@ -11,7 +11,7 @@ from pathlib import Path
 from ssmi.pipeline.assets.vectors import VectorsFile, find_vectors
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
-from ssmi.pipeline.contract.statistics import ExtraWords, VocabStatistics
+from ssmi.pipeline.contract.parquet.statistics import ExtraWords, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.alignment import fit_alignment
 from ssmi.pipeline.lexicon.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on

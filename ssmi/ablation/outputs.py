@@ -14,9 +14,9 @@ from ssmi.ablation.render import markdown
 from ssmi.ablation.runs import Ablation, PreparedRow
 from ssmi.ablation.table import FOLDS, FinishedRun, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration
-from ssmi.pipeline.contract import schema
+from ssmi.pipeline.contract.parquet import schema
+from ssmi.pipeline.contract.parquet.tables import write_rows
 from ssmi.pipeline.contract.storage.replacing import writing
-from ssmi.pipeline.contract.tables import write_rows
 
 COUNTS_FILE = "counts.parquet"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from ssmi.dvc.pipeline_file import TRAIN, of_other_versions
 from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.workspace import Workspace

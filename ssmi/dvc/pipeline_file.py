@@ -13,7 +13,7 @@ from ruamel.yaml.error import YAMLError
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 from ssmi.workspace import Workspace

@@ -19,9 +19,9 @@ from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
-from ssmi.pipeline.contract.paths import ArtifactPaths
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.runs.lookup import check_split, nearest_project, note_if_unfinished
 
 __all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]

@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import EmbedParams, SelectionParams
-from ssmi.pipeline.contract.statistics import EmbedStatistics
+from ssmi.pipeline.contract.parquet.statistics import EmbedStatistics
 from ssmi.pipeline.features.alignment import isolated_vectors
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
 from ssmi.pipeline.features.tokens import CharacterTokens

@@ -12,9 +12,9 @@ from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.paths import ArtifactPaths
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import belong

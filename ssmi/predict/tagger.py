@@ -19,12 +19,12 @@ from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
-from ssmi.pipeline.contract.feature_rows import FeatureRow
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet
-from ssmi.pipeline.contract.process_lock import turn
+from ssmi.pipeline.contract.parquet.feature_rows import FeatureRow
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.project.process_lock import turn
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.entity import Entity
 from ssmi.predict.packing import BRING_AGAIN, check_pack

@@ -15,8 +15,8 @@ from ssmi.model.runs import history as histories
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
 from ssmi.model.split_tagging import Tagged, tag_split
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.paths import ArtifactPaths
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.report import content, figures
 from ssmi.report.content import KIND_NAMES, Fact, PageContent
 from ssmi.report.error_list import list_errors

@@ -13,9 +13,9 @@ import pyarrow as pa
 from ssmi.model.data.boundaries import read_words
 from ssmi.model.data.shards import Shards
 from ssmi.model.evaluation.error_analysis import KINDS, ErrorKind, SpanError, find_span_errors
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.contract.paths import BOUNDARIES_FILE
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE
 
 MAX_ERRORS = 5_000
 """With more, the page would open slowly: the first are kept, in the order of the split, and the page says so."""

@@ -11,7 +11,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.manifest import Manifest
-from ssmi.pipeline.contract.paths import ArtifactPaths
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.inspect import warehouse
 
 BINS = 100

@@ -7,8 +7,8 @@ from pathlib import Path
 from ssmi.model.runs.files import CHECKPOINT, METRICS, SHARDS, require_checkpoint
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.contract.tables import SPLITS
 from ssmi.workspace import Workspace, find_root
 
 __all__ = [

@@ -14,11 +14,11 @@ from shlex import quote
 from ssmi.dvc.pipeline_file import write_pipeline
 from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
 from ssmi.pipeline.contract.arguments import list_of
-from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.help import render
-from ssmi.pipeline.contract.paths import PARAMS_NAME
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 from ssmi.pipeline.contract.storage.replacing import temporary_folder
 from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers import read_sentences

@@ -26,10 +26,10 @@ from threadpoolctl import threadpool_limits
 
 from ssmi.pipeline.columns.lists import whole
 from ssmi.pipeline.columns.sentences import read_sentences
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import SegmentParams, SelectionParams
-from ssmi.pipeline.contract.paths import SELECTIONS, ArtifactPaths
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.project.paths import SELECTIONS, ArtifactPaths
 from ssmi.pipeline.features.candidates import CandidateSelector
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.pmi import add_up, count_events, events_over

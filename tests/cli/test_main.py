@@ -21,7 +21,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from ssmi.cli.main import COMMANDS
-from ssmi.pipeline.contract import schema
+from ssmi.pipeline.contract.parquet import schema
 
 HEAVY = {"torch", "pyarrow", "transformers", "gensim", "dask", "distributed", "duckdb", "polars", "numpy", "pydantic"}
 

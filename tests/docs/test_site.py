@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.pipeline.contract import schema
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.parquet import schema
 
 REPOSITORY = Path(__file__).parents[2]
 

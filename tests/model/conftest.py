@@ -14,12 +14,12 @@ from safetensors.torch import save_file
 from transformers import BertConfig, BertModel
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.label_files import save_labels
 from ssmi.pipeline.contract.labels import LabelSet, Span, spans_to_tags
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
 from ssmi.pipeline.contract.parameters import params as parameters
-from ssmi.pipeline.contract.statistics import FeatureParameters, ShardsStatistics
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.parquet.statistics import FeatureParameters, ShardsStatistics
 
 CHARACTERS = "王张李刘陈在北京上海广州深圳大学工作学习和的是了我他她们去来看见，。人民公园"
 VOCABULARY = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS)

@@ -19,8 +19,8 @@ from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.parquet.statistics import FeatureParameters
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.contract.statistics import FeatureParameters
 
 FEATURES = {name: Params().section(name) for name in FeatureParameters.model_fields}
 Make = Callable[..., Any]

@@ -16,7 +16,7 @@ import pytest
 import ssmi
 from ssmi.model.data.shards import open_shards
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
-from ssmi.pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 
 RELEASED = Path(__file__).parents[1] / "released"
 VERSIONS = {"0.1.0": (1, 2), "0.2.0": (2, 3)}

@@ -18,7 +18,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssmi.pipeline.contract.arguments import list_of
-from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, nearest
 from ssmi.pipeline.contract.parameters.sections import (
     EmbedParams,
@@ -33,6 +32,7 @@ from ssmi.pipeline.contract.parameters.sections import (
     TrainParams,
     VocabParams,
 )
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.user_files import read_bytes
 
 __all__ = [

@@ -9,9 +9,9 @@ from pathlib import Path
 from ssmi.pipeline.assets.corpora import open_corpus
 from ssmi.pipeline.assets.names import is_plain, path_below
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, digest_file, digest_json
+from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.readers.texts import holds_rows
 from ssmi.pipeline.stages.stage import StageContext
 

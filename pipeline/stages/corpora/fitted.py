@@ -11,11 +11,11 @@ from pathlib import Path
 from shlex import quote
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, Manifest, digest_file
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.paths import ArtifactPaths
+from ssmi.pipeline.contract.parquet import tables
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.stages.encoding import encoder_inputs
 from ssmi.pipeline.stages.stage import Corpus, StageContext
 

@@ -11,9 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from ssmi.pipeline.assets.encoders import EncoderFolder
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.segmenter import frequent_words

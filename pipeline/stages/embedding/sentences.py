@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.alignment import SpanMeanAccumulator
 from ssmi.pipeline.stages.encoding import FloatMatrix, IntArray, encoder_of, open_encoder

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from ssmi.model import hardware
 from ssmi.model.corpus_tagging import PartTagger
 from ssmi.model.split_tagging import Predicted
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.manifest import digest_json
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.predict.formats import DIGITS
 
 _MADE_FROM, _ROWS = b"made_from", b"rows"

@@ -13,9 +13,9 @@ from ssmi.model.runs.checkpoint_files import digest as checkpoint_digest
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.assets.corpora import corpus_name
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import tables
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport, digest_file, digest_json
+from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor

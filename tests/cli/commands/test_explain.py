@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from ssmi.charts.fonts import find_cjk_font
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 UNMET = "公猫北京熊"
 """A segment that is neither a word nor stored."""

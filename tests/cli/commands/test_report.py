@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ssmi.model.evaluation.error_analysis import KINDS
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from ssmi.cli.main import cli, main
-from ssmi.pipeline.contract import manifest, schema, tables
+from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 TEXTS = ["北京大学", '他说,"好"', "　a\n[b]:smile:"]
 

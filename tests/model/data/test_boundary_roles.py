@@ -16,8 +16,8 @@ from ssmi.model.data.boundary_roles import BOUNDARY_ROLES, boundary_roles
 from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 WORDS = ("", "中国", "人", "中国人民", "民中民", "𠮷野家", "a股", "人人")
 CHARACTERS = sorted({letter for word in WORDS for letter in word} | {"x", "\0"})

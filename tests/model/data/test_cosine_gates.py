@@ -16,8 +16,8 @@ from ssmi.model.data.cosine_gates import cosine_gates
 from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.parameters.params import SelectionParams
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.boundary_selection import select
 
 COSINES = st.lists(st.floats(-1, 1, width=32), max_size=12)

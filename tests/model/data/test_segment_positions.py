@@ -12,8 +12,8 @@ from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 
 def test_positions_follow_from_where_segments_start(

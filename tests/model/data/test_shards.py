@@ -12,8 +12,8 @@ import pytest
 from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 
 def test_a_split_is_what_the_rows_say(shards: Path, sentences: list[Any]) -> None:

@@ -14,7 +14,7 @@ from ssmi.model.network import encoder as encoders
 from ssmi.model.network.requirements import check_buildable, check_encoder, check_parameters, wanted
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.statistics import FeatureParameters
+from ssmi.pipeline.contract.parquet.statistics import FeatureParameters
 
 Make = Callable[..., Any]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs.counts_file import path_of, read, write
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 numbers = st.integers(0, 500)
 sentences = st.lists(

@@ -12,7 +12,7 @@ from ssmi.model.data.shards import open_shards
 from ssmi.model.runs.fit import check_fit
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.statistics import FeatureParameters
+from ssmi.pipeline.contract.parquet.statistics import FeatureParameters
 
 FEATURES = {name: Params().section(name) for name in FeatureParameters.model_fields}
 Make = Callable[..., Any]

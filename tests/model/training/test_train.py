@@ -30,7 +30,6 @@ from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import counts_file
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import (
     DivergedError,
     InputDataError,
@@ -39,6 +38,7 @@ from ssmi.pipeline.contract.errors import (
     StaleArtifactError,
 )
 from ssmi.pipeline.contract.parameters.params import ModelParams, TrainParams
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Advance, Silent
 from ssmi.pipeline.contract.storage.digests import SEAL, digest_json
 

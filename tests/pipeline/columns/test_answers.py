@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.columns.answers import ListColumn, open_answers, write_answers
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 
 IDS = st.lists(st.integers(1, 2**31 - 1), max_size=4)
 COSINES = st.floats(-1, 1, width=32)

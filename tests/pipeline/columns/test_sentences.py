@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.columns.sentences import read_sentences
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 
 def _write(path: Path, sentences: list[list[str]]) -> Path:

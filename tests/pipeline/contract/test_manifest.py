@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, FileState, Manifest, StageReport
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage.digests import SEAL, seal
 
 WORDS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "人民"}]

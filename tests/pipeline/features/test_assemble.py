@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract import schema
 from ssmi.pipeline.contract.labels import ROLES, LabelSet, Span, TagScheme, spans_to_tags
+from ssmi.pipeline.contract.parquet import schema
 from ssmi.pipeline.features.assemble import feature_row, named_boundaries, tag_ids, windows_of
 from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns
 from ssmi.pipeline.features.tokens import CharacterTokens

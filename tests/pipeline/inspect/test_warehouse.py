@@ -10,8 +10,9 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from ssmi.pipeline.contract import manifest, schema, tables
+from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.inspect import warehouse
 
 WORDS = ["", "南京", "南京市", "长江", "大桥", "北京"]  # a word's place is its boundary id

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.pmi import pairs_of
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 

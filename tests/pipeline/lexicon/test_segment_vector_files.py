@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.vocabulary import FloatMatrix
 from ssmi.pipeline.lexicon.segment_vector_files import (
     BERT_BOUNDARIES_FILE,

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
-from ssmi.pipeline.contract.feature_rows import SelectedBoundaries
 from ssmi.pipeline.contract.parameters.params import SelectionParams
+from ssmi.pipeline.contract.parquet.feature_rows import SelectedBoundaries
 from ssmi.pipeline.features.alignment import LinearMap
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.tokens import CharacterTokens

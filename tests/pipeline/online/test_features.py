@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.online import FeatureStore, OnlineFeatures

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ssmi.pipeline.contract import schema
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.parquet import schema
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 
 EVERYTHING = set(STAGE_NAMES)

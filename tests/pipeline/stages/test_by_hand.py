@@ -14,7 +14,7 @@ import pytest
 import torch
 from transformers import BertModel
 
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 ROLES = "BMES"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.alignment import fit_alignment, isolated_vectors
 from ssmi.pipeline.lexicon.trie_file import open_trie
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary

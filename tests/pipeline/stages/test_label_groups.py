@@ -10,9 +10,9 @@ import pytest
 
 from ssmi.pipeline.assets.resolve import find_dataset
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.paths import ArtifactPaths
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.contract.statistics import ShardsStatistics
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 
 WEIBO = {"named": ("*.NAM",), "nominal": ("*.NOM",)}
 

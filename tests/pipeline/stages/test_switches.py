@@ -16,9 +16,9 @@ import pytest
 import torch
 from transformers import BertModel
 
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import Span, strict_spans
+from ssmi.pipeline.contract.parquet import schema, tables
 
 Row = dict[str, Any]
 Matrix = np.ndarray[Any, np.dtype[np.float32]]

@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ssmi.pipeline.contract.parameters import params as parameters
-from ssmi.pipeline.contract.paths import ArtifactPaths
-from ssmi.pipeline.contract.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.features.alignment import ENCODING_VERSION
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 

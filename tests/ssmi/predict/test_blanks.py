@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import ssmi
 from ssmi.model.split_tagging import tag_split
 from ssmi.pipeline.assets.resolve import find_dataset
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.readers import read_sentences

@@ -21,8 +21,8 @@ from ssmi.model.network.requirements import wanted
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import checkpoint_files
 from ssmi.model.split_tagging import predict
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"

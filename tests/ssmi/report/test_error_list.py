@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ssmi.model.data.shards import open_shards
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.report.error_list import list_errors
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.parameters.params import Params, check_params, dump, load
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 
 ROOT = Path(__file__).parents[4]
 

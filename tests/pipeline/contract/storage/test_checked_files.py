@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage import checked_files
 
 COMMAND = "ssmi-cli features build --dataset tiny"

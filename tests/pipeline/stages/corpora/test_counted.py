@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ssmi.pipeline.contract import schema, tables
+from ssmi.pipeline.contract.parquet import schema, tables
 
 TEXTS = ["南京市长江大桥", "", "公司董事长在北京😀 熊猫"]
 

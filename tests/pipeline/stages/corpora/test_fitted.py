@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import ssmi
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 
 def refused(project: Any, *words: str, code: int) -> str:

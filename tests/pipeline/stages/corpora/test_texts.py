@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract import schema, tables
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.online import FeatureStore, OnlineFeatures
 

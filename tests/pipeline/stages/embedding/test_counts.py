@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.features.trie import Trie

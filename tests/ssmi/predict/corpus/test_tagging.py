@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import ssmi
-from ssmi.pipeline.contract import schema, tables
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 LINES = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.project.stages import STAGES
 
 PARAMS_NAME = "params.yaml"
 ARTIFACTS = "artifacts"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ssmi.pipeline.contract.feature_rows import EntityColumns, ShardRow
-from ssmi.pipeline.contract.schema import SHARDS
+from ssmi.pipeline.contract.parquet.feature_rows import EntityColumns, ShardRow
+from ssmi.pipeline.contract.parquet.schema import SHARDS
 
 
 def test_a_row_has_the_columns_of_the_schema() -> None:

@@ -9,8 +9,13 @@ import pytest
 
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.paths import ArtifactPaths
-from ssmi.pipeline.contract.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics, VocabStatistics
+from ssmi.pipeline.contract.parquet.statistics import (
+    EmbedStatistics,
+    PrepareStatistics,
+    ShardsStatistics,
+    VocabStatistics,
+)
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 
 OF_STAGE = {
     "vocab": VocabStatistics,

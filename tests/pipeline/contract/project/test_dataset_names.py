@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.dataset_names import LONGEST_NAME, check_dataset_name
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.project.dataset_names import LONGEST_NAME, check_dataset_name
 
 
 @given(st.text(max_size=12) | st.text("ab数-_. ;&|$`'\"\n/\\\\#", max_size=12))

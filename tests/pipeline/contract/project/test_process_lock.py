@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.pipeline.contract.process_lock import turn
+from ssmi.pipeline.contract.project.process_lock import turn
 
 REPOSITORY = Path(__file__).parents[3]
 SECONDS = 60
@@ -69,7 +69,7 @@ def test_what_is_read_and_written_in_turns_is_never_torn() -> None:
 
 FORKING = """
 import os, threading, time
-from ssmi.pipeline.contract.process_lock import turn
+from ssmi.pipeline.contract.project.process_lock import turn
 
 halves, begun = [], threading.Event()
 

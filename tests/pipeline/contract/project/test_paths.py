@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.configurations import CONFIGURATIONS
-from ssmi.pipeline.contract.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.paths import ArtifactPaths
-from ssmi.pipeline.contract.stages import STAGES
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.project.stages import STAGES
 
 SHARED = {name for name, stage in STAGES.items() if not stage.per_dataset}
 

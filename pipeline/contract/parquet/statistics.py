@@ -23,7 +23,7 @@ from ssmi.pipeline.contract.parameters.params import (
     SelectionParams,
     VocabParams,
 )
-from ssmi.pipeline.contract.paths import LABELS_FILE
+from ssmi.pipeline.contract.project.paths import LABELS_FILE
 
 
 class _Record(BaseModel):
