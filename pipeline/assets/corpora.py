@@ -1,7 +1,7 @@
 """From the name of a corpus, text without labels, to its files on this machine.
 
 A corpus is listed in ``corpora`` of params.yaml, or lies in ``$SSMI_DATA/<name>/`` or ``<root>/data/<name>/``, or is
-named as a path. Its name is that of its folder, or of its one file without endings.
+named as a path or by URL. Its name is that of its folder, or of its one file without endings.
 """
 
 from __future__ import annotations
@@ -13,8 +13,13 @@ from pathlib import Path
 from ssmi.pipeline.assets.datasets import user_copies
 from ssmi.pipeline.assets.names import is_plain, path_below
 from ssmi.pipeline.contract.errors import MissingResourceError, nearest
+from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.readers.texts import ENDINGS, holds_texts
+from ssmi.pipeline.remote.addresses import is_url, name_of
+from ssmi.pipeline.remote.downloads import download
+
+_SILENT = Silent()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,31 +33,32 @@ class CorpusFiles:
     """What a user should know: files that are not read."""
 
 
-def find_corpus(given: str, *, root: Path, listed: Sequence[str]) -> CorpusFiles:
+def find_corpus(given: str, *, root: Path, listed: Sequence[str], reporter: Reporter = _SILENT) -> CorpusFiles:
     """Find the files of a corpus.
 
     Args:
-        given: The name of a listed corpus or of a data folder, or a path below the project.
+        given: The name of a listed corpus or of a data folder, or a path below the project, or a URL.
         root: The project's folder.
-        listed: ``corpora`` of params.yaml: paths below the project.
+        listed: ``corpora`` of params.yaml: paths below the project, and URLs.
+        reporter: Told of what is fetched from a URL.
 
     Raises:
         MissingResourceError: There is no such corpus, or no file of text in it.
         ParameterError: Its name can name no folder of artifacts.
     """
-    by_name = {_name(path_below(root, path)): path_below(root, path) for path in listed}
+    by_name = {_name_of(path, root=root): path for path in listed}
     if given in by_name:
-        return open_corpus(by_name[given], name=given)
+        return open_corpus(_here(by_name[given], root=root, reporter=reporter), name=given)
     for folder, _ in user_copies(given, root):
         if folder.is_dir():
             return open_corpus(folder, name=given)
-    path = path_below(root, given)
+    path = _here(given, root=root, reporter=reporter)
     if not path.exists():
         raise MissingResourceError(
             f"corpus {given!r}: neither listed nor a file or folder; {nearest(given, by_name)}",
             next_step="name a folder or a file of text, or list it in `corpora` of params.yaml",
         )
-    return open_corpus(path, name=_name(path))
+    return open_corpus(path, name=_name_of(given, root=root))
 
 
 def open_corpus(path: Path, *, name: str) -> CorpusFiles:
@@ -81,14 +87,20 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
 
 def corpus_name(given: str, *, root: Path) -> str:
     """The name of a corpus that was built: a path stands for that of its folder, or of its file without endings."""
-    path = path_below(root, given)
-    if path.exists():
-        return check_dataset_name(_name(path))
+    if is_url(given) or path_below(root, given).exists():
+        return check_dataset_name(_name_of(given, root=root))
     if not is_plain(given) and Path(given).name != given:
         raise MissingResourceError(f"corpus {given}: no such file or folder", next_step="give the corpus's name")
     return check_dataset_name(given)
 
 
-def _name(path: Path) -> str:
-    resolved = path.resolve()
+def _here(given: str, *, root: Path, reporter: Reporter) -> Path:
+    """A path, or what lies at a URL, on this machine."""
+    return download(given, what="corpus", reporter=reporter) if is_url(given) else path_below(root, given)
+
+
+def _name_of(given: str, *, root: Path) -> str:
+    if is_url(given):
+        return name_of(given).partition(".")[0]
+    resolved = path_below(root, given).resolve()
     return resolved.name if resolved.is_dir() else resolved.name.partition(".")[0]
