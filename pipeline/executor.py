@@ -39,6 +39,9 @@ SECONDS_FOR_WORKERS = 60
 class Executor(Protocol):
     """Runs a function over tasks."""
 
+    is_local: bool
+    """Whether all tasks run on this machine, and so see its folders."""
+
     def map(
         self,
         function: Callable[[Task], Result],
@@ -72,6 +75,8 @@ class Executor(Protocol):
 class Serial:
     """In this process, one task after the other."""
 
+    is_local = True
+
     def map(
         self,
         function: Callable[[Task], Result],
@@ -94,6 +99,8 @@ class Serial:
 
 class LocalProcesses:
     """On worker processes of this machine."""
+
+    is_local = True
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
@@ -123,6 +130,8 @@ class LocalProcesses:
 
 class Cluster:
     """On the workers of a connected Dask client."""
+
+    is_local = False
 
     def __init__(self, client: Any) -> None:
         self._client = client

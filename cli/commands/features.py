@@ -62,6 +62,9 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
         _run_stage(session, stage_name, chosen)
         return
     done = session.project.run_stage(stage_name, part=_share(part), **chosen)
+    if done.current:
+        click.echo(f"{stage_name}: is current: nothing to do for part {done.share}")
+        return
     line = f"{stage_name}: part {done.share} is done"
     if done.missing:
         line += f"; {done.label}: {done.missing} parts of others are missing: run all parts again when they have ended"

@@ -16,7 +16,10 @@ from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.executor import Executor, Result, Task
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
+from ssmi.pipeline.parts.mirror import Mirror
 from ssmi.pipeline.parts.share import OthersMissingError, Share
+from ssmi.pipeline.parts.stored import run_stored_part
+from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 
 class UnfinishedStage:
@@ -28,15 +31,37 @@ class UnfinishedStage:
 
     """
 
-    def __init__(self, home: Path, key: str, *, share: Share | None = None) -> None:
-        """``home``: of this stage of this data set; ``key``: a digest of all that it is made from."""
+    def __init__(
+        self,
+        home: Path,
+        key: str,
+        *,
+        share: Share | None = None,
+        artifacts: Path | None = None,
+        remote: RemoteFolder | None = None,
+    ) -> None:
+        """Name it; nothing is made yet.
+
+        Args:
+            home: Of this stage of this data set.
+            key: A digest of all that it is made from.
+            share: Which parts are this process's to do; None for all.
+            artifacts: Where the stages lie that it reads.
+            remote: Storage that holds its parts too, for processes that do not share this folder.
+        """
         self._home = home
+        self._artifacts = artifacts
         self._folder = home / key
         self._share = share
         self._n_calls = 0
         self.output = self._folder / "output"
         self.scratch = self._folder / "scratch"
         self._marks = self._folder / "marks"
+        self._mirror = (
+            None
+            if remote is None or artifacts is None
+            else Mirror(remote, home=home.name, key=key, folder=self._folder, artifacts=artifacts)
+        )
 
     def begin(self) -> None:
         """Make its folders, and remove what processes that were killed were writing there."""
@@ -62,7 +87,13 @@ class UnfinishedStage:
                 shutil.move(path, place)  # a rename, but where scratch files lie on another file system
 
     def remove(self) -> None:
-        """Remove it, with what runs of other parameters have left."""
+        """Remove it, with what runs of other parameters have left, here and in storage."""
+        self.remove_here()
+        if self._mirror is not None:
+            self._mirror.remove()
+
+    def remove_here(self) -> None:
+        """``remove``, but from this machine alone."""
         # What cannot be removed makes a finished stage no failure.
         shutil.rmtree(self._home, ignore_errors=True)
 
@@ -97,7 +128,10 @@ class UnfinishedStage:
         # By the call's number too: a stage may do two things of one name.
         folder = self._marks / f"{self._n_calls:02d}-{label.replace(' ', '-')}"
         self._n_calls += 1
-        parts = [Part(function, task, self._folder, folder / f"{index:06d}.json") for index, task in enumerate(tasks)]
+        parts = [
+            Part(function, task, self._folder, folder / f"{index:06d}.json", self._artifacts)
+            for index, task in enumerate(tasks)
+        ]
         return self._map(executor, parts, sizes, label=label, unit=unit, reporter=reporter)
 
     def _map(
@@ -110,16 +144,18 @@ class UnfinishedStage:
         unit: str,
         reporter: Reporter,
     ) -> Iterator[Result]:
+        if self._mirror is not None:
+            self._mirror.take_finished(parts)
         found = [finished(part) for part in parts]
         if any(text is not None for text in found):
             n_found = sum(text is not None for text in found)
             reporter.note(f"{label}: {n_found} of {len(parts)} parts are there already")
         share = self._share
         ours = [index for index, text in enumerate(found) if text is None and (share is None or share.takes(index))]
-        done = executor.map(
-            run_part,
+        done = self._run(
+            executor,
             [parts[index] for index in ours],
-            sizes=[sizes[index] for index in ours],
+            [sizes[index] for index in ours],
             label=label,
             unit=unit,
             reporter=reporter,
@@ -128,6 +164,8 @@ class UnfinishedStage:
             for _ in done:
                 pass
             # Asked again: other shares have worked meanwhile.
+            if self._mirror is not None:
+                self._mirror.take_finished(parts)
             found = [finished(part) if text is None else text for part, text in zip(parts, found, strict=True)]
             if n_missing := sum(text is None for text in found):
                 raise OthersMissingError(label, n_missing)
@@ -136,6 +174,30 @@ class UnfinishedStage:
             yield result_of(part, text or next(done) or kept_result(part))
         # To its end, where progress is closed.
         next(done, None)
+
+    def _run(
+        self,
+        executor: Executor,
+        parts: Sequence[Part[Task, Result]],
+        sizes: Sequence[int],
+        *,
+        label: str,
+        unit: str,
+        reporter: Reporter,
+    ) -> Iterator[str | None]:
+        """Run parts, and keep their copies in storage where there are any; gives what ``run_part`` returns of each."""
+        mirror = self._mirror
+        if mirror is None or executor.is_local:
+            done = executor.map(run_part, parts, sizes=sizes, label=label, unit=unit, reporter=reporter)
+        else:
+            stored = list(mirror.stored_parts(parts, reporter=reporter)) if parts else []
+            done = executor.map(run_stored_part, stored, sizes=sizes, label=label, unit=unit, reporter=reporter)
+        for part, text in zip(parts, done, strict=True):
+            if mirror is not None and executor.is_local:
+                mirror.give(part)
+            elif mirror is not None:
+                mirror.take(part)
+            yield text
 
 
 def joined_meanwhile(stage: str) -> SsmiError:
