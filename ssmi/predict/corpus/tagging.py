@@ -60,7 +60,9 @@ def predict_corpus(
     """Tag a corpus whose features are built; see ``Project.predict_shards``. ``run``: a run folder that is there."""
     if not 0.0 <= min_score <= 1.0:
         raise ParameterError(f"min_score {min_score}: not a probability", next_step="give one from 0 to 1")
-    job = _Job.of(workspace, corpus_name(corpus, root=workspace.root), run=run.resolve(), min_score=min_score)
+    name = corpus_name(corpus, root=workspace.root)
+    workspace.fetch_features(name)
+    job = _Job.of(workspace, name, run=run.resolve(), min_score=min_score)
     note_if_unfinished(run, workspace.reporter)
     waiting = locked(
         workspace.paths.lock_of(job.folder), what=f"{job.name} is being tagged", reporter=workspace.reporter
