@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, 
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.locks import locked
-from ssmi.pipeline.executor import open_executor
+from ssmi.pipeline.executor import Work, open_executor
 from ssmi.predict.corpus.parts import PartTask, is_finished, tag_part
 from ssmi.runs.lookup import note_if_unfinished
 from ssmi.workspace import Workspace
@@ -85,8 +85,8 @@ def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, 
     if missing:
         sizes = [tables.count_rows([job.shards_of(task.number)]) for task in missing]
         with open_executor(workers=workers, scheduler=scheduler) as executor:
-            tagged = executor.map(tag_part, missing, sizes=sizes, label="predict", unit="sentences", reporter=reporter)
-            deque(tagged, maxlen=0)  # parts are written where they are tagged: nothing comes back
+            work = Work(function=tag_part, tasks=missing, sizes=sizes, label="predict", unit="sentences")
+            deque(executor.map(work, reporter), maxlen=0)  # parts are written where they are tagged: nothing comes back
     report = job.finish([task.target for task in tasks])
     return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks) - len(missing))
 
