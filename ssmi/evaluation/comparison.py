@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import PositiveInt
+
 from ssmi.model.data.folds import fold_characters
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.sentence_counts import Counted, count
@@ -17,6 +19,7 @@ from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoi
 from ssmi.model.runs.fingerprint import SEED
 from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
@@ -56,12 +59,13 @@ class Comparison:
         }
 
 
+@checked
 def compare_runs(
     run: str | Path,
     base: str | Path,
     *,
     split: str = "dev",
-    n_resamples: int = RESAMPLES,
+    n_resamples: PositiveInt = RESAMPLES,
     project: str | Path | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,

@@ -7,21 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from ssmi.model.inference import TaggedSpan
-from ssmi.pipeline.contract.errors import InputDataError, at_line, nearest
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line, nearest
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.text.words import cuts_word, edges
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.readers.lines import numbered_lines
-from ssmi.predict.entity import Source
-
-Mode = Literal["add", "force"]
-"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found."""
-Words = Mapping[str, str | tuple[str, Mode]]
-"""Word → label, or label and mode."""
+from ssmi.predict.entity import Mode, Source, Words
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 FORM = "write: word, a tab, label and, if it is to replace what the tagger finds, a tab and force"
@@ -188,7 +183,10 @@ def _of_mapping(words: Words) -> Iterator[UserEntity]:
         if not isinstance(word, str) or not (
             isinstance(given, tuple) and len(given) == 2 and all(isinstance(one, str) for one in given)
         ):
-            raise TypeError(f"entities[{word!r}]: a label, or a label and a mode, not {value!r}")
+            raise ParameterError(
+                f"entities[{word!r}]={value!r}: neither a label nor a label and a mode",
+                next_step='give "LABEL" or ("LABEL", "force")',
+            )
         yield _entity(word, *given, where=repr(word))
 
 

@@ -13,7 +13,7 @@ from shlex import quote
 
 from ssmi.dvc.pipeline_file import write_pipeline
 from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
-from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.help import render
 from ssmi.pipeline.contract.progress import Reporter, Silent
@@ -30,6 +30,7 @@ KEPT = ".git"
 """The one thing that may be in the folder already: a repository just made or cloned."""
 
 
+@checked
 def init_project(
     folder: str | Path,
     *,
@@ -56,7 +57,7 @@ def init_project(
 
     """
     root, reporter = Path(folder).resolve(), reporter or Silent()
-    files = [Path(path) for path in list_of("data", data)]
+    files = [Path(path) for path in data]
     _check_empty(root)
     name = check_dataset_name(name or root.name)
     with ExitStack() as stack:
