@@ -15,6 +15,7 @@ from pathlib import Path
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.contract.text.wording import counted, is_or_are
 from ssmi.pipeline.executor import Executor, Result, Task, Work
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
 from ssmi.pipeline.parts.share import OthersMissingError, Share
@@ -100,7 +101,7 @@ class UnfinishedStage:
         found = [finished(part) for part in parts]
         if any(text is not None for text in found):
             n_found = sum(text is not None for text in found)
-            reporter.note(f"{label}: {n_found} of {len(parts)} parts are there already")
+            reporter.note(f"{label}: {n_found} of {counted(len(parts), 'part')} {is_or_are(len(parts))} there already")
         share = self._share
         ours = [index for index, text in enumerate(found) if text is None and (share is None or share.takes(index))]
         missing = replace(work, tasks=[parts[index] for index in ours], sizes=[work.sizes[index] for index in ours])

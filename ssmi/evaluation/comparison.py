@@ -25,6 +25,7 @@ from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.runs.lookup import check_split, nearest_project, note_if_unfinished
 
 __all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
@@ -200,7 +201,7 @@ def _shards_of(run: Path, root: Path) -> Path:
 def _check_sentences(one: Counted, other: Counted, split: str, *, names: tuple[str, str]) -> None:
     index = first_difference(one, other)
     if index is not None:
-        sizes = f"{len(one.sentences):,} and {len(other.sentences):,} sentences"
+        sizes = f"{len(one.sentences):,} and {counted(len(other.sentences), 'sentence')}"
         raise StaleArtifactError(
             f"{names[0]} and {names[1]} were scored on different sentences of {split}: number {index + 1} is not the "
             f"same in text and gold entities ({sizes})",

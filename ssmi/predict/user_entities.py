@@ -12,6 +12,7 @@ from typing import get_args
 from ssmi.model.inference import TaggedSpan
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line, nearest
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.text.words import cuts_word, edges
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.trie import Trie
@@ -212,7 +213,9 @@ def _fields(line: str, *, where: str) -> tuple[str, str, str]:
         n_last = 2 if len(words) > 2 and words[-1] in MODES else 1
         fields = [" ".join(words[:-n_last]), *words[-n_last:]]
     if len(fields) not in (2, 3):
-        raise InputDataError(f"{where}: {len(fields)} columns, where two or three are expected", next_step=FORM)
+        raise InputDataError(
+            f"{where}: {counted(len(fields), 'column')}, where two or three are expected", next_step=FORM
+        )
     return fields[0], fields[1], fields[2] if len(fields) == 3 else "add"
 
 

@@ -20,6 +20,7 @@ from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 from ssmi.pipeline.contract.storage.replacing import temporary_folder
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.registry import files_of
@@ -172,7 +173,7 @@ def _read(path: Path, split: str, data_folder: DataFolder, reporter: Reporter) -
     sentences, report = read_sentences(path, options=data_folder.options)
     labels = Counter(entity.label for sentence in sentences for entity in sentence.entities)
     types = f" of {', '.join(sorted(labels))}" if labels else ""
-    counts = f"{report.n_sentences:,} sentences, {labels.total():,} entities"
+    counts = f"{counted(report.n_sentences, 'sentence')}, {counted(labels.total(), 'entity')}"
     reporter.note(f"{split}: {path.name} ({report.format}), {counts}{types}")
 
 

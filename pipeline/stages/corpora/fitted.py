@@ -14,6 +14,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, Manifest, digest_file
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.text.wording import as_yaml
 from ssmi.pipeline.stages.encoding import encoder_inputs
 from ssmi.pipeline.stages.stage import Corpus, StageContext
 
@@ -93,4 +94,8 @@ def _other_parameters(context: StageContext, made: Manifest) -> Iterator[str]:
     defaults = Params()
     for section, values in made.parameters.items():
         then, now = defaults.section(section) | dict(values), context.params.section(section)
-        yield from (f"{section}.{key} is {then[key]} there, {now[key]} here" for key in now if then[key] != now[key])
+        yield from (
+            f"{section}.{key} is {as_yaml(then[key])} there, {as_yaml(now[key])} here"
+            for key in now
+            if then[key] != now[key]
+        )

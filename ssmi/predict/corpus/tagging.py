@@ -21,6 +21,7 @@ from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.text.wording import counted, is_or_are
 from ssmi.pipeline.executor import Work, open_executor
 from ssmi.pipeline.stages.corpora.names import check_same_corpus
 from ssmi.predict.corpus.parts import PartTask, is_finished, tag_part
@@ -92,7 +93,8 @@ def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, 
     written = {} if manifest is None else manifest.files
     missing = [task for task in tasks if not is_finished(task) or _changed(task.target, written)]
     if len(missing) < len(tasks):
-        reporter.note(f"predict: {len(tasks) - len(missing)} of {len(tasks)} parts are there already")
+        n_kept = len(tasks) - len(missing)
+        reporter.note(f"predict: {n_kept} of {counted(len(tasks), 'part')} {is_or_are(len(tasks))} there already")
     if not missing and manifest is not None and written.keys() == {task.target.name for task in tasks}:
         report = manifest.report
         return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks))
