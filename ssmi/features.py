@@ -16,7 +16,8 @@ from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.parts.share import Share
-from ssmi.pipeline.stages.corpora.fitted import check_corpus_name, check_like_is_built
+from ssmi.pipeline.stages.corpora.fitted import check_like_is_built
+from ssmi.pipeline.stages.corpora.names import check_corpus_name
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import Corpus, StageContext
@@ -175,7 +176,7 @@ def _context(
     corpus = None
     if subject.corpus is not None:
         files = find_corpus(subject.corpus, root=workspace.root, listed=params.corpora, reporter=workspace.reporter)
-        check_corpus_name(files.name, paths=workspace.paths, datasets=params.datasets)
+        check_corpus_name(files, paths=workspace.paths, datasets=params.datasets)
         like = workspace.dataset(subject.like, params=params)
         workspace.fetch_features(like)
         corpus, name = Corpus(files, like), files.name

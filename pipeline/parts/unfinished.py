@@ -7,18 +7,20 @@ killed leaves what it has done to the next one of the same parameters and inputs
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.executor import Executor, Result, Task
+from ssmi.pipeline.contract.text.wording import counted, is_or_are
+from ssmi.pipeline.executor import Executor, Result, Task, Work
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
 from ssmi.pipeline.parts.mirror import Mirror
 from ssmi.pipeline.parts.share import OthersMissingError, Share
-from ssmi.pipeline.parts.stored import run_stored_part
+from ssmi.pipeline.parts.stored import StoredPart, run_stored_part
 from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 
@@ -97,69 +99,46 @@ class UnfinishedStage:
         # What cannot be removed makes a finished stage no failure.
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def map(
-        self,
-        executor: Executor,
-        function: Callable[[Task], Result],
-        tasks: Sequence[Task],
-        *,
-        sizes: Sequence[int],
-        label: str,
-        unit: str,
-        reporter: Reporter,
-    ) -> Iterator[Result]:
+    def map(self, executor: Executor, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """Run the parts that are not finished, and give the results of all.
 
         Args:
             executor: Runs them.
-            function: As ``Executor.map`` takes it.
-            tasks: The parts.
-            sizes: Units of progress of each.
-            label: Of the work.
-            unit: What is counted.
+            work: All parts.
             reporter: Told of progress, and how many parts are there already.
 
         Returns:
-            The results, in the order of ``tasks``; of a share not before all shares have done theirs.
+            The results, in the order of the tasks; of a share not before all shares have done theirs.
 
         Raises:
             OthersMissingError: This is a share, and others have not done theirs.
         """
         # By the call's number too: a stage may do two things of one name.
-        folder = self._marks / f"{self._n_calls:02d}-{label.replace(' ', '-')}"
+        folder = self._marks / f"{self._n_calls:02d}-{work.label.replace(' ', '-')}"
         self._n_calls += 1
         parts = [
-            Part(function, task, self._folder, folder / f"{index:06d}.json", self._artifacts)
-            for index, task in enumerate(tasks)
+            Part(work.function, task, self._folder, folder / f"{index:06d}.json", self._artifacts)
+            for index, task in enumerate(work.tasks)
         ]
-        return self._map(executor, parts, sizes, label=label, unit=unit, reporter=reporter)
+        of_parts: Work[Part[Task, Result], str | None] = Work(
+            function=run_part, tasks=parts, sizes=work.sizes, label=work.label, unit=work.unit
+        )
+        return self._map(executor, of_parts, reporter)
 
     def _map(
-        self,
-        executor: Executor,
-        parts: Sequence[Part[Task, Result]],
-        sizes: Sequence[int],
-        *,
-        label: str,
-        unit: str,
-        reporter: Reporter,
+        self, executor: Executor, work: Work[Part[Task, Result], str | None], reporter: Reporter
     ) -> Iterator[Result]:
+        parts, label = work.tasks, work.label
         if self._mirror is not None:
             self._mirror.take_finished(parts)
         found = [finished(part) for part in parts]
         if any(text is not None for text in found):
             n_found = sum(text is not None for text in found)
-            reporter.note(f"{label}: {n_found} of {len(parts)} parts are there already")
+            reporter.note(f"{label}: {n_found} of {counted(len(parts), 'part')} {is_or_are(len(parts))} there already")
         share = self._share
         ours = [index for index, text in enumerate(found) if text is None and (share is None or share.takes(index))]
-        done = self._run(
-            executor,
-            [parts[index] for index in ours],
-            [sizes[index] for index in ours],
-            label=label,
-            unit=unit,
-            reporter=reporter,
-        )
+        missing = replace(work, tasks=[parts[index] for index in ours], sizes=[work.sizes[index] for index in ours])
+        done = self._run(executor, missing, reporter)
         if share is not None:
             for _ in done:
                 pass
@@ -176,26 +155,25 @@ class UnfinishedStage:
         next(done, None)
 
     def _run(
-        self,
-        executor: Executor,
-        parts: Sequence[Part[Task, Result]],
-        sizes: Sequence[int],
-        *,
-        label: str,
-        unit: str,
-        reporter: Reporter,
+        self, executor: Executor, work: Work[Part[Task, Result], str | None], reporter: Reporter
     ) -> Iterator[str | None]:
         """Run parts, and keep their copies in storage where there are any; gives what ``run_part`` returns of each."""
         mirror = self._mirror
-        if mirror is None or executor.is_local:
-            done = executor.map(run_part, parts, sizes=sizes, label=label, unit=unit, reporter=reporter)
+        if mirror is None:
+            yield from executor.map(work, reporter)
+            return
+        if executor.is_local:
+            done = executor.map(work, reporter)
         else:
-            stored = list(mirror.stored_parts(parts, reporter=reporter)) if parts else []
-            done = executor.map(run_stored_part, stored, sizes=sizes, label=label, unit=unit, reporter=reporter)
-        for part, text in zip(parts, done, strict=True):
-            if mirror is not None and executor.is_local:
+            stored = list(mirror.stored_parts(work.tasks, reporter=reporter)) if work.tasks else []
+            of_stored: Work[StoredPart[Task, Result], str | None] = Work(
+                function=run_stored_part, tasks=stored, sizes=work.sizes, label=work.label, unit=work.unit
+            )
+            done = executor.map(of_stored, reporter)
+        for part, text in zip(work.tasks, done, strict=True):
+            if executor.is_local:
                 mirror.give(part)
-            elif mirror is not None:
+            else:
                 mirror.take(part)
             yield text
 
