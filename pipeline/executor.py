@@ -143,7 +143,9 @@ class Cluster:
 
         def fill_window() -> None:
             n_running = sum(not future.done() for future in waiting)
-            window = TASKS_IN_FLIGHT_PER_WORKER * max(1, len(self._client.scheduler_info()["workers"]))
+            # Their number alone: what a scheduler says of each worker would travel once a part.
+            n_workers = self._client.scheduler_info(n_workers=0)["n_workers"]
+            window = TASKS_IN_FLIGHT_PER_WORKER * max(1, n_workers)
             for index, task in itertools.islice(numbered, max(0, window - n_running)):
                 with _naming_the_part(label, index, tasks):
                     _check_size("task", task)
