@@ -5,7 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-predict bench-tagging paper check env clean
+.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-predict bench-tagging bench-stream
+.PHONY: measure-scale simulate-scale paper check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -45,6 +46,21 @@ PROJECT ?= .
 THAN ?=
 bench-features: env
 	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
+
+# Memory and waiting of train.stream, on a data set that is built in PROJECT and on ten times its train split.
+bench-stream: env
+	$(BIN)/python -m tests.bench.stream --project $(PROJECT) --dataset $(DATASET)
+
+# What a build of any size takes, simulated from measured figures (docs/scale.md); and those figures, measured on a CORPUS
+# of some hundred thousand lines, like a data set that is built in PROJECT; the words of the data sets ALSO are counted too.
+LIKE ?= sample
+CORPUS ?= data/corpus
+ALSO ?=
+simulate-scale: env
+	$(BIN)/python -m tests.bench.scale simulate
+
+measure-scale: env
+	$(BIN)/python -m tests.bench.scale measure --project $(PROJECT) --corpus $(CORPUS) --like $(LIKE) $(if $(ALSO),--also $(ALSO))
 
 # Tagging text against its encoder alone; on a run and text files of your own.
 RUN ?= artifacts/train/sample
