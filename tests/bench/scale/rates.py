@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from ssmi.pipeline.contract.manifest import FileEntry, Manifest, StageReport
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.contract.storage.digests import digest_file
-from ssmi.pipeline.executor import Serial, open_executor
+from ssmi.pipeline.executor import Serial, Work, open_executor
 from ssmi.pipeline.parts.unfinished import UnfinishedStage
 from tests.bench.scale.figures import Rates
 
@@ -73,7 +73,7 @@ def sleep_on_dask(folder: Path, *, n_tasks: int, seconds: float, n_workers: int)
         for n in (4 * n_workers, n_tasks):  # the first time for what is loaded once
             start = time.monotonic()
             tasks = [Sleep(seconds)] * n
-            for _ in executor.map(sleep, tasks, sizes=[1] * n, label="sleep", unit="tasks", reporter=Silent()):
+            for _ in executor.map(Work(sleep, tasks, [1] * n, "sleep", "tasks"), Silent()):
                 pass
     return time.monotonic() - start
 
@@ -110,6 +110,10 @@ def tasks_in(folder: Path, n: int) -> list[Task]:
     ]  # fmt: skip
 
 
+def _work(tasks: Sequence[Task]) -> Work[Task, int]:
+    return Work(nothing, tasks, [1] * len(tasks), "rate", "parts")
+
+
 @contextmanager
 def dask_on_loopback(folder: Path, *, n_workers: int) -> Iterator[tuple[str, int]]:
     """A scheduler of Dask with workers of one thread; yields its address and its process."""
@@ -141,9 +145,7 @@ def _dask(folder: Path, n: int) -> tuple[float, float, float]:
     with dask_on_loopback(folder, n_workers=1) as (address, scheduler):
         with open_executor(scheduler=address) as executor:
             tasks = tasks_in(folder, n)
-            run = lambda some: list(  # noqa: E731
-                executor.map(nothing, some, sizes=[1] * len(some), label="rate", unit="parts", reporter=Silent())
-            )
+            run = lambda some: list(executor.map(_work(some), Silent()))  # noqa: E731
             run(tasks[:20])  # what is loaded once
             idle = _cpu_when_idle(scheduler)
             before, start, began = _cpu_of(scheduler), time.process_time(), time.monotonic()
@@ -178,9 +180,7 @@ def _parts(folder: Path, n: int) -> tuple[float, float, float]:
     unfinished = UnfinishedStage(folder / "unfinished", "key")
     unfinished.begin()
     tasks = tasks_in(unfinished.output, n)
-    results = unfinished.map(
-        Serial(), nothing, tasks, sizes=[1] * n, label="rate", unit="parts", reporter=Silent()
-    )  # fmt: skip
+    results = unfinished.map(Serial(), _work(tasks), Silent())
     next(results)
     planned = time.process_time()
     size, _ = tracemalloc.get_traced_memory()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.executor import SECONDS_BETWEEN_LOOKS, Result, Serial, Task
+from ssmi.pipeline.executor import SECONDS_BETWEEN_LOOKS, Result, Serial, Task, Work
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.stage import StageContext
 from tests.bench.scale.figures import Figures, Rates
@@ -29,19 +29,10 @@ class Counting(Serial):
     def __init__(self) -> None:
         self.n_tasks: Counter[str] = Counter()
 
-    def map(
-        self,
-        function: Callable[[Task], Result],
-        tasks: Sequence[Task],
-        *,
-        sizes: Sequence[int],
-        label: str,
-        unit: str,
-        reporter: Reporter,
-    ) -> Iterator[Result]:
+    def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """See Executor."""
-        self.n_tasks[label] += len(tasks)
-        return super().map(function, tasks, sizes=sizes, label=label, unit=unit, reporter=reporter)
+        self.n_tasks[work.label] += len(work.tasks)
+        return super().map(work, reporter)
 
 
 LABELS = {
