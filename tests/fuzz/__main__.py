@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -75,9 +76,8 @@ class Count:
         self.failures += other.failures
 
 
-def one_round(target: Target, folder: Path, *, seed: int, n: int) -> Count:
-    """Give the inputs of a seed to a target; what fails is said, and kept beside the folder."""
-    count = Count()
+def one_round(target: Target, folder: Path, count: Count, *, seed: int, n: int) -> None:
+    """Give the inputs of a seed to a target and count them; what fails is said, and kept beside the folder."""
     folder.mkdir(exist_ok=True)
     for number, body in enumerate(inputs(target, seed=seed, n=n)):
         try:
@@ -90,22 +90,24 @@ def one_round(target: Target, folder: Path, *, seed: int, n: int) -> Count:
             saved = folder.with_name(f"{folder.name}-{seed}-{number}")
             saved.write_bytes(body)
             print(f"{target.name}: {type(error).__name__}: {str(error)[:200]}\n  {saved}", flush=True)
-    return count
 
 
 def main() -> int:
     """Fuzz every target in turn until the time or the inputs are up; the exit code says whether anything failed."""
     arguments = _arguments()
+    # In the background Ctrl-C is switched off; SIGTERM ends it with the counts too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = [TARGETS[arguments.only]] if arguments.only else list(TARGETS.values())
     kept = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-"))
     counts = {target.name: Count() for target in chosen}
     end = time.monotonic() + arguments.seconds
     seed, left = arguments.seed, arguments.inputs
-    while left > 0 and time.monotonic() < end and sum(count.failures for count in counts.values()) < MOST_FAILURES:
-        for target in chosen:
-            folder = kept / target.name.replace(" ", "-")
-            counts[target.name].add(one_round(target, folder, seed=seed, n=min(left, INPUTS_A_ROUND)))
-        seed, left = seed + 1, left - INPUTS_A_ROUND
+    with suppress(KeyboardInterrupt):  # what was done until then is told
+        while left > 0 and time.monotonic() < end and sum(one.failures for one in counts.values()) < MOST_FAILURES:
+            for target in chosen:
+                folder = kept / target.name.replace(" ", "-")
+                one_round(target, folder, counts[target.name], seed=seed, n=min(left, INPUTS_A_ROUND))
+            seed, left = seed + 1, left - INPUTS_A_ROUND
     every = Count()
     for name, count in counts.items():
         print(f"{name:<24} {count}")
