@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-predict bench-tagging paper check env clean
+.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-predict bench-tagging paper check env lock licences sbom clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -76,12 +76,26 @@ check: env
 
 env: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
+# Nothing but files whose digests the locks hold is installed, wheels but for three packages that have none; --no-deps,
+# since the locks hold everything, which pip check confirms. torch of a package index needs CUDA's libraries on Linux;
+# its build for CPUs, which pip takes where it is told of one, does not.
+LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+LOCKS := requirements.lock requirements-source.lock requirements-cuda.lock
+.venv/installed: pyproject.toml $(LOCKS)
 	@echo "creating the environment in .venv (a few minutes: torch, transformers, dask, dvc ...)"
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11, 5) <= sys.version_info < (3, 14) and "Python 3.11.5 to 3.13 is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
+	$(LOCKED) --only-binary :all: -r requirements.lock
+	$(LOCKED) --no-build-isolation -r requirements-source.lock
+	$(BIN)/python -c 'from importlib.metadata import version; raise SystemExit("+cpu" not in version("torch"))' \
+	  || $(LOCKED) --only-binary :all: -r requirements-cuda.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
+	$(BIN)/python -m pip check
 	@touch $@
+
+# The lock files anew, after pyproject.toml or constraints.txt changed; needs the package index.
+lock: env
+	$(BIN)/python -m tests.supply.lock
 
 clean:
 	rm -rf .venv
