@@ -15,9 +15,11 @@ WHEELS = "requirements.lock"
 """Everything that comes as a wheel."""
 SOURCES = "requirements-source.lock"
 """What its authors publish as source alone; built with the setuptools of ``WHEELS`` and nothing else."""
+CPU = "requirements-cpu.lock"
+"""torch's build for CPUs, which no package index has: for where pip is told of its place."""
 CUDA = "requirements-cuda.lock"
-"""What torch needs besides where pip finds no build of it for CPUs."""
-LOCKS = (WHEELS, SOURCES, CUDA)
+"""torch for everywhere else; on Linux it needs CUDA's libraries."""
+LOCKS = (WHEELS, SOURCES, CPU, CUDA)
 
 _BLOCK = re.compile(r"^(?![#\s]).+(?:\n[ \t].*)*", re.M)
 _DIGEST = re.compile(r"--hash=sha256:([0-9a-f]{64})")
