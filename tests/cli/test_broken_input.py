@@ -1,4 +1,4 @@
-"""Input that is broken, by kind, to every command that reads: refused in one line that names it, or read; nothing waits.
+"""Broken input, by kind, to every command that reads: refused in one line that names it, or read; nothing waits.
 
 What is not there, not permitted or of another encoding is in ``test_exit_codes.py``.
 """
@@ -6,10 +6,7 @@ What is not there, not permitted or of another encoding is in ``test_exit_codes.
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +71,18 @@ KINDS: Mapping[str, Callable[[Path], None]] = {
     "/dev/full": _endless,
 }
 READ = {
-    ("predict files", "a line of 10 MB"): "it is text, if much of it: heavy",
-    ("predict files", "a pipe that nobody writes into"): "it is waited for",
+    ("predict files", "a line of 10 MB"): "it is text, if much of it",
+    ("predict files", "a pipe that nobody writes into"): "it is waited for, as below",
     ("a corpus", "a line of 10 MB"): "it is text",
     ("extra words", "a line of 10 MB"): "it is a word, and no one's",
-    ("extra words", "NUL bytes"): "they are no word",
+    ("a corpus", "NUL bytes"): "they are text",
+    ("extra words", "NUL bytes"): "they are a word too, that stands nowhere",
+    ("a user dictionary", "a line of 10 MB"): "the same",
+    ("a user dictionary", "NUL bytes"): "the same",
+    ("a split, built", "a folder"): "it is none of a data set's files; test_exit_codes.py has one that is named",
+    ("a split, checked", "a folder"): "the same",
 }
-"""What is no error, or takes long; each of the first two has a test of its own."""
+"""What is no error."""
 CASES = [(reader, kind) for reader in READERS for kind in KINDS if (reader, kind) not in READ]
 
 
@@ -116,3 +118,16 @@ def test_it_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, kin
         shutil.rmtree(path) if path.is_dir() else path.unlink()
         if kept is not None:
             path.write_bytes(kept)
+
+
+def test_predict_says_which_pipe_it_waits_for_and_reads_it(tagging_project: Any, tmp_path: Path) -> None:
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_text(TEXTS, encoding="utf-8")
+    waiting = f"{pipe}: a pipe that nobody has written into yet; waiting"
+    with tagging_project.start("predict", str(pipe)) as process:
+        assert any(waiting in line for line in process.stderr), "it is told before anybody writes"
+        pipe.write_text(TEXTS, encoding="utf-8")
+        stdout, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0
+    assert stdout == tagging_project.ssmi("predict", str(file)).stdout
