@@ -13,6 +13,7 @@ from ssmi.model.runs.files import (
     COUNTS,
     HEADLINE,
     HISTORY,
+    MADE_FROM,
     METADATA,
     METRICS,
     RESULT_FILES,
@@ -35,7 +36,7 @@ __all__ = ["FileState", "Finding", "Verification", "VerifiedFolder", "verify"]
 _TRAIN_AGAIN = "train again, or bring the run over whole"
 _MOVE_AWAY = "move it out of the run's folder"
 _IN_RUN = frozenset(
-    {CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, PINNED, RESULT_FILES, STATE}
+    {CHECKPOINT, COUNTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
     | {report_name(split) for split in SPLITS}
     # DVC's, beside a checkpoint that it keeps.
     | {".gitignore"}

@@ -89,7 +89,7 @@ def test_each_kind_of_damage_is_named_with_its_remedy(trained: Any) -> None:
 def test_what_others_put_into_a_run_is_foreign(trained: Any) -> None:
     run = trained.root / "artifacts" / "train" / "tiny"
     (run / ".report-dev.html.0123456789abcdef.ssmi.tmp").touch()  # the next start removes it
-    for name in ("report-dev.html", ".gitignore"):
+    for name in ("report-dev.html", ".gitignore", "made-from.json"):
         (run / name).write_text("of the program", encoding="utf-8")
     assert _found(trained.root) == {}
     (run / "notes.txt").write_text("mine", encoding="utf-8")
