@@ -29,7 +29,7 @@ class InputFile(click.Path):
         """The path. Raises what ``require_file`` does."""
         # Before click's own checks, which call a folder wrong usage (exit code 2).
         if not (self.allow_dash and str(value) == "-"):
-            require_file(Path(value))
+            require_file(Path(value), pipes=self.allow_dash)  # what may be piped in is read once
         return super().convert(value, param, ctx)
 
 

@@ -19,6 +19,7 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.storage.own_folders import make_own
 from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
 from ssmi.pipeline.contract.text.json_text import loads
 
@@ -94,17 +95,10 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
         return False
 
 
-def _make_root() -> None:
-    """Make the cache folder where there is none, for its owner alone: what lies in it is used without being asked."""
-    cache_root().parent.mkdir(parents=True, exist_ok=True)
-    cache_root().mkdir(mode=0o700, exist_ok=True)
-
-
 @contextmanager
 def _usable_cache() -> Iterator[None]:
     try:
-        _make_root()
-        (cache_root() / "locks").mkdir(exist_ok=True)
+        make_own(cache_root(), root=cache_root())
         yield
     except OSError as error:
         raise SsmiError(

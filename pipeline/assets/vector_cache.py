@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.assets.cache import cache_root
+from ssmi.pipeline.contract.storage.own_folders import make_own
 
 FloatVector = npt.NDArray[np.float32]
 FloatMatrix = npt.NDArray[np.float32]
@@ -64,7 +65,7 @@ class VectorCache:
         """Keep the vectors of words, (words, width); the oldest go where there are more than there is room for."""
         rows = [(_encoded(word), vector.tobytes()) for word, vector in zip(words, vectors, strict=True)]
         most_rows = max(1, self._most_bytes // max(1, vectors.itemsize * vectors.shape[1]))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_own(self.path.parent, root=self.path.parent.parent)
         with self._opened() as database, database:  # one transaction: all of it or nothing
             database.execute(_TABLE)
             database.executemany(
