@@ -46,6 +46,7 @@ def train_dataset(
     # -S has the last word, over the configuration too.
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
     name = workspace.dataset(dataset, params=params)
+    workspace.fetch_features(name)
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
     # Before they are looked at: what is trained on below must be what is looked at here.

@@ -63,6 +63,9 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
         _run_stage(session, stage_name, chosen)
         return
     done = session.project.run_stage(stage_name, part=share_of(part), **chosen)
+    if done.current:
+        click.echo(f"{stage_name}: is current: nothing to do for part {done.share}")
+        return
     line = f"{stage_name}: part {done.share} is done"
     if done.missing:
         others = f"{counted(done.missing, 'part')} of others {is_or_are(done.missing)} missing"
