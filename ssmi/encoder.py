@@ -12,6 +12,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
+from ssmi.runs.lookup import check_labelled
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def adapt(
     ]
     # Later ones go over earlier: what this call says of training, no -S changes.
     params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
-    name = workspace.dataset(dataset, params=params)
+    name = check_labelled(workspace, workspace.dataset(dataset, params=params))
     shards = workspace.paths.shards(name)
     _check_dataset(workspace, name, shards=shards)
     folder = training.check_shards(workspace, params, shards=shards, dataset=name)

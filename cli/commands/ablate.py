@@ -101,7 +101,6 @@ def ablate(
         _list(only, as_json=as_json)
         return
     from ssmi.ablation.render import cells, note, other_cells
-    from ssmi.ablation.variants import from_file
     from ssmi.cli.failures import INTERRUPTED, fail
     from ssmi.cli.terminal.tables import print_table
     from ssmi.training import Interrupted
@@ -111,7 +110,7 @@ def ablate(
         result = session.project.ablate(
             dataset,
             only=only,
-            variants=[*variants, *(from_file(variants_file) if variants_file else ())],
+            variants=[*variants, *([variants_file] if variants_file else ())],
             n_seeds=n_seeds,
             folds=n_folds,
             jobs=n_jobs,

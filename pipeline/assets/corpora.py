@@ -96,7 +96,7 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
         MissingResourceError: A folder holds no file of text.
         ParameterError: The name can name no folder of artifacts.
     """
-    check_dataset_name(name)
+    check_dataset_name(name, of="corpus")
     if not path.is_dir():
         return CorpusFiles(name, {path.name: path})
     below = {one.relative_to(path).as_posix(): one for one in path.rglob("*") if one.is_file()}
@@ -117,10 +117,10 @@ def corpus_name(given: str, *, root: Path) -> str:
     """The name of a corpus that was built: a path stands for that of its folder, or of its file without endings."""
     path = path_below(root, given)
     if path.exists():
-        return check_dataset_name(_name(path))
+        return check_dataset_name(_name(path), of="corpus")
     if not is_plain(given) and Path(given).name != given:
         raise MissingResourceError(f"corpus {given}: no such file or folder", next_step="give the corpus's name")
-    return check_dataset_name(given)
+    return check_dataset_name(given, of="corpus")
 
 
 def _name(path: Path) -> str:

@@ -97,14 +97,17 @@ class _Argument:
         self._parameter = parameter
         self._hint = hint
         self._is_list = any(get_origin(one) is Iterable for one in _alternatives(hint))
-        self._adapter: TypeAdapter[Any] = TypeAdapter(_as_tuple(hint), config=_STRICT)
+        self._adapter: TypeAdapter[Any] = TypeAdapter(
+            tuple.__class_getitem__((_as_tuple(hint),)),  # in a tuple: models alone do not take a configuration
+            config=_STRICT,
+        )
 
     def check(self, value: Any) -> Any:
         """The value, of several a tuple; raises ParameterError where it is not one that the argument takes."""
         if self._is_list and value is not None:
             value = list_of(self._parameter.name, value)
         try:
-            self._adapter.validate_python(value, strict=True)
+            self._adapter.validate_python((value,), strict=True)
         except ValidationError:
             default = self._parameter.default
             raise ParameterError(

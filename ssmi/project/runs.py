@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -223,6 +224,33 @@ class RunMethods(Workspace):
             scheduler=scheduler,
             device=device,
         )
+
+    @checked
+    def export(
+        self, run: str | Path | None = None, *, out: str | Path, dataset: str | None = None
+    ) -> Mapping[str, int]:
+        """Pack a run and all that prediction needs into one folder, which ``ssmi.open_run`` opens on any machine.
+
+        Args:
+            run: The run folder, or a packed one; None for the data set's.
+            out: The folder to make; it must not be there.
+            dataset: The data set.
+
+        Returns:
+            The files of the pack and their bytes.
+
+        Raises:
+            ParameterError: The folder is there already.
+            MissingResourceError: The run, or what its features are made with, is not there.
+            StaleArtifactError: The features are not those that the run was trained on.
+
+        """
+        from ssmi.runs.lookup import find_run
+
+        folder = find_run(self, run=optional_path(run), dataset=dataset)
+        from ssmi.predict.packing import pack  # with torch: a run that is not there is refused before
+
+        return pack(folder, Path(out), project=self.root, reporter=self.reporter)
 
     @checked
     def verify(self, *, deep: bool = False) -> Verification:

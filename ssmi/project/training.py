@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,7 +124,7 @@ class TrainingMethods(Workspace):
         dataset: str | None = None,
         *,
         only: Iterable[str] = (),
-        variants: Iterable[str] = (),
+        variants: Iterable[str | Path] = (),
         n_seeds: int = 3,
         folds: int | None = None,
         jobs: int = 1,
@@ -137,7 +138,8 @@ class TrainingMethods(Workspace):
         Args:
             dataset: The data set.
             only: Names of configurations; empty for all, or for none where there are variants.
-            variants: Configurations of one's own, ``NAME:key=value,key=value`` each, as ``--variant`` takes them.
+            variants: Configurations of one's own: ``NAME:key=value,key=value`` each, as ``--variant`` takes them, or
+                the Path of a YAML file of them.
             n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
             folds: Cross-validate on so many parts of train and dev, and read no test; None for the splits as they are.
             jobs: Runs at once, each in a process of its own; 0 for one a GPU, or a physical core without any.
@@ -154,11 +156,13 @@ class TrainingMethods(Workspace):
 
         """
         from ssmi.ablation.ablate import AblationRequest, ablate
-        from ssmi.ablation.variants import parse
+        from ssmi.ablation.variants import parse, read
+
+        rows = [[parse(one)] if isinstance(one, str) else read(one) for one in variants]
 
         request = AblationRequest(
             only=tuple(only),
-            variants=tuple(map(parse, variants)),
+            variants=tuple(chain.from_iterable(rows)),
             n_seeds=n_seeds,
             n_folds=folds,
             n_jobs=jobs,
