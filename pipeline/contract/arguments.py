@@ -97,10 +97,9 @@ class _Argument:
         self._parameter = parameter
         self._hint = hint
         self._is_list = any(get_origin(one) is Iterable for one in _alternatives(hint))
-        self._adapter: TypeAdapter[Any] = TypeAdapter(
-            tuple.__class_getitem__((_as_tuple(hint),)),  # in a tuple: models alone do not take a configuration
-            config=_STRICT,
-        )
+        # In a tuple: a model alone does not take a configuration.
+        in_tuple: Any = tuple.__class_getitem__((_as_tuple(hint),))
+        self._adapter: TypeAdapter[Any] = TypeAdapter(in_tuple, config=_STRICT)
 
     def check(self, value: Any) -> Any:
         """The value, of several a tuple; raises ParameterError where it is not one that the argument takes."""
