@@ -92,7 +92,7 @@ def ablate(
 ) -> None:
     """Train configurations of the network over seeds, and write one table.
 
-    Finished runs are kept and unfinished ones gone on with, so the same command goes on after Ctrl-C. The table in
+    Finished runs are kept and unfinished ones continued, so the same command continues after Ctrl-C. The table in
     artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters, and below them it
     lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives. It says
     before it starts how long it will take.

@@ -41,13 +41,15 @@ KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
 )
 @click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; it appears when all is done."
+)
 @click.option("--batch-chars", type=click.IntRange(min=1), help="Characters tagged together.  [default: 16384]")
-@click.option("--min-score", type=float, default=0.0, help="Leave out what is less probable; 0 to 1.")
+@click.option("--min-score", type=float, default=0.0, help="Leave out entities with a lower score; 0 to 1.")
 @click.option(
     "--entities",
     type=InputFile(),
-    help="Your own: a word, a tab, its label [, a tab, add or force] a line.",
+    help="Your own entities; on each line a word, a tab, its label [, a tab, add or force].",
 )
 @device_option
 @click.option("--shards", "corpus", metavar="CORPUS", help="Tag a corpus whose features are built, into Parquet.")
@@ -76,20 +78,20 @@ def predict(
 ) -> None:
     """Find the entities of any text: of FILES, or of what is piped in (-).
 
-    Input is `text`, a line a row; `paragraphs`, blocks between blank lines; or rows whose text stands in a field
+    Input is `text`, a line a row; `paragraphs`, blocks between blank lines; or rows whose text is in a field
     (--field) and whose other fields are kept: `jsonl`, an object a line; `json`, an array; `csv` and `tsv`, under a
-    header. Files packed with gzip are read too; what is no text is refused.
+    header. Files packed with gzip are read too; files that are not text are refused.
 
     Output is a row a text, in order: {"text", "entities": [{"start", "end", "label", "text", "score"}]}. Positions
     count code points, the end not included; the score is the probability of exactly this entity.
 
-    Words of --entities are entities wherever they stand: where the run finds none (add) or in place of what it finds
+    Words of --entities are entities wherever they occur: where the run finds none (add) or in place of what it finds
     (force); rows then say of each entity its "source", model or file.
 
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
 
     With --shards a corpus (`ssmi-cli features build --corpus`) is tagged part by part into artifacts/predict/, here or
-    on workers; finished parts stay, so an interrupted command goes on where it was.
+    on workers; finished parts stay, so an interrupted command continues where it stopped.
     """
     check_usage(interactive=interactive, corpus=corpus)
     check_probability("--min-score", min_score)

@@ -189,8 +189,10 @@ class RunMethods(Workspace):
     ) -> CorpusPrediction:
         """Tag a corpus whose features are built, part by part, into ``artifacts/predict/RUN/CORPUS``.
 
-        The entities are those that ``open_run`` finds in the same texts. Parts that are finished stay: what was
-        interrupted goes on with the others. Each is tagged on one thread, so that its bytes depend on no process.
+        RUN is the name of the run's folder, followed by ``@`` and eight digits of its checkpoint's digest where the run
+        is not in ``artifacts/train``. The entities are those that ``open_run`` finds in the same texts. Finished parts
+        are kept: an interrupted call is continued by the same call. Each part is tagged on one thread, so that its
+        bytes are the same in any process.
 
         Args:
             corpus: As ``build_features`` took it.
@@ -207,7 +209,8 @@ class RunMethods(Workspace):
         Raises:
             MissingResourceError: The run, or the features of the corpus, are not there.
             StaleArtifactError: The features are not those that the run reads text with.
-            ParameterError: A data set is named in place of a corpus, or the score is not from 0 to 1.
+            ParameterError: A data set is named in place of a corpus, the path is that of another corpus than was built
+                under its name, or the score is not from 0 to 1.
 
         """
         from ssmi.runs.lookup import find_run

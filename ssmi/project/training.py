@@ -34,7 +34,7 @@ class TrainingMethods(Workspace):
         device: str | None = None,
         resume: bool = False,
     ) -> TrainResult:
-        """Train on a data set's shards; dev picks the epoch, test is read once.
+        """Train on a data set's shards; the best epoch on dev is kept, test is scored once.
 
         Args:
             dataset: The data set.
@@ -42,7 +42,7 @@ class TrainingMethods(Workspace):
             run: Where to write; None for ``artifacts/train/DATASET``, with a configuration ``DATASET+NAME``.
             overrides: Changes of parameters.
             device: Where to compute; None as ``train.device`` says.
-            resume: Go on with the unfinished run in the run folder.
+            resume: Continue the unfinished run in the run folder.
 
         Returns:
             The run folder, the history by epoch, and the scores of the best epoch on dev and test.
@@ -82,7 +82,7 @@ class TrainingMethods(Workspace):
     ) -> AdaptedEncoder:
         """Train the project's encoder on masked words of a data set's train and dev text, into a folder of its own.
 
-        Test is not read. All layers are trained. The folder then does for ``encoder.name``.
+        Test is not read. All layers are trained. ``encoder.name`` may then name the folder.
 
         Args:
             dataset: The data set; its features are built.
@@ -152,7 +152,7 @@ class TrainingMethods(Workspace):
             The table, its folder, and the runs that diverged or failed.
 
         Raises:
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call goes on.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call continues.
 
         """
         from ssmi.ablation.ablate import AblationRequest, ablate
@@ -203,7 +203,7 @@ class TrainingMethods(Workspace):
 
         Raises:
             MissingResourceError: None of the data sets is there, or the encoder is not.
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call goes on.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call continues.
 
         """
         from ssmi.paper.reproduce import PaperRequest, reproduce
