@@ -11,9 +11,10 @@ from pydantic import PositiveInt
 from ssmi.pipeline.contract.arguments import check_probability, checked
 from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.user_files import require_file
 from ssmi.predict.formats import FORMATS, Origin
 from ssmi.predict.reading import TEXT_FIELD, Kind
-from ssmi.predict.records import RecordSource, tag_records
+from ssmi.predict.records import STDIN, RecordSource, tag_records
 from ssmi.predict.run_features import version
 from ssmi.predict.structured_files import check_field
 from ssmi.predict.tagger import Tagger
@@ -61,8 +62,12 @@ def predict_files(
         InputDataError: A file cannot be read, with ``file:line``.
 
     """
+    paths = [Path(path) for path in files]
+    for path in paths:
+        if path != STDIN:
+            require_file(path)
     source = RecordSource(
-        [Path(path) for path in files],
+        paths,
         stdin=sys.stdin.buffer,
         kind=input,
         text_field=field or TEXT_FIELD,

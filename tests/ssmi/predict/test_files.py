@@ -58,6 +58,8 @@ def test_what_cannot_be_is_refused_before_anything_is_read(tagger: ssmi.Tagger, 
         ssmi.predict_files(tagger, [file], format="jsonll")
     with pytest.raises(ParameterError, match="not a probability"):
         ssmi.predict_files(tagger, [file], min_score=1.5)
+    for name in ("a.txt", "a.pdf"):
+        (tmp_path / name).write_text(SENTENCE, encoding="utf-8")
     with pytest.raises(ParameterError, match="plain text has no fields"):
         ssmi.predict_files(tagger, [tmp_path / "a.txt"], field="content")
     with pytest.raises(ParameterError, match="encoding 'nonsense'"):
@@ -65,7 +67,7 @@ def test_what_cannot_be_is_refused_before_anything_is_read(tagger: ssmi.Tagger, 
     with pytest.raises(InputDataError, match="PDF"):
         ssmi.predict_files(tagger, [tmp_path / "a.pdf"], field="content")
     with pytest.raises(MissingResourceError):
-        list(ssmi.predict_files(tagger, [tmp_path / "nowhere.txt"]))
+        ssmi.predict_files(tagger, [tmp_path / "nowhere.txt"])
 
 
 def test_a_run_is_packed_from_python(tagging_project: Any, tmp_path: Path) -> None:
