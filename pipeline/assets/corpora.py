@@ -104,7 +104,7 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
         MissingResourceError: A folder holds no file of text.
         ParameterError: The name can name no folder of artifacts.
     """
-    check_dataset_name(name)
+    check_dataset_name(name, of="corpus")
     if not path.is_dir():
         require_file(path, what="corpus")
         return CorpusFiles(name, {path.name: path})
@@ -125,10 +125,10 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
 def corpus_name(given: str, *, root: Path) -> str:
     """The name of a corpus that was built: a path stands for that of its folder, or of its file without endings."""
     if is_url(given) or path_below(root, given).exists():
-        return check_dataset_name(_name_of(given, root=root))
+        return check_dataset_name(_name_of(given, root=root), of="corpus")
     if not is_plain(given) and Path(given).name != given:
         raise MissingResourceError(f"corpus {given}: no such file or folder", next_step="give the corpus's name")
-    return check_dataset_name(given)
+    return check_dataset_name(given, of="corpus")
 
 
 def _here(given: str, *, root: Path, reporter: Reporter) -> Path:
