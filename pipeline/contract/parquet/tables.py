@@ -65,6 +65,8 @@ def write_tables(path: Path, schema: pa.Schema, some: Iterable[pa.Table]) -> Non
         write_page_index=True,
         store_schema=True,
         write_page_checksum=True,
+        # Texts repeat; of numbers a dictionary costs a quarter of the time, and the files are no smaller for it.
+        use_dictionary=list(_text_columns(schema)),
     ) as writer:  # fmt: skip
         n_rows = 0
         for table in some:
@@ -73,6 +75,18 @@ def write_tables(path: Path, schema: pa.Schema, some: Iterable[pa.Table]) -> Non
             n_rows += len(table)
         if not n_rows:
             writer.write_table(schema.empty_table())
+
+
+def _text_columns(fields: Iterable[pa.Field], *, within: str = "") -> Iterator[str]:
+    """The columns of texts by their names in a file, also those of lists and structures."""
+    for field in fields:
+        name, kind = f"{within}{field.name}", field.type
+        if pa.types.is_string(kind):
+            yield name
+        elif pa.types.is_struct(kind):
+            yield from _text_columns(kind, within=f"{name}.")
+        elif pa.types.is_list(kind):
+            yield from _text_columns([kind.value_field.with_name("element")], within=f"{name}.list.")
 
 
 def _check_written(path: Path, schema: pa.Schema, table: pa.Table) -> None:
