@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-predict bench-tagging paper check env clean
+.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-memory bench-predict bench-tagging paper check env clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -45,6 +45,13 @@ PROJECT ?= .
 THAN ?=
 bench-features: env
 	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
+
+# Whether memory and time a line grow with a corpus: pieces of LINES, twice and eight times as many lines of TEXT, built
+# like DATASET, which is built in PROJECT; and what two workers gain. Linux.
+TEXT ?= README.md
+LINES ?= 3000
+bench-memory: env
+	$(BIN)/python -m tests.bench.memory --project $(PROJECT) --dataset $(DATASET) --text $(TEXT) --lines $(LINES)
 
 # Tagging text against its encoder alone; on a run and text files of your own.
 RUN ?= artifacts/train/sample

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_first, offsets_of
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_first
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,49 +52,14 @@ def events_over(matches: MatchColumns) -> tuple[Ints, Ints]:
 def count_events(sentences: SentenceColumns, matches: MatchColumns) -> tuple[Ints, Ints]:
     """Count the match events of each (character, boundary) pair.
 
-    A match of a word is an event at each of its characters, so matches are counted by word and not by position, and
-    only what words cover twice (see ``events_over``) is taken off by position.
-
     Returns:
         The keys of the pairs that occur, ascending, and the events of each.
     """
-    n_matches = np.bincount(matches.ids)
-    boundaries = np.flatnonzero(n_matches)
-    one_match = np.zeros(len(n_matches), dtype=np.int64)
-    one_match[matches.ids] = np.arange(len(matches.ids))
-    one_match = one_match[boundaries]
-    lengths = (matches.ends - matches.starts)[one_match]
-    codes = sentences.codes[indices_of(matches.starts[one_match], lengths)]
-    of_word = np.repeat(np.arange(len(boundaries)), lengths)
-    keys = pair_keys(codes, boundaries[of_word])
-    # Only a word whose first character stands in it again can begin before its last match has ended.
-    firsts = codes[offsets_of(lengths)[:-1]]
-    recurring = np.bincount(of_word, weights=codes == firsts[of_word]) > 1
-    twice = _covered_twice(matches, boundaries[recurring])
-    return _counted(
-        np.concatenate([keys, pair_keys(sentences.codes[twice.starts], twice.ids)]),
-        np.concatenate([n_matches[boundaries][of_word], np.full(len(twice.ids), -1)]),
-    )
-
-
-def _covered_twice(matches: MatchColumns, boundaries: Ints) -> MatchColumns:
-    """The single positions that a match of one of these boundaries covers though the match before it does too."""
-    some = np.flatnonzero(np.isin(matches.ids, boundaries))
-    some = some[np.argsort(matches.ids[some], kind="stable")]  # of each boundary by start, as all are sorted
-    starts, ends, ids = matches.starts[some], matches.ends[some], matches.ids[some]
-    overlap = np.zeros(len(some), dtype=np.int64)
-    overlap[1:] = np.where(ids[1:] == ids[:-1], np.maximum(ends[:-1] - starts[1:], 0), 0)
-    positions = indices_of(starts, overlap)
-    return MatchColumns(positions, positions + 1, np.repeat(ids, overlap))
-
-
-def _counted(keys: Ints, events: Ints) -> tuple[Ints, Ints]:
-    """Add up the events of equal keys."""
-    # Of sorted runs a stable sort makes one by merging.
-    order = keys.argsort(kind="stable")
-    keys = keys[order]
+    positions, boundaries = events_over(matches)
+    keys = pair_keys(sentences.codes[positions], boundaries)
+    keys.sort()
     starts = np.flatnonzero(is_first(keys))
-    return keys[starts], np.add.reduceat(events[order], starts) if len(starts) else events
+    return keys[starts], np.diff(starts, append=len(keys))
 
 
 def add_up(counts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
@@ -102,7 +67,11 @@ def add_up(counts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     nothing = np.zeros(0, dtype=np.int64)
     keys = np.concatenate([nothing, *(keys for keys, _ in counts)])
     events = np.concatenate([nothing, *(events for _, events in counts)])
-    return _counted(keys, events)
+    # What is given is sorted already, and a stable sort merges sorted runs.
+    order = keys.argsort(kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(is_first(keys))
+    return keys[starts], np.add.reduceat(events[order], starts) if len(starts) else events
 
 
 def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -> pl.DataFrame:
