@@ -68,12 +68,12 @@ def write_tables(path: Path, schema: pa.Schema, some: Iterable[pa.Table]) -> Non
         # Texts repeat; of numbers a dictionary costs a quarter of the time, and the files are no smaller for it.
         use_dictionary=list(_text_columns(schema)),
     ) as writer:  # fmt: skip
-        n_rows = 0
+        is_empty = True
         for table in some:
             _check_written(path, schema, table)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
-            n_rows += len(table)
-        if not n_rows:
+            is_empty = False
+        if is_empty:  # as a table without rows is written
             writer.write_table(schema.empty_table())
 
 
