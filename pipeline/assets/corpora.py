@@ -15,6 +15,7 @@ from ssmi.pipeline.assets.datasets import user_copies
 from ssmi.pipeline.assets.names import is_plain, path_below
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, nearest
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers.texts import ENDINGS, holds_texts
 
 _DATA_FOLDER = "$SSMI_DATA"
@@ -98,6 +99,7 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
     """
     check_dataset_name(name)
     if not path.is_dir():
+        require_file(path, what="corpus")
         return CorpusFiles(name, {path.name: path})
     below = {one.relative_to(path).as_posix(): one for one in path.rglob("*") if one.is_file()}
     # By name and not as the file system gives them: the numbers of texts depend on it.
