@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 GZIP_MAGIC = b"\x1f\x8b"
 NEED_A_MARK = ("utf-16", "utf-32")
@@ -27,8 +27,14 @@ LONGEST_LINE = 1 << 24
 """Bytes of a line. A packed file of a few kilobytes may hold one that no memory does."""
 
 
-Line = tuple[int, str, int]
-"""A line's number from 1, its text with its end, and its bytes. A plain tuple: there are millions of them."""
+class Line(NamedTuple):
+    """One line of a stream."""
+
+    number: int
+    """From 1."""
+    text: str
+    """With its line end."""
+    n_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def decoded_lines(
             raise refuse(BadBytes(number, raw, index, offset + index, error.reason)) from None
         offset += len(raw)
         if text or not start:
-            yield number, text, len(raw)
+            yield Line(number, text, len(raw))
 
 
 def _raw_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
