@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-predict bench-tagging bench-stream
-.PHONY: measure-scale simulate-scale paper check env lock licences sbom clean
+.PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-memory bench-predict bench-tagging
+.PHONY: bench-stream measure-scale simulate-scale paper check env lock licences sbom clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -52,6 +52,13 @@ PROJECT ?= .
 THAN ?=
 bench-features: env
 	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
+
+# Whether memory and time a line grow with a corpus: pieces of LINES, twice and eight times as many lines of TEXT, built
+# like DATASET, which is built in PROJECT; and what two workers gain. Linux.
+TEXT ?= README.md
+LINES ?= 3000
+bench-memory: env
+	$(BIN)/python -m tests.bench.memory --project $(PROJECT) --dataset $(DATASET) --text $(TEXT) --lines $(LINES)
 
 # Memory and waiting of train.stream, on a data set that is built in PROJECT and on ten times its train split.
 bench-stream: env
