@@ -64,6 +64,15 @@ def rows_of(changed: Sequence[str]) -> list[Row]:
     return rows
 
 
+def chosen(rows: Sequence[Row], texts: Sequence[str]) -> list[Row]:
+    """The rows whose names hold one of some texts, with those that they are held against, in the same order."""
+    wanted = {row.name for row in rows if any(text in row.name for text in texts)} | {BASE_ROW.name}
+    for row in reversed(rows):  # each is behind the one that it is against
+        if row.against and row.name in wanted:
+            wanted.add(row.against)
+    return [row for row in rows if row.name in wanted]
+
+
 def _of(features: Sequence[str], project: str) -> tuple[str, ...]:
     return tuple(f"{feature}@{project}" for feature in features)
 
@@ -124,6 +133,7 @@ def main() -> None:
     reader.add_argument("--project", type=Path, default=ROOT, help="where the data set is built, with states")
     reader.add_argument("--dataset", default="sample")
     reader.add_argument("--changed", nargs="*", default=[], metavar="NAME=DIR", help="projects with other features")
+    reader.add_argument("--only", nargs="*", default=[""], help="rows whose names hold one of these texts")
     options = reader.parse_args()
     folders = {"": options.project} | {name: Path(folder) for name, _, folder in map(_pair, options.changed)}
     with threadpool_limits(limits=1):
@@ -136,7 +146,7 @@ def main() -> None:
         print(
             f"{options.dataset}: {len(first.split):,} sentences, {len(first.split.token_ids):,} characters", flush=True
         )
-        probe = Probe(projects, rows_of([name for name in projects if name]))
+        probe = Probe(projects, chosen(rows_of([name for name in projects if name]), options.only))
         for row, found in probe.run(shrinkage=probe.choose_shrinkage()):
             print(told(row, found, probe.width(row)), flush=True)
 

@@ -94,12 +94,12 @@ class FoldTagger:
         self._features = (features - features.mean(0)) / np.where(spread > 0, spread, 1)
         self._readings = readings
         split = readings.split
-        self._folds = assign(readings.texts, [len(spans) for spans in split.gold], n_folds=N_FOLDS)
-        self._fold_of_each = np.repeat(self._folds, split.lengths)
+        self.folds = assign(readings.texts, [len(spans) for spans in split.gold], n_folds=N_FOLDS)
+        self.fold_of_each = np.repeat(self.folds, split.lengths)
         self._sums = {fold: self._sums_of(fold) for fold in range(1, N_FOLDS + 1)}
 
     def _sums_of(self, fold: int) -> Sums:
-        inside = self._fold_of_each == fold
+        inside = self.fold_of_each == fold
         tags = self._readings.split.tag_ids[inside]
         return Sums.of(self._features[inside], tags, n_tags=len(self._readings.labels.tags))
 
@@ -110,8 +110,8 @@ class FoldTagger:
         for fold in range(1, N_FOLDS + 1):
             first, *others = (sums.take(chosen) for number, sums in self._sums.items() if number != fold)
             weights, biases = discriminant(sum(others, start=first), shrinkage=shrinkage)
-            scores = self._features[np.ix_(self._fold_of_each == fold, chosen)] @ weights + biases
-            rows = np.flatnonzero(self._folds == fold)
+            scores = self._features[np.ix_(self.fold_of_each == fold, chosen)] @ weights + biases
+            rows = np.flatnonzero(self.folds == fold)
             emissions = np.split(scores, np.cumsum(split.lengths[rows])[:-1])
             for row, spans in zip(rows.tolist(), decode(emissions, self._readings.labels), strict=True):
                 predicted[row] = spans
