@@ -56,6 +56,8 @@ def rows_of(changed: Sequence[str]) -> list[Row]:
     for reading in ("best", "set", "local", "role", "cosine"):
         rows.append(Row(f"base + {reading}", (*BASE, reading), "base"))
     rows.append(Row("paper", PAPER, "base"))
+    for reading in ("best", "set", "local"):
+        rows.append(Row(f"paper - {reading}", tuple(name for name in PAPER if name != reading), "paper"))
     rows.append(Row("paper, gated", tuple("gated" if name == "best" else name for name in PAPER), "paper"))
     rows.extend(Row(f"paper + {reading}", (*PAPER, reading), "paper") for reading in ("role", "cosine"))
     for name in changed:
