@@ -122,10 +122,11 @@ def gain(counted: Counted, base: Counted | None = None) -> Difference:
 
 
 def told(row: Row, found: Difference, width: int) -> str:
-    """A row of the table."""
+    """A row of the table; a star behind an interval that does not hold 0."""
     over = ""
     if row.against:
-        over = f" {100 * found.gain:+6.2f} [{100 * found.low:+.2f}, {100 * found.high:+.2f}] over {row.against}"
+        interval = f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]{'*' if found.told_apart else ''}"
+        over = f" {100 * found.gain:+6.2f} {interval} over {row.against}"
     return f"{row.name:32}{width:5}{100 * found.f1:8.2f}{over}"
 
 

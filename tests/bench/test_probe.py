@@ -92,7 +92,7 @@ def test_rows_come_after_those_that_they_are_against() -> None:
     seen: set[str | None] = {None}
     for row in rows:
         assert row.against in seen and row.name not in seen
-        assert {feature.partition("@")[0] for feature in row.features} <= READINGS
+        assert {feature.partition("@")[0] for feature in row.features} <= set(READINGS)
         seen.add(row.name)
     assert "paper, sentence" in seen
 
@@ -100,7 +100,7 @@ def test_rows_come_after_those_that_they_are_against() -> None:
 def test_chosen_rows_bring_what_they_are_against() -> None:
     rows = rows_of(["sentence"])
     assert [row.name for row in chosen(rows, ["paper, sentence"])] == ["base", "paper", "paper, sentence"]
-    assert [row.name for row in chosen(rows, ["states + set", "states"])] [:2] == ["base", "states"]
+    assert [row.name for row in chosen(rows, ["states + set", "states"])][:2] == ["base", "states"]
     assert chosen(rows, [""]) == rows and chosen(rows, ["no such row"]) == [BASE_ROW]
 
 

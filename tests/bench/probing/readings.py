@@ -25,9 +25,8 @@ from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 Matrix = npt.NDArray[np.float32]
 """Of float32, a row a character."""
 
-_MAKERS = ("states", "segment", "places", "best", "set", "local", "role", "cosine", "gated")
-READINGS = frozenset(_MAKERS)
-"""The names that ``Readings.of`` knows."""
+READINGS = ("states", "segment", "places", "best", "set", "local", "role", "cosine", "gated")
+"""The names that ``Readings.of`` knows; each is made by the property of its name with an underscore in front."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Readings:
     def of(self, name: str) -> Matrix:
         """One reading; shape (n_characters, its width). ValueError for states that the shards do not store."""
         if name not in READINGS:
-            raise ValueError(f"{name}: none of {', '.join(_MAKERS)}")
+            raise ValueError(f"{name}: none of {', '.join(READINGS)}")
         made: Matrix = getattr(self, f"_{name}")
         return made
 
