@@ -139,7 +139,13 @@ def predict(
         return
     origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "", sources=entities is not None)
     source = RecordSource(
-        files, stdin=sys.stdin.buffer, kind=kind, text_field=text_field or "text", encoding=encoding, errors=errors
+        files,
+        stdin=sys.stdin.buffer,
+        kind=kind,
+        text_field=text_field or "text",
+        encoding=encoding,
+        errors=errors,
+        note=session.reporter.note,
     )
     with (
         open_output(out, session.reporter) as write,

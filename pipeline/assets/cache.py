@@ -19,7 +19,9 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.storage.own_folders import make_own
 from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
+from ssmi.pipeline.contract.text.json_text import loads
 
 MARKER = "asset.json"
 
@@ -93,17 +95,10 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
         return False
 
 
-def _make_root() -> None:
-    """Make the cache folder where there is none, for its owner alone: what lies in it is used without being asked."""
-    cache_root().parent.mkdir(parents=True, exist_ok=True)
-    cache_root().mkdir(mode=0o700, exist_ok=True)
-
-
 @contextmanager
 def _usable_cache() -> Iterator[None]:
     try:
-        _make_root()
-        (cache_root() / "locks").mkdir(exist_ok=True)
+        make_own(cache_root(), root=cache_root())
         yield
     except OSError as error:
         raise SsmiError(
@@ -115,7 +110,7 @@ def _usable_cache() -> Iterator[None]:
 def _read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; empty when the file is missing or damaged, which both mean: nothing is known."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return body if isinstance(body, dict) else {}

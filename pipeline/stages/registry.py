@@ -10,7 +10,7 @@ from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.stages.stage import Stage, StageContext, require_train
-from ssmi.pipeline.stages.up_to_date import is_current, run
+from ssmi.pipeline.stages.up_to_date import is_current, run, sweep
 
 STAGE_NAMES = tuple(STAGES)
 
@@ -61,4 +61,6 @@ def build(context: StageContext, *, force: bool) -> Iterator[Built]:
         if needed:
             context.reporter.note(f"{stage.name}: {stage.summary}")
             run(stage, context)
+        else:
+            sweep(stage, context)
         yield Built(stage, ran=needed)

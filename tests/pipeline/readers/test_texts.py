@@ -72,7 +72,7 @@ def test_utf_16_needs_its_mark_and_blank_lines_are_no_json(tmp_path: Path) -> No
     [
         ("a.txt", "好\n".encode() + b"x\xff\n", "a.txt:2: not UTF-8 at byte 1", "UTF-8"),
         ("a.jsonl", b'{"text": "a"}\n{"text"}\n', "a.jsonl:2: not JSON", '{"text": "..."}'),
-        ("a.jsonl", b'\n"text"\n', "a.jsonl:2: a JSON str, no object", '{"text": "..."}'),
+        ("a.jsonl", b'\n"text"\n', "a.jsonl:2: a string, not a JSON object", '{"text": "..."}'),
         ("a.jsonl", b'{"content": "a", "n": 1}\n', "a.jsonl:1: no text in 'text' (there are 'content')", "text_field"),
         ("a.jsonl", b'{"text": 3}\n', "a.jsonl:1: no text in 'text'", "prepare.text_field=NAME"),
         ("a.txt.gz", gzip.compress(b"abc\n" * 9)[:-9], "cannot be read or unpacked", "again"),
@@ -97,6 +97,14 @@ def test_a_table_needs_a_column_of_texts(tmp_path: Path) -> None:
         texts(path, "body")
     with pytest.raises(MissingResourceError, match="no such file"):
         texts(tmp_path / "b.parquet")
+
+
+def test_a_table_whose_texts_are_no_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["MARK", "甲"]}), path, compression="NONE", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"MARK", b"\xff\xfe\xfd\xfc"))
+    with pytest.raises(InputDataError, match=r"a\.parquet: not a Parquet file that can be read \(.*utf-8"):
+        texts(path)
 
 
 def test_names_tell_what_is_read_of_a_folder() -> None:
