@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-memory bench-predict bench-tagging
-.PHONY: bench-stream measure-scale simulate-scale paper check env lock licences sbom clean
+.PHONY: bench-stream curve measure-scale simulate-scale probe paper check env lock licences sbom clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -85,6 +85,15 @@ bench-predict: env
 RUNS ?= $(RUN)
 bench-tagging: env
 	$(BIN)/python -m tests.bench.tagging --runs $(RUNS) -- $(FILES)
+
+# What each reading of the selection tells a linear tagger, over folds of train and dev: on a data set that is built in
+# PROJECT with -S shards.hidden=true; CHANGED="NAME=DIR ..." beside projects that have it with other features, and
+# ONLY='"base + " paper' for some rows alone.
+CHANGED ?=
+ONLY ?=
+probe: env
+	$(BIN)/python -m tests.bench.probe --project $(PROJECT) --dataset $(DATASET) $(if $(CHANGED),--changed $(CHANGED)) \
+	  $(if $(ONLY),--only $(ONLY))
 
 # The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
 # on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".
