@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from ssmi.pipeline.assets.encoders import EncoderFolder
 from ssmi.pipeline.columns.lists import text_of, whole
-from ssmi.pipeline.columns.sorting import in_groups, sorted_tables, summed
+from ssmi.pipeline.columns.sorting import Order, in_groups, sorted_tables, summed
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.parquet import schema, tables
@@ -83,7 +83,7 @@ def distinct_segments(
     counts.mkdir(parents=True, exist_ok=True)
     by_text = sorted_tables(_counted(context, counts), _DISTINCT, order=[("segment", "ascending")], folder=counts)
     # Ties by text, for an order that depends on nothing else.
-    order = [("n", "descending"), ("segment", "ascending")]
+    order: Order = [("n", "descending"), ("segment", "ascending")]
     distinct = sorted_tables(summed(by_text, _DISTINCT, key="segment"), _DISTINCT, order=order, folder=counts)
     if context.corpus is not None:  # no segment of it stands in a split of labels
         distinct = map(_without_splits, distinct)
