@@ -9,12 +9,24 @@ from shlex import quote
 
 from ssmi.model.runs import result_files
 from ssmi.model.runs import state as states
-from ssmi.model.runs.files import CHECKPOINT, METADATA, METRICS, RESULT_FILES
+from ssmi.model.runs.files import (
+    CHECKPOINT,
+    COUNTS,
+    HEADLINE,
+    HISTORY,
+    MADE_FROM,
+    METADATA,
+    METRICS,
+    RESULT_FILES,
+    report_name,
+)
 from ssmi.model.runs.state import STATE, STATE_FILE
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState
+from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.project.stages import STAGES
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE
 from ssmi.runs.pins import PINNED
@@ -23,6 +35,14 @@ from ssmi.workspace import Workspace
 __all__ = ["FileState", "Finding", "Verification", "VerifiedFolder", "verify"]
 
 _TRAIN_AGAIN = "train again, or bring the run over whole"
+_MOVE_AWAY = "move it out of the run's folder"
+_IN_RUN = frozenset(
+    {CHECKPOINT, COUNTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
+    | {report_name(split) for split in SPLITS}
+    # DVC's, beside a checkpoint that it keeps.
+    | {".gitignore"}
+)
+"""What training, ``report`` and DVC leave in a run's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +183,7 @@ def _checkpoint(folder: Path, deep: bool) -> Iterator[Finding]:
 
 def _state(folder: Path, deep: bool) -> Iterator[Finding]:
     """The state of a run that is not finished: its weights and moments are in one file, which the other one names."""
+    yield from _foreign(folder.parent)
     try:
         saved = states.find(folder.parent)
     except SsmiError as error:
@@ -175,7 +196,16 @@ def _state(folder: Path, deep: bool) -> Iterator[Finding]:
 
 
 def _results(run: Path, deep: bool) -> Iterator[Finding]:
-    return _listed(run, {run / METRICS}, deep)
+    yield from _foreign(run)
+    yield from _listed(run, {run / METRICS}, deep)
+
+
+def _foreign(run: Path) -> Iterator[Finding]:
+    """What lies in a run's folder and is not of it."""
+    for path in sorted(run.iterdir()):
+        # What is being written, ``report`` at its work, has a temporary name.
+        if replacing.named(path).name not in _IN_RUN:
+            yield Finding(path, FileState.FOREIGN, "", _MOVE_AWAY)
 
 
 def _listed(folder: Path, present: set[Path], deep: bool) -> Iterator[Finding]:

@@ -36,8 +36,8 @@ def features() -> None:
 def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> None:
     """Run every stage that is not current.
 
-    In one process, or on workers. DVC is told where the project is under it. With --corpus the same tables are made of
-    text without labels, for a run on the data set --like to tag (`ssmi-cli predict --shards`), and to query.
+    In one process, or on workers. Where the project uses DVC, the result is recorded in dvc.lock. With --corpus the
+    same tables are made of text without labels, for a run to tag (`ssmi-cli predict --shards`), and to query.
     """
     result = session.project.build_features(force=force, **chosen)
     if as_json:
@@ -55,14 +55,14 @@ def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> Non
 def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -> None:
     """Run one stage, or one share of its parts where another program starts the processes.
 
-    With --part, N processes do a share each and need not know of one another; a last call without it
+    With --part, N independent processes do a share each; a last call without it
     puts the parts together. A stage that reads all parts to go on ends before that with a line that
     says so: start the N processes again.
     """
     if part is None:
         _run_stage(session, stage_name, chosen)
         return
-    done = session.project.run_stage(stage_name, part=_share(part), **chosen)
+    done = session.project.run_stage(stage_name, part=share_of(part), **chosen)
     if done.current:
         click.echo(f"{stage_name}: is current: nothing to do for part {done.share}")
         return
@@ -73,7 +73,8 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
     click.echo(line)
 
 
-def _share(text: str) -> tuple[int, int]:
+def share_of(text: str) -> tuple[int, int]:
+    """``2/4`` as two numbers; raises BadParameter for what is not of this form."""
     match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
     if match is None:
         raise click.BadParameter(f"{text!r} is not I/N; the second of four is 2/4", param_hint="--part")

@@ -16,6 +16,7 @@ from ssmi.pipeline.assets.names import is_plain, path_below
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, nearest
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers.texts import ENDINGS, holds_texts
 from ssmi.pipeline.remote.addresses import is_url, name_of
 from ssmi.pipeline.remote.downloads import download
@@ -103,8 +104,9 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
         MissingResourceError: A folder holds no file of text.
         ParameterError: The name can name no folder of artifacts.
     """
-    check_dataset_name(name)
+    check_dataset_name(name, of="corpus")
     if not path.is_dir():
+        require_file(path, what="corpus")
         return CorpusFiles(name, {path.name: path})
     below = {one.relative_to(path).as_posix(): one for one in path.rglob("*") if one.is_file()}
     # By name and not as the file system gives them: the numbers of texts depend on it.
@@ -123,10 +125,10 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
 def corpus_name(given: str, *, root: Path) -> str:
     """The name of a corpus that was built: a path stands for that of its folder, or of its file without endings."""
     if is_url(given) or path_below(root, given).exists():
-        return check_dataset_name(_name_of(given, root=root))
+        return check_dataset_name(_name_of(given, root=root), of="corpus")
     if not is_plain(given) and Path(given).name != given:
         raise MissingResourceError(f"corpus {given}: no such file or folder", next_step="give the corpus's name")
-    return check_dataset_name(given)
+    return check_dataset_name(given, of="corpus")
 
 
 def _here(given: str, *, root: Path, reporter: Reporter) -> Path:

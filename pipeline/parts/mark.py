@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.contract.storage.digests import seal, unseal
 from ssmi.pipeline.executor import MOST_BYTES, Result, Task
 from ssmi.pipeline.parts.symbols import symbolic, with_paths
 
@@ -95,7 +96,7 @@ def kept_result(part: Part[Any, Any]) -> str:
 
 
 def read_mark(path: Path) -> Mark | None:
-    """A mark; None where there is none, or what lies there is not one."""
+    """A mark; None where there is none, or what lies there is not what was written."""
     try:
         return parse_mark(path.read_bytes())
     except OSError:
@@ -103,9 +104,9 @@ def read_mark(path: Path) -> Mark | None:
 
 
 def parse_mark(body: bytes) -> Mark | None:
-    """A mark from the content of its file; None where that is not one."""
+    """A mark from the content of its file; None where that is not what was written."""
     try:
-        tree = json.loads(body.decode("utf-8"))
+        tree = unseal(body)
         return Mark(str(tree["task"]), dict(tree["files"]), tree["result"])
     except (ValueError, KeyError, TypeError):
         return None
@@ -113,7 +114,7 @@ def parse_mark(body: bytes) -> Mark | None:
 
 def mark_body(mark: Mark) -> bytes:
     """The content of a mark's file."""
-    return (json.dumps(asdict(mark), ensure_ascii=False) + "\n").encode("utf-8")
+    return (json.dumps(seal(asdict(mark)), ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def task_digest(part: Part[Any, Any]) -> str:

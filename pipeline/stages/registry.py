@@ -11,7 +11,7 @@ from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.stages.stage import Stage, StageContext, require_train
 from ssmi.pipeline.stages.stored import is_current_anywhere, publish
-from ssmi.pipeline.stages.up_to_date import run
+from ssmi.pipeline.stages.up_to_date import run, sweep
 
 STAGE_NAMES = tuple(STAGES)
 
@@ -62,6 +62,8 @@ def build(context: StageContext, *, force: bool) -> Iterator[Built]:
         if needed:
             context.reporter.note(f"{stage.name}: {stage.summary}")
             needed = _run(stage, context)
+        else:
+            sweep(stage, context)
         yield Built(stage, ran=needed)
 
 

@@ -15,6 +15,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.storage.own_folders import make_own
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 from ssmi.pipeline.parts.unfinished import UnfinishedStage, joined_meanwhile
 from ssmi.pipeline.stages.stage import Stage, StageContext
@@ -62,6 +63,7 @@ def run(stage: Stage, context: StageContext) -> Manifest:
     lock = context.paths.lock_of(folder)
     what = f"{stage.name} of {context.dataset} is being built"
     with replacing.naming(folder), locked(lock, what=what, reporter=context.reporter):
+        make_own(context.paths.unfinished, root=context.paths.private)
         unfinished.begin()
         report = stage.work(replace(context, unfinished=unfinished), unfinished.output)
         with replacing.replacing_folder(folder) as fresh:
@@ -121,9 +123,11 @@ def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
         with suppress(SsmiError), locked(lock, what=stage.name, reporter=context.reporter, instead="leave it"):
             unfinished.remove_here()
         return StageShare(stage.name, share, current=True)
+    make_own(context.paths.unfinished, root=context.paths.private)
     unfinished.make_folders()
     try:
-        stage.work(replace(context, unfinished=unfinished), unfinished.output)
+        with replacing.held(unfinished.output.parent):
+            stage.work(replace(context, unfinished=unfinished), unfinished.output)
     except OthersMissingError as others:
         return StageShare(stage.name, share, missing=others.n_parts, label=others.label)
     except (OSError, SsmiError) as error:
@@ -131,6 +135,18 @@ def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
             raise joined_meanwhile(stage.name) from error
         raise
     return StageShare(stage.name, share)
+
+
+def sweep(stage: Stage, context: StageContext) -> None:
+    """Remove what stopped runs have left of a stage that is current: runs of other parameters, or forced ones.
+
+    What a living process works on, such as a share of other parameters, stays.
+    """
+    home = _home(stage, context)
+    with suppress(OSError):  # there is none, or what is in it stays
+        for folder in home.iterdir():
+            replacing.remove_unheld(folder)
+        home.rmdir()
 
 
 def _readable(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
@@ -152,13 +168,17 @@ def _unfinished(
 ) -> UnfinishedStage:
     """The stage under way, in a folder named by where its output goes and by all that the output is made from."""
     made_from = [stage.version, SCHEMA_VERSION, parameters, inputs]
-    place = Path(os.path.relpath(context.folder(stage.name), context.paths.folder)).parts
-    # A variant's features lie deeper, and may lie anywhere.
-    home = context.paths.unfinished / "+".join(name if name != os.pardir else "" for name in place)
     return UnfinishedStage(
-        home,
+        _home(stage, context),
         manifests.digest_json(made_from)[:16],
         share=share,
         artifacts=context.paths.folder,
         remote=context.remote,
     )
+
+
+def _home(stage: Stage, context: StageContext) -> Path:
+    """Holds the stage under way, for each setting one."""
+    place = Path(os.path.relpath(context.folder(stage.name), context.paths.folder)).parts
+    # A variant's features lie deeper, and may lie anywhere.
+    return context.paths.unfinished / "+".join(name if name != os.pardir else "" for name in place)

@@ -267,6 +267,7 @@ def test_the_python_of_a_page_runs(page: str, documented: Any, monkeypatch: pyte
     import ssmi
 
     monkeypatch.chdir(documented.root)
+    (documented.root / "texts.txt").write_text(TEXT, encoding="utf-8")
     for name, value in documented.environment.items():
         monkeypatch.setenv(name, value)
     names: dict[str, Any] = {"ssmi": ssmi, "text": TEXT, "texts": [TEXT]}

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
+from ssmi.pipeline.contract.storage.own_folders import make_own
+
 
 def cache_root() -> Path:
     """Find the cache: the folder named by ``SSMI_CACHE``, else the user's cache folder of this platform."""
@@ -15,8 +17,12 @@ def cache_root() -> Path:
 
 
 def make_cache_root() -> Path:
-    """Make the cache folder where there is none, for its owner alone: what lies in it is used without being asked."""
+    """Make the cache folder where there is none, for its owner alone: what lies in it is used without being asked.
+
+    Raises:
+        SsmiError: Another user put it there, or a link in its place.
+        OSError: It cannot be made.
+    """
     root = cache_root()
-    root.parent.mkdir(parents=True, exist_ok=True)
-    root.mkdir(mode=0o700, exist_ok=True)
+    make_own(root, root=root)
     return root

@@ -41,6 +41,9 @@ WRONG: dict[str, tuple[object, ...]] = {
     "float": (True, None, "0.5", [0.5], NOTHING),
     "float | None": (True, "0.5", [0.5], NOTHING),
     "tuple[int, int] | None": (3, "1/2", (1,), (1, 2, 3), ("1", "2"), [1, 2], True),
+    "PositiveInt | None": (*NO_INT, -1, 0),
+    "Kind | None": ("nonsense", 3),
+    "Errors": ("nonsense", None),
     "TagScheme": ("nonsense", None, 3),
     "ReadOptions": ("utf-8", None, {"encoding": "utf-8"}),
     "Reporter | None": ("loud", 3, NOTHING),
@@ -63,6 +66,7 @@ REQUIRED: dict[str, object] = {
     "to": "conll",
     "folder": "folder",
     "file": Path("file"),
+    "files": ["a.txt"],
     "root": Path(),
     "path": "file",
 }
@@ -105,7 +109,7 @@ def test_every_verb_is_among_them() -> None:
         "predict_shards",
         "open_run",
     } <= doors
-    assert {"convert", "compare_runs", "init_project", "open_project", "score_file", "fetch"} <= doors
+    assert {"convert", "compare_runs", "init_project", "open_project", "predict_files", "score_file", "fetch"} <= doors
     assert len(CASES) > 700
 
 

@@ -15,6 +15,7 @@ import pytest
 import ssmi
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.predict.corpus.parts import PartTask, is_finished
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 LINES = [
@@ -132,6 +133,14 @@ def test_a_changed_part_is_made_again_and_files_of_others_stay(opened: ssmi.Proj
     assert (folder / "notes.md").read_text(encoding="utf-8") == "mine" and (folder / "more").is_dir()
 
 
+@pytest.mark.parametrize("column", [pa.array([1], pa.duration("s")), pa.array([b"\xff"]), pa.array([float("nan")])])
+def test_a_table_of_other_columns_is_no_finished_part(tmp_path: Path, column: pa.Array) -> None:
+    target = tmp_path / "part-00000.parquet"
+    pq.write_table(pa.table({"score": column}), target)
+    places = {"run": tmp_path, "shards": tmp_path, "sources": tmp_path, "target": target}
+    assert not is_finished(PartTask(**places, number=0, device="cpu", min_score=0.0, made_from=""))
+
+
 def test_workers_write_the_same_bytes(opened: ssmi.Project) -> None:
     serial = files(opened.predict_shards("news", device="cpu").folder)
     shutil.rmtree(opened.root / "artifacts" / "predict")
@@ -194,6 +203,23 @@ def test_options_of_files_mean_nothing_to_a_corpus(built: Any, option: tuple[str
     assert outcome.code == 2 and "without" in outcome.stderr
     outcome = built.ssmi("predict", "--workers", "2", str(tmp_path / "a.txt"))
     assert outcome.code == 2 and "--workers" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train",),
+        ("evaluate",),
+        ("evaluate", "--run", "artifacts/train/tiny"),
+        ("report",),
+        ("encoder", "adapt", "--out", "new"),
+    ],
+)
+def test_a_corpus_named_as_a_data_set_is_refused_with_what_can_be_done(built: Any, command: tuple[str, ...]) -> None:
+    outcome = built.ssmi(*command, "--dataset", "news")
+    assert outcome.code == 4, outcome.stderr
+    assert "corpus news: text without labels" in outcome.stderr
+    assert "ssmi-cli predict --shards news tags it" in outcome.stderr and "train --dataset" not in outcome.stderr
 
 
 def test_nothing_is_trained_or_scored_on_a_corpus(built: Any) -> None:
