@@ -64,13 +64,14 @@ bench-memory: env
 bench-stream: env
 	$(BIN)/python -m tests.bench.stream --project $(PROJECT) --dataset $(DATASET)
 
-# What a build of any size takes, simulated from measured figures (docs/scale.md); and those figures, measured on a CORPUS
+# What a build of any size takes, simulated from measured figures (docs/scale.md; BUILD="--sentences 100000000"); and those figures, measured on a CORPUS
 # of some hundred thousand lines, like a data set that is built in PROJECT; the words of the data sets ALSO are counted too.
 LIKE ?= sample
 CORPUS ?= data/corpus
 ALSO ?=
+BUILD ?=
 simulate-scale: env
-	$(BIN)/python -m tests.bench.scale simulate
+	$(BIN)/python -m tests.bench.scale simulate $(BUILD)
 
 measure-scale: env
 	$(BIN)/python -m tests.bench.scale measure --project $(PROJECT) --corpus $(CORPUS) --like $(LIKE) $(if $(ALSO),--also $(ALSO))
