@@ -13,6 +13,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.user_files import require_file
 
 Decorated = Callable[..., Any]
+_MOST_DIGITS = 9
 
 
 class InputFile(click.Path):
@@ -28,7 +29,7 @@ class InputFile(click.Path):
         """The path. Raises what ``require_file`` does."""
         # Before click's own checks, which call a folder wrong usage (exit code 2).
         if not (self.allow_dash and str(value) == "-"):
-            require_file(Path(value))
+            require_file(Path(value), pipes=self.allow_dash)  # what may be piped in is read once
         return super().convert(value, param, ctx)
 
 
@@ -97,9 +98,10 @@ def jobs_option(command: Decorated) -> Decorated:
 def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int:
     if value == "auto":
         return 0
-    if not value.isdecimal() or int(value) < 1:
+    # Of its length first: Python reads no number of more than 4300 digits.
+    if not value.isdecimal() or len(value) > _MOST_DIGITS or int(value) < 1:
         # Not ParameterError: click adds which option it was, and usage.py names it.
-        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
+        raise click.BadParameter(f"{value[:40]!r} is neither auto nor a whole number from 1")
     return int(value)
 
 

@@ -82,6 +82,7 @@ class WorkerPool:
     def _made(self) -> ProcessPoolExecutor:
         # Spawned, not forked: this process has threads, whose locks a fork would copy as they are.
         context = multiprocessing.get_context("spawn")
+        _start_tracker()  # else the pool's first semaphore does
         return ProcessPoolExecutor(self._n_workers, mp_context=context, initializer=_prepare_worker)
 
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
@@ -128,12 +129,26 @@ def _deaf_children() -> Iterator[None]:
         yield
         return
     # Started first, because it unblocks the signal here whenever it starts.
-    resource_tracker.ensure_running()
+    _start_tracker()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_tracker() -> None:
+    """Start the process that removes the semaphores of a parent that was killed, without a warning that it did."""
+    before = os.environ.get("PYTHONWARNINGS")
+    quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
+    os.environ["PYTHONWARNINGS"] = f"{before},{quiet}" if before else quiet
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ["PYTHONWARNINGS"]
+        else:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 def _prepare_worker() -> None:

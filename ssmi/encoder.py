@@ -65,7 +65,9 @@ def adapt(
     ]
     # Later ones go over earlier: what this call says of training, no -S changes.
     params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
-    name = check_labelled(workspace, workspace.dataset(dataset, params=params))
+    name = workspace.dataset(dataset, params=params)
+    workspace.fetch_features(name)
+    check_labelled(workspace, name)
     shards = workspace.paths.shards(name)
     _check_dataset(workspace, name, shards=shards)
     folder = training.check_shards(workspace, params, shards=shards, dataset=name)

@@ -46,7 +46,9 @@ def train_dataset(
     named = find(configuration) if isinstance(configuration, str) else configuration
     # -S has the last word, over the configuration too.
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
-    name = check_labelled(workspace, workspace.dataset(dataset, params=params))
+    name = workspace.dataset(dataset, params=params)
+    workspace.fetch_features(name)
+    check_labelled(workspace, name)
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
     # Before they are looked at: what is trained on below must be what is looked at here.

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from ssmi.model.runs import result_files
 from ssmi.model.runs import state as states
-from ssmi.model.runs.files import CHECKPOINT, METADATA, METRICS, RESULT_FILES
+from ssmi.model.runs.files import (
+    CHECKPOINT,
+    COUNTS,
+    HEADLINE,
+    HISTORY,
+    MADE_FROM,
+    METADATA,
+    METRICS,
+    RESULT_FILES,
+    report_name,
+)
 from ssmi.model.runs.state import STATE, STATE_FILE
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState
+from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.project.stages import STAGES
+from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE
 from ssmi.runs.pins import PINNED
@@ -22,6 +35,14 @@ from ssmi.workspace import Workspace
 __all__ = ["FileState", "Finding", "Verification", "VerifiedFolder", "verify"]
 
 _TRAIN_AGAIN = "train again, or bring the run over whole"
+_MOVE_AWAY = "move it out of the run's folder"
+_IN_RUN = frozenset(
+    {CHECKPOINT, COUNTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
+    | {report_name(split) for split in SPLITS}
+    # DVC's, beside a checkpoint that it keeps.
+    | {".gitignore"}
+)
+"""What training, ``report`` and DVC leave in a run's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +50,14 @@ class Finding:
     """A file that is not as it was written.
 
     Attributes:
-        path: Below the project's folder.
+        path: Below the project's folder; of a file in storage its URL.
         state: ``missing``, ``changed`` or ``foreign``.
         problem: More of it, where there is more to say.
         next_step: What to do.
 
     """
 
-    path: Path
+    path: Path | str
     state: FileState
     problem: str
     next_step: str
@@ -47,13 +68,13 @@ class VerifiedFolder:
     """What became of the files of a stage, a checkpoint, or a run's results.
 
     Attributes:
-        path: Below the project's folder.
+        path: Below the project's folder; of a stage in storage its URL.
         n_intact: Files that are as they were written.
         findings: All others.
 
     """
 
-    path: Path
+    path: Path | str
     n_intact: int
     findings: tuple[Finding, ...]
 
@@ -95,7 +116,7 @@ def verify(workspace: Workspace, *, deep: bool) -> Verification:
             wrong = tuple(one for one in findings if one.state != FileState.INTACT)
             folders.append(_below(workspace.root, VerifiedFolder(folder, intact, wrong)))
             advance(1)
-    return Verification(tuple(folders), deep)
+    return Verification((*folders, *_stored(workspace, deep=deep)), deep)
 
 
 _Examine = Callable[[Path, bool], Iterator[Finding]]
@@ -136,6 +157,25 @@ def _stage(folder: Path, deep: bool) -> Iterator[Finding]:
     yield Finding(folder / MANIFEST_NAME, FileState.INTACT, "", "")
 
 
+def _stored(workspace: Workspace, *, deep: bool) -> Iterator[VerifiedFolder]:
+    """The stages in storage, where there is one."""
+    remote = workspace.remote
+    if remote is None:
+        return
+    from ssmi.pipeline.remote.stages import StoredStages  # loads fsspec
+
+    stored = StoredStages(remote)
+    for place in stored.places():
+        url, states = f"{remote}/{place}", stored.examine(place, deep=deep)
+        next_step = f"remove {url} there, then ssmi-cli --storage {quote(str(remote))} features build"
+        wrong = tuple(
+            Finding(f"{url}/{name}", state, "", next_step)
+            for name, state in states.items()
+            if state != FileState.INTACT
+        )
+        yield VerifiedFolder(url, len(states) - len(wrong), wrong)
+
+
 def _checkpoint(folder: Path, deep: bool) -> Iterator[Finding]:
     present = {path for path in folder.rglob("*") if path.is_file()} - {folder / RESULT_FILES}
     return _listed(folder, present, deep)
@@ -143,6 +183,7 @@ def _checkpoint(folder: Path, deep: bool) -> Iterator[Finding]:
 
 def _state(folder: Path, deep: bool) -> Iterator[Finding]:
     """The state of a run that is not finished: its weights and moments are in one file, which the other one names."""
+    yield from _foreign(folder.parent)
     try:
         saved = states.find(folder.parent)
     except SsmiError as error:
@@ -155,7 +196,16 @@ def _state(folder: Path, deep: bool) -> Iterator[Finding]:
 
 
 def _results(run: Path, deep: bool) -> Iterator[Finding]:
-    return _listed(run, {run / METRICS}, deep)
+    yield from _foreign(run)
+    yield from _listed(run, {run / METRICS}, deep)
+
+
+def _foreign(run: Path) -> Iterator[Finding]:
+    """What lies in a run's folder and is not of it."""
+    for path in sorted(run.iterdir()):
+        # What is being written, ``report`` at its work, has a temporary name.
+        if replacing.named(path).name not in _IN_RUN:
+            yield Finding(path, FileState.FOREIGN, "", _MOVE_AWAY)
 
 
 def _listed(folder: Path, present: set[Path], deep: bool) -> Iterator[Finding]:
@@ -178,5 +228,5 @@ def _listed(folder: Path, present: set[Path], deep: bool) -> Iterator[Finding]:
 
 def _below(root: Path, folder: VerifiedFolder) -> VerifiedFolder:
     """The same, named as a person in the project's folder would."""
-    findings = (Finding(one.path.relative_to(root), one.state, one.problem, one.next_step) for one in folder.findings)
-    return VerifiedFolder(folder.path.relative_to(root), folder.n_intact, tuple(findings))
+    findings = (replace(one, path=Path(one.path).relative_to(root)) for one in folder.findings)
+    return VerifiedFolder(Path(folder.path).relative_to(root), folder.n_intact, tuple(findings))

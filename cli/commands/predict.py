@@ -124,7 +124,13 @@ def predict(
     from ssmi.predict.records import RecordSource
 
     source = RecordSource(
-        files, stdin=sys.stdin.buffer, kind=kind, text_field=text_field or "text", encoding=encoding, errors=errors
+        files,
+        stdin=sys.stdin.buffer,
+        kind=kind,
+        text_field=text_field or "text",
+        encoding=encoding,
+        errors=errors,
+        note=session.reporter.note,
     )
     pieces = predictions(
         tagger,

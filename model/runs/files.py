@@ -14,6 +14,8 @@ CHECKPOINT_FORMAT = 4
 """One more whenever this version cannot read what an earlier one wrote. Version 0.1 wrote 2, version 0.2 wrote 3."""
 SHARDS = "shards"
 """Folder in it with the manifest of the shards that it was trained on."""
+MADE_FROM = "made-from.json"
+"""In place of a checkpoint that ``ablate`` did not keep: what its ``checkpoint.json`` said."""
 COUNTS = "counts"
 """Folder with the counts of every sentence of a scored split: what runs are compared by."""
 HISTORY = "history.csv"

@@ -7,27 +7,22 @@ may put an archive that was fetched elsewhere. Every process reads the files tha
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.cache_folder import cache_root, make_cache_root
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
+from ssmi.pipeline.contract.text.json_text import loads
+
+__all__ = ["MARKER", "cache_root", "cached", "downloads", "obtain"]
 
 MARKER = "asset.json"
-
-
-def cache_root() -> Path:
-    """Find the cache: the folder named by ``SSMI_CACHE``, else the user's cache folder of this platform."""
-    named = os.environ.get("SSMI_CACHE")
-    return Path(named).expanduser().absolute() if named else Path(platformdirs.user_cache_dir("ssmi", appauthor=False))
 
 
 def downloads() -> Path:
@@ -93,16 +88,10 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
         return False
 
 
-def _make_root() -> None:
-    """Make the cache folder where there is none, for its owner alone: what lies in it is used without being asked."""
-    cache_root().parent.mkdir(parents=True, exist_ok=True)
-    cache_root().mkdir(mode=0o700, exist_ok=True)
-
-
 @contextmanager
 def _usable_cache() -> Iterator[None]:
     try:
-        _make_root()
+        make_cache_root()
         (cache_root() / "locks").mkdir(exist_ok=True)
         yield
     except OSError as error:
@@ -115,7 +104,7 @@ def _usable_cache() -> Iterator[None]:
 def _read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; empty when the file is missing or damaged, which both mean: nothing is known."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return body if isinstance(body, dict) else {}

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.assets.cache import cache_root
+from ssmi.pipeline.contract.storage.own_folders import make_own
 
 FloatVector = npt.NDArray[np.float32]
 FloatMatrix = npt.NDArray[np.float32]
@@ -55,7 +56,7 @@ class VectorCache:
                     {
                         word.decode("utf-8", "surrogatepass"): np.frombuffer(vector, dtype=np.float32)
                         for word, vector, digest in rows
-                        if digest == _digest(word, vector)
+                        if isinstance(vector, bytes) and digest == _digest(word, vector)
                     }
                 )
         return found
@@ -64,7 +65,7 @@ class VectorCache:
         """Keep the vectors of words, (words, width); the oldest go where there are more than there is room for."""
         rows = [(_encoded(word), vector.tobytes()) for word, vector in zip(words, vectors, strict=True)]
         most_rows = max(1, self._most_bytes // max(1, vectors.itemsize * vectors.shape[1]))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_own(self.path.parent, root=self.path.parent.parent)
         with self._opened() as database, database:  # one transaction: all of it or nothing
             database.execute(_TABLE)
             database.executemany(
@@ -80,9 +81,10 @@ class VectorCache:
                 yield database
         except sqlite3.OperationalError:
             raise  # locked for too long, or the disk is full: the file itself may be sound
-        except sqlite3.DatabaseError:
-            self.path.unlink(missing_ok=True)  # not a database any more: the next words begin a new one
-            raise
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # Not a database any more, whose complaint may quote what is no text: the next words begin a new one.
+            self.path.unlink(missing_ok=True)
+            raise sqlite3.DatabaseError(str(error)) from error
 
 
 def vector_cache(encoder_digest: str, encoding_version: int) -> VectorCache:

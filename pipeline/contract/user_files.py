@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
+_NOTICED_SECONDS = 1.0
+"""A pipe that is written into sooner is not told of."""
 
-def require_file(path: Path, *, what: str = "", where: str = "") -> None:
+
+def require_file(path: Path, *, what: str = "", where: str = "", pipes: bool = False) -> None:
     """Refuse a path that is not a file that can be opened, without opening it.
 
     Args:
-        path: The file; a pipe, a terminal and ``/dev/null`` pass too.
+        path: The file; a terminal and ``/dev/null`` pass too.
         what: What the file holds, before it in the message: ``user dictionary``.
         where: What named the file: a parameter.
+        pipes: Whether a pipe passes too, which can be read once and may never be written into.
 
     Raises:
         MissingResourceError: There is nothing at the path.
-        InputDataError: It is a folder or a device, or its permissions do not let it be read.
+        InputDataError: It is a folder, a device, a socket or a pipe, or its permissions do not let it be read.
 
     """
     name = f"{what} {path}" if what else str(path)
@@ -34,6 +42,11 @@ def require_file(path: Path, *, what: str = "", where: str = "") -> None:
         raise InputDataError(f"{name}: a folder, where a file is expected", next_step=correct)
     if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not _ends(path)):
         raise InputDataError(f"{name}: a device, where a file is expected", next_step=correct)
+    if stat.S_ISSOCK(mode) or (stat.S_ISFIFO(mode) and not pipes):
+        kind = "a socket" if stat.S_ISSOCK(mode) else "a pipe"
+        raise InputDataError(
+            f"{name}: {kind}, where a file is expected that can be read twice", next_step="write it into a file first"
+        )
     # Asked, not tried: to open a pipe (`<(zcat a.gz)`) and close it again would end whoever writes into it.
     if not os.access(path, os.R_OK):
         raise InputDataError(f"{name}: cannot be read (Permission denied)", next_step="change its permissions")
@@ -48,6 +61,26 @@ def _ends(device: Path) -> bool:
             return stream.isatty()
     except OSError:
         return True  # whoever reads it says why it cannot be read
+
+
+def open_once(path: Path, *, note: Callable[[str], object]) -> BinaryIO:
+    """Open a file or a pipe to read it once; a pipe is waited for, and a person told so.
+
+    Args:
+        path: Of what ``require_file`` lets pass with ``pipes``.
+        note: Told that nobody has written into the pipe yet.
+    """
+    if sys.platform != "linux" or not stat.S_ISFIFO(path.stat().st_mode):
+        return path.open("rb")
+    # Opened at once and read from only when there is something: before a first writer, reading would find an end.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if not poll.poll(1000 * _NOTICED_SECONDS):
+        note(f"{path}: a pipe that nobody has written into yet; waiting")
+        poll.poll()
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "rb")
 
 
 def unreadable(path: Path | str, error: Exception) -> InputDataError:

@@ -15,7 +15,8 @@ from ssmi.pipeline.contract.user_files import read_bytes
 WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
 NAMED_LINES = 20
 
-_LINE = re.compile(r"(?P<word>\S+)(?: (?P<count>[0-9]+))?(?: (?P<tag>[a-z]+))?")
+# No count has more digits, and Python reads no number of more than 4300.
+_LINE = re.compile(r"(?P<word>\S+)(?: (?P<count>[0-9]{1,18}))?(?: (?P<tag>[a-z]+))?")
 _FIELDS = re.compile(r".+?[,，;；|、]\s*[0-9]+\s*([,，;；|、]\s*[A-Za-z]+\s*)?")
 _FOUND = re.compile(r"[\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]+")
 """What jieba's precise mode takes as one block (its ``re_han_default``): a word with anything else is cut in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.storage.own_folders import make_own
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 from ssmi.pipeline.parts.unfinished import UnfinishedStage, joined_meanwhile
 from ssmi.pipeline.stages.stage import Stage, StageContext
@@ -37,10 +39,15 @@ def is_current(stage: Stage, context: StageContext) -> bool:
         manifest = manifests.load(folder)
     except SsmiError:
         return False
+    return is_of_now(manifest, stage, context) and manifests.intact(manifest, folder)
+
+
+def is_of_now(manifest: Manifest, stage: Stage, context: StageContext) -> bool:
+    """Whether a manifest says that its folder was made from these parameters and inputs by this version."""
     defaults = Params()
     parameters = {name: defaults.section(name) | dict(values) for name, values in manifest.parameters.items()}
     made_from = (manifest.version, parameters, manifest.inputs)
-    return made_from == (stage.version, *expected(stage, context)) and manifests.intact(manifest, folder)
+    return made_from == (stage.version, *expected(stage, context))
 
 
 def run(stage: Stage, context: StageContext) -> Manifest:
@@ -56,6 +63,7 @@ def run(stage: Stage, context: StageContext) -> Manifest:
     lock = context.paths.lock_of(folder)
     what = f"{stage.name} of {context.dataset} is being built"
     with replacing.naming(folder), locked(lock, what=what, reporter=context.reporter):
+        make_own(context.paths.unfinished, root=context.paths.private)
         unfinished.begin()
         report = stage.work(replace(context, unfinished=unfinished), unfinished.output)
         with replacing.replacing_folder(folder) as fresh:
@@ -83,6 +91,7 @@ class StageShare:
         share: Which share of how many.
         missing: Parts of other shares that must be there before it can go on.
         label: The work that they belong to; empty where nothing is missing.
+        current: The stage was finished already, and nothing was done.
 
     """
 
@@ -90,12 +99,14 @@ class StageShare:
     share: Share
     missing: int = 0
     label: str = ""
+    current: bool = False
 
 
 def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
     """Do one share of a stage's parts and leave them to ``run``, which puts all together.
 
     Where the stage reads parts of all shares to go on, and some are missing, it ends there; called again it goes on.
+    Where the stage is current there is nothing to do: what parts would leave, nobody would put together.
 
     Raises:
         ParameterError: The stage does not work in parts.
@@ -104,10 +115,19 @@ def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
     """
     if not stage.in_parts:
         raise ParameterError(f"{stage.name} does not work in parts", next_step=f"ssmi-cli features run {stage.name}")
-    unfinished = _unfinished(stage, context, *_readable(stage, context), share=share)
+    made_from = _readable(stage, context)
+    unfinished = _unfinished(stage, context, *made_from, share=share)
+    if is_current(stage, context):
+        # Put together on another machine: what this one had done for it is of no more use. Unless it is built again.
+        lock = context.paths.lock_of(context.folder(stage.name))
+        with suppress(SsmiError), locked(lock, what=stage.name, reporter=context.reporter, instead="leave it"):
+            unfinished.remove_here()
+        return StageShare(stage.name, share, current=True)
+    make_own(context.paths.unfinished, root=context.paths.private)
     unfinished.make_folders()
     try:
-        stage.work(replace(context, unfinished=unfinished), unfinished.output)
+        with replacing.held(unfinished.output.parent):
+            stage.work(replace(context, unfinished=unfinished), unfinished.output)
     except OthersMissingError as others:
         return StageShare(stage.name, share, missing=others.n_parts, label=others.label)
     except (OSError, SsmiError) as error:
@@ -115,6 +135,18 @@ def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
             raise joined_meanwhile(stage.name) from error
         raise
     return StageShare(stage.name, share)
+
+
+def sweep(stage: Stage, context: StageContext) -> None:
+    """Remove what stopped runs have left of a stage that is current: runs of other parameters, or forced ones.
+
+    What a living process works on, such as a share of other parameters, stays.
+    """
+    home = _home(stage, context)
+    with suppress(OSError):  # there is none, or what is in it stays
+        for folder in home.iterdir():
+            replacing.remove_unheld(folder)
+        home.rmdir()
 
 
 def _readable(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
@@ -136,7 +168,17 @@ def _unfinished(
 ) -> UnfinishedStage:
     """The stage under way, in a folder named by where its output goes and by all that the output is made from."""
     made_from = [stage.version, SCHEMA_VERSION, parameters, inputs]
+    return UnfinishedStage(
+        _home(stage, context),
+        manifests.digest_json(made_from)[:16],
+        share=share,
+        artifacts=context.paths.folder,
+        remote=context.remote,
+    )
+
+
+def _home(stage: Stage, context: StageContext) -> Path:
+    """Holds the stage under way, for each setting one."""
     place = Path(os.path.relpath(context.folder(stage.name), context.paths.folder)).parts
     # A variant's features lie deeper, and may lie anywhere.
-    home = context.paths.unfinished / "+".join(name if name != os.pardir else "" for name in place)
-    return UnfinishedStage(home, manifests.digest_json(made_from)[:16], share=share)
+    return context.paths.unfinished / "+".join(name if name != os.pardir else "" for name in place)

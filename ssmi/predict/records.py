@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.progress import Advance
-from ssmi.pipeline.contract.user_files import require_file, unreadable
+from ssmi.pipeline.contract.user_files import open_once, require_file, unreadable
 from ssmi.predict.formats import Tagged
 from ssmi.predict.reading import TEXT_FIELD, Kind, Record, read_records
 from ssmi.predict.structured_files import kind_of_name
@@ -31,6 +31,7 @@ class RecordSource:
         text_field: Where rows hold the text.
         encoding: Of all of them; None for what a byte order mark says, else UTF-8.
         errors: What becomes of bytes that are not of the encoding.
+        note: Told where a pipe is waited for.
 
     """
 
@@ -40,6 +41,7 @@ class RecordSource:
     text_field: str = TEXT_FIELD
     encoding: str | None = None
     errors: Errors = "strict"
+    note: Callable[[str], object] = lambda message: None
 
     @property
     def n_bytes(self) -> int:
@@ -52,9 +54,9 @@ class RecordSource:
             if path == STDIN:
                 yield from self._records(self.stdin, "stdin", self.kind, advance)
                 continue
-            require_file(path)
+            require_file(path, pipes=True)
             try:
-                with path.open("rb") as stream:
+                with open_once(path, note=self.note) as stream:
                     yield from self._records(stream, str(path), self.kind or kind_of_name(path), advance)
             except OSError as error:
                 raise unreadable(path, error) from error

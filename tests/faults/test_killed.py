@@ -1,46 +1,88 @@
 """Killed (SIGKILL) at any file operation, a command that is run again ends in the same bytes and leaves nothing.
 
-``pytest -m heavy tests/faults`` kills every command 50 times.
+``pytest -m heavy tests/faults/test_killed.py`` kills every command 50 times.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-DYING = Path(__file__).with_name("dying.py")
-EPOCHS = ("-S", "train.epochs=2", "-S", "train.batch_size=32")
-COMMANDS: dict[str, tuple[str, ...]] = {
-    **{stage: ("features", stage) for stage in ("vocab", "prepare", "segment", "embed", "selection", "pmi", "shards")},
-    "build": ("features", "build", "--force"),
-    "train": ("train", *EPOCHS),
-    "ablate": ("ablate", "--only", "no-bert", "--seeds", "1", *EPOCHS),
-    "predict": ("predict", "text.txt", "--out", "out.jsonl"),
-    "export": ("export", "--out", "pack"),
-    "report": ("report", "--split", "dev", "--out", "page.html"),
-    "convert": ("data", "convert", "data/tiny/train.bmes", "converted.jsonl", "--format", "jsonl"),
-    "dvc write": ("dvc", "write"),
+from ssmi.dvc.pipeline_file import write_pipeline
+from ssmi.pipeline.assets.datasets import find_dataset
+from ssmi.pipeline.assets.registry import Asset, Checksum, RemoteFile
+from ssmi.pipeline.contract.progress import Silent
+from tests.faults.forks import Command, Forks, Program, dvc, ssmi_cli
+
+EPOCHS = ("-S", "train.epochs=2")
+SENTENCES = {"train": 12, "dev": 4, "test": 4}
+SPLITS = {split: f"中 B-NS\n国 E-NS\n{split} O\n".encode() * 40_000 for split in ("train", "dev", "test")}
+
+
+def fetch(folder: Path, arguments: Sequence[str]) -> None:
+    """``ssmi-cli data fetch`` of a data set that is listed at an address of this machine."""
+    files = tuple(
+        RemoteFile(
+            split,
+            f"{split}.bmes",
+            f"{arguments[0]}/{split}",
+            Checksum("sha256", hashlib.sha256(body).hexdigest()),
+            1 << 24,
+        )
+        for split, body in SPLITS.items()
+    )
+    listed = Asset("listed", "dataset", "a set", "here", "MIT", "bring it", files=files)
+    find_dataset("listed", root=folder, reporter=Silent(), registry={"listed": listed})
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A command that is killed, and which of the projects it is run in."""
+
+    arguments: tuple[str, ...]
+    program: Program = ssmi_cli
+    project: str = "small"
+
+
+COMMANDS: dict[str, Kind] = {
+    **{
+        stage: Kind(("features", stage))
+        for stage in ("vocab", "prepare", "segment", "embed", "selection", "pmi", "shards")
+    },
+    "build": Kind(("features", "build", "--force")),
+    "build of a corpus": Kind(("features", "build", "--corpus", "news", "--force"), project="trained"),
+    "train": Kind(("train", *EPOCHS)),
+    "ablate": Kind(("ablate", "--only", "no-bert", "--seeds", "1", *EPOCHS)),
+    "predict": Kind(("predict", "news/text.txt", "--out", "out.jsonl"), project="trained"),
+    "predict of a corpus": Kind(("predict", "--shards", "news"), project="trained"),
+    "export": Kind(("export", "--out", "pack"), project="trained"),
+    "report": Kind(("report", "--split", "dev", "--out", "page.html"), project="trained"),
+    "convert": Kind(("data", "convert", "data/tiny/train.bmes", "converted.jsonl", "--format", "jsonl")),
+    "fetch": Kind((), fetch, project="empty"),
+    "dvc write": Kind(("dvc", "write")),
+    "dvc repro": Kind(("repro",), dvc, project="reproduced"),
 }
-TRAINED = frozenset({"predict", "export", "report"})
-"""These need a run that has learned something."""
 
 
 @dataclass(frozen=True)
 class Kills:
-    """What came of killing a command."""
+    """What came of killing a command.
+
+    ``left``: after how many of them something half written lay there, which the next run removed.
+    """
 
     n: int
     left: int
-    """After how many of them something half written lay there, which the next run removed."""
 
 
 def contents(root: Path) -> dict[str, str]:
@@ -48,7 +90,7 @@ def contents(root: Path) -> dict[str, str]:
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         for path in sorted(root.rglob("*"))
-        if path.relative_to(root).parts[0] != ".ssmi"
+        if path.relative_to(root).parts[0] not in (".ssmi", ".dvc") and "locks" not in path.parts
     }
 
 
@@ -57,68 +99,136 @@ def rests(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob(".*") if ".ssmi." in path.name)
 
 
-def _start(project: Any, command: Sequence[str], *, nth: int) -> int:
-    """Run it, killed at its nth operation in the project; returns how many there were, -1 where it was killed."""
-    count = project.root.parent / "count"
-    done = subprocess.run(
-        [sys.executable, str(DYING), str(nth), str(project.root), str(count), *command],
-        cwd=project.root,
-        env={**project.environment, "PYTHONPATH": str(DYING.parents[2])},
-        capture_output=True,
-        text=True,
-        timeout=1200,
-    )
-    if done.returncode == -signal.SIGKILL:
-        return -1
-    assert done.returncode == 0, done.stderr
-    return int(count.read_text(encoding="utf-8"))
+# --- projects -------------------------------------------------------------------------------------------------------
 
 
-def _copy(project: Any, copy_project: Any, parent: Path) -> Any:
-    parent.mkdir()
-    copied = copy_project(project, parent)
-    (copied.root / "text.txt").write_text("王小明在北京大学任教授。\n" * 3, encoding="utf-8")
-    return copied
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Forks:
+    return Forks(tmp_path_factory.mktemp("forks"))
 
 
-def _kill(project: Any, copy_project: Any, folder: Path, name: str, n: int) -> Kills:
-    """Kill a command ``n`` times, each in a project of its own and at another place, and run it again."""
-    command = COMMANDS[name]
-    whole = _copy(project, copy_project, folder / "whole")
-    total = _start(whole, command, nth=0)
-    wanted = contents(whole.root)
-    left = 0
-    for nth in sorted(random.Random(name).sample(range(1, total + 1), min(n, total))):
-        killed = _copy(project, copy_project, folder / str(nth))
-        assert _start(killed, command, nth=nth) == -1
-        left += bool(rests(killed.root))
-        again = killed.process(*command)
-        # A pack that was whole already is not written over.
-        there = name == "export" and again.code == 2 and "is there already" in again.stderr
-        assert again.code == 0 or there, (nth, again.stderr)
-        assert (nth, contents(killed.root)) == (nth, wanted)
-        assert rests(killed.root) == []
-    return Kills(min(n, total), left)
+@pytest.fixture(scope="module")
+def small(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A project of few sentences, built."""
+    project = copy_project(pristine_project, tmp_path_factory.mktemp("small"))
+    for split, n in SENTENCES.items():
+        blocks = project.raw(split).read_text(encoding="utf-8").split("\n\n")
+        project.raw(split).write_text("\n\n".join(blocks[:n]) + "\n", encoding="utf-8")
+    project.set("train", epochs=1, batch_size=8)
+    project.build()
+    return project
 
 
-@pytest.mark.parametrize(("name", "n"), [("prepare", 2), ("build", 1), ("convert", 1)])
-def test_the_next_run_ends_in_the_same_bytes(
-    built_once: Any, copy_project: Any, tmp_path: Path, name: str, n: int
-) -> None:
-    assert _kill(built_once, copy_project, tmp_path, name, n).n == n
+@pytest.fixture(scope="module")
+def trained(small: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same with a run and a corpus in three parts, built."""
+    project = copy_project(small, tmp_path_factory.mktemp("trained"))
+    rates = {"lr_encoder": 0.002, "lr_boundaries": 0.001, "lr_crf": 0.01, "lr_new": 0.005}
+    project.set("train", epochs=12, **rates)
+    assert project.ssmi("train").code == 0
+    (project.root / "news").mkdir()
+    texts = ["王小明在北京大学任教授。", "疫苗在上海", "公司董事长生于南京市", "好", "在北京", "上海"]
+    (project.root / "news" / "text.txt").write_text("\n".join(texts), encoding="utf-8")
+    project.set("prepare", sentences_per_part=2)
+    project.build("--corpus", "news")
+    return project
+
+
+@pytest.fixture(scope="module")
+def reproduced(
+    small: Any, copy_project: Any, forks: Forks, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
+    """The same under DVC, with a change after which it builds and trains again."""
+    project = copy_project(small, tmp_path_factory.mktemp("reproduced"))
+    for name in (".dvcignore", ".dvc/config"):
+        (project.root / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(repository / name, project.root / name)
+    (project.root / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+    write_pipeline(project.root)
+    ended = forks.run(Command(dvc, ("repro", "--quiet"), project.root, project.environment))
+    assert ended.code == 0, ended.said
+    project.set("shards", matches=True)
+    return project
+
+
+@pytest.fixture(scope="module")
+def empty(small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A folder with nothing in it but what is fetched."""
+    root = tmp_path_factory.mktemp("empty") / "project"
+    root.mkdir()
+    return replace(small, root=root)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where the data set that is fetched lies."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = SPLITS[self.path[1:]]
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+# --- kills ----------------------------------------------------------------------------------------------------------
+
+Kill = Callable[[str, int], Kills]
+
+
+@pytest.fixture
+def kill(forks: Forks, copy_project: Any, address: str, tmp_path: Path, request: pytest.FixtureRequest) -> Kill:
+    """Kill a command so many times, each in a project of its own and at another place, and run it again."""
+
+    def command_in(name: str, place: str) -> Command:
+        kind = COMMANDS[name]
+        (tmp_path / place).mkdir()
+        project = copy_project(request.getfixturevalue(kind.project), tmp_path / place)
+        kept = {key: value for key, value in project.environment.items() if key not in ("http_proxy", "HTTP_PROXY")}
+        if kind.program is not fetch:
+            return Command(kind.program, kind.arguments, project.root, kept)
+        return Command(fetch, (address,), project.root, {**kept, "SSMI_CACHE": str(project.root / "cache")})
+
+    def kill(name: str, n: int) -> Kills:
+        whole = command_in(name, "whole")
+        ended = forks.run(whole)
+        assert ended.code == 0, ended.said
+        wanted, left = contents(whole.folder), 0
+        places = sorted(random.Random(name).sample(range(1, ended.n_operations + 1), min(n, ended.n_operations)))
+        for nth in places:
+            command = command_in(name, str(nth))
+            assert forks.run(replace(command, nth=nth)).code == -signal.SIGKILL
+            left += bool(rests(command.folder))
+            again = forks.run(command)
+            # A pack that was whole already is not written over.
+            there = name == "export" and again.code == 2 and "is there already" in again.said
+            assert again.code == 0 or there, (nth, again.said)
+            assert (nth, contents(command.folder)) == (nth, wanted)
+            assert rests(command.folder) == []
+            assert list(command.folder.glob(".ssmi/scratch/stages/*/*")) == []
+            shutil.rmtree(command.folder)
+        return Kills(len(places), left)
+
+    return kill
+
+
+@pytest.mark.parametrize(("name", "n"), [("prepare", 2), ("build", 1), ("convert", 1), ("fetch", 2)])
+def test_the_next_run_ends_in_the_same_bytes(kill: Kill, name: str, n: int) -> None:
+    assert kill(name, n).n == n
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", COMMANDS)
-def test_fifty_kills(
-    built_once: Any,
-    tagging_project: Any,
-    copy_project: Any,
-    tmp_path: Path,
-    name: str,
-    record_property: Any,
-) -> None:
-    project = tagging_project if name in TRAINED else built_once
-    kills = _kill(project, copy_project, tmp_path, name, 50)
-    record_property("kills", f"{kills.n}, something half written after {kills.left}")
+def test_fifty_kills(kill: Kill, name: str, record_property: Any) -> None:
+    kills = kill(name, 50)
+    record_property("kills", f"{kills.n}, something half written after {kills.left}")  # docs/reliability.md
     assert kills.n >= 4

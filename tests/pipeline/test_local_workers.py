@@ -114,7 +114,8 @@ def test_ctrl_c_ends_the_workers_at_once(script: Any, tmp_path: Path) -> None:
 def test_workers_end_with_a_parent_that_is_killed(script: Any, tmp_path: Path) -> None:
     process, children = _waiting(script, tmp_path)
     process.kill()
-    process.communicate()
+    # Its end is that of the process which removes the semaphores: to be killed is no fault to warn of.
+    assert process.communicate() == ("", "")
     gone, alive = psutil.wait_procs(children, timeout=60)
     assert len(gone) >= 2 and not alive
 

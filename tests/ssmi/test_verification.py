@@ -86,6 +86,20 @@ def test_each_kind_of_damage_is_named_with_its_remedy(trained: Any) -> None:
         assert finding.next_step.startswith(("ssmi-cli features build --dataset", "train again"))
 
 
+def test_what_others_put_into_a_run_is_foreign(trained: Any) -> None:
+    run = trained.root / "artifacts" / "train" / "tiny"
+    (run / ".report-dev.html.0123456789abcdef.ssmi.tmp").touch()  # the next start removes it
+    for name in ("report-dev.html", ".gitignore", "made-from.json"):
+        (run / name).write_text("of the program", encoding="utf-8")
+    assert _found(trained.root) == {}
+    (run / "notes.txt").write_text("mine", encoding="utf-8")
+    (run / "old").mkdir()
+    (run / "away").symlink_to(trained.root / "data")
+    foreign = {f"artifacts/train/tiny/{name}": "foreign" for name in ("notes.txt", "old", "away")}
+    assert _found(trained.root, deep=False) == foreign == _found(trained.root)
+    assert {one.next_step for one in _verify(trained.root).findings} == {"move it out of the run's folder"}
+
+
 def test_a_run_whose_list_is_gone_and_nothing_at_all(trained: Any, pristine_project: Any) -> None:
     (trained.root / "artifacts" / "train" / "tiny" / "files.json").unlink()
     assert _found(trained.root) == {"artifacts/train/tiny/files.json": "changed"}
@@ -113,6 +127,9 @@ def test_the_state_of_a_run_that_was_stopped(trained: Any, tmp_path: Path) -> No
     body = {**fields, "steps": 2, "loss": 0.5, "history": [], "fingerprint": made_from.to_json()}
     (state / "state.json").write_text(json.dumps(seal(body)), encoding="utf-8")
     assert _found(trained.root) == {}
+    (state.parent / "notes.txt").write_text("mine", encoding="utf-8")
+    assert _found(trained.root) == {"artifacts/train/stopped/notes.txt": "foreign"}
+    (state.parent / "notes.txt").unlink()
     tensors.write_bytes(b"Weights")
     assert _found(trained.root) == {"artifacts/train/stopped/state/a.safetensors": "changed"}
     tensors.unlink()

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.own_folders import make_own
 
 _NOTICED_SECONDS = 1.0
 """A shorter wait is not told."""
@@ -28,18 +29,19 @@ def locked(path: Path, *, what: str, reporter: Reporter, instead: str = "") -> I
     Nobody is kept out where the lock's folder cannot be written: nobody could be told.
 
     Args:
-        path: The lock's file; it stays. Beside it lies who holds it.
+        path: The lock's file, ``ROOT/locks/NAME``, of which both folders are made for their owner alone; it stays.
+            Beside it lies who holds it.
         what: What is being done under it, for the message: ``the features of this project are being built``.
         reporter: Told whom this process waits for.
         instead: What a person can do, where waiting would be wrong.
 
     Raises:
-        SsmiError: Another process has it, and there is something to do ``instead``.
+        SsmiError: Another process has it, and there is something to do ``instead``; or another user made a folder.
         OSError: The disk is full.
     """
     lock = FileLock(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_own(path.parent, root=path.parent.parent)
         lock.acquire(timeout=_NOTICED_SECONDS)
     except Timeout:
         if instead:
@@ -65,7 +67,10 @@ def _place(path: Path) -> Path:
 def _say_who(path: Path) -> None:
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
     with suppress(OSError, UnicodeError):  # it only helps a message
-        _place(path).write_text(f"process {os.getpid()}: {command[:_LONGEST_COMMAND]}", encoding="utf-8")
+        text = f"process {os.getpid()}: {command[:_LONGEST_COMMAND]}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(_place(path), flags, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(text)
 
 
 def _holder(path: Path) -> str:

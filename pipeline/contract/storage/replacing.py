@@ -164,6 +164,31 @@ def sweep_below(folder: Path) -> None:
         names[:] = [name for name in names if not _LEFT.match(name)]
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep a folder, which is there, from ``remove_unheld`` of every process for the length of the block."""
+    descriptor = _hold(folder)
+    try:
+        yield
+    finally:
+        _let_go(descriptor)
+
+
+def remove_unheld(folder: Path) -> bool:
+    """Remove a folder that no process holds; returns whether it did. Where locks cannot tell, it stays."""
+    if sys.platform == "win32" or folder.is_symlink():
+        return False
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | _NO_LINKS)
+        try:
+            if _is_free(descriptor):
+                shutil.rmtree(folder, ignore_errors=True)
+                return not folder.exists()
+        finally:
+            os.close(descriptor)
+    return False
+
+
 def named(path: Path) -> Path:
     """A path as a person knows it: what is being written has a temporary name."""
     return Path(*(_LEFT.sub(r"\1", part) for part in path.parts))

@@ -13,7 +13,7 @@ from pathlib import Path
 from ssmi import training
 from ssmi.model.runs import checkpoint_files, json_files
 from ssmi.model.runs.checkpoint_files import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT
+from ssmi.model.runs.files import CHECKPOINT, MADE_FROM
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
@@ -22,8 +22,6 @@ from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.runs.pins import PINNED
 from ssmi.workspace import Workspace
 
-MADE_FROM = "made-from.json"
-"""In place of a checkpoint that was not kept: what its ``checkpoint.json`` said."""
 _FLAGS = ("resume", "keep_checkpoint", "shards_digest")
 _MEASURED_SECONDS = 4.0
 _MEASURED_STEPS = 3

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
-from ssmi.pipeline.contract.user_files import read_bytes, require_file
+from ssmi.pipeline.contract.user_files import open_once, read_bytes, require_file
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
@@ -61,7 +63,41 @@ def test_a_file_that_breaks_while_it_is_read() -> None:
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    require_file(pipe)  # opening it would wait for a writer for ever
+    require_file(pipe, pipes=True)  # opening it would wait for a writer for ever
+    for call in (require_file, read_bytes):
+        with pytest.raises(InputDataError, match=r"a pipe, where a file is expected that can be read twice"):
+            call(pipe)
+
+
+def test_a_socket_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        with pytest.raises(InputDataError, match="socket: a socket, where a file is expected"):
+            require_file(Path("socket"), pipes=True)
+
+
+def test_a_file_needs_no_waiting(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a")
+    notes: list[str] = []
+    with open_once(tmp_path / "a.txt", note=notes.append) as stream:
+        assert stream.read() == b"a" and notes == []
+
+
+@pytest.mark.parametrize("content", [b"", b"a" * 200_000])
+def test_a_pipe_is_waited_for_and_read_to_its_end(tmp_path: Path, content: bytes) -> None:
+    """Whoever writes begins only when the reader has said that it waits."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    notes: list[str] = []
+
+    def note(message: str) -> None:
+        notes.append(message)
+        threading.Thread(target=pipe.write_bytes, args=(content,)).start()
+
+    with open_once(pipe, note=note) as stream:
+        assert stream.read() == content
+    assert notes == [f"{pipe}: a pipe that nobody has written into yet; waiting"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

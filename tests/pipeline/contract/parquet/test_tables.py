@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest, StageReport
 from ssmi.pipeline.contract.parquet import schema, tables
 
 ROWS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "😀"}]
@@ -30,6 +32,34 @@ def test_rows_come_back_and_columns_can_be_chosen(tmp_path: Path) -> None:
     assert tables.read_rows(path, schema.VOCABULARY, columns=["word"]) == [{"word": "中国"}, {"word": "😀"}]
     assert tables.count_rows([path, path]) == 4 and tables.count_rows([]) == 0
     assert _names(path.parent) == ["words.parquet"]
+
+
+def test_rows_of_each_file_are_told_by_its_manifest_or_its_footer(tmp_path: Path) -> None:
+    finished, unfinished = (tables.part_path(tmp_path / name, "train", 0) for name in ("finished", "unfinished"))
+    tables.write_rows(finished, schema.VOCABULARY, ROWS)
+    tables.write_rows(unfinished, schema.VOCABULARY, ROWS[:1])
+    folder = tmp_path / "finished"
+    files = manifests.describe_files(folder)
+    manifests.save(Manifest("pmi", "tiny", {}, {}, StageReport(2, 2), files, 1), folder)
+    assert tables.rows_of([finished, unfinished, finished]) == [2, 1, 2]
+    # What the manifest says is taken: the file itself is held to it when it is read.
+    finished.write_bytes(b"")
+    assert tables.rows_of([finished]) == [2]
+
+
+@given(numbers=st.sets(st.integers(0, 2_000_000), max_size=30))
+def test_parts_come_in_the_order_of_their_numbers(numbers: set[int]) -> None:
+    """Also from part 100,000 on, whose numbers have more digits: every stage counts its parts by their places."""
+    paths = [tables.part_path(Path("stage"), "text", number) for number in numbers]
+    assert tables.in_order(paths) == [tables.part_path(Path("stage"), "text", number) for number in sorted(numbers)]
+
+
+def test_parts_are_listed_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    paths = [tables.part_path(tmp_path, "text", number) for number in (0, 9, 99_999, 100_000, 100_001, 1_000_000)]
+    paths[0].parent.mkdir()
+    for path in paths:
+        path.touch()
+    assert tables.list_parts(tmp_path, "text") == paths and tables.list_parts(tmp_path, "train") == []
 
 
 def test_nested_rows_nulls_and_no_rows_at_all(tmp_path: Path) -> None:
@@ -81,6 +111,49 @@ def test_large_tables_have_row_groups_of_the_contract(tmp_path: Path) -> None:
     tables.write_rows(tmp_path / "words.parquet", schema.VOCABULARY, rows)
     metadata = pq.read_metadata(tmp_path / "words.parquet")
     assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [4096, 1]
+
+
+@pytest.mark.parametrize("n", [0, 1, tables.ROWS_PER_GROUP, 2 * tables.ROWS_PER_GROUP + 7])
+def test_a_table_written_and_read_in_pieces_is_the_same_table(tmp_path: Path, n: int) -> None:
+    columns = [pa.array(range(1, n + 1), pa.int32()), pa.array([f"词{index % 50}" for index in range(n)])]
+    table = pa.table(columns, schema=schema.VOCABULARY)
+    whole, pieces = tmp_path / "whole.parquet", tmp_path / "pieces.parquet"
+    tables.write_table(whole, schema.VOCABULARY, table)
+    starts = range(0, n, tables.ROWS_PER_GROUP)
+    tables.write_tables(pieces, schema.VOCABULARY, (table.slice(start, tables.ROWS_PER_GROUP) for start in starts))
+    assert pieces.read_bytes() == whole.read_bytes()
+    read = list(tables.read_tables(pieces, schema.VOCABULARY, columns=["word", "boundary_id"]))
+    assert max(map(len, read), default=0) <= tables.ROWS_PER_GROUP
+    assert [row for some in read for row in some.to_pylist()] == table.to_pylist()
+
+
+def test_pieces_of_another_table_or_of_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "words.parquet"
+    other = pa.table({"boundary_id": [1], "word": ["中国"]})
+    with pytest.raises(StaleArtifactError, match=r"words\.parquet: table differs"):
+        tables.write_tables(path, schema.VOCABULARY, [other])
+    with pytest.raises(MissingResourceError, match=r"words\.parquet: not there"):
+        list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
+    path.write_bytes(b"PAR1 but nothing more")
+    with pytest.raises(StaleArtifactError, match="not a Parquet table"):
+        list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
+    pq.write_table(other, path)
+    with pytest.raises(StaleArtifactError, match="another schema version"):
+        list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
+
+
+def test_texts_have_a_dictionary_and_numbers_have_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    entities = [{"start": 0, "end": 1, "label": "X"}]
+    row = {"sentence_id": 0, "line": 1, "characters": ["中", "国"], "entities": entities}
+    tables.write_rows(path, schema.SENTENCES, [row] * 20)
+    group = pq.read_metadata(path).row_group(0)
+    with_one = {
+        group.column(index).path_in_schema
+        for index in range(group.num_columns)
+        if group.column(index).has_dictionary_page
+    }
+    assert with_one == {"characters.list.element", "entities.list.element.label"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,133 @@
+"""Broken input, by kind, to every command that reads: refused in one line that names it, or read; nothing waits.
+
+What is not there, not permitted or of another encoding is in ``test_exit_codes.py``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.test_exit_codes import GIVEN
+
+LONG = 10 << 20
+TEXTS = "王小明在北京大学任教授。\n疫苗在上海\n"
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A command line that reads a file: ``{file}``, or where a project has it."""
+
+    command: tuple[str, ...]
+    place: str = "given.txt"
+    """Below the project's folder."""
+
+
+READERS: Mapping[str, Reader] = {
+    **{name: Reader(tuple(command)) for name, command in GIVEN.items()},
+    "a split, built": Reader(("features", "build"), "data/tiny/dev.bmes"),
+    "a split, checked": Reader(("data", "check"), "data/tiny/dev.bmes"),
+    "a corpus": Reader(("features", "build", "--corpus", "given.txt")),
+    "a user dictionary": Reader(("features", "build", "-S", "segment.user_dict=given.txt")),
+    "extra words": Reader(("features", "build", "-S", "vocab.extra_words=given.txt")),
+    "word vectors": Reader(("features", "build", "-S", "vocab.vectors=given.txt")),
+    "parameters": Reader(("params",), "params.yaml"),
+}
+
+
+def _nul(path: Path) -> None:
+    path.write_bytes(b"\0" * 4096)
+
+
+def _long(path: Path) -> None:
+    path.write_bytes("京".encode() * (LONG // 3))
+
+
+def _invalid(path: Path) -> None:
+    path.write_bytes("京 S-LOC\n".encode() + b"\xff\xfe\xc3\x28 O\n")
+
+
+def _utf_16(path: Path) -> None:
+    path.write_bytes("京 S-LOC\n北 O\n".encode("utf-16-le"))  # without a mark
+
+
+def _endless(path: Path) -> None:
+    path.symlink_to("/dev/full")
+
+
+KINDS: Mapping[str, Callable[[Path], None]] = {
+    "NUL bytes": _nul,
+    "a line of 10 MB": _long,
+    "invalid UTF-8": _invalid,
+    "UTF-16": _utf_16,
+    "a folder": Path.mkdir,
+    "a pipe that nobody writes into": os.mkfifo,  # type: ignore[dict-item]
+    "/dev/full": _endless,
+}
+READ = {
+    ("predict files", "a line of 10 MB"): "it is text, if much of it",
+    ("predict files", "a pipe that nobody writes into"): "it is waited for, as below",
+    ("a corpus", "a line of 10 MB"): "it is text",
+    ("extra words", "a line of 10 MB"): "it is a word, and no one's",
+    ("a corpus", "NUL bytes"): "they are text",
+    ("extra words", "NUL bytes"): "they are a word too, that stands nowhere",
+    ("a user dictionary", "a line of 10 MB"): "the same",
+    ("a user dictionary", "NUL bytes"): "the same",
+    ("a split, built", "a folder"): "it is none of a data set's files; test_exit_codes.py has one that is named",
+    ("a split, checked", "a folder"): "the same",
+}
+"""What is no error."""
+CASES = [(reader, kind) for reader in READERS for kind in KINDS if (reader, kind) not in READ]
+
+
+def _refused(outcome: Any, name: str) -> None:
+    assert outcome.code in (2, 3, 4), outcome.stderr
+    lines = outcome.stderr.splitlines()
+    (error,) = [line for line in lines if line.startswith("error: ")]
+    (advice,) = [line for line in lines if line.startswith("  next: ")]
+    assert name in error and len(advice) > len("  next: "), outcome.stderr
+    assert len(error) < 2_000, "what is wrong with 10 MB is said in a line that can be read"
+    assert "Traceback" not in outcome.stderr and "--debug" not in outcome.stderr
+
+
+@pytest.fixture(scope="module")
+def shared(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A project with a run, whose commands all end before they write."""
+    return copy_project(tagging_project, tmp_path_factory.mktemp("shared"))
+
+
+@pytest.mark.parametrize(("reader", "kind"), CASES)
+def test_it_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, kind: str) -> None:
+    path, text, out = shared.root / READERS[reader].place, tmp_path / "text.bmes", tmp_path / "out"
+    text.write_text("京 S-LOC\n", encoding="utf-8")
+    kept = path.read_bytes() if path.exists() else None
+    before = shared.artifacts()
+    path.unlink(missing_ok=True)
+    KINDS[kind](path)
+    try:
+        command = [word.format(file=path, text=text, out=out) for word in READERS[reader].command]
+        _refused(shared.ssmi(*command), path.name)
+        assert not out.exists() and shared.artifacts() == before
+    finally:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        if kept is not None:
+            path.write_bytes(kept)
+
+
+def test_predict_says_which_pipe_it_waits_for_and_reads_it(tagging_project: Any, tmp_path: Path) -> None:
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_text(TEXTS, encoding="utf-8")
+    waiting = f"{pipe}: a pipe that nobody has written into yet; waiting"
+    with tagging_project.start("predict", str(pipe)) as process:
+        assert any(waiting in line for line in process.stderr), "it is told before anybody writes"
+        pipe.write_text(TEXTS, encoding="utf-8")
+        stdout, _ = process.communicate(timeout=1200)
+    assert process.returncode == 0
+    assert stdout == tagging_project.ssmi("predict", str(file)).stdout

@@ -1,0 +1,160 @@
+"""Commands in forks of a process that has imported what they import and has run none of them.
+
+A command that is killed fifty times so costs its work fifty times, and not its imports. It is killed (SIGKILL) at its
+n-th file operation below a folder; so is a command that a ``dvc`` starts, and the ``dvc`` with it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Listener
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+EVENTS = frozenset({"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "os.link", "shutil.rmtree"})
+_READING = ("r", "rb")
+_IMPORTED = (
+    *("ssmi.project", "ssmi.cli.commands.features", "ssmi.cli.commands.predict", "ssmi.ablation.ablate"),
+    *("ssmi.pipeline.frozen_encoder", "ssmi.model.training.train", "ssmi.predict.tagger", "ssmi.report.build"),
+    *("ssmi.predict.corpus.tagging", "transformers.models.bert.modeling_bert", "safetensors.torch", "duckdb"),
+    *("rich.progress", "rich.table", "filelock", "scipy.sparse.linalg", "dvc.cli", "dvc.repo.reproduce"),
+)
+"""Of what commands import as they run, that which takes long."""
+_SECONDS = 1200.0
+_WRAPPER = """#!{python} -SE
+import os, sys
+from multiprocessing.connection import Client
+with Client({address!r}) as other:
+    other.send((os.getcwd(), sys.argv[1:]))
+    sys.exit(other.recv())
+"""
+"""``ssmi-cli`` for a ``dvc``: has it run in a fork too, and ends with its code."""
+
+Program = Callable[[Path, Sequence[str]], None]
+
+
+def ssmi_cli(folder: Path, arguments: Sequence[str]) -> None:
+    """Run ``ssmi-cli``."""
+    from ssmi.cli.main import main
+
+    sys.argv = ["ssmi-cli", *arguments]
+    main()
+
+
+def dvc(folder: Path, arguments: Sequence[str]) -> None:
+    """Run ``dvc``."""
+    from dvc.cli import main
+
+    sys.exit(main(list(arguments)))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command in a project's folder, killed at its ``nth`` operation there; 0 lets it live."""
+
+    program: Program
+    arguments: Sequence[str]
+    folder: Path
+    environment: Mapping[str, str]
+    nth: int = 0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What became of a command: its exit code (-9: killed), operations until then, what it said."""
+
+    code: int
+    n_operations: int
+    said: str
+
+
+@dataclass
+class Forks:
+    """Runs commands, one at a time; what they say goes into a folder of its own."""
+
+    home: Path
+    _running: list[tuple[Command, BaseProcess]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Take what a ``dvc`` asks for from now on."""
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload([__name__, *_IMPORTED])
+        self._counter = self._context.Value("q", 0)
+        self._listener = Listener(str(self.home / "socket"))
+        wrapper = self.home / "programs" / "ssmi-cli"
+        wrapper.parent.mkdir()
+        wrapper.write_text(_WRAPPER.format(python=sys.executable, address=self._listener.address), encoding="utf-8")
+        wrapper.chmod(0o755)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def run(self, command: Command) -> Ended:
+        """Run a command to its end."""
+        self._counter.value = 0
+        said = self.home / "said"
+        process = self._start(command, said)
+        self._running[:] = [(command, process)]
+        return Ended(_code_of(process), self._counter.value, said.read_text(encoding="utf-8", errors="replace"))
+
+    def _start(self, command: Command, said: Path, *, killing: Sequence[int] = ()) -> BaseProcess:
+        first = f"{self.home / 'programs'}{os.pathsep}"
+        process = self._context.Process(target=_live, args=(command, self._counter, tuple(killing), first, said))
+        process.start()
+        return process
+
+    def _serve(self) -> None:
+        """Run what a ``dvc`` starts, until the tests end."""
+        while True:
+            with suppress(EOFError, OSError), self._listener.accept() as connection:  # who asked may be killed
+                folder, arguments = connection.recv()
+                asked, process = self._running[0]
+                command = Command(ssmi_cli, arguments, Path(folder), asked.environment, asked.nth)
+                assert process.pid is not None
+                stage = self._start(command, self.home / "said by stages", killing=[process.pid])
+                connection.send(_code_of(stage))
+
+
+def _code_of(process: BaseProcess) -> int:
+    process.join(_SECONDS)
+    if process.exitcode is None:
+        process.kill()
+        raise TimeoutError(f"a command was at work for over {_SECONDS:.0f} seconds")
+    return process.exitcode
+
+
+def _live(command: Command, counter: Any, killing: Sequence[int], first_on_path: str, said: Path) -> None:
+    """All of a fork's life."""
+    os.chdir(command.folder)
+    os.environ.clear()
+    os.environ.update({**command.environment, "PATH": first_on_path + command.environment["PATH"]})
+    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", buffering=1, closefd=False)
+    process, folder = os.getpid(), str(command.folder)
+
+    def die(event: str, details: tuple[Any, ...]) -> None:
+        if os.getpid() != process or not _is_counted(event, details, folder):
+            return
+        counter.value += 1
+        if counter.value == command.nth:
+            for one in (*killing, process):
+                os.kill(one, signal.SIGKILL)
+
+    sys.addaudithook(die)
+    command.program(command.folder, command.arguments)
+
+
+def _is_counted(event: str, details: tuple[Any, ...], folder: str) -> bool:
+    if event not in EVENTS or not details or (event == "open" and details[1] in _READING):
+        return False
+    place = details[0]
+    # What is opened by its number is no name in the folder.
+    return isinstance(place, str | os.PathLike) and str(Path.cwd() / os.fsdecode(place)).startswith(folder)

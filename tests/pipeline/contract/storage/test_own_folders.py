@@ -1,0 +1,97 @@
+"""Folders for their owner alone, whatever the umask; what another user put there is refused."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ssmi.pipeline.assets import cache
+from ssmi.pipeline.assets.vector_cache import vector_cache
+from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.storage.own_folders import make_own
+
+IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
+SOMEBODY = 54_321
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077], ids=oct)
+def mask(request: pytest.FixtureRequest) -> Iterator[None]:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+def _for_others(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode) & 0o077
+
+
+@pytest.mark.usefixtures("mask")
+def test_every_folder_from_the_root_on_is_for_its_owner_alone(tmp_path: Path) -> None:
+    root = tmp_path / "project" / ".ssmi"
+    make_own(root / "scratch" / "stages", root=root)
+    assert [_for_others(root / inner) for inner in ("", "scratch", "scratch/stages")] == [0, 0, 0]
+    make_own(root, root=root)  # it may be there
+
+
+@pytest.mark.usefixtures("mask")
+def test_a_build_and_the_caches_open_nothing_to_others(
+    pristine_project: Any, copy_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "cache"))
+    project = copy_project(pristine_project, tmp_path)
+    project = replace(project, environment={**project.environment, "SSMI_CACHE": str(tmp_path / "cache")})
+    assert project.ssmi("features", "prepare").code == 0
+    own = project.root / ".ssmi"
+    assert {path.name: _for_others(path) for path in (own, *own.iterdir())} == {".ssmi": 0, "locks": 0, "scratch": 0}
+    vector_cache("digest", 1).add(["词"], np.zeros((1, 2), dtype=np.float32))
+    cache.obtain("vectors", "tiny", "recipe", lambda folder: (folder / "a").touch(), reporter=Silent())
+    assert [_for_others(tmp_path / "cache" / inner) for inner in ("", "word-vectors", "locks")] == [0, 0, 0]
+
+
+def test_a_link_of_ones_own_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "large disk").mkdir()
+    (tmp_path / ".ssmi").symlink_to(tmp_path / "large disk")
+    make_own(tmp_path / ".ssmi" / "locks", root=tmp_path / ".ssmi")
+    assert (tmp_path / "large disk" / "locks").is_dir()
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="nobody else can make what belongs to another user")
+@pytest.mark.parametrize("planted", [".ssmi", ".ssmi/locks", ".ssmi/scratch"])
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_what_another_user_planted_is_refused(
+    pristine_project: Any, copy_project: Any, tmp_path: Path, planted: str, kind: str
+) -> None:
+    project = copy_project(pristine_project, tmp_path)
+    place, elsewhere = project.root / planted, tmp_path / "elsewhere"
+    place.parent.mkdir(exist_ok=True)
+    elsewhere.mkdir()
+    place.symlink_to(elsewhere) if kind == "link" else place.mkdir()
+    os.chown(place, SOMEBODY, SOMEBODY, follow_symlinks=False)
+    outcome = project.ssmi("features", "prepare")
+    assert outcome.code == 1
+    assert outcome.stderr.splitlines()[-2:] == [
+        f"error: {place}: made by another user of this machine, who could put into it what is used from there",
+        "  next: remove it",
+    ]
+    assert list(elsewhere.iterdir()) == [] and not (project.root / "artifacts" / "prepare").exists()
+
+
+def test_nothing_is_written_through_a_link_in_a_locks_place(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine", encoding="utf-8")
+    (tmp_path / "a.holder").symlink_to(precious)
+    with locked(tmp_path / "a.lock", what="a", reporter=Silent()):
+        assert precious.read_text(encoding="utf-8") == "mine"
+    (tmp_path / "b.lock").symlink_to(precious)
+    with pytest.raises((OSError, SsmiError)), locked(tmp_path / "b.lock", what="b", reporter=Silent()):
+        raise AssertionError("a link was taken for a lock")
+    assert precious.read_text(encoding="utf-8") == "mine"

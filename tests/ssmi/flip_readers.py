@@ -1,0 +1,162 @@
+"""What reads the files whose bytes ``test_flipped_bytes.py`` changes: each gives all that it made of them."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Callable
+from dataclasses import astuple, fields, is_dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import ssmi
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
+from ssmi.model.data.training_data import StreamedSplit
+from ssmi.model.runs import counts_file, history, metrics_file
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.executor import Serial
+from ssmi.pipeline.inspect.warehouse import VIEWS
+from ssmi.pipeline.lexicon import segment_vector_files, vocabulary_files
+from ssmi.pipeline.stages import pmi, up_to_date
+from ssmi.pipeline.stages.encoding import encode_words
+from ssmi.pipeline.stages.registry import get_stage
+from ssmi.pipeline.stages.stage import StageContext
+
+TEXTS = ["王小明在北京大学任教授。", "疫苗在上海", "公司董事长生于南京市"]
+WORDS = ["疫苗", "北京大学", "教授", "熊猫"]
+EVERYTHING = RequiredFeatures(
+    **dict.fromkeys(("best", "local", "sets", "negatives", "segment_positions", "boundary_roles"), True),
+    **dict.fromkeys(("cosine_gates", "hidden", "special_states", "matches"), True),
+)
+Read = Callable[[Path], object]
+"""Reads what a command reads of a project in a folder; equal answers mean that it used the same bytes."""
+
+
+def forget() -> None:
+    """What a process keeps open would hide that a file changed."""
+    vocabulary_files._open.cache_clear()
+    segment_vector_files.open_segment_vectors.cache_clear()
+    pmi.open_weights.cache_clear()
+
+
+def read_shards(root: Path) -> object:
+    """What ``train`` and ``evaluate`` read."""
+    opened = open_shards(root / "artifacts" / "shards" / "tiny")
+    splits = [
+        read_split(opened, name, boundaries=opened.boundaries, wanted=EVERYTHING) for name in ("train", "dev", "test")
+    ]
+    columns = [(s.token_ids, s.tag_ids, s.best_rows, s.set_rows, s.local_rows, s.negative_rows) for s in splits]
+    more = [(s.cosine_gates, s.boundary_roles, s.segment_positions, s.window_starts) for s in splits]
+    states = [part.tobytes() for s in splits for held in (s.hidden, s.special_states) if held for part in held.parts]
+    gold = [s.gold for s in splits]
+    return pickle.dumps((columns, more, states, gold, opened.boundaries.vectors, opened.labels))
+
+
+def run_stage(name: str) -> Read:
+    """A single stage, as DVC runs it: the digests of what it writes. Its output is put back as it was."""
+
+    def read(root: Path) -> object:
+        project = ssmi.open_project(root)
+        context = StageContext(root, "tiny", project.params(), Serial(), Silent())
+        folder, kept = context.folder(name), root / "kept" / name
+        if not kept.exists():
+            shutil.copytree(folder, kept)
+        files = up_to_date.run(get_stage(name), context).files
+        shutil.rmtree(folder)
+        shutil.copytree(kept, folder)
+        return files
+
+    return read
+
+
+def _plain(value: Any) -> object:
+    """What a batch holds, as plain values."""
+    if isinstance(value, torch.Tensor):
+        return value.numpy().tobytes()
+    return [_plain(getattr(value, one.name)) for one in fields(value)] if is_dataclass(value) else pickle.dumps(value)
+
+
+def _opened(root: Path) -> StreamedSplit:
+    return StreamedSplit.open(open_shards(root / "artifacts" / "shards" / "tiny"), "train", wanted=EVERYTHING, buffer=8)
+
+
+_opened_before = lru_cache(_opened)
+
+
+def _stream(split: StreamedSplit) -> object:
+    """An epoch's batches."""
+    batches = split.batches(batch_size=8, seed=1, epoch=1)
+    return [_plain(batch) for batch in split.collated(batches, seed=1, epoch=1, device=torch.device("cpu"))]
+
+
+def stream(root: Path) -> object:
+    """What ``train`` with ``train.stream`` reads."""
+    return _stream(_opened(root))
+
+
+def stream_on(root: Path) -> object:
+    """The same, where the bytes change after it was opened."""
+    return _stream(_opened_before(root))
+
+
+def go_on(root: Path) -> object:
+    """A stage that goes on with the parts that a stopped run has finished."""
+    shutil.rmtree(root / ".ssmi" / "scratch", ignore_errors=True)
+    shutil.copytree(root / "finished parts", root / ".ssmi" / "scratch")
+    return run_stage("segment")(root)
+
+
+def tag_corpus(root: Path) -> object:
+    """``predict --shards``, from its first part on."""
+    shutil.rmtree(root / "artifacts" / "predict", ignore_errors=True)
+    return keep_tagging(root)
+
+
+def keep_tagging(root: Path) -> object:
+    """The same, where its parts are there."""
+    folder = ssmi.open_project(root).predict_shards("news", device="cpu").folder
+    return [tables.read_rows(path, schema.PREDICTIONS) for path in sorted(folder.glob("part-*.parquet"))]
+
+
+def query(root: Path) -> object:
+    """Every table, as ``stats`` reads them."""
+    project = ssmi.open_project(root)
+    views = [view for view in VIEWS if view not in ("shards", "sources")]  # sources are those of a corpus
+    return [repr(project.sql(f"SELECT * FROM {view} ORDER BY ALL").rows) for view in views]
+
+
+def tag(run: str, *, project: str | None = None) -> Read:
+    """What ``predict`` reads of a run."""
+
+    def read(root: Path) -> object:
+        tagger = ssmi.open_run(root / run, project=None if project is None else root / project, device="cpu")
+        return [[astuple(entity) for entity in tagger(text)] for text in TEXTS]
+
+    return read
+
+
+def read_results(root: Path) -> object:
+    """What ``ablate``, ``compare`` and ``report`` read of a finished run."""
+    run = root / "artifacts" / "train" / "tiny"
+    counts = [counts_file.read(run, split) for split in ("dev", "test")]
+    return metrics_file.read(run), history.read(run / "history.csv"), counts
+
+
+def encode(root: Path) -> object:
+    """Words through the frozen encoder, most of them from the cache."""
+    project = ssmi.open_project(root)
+    return encode_words(WORDS, StageContext(root, "tiny", project.params(), Serial(), Silent()), label="").tobytes()
+
+
+def resume(root: Path) -> object:
+    """``train --resume``."""
+    run = root / "resumed"
+    shutil.rmtree(run, ignore_errors=True)
+    shutil.copytree(root / "unfinished", run)
+    result = ssmi.open_project(root).train(resume=True, run=run)
+    return [astuple(record) for record in result.history], result.test
