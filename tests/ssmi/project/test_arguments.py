@@ -135,6 +135,14 @@ def test_a_wrong_value_is_refused_by_the_argument_s_name(
     assert sorted(tmp_path.rglob("*")) == there
 
 
+@pytest.fixture(scope="module")
+def unbuilt(
+    pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> ssmi.Project:
+    """A project with data and nothing built."""
+    return ssmi.open_project(copy_project(pristine_project, tmp_path_factory.mktemp("unbuilt")).root)
+
+
 @pytest.mark.parametrize(
     ("call", "kind", "words"),
     [
@@ -174,10 +182,10 @@ def test_a_wrong_value_is_refused_by_the_argument_s_name(
     ],
 )
 def test_a_value_of_the_right_kind_that_cannot_be(
-    pristine_project: Any, call: Callable[[ssmi.Project], object], kind: type[SsmiError], words: str
+    unbuilt: ssmi.Project, call: Callable[[ssmi.Project], object], kind: type[SsmiError], words: str
 ) -> None:
     with pytest.raises(kind) as refused:
-        call(ssmi.open_project(pristine_project.root))
+        call(unbuilt)
     assert words in refused.value.message
     assert refused.value.next_step
 
