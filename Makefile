@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-memory bench-predict bench-tagging
-.PHONY: bench-stream curve measure-scale simulate-scale probe paper check env lock licences sbom clean
+.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-memory bench-predict bench-tagging bench-stream
+.PHONY: curve measure-scale simulate-scale probe paper check env lock licences sbom clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -30,12 +30,6 @@ SECONDS_OF_FUZZ ?= 300
 SEED ?= 1
 fuzz: env
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_OF_FUZZ) --seed $(SEED)
-
-# Very many sentences through one predict, and one Python program with two threads; on a run and text files of your own.
-SENTENCES ?= 100000
-PLOT ?=
-soak: env
-	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --run $(RUN) --sentences $(SENTENCES) $(if $(PLOT),--plot $(PLOT)) $(FILES)
 
 # Write the golden losses and the golden outputs of stages anew, after a change that is meant to change them.
 golden: env

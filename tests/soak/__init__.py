@@ -1,1 +1,0 @@
-"""Very many sentences through one process: see ``__main__``."""
