@@ -14,10 +14,11 @@ import logging
 import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
@@ -36,31 +37,38 @@ SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 60
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work(Generic[Task, Result]):
+    """A function and the tasks that it is called with.
+
+    Attributes:
+        function: Of a module, for another process finds it by its name.
+        tasks: What it takes, one each.
+        sizes: How many units of progress each task is.
+        label: What the work is called in progress and errors.
+        unit: What is counted.
+
+    """
+
+    function: Callable[[Task], Result]
+    tasks: Sequence[Task]
+    sizes: Sequence[int]
+    label: str
+    unit: str
+
+
 class Executor(Protocol):
     """Runs a function over tasks."""
 
-    def map(
-        self,
-        function: Callable[[Task], Result],
-        tasks: Sequence[Task],
-        *,
-        sizes: Sequence[int],
-        label: str,
-        unit: str,
-        reporter: Reporter,
-    ) -> Iterator[Result]:
-        """Run the function over all tasks.
+    def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
+        """Call the function with every task.
 
         Args:
-            function: Of a module, for another process finds it by its name.
-            tasks: What it takes, one each.
-            sizes: How many units of progress each task is.
-            label: What the work is called in progress and errors.
-            unit: What is counted.
+            work: The function and its tasks.
             reporter: Told of progress.
 
         Yields:
-            The results, in the order of ``tasks``.
+            The results, in the order of the tasks.
 
         Raises:
             SsmiError: A task failed, naming it; or a task or result is too large.
@@ -72,22 +80,13 @@ class Executor(Protocol):
 class Serial:
     """In this process, one task after the other."""
 
-    def map(
-        self,
-        function: Callable[[Task], Result],
-        tasks: Sequence[Task],
-        *,
-        sizes: Sequence[int],
-        label: str,
-        unit: str,
-        reporter: Reporter,
-    ) -> Iterator[Result]:
+    def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """See Executor."""
-        with reporter.task(label, total=sum(sizes), unit=unit) as advance:
-            for index, (task, size) in enumerate(zip(tasks, sizes, strict=True)):
-                with _naming_the_part(label, index, tasks):
+        with _progress(work, reporter) as advance:
+            for index, (task, size) in enumerate(zip(work.tasks, work.sizes, strict=True)):
+                with _naming_the_part(work, index):
                     _check_size("task", task)
-                    result = _run(function, task)
+                    result = _run(work.function, task)
                 advance(size)
                 yield result
 
@@ -98,24 +97,15 @@ class LocalProcesses:
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
 
-    def map(
-        self,
-        function: Callable[[Task], Result],
-        tasks: Sequence[Task],
-        *,
-        sizes: Sequence[int],
-        label: str,
-        unit: str,
-        reporter: Reporter,
-    ) -> Iterator[Result]:
+    def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """See Executor."""
-        for index, task in enumerate(tasks):
-            with _naming_the_part(label, index, tasks):
+        for index, task in enumerate(work.tasks):
+            with _naming_the_part(work, index):
                 _check_size("task", task)
-        with reporter.task(label, total=sum(sizes), unit=unit) as advance:
-            results = self._pool.map(partial(_run, function), tasks)
-            for index, size in enumerate(sizes):
-                with _naming_the_part(label, index, tasks):
+        with _progress(work, reporter) as advance:
+            results = self._pool.map(partial(_run, work.function), work.tasks)
+            for index, size in enumerate(work.sizes):
+                with _naming_the_part(work, index):
                     result = next(results)
                 advance(size)
                 yield result
@@ -127,35 +117,26 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    def map(
-        self,
-        function: Callable[[Task], Result],
-        tasks: Sequence[Task],
-        *,
-        sizes: Sequence[int],
-        label: str,
-        unit: str,
-        reporter: Reporter,
-    ) -> Iterator[Result]:
+    def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """See Executor. Few tasks a worker are in flight; how many follows the workers that are there."""
-        numbered = enumerate(tasks)
+        numbered = enumerate(work.tasks)
         waiting: deque[Any] = deque()
 
         def fill_window() -> None:
             n_running = sum(not future.done() for future in waiting)
             window = TASKS_IN_FLIGHT_PER_WORKER * max(1, len(self._client.scheduler_info()["workers"]))
             for index, task in itertools.islice(numbered, max(0, window - n_running)):
-                with _naming_the_part(label, index, tasks):
+                with _naming_the_part(work, index):
                     _check_size("task", task)
                 # Not pure: a task writes files, so dask must not answer an equal one with an old result.
-                waiting.append(self._client.submit(_run, function, task, pure=False, retries=2))
+                waiting.append(self._client.submit(_run, work.function, task, pure=False, retries=2))
 
-        with reporter.task(label, total=sum(sizes), unit=unit) as advance, self._while_connected(label):
-            for index, size in enumerate(sizes):
+        with _progress(work, reporter) as advance, self._while_connected(work.label):
+            for index, size in enumerate(work.sizes):
                 fill_window()
                 while not self._finished(waiting[0]):
                     fill_window()  # for workers that have come meanwhile
-                with _naming_the_part(label, index, tasks):
+                with _naming_the_part(work, index):
                     result: Result = waiting.popleft().result()
                 # Before the result is handed out: workers go on while the caller uses it.
                 fill_window()
@@ -190,10 +171,14 @@ _LOST = ("BrokenProcessPool", "KilledWorker")
 """Errors of workers that died, by name, since dask may not be installed."""
 
 
+def _progress(work: Work[Any, Any], reporter: Reporter) -> AbstractContextManager[Callable[[int], None]]:
+    return reporter.task(work.label, total=sum(work.sizes), unit=work.unit)
+
+
 @contextlib.contextmanager
-def _naming_the_part(label: str, index: int, tasks: Sequence[Any]) -> Iterator[None]:
+def _naming_the_part(work: Work[Any, Any], index: int) -> Iterator[None]:
     """Say of which part an error is that nobody foresaw, and of workers that die."""
-    part = f"{label}: part {index + 1} of {len(tasks)}{_file_of(tasks[index])}"
+    part = f"{work.label}: part {index + 1} of {len(work.tasks)}{_file_of(work.tasks[index])}"
     try:
         yield
     # These name their file, or say which device is full.

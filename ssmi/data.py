@@ -13,8 +13,9 @@ from ssmi.pipeline.assets.folders import read_mapping
 from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.parameters.params import SegmentParams
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.lexicon.user_dictionary import LineUse, count_uses, read_user_dictionary
@@ -23,7 +24,6 @@ from ssmi.pipeline.readers.options import ReadOptions, options_from
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ssmi.pipeline.contract.labels import TagScheme
     from ssmi.pipeline.inspect.data_findings import DataCheck
 
 __all__ = [
@@ -94,6 +94,7 @@ def dataset_names(root: Path) -> set[str]:
     return names
 
 
+@checked
 def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Reporter | None = None) -> Fetched:
     """Bring a listed data set, vectors or encoder, or a model of the hub, into the cache, checksums checked.
 
@@ -132,7 +133,8 @@ def check_dataset(
     from ssmi.pipeline.lexicon.segmenter import open_both_segmenters
 
     params = workspace.params()
-    files = resolve.find_dataset(dataset or params.datasets[0], root=workspace.root, reporter=workspace.reporter)
+    name = workspace.dataset(dataset, params=params)
+    files = resolve.find_dataset(name, root=workspace.root, reporter=workspace.reporter)
     given = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
     options = _options({**files.options.model_dump(exclude_unset=True), **given})
     named = params.encoder
@@ -151,16 +153,17 @@ def check_dataset(
     return DatasetReport(files, encoder, checked, uses)
 
 
+@checked
 def convert_file(
-    source: Path,
-    target: Path,
+    source: str | Path,
+    target: str | Path,
     *,
     to: str,
     scheme: TagScheme = "BIO",
     input_format: str | None = None,
     encoding: str | None = None,
     offsets: str | None = None,
-    tag_map: Path | Mapping[str, str] | None = None,
+    tag_map: str | Path | Mapping[str, str] | None = None,
     labels: Iterable[str] | None = None,
     reporter: Reporter | None = None,
 ) -> ReadReport:
@@ -193,8 +196,8 @@ def convert_file(
         "format": input_format,
         "encoding": encoding,
         "offsets": offsets,
-        "tag_map": read_mapping(tag_map) if isinstance(tag_map, Path) else tag_map,
-        "labels": None if labels is None else list(list_of("labels", labels)),
+        "tag_map": read_mapping(Path(tag_map)) if isinstance(tag_map, str | Path) else tag_map,
+        "labels": None if labels is None else list(labels),
     }
     options = _options({key: value for key, value in given.items() if value is not None})
     with (reporter or Silent()).task("convert", total=0, unit="sentences") as advance:

@@ -16,7 +16,8 @@ from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.parts.share import Share
-from ssmi.pipeline.stages.corpora.fitted import check_corpus_name, check_like_is_built
+from ssmi.pipeline.stages.corpora.fitted import check_like_is_built
+from ssmi.pipeline.stages.corpora.names import check_corpus_name
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import Corpus, StageContext
@@ -162,7 +163,7 @@ def _context(
     corpus = None
     if subject.corpus is not None:
         files = find_corpus(subject.corpus, root=workspace.root, listed=params.corpora)
-        check_corpus_name(files.name, paths=workspace.paths, datasets=params.datasets)
+        check_corpus_name(files, paths=workspace.paths, datasets=params.datasets)
         like = workspace.dataset(subject.like, params=params)
         corpus, name = Corpus(files, like), files.name
     # Names are checked by now: a lock is a file, and what is refused leaves none.

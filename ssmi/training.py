@@ -18,6 +18,7 @@ from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics, require_labels
 from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.text.wording import as_yaml
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -213,7 +214,8 @@ def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Par
 def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], dataset: str, *, remedy: str) -> None:
     """Refuse to train on shards that other feature parameters made: the run would be recorded under a false name."""
     differing = [
-        f"{section}.{key} is {value!r} in the shards, {params.section(section).get(key)!r} in the parameters"
+        f"{section}.{key} is {as_yaml(value)} in the shards, "
+        f"{as_yaml(params.section(section).get(key))} in the parameters"
         for section, values in built.items()
         for key, value in values.items()
         if params.section(section).get(key) != value and f"{section}.{key}" not in _HARMLESS

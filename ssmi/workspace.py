@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
@@ -34,6 +34,7 @@ class Workspace:
         """Where everything lies."""
         return ArtifactPaths(self.root)
 
+    @checked
     def params(self, overrides: Iterable[str] = (), *, device: str | None = None) -> Params:
         """params.yaml with changes.
 
@@ -46,8 +47,9 @@ class Workspace:
 
         """
         more = () if device is None else (f"train.device={device}",)
-        return parameters.load(self.paths.params, overrides=(*list_of("overrides", overrides), *more))
+        return parameters.load(self.paths.params, overrides=(*overrides, *more))
 
+    @checked
     def dataset(self, name: str | None, *, params: Params | None = None) -> str:
         """The data set meant by ``name``: for None the first that ``params``, else params.yaml, lists.
 
@@ -55,7 +57,7 @@ class Workspace:
             ParameterError: The name could lead out of the project's folders.
 
         """
-        return check_dataset_name(name) if name else (params or self.params()).datasets[0]
+        return check_dataset_name(name) if name is not None else (params or self.params()).datasets[0]
 
 
 def find_root(start: Path, *, upward: bool = True) -> Path:

@@ -10,6 +10,7 @@ import click
 
 from ssmi.cli.options import device_option, json_option
 from ssmi.cli.session import Session
+from ssmi.pipeline.contract.text.wording import counted
 
 if TYPE_CHECKING:
     from ssmi.evaluation.comparison import Comparison, Difference
@@ -60,8 +61,9 @@ def _show(comparison: Comparison) -> None:
     seeds, base_seeds = comparison.seeds, comparison.base_seeds
     resampled = "sentences and seeds" if max(len(seeds), len(base_seeds)) > 1 else "sentences"
     click.echo(
-        f"{comparison.split}: {comparison.n_sentences:,} sentences; RUN {_seeds(seeds)}, BASE {_seeds(base_seeds)}; "
-        f"{comparison.n_resamples:,} resamples of {resampled}"
+        f"{comparison.split}: {counted(comparison.n_sentences, 'sentence')}; "
+        f"RUN {_seeds(seeds)}, BASE {_seeds(base_seeds)}; "
+        f"{counted(comparison.n_resamples, 'resample')} of {resampled}"
     )
     rows = [_row("all", comparison.overall), *(_row(name, one) for name, one in comparison.by_type.items())]
     header = ("type", "RUN F1", "BASE F1", "gain", f"{100 * comparison.level:.0f} % interval", "other sign")

@@ -10,6 +10,7 @@ import click
 
 from ssmi.cli.session import Session
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.text.wording import counted
 
 if TYPE_CHECKING:
     from ssmi.data import ReadReport
@@ -100,7 +101,7 @@ def _tag_map(given: str) -> Path | Mapping[str, str]:
 def _summary(report: ReadReport, target: Path) -> list[str]:
     form = f"{report.format}, {report.scheme}" if report.scheme else report.format
     lines = [
-        f"{target}: {report.n_sentences:,} sentences, {report.n_entities:,} entities (read as {form})",
+        f"{target}: {counted(report.n_sentences, 'sentence')}, {counted(report.n_entities, 'entity')} (read as {form})",
     ]
     if summary := report.summary():
         lines.append(f"repaired or left out: {summary}")

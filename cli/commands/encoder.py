@@ -10,6 +10,7 @@ import click
 
 from ssmi.cli.options import dataset_option, device_option, json_option, override_option
 from ssmi.cli.session import Session
+from ssmi.pipeline.contract.text.wording import counted
 
 
 @click.group()
@@ -67,7 +68,8 @@ def adapt(
         return
     before, after = made.before, made.after
     click.echo(
-        f"{out}: {made.parent} after {len(made.epochs)} epochs on {made.n_sentences:,} sentences of {made.dataset}"
+        f"{out}: {made.parent} after {counted(len(made.epochs), 'epoch')} "
+        f"on {counted(made.n_sentences, 'sentence')} of {made.dataset}"
     )
     click.echo(
         f"  held-out loss {before.loss:.3f} -> {after.loss:.3f}, guessed {before.accuracy:.1%} -> {after.accuracy:.1%}"

@@ -9,6 +9,7 @@ import click
 
 from ssmi.cli.options import dataset_option, json_option, run_option
 from ssmi.cli.session import Session
+from ssmi.pipeline.contract.text.wording import counted
 
 
 @click.command()
@@ -35,5 +36,5 @@ def export(session: Session, run: Path | None, dataset: str | None, out: Path, a
     if as_json:
         click.echo(json.dumps({"out": str(out), "files": sizes}, ensure_ascii=False, indent=1))
         return
-    click.echo(f"{out}: {len(sizes)} files, {sum(sizes.values()) / 1e6:,.1f} MB")
+    click.echo(f"{out}: {counted(len(sizes), 'file')}, {sum(sizes.values()) / 1e6:,.1f} MB")
     click.echo(f"  ssmi-cli predict --run {out} FILE")

@@ -17,6 +17,7 @@ from ssmi.cli.options import json_option
 from ssmi.cli.session import Session
 from ssmi.cli.usage import CommandGroup
 from ssmi.pipeline.contract.project.stages import STAGES
+from ssmi.pipeline.contract.text.wording import counted, is_or_are
 
 
 @click.group(cls=CommandGroup)
@@ -64,7 +65,8 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
     done = session.project.run_stage(stage_name, part=_share(part), **chosen)
     line = f"{stage_name}: part {done.share} is done"
     if done.missing:
-        line += f"; {done.label}: {done.missing} parts of others are missing: run all parts again when they have ended"
+        others = f"{counted(done.missing, 'part')} of others {is_or_are(done.missing)} missing"
+        line += f"; {done.label}: {others}: run all parts again when they have ended"
     click.echo(line)
 
 

@@ -8,6 +8,7 @@ import click
 from click.core import ParameterSource
 
 from ssmi.cli.options import dataset_option, json_option
+from ssmi.pipeline.contract.text.wording import counted
 
 if TYPE_CHECKING:
     from ssmi.cli.session import Session
@@ -81,7 +82,7 @@ def stats(
     {"table": show_table, "json": show_json, "csv": show_csv}[form](result)
     if result.n_left_out:
         # On stderr: stdout may be JSON or CSV.
-        click.echo(f"{result.n_left_out} more rows; --limit 0 shows all", err=True)
+        click.echo(f"{counted(result.n_left_out, 'more row')}; --limit 0 shows all", err=True)
 
 
 def _list_reports() -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ssmi.pipeline.contract.text.wording import counted
+
 if TYPE_CHECKING:
     from ssmi.evaluation.evaluate import Calibration, EntityCounts, Scores
 
@@ -19,7 +21,7 @@ def print_scores(by_split: Mapping[str, Scores]) -> None:
         rows = [_row(name, counts) for name, counts in {**scores.by_type, **scores.by_group}.items()]
         rows.append(_row("all", scores.overall))
         rows.append(_row("span only", scores.spans))
-        click.echo(f"\n{split}: {scores.n_sentences:,} sentences")
+        click.echo(f"\n{split}: {counted(scores.n_sentences, 'sentence')}")
         print_table(("type", "P", "R", "F1", "gold", "predicted", "correct"), rows)
         click.echo(f"type accuracy {_percent(scores.type_accuracy)}; ill-formed predictions {scores.ill_formed}")
 

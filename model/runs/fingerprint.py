@@ -12,6 +12,7 @@ from ssmi.model import hardware, learning_rates
 from ssmi.model.data.shards import Shards
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.text.wording import as_yaml
 
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "encoder": frozenset(),
@@ -170,8 +171,6 @@ def fingerprint_of(params: Params, *, shards: Shards) -> Fingerprint:
 
 def short(value: Any) -> str:
     """A value as params.yaml has it, a digest's beginning."""
-    if value is None:
-        return "null"
-    text = str(value)
+    text = as_yaml(value)
     # The length of a sha256 in hexadecimal.
     return text[:12] if len(text) == 64 else text

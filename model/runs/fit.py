@@ -15,6 +15,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
+from ssmi.pipeline.contract.text.wording import as_yaml
 
 _FEATURES = ("segment", "embed", "selection", "pmi")
 """Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
@@ -61,7 +62,7 @@ def _check_features(folder: Path, shards: Shards) -> None:
         # nothing of it is read, or check_buildable says so
         then |= {name: now[name] for name in ("shards.hidden_layers", "shards.hidden_norm")}
     problems = [
-        f"{name} is {then.get(name)} here, {now.get(name)} there"
+        f"{name} is {as_yaml(then.get(name))} here, {as_yaml(now.get(name))} there"
         for name in sorted(then.keys() | now.keys())
         if then.get(name) != now.get(name)
     ]

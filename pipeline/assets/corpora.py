@@ -6,16 +6,20 @@ named as a path. Its name is that of its folder, or of its one file without endi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ssmi.pipeline.assets.datasets import user_copies
 from ssmi.pipeline.assets.names import is_plain, path_below
-from ssmi.pipeline.contract.errors import MissingResourceError, nearest
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, nearest
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers.texts import ENDINGS, holds_texts
+
+_DATA_FOLDER = "$SSMI_DATA"
+"""In a source: the folder that this variable names, wherever it lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class CorpusFiles:
     """Their names below the corpus, in order."""
     notes: tuple[str, ...] = ()
     """What a user should know: files that are not read."""
+    source: str = ""
+    """Where they lie, as ``source_path`` reads it: below the project by the path there, else as it was given."""
 
 
 def find_corpus(given: str, *, root: Path, listed: Sequence[str]) -> CorpusFiles:
@@ -39,21 +45,49 @@ def find_corpus(given: str, *, root: Path, listed: Sequence[str]) -> CorpusFiles
 
     Raises:
         MissingResourceError: There is no such corpus, or no file of text in it.
-        ParameterError: Its name can name no folder of artifacts.
+        ParameterError: Its name can name no folder of artifacts, or two listed corpora have it.
     """
-    by_name = {_name(path_below(root, path)): path_below(root, path) for path in listed}
+    by_name: dict[str, list[str]] = {}
+    for one in listed:
+        by_name.setdefault(_name(path_below(root, one)), []).append(one)
     if given in by_name:
-        return open_corpus(by_name[given], name=given)
-    for folder, _ in user_copies(given, root):
+        first, *others = by_name[given]
+        if others:
+            raise ParameterError(
+                f"corpus {given!r}: corpora of params.yaml lists {' and '.join(by_name[given])}, all of this name",
+                next_step="rename all but one of them",
+            )
+        return _from(first, root=root, name=given)
+    for folder, origin in user_copies(given, root):
         if folder.is_dir():
-            return open_corpus(folder, name=given)
+            source = f"{_DATA_FOLDER}/{given}" if origin == "SSMI_DATA" else _source(folder, root=root, given=given)
+            return replace(open_corpus(folder, name=given), source=source)
     path = path_below(root, given)
     if not path.exists():
         raise MissingResourceError(
             f"corpus {given!r}: neither listed nor a file or folder; {nearest(given, by_name)}",
             next_step="name a folder or a file of text, or list it in `corpora` of params.yaml",
         )
-    return open_corpus(path, name=_name(path))
+    return _from(given, root=root, name=_name(path))
+
+
+def _from(given: str, *, root: Path, name: str) -> CorpusFiles:
+    path = path_below(root, given)
+    return replace(open_corpus(path, name=name), source=_source(path, root=root, given=given))
+
+
+def _source(path: Path, *, root: Path, given: str) -> str:
+    """A place without the paths of this machine, but for one that was given as such."""
+    whole = path.resolve()
+    return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else given
+
+
+def source_path(source: str, *, root: Path) -> Path:
+    """The place that ``CorpusFiles.source`` names, on this machine; it need not be there."""
+    home = os.environ.get("SSMI_DATA")
+    if home and source.startswith(f"{_DATA_FOLDER}/"):
+        source = str(Path(home).expanduser() / source.removeprefix(f"{_DATA_FOLDER}/"))
+    return path_below(root, source).resolve()
 
 
 def open_corpus(path: Path, *, name: str) -> CorpusFiles:

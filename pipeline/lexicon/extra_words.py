@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError, at_line
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 
@@ -90,7 +91,7 @@ def words_to_fit_on(builder: VocabularyBuilder, n: int) -> list[str]:
     words = list(builder.words)[:n]
     if len(words) < FEWEST_TO_FIT:
         raise SsmiError(
-            f"vocab.extra_words: the vocabulary holds {len(words)} words; a map needs {FEWEST_TO_FIT}",
+            f"vocab.extra_words: the vocabulary holds {counted(len(words), 'word')}; a map needs {FEWEST_TO_FIT}",
             next_step="name vectors of more words, or set vocab.extra_words to null",
         )
     return words

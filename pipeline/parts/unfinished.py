@@ -7,14 +7,16 @@ killed leaves what it has done to the next one of the same parameters and inputs
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.executor import Executor, Result, Task
+from ssmi.pipeline.contract.text.wording import counted, is_or_are
+from ssmi.pipeline.executor import Executor, Result, Task, Work
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 
@@ -66,64 +68,44 @@ class UnfinishedStage:
         # What cannot be removed makes a finished stage no failure.
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def map(
-        self,
-        executor: Executor,
-        function: Callable[[Task], Result],
-        tasks: Sequence[Task],
-        *,
-        sizes: Sequence[int],
-        label: str,
-        unit: str,
-        reporter: Reporter,
-    ) -> Iterator[Result]:
+    def map(self, executor: Executor, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """Run the parts that are not finished, and give the results of all.
 
         Args:
             executor: Runs them.
-            function: As ``Executor.map`` takes it.
-            tasks: The parts.
-            sizes: Units of progress of each.
-            label: Of the work.
-            unit: What is counted.
+            work: All parts.
             reporter: Told of progress, and how many parts are there already.
 
         Returns:
-            The results, in the order of ``tasks``; of a share not before all shares have done theirs.
+            The results, in the order of the tasks; of a share not before all shares have done theirs.
 
         Raises:
             OthersMissingError: This is a share, and others have not done theirs.
         """
         # By the call's number too: a stage may do two things of one name.
-        folder = self._marks / f"{self._n_calls:02d}-{label.replace(' ', '-')}"
+        folder = self._marks / f"{self._n_calls:02d}-{work.label.replace(' ', '-')}"
         self._n_calls += 1
-        parts = [Part(function, task, self._folder, folder / f"{index:06d}.json") for index, task in enumerate(tasks)]
-        return self._map(executor, parts, sizes, label=label, unit=unit, reporter=reporter)
+        parts = [
+            Part(work.function, task, self._folder, folder / f"{index:06d}.json")
+            for index, task in enumerate(work.tasks)
+        ]
+        of_parts: Work[Part[Task, Result], str | None] = Work(
+            function=run_part, tasks=parts, sizes=work.sizes, label=work.label, unit=work.unit
+        )
+        return self._map(executor, of_parts, reporter)
 
     def _map(
-        self,
-        executor: Executor,
-        parts: Sequence[Part[Task, Result]],
-        sizes: Sequence[int],
-        *,
-        label: str,
-        unit: str,
-        reporter: Reporter,
+        self, executor: Executor, work: Work[Part[Task, Result], str | None], reporter: Reporter
     ) -> Iterator[Result]:
+        parts, label = work.tasks, work.label
         found = [finished(part) for part in parts]
         if any(text is not None for text in found):
             n_found = sum(text is not None for text in found)
-            reporter.note(f"{label}: {n_found} of {len(parts)} parts are there already")
+            reporter.note(f"{label}: {n_found} of {counted(len(parts), 'part')} {is_or_are(len(parts))} there already")
         share = self._share
         ours = [index for index, text in enumerate(found) if text is None and (share is None or share.takes(index))]
-        done = executor.map(
-            run_part,
-            [parts[index] for index in ours],
-            sizes=[sizes[index] for index in ours],
-            label=label,
-            unit=unit,
-            reporter=reporter,
-        )
+        missing = replace(work, tasks=[parts[index] for index in ours], sizes=[work.sizes[index] for index in ours])
+        done = executor.map(missing, reporter)
         if share is not None:
             for _ in done:
                 pass

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, nearest
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.readers.characters import TokenCensus, in_characters
 from ssmi.pipeline.readers.fields import raw_span, show, text_field
 from ssmi.pipeline.readers.json_values import Value
@@ -168,7 +169,7 @@ def _tokens_and_tags(value: Value) -> tuple[list[str], list[str]]:
     if not isinstance(tags, list) or not all(isinstance(tag, str) or type(tag) is int for tag in tags):
         raise _wrong(where, f"no list of tags under {' or '.join(TAG_KEYS)}")
     if len(tokens) != len(tags):
-        raise _wrong(where, f"{len(tokens)} tokens but {len(tags)} tags")
+        raise _wrong(where, f"{counted(len(tokens), 'token')} but {counted(len(tags), 'tag')}")
     if "" in tokens:
         raise _wrong(where, "an empty token")
     tags = [str(tag) for tag in tags]

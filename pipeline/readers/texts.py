@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.wording import json_kind
 from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.pipeline.readers.decoding import GZIP_MAGIC, LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
 
@@ -133,8 +134,10 @@ def _objects(lines: Iterator[Text], path: Path, field: str) -> Iterator[Text]:
         except (ValueError, RecursionError) as error:
             raise InputDataError(f"{where}: not JSON ({error})", next_step=_objects_step(field)) from None
         if not isinstance(body, dict):
-            raise InputDataError(f"{where}: a JSON {type(body).__name__}, no object", next_step=_objects_step(field))
-        if not isinstance(body.get(field), str):
+            raise InputDataError(f"{where}: {json_kind(body)}, not a JSON object", next_step=_objects_step(field))
+        if field in body and not isinstance(body[field], str):
+            raise _not_text(where, field, json_kind(body[field]))
+        if field not in body:
             raise _no_text(where, field, [key for key, value in body.items() if isinstance(value, str)])
         yield Text(line.line, body[field])
 
@@ -148,6 +151,10 @@ def _no_text(where: str, field: str, others: list[str]) -> InputDataError:
     return InputDataError(
         f"{where}: no text in {field!r}{held}", next_step="name the field that holds it: -S prepare.text_field=NAME"
     )
+
+
+def _not_text(where: str, field: str, kind: str) -> InputDataError:
+    return InputDataError(f"{where}: {field!r} is {kind}, not text", next_step="give it a text, or leave the row out")
 
 
 def _rows(path: Path, field: str) -> Iterator[Text]:
@@ -165,7 +172,7 @@ def _rows(path: Path, field: str) -> Iterator[Text]:
                 for text in batch.column(0).to_pylist():
                     number += 1
                     if text is None:
-                        raise _no_text(at_line(path, number), field, [])
+                        raise _not_text(at_line(path, number), field, json_kind(text))
                     yield Text(number, text)
     except (OSError, pa.ArrowException) as error:
         what = " ".join(str(error).split())

@@ -187,7 +187,7 @@ def _fit_words(rows: pl.DataFrame, vocabulary: Vocabulary, context: StageContext
     words = seen[: params.fit_words]
     if len(words) < FEWEST_FIT_WORDS:
         raise SsmiError(
-            f"embed: only {len(words)} words lie in both the vocabulary and train; a map needs {FEWEST_FIT_WORDS}",
+            f"embed: words in both the vocabulary and train: {len(words)}; a map needs {FEWEST_FIT_WORDS}",
             next_step="use -S embed.context=isolated, or vectors that cover the text",
         )
     return words

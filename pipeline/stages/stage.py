@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.project.stages import STAGES
-from ssmi.pipeline.executor import Executor, Result, Task
+from ssmi.pipeline.executor import Executor, Result, Task, Work
 from ssmi.pipeline.parts.unfinished import UnfinishedStage
 
 
@@ -103,11 +103,10 @@ class StageContext:
         Returns:
             The results, in the order of ``tasks``.
         """
+        work = Work(function=function, tasks=tasks, sizes=sizes, label=label, unit=unit)
         if self.unfinished is None:
-            return self.executor.map(function, tasks, sizes=sizes, label=label, unit=unit, reporter=self.reporter)
-        return self.unfinished.map(
-            self.executor, function, tasks, sizes=sizes, label=label, unit=unit, reporter=self.reporter
-        )
+            return self.executor.map(work, self.reporter)
+        return self.unfinished.map(self.executor, work, self.reporter)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, nearest
 from ssmi.pipeline.contract.labels import ROLES, TagScheme
 from ssmi.pipeline.contract.progress import Advance
@@ -18,6 +19,7 @@ _STEP = 100
 """Sentences between two calls of ``advance``."""
 
 
+@checked
 def convert(
     source: Path | str,
     target: Path | str,

@@ -19,6 +19,7 @@ from ssmi.model.network.requirements import check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.contract.text.wording import counted, is_or_are
 from ssmi.pipeline.executor import open_executor
 from ssmi.workspace import Workspace
 
@@ -103,7 +104,7 @@ class AblationResult:
         if lines:
             kind = SsmiError if self.failed else DivergedError
             raise kind(
-                f"{len(lines)} runs failed: {'; '.join(lines)}",
+                f"{counted(len(lines), 'run')} failed: {'; '.join(lines)}",
                 next_step="see the logs beside the run folders"
                 if self.failed
                 else "lower the learning rates of train with -S",
@@ -180,7 +181,9 @@ class _Work:
         n_chosen = len(names) * len(progress.seeds) * len(progress.folds)
         if len(self.missing) < n_chosen:
             done = n_chosen - len(self.missing)
-            self.ablation.workspace.reporter.note(f"{done} of {n_chosen} runs are finished already")
+            self.ablation.workspace.reporter.note(
+                f"{done} of {counted(n_chosen, 'run')} {is_or_are(n_chosen)} finished already"
+            )
 
     def schedule(self) -> Schedule:
         """How the missing runs are done."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import PositiveInt
+
 from ssmi.model.data.folds import fold_characters
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.sentence_counts import Counted, count
@@ -17,11 +19,13 @@ from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoi
 from ssmi.model.runs.fingerprint import SEED
 from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.runs.lookup import check_split, nearest_project, note_if_unfinished
 
 __all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
@@ -56,12 +60,13 @@ class Comparison:
         }
 
 
+@checked
 def compare_runs(
     run: str | Path,
     base: str | Path,
     *,
     split: str = "dev",
-    n_resamples: int = RESAMPLES,
+    n_resamples: PositiveInt = RESAMPLES,
     project: str | Path | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
@@ -196,7 +201,7 @@ def _shards_of(run: Path, root: Path) -> Path:
 def _check_sentences(one: Counted, other: Counted, split: str, *, names: tuple[str, str]) -> None:
     index = first_difference(one, other)
     if index is not None:
-        sizes = f"{len(one.sentences):,} and {len(other.sentences):,} sentences"
+        sizes = f"{len(one.sentences):,} and {counted(len(other.sentences), 'sentence')}"
         raise StaleArtifactError(
             f"{names[0]} and {names[1]} were scored on different sentences of {split}: number {index + 1} is not the "
             f"same in text and gold entities ({sizes})",

@@ -13,6 +13,7 @@ from ssmi.model.evaluation.calibration import Calibration
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.pipeline.assets.folders import options_beside
 from ssmi.pipeline.assets.resolve import DatasetFiles, find_dataset
+from ssmi.pipeline.contract.arguments import checked, optional_path
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers.options import ReadOptions, options_from
@@ -82,11 +83,12 @@ def evaluate_split(
     return Evaluation(split, tagged.scores, tagged.calibration)
 
 
+@checked
 def evaluate_file(
-    run: Path,
-    file: Path,
+    run: str | Path,
+    file: str | Path,
     *,
-    project: Path | None,
+    project: str | Path | None,
     encoding: str | None = None,
     offsets: str | None = None,
     device: str = "auto",
@@ -110,9 +112,17 @@ def evaluate_file(
 
     """
     given = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
-    beside = options_beside(file).model_dump(exclude_unset=True)
+    path = Path(file)
+    beside = options_beside(path).model_dump(exclude_unset=True)
     options = options_from({**beside, **given}, source="evaluate", refusal=ParameterError)
-    return _tag_file(run, file, options, project=project, device=device, reporter=reporter or Silent())
+    return _tag_file(
+        Path(run),
+        path,
+        options,
+        project=optional_path(project),
+        device=device,
+        reporter=reporter or Silent(),
+    )
 
 
 def _file_of(files: DatasetFiles, split: str, *, why_not: str) -> Path:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ssmi.model.evaluation.calibration import Calibration, Guess, calibrate, guesses
 from ssmi.model.evaluation.scoring import Scores, score
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.features.blanks import seen_sentences
@@ -41,6 +42,7 @@ class FileScores:
         }
 
 
+@checked
 def score_file(
     tagger: Tagger, path: str | Path, *, options: ReadOptions = DEFAULT, reporter: Reporter | None = None
 ) -> FileScores:

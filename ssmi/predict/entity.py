@@ -1,11 +1,16 @@
-"""What a tagger says of a text."""
+"""What a tagger says of a text, and what a user says beforehand."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 Source = Literal["model", "file"]
+Mode = Literal["add", "force"]
+"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found."""
+Words = Mapping[str, str | tuple[str, Mode]]
+"""Word → label, or label and mode: entities that a user names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.wording import counted, json_kind
 from ssmi.predict.structured_files import refuse_structure
 from ssmi.predict.text_decoding import Errors, Line, Source
 
@@ -105,7 +106,7 @@ def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[R
         except (ValueError, RecursionError) as error:
             raise InputDataError(f"{where}: not JSON ({error})", next_step=_JSONL_STEP) from None
         if not isinstance(body, dict):
-            raise InputDataError(f"{where}: a JSON {type(body).__name__}, no object", next_step=_JSONL_STEP)
+            raise InputDataError(f"{where}: {json_kind(body)}, not a JSON object", next_step=_JSONL_STEP)
         yield _record(body, where=where, text_field=text_field, next_step=_JSONL_STEP)
 
 
@@ -123,7 +124,7 @@ def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Rec
     if not isinstance(body, list):
         fields = f" with the fields {', '.join(map(repr, body))}" if isinstance(body, dict) else ""
         raise InputDataError(
-            f"{name}: a JSON {type(body).__name__}{fields}, no array",
+            f"{name}: {json_kind(body)}{fields}, not a JSON array",
             next_step=_named_fields(body, text_field) + _JSON_STEP,
         )
     for number, one in enumerate(body, start=1):
@@ -133,9 +134,7 @@ def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Rec
         elif isinstance(one, dict):
             yield _record(one, where=where, text_field=text_field, next_step=_JSON_STEP)
         else:
-            raise InputDataError(
-                f"{where}: a JSON {type(one).__name__}, neither string nor object", next_step=_JSON_STEP
-            )
+            raise InputDataError(f"{where}: {json_kind(one)}, neither a string nor an object", next_step=_JSON_STEP)
 
 
 def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) -> Iterator[Record]:
@@ -160,7 +159,9 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
             header = _header(row, where=where, text_field=text_field, delimiter=delimiter)
             continue
         if len(row) != len(header):
-            raise InputDataError(f"{where}: {len(row)} fields under a header of {len(header)}", next_step=_CSV_STEP)
+            raise InputDataError(
+                f"{where}: {counted(len(row), 'field')} under a header of {len(header)}", next_step=_CSV_STEP
+            )
         body = dict(zip(header, row, strict=True))
         yield _record(body, where=where, text_field=text_field, next_step=_CSV_STEP)
 
@@ -187,7 +188,7 @@ def _header(row: list[str], *, where: str, text_field: str, delimiter: str) -> l
 def _record(body: dict[str, Any], *, where: str, text_field: str, next_step: str) -> Record:
     text = body.get(text_field)
     if not isinstance(text, str):
-        what = f"{text_field!r} is no string" if text_field in body else f"no field {text_field!r}"
+        what = f"{text_field!r} is {json_kind(text)}, not text" if text_field in body else f"no field {text_field!r}"
         raise InputDataError(f"{where}: {what}", next_step=_named_fields(body, text_field) + next_step)
     if text_field == TEXT_FIELD:
         return Record(text, body)

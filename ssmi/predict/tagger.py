@@ -18,6 +18,7 @@ from ssmi.model.network.network import Network
 from ssmi.model.runs import checkpoint as checkpoints
 from ssmi.model.runs import checkpoint_files
 from ssmi.model.runs.files import CHECKPOINT
+from ssmi.pipeline.contract.arguments import check_probability, checked
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet
@@ -26,11 +27,11 @@ from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
 from ssmi.pipeline.contract.project.process_lock import turn
 from ssmi.pipeline.online import OnlineFeatures
-from ssmi.predict.entity import Entity
+from ssmi.predict.entity import Entity, Words
 from ssmi.predict.packing import BRING_AGAIN, check_pack
 from ssmi.predict.pieces import Piece, Text, cut
 from ssmi.predict.run_features import feature_folders, is_packed
-from ssmi.predict.user_entities import UserEntities, Words, merge_entities
+from ssmi.predict.user_entities import UserEntities, merge_entities
 from ssmi.runs.lookup import nearest_project
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
@@ -73,6 +74,7 @@ class Tagger:
         self._opened = opened
 
     @classmethod
+    @checked
     def open(
         cls,
         run: str | Path,
@@ -148,7 +150,7 @@ class Tagger:
         """The entities of a text, or of each of many, in the order of the text. They never overlap.
 
         min_score: those that the run finds with a lower score are left out; 0 to 1.
-        Raises TypeError for what is no str, ValueError for another ``min_score``.
+        Raises ParameterError for a text that is no str, and for another ``min_score``.
         """
         if isinstance(texts, str):
             return next(self.stream([texts], min_score=min_score))
@@ -170,7 +172,12 @@ class Tagger:
         turn; they do not wait for the reader of the stream.
         """
         if isinstance(texts, str | bytes):
-            raise TypeError("texts, one after another: for a single one call the tagger itself, with a str")
+            raise ParameterError(
+                "stream: takes texts one after another, not a single one",
+                next_step="call the tagger itself with a str, or give a list",
+            )
+        if not isinstance(texts, Iterable):
+            raise _not_a_text(texts)
         _check(batch_characters=batch_characters, min_score=min_score)
         here = self._here()
         if os.getpid() != here.process and here.spans.threads > 1:
@@ -183,7 +190,7 @@ class Tagger:
         size = 0
         for given in texts:
             if not isinstance(given, str):
-                raise TypeError(f"a text is a str, not {type(given).__name__}")
+                raise _not_a_text(given)
             text = Text(given, n_waiting=1)
             texts_open.append(text)
             for piece in cut(text):
@@ -275,12 +282,17 @@ def _open_again(source: _Source) -> _Opened:
 
 
 def _check(*, batch_characters: int, min_score: float) -> None:
-    if batch_characters < 1:
-        raise ValueError(f"batch_characters={batch_characters}: at least 1")
-    if not 0.0 <= min_score <= 1.0:
-        raise ValueError(f"min_score={min_score}: a probability, 0 to 1")
+    # type and not isinstance, which would take True for 1.
+    if not (type(batch_characters) is int and batch_characters >= 1):
+        raise ParameterError(f"batch_characters={batch_characters!r}: not an int of at least 1", next_step="give one")
+    check_probability("min_score", min_score)
 
 
+def _not_a_text(given: object) -> ParameterError:
+    return ParameterError(f"a text is a str, not {type(given).__name__}", next_step="give a str, or a list of them")
+
+
+@checked
 def open_run(
     run: str | Path,
     *,

@@ -7,21 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from ssmi.model.inference import TaggedSpan
-from ssmi.pipeline.contract.errors import InputDataError, at_line, nearest
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line, nearest
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.text.words import cuts_word, edges
 from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.readers.lines import numbered_lines
-from ssmi.predict.entity import Source
-
-Mode = Literal["add", "force"]
-"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found."""
-Words = Mapping[str, str | tuple[str, Mode]]
-"""Word → label, or label and mode."""
+from ssmi.predict.entity import Mode, Source, Words
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 FORM = "write: word, a tab, label and, if it is to replace what the tagger finds, a tab and force"
@@ -188,7 +184,10 @@ def _of_mapping(words: Words) -> Iterator[UserEntity]:
         if not isinstance(word, str) or not (
             isinstance(given, tuple) and len(given) == 2 and all(isinstance(one, str) for one in given)
         ):
-            raise TypeError(f"entities[{word!r}]: a label, or a label and a mode, not {value!r}")
+            raise ParameterError(
+                f"entities[{word!r}]={value!r}: neither a label nor a label and a mode",
+                next_step='give "LABEL" or ("LABEL", "force")',
+            )
         yield _entity(word, *given, where=repr(word))
 
 
@@ -214,7 +213,9 @@ def _fields(line: str, *, where: str) -> tuple[str, str, str]:
         n_last = 2 if len(words) > 2 and words[-1] in MODES else 1
         fields = [" ".join(words[:-n_last]), *words[-n_last:]]
     if len(fields) not in (2, 3):
-        raise InputDataError(f"{where}: {len(fields)} columns, where two or three are expected", next_step=FORM)
+        raise InputDataError(
+            f"{where}: {counted(len(fields), 'column')}, where two or three are expected", next_step=FORM
+        )
     return fields[0], fields[1], fields[2] if len(fields) == 3 else "add"
 
 

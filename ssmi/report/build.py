@@ -17,6 +17,7 @@ from ssmi.model.split_tagging import Tagged, tag_split
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.report import content, figures
 from ssmi.report.content import KIND_NAMES, Fact, PageContent
 from ssmi.report.error_list import list_errors
@@ -46,7 +47,8 @@ class ErrorCounts:
     def __str__(self) -> str:
         """In one line."""
         kinds = ", ".join(f"{self.by_kind[kind]:,} {KIND_NAMES[kind]}" for kind in KINDS)
-        return f"{self.total:,} errors in {self.n_with_errors:,} of {self.n_sentences:,} sentences: {kinds}"
+        sentences = f"{self.n_with_errors:,} of {counted(self.n_sentences, 'sentence')}"
+        return f"{counted(self.total, 'error')} in {sentences}: {kinds}"
 
 
 @dataclass(frozen=True, slots=True)

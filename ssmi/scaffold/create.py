@@ -13,13 +13,14 @@ from shlex import quote
 
 from ssmi.dvc.pipeline_file import write_pipeline
 from ssmi.pipeline.assets.folders import DESCRIPTION, SPLIT_WORDS, DataFolder, open_folder
-from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.help import render
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 from ssmi.pipeline.contract.storage.replacing import temporary_folder
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.registry import files_of
@@ -30,6 +31,7 @@ KEPT = ".git"
 """The one thing that may be in the folder already: a repository just made or cloned."""
 
 
+@checked
 def init_project(
     folder: str | Path,
     *,
@@ -56,7 +58,7 @@ def init_project(
 
     """
     root, reporter = Path(folder).resolve(), reporter or Silent()
-    files = [Path(path) for path in list_of("data", data)]
+    files = [Path(path) for path in data]
     _check_empty(root)
     name = check_dataset_name(name or root.name)
     with ExitStack() as stack:
@@ -171,7 +173,7 @@ def _read(path: Path, split: str, data_folder: DataFolder, reporter: Reporter) -
     sentences, report = read_sentences(path, options=data_folder.options)
     labels = Counter(entity.label for sentence in sentences for entity in sentence.entities)
     types = f" of {', '.join(sorted(labels))}" if labels else ""
-    counts = f"{report.n_sentences:,} sentences, {labels.total():,} entities"
+    counts = f"{counted(report.n_sentences, 'sentence')}, {counted(labels.total(), 'entity')}"
     reporter.note(f"{split}: {path.name} ({report.format}), {counts}{types}")
 
 

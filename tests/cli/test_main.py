@@ -200,7 +200,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
     ),
     "encoder without weights": (_no_weights, BUILD, 4, ["lacks model.safetensors"]),
     "encoder whose weights are some pickle": (_pickled_weights, BUILD, 3, ["not tensors alone", "pickle"]),
-    "encoder with weights of another network": (_other_weights, BUILD, 5, ["weights are missing", "encoder.name"]),
+    "encoder with weights of another network": (_other_weights, BUILD, 5, ["missing", "encoder.name"]),
     "encoder whose weights are damaged": (
         lambda p: (p.root / "encoder" / "model.safetensors").write_bytes(b"\x00" * 99),
         BUILD,

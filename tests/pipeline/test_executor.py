@@ -19,7 +19,7 @@ import pytest
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.executor import MOST_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial
+from ssmi.pipeline.executor import MOST_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
 
 # Several parts, and every kind of work on them: also the encoder's, over sentences.
 BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shards.hidden=true")
@@ -207,7 +207,8 @@ def as_text(task: Numbered) -> str:
 
 
 def _map(executor: Executor, function: Callable[[Numbered], str], tasks: list[Numbered]) -> list[str]:
-    return list(executor.map(function, tasks, sizes=[1] * len(tasks), label="work", unit="tasks", reporter=Silent()))
+    work = Work(function=function, tasks=tasks, sizes=[1] * len(tasks), label="work", unit="tasks")
+    return list(executor.map(work, Silent()))
 
 
 def _tasks(*numbers: int, text: str = "") -> list[Numbered]:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.executor import open_executor
+from ssmi.pipeline.executor import Work, open_executor
 
 
 def visit(task):
@@ -45,7 +45,8 @@ if __name__ == "__main__":
     tasks = [(folder, number, what) for number in range(20)]
     try:
         with open_executor(workers=2) as executor:
-            done = executor.map(visit, tasks, sizes=[1] * 20, label="visits", unit="tasks", reporter=Silent())
+            work = Work(function=visit, tasks=tasks, sizes=[1] * 20, label="visits", unit="tasks")
+            done = executor.map(work, Silent())
             print(list(done) == [number * number for number in range(20)])
     except SsmiError as error:
         print(type(error).__name__, error.message, "|", error.next_step)

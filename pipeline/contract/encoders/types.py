@@ -17,6 +17,7 @@ from typing import Any
 from ssmi.pipeline.contract.encoders.config_values import known_values
 from ssmi.pipeline.contract.encoders.vocabulary import PAD, read_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.text.wording import counted, is_or_are
 
 CONFIG = "config.json"
 SPECIAL_TOKENS = 2
@@ -237,13 +238,13 @@ def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int
     )
     others = sorted(str(one[0] if isinstance(one, tuple) else one) for one in info["mismatched_keys"])
     for names, problem in (
-        (lacking, "are missing"),
-        (others, "have another shape than config.json says"),
-        (strange, "do not belong to a model of this type"),
+        (lacking, f"{is_or_are(len(lacking))} missing"),
+        (others, "of another shape than config.json says"),
+        (strange, "that no model of this type has"),
     ):
         if names:
             raise StaleArtifactError(
-                f"{folder}: {len(names)} weights {problem}, {names[0]} first",
+                f"{folder}: {counted(len(names), 'weight')} {problem}, {names[0]} first",
                 next_step=f"{ANOTHER_ENCODER}; or model_type in {CONFIG} is not what these weights are",
             )
 

@@ -112,6 +112,12 @@ class PrepareStatistics(_Statistics):
     dev_cut_from_train: bool
     label_groups: LabelGroups
     """As the data set's record declares them."""
+    source: str | None = None
+    """Of a corpus, where its files lie; None for a data set, and in what version 0.1 wrote."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Without ``source`` where there is none."""
+        return self.model_dump(mode="json", exclude=None if self.source is not None else {"source"})
 
 
 class EmbedStatistics(_Statistics):

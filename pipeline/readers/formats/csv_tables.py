@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.readers.characters import TokenCensus, in_characters
 from ssmi.pipeline.readers.fields import show
 from ssmi.pipeline.readers.formats.columns import LONGEST_UNBROKEN
@@ -124,7 +125,7 @@ def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[
                 return
             if start > 1:
                 if any(cells) and len(cells) != table.n_columns:
-                    raise _wrong(path, start, f"{len(cells)} cells, but the header names {table.n_columns}")
+                    raise _wrong(path, start, f"{counted(len(cells), 'cell')}, but the header names {table.n_columns}")
                 yield start, [_bare(cell) for cell in cells] if unquoted else cells
             start = reader.line_num + 1
 
@@ -187,7 +188,7 @@ def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tup
         check_length(n_characters, at_line(path, line))
         group.append((line, token, tag))
         if sentence is None and not parted and len(group) > LONGEST_UNBROKEN:
-            raise _wrong(path, line, f"{len(group)} rows, and nothing says where sentences end")
+            raise _wrong(path, line, f"{counted(len(group), 'row')}, and nothing says where sentences end")
     if group:
         yield group
 

@@ -6,7 +6,7 @@ such a data set, and its rows are the ones that are made of the same text on lin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
 
@@ -14,20 +14,12 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, Manifest, digest_file
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.parquet import tables
-from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.text.wording import as_yaml
 from ssmi.pipeline.stages.encoding import encoder_inputs
 from ssmi.pipeline.stages.stage import Corpus, StageContext
 
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {"embed": ("segment", "embed"), "pmi": ("pmi",)}
 """Stage of the data set that is read → its stages whose parameters must be those of the corpus."""
-
-
-def check_corpus_name(name: str, *, paths: ArtifactPaths, datasets: Sequence[str]) -> None:
-    """Refuse a corpus with the name of a data set: the two would have one folder. Raises ParameterError."""
-    prepared = paths.stage("prepare", name)
-    if name in datasets or any(tables.list_parts(prepared, split) for split in tables.SPLITS):
-        raise ParameterError(f"corpus {name}: a data set has this name", next_step="give its folder another name")
 
 
 def like_folder(context: StageContext, corpus: Corpus, stage: str) -> Path:
@@ -102,4 +94,8 @@ def _other_parameters(context: StageContext, made: Manifest) -> Iterator[str]:
     defaults = Params()
     for section, values in made.parameters.items():
         then, now = defaults.section(section) | dict(values), context.params.section(section)
-        yield from (f"{section}.{key} is {then[key]} there, {now[key]} here" for key in now if then[key] != now[key])
+        yield from (
+            f"{section}.{key} is {as_yaml(then[key])} there, {as_yaml(now[key])} here"
+            for key in now
+            if then[key] != now[key]
+        )

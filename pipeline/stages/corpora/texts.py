@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ssmi.pipeline.assets.corpora import CorpusFiles
 from ssmi.pipeline.assets.names import OWN_LICENCE
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
@@ -25,8 +26,12 @@ _MOST_SENTENCES = 2**31
 
 def text_inputs(corpus: Corpus, *, field: str) -> Mapping[str, str]:
     """The files of a corpus, and the field that is read of their rows, as external inputs: name → digest."""
-    files = {f"raw/{tables.TEXT}/{name}": digest_file(path) for name, path in corpus.files.files.items()}
-    return {**files, "text_field": digest_json(field)}
+    return {**file_inputs(corpus.files), "text_field": digest_json(field)}
+
+
+def file_inputs(corpus: CorpusFiles) -> Mapping[str, str]:
+    """The files of a corpus by their names below it, as external inputs: name → digest."""
+    return {f"raw/{tables.TEXT}/{name}": digest_file(path) for name, path in corpus.files.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ def prepare_texts(context: StageContext, corpus: Corpus, folder: Path) -> StageR
             entities=0,
             dev_cut_from_train=False,
             label_groups={},
+            source=corpus.files.source,
         ).to_json(),
     )
 

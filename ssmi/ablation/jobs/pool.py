@@ -23,6 +23,7 @@ import torch
 from ssmi.ablation.jobs.job import Job
 from ssmi.model import hardware
 from ssmi.model.training.interrupts import Interrupted, Interrupts
+from ssmi.pipeline.contract.text.wording import counted
 
 _POLL_SECONDS = 0.1
 _LAST_WORDS = 400
@@ -127,7 +128,7 @@ def run_all(
                 running.append((task, _start(kind, job_of(task), slots, slot=free.pop())))
             time.sleep(_POLL_SECONDS)
             if interrupts.seen:
-                raise Interrupted(f"stopped with {len(running)} runs unfinished; they are gone on with")
+                raise Interrupted(f"stopped with {counted(len(running), 'run')} unfinished; the same command continues")
             for one in [one for one in running if one[1].popen.poll() is not None]:
                 running.remove(one)
                 free.append(one[1].slot)

@@ -11,14 +11,19 @@ from shlex import quote
 from ssmi.model.corpus_tagging import check_text_fit
 from ssmi.model.runs.checkpoint_files import digest as checkpoint_digest
 from ssmi.model.runs.files import CHECKPOINT
-from ssmi.pipeline.assets.corpora import corpus_name
+from ssmi.pipeline.assets.corpora import corpus_name, find_corpus
+from ssmi.pipeline.assets.names import path_below
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.arguments import check_probability
+from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.storage.locks import locked
-from ssmi.pipeline.executor import open_executor
+from ssmi.pipeline.contract.text.wording import counted, is_or_are
+from ssmi.pipeline.executor import Work, open_executor
+from ssmi.pipeline.stages.corpora.names import check_same_corpus
 from ssmi.predict.corpus.parts import PartTask, is_finished, tag_part
 from ssmi.runs.lookup import note_if_unfinished
 from ssmi.workspace import Workspace
@@ -58,15 +63,27 @@ def predict_corpus(
     device: str,
 ) -> CorpusPrediction:
     """Tag a corpus whose features are built; see ``Project.predict_shards``. ``run``: a run folder that is there."""
-    if not 0.0 <= min_score <= 1.0:
-        raise ParameterError(f"min_score {min_score}: not a probability", next_step="give one from 0 to 1")
-    job = _Job.of(workspace, corpus_name(corpus, root=workspace.root), run=run.resolve(), min_score=min_score)
+    check_probability("min_score", min_score)
+    name = corpus_name(corpus, root=workspace.root)
+    if (given := path_below(workspace.root, corpus)).exists():
+        # Features are found by name: those of another corpus of this name would be tagged in its place.
+        check_same_corpus(find_corpus(str(given), root=workspace.root, listed=()), paths=workspace.paths)
+    job = _Job.of(workspace, name, run=run.resolve(), min_score=min_score)
     note_if_unfinished(run, workspace.reporter)
     waiting = locked(
         workspace.paths.lock_of(job.folder), what=f"{job.name} is being tagged", reporter=workspace.reporter
     )
     with waiting:  # what another process tags meanwhile is then there
         return _tag(job, workspace.reporter, workers=workers, scheduler=scheduler, device=device)
+
+
+def run_name(run: Path, checkpoint: str, *, paths: ArtifactPaths) -> str:
+    """What the predictions of a run are called by: its folder's name, elsewhere than in ``artifacts/train`` not alone.
+
+    Seeds and packs of one folder name lie in many places; the first digits of their checkpoint's digest tell them apart
+    without a path of this machine.
+    """
+    return run.name if run.parent == paths.runs.resolve() else f"{run.name}@{checkpoint[:8]}"
 
 
 def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, device: str) -> CorpusPrediction:
@@ -76,7 +93,8 @@ def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, 
     written = {} if manifest is None else manifest.files
     missing = [task for task in tasks if not is_finished(task) or _changed(task.target, written)]
     if len(missing) < len(tasks):
-        reporter.note(f"predict: {len(tasks) - len(missing)} of {len(tasks)} parts are there already")
+        n_kept = len(tasks) - len(missing)
+        reporter.note(f"predict: {n_kept} of {counted(len(tasks), 'part')} {is_or_are(len(tasks))} there already")
     if not missing and manifest is not None and written.keys() == {task.target.name for task in tasks}:
         report = manifest.report
         return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks))
@@ -85,8 +103,8 @@ def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, 
     if missing:
         sizes = [tables.count_rows([job.shards_of(task.number)]) for task in missing]
         with open_executor(workers=workers, scheduler=scheduler) as executor:
-            tagged = executor.map(tag_part, missing, sizes=sizes, label="predict", unit="sentences", reporter=reporter)
-            deque(tagged, maxlen=0)  # parts are written where they are tagged: nothing comes back
+            work = Work(function=tag_part, tasks=missing, sizes=sizes, label="predict", unit="sentences")
+            deque(executor.map(work, reporter), maxlen=0)  # parts are written where they are tagged: nothing comes back
     report = job.finish([task.target for task in tasks])
     return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks) - len(missing))
 
@@ -130,7 +148,7 @@ class _Job:
                 next_step=f"ssmi-cli features build --corpus {quote(name)} once more",
             )
         inputs = {"run": checkpoint_digest(run / CHECKPOINT), "artifacts/shards": digest_file(shards / MANIFEST_NAME)}
-        folder = workspace.paths.predictions(run.name, name)
+        folder = workspace.paths.predictions(run_name(run, inputs["run"], paths=workspace.paths), name)
         return cls(name, run, shards, sources, folder, min_score, inputs)
 
     def shards_of(self, number: int) -> Path:

@@ -349,7 +349,7 @@ def test_training_a_configuration(project: Any) -> None:
     # Its features would have to be built first; -S has the last word here too.
     outcome = project.ssmi("train", "--config", "no-cosine")
     assert outcome.code == 5
-    assert "selection.choice is 'cosine' in the shards, 'random' in the parameters" in outcome.stderr
+    assert "selection.choice is cosine in the shards, random in the parameters" in outcome.stderr
     assert "ssmi-cli ablate --dataset tiny --only no-cosine" in outcome.stderr
 
 

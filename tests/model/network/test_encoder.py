@@ -126,7 +126,7 @@ def test_a_description_rebuilds_the_network_without_saying_where_it_was(
         ("no vocabulary", MissingResourceError, "neither vocab.txt nor tokenizer.json"),
         ("no weights", MissingResourceError, "no usable safetensors weights"),
         ("broken weights", StaleArtifactError, "no usable safetensors weights"),
-        ("a weight too few", StaleArtifactError, "1 weights are missing, encoder.layer.1.output.dense.weight"),
+        ("a weight too few", StaleArtifactError, "1 weight is missing, encoder.layer.1.output.dense.weight"),
         ("more tokens than embeddings", InputDataError, r"vocab_size \d+, but its vocabulary holds \d+ tokens"),
         ("no [SEP]", StaleArtifactError, r"has no \[SEP\]"),
         ("another type", InputDataError, "'gpt2' is none of the types"),

@@ -179,7 +179,7 @@ def test_a_terminal_that_is_closed_stops_a_run_as_ctrl_c_does(run: RunTraining, 
 def test_another_order_of_batches_is_another_run(run: RunTraining) -> None:
     with pytest.raises(Interrupted):
         run("stopped", reporter=Signals("epoch 2/3", 2), train__stream=True)
-    with pytest.raises(StaleArtifactError, match=r"train\.stream is True in the unfinished run, null now"):
+    with pytest.raises(StaleArtifactError, match=r"train\.stream is true in the unfinished run, null now"):
         run("stopped", resume=True)
     with pytest.raises(StaleArtifactError, match=r"train\.stream_buffer is null in the unfinished run, 4 now"):
         run("stopped", resume=True, train__stream=True, train__stream_buffer=4)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.pipeline.assets.corpora import corpus_name, find_corpus, open_corpus
+from ssmi.pipeline.assets.corpora import corpus_name, find_corpus, open_corpus, source_path
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 
@@ -73,3 +73,29 @@ def test_a_path_stands_for_the_name_that_was_built(root: Path) -> None:
         corpus_name("gone/elsewhere.txt", root=root)
     with pytest.raises(ParameterError, match="not a plain name"):
         corpus_name("a$b", root=root)
+
+
+def test_two_listed_corpora_of_one_name_are_refused_when_it_is_asked_for(root: Path) -> None:
+    listed = ("texts/laws.txt.gz", "more/laws", "texts/news")
+    _write(root / "more" / "laws" / "a.txt")
+    assert find_corpus("news", root=root, listed=listed).name == "news"
+    with pytest.raises(ParameterError, match=r"lists texts/laws\.txt\.gz and more/laws, all of this name") as caught:
+        find_corpus("laws", root=root, listed=listed)
+    assert "rename" in caught.value.next_step
+
+
+def test_where_a_corpus_lies_is_said_without_the_machine(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_corpus(str(root / "texts" / "news"), root=root, listed=()).source == "texts/news"
+    assert find_corpus("laws", root=root, listed=("texts/laws.txt.gz",)).source == "texts/laws.txt.gz"
+    _write(root / "data" / "own" / "a.txt")
+    assert find_corpus("own", root=root, listed=()).source == "data/own"
+    _write(tmp_path / "elsewhere" / "own" / "b.txt")
+    monkeypatch.setenv("SSMI_DATA", str(tmp_path / "elsewhere"))
+    assert find_corpus("own", root=root, listed=()).source == "$SSMI_DATA/own"
+    # What was given as a path of the machine is one.
+    given = str(tmp_path / "elsewhere" / "own")
+    assert find_corpus(given, root=root, listed=()).source == given
+    assert source_path("$SSMI_DATA/own", root=root) == source_path(given, root=root) == Path(given).resolve()
+    assert source_path("data/own", root=root) == (root / "data" / "own").resolve()

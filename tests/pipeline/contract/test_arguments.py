@@ -1,15 +1,18 @@
-"""Arguments that take several values refuse one."""
+"""What public functions are called with: right arguments arrive as they are, wrong ones are refused by name."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import NonNegativeInt
 
-from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.arguments import check_probability, checked, list_of, optional_path
 from ssmi.pipeline.contract.errors import ParameterError
 
 
@@ -28,3 +31,63 @@ def test_one_value_is_refused(value: Iterable[str], kind: str) -> None:
         list_of("only", value)
     assert refused.value.message == f"only={value!r}: a {kind}, where a list of {kind}s is expected"
     assert refused.value.next_step == f"write only=[{value!r}]"
+
+
+@pytest.mark.parametrize("value", [None, 3, True])
+def test_what_is_no_list_is_refused(value: Any) -> None:
+    with pytest.raises(ParameterError, match="is not a list"):
+        list_of("only", value)
+
+
+@checked
+def called(
+    name: str, n: NonNegativeInt = 0, *, share: float | None = None, files: Iterable[str | Path] = (), hidden: int = 1
+) -> tuple[object, ...]:
+    """A function."""
+    return name, n, share, files, hidden
+
+
+@given(st.text(), st.integers(min_value=0), st.none() | st.floats() | st.integers(), st.lists(st.text()))
+def test_right_arguments_arrive_as_they_are(name: str, n: int, share: float | None, files: list[str]) -> None:
+    answer = called(name, n, share=share, files=iter(files))
+    assert answer[:2] == (name, n) and answer[2] is share
+    assert answer[3:] == (tuple(files), 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "next_step"),
+    [
+        ({"name": None}, "called: name=None is not a str", "give one"),
+        ({"n": -1}, "called: n=-1 is not an int of at least 0", "give one, or leave it out for 0"),
+        ({"n": True}, "called: n=True is not an int of at least 0", "give one, or leave it out for 0"),
+        ({"share": "1/2"}, "called: share='1/2' is not a number or None", "give one, or leave it out for None"),
+        (
+            {"files": ["a", 3]},
+            "called: files=('a', 3) is not a list, each a str or a Path",
+            "give one, or leave it out for ()",
+        ),
+        ({"files": "a.txt"}, "files='a.txt': a string, where a list of strings is expected", "write files=['a.txt']"),
+    ],
+)
+def test_a_wrong_argument_is_named_with_what_it_takes(arguments: dict[str, Any], message: str, next_step: str) -> None:
+    with pytest.raises(ParameterError) as refused:
+        called(**{"name": "x", **arguments})
+    assert (refused.value.message, refused.value.next_step) == (message, next_step)
+
+
+def test_a_checked_function_keeps_its_name_and_signature() -> None:
+    assert (called.__name__, called.__doc__) == ("called", "A function.")
+    assert list(inspect.signature(called).parameters) == ["name", "n", "share", "files", "hidden"]
+
+
+@pytest.mark.parametrize("value", [True, None, "0.5", -0.1, 1.1, float("nan")])
+def test_what_is_no_probability_is_refused(value: Any) -> None:
+    with pytest.raises(ParameterError, match=r"min_score=.*not a probability"):
+        check_probability("min_score", value)
+    check_probability("min_score", 0)
+    check_probability("min_score", 1.0)
+
+
+def test_a_path_that_may_be_left_out() -> None:
+    assert optional_path(None) is None
+    assert optional_path("a/b") == optional_path(Path("a/b")) == Path("a/b")

@@ -176,7 +176,7 @@ def test_a_run_that_diverges_is_told_at_the_end(made: Any, copy_project: Callabl
     )
     assert len(result.diverged) == 1 and result.diverged[0].startswith("weibo: bert-crf, seed 13")
     assert not result.tables and result.page.is_file()  # the page of the call before is left as it was
-    with pytest.raises(ssmi.SsmiError, match="1 runs failed"):
+    with pytest.raises(ssmi.SsmiError, match="1 run failed"):
         result.raise_if_diverged()
 
 

@@ -220,12 +220,15 @@ def test_an_array() -> None:
     ("data", "says"),
     [
         ('{"text": "a"}\n{"text": "b"}', "a.txt:2: not JSON (Extra data"),
-        ('{"data": ["a"], "n": 1}', "a JSON dict with the fields 'data', 'n'"),
-        ('{"body": "a", "n": 1}', "no array → --field NAME says where the text stands ('body'), or write an array"),
-        ('["a", 3]', "element 2: a JSON int"),
+        ('{"data": ["a"], "n": 1}', "an object with the fields 'data', 'n'"),
+        (
+            '{"body": "a", "n": 1}',
+            "not a JSON array → --field NAME says where the text stands ('body'), or write an array",
+        ),
+        ('["a", 3]', "element 2: a number"),
         ('[{"content": "北京"}]', "element 1: no field 'text' → --field NAME says where the text stands ('content')"),
         ("[" * 100_000, "not JSON"),
-        ("3", "a JSON int, no array"),
+        ("3", "a number, not a JSON array"),
     ],
 )
 def test_arrays_that_are_none(data: str, says: str) -> None:

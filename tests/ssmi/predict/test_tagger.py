@@ -64,14 +64,14 @@ def test_torch_keeps_its_threads(tagging_project: Any) -> None:
 
 @pytest.mark.parametrize("texts", [b"\xe4\xb8\xad", [b"abc"], ["中国", None]])
 def test_what_is_no_text_is_refused(tagger: ssmi.Tagger, texts: Any) -> None:
-    with pytest.raises(TypeError, match=r"str|single"):
+    with pytest.raises(ParameterError, match=r"str|single"):
         tagger(texts)
 
 
 def test_a_stream_of_characters_is_refused(tagger: ssmi.Tagger) -> None:
-    with pytest.raises(TypeError, match="call the tagger itself"):
+    with pytest.raises(ParameterError, match="call the tagger itself"):
         next(tagger.stream("中国"))
-    with pytest.raises(ValueError, match="batch_characters=0"):
+    with pytest.raises(ParameterError, match="batch_characters=0"):
         next(tagger.stream(["中国"], batch_characters=0))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import ssmi
 from ssmi.model.inference import TaggedSpan
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.predict.user_entities import Match, UserEntities, merge_entities
 
@@ -66,7 +66,7 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, complaint: str
 
 @pytest.mark.parametrize("entities", [{"甲": None}, {1: "PER"}, {"甲": ("PER",)}, {"甲": ["PER", "add"]}])
 def test_a_mapping_of_other_things_is_refused(entities: Any) -> None:
-    with pytest.raises(TypeError, match=r"entities\[.*a label, or a label and a mode"):
+    with pytest.raises(ParameterError, match=r"entities\[.*neither a label nor a label and a mode"):
         UserEntities.read(entities)
 
 
@@ -191,5 +191,5 @@ def test_min_score(tagger: ssmi.Tagger) -> None:
         assert list(tagger.stream(texts, min_score=least)) == kept
     assert tagger(SENTENCE, min_score=1.0) == [one for one in every[0] if one.score >= 1.0]
     for wrong in (-0.1, 1.1, float("nan")):
-        with pytest.raises(ValueError, match=f"min_score={wrong}"):
+        with pytest.raises(ParameterError, match=f"min_score={wrong}"):
             tagger(SENTENCE, min_score=wrong)

@@ -59,7 +59,7 @@ def test_another_fit_makes_the_corpus_stale_and_nothing_else(with_corpus: Any) -
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ("segment.hmm=false", "segment.hmm is True there, False here"),
+        ("segment.hmm=false", "segment.hmm is true there, false here"),
         ("embed.ridge=2", "embed.ridge is 1.0 there, 2.0 here"),
         ("pmi.estimator=paper", "pmi.estimator is joint there, paper here"),
         ("vocab.max_words=200", "its embed is of another vocabulary"),

@@ -141,7 +141,7 @@ def test_a_signal_stops_all_with_their_state_saved(make_job: Callable[..., Job])
     with _start(jobs) as process:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=300)
-    assert (process.returncode, said.strip()) == (1, "stopped with 2 runs unfinished; they are gone on with")
+    assert (process.returncode, said.strip()) == (1, "stopped with 2 runs unfinished; the same command continues")
     assert all(states.find(job.run) is not None for job in jobs)
 
 
@@ -176,7 +176,7 @@ def test_interrupted_before_anything_is_done(make_job: Callable[..., Job]) -> No
         os.kill(os.getpid(), signal.SIGTERM)
         return job
 
-    with pytest.raises(Interrupted, match="stopped with 1 runs unfinished"):
+    with pytest.raises(Interrupted, match="stopped with 1 run unfinished"):
         run_all([make_job("one", epochs=ENDLESS)], kind="train", job_of=interrupt, slots=TWO, on_end=lambda *_: None)
 
 

@@ -202,3 +202,26 @@ def test_nothing_is_trained_or_scored_on_a_corpus(built: Any) -> None:
         outcome = outcome or built.ssmi(*command, "--run", str(built.root / "artifacts" / "train" / "tiny"))
         assert outcome.code == 4, outcome.stderr
         assert "news: text without labels" in outcome.stderr and "predict --shards news" in outcome.stderr
+
+
+def test_runs_of_one_folder_name_do_not_share_their_predictions(opened: ssmi.Project) -> None:
+    run = opened.paths.run("tiny")
+    elsewhere = opened.root / "elsewhere" / "tiny"
+    shutil.copytree(run, elsewhere)
+    of_train, of_copy = opened.predict_shards("news", device="cpu"), opened.predict_shards("news", run=elsewhere)
+    digest = json.loads((of_copy.folder / "manifest.json").read_text(encoding="utf-8"))["inputs"]["run"]
+    assert (of_train.folder.parent.name, of_copy.folder.parent.name) == ("tiny", f"tiny@{digest[:8]}")
+    # The same run in another place is the same run, and the folder of train keeps its name.
+    elsewhere.rename(opened.root / "tiny")
+    assert opened.predict_shards("news", run=opened.root / "tiny").n_kept == of_copy.n_parts
+    assert opened.predict_shards("news", run=run).folder == of_train.folder
+
+
+def test_another_corpus_of_the_name_is_not_taken_for_the_built_one(opened: ssmi.Project) -> None:
+    other = opened.root / "other" / "news"
+    other.mkdir(parents=True)
+    (other / "a.txt").write_text("别的文字\n", encoding="utf-8")
+    with pytest.raises(ParameterError, match="features of this name were built from news, and other/news holds"):
+        opened.predict_shards("other/news")
+    assert not (opened.root / "artifacts" / "predict").exists()
+    assert opened.predict_shards(str(opened.root / "news"), device="cpu").n_parts > 3

@@ -1,0 +1,99 @@
+"""One name, one corpus: other texts of the same name are refused, moved and changed ones are not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+from ssmi.pipeline.contract.errors import ParameterError
+
+
+def write(folder: Path, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "a.txt").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def project(pristine_project: Any, copy_project: Any, tmp_path: Path) -> ssmi.Project:
+    """Two corpora of one name, of which the first is prepared."""
+    root = copy_project(pristine_project, tmp_path).root
+    write(root / "a" / "laws", "吴重阳先生毕业于北京大学。\n")
+    write(root / "b" / "laws", "陈思远任公司董事长。\n")
+    project = ssmi.open_project(root)
+    project.run_stage("prepare", corpus="a/laws")
+    return project
+
+
+def _bytes(project: ssmi.Project) -> dict[str, bytes]:
+    folder = project.paths.stage("prepare", "laws")
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_another_corpus_of_the_name_is_refused_and_the_first_stays(project: ssmi.Project) -> None:
+    before = _bytes(project)
+    for build in (
+        lambda: project.run_stage("prepare", corpus="b/laws"),
+        lambda: project.run_stage("segment", corpus="b/laws"),
+        lambda: project.build_features(corpus=str(project.root / "b" / "laws"), force=True),
+    ):
+        with pytest.raises(ParameterError) as refused:
+            build()
+        assert "corpus laws: features of this name were built from a/laws, and b/laws holds" in refused.value.message
+        assert refused.value.next_step.startswith("rename one of the two, or remove artifacts/prepare/laws")
+    assert _bytes(project) == before
+
+
+def test_what_the_message_says_helps(project: ssmi.Project) -> None:
+    for path in project.paths.stage("prepare", "laws").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    project.run_stage("prepare", corpus="b/laws")
+    (project.root / "a" / "laws").rename(project.root / "a" / "statutes")
+    project.run_stage("prepare", corpus="a/statutes")
+
+
+def test_a_corpus_that_changed_or_was_moved_is_the_same(project: ssmi.Project) -> None:
+    (project.root / "a" / "laws").rename(project.root / "a" / "old")
+    (project.root / "c").mkdir()
+    (project.root / "a" / "old").rename(project.root / "c" / "laws")
+    before = _bytes(project)
+    project.run_stage("prepare", corpus="c/laws")
+    write(project.root / "c" / "laws", "王小明在北京。\n")
+    project.run_stage("prepare", corpus="c/laws")
+    assert _bytes(project) != before
+
+
+def test_the_place_is_in_the_manifest_of_a_corpus_alone(project: ssmi.Project) -> None:
+    project.run_stage("prepare", "tiny")
+    named = {}
+    for name in ("tiny", "laws"):
+        text = (project.paths.stage("prepare", name) / "manifest.json").read_text(encoding="utf-8")
+        assert str(project.root) not in text
+        named[name] = json.loads(text)["report"]["statistics"].get("source", "none")
+    assert named == {"tiny": "none", "laws": "a/laws"}
+
+
+def test_features_without_a_place_are_those_of_the_name(project: ssmi.Project) -> None:
+    """As version 0.1 left them: nothing says where they are from, so nothing is refused."""
+    from ssmi.pipeline.contract import manifest as manifests
+
+    folder = project.paths.stage("prepare", "laws")
+    stored = manifests.load(folder)
+    statistics = {key: value for key, value in stored.report.statistics.items() if key != "source"}
+    report = manifests.StageReport(stored.report.rows_in, stored.report.rows_out, stored.report.skipped, statistics)
+    old = manifests.Manifest(
+        stored.stage,
+        stored.dataset,
+        stored.parameters,
+        stored.inputs,
+        report,
+        stored.files,
+        stored.version,
+        stored.schema_version,
+    )
+    manifests.save(old, folder)
+    project.run_stage("prepare", corpus="b/laws")
