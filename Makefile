@@ -5,7 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-predict bench-tagging paper check env clean
+.PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-predict bench-tagging bench-stream
+.PHONY: measure-scale simulate-scale paper check env lock licences sbom clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -30,6 +31,12 @@ SEED ?= 1
 fuzz: env
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_OF_FUZZ) --seed $(SEED)
 
+# Very many sentences through one predict, and one Python program with two threads; on a run and text files of your own.
+SENTENCES ?= 100000
+PLOT ?=
+soak: env
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --run $(RUN) --sentences $(SENTENCES) $(if $(PLOT),--plot $(PLOT)) $(FILES)
+
 # Write the golden losses and the golden outputs of stages anew, after a change that is meant to change them.
 golden: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_golden.py tests/pipeline/stages/test_versions.py --write-golden
@@ -45,6 +52,21 @@ PROJECT ?= .
 THAN ?=
 bench-features: env
 	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
+
+# Memory and waiting of train.stream, on a data set that is built in PROJECT and on ten times its train split.
+bench-stream: env
+	$(BIN)/python -m tests.bench.stream --project $(PROJECT) --dataset $(DATASET)
+
+# What a build of any size takes, simulated from measured figures (docs/scale.md); and those figures, measured on a CORPUS
+# of some hundred thousand lines, like a data set that is built in PROJECT; the words of the data sets ALSO are counted too.
+LIKE ?= sample
+CORPUS ?= data/corpus
+ALSO ?=
+simulate-scale: env
+	$(BIN)/python -m tests.bench.scale simulate
+
+measure-scale: env
+	$(BIN)/python -m tests.bench.scale measure --project $(PROJECT) --corpus $(CORPUS) --like $(LIKE) $(if $(ALSO),--also $(ALSO))
 
 # Tagging text against its encoder alone; on a run and text files of your own.
 RUN ?= artifacts/train/sample
@@ -76,12 +98,35 @@ check: env
 
 env: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
+# Nothing but files whose digests the locks hold is installed, wheels but for three packages that have none; --no-deps,
+# since the locks hold everything, which pip check confirms. Where pip is told of no torch for CPUs, it is the one of the
+# package index, which on Linux needs CUDA's libraries.
+LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
+LOCKS := $(wildcard requirements*.lock)
+.venv/installed: pyproject.toml $(LOCKS)
 	@echo "creating the environment in .venv (a few minutes: torch, transformers, dask, dvc ...)"
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else 0'
+	$(PYTHON) -c 'import sys; sys.exit(not (3, 11, 5) <= sys.version_info < (3, 14) and "Python 3.11.5 to 3.13 is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
+	$(LOCKED) --only-binary :all: -r requirements.lock
+	$(LOCKED) --no-build-isolation -r requirements-source.lock
+	$(LOCKED) --only-binary :all: -r requirements-cpu.lock 2>/dev/null \
+	  || $(LOCKED) --only-binary :all: -r requirements-cuda.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
+	$(BIN)/python -m pip check
 	@touch $@
+
+# The lock files anew, after pyproject.toml or constraints.txt changed; needs the package index.
+lock: env
+	$(BIN)/python -m tests.supply.lock
+
+# The licence of everything that is locked: docs/licences.md.
+licences: env
+	$(BIN)/python -m tests.supply.licences
+
+# The parts of this environment as CycloneDX, the same bytes for the same environment.
+sbom: env
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --of JSON -o dist/sbom.json $(BIN)/python
 
 clean:
 	rm -rf .venv

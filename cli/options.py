@@ -13,6 +13,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.user_files import require_file
 
 Decorated = Callable[..., Any]
+_MOST_DIGITS = 9
 
 
 class InputFile(click.Path):
@@ -97,9 +98,10 @@ def jobs_option(command: Decorated) -> Decorated:
 def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int:
     if value == "auto":
         return 0
-    if not value.isdecimal() or int(value) < 1:
+    # Of its length first: Python reads no number of more than 4300 digits.
+    if not value.isdecimal() or len(value) > _MOST_DIGITS or int(value) < 1:
         # Not ParameterError: click adds which option it was, and usage.py names it.
-        raise click.BadParameter(f"{value!r} is neither auto nor a whole number from 1")
+        raise click.BadParameter(f"{value[:40]!r} is neither auto nor a whole number from 1")
     return int(value)
 
 

@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import logging
 import pickle
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -116,6 +117,8 @@ class Cluster:
 
     def __init__(self, client: Any) -> None:
         self._client = client
+        self._known_workers = 1
+        self._next_look = 0.0
 
     def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """See Executor. Few tasks a worker are in flight; how many follows the workers that are there."""
@@ -124,7 +127,7 @@ class Cluster:
 
         def fill_window() -> None:
             n_running = sum(not future.done() for future in waiting)
-            window = TASKS_IN_FLIGHT_PER_WORKER * max(1, len(self._client.scheduler_info()["workers"]))
+            window = TASKS_IN_FLIGHT_PER_WORKER * self._n_workers()
             for index, task in itertools.islice(numbered, max(0, window - n_running)):
                 with _naming_the_part(work, index):
                     _check_size("task", task)
@@ -142,6 +145,15 @@ class Cluster:
                 fill_window()
                 advance(size)
                 yield result
+
+    def _n_workers(self) -> int:
+        """How many workers there were at the last look, at least 1: to ask for every part would double its messages."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            # Their number alone, not what the scheduler knows of each of them.
+            self._known_workers = max(1, self._client.scheduler_info(n_workers=0)["n_workers"])
+            self._next_look = now + SECONDS_BETWEEN_LOOKS
+        return self._known_workers
 
     def _finished(self, future: Any) -> bool:
         """Whether a task ends within ``SECONDS_BETWEEN_LOOKS``."""

@@ -62,7 +62,7 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
     if part is None:
         _run_stage(session, stage_name, chosen)
         return
-    done = session.project.run_stage(stage_name, part=_share(part), **chosen)
+    done = session.project.run_stage(stage_name, part=share_of(part), **chosen)
     line = f"{stage_name}: part {done.share} is done"
     if done.missing:
         others = f"{counted(done.missing, 'part')} of others {is_or_are(done.missing)} missing"
@@ -70,7 +70,8 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
     click.echo(line)
 
 
-def _share(text: str) -> tuple[int, int]:
+def share_of(text: str) -> tuple[int, int]:
+    """``2/4`` as two numbers; raises BadParameter for what is not of this form."""
     match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
     if match is None:
         raise click.BadParameter(f"{text!r} is not I/N; the second of four is 2/4", param_hint="--part")

@@ -65,8 +65,10 @@ class Shards:
 
     def parts(self, split: str) -> list[Path]:
         """The parts of a split in order; empty where it has none."""
-        names = (PurePosixPath(name) for name in sorted(self.manifest.files))
-        return [self.folder / name for name in names if name.parent.name == split and name.suffix == ".parquet"]
+        names = map(PurePosixPath, self.manifest.files)
+        return tables.in_order(
+            self.folder / name for name in names if name.parent.name == split and name.suffix == ".parquet"
+        )
 
 
 def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None) -> Shards:

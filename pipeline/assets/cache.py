@@ -21,6 +21,7 @@ from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.storage.own_folders import make_own
 from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
+from ssmi.pipeline.contract.text.json_text import loads
 
 MARKER = "asset.json"
 
@@ -109,7 +110,7 @@ def _usable_cache() -> Iterator[None]:
 def _read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; empty when the file is missing or damaged, which both mean: nothing is known."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return body if isinstance(body, dict) else {}

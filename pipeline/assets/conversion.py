@@ -72,7 +72,7 @@ def _convert_file(path: Path, target: Path) -> None:
 
     tensors: dict[str, Any] = {}
     written: set[int] = set()
-    for name, tensor in _tensors(path).items():
+    for name, tensor in read_pickled(path).items():
         whole, memory = tensor.detach().contiguous(), tensor.untyped_storage()
         if memory.data_ptr() in written or whole.nbytes != memory.nbytes():
             whole = whole.clone()  # tied, or a part of a larger tensor: safetensors writes no shared memory
@@ -81,7 +81,8 @@ def _convert_file(path: Path, target: Path) -> None:
     save_file(tensors, target, metadata={"format": "pt"})
 
 
-def _tensors(path: Path) -> Mapping[str, Any]:
+def read_pickled(path: Path) -> Mapping[str, Any]:
+    """The named tensors of a pickle, by torch's restricted reader; raises InputDataError for all else."""
     import torch
 
     try:

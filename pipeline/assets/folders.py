@@ -205,12 +205,18 @@ def _label_groups(value: object, path: Path) -> LabelGroups | None:
 
 def _named_file(folder: Path, split: str, name: str) -> Path:
     path = folder / name
-    # Resolved, so that neither `..` nor a link leads out of the folder.
-    if folder.resolve() not in path.resolve().parents:
+    try:
+        # Resolved, so that neither `..` nor a link leads out of the folder.
+        inside, exists = folder.resolve() in path.resolve().parents, path.exists()
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a NUL
+        raise InputDataError(
+            f"{folder / DESCRIPTION}: splits.{split}: no name of a file", next_step="correct the name"
+        ) from error
+    if not inside:
         raise InputDataError(
             f"{folder / DESCRIPTION}: splits.{split}: {name} lies outside the folder", next_step="put the file into it"
         )
-    if not path.exists():
+    if not exists:
         raise MissingResourceError(
             f"{folder / DESCRIPTION}: splits.{split}: no file {name}; "
             f"{nearest(name, (entry.name for entry in _entries(folder)))}",

@@ -140,7 +140,8 @@ def read_member(archive: Path, member: str, *, max_bytes: int) -> Iterator[bytes
                 if left < 0:
                     raise InputDataError(f"{archive}: {member} is over {max_bytes} bytes", next_step="do not use it")
                 yield block
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+    # RuntimeError: a member that is said to be encrypted.
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
         raise InputDataError(f"{archive}: damaged ({error})", next_step="remove it and fetch it again") from error
 
 

@@ -56,7 +56,7 @@ class VectorCache:
                     {
                         word.decode("utf-8", "surrogatepass"): np.frombuffer(vector, dtype=np.float32)
                         for word, vector, digest in rows
-                        if digest == _digest(word, vector)
+                        if isinstance(vector, bytes) and digest == _digest(word, vector)
                     }
                 )
         return found
@@ -81,9 +81,10 @@ class VectorCache:
                 yield database
         except sqlite3.OperationalError:
             raise  # locked for too long, or the disk is full: the file itself may be sound
-        except sqlite3.DatabaseError:
-            self.path.unlink(missing_ok=True)  # not a database any more: the next words begin a new one
-            raise
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # Not a database any more, whose complaint may quote what is no text: the next words begin a new one.
+            self.path.unlink(missing_ok=True)
+            raise sqlite3.DatabaseError(str(error)) from error
 
 
 def vector_cache(encoder_digest: str, encoding_version: int) -> VectorCache:

@@ -26,6 +26,7 @@ from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import ARTIFACTS
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
+from ssmi.pipeline.contract.text.json_text import loads
 
 __all__ = [
     "MANIFEST_NAME",
@@ -197,7 +198,7 @@ def _parse(body: bytes) -> Manifest:
 
     Raises ValueError: damaged, or of another version; ValidationError, which is one too: other keys than a manifest's.
     """
-    tree = json.loads(body.decode())
+    tree = loads(body.decode())
     # Asked first: of a manifest of another version a list of its wrong keys would help nobody.
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if version != SCHEMA_VERSION:

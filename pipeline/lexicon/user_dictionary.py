@@ -17,7 +17,8 @@ NAMED_LINES = 20
 LONGEST_WORD = 1_000
 """Characters. jieba keeps every beginning of a word: of one of 10 MB they fill any memory."""
 
-_LINE = re.compile(r"(?P<word>\S+)(?: (?P<count>[0-9]+))?(?: (?P<tag>[a-z]+))?")
+# No count has more digits, and Python reads no number of more than 4300.
+_LINE = re.compile(r"(?P<word>\S+)(?: (?P<count>[0-9]{1,18}))?(?: (?P<tag>[a-z]+))?")
 _FIELDS = re.compile(r".+?[,，;；|、]\s*[0-9]+\s*([,，;；|、]\s*[A-Za-z]+\s*)?")
 _FOUND = re.compile(r"[\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]+")
 """What jieba's precise mode takes as one block (its ``re_han_default``): a word with anything else is cut in it."""

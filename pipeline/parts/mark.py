@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.contract.storage.digests import seal, unseal
 from ssmi.pipeline.executor import MOST_BYTES, Result, Task
 
 
@@ -62,7 +63,7 @@ def run_part(part: Part[Task, Result]) -> str | None:
     part.mark.parent.mkdir(parents=True, exist_ok=True)
     with replacing.writing(part.mark) as temporary:
         mark = Mark(task_digest(part.task), files, result)
-        temporary.write_text(json.dumps(asdict(mark), ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(seal(asdict(mark)), ensure_ascii=False) + "\n", encoding="utf-8")
     return text if len(text) <= MOST_BYTES // 2 else None  # JSON of ASCII alone: a byte a character
 
 
@@ -93,9 +94,9 @@ def kept_result(part: Part[Any, Any]) -> str:
 
 
 def read_mark(path: Path) -> Mark | None:
-    """A mark; None where there is none, or what lies there is not one."""
+    """A mark; None where there is none, or what lies there is not what was written."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = unseal(path.read_bytes())
         return Mark(str(body["task"]), dict(body["files"]), body["result"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -22,6 +22,7 @@ Spelling = Literal["", "outside", "case", "separator", "suffix"]
 """In what a tag differs from the usual ``B-ORG``: o or 0 for O, b- for B-, B_ for B-, ORG-B for B-ORG."""
 
 _ROLES = "BIMESLU"
+_MOST_DIGITS = 9
 _BIOES_ROLE = {"L": "E", "U": "S"}
 _SEPARATORS = "-_:./|\uff0d\u2013\u2014"
 _ROLE_FIRST = re.compile(rf"([{_ROLES}{_ROLES.lower()}])([{_SEPARATORS}])(.+)", re.DOTALL)
@@ -180,9 +181,10 @@ class TagCensus:
     def _named(self, tag: str, line: int, where: str) -> str:
         if self._labels is None:
             raise _number(tag, where)
-        if int(tag) >= len(self._labels):
+        # Of its length first: Python reads no number of more than 4300 digits.
+        if len(tag) > _MOST_DIGITS or int(tag) >= len(self._labels):
             raise InputDataError(
-                f"{where}: tag {tag}, but `labels` names {len(self._labels)} (0 to {len(self._labels) - 1})",
+                f"{where}: tag {tag[:40]}, but `labels` names {len(self._labels)} (0 to {len(self._labels) - 1})",
                 next_step="name every tag in dataset.yaml, in the order of their numbers",
             )
         read = plain_tag(self._labels[int(tag)])

@@ -174,7 +174,8 @@ def _rows(path: Path, field: str) -> Iterator[Text]:
                     if text is None:
                         raise _not_text(at_line(path, number), field, json_kind(text))
                     yield Text(number, text)
-    except (OSError, pa.ArrowException) as error:
+    # Of bytes that were not written so, Arrow also tells in Python's own words.
+    except (OSError, pa.ArrowException, ValueError, KeyError, OverflowError) as error:
         what = " ".join(str(error).split())
         raise InputDataError(
             f"{path}: not a Parquet file that can be read ({what})", next_step="fetch or write it again"

@@ -111,9 +111,8 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
         for index, (path, field) in enumerate(sources)
     ]
     # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.
-    sizes = [
-        tables.count_rows([path]) if field is None else max(1, path.stat().st_size // 128) for path, field in sources
-    ]
+    rows = iter(tables.rows_of([path for path, field in sources if field is None]))
+    sizes = [next(rows) if field is None else max(1, path.stat().st_size // 128) for path, field in sources]
     for _ in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
         pass
     keys, events = _added_up(task.target for task in tasks)

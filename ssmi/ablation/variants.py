@@ -89,7 +89,7 @@ def _make(name: str, given: Mapping[str, Any], *, source: str) -> Configuration:
         )
     base = find(str(given.get("base", "ssmi")))
     own = {key: value for key, value in given.items() if key not in ("base", "against")}
-    wrong = [key for key in own if "." not in key]
+    wrong = [key for key in own if not isinstance(key, str) or "." not in key]  # YAML has other keys than texts
     if wrong:
         raise ParameterError(
             f"{source}: {wrong[0]}: neither base, against nor section.key", next_step=f"write it so: {_EXAMPLE}"

@@ -1,4 +1,4 @@
-"""``make fuzz``: break good files and give them to what reads them, for a given time.
+"""``make fuzz``: break good files and give them to what reads them, for a given time or number.
 
 Nothing but the program's own errors may come out, within 5 seconds of CPU time and 200 MB an input. An input that fails
 is kept, with the seed that makes it again.
@@ -7,12 +7,13 @@ is kept, with the seed that makes it again.
 from __future__ import annotations
 
 import argparse
+import math
 import resource
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -23,6 +24,8 @@ from tests.fuzz.targets import TARGETS, Target
 SECONDS_AN_INPUT = 5.0
 MOST_GROWTH = 200 << 10
 """KiB by which the peak of this process may grow in one input."""
+INPUTS_A_ROUND = 100
+MOST_FAILURES = 20
 
 
 def attempt(target: Target, body: bytes, folder: Path) -> str:
@@ -30,6 +33,7 @@ def attempt(target: Target, body: bytes, folder: Path) -> str:
     for name, beside in target.beside.items():
         (folder / name).write_bytes(beside)
     path = folder / target.file
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(body)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     signal.signal(signal.SIGPROF, _too_long)
@@ -56,31 +60,69 @@ def inputs(target: Target, *, seed: int, n: int) -> list[bytes]:
     return [*target.seeds, *(broken(rng.choice(target.seeds), rng) for _ in range(n))]
 
 
+class Count:
+    """What came of the inputs of one target."""
+
+    def __init__(self) -> None:
+        self.read = self.refused = self.failures = 0
+
+    def __str__(self) -> str:
+        n = self.read + self.refused + self.failures
+        return f"{n:,} inputs: {self.read:,} read, {self.refused:,} refused, {self.failures} failures"
+
+    def add(self, other: Count) -> None:
+        self.read += other.read
+        self.refused += other.refused
+        self.failures += other.failures
+
+
+def one_round(target: Target, folder: Path, count: Count, *, seed: int, n: int) -> None:
+    """Give the inputs of a seed to a target and count them; what fails is said, and kept beside the folder."""
+    folder.mkdir(exist_ok=True)
+    for number, body in enumerate(inputs(target, seed=seed, n=n)):
+        try:
+            if attempt(target, body, folder) == "read":
+                count.read += 1
+            else:
+                count.refused += 1
+        except Exception as error:
+            count.failures += 1
+            saved = folder.with_name(f"{folder.name}-{seed}-{number}")
+            saved.write_bytes(body)
+            print(f"{target.name}: {type(error).__name__}: {str(error)[:200]}\n  {saved}", flush=True)
+
+
 def main() -> int:
-    """Fuzz every target in turn until the time is up; the exit code says whether anything failed."""
+    """Fuzz every target in turn until the time or the inputs are up; the exit code says whether anything failed."""
+    arguments = _arguments()
+    # In the background Ctrl-C is switched off; SIGTERM ends it with the counts too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    chosen = [TARGETS[arguments.only]] if arguments.only else list(TARGETS.values())
+    kept = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-"))
+    counts = {target.name: Count() for target in chosen}
+    end = time.monotonic() + arguments.seconds
+    seed, left = arguments.seed, arguments.inputs
+    with suppress(KeyboardInterrupt):  # what was done until then is told
+        while left > 0 and time.monotonic() < end and sum(one.failures for one in counts.values()) < MOST_FAILURES:
+            for target in chosen:
+                folder = kept / target.name.replace(" ", "-")
+                one_round(target, folder, counts[target.name], seed=seed, n=min(left, INPUTS_A_ROUND))
+            seed, left = seed + 1, left - INPUTS_A_ROUND
+    every = Count()
+    for name, count in counts.items():
+        print(f"{name:<24} {count}")
+        every.add(count)
+    print(f"{'all':<24} {every}")
+    return 1 if every.failures else 0
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--seconds", type=float, default=math.inf)
+    parser.add_argument("--inputs", type=int, default=sys.maxsize, help="for each target, besides its good files")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", choices=sorted(TARGETS))
-    arguments = parser.parse_args()
-    chosen = [TARGETS[arguments.only]] if arguments.only else list(TARGETS.values())
-    kept, counts, seed, failures = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-")), Counter[str](), arguments.seed, 0
-    end = time.monotonic() + arguments.seconds
-    while time.monotonic() < end and failures < 20:
-        for target in chosen:
-            folder = kept / target.name.replace(" ", "-")
-            folder.mkdir(exist_ok=True)
-            for number, body in enumerate(inputs(target, seed=seed, n=100)):
-                try:
-                    counts[attempt(target, body, folder)] += 1
-                except Exception as error:
-                    failures += 1
-                    saved = kept / f"{folder.name}-{seed}-{number}"
-                    saved.write_bytes(body)
-                    print(f"{target.name}: {type(error).__name__}: {str(error)[:200]}\n  {saved}")
-        seed += 1
-    print(f"{counts.total():,} inputs: {counts['read']:,} read, {counts['refused']:,} refused, {failures} failures")
-    return 1 if failures else 0
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.manifest import FileEntry, Manifest
 from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.contract.storage.replacing import writing
 
@@ -31,7 +31,12 @@ def part_path(folder: Path, split: str, part: int) -> Path:
 
 def list_parts(folder: Path, split: str) -> list[Path]:
     """The parts of a split in order; empty when the split does not exist."""
-    return sorted((folder / split).glob("part-*.parquet"))
+    return in_order((folder / split).glob("part-*.parquet"))
+
+
+def in_order(parts: Iterable[Path]) -> list[Path]:
+    """Parts of one split by their numbers, of which those from 100,000 on have more digits."""
+    return sorted(parts, key=lambda path: (len(path.name), path.name))
 
 
 def write_rows(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -127,12 +132,16 @@ def read_rows(
 
 
 def count_rows(paths: Iterable[Path]) -> int:
-    """Rows of several tables: from the manifest beside each, where there is one, else from its footer."""
-    return sum(_count(path) for path in paths)
+    """Rows of several tables together; as ``rows_of``."""
+    return sum(rows_of(list(paths)))
 
 
-def _count(path: Path) -> int:
-    entry = checked_files.entry_of(path)
+def rows_of(paths: Sequence[Path]) -> list[int]:
+    """Rows of each of several tables: from the manifest beside it, where there is one, else from its footer."""
+    return [_rows(path, entry) for path, entry in zip(paths, checked_files.entries_of(paths), strict=True)]
+
+
+def _rows(path: Path, entry: FileEntry | None) -> int:
     if entry is not None and entry.rows is not None:
         return entry.rows
     with open_table(path) as file:

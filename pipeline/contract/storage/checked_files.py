@@ -7,6 +7,7 @@ is read through before.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from ssmi.pipeline.contract import manifest as manifests
@@ -52,10 +53,19 @@ def check(path: Path, *, held_to: Manifest | None = None) -> None:
         _compare(path, manifest, digest)
 
 
-def entry_of(path: Path) -> FileEntry | None:
-    """What the manifest beside a file says of it; None where it does not name it, or there is none."""
-    manifest = _manifest_beside(path)
-    return None if manifest is None else _entry(path, manifest)
+def entries_of(paths: Iterable[Path]) -> list[FileEntry | None]:
+    """What the manifest beside each file says of it; None where it does not name it, or there is none.
+
+    A folder's manifest is read once: it has a line for every file, so reading it for every file would be quadratic.
+    """
+    beside: dict[Path, Manifest | None] = {}
+    entries = []
+    for path in paths:
+        if path.parent not in beside:
+            beside[path.parent] = _manifest_beside(path)
+        manifest = beside[path.parent]
+        entries.append(None if manifest is None else _entry(path, manifest))
+    return entries
 
 
 def hint_for(path: Path) -> str:

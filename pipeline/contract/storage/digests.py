@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ssmi.pipeline.contract.text.json_text import loads
+
 SEAL = "sha256"
 """The key of a sealed object that holds the digest of all its other keys."""
 
@@ -51,7 +53,7 @@ def unseal(text: bytes) -> dict[str, Any]:
     Raises:
         ValueError: It is not JSON, no object, or not what was sealed.
     """
-    body = json.loads(text.decode())
+    body = loads(text.decode())
     if not isinstance(body, dict):
         raise ValueError("not an object")
     written = body.pop(SEAL, None)

@@ -144,7 +144,8 @@ def _bounded(inner: IO[bytes], path: Path) -> io.BufferedReader:
 
 def _from_zip(path: Path, stack: ExitStack, plausible: Plausible) -> Unpacked:
     archive = stack.enter_context(zipfile.ZipFile(path))
-    members = [info for info in archive.infolist() if not info.is_dir() and info.file_size]
+    # A damaged archive may hold a member without a name.
+    members = [info for info in archive.infolist() if info.filename and not info.is_dir() and info.file_size]
     locked = [info.filename for info in members if info.flag_bits & 1]
     if locked:
         raise _refused(path, f"{locked[0]} in it needs a password")

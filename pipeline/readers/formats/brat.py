@@ -30,7 +30,8 @@ OTHERS = {"R": "relation", "*": "relation", "E": "event", "A": "attribute", "M":
 """First character of a line → what it holds besides entities."""
 NOTE = "note"
 
-_ENTITY = re.compile(r"T\S*\t(\S+) (-?\d+ -?\d+(?:;-?\d+ -?\d+)*)(?:\t(.*))?")
+# Python reads no number of more than 4300 digits, and a text has no place of more than 18.
+_ENTITY = re.compile(r"T\S*\t(\S+) (-?\d{1,18} -?\d{1,18}(?:;-?\d{1,18} -?\d{1,18})*)(?:\t(.*))?")
 _LINE_END = re.compile(r"\r?\n")
 
 

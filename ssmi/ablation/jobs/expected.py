@@ -13,6 +13,7 @@ from pathlib import Path
 from ssmi.ablation.jobs.job import Speed
 from ssmi.pipeline.contract.parameters.params import TrainParams
 from ssmi.pipeline.contract.storage.replacing import writing
+from ssmi.pipeline.contract.text.json_text import loads
 
 _TAGGING = 0.35
 """The time to tag a character, as a share of the time to train on it: a forward pass, and the CRF's search."""
@@ -37,8 +38,8 @@ class Times:
 
     def _read(self) -> dict[str, float]:
         try:
-            return {str(name): float(value) for name, value in json.loads(self.path.read_text("utf-8")).items()}
-        except (OSError, ValueError, TypeError, AttributeError):
+            return {str(name): float(value) for name, value in loads(self.path.read_text("utf-8")).items()}
+        except (OSError, ValueError, TypeError, AttributeError, OverflowError):
             return {}  # nothing was timed, or the file is damaged: it is only a hint
 
 

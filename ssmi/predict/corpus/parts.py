@@ -41,11 +41,13 @@ def is_finished(task: PartTask) -> bool:
     try:
         with pq.ParquetFile(task.target, page_checksum_verification=True) as file:
             table = file.read()
+        # The columns first: JSON has no place for what others may hold.
+        if table.schema.remove_metadata() != schema.PREDICTIONS:
+            return False
         # What was changed may be no text any more, or no number that JSON has.
-        then = _metadata(task, table)
-    except (OSError, ValueError, pa.ArrowException):
+        return bool(table.schema.metadata == _metadata(task, table))
+    except (OSError, ValueError, KeyError, OverflowError, pa.ArrowException):
         return False
-    return bool(table.schema.remove_metadata() == schema.PREDICTIONS and table.schema.metadata == then)
 
 
 def tag_part(task: PartTask) -> None:

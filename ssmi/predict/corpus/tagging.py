@@ -101,7 +101,7 @@ def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, 
     # First: a folder without one is not finished.
     (job.folder / MANIFEST_NAME).unlink(missing_ok=True)
     if missing:
-        sizes = [tables.count_rows([job.shards_of(task.number)]) for task in missing]
+        sizes = tables.rows_of([job.shards_of(task.number) for task in missing])
         with open_executor(workers=workers, scheduler=scheduler) as executor:
             work = Work(function=tag_part, tasks=missing, sizes=sizes, label="predict", unit="sentences")
             deque(executor.map(work, reporter), maxlen=0)  # parts are written where they are tagged: nothing comes back

@@ -121,6 +121,8 @@ def test_dataset_yaml_says_how_files_are_read(tmp_path: Path) -> None:
         ("splits: [a]", "splits: not names of files"),
         ("splits: {dev: ../other.txt}", "splits.dev: ../other.txt lies outside the folder"),
         ("splits: {dev: /etc/hosts}", "lies outside the folder"),
+        (f"splits: {{dev: {'a' * 300}}}", "splits.dev: no name of a file"),
+        ('splits: {dev: "a\\0b"}', "splits.dev: no name of a file"),
         ("- a", "holds no keys"),
         ("a: [", "not YAML"),
         ("a: 1\na: 2", "not YAML"),

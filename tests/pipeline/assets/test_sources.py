@@ -182,6 +182,16 @@ def test_a_zip_link_is_refused(tmp_path) -> None:
         _read(tmp_path / "a.whl")
 
 
+def test_a_member_that_is_said_to_be_encrypted_is_refused(tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as bundle:
+        bundle.writestr("pkg/words", "a")
+    content = bytearray((tmp_path / "a.whl").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (tmp_path / "a.whl").write_bytes(content)
+    with pytest.raises(InputDataError, match=r"damaged .*encrypted"):
+        _read(tmp_path / "a.whl")
+
+
 def test_a_missing_or_oversized_member_is_refused(tmp_path) -> None:
     tar = _tar(tmp_path / "a.tar.gz")
     with zipfile.ZipFile(tmp_path / "a.whl", "w", zipfile.ZIP_DEFLATED) as bundle:

@@ -73,6 +73,23 @@ def test_a_file_that_is_no_database_is_said_and_begun_anew(tmp_path: Path) -> No
     assert set(cache.find(["北京"])) == {"北京"}
 
 
+def test_a_file_whose_error_is_no_text_is_begun_anew_too(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path / "v.sqlite")
+    cache.add(["北京"], _vectors(["北京"]))
+    cache.path.write_bytes(cache.path.read_bytes().replace(b"CREATE TABLE vectors (", b"CREATE TABLE vectors \xed\xed"))
+    with pytest.raises(sqlite3.DatabaseError):
+        cache.find(["北京"])
+    assert not cache.find(["北京"])
+
+
+def test_a_vector_that_is_no_bytes_is_not_there(tmp_path: Path) -> None:
+    cache = VectorCache(tmp_path / "v.sqlite")
+    cache.add(["北京"], _vectors(["北京"]))
+    with closing(sqlite3.connect(cache.path)) as database, database:
+        database.execute("UPDATE vectors SET vector = 'text'")
+    assert not cache.find(["北京"])
+
+
 def test_a_deleted_file_is_a_cache_with_nothing_in_it(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.add(["北京"], _vectors(["北京"]))

@@ -44,6 +44,7 @@ def test_lines_are_word_count_tag(encoding: str, tmp_path) -> None:
         ("500 南北高架", "count stands before the word"),
         ("南北高架 1.5", "not a whole number"),
         ("南北高架 -3 n", "not a whole number"),
+        (f"南北高架 {'9' * 5000}", "a field that is neither count nor tag"),
         ("Edu Trust认证 2000", "a blank inside the word"),
         ("南北高架 5 名词", "a blank inside the word, or a field that is neither count nor tag"),
         ("# 我的词", "a blank inside"),

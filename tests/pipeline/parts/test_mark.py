@@ -109,7 +109,20 @@ def _mark_of_another_kind(part: Part[Copy, Summary]) -> None:
     part.mark.write_text(json.dumps([1]), encoding="utf-8")
 
 
-@pytest.mark.parametrize("damage", [_lose, _change_of_the_same_size, _half_a_mark, _mark_of_another_kind])
+def _another_result(part: Part[Copy, Summary]) -> None:
+    text = part.mark.read_text(encoding="utf-8")
+    part.mark.write_text(text.replace('"n_bytes": 4', '"n_bytes": 5'), encoding="utf-8")
+    assert part.mark.read_text(encoding="utf-8") != text
+
+
+def _a_deep_mark(part: Part[Copy, Summary]) -> None:
+    part.mark.write_text("[" * 9000, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_lose, _change_of_the_same_size, _half_a_mark, _mark_of_another_kind, _another_result, _a_deep_mark],
+)
 def test_a_damaged_part_is_not_finished(
     part: Part[Copy, Summary], damage: Callable[[Part[Copy, Summary]], None]
 ) -> None:

@@ -147,6 +147,12 @@ def test_numbers_are_read_by_the_labels(write: Write) -> None:
         list(read_sentences(path, options=ReadOptions(labels=("O", "B-PER", "I-PER")))[0])
 
 
+def test_a_number_that_python_does_not_read_is_refused_with_its_line(write: Write) -> None:
+    path = write(rows("0 1", "9" * 5000))
+    with pytest.raises(InputDataError, match=r"raw\.txt:4: tag 9+, but `labels` names 2"):
+        list(read_sentences(path, options=ReadOptions(labels=("O", "B-PER")))[0])
+
+
 def test_types_may_be_lower_case_and_hold_dashes(write: Write) -> None:
     assert read(write(rows("B-org I-org", "B-a-b")))[0][1].entities == (Span(0, 1, "a-b"),)
 

@@ -99,6 +99,14 @@ def test_a_table_needs_a_column_of_texts(tmp_path: Path) -> None:
         texts(tmp_path / "b.parquet")
 
 
+def test_a_table_whose_texts_are_no_utf_8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": ["MARK", "甲"]}), path, compression="NONE", use_dictionary=False)
+    path.write_bytes(path.read_bytes().replace(b"MARK", b"\xff\xfe\xfd\xfc"))
+    with pytest.raises(InputDataError, match=r"a\.parquet: not a Parquet file that can be read \(.*utf-8"):
+        texts(path)
+
+
 def test_names_tell_what_is_read_of_a_folder() -> None:
     read = ("a.txt", "A.TXT", "b.txt.gz", "c.jsonl.zst", "d.ndjson", "e.parquet")
     assert all(holds_texts(Path(name)) for name in read)

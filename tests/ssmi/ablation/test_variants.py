@@ -103,7 +103,9 @@ def test_a_file_of_variants(tmp_path: Path) -> None:
     assert [parse(text).changes for text in from_file(path)] == [each.changes for each in variants]
 
 
-@pytest.mark.parametrize("text", ["- a\n", "a: 2\n", "a: [model.can]\n", "just text", ": :\n: {", ""])
+@pytest.mark.parametrize(
+    "text", ["a: {:  2}\n", "a: {3: 2}\n", "- a\n", "a: 2\n", "a: [model.can]\n", "just text", ": :\n: {", ""]
+)
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "v.yaml").write_text(text)
     with pytest.raises(ParameterError, match=r"v\.yaml"):

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest, StageReport
 from ssmi.pipeline.contract.parquet import schema, tables
 
 ROWS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "😀"}]
@@ -30,6 +32,34 @@ def test_rows_come_back_and_columns_can_be_chosen(tmp_path: Path) -> None:
     assert tables.read_rows(path, schema.VOCABULARY, columns=["word"]) == [{"word": "中国"}, {"word": "😀"}]
     assert tables.count_rows([path, path]) == 4 and tables.count_rows([]) == 0
     assert _names(path.parent) == ["words.parquet"]
+
+
+def test_rows_of_each_file_are_told_by_its_manifest_or_its_footer(tmp_path: Path) -> None:
+    finished, unfinished = (tables.part_path(tmp_path / name, "train", 0) for name in ("finished", "unfinished"))
+    tables.write_rows(finished, schema.VOCABULARY, ROWS)
+    tables.write_rows(unfinished, schema.VOCABULARY, ROWS[:1])
+    folder = tmp_path / "finished"
+    files = manifests.describe_files(folder)
+    manifests.save(Manifest("pmi", "tiny", {}, {}, StageReport(2, 2), files, 1), folder)
+    assert tables.rows_of([finished, unfinished, finished]) == [2, 1, 2]
+    # What the manifest says is taken: the file itself is held to it when it is read.
+    finished.write_bytes(b"")
+    assert tables.rows_of([finished]) == [2]
+
+
+@given(numbers=st.sets(st.integers(0, 2_000_000), max_size=30))
+def test_parts_come_in_the_order_of_their_numbers(numbers: set[int]) -> None:
+    """Also from part 100,000 on, whose numbers have more digits: every stage counts its parts by their places."""
+    paths = [tables.part_path(Path("stage"), "text", number) for number in numbers]
+    assert tables.in_order(paths) == [tables.part_path(Path("stage"), "text", number) for number in sorted(numbers)]
+
+
+def test_parts_are_listed_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    paths = [tables.part_path(tmp_path, "text", number) for number in (0, 9, 99_999, 100_000, 100_001, 1_000_000)]
+    paths[0].parent.mkdir()
+    for path in paths:
+        path.touch()
+    assert tables.list_parts(tmp_path, "text") == paths and tables.list_parts(tmp_path, "train") == []
 
 
 def test_nested_rows_nulls_and_no_rows_at_all(tmp_path: Path) -> None:

@@ -46,7 +46,18 @@ def test_every_changed_byte_is_found(path: Path) -> None:
         map_array(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no array", b"\x93NUMPY\x01\x00", b"\x93NUMPY\x01\x00\x04\x00{{{{"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no array",
+        b"\x93NUMPY\x01\x00",
+        b"\x93NUMPY\x01\x00\x04\x00{{{{",
+        b"\x93NUMPY\x01\x00\x0e\x00{'shape': (07)",
+        b"\x93NUMPY\x01\x00\xe8\x03" + 1000 * b"(",
+        b"\x93NUMPY\x01\x00\x36\x00{'descr': '<f4', 'fortran_order': False, 'shape': (9,)}",
+    ],
+)
 def test_what_is_no_array_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(StaleArtifactError, match="no array"):

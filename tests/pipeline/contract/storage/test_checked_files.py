@@ -34,9 +34,9 @@ def _finish(folder: Path) -> Manifest:
 def test_what_was_written_is_read(folder: Path) -> None:
     assert checked_files.read(folder / "labels.json") == b"{}"
     checked_files.check(folder / "train" / "part-00000.parquet")
-    entry = checked_files.entry_of(folder / "train" / "part-00000.parquet")
+    entry, other = checked_files.entries_of([folder / "train" / "part-00000.parquet", folder / "other"])
     assert entry is not None and entry.rows == 1
-    assert checked_files.entry_of(folder / "other") is None
+    assert other is None
     assert checked_files.hint_for(folder / "train" / "part-00000.parquet") == COMMAND
 
 
@@ -73,7 +73,7 @@ def test_a_reader_that_keeps_a_manifest_takes_nothing_of_another_build(folder: P
 
 def test_without_a_manifest_nothing_is_compared(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
-    assert checked_files.read(tmp_path / "a") == b"a" and checked_files.entry_of(tmp_path / "a") is None
+    assert checked_files.read(tmp_path / "a") == b"a" and checked_files.entries_of([tmp_path / "a"]) == [None]
     checked_files.check(tmp_path / "a")
 
 

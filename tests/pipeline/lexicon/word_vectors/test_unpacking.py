@@ -107,6 +107,14 @@ def test_a_member_may_be_compressed_itself(tmp_path) -> None:
     assert read(tmp_path / "v.zip") == (WORDS, "word2vec text", "bzip2 in zip", "v.bz2")
 
 
+def test_a_member_without_a_name_is_passed_over(tmp_path) -> None:
+    body = zipped({"x": README, "words.txt": TEXT})
+    body = body.replace(b"x" + README, b"\0" + README)
+    entry = body.index(b"PK\x01\x02")
+    (tmp_path / "v.zip").write_bytes(body[: entry + 46] + b"\0" + body[entry + 47 :])
+    assert read(tmp_path / "v.zip")[3] == "words.txt"
+
+
 @pytest.mark.parametrize("container", ARCHIVES)
 @pytest.mark.parametrize(
     ("files", "said"),

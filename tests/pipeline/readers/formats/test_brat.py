@@ -102,6 +102,7 @@ def test_offsets_may_count_utf16_units(tmp_path: Path) -> None:
     [
         ("T2 PER 0 2 李明", "is not an entity of brat's"),
         ("T2\tPER 0\t李明", "is not an entity of brat's"),
+        (f"T2\tPER 0 {'9' * 5000}\t李明", "is not an entity of brat's"),
         ("Q1\tPER 0 2", "is not a line of brat's"),
     ],
 )

@@ -76,7 +76,7 @@ def test_times_are_kept_by_settings_and_by_how_many_ran_at_once(tmp_path: Path) 
     assert [path.name for path in times.path.parent.iterdir()] == ["times.json"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"0a1b x1": "soon"}', "{"])
+@pytest.mark.parametrize("text", ["", "[]", '{"0a1b x1": "soon"}', '{"0a1b x1": 1' + 400 * "0" + "}", "{"])
 def test_a_damaged_file_is_no_hint(tmp_path: Path, text: str) -> None:
     times = Times(tmp_path / "times.json")
     times.path.write_text(text, encoding="utf-8")

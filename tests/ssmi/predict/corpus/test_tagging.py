@@ -15,6 +15,7 @@ import pytest
 import ssmi
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.predict.corpus.parts import PartTask, is_finished
 
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 LINES = [
@@ -130,6 +131,14 @@ def test_a_changed_part_is_made_again_and_files_of_others_stay(opened: ssmi.Proj
     (folder / "more").mkdir()
     assert opened.predict_shards("news", device="cpu").n_kept == len(whole) - 1
     assert (folder / "notes.md").read_text(encoding="utf-8") == "mine" and (folder / "more").is_dir()
+
+
+@pytest.mark.parametrize("column", [pa.array([1], pa.duration("s")), pa.array([b"\xff"]), pa.array([float("nan")])])
+def test_a_table_of_other_columns_is_no_finished_part(tmp_path: Path, column: pa.Array) -> None:
+    target = tmp_path / "part-00000.parquet"
+    pq.write_table(pa.table({"score": column}), target)
+    places = {"run": tmp_path, "shards": tmp_path, "sources": tmp_path, "target": target}
+    assert not is_finished(PartTask(**places, number=0, device="cpu", min_score=0.0, made_from=""))
 
 
 def test_workers_write_the_same_bytes(opened: ssmi.Project) -> None:

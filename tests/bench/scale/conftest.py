@@ -1,0 +1,37 @@
+"""Figures of a machine that costs nothing but what a test says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.bench.scale.figures import Figures, Growth, Rates, StageCost
+
+STAGES = ("prepare", "segment", "embed", "selection", "pmi", "shards")
+
+
+@pytest.fixture(scope="session")
+def free_rates() -> Callable[..., Rates]:
+    """Rates of zero, but for those that are given."""
+    names = list(Rates.__dataclass_fields__)
+    return lambda **given: Rates(**{**dict.fromkeys(names, 0.0), **given})
+
+
+@pytest.fixture(scope="session")
+def figures(free_rates: Callable[..., Rates]) -> Callable[..., Figures]:
+    """Stages of no cost and counts that stay as they are, but for what is given."""
+
+    def make(*, rates: Rates | None = None, words: int = 0, queries: int = 0, **cpu: float) -> Figures:
+        def still(n: int) -> dict[str, Growth]:
+            return {"text": Growth({1: n}, float(n), 0.0)}
+
+        stages = {name: StageCost(cpu.get(name, 0.0), 10.0, 1.0, 100) for name in STAGES}
+        fixed: dict[str, Any] = {"when": "", "corpus": "text", "sizes": (1, 2), "characters": 40.0}
+        return Figures(
+            **fixed, stages=stages, encode=0.0, new_words=still(words), segments=still(words), queries=still(queries),
+            segment_memory=0.0, rates=rates or free_rates(),
+        )  # fmt: skip
+
+    return make

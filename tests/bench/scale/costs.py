@@ -1,0 +1,142 @@
+"""CPU, bytes, files and memory of every stage a sentence, and how a text's distinct segments grow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ssmi.pipeline.assets.corpora import find_corpus
+from ssmi.pipeline.assets.encoders import find_encoder
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parameters.params import SegmentParams
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.features.alignment import isolated_vectors
+from ssmi.pipeline.lexicon.segmenter import open_segmenter
+from ssmi.pipeline.readers.texts import read_texts
+from ssmi.pipeline.stages.encoding import open_encoder
+from tests.bench.scale.figures import Growth, StageCost
+
+ROOT = Path(__file__).resolve().parents[3]
+STAGES = ("prepare", "segment", "embed", "selection", "pmi", "shards")
+FIELD = "text"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a stage as a process of its own."""
+
+    cpu: float
+    peak_mib: int
+    n_bytes: int
+    n_files: int
+
+
+def lines_of(corpus: Path) -> Iterator[str]:
+    """The texts of a corpus, those that are not blank."""
+    for path in find_corpus(str(corpus), root=ROOT, listed=[]).files.values():
+        yield from (text.text for text in read_texts(path, field=FIELD) if text.text.strip())
+
+
+def build(project: Path, texts: Sequence[str], *, like: str, parts_of: int) -> dict[str, Run]:
+    """Run every stage over some texts in a copy of a project, in parts of so many sentences.
+
+    ``embed`` runs twice, and the second time is told: the machine then has all its words.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        # By links: nothing of what is there is written.
+        shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".*", "train"), copy_function=os.link)
+        corpus = Path(folder) / "measured.txt"
+        corpus.write_text("\n".join(texts) + "\n", encoding="utf-8")
+        arguments = ["--corpus", str(corpus), "--like", like, "-S", f"prepare.sentences_per_part={parts_of}"]
+        runs = {}
+        for stage in ("prepare", "segment", "embed", *STAGES[2:]):
+            cpu, peak = _run(copy, ["features", "run", stage, *arguments])
+            # Parts alone: what lies beside them is bounded by the vocabulary, or by the distinct segments.
+            files = list((copy / "artifacts" / stage / "measured").glob("*/*"))
+            runs[stage] = Run(cpu, peak, sum(path.stat().st_size for path in files), len(files))
+        return runs
+
+
+def _run(project: Path, arguments: Sequence[str]) -> tuple[float, int]:
+    """CPU seconds and peak of memory, in MiB, of one command."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    command = [sys.executable, "-m", "ssmi.cli.main", "--project", str(project), *arguments]
+    with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss >> 10
+
+
+def costs(
+    project: Path, texts: Sequence[str], *, like: str, sizes: tuple[int, int], parts_of: int
+) -> dict[str, StageCost]:
+    """What a sentence more costs each stage."""
+    small, large = (build(project, texts[:size], like=like, parts_of=parts_of) for size in sizes)
+    n, n_parts = sizes[1] - sizes[0], (sizes[1] - sizes[0]) / parts_of
+    return {
+        stage: StageCost(
+            cpu=(large[stage].cpu - small[stage].cpu) / n,
+            bytes_out=(large[stage].n_bytes - small[stage].n_bytes) / n,
+            files_a_part=(large[stage].n_files - small[stage].n_files) / n_parts,
+            peak_mib=large[stage].peak_mib,
+        )
+        for stage in STAGES
+    }
+
+
+def encoding(project: Path, words: Sequence[str]) -> float:
+    """CPU seconds of the encoder a word, in chunks of equal lengths as the stage makes them."""
+    named = parameters.load(ArtifactPaths(project).params).encoder
+    encoder = find_encoder(named.name, revision=named.revision, root=project, reporter=Silent())
+    states = open_encoder(encoder.path, encoder.digest).states
+    chunk = sorted(words, key=len)
+    isolated_vectors(chunk[:8], states)  # loads what it needs
+    start = time.process_time()
+    isolated_vectors(chunk, states)
+    return (time.process_time() - start) / len(chunk)
+
+
+def grow(texts: Iterable[str], *, sizes: Sequence[int], known: frozenset[str]) -> dict[str, Growth]:
+    """Distinct segments, those that are not known, and pairs of a character and a segment, at several sizes."""
+    params = SegmentParams()
+    cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=None)
+    stream, before, seen = iter(texts), 0, set[str]()
+    counted: dict[str, dict[int, int]] = {"segments": {}, "new_words": {}, "queries": {}}
+    for size in sizes:
+        for text in islice(stream, size - before):
+            seen.update(cut(text))
+        before = size
+        counted["segments"][size] = len(seen)
+        counted["new_words"][size] = len(seen - known)
+        counted["queries"][size] = sum(len(set(segment)) for segment in seen)
+    return {name: fit(counts) for name, counts in counted.items()}
+
+
+def fit(counted: dict[int, int]) -> Growth:
+    """Heaps' law through counts, by least squares of their logarithms."""
+    power, factor = np.polyfit(np.log(list(counted)), np.log(list(counted.values())), 1)
+    return Growth(counted, float(np.exp(factor)), float(power))
+
+
+def bytes_a_segment(segments: Sequence[str]) -> float:
+    """Memory of the table by which each process of ``selection`` finds the row of a segment."""
+    tracemalloc.start()
+    rows = {"".join(segment): row for row, segment in enumerate(segments)}
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return size / len(rows)

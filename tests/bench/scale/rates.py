@@ -1,0 +1,240 @@
+"""What parts cost that do no work: in the scheduler, in the driver, in a worker, and in manifests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from distributed import Client
+
+from ssmi.pipeline.columns.queries import SCHEMA, QueryFiles
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.manifest import FileEntry, Manifest, StageReport
+from ssmi.pipeline.contract.parquet import tables
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.contract.storage.digests import digest_file
+from ssmi.pipeline.executor import Serial, Work, open_executor
+from ssmi.pipeline.parts.unfinished import UnfinishedStage
+from tests.bench.scale.figures import Rates
+
+ROOT = Path(__file__).resolve().parents[3]
+BYTES_DIGESTED = 1 << 26
+N_RANGES = 50
+SECONDS_IDLE = 5
+
+
+@dataclass(frozen=True)
+class Task:
+    """As large as a stage's."""
+
+    source: Path
+    target: Path
+    vocabulary: Path
+    vocabulary_digest: str
+
+
+def nothing(task: Task) -> int:
+    """A part's work, without the work."""
+    return 0
+
+
+@dataclass(frozen=True)
+class Sleep:
+    """A task that takes its time and no core."""
+
+    seconds: float
+
+
+def sleep(task: Sleep) -> int:
+    """Sleep."""
+    time.sleep(task.seconds)
+    return 0
+
+
+def sleep_on_dask(folder: Path, *, n_tasks: int, seconds: float, n_workers: int) -> float:
+    """Wall clock of tasks that sleep, on a real scheduler, from the first that is handed over to the last result."""
+    with (
+        dask_on_loopback(folder, n_workers=n_workers) as (address, _),
+        open_executor(scheduler=address) as executor,
+        Client(address) as client,
+    ):
+        client.wait_for_workers(n_workers)
+        for n in (4 * n_workers, n_tasks):  # the first time for what is loaded once
+            start = time.monotonic()
+            tasks = [Sleep(seconds)] * n
+            for _ in executor.map(Work(sleep, tasks, [1] * n, "sleep", "tasks"), Silent()):
+                pass
+    return time.monotonic() - start
+
+
+def measure(*, n_tasks: int, n_files: int) -> Rates:
+    """Measure all rates, with so many tasks, and manifests of so many files."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        scheduler, driver, look = _dask(folder, n_tasks)
+        plan, worker, plan_memory = _parts(folder, n_tasks)
+        size, write, read, memory, listing = _manifest(folder / "stage", n_files)
+        return Rates(
+            scheduler=scheduler,
+            driver=driver,
+            look=look,
+            plan=plan,
+            worker=worker,
+            listing=listing,
+            manifest_bytes=size,
+            manifest_read=read,
+            manifest_memory=memory,
+            manifest_write=write,
+            plan_memory=plan_memory,
+            range_open=_ranges(folder, n_parts=n_tasks // N_RANGES),
+            digest=_digest(folder / "bytes"),
+        )
+
+
+def tasks_in(folder: Path, n: int) -> list[Task]:
+    """Tasks of parts that are not there."""
+    return [
+        Task(tables.part_path(folder / "in", "text", index), tables.part_path(folder / "out", "text", index), folder,
+             f"{index:064x}") for index in range(n)
+    ]  # fmt: skip
+
+
+def _work(tasks: Sequence[Task]) -> Work[Task, int]:
+    return Work(nothing, tasks, [1] * len(tasks), "rate", "parts")
+
+
+@contextmanager
+def dask_on_loopback(folder: Path, *, n_workers: int) -> Iterator[tuple[str, int]]:
+    """A scheduler of Dask with workers of one thread; yields its address and its process."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    told = folder / "scheduler.json"
+    options = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(told)]
+    commands = [["scheduler", "--port", "0"]]
+    commands += [["worker", "--no-nanny", "--nworkers", "1", "--nthreads", "1", "--local-directory", str(folder)]] * (
+        n_workers
+    )
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        for command in commands:
+            processes.append(
+                subprocess.Popen([sys.executable, "-m", "dask", *command, *options], env=environment, cwd=folder,
+                                 stderr=subprocess.DEVNULL)
+            )  # fmt: skip
+            while not told.exists():
+                time.sleep(0.1)
+        yield json.loads(told.read_text(encoding="utf-8"))["address"], processes[0].pid
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
+
+
+def _dask(folder: Path, n: int) -> tuple[float, float, float]:
+    """CPU seconds a task of the scheduler and of the driver, and of one look at a task under way."""
+    with dask_on_loopback(folder, n_workers=1) as (address, scheduler):
+        with open_executor(scheduler=address) as executor:
+            tasks = tasks_in(folder, n)
+            run = lambda some: list(executor.map(_work(some), Silent()))  # noqa: E731
+            run(tasks[:20])  # what is loaded once
+            idle = _cpu_when_idle(scheduler)
+            before, start, began = _cpu_of(scheduler), time.process_time(), time.monotonic()
+            run(tasks)
+            driver = time.process_time() - start
+            # Its clockwork runs whether there are tasks or not, for longer where the machine is busy.
+            of_scheduler = _cpu_of(scheduler) - before - idle * (time.monotonic() - began)
+        with Client(address) as client:
+            futures = client.map(nothing, tasks, pure=False)
+            start = time.process_time()
+            sum(not future.done() for future in futures)
+            look = time.process_time() - start
+    return max(0.0, of_scheduler) / n, driver / n, look / n
+
+
+def _cpu_when_idle(process: int) -> float:
+    """CPU seconds a second of a process that nobody asks anything."""
+    before, start = _cpu_of(process), time.monotonic()
+    time.sleep(SECONDS_IDLE)
+    return (_cpu_of(process) - before) / (time.monotonic() - start)
+
+
+def _cpu_of(process: int) -> float:
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _parts(folder: Path, n: int) -> tuple[float, float, float]:
+    """CPU seconds a part before the first is run and while it is; bytes of memory a part."""
+    tracemalloc.start()
+    start = time.process_time()
+    unfinished = UnfinishedStage(folder / "unfinished", "key")
+    unfinished.begin()
+    tasks = tasks_in(unfinished.output, n)
+    results = unfinished.map(Serial(), _work(tasks), Silent())
+    next(results)
+    planned = time.process_time()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    begun = time.process_time()
+    for _ in results:
+        pass
+    return (planned - start) / n, (time.process_time() - begun) / (n - 1), size / n
+
+
+def _manifest(folder: Path, n: int) -> tuple[float, float, float, float, float]:
+    """Of a manifest a file: bytes, seconds to write, to read again, bytes in memory; seconds to list a part."""
+    parts = [tables.part_path(folder, "text", index) for index in range(n)]
+    parts[0].parent.mkdir(parents=True)
+    for part in parts:
+        part.touch()
+    files = {
+        part.relative_to(folder).as_posix(): FileEntry(f"{index:064x}", 123_456, 2048)
+        for index, part in enumerate(parts)
+    }
+    start = time.process_time()
+    manifests.save(Manifest("segment", "corpus", {}, {}, StageReport(n, n), files, 1), folder)
+    write = time.process_time() - start
+    tracemalloc.start()
+    manifests.load(folder)
+    memory, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    start = time.process_time()
+    manifests.load(folder)
+    read = time.process_time() - start
+    start = time.process_time()
+    assert tables.rows_of(tables.list_parts(folder, "text")) == [2048] * n
+    listing = time.process_time() - start
+    return (folder / manifests.MANIFEST_NAME).stat().st_size / n, write / n, read / n, memory / n, listing / n
+
+
+def _ranges(folder: Path, *, n_parts: int) -> float:
+    """CPU seconds a part and a range: of merging the range, and of numbering the part."""
+    files = QueryFiles(folder / "queries", n_parts)
+    files.folder.mkdir()
+    codes = pa.array(range(0x4E00, 0x4E00 + N_RANGES), pa.int64())
+    queries = pa.table([codes, pa.array(["词"] * N_RANGES), pa.nulls(N_RANGES, pa.binary())], schema=SCHEMA)
+    for part in range(n_parts):
+        files.save_part(part, queries, np.arange(N_RANGES))
+    ranges = files.ranges(rows_per_range=n_parts)
+    start = time.process_time()
+    files.save_first_ids([files.merge(index, codes=one) for index, one in enumerate(ranges)])
+    for part in range(n_parts):
+        files.ids(part)
+    return (time.process_time() - start) / n_parts / len(ranges)
+
+
+def _digest(path: Path) -> float:
+    path.write_bytes(bytes(BYTES_DIGESTED))
+    start = time.process_time()
+    digest_file(path)
+    return (time.process_time() - start) / BYTES_DIGESTED

@@ -1,0 +1,207 @@
+"""A build of so many sentences on so many workers, from measured figures: every part is counted, no sentence read.
+
+``run_call`` goes through one call of ``Executor.map`` task by task, as ``Cluster.map`` does: the driver fills its
+window, waits for the oldest task, and takes results in order; the scheduler passes on one task after the other.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import random
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ssmi.pipeline.columns.queries import ROWS_PER_RANGE
+from ssmi.pipeline.executor import SECONDS_BETWEEN_LOOKS
+from ssmi.pipeline.local_workers import TASKS_IN_FLIGHT_PER_WORKER
+from ssmi.pipeline.stages.encoding import WORDS_PER_TASK
+from ssmi.pipeline.stages.selection import QUERIES_PER_PART
+from tests.bench.scale.figures import Figures, Growth, Rates
+
+TABLES_READ = {"count": 1, "segment": 1, "collect": 2, "number": 1, "local": 1, "shards": 4}
+"""Of other stages by a task: each is held to its stage's manifest, which is read with it."""
+CALLS = {"segment": 1, "embed": 1, "selection": 2, "pmi": 1, "shards": 1}
+"""How often a stage goes over all parts."""
+CHARACTERS_IN_USE = 7_000
+"""A range of ``selection`` holds at least one character's queries, so there are at most so many ranges."""
+SPREAD = 0.2
+"""Tasks take this share longer or shorter than their mean, evenly spread."""
+
+
+MOST_TASKS = 10_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is simulated."""
+
+    sentences: int
+    sentences_a_part: int
+    workers: int
+
+    @property
+    def parts(self) -> int:
+        """How many parts it has."""
+        return math.ceil(self.sentences / self.sentences_a_part)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One ``map`` over tasks."""
+
+    n: int
+    seconds: float
+    """Of work, a task."""
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """What one stage takes, in seconds of wall clock."""
+
+    stage: str
+    alone: float
+    """Of the driver, while no worker has anything to do."""
+    tasks: float
+    """Of the tasks' calls, from the first that is handed over to the last result."""
+    n_tasks: int
+    busy: float
+    """Share of ``workers * tasks`` in which a worker worked."""
+
+    @property
+    def seconds(self) -> float:
+        """All of it."""
+        return self.alone + self.tasks
+
+
+@dataclass(frozen=True)
+class Build:
+    """What a whole build takes."""
+
+    plan: Plan
+    stages: tuple[StageTime, ...]
+    cpu: float
+    """Seconds of the work itself, on all workers and the driver."""
+    driver_memory: float
+    """Bytes, of its longest list of parts and the manifests it holds."""
+    worker_memory: float
+    """Bytes that grow with the corpus: manifests, and the names of all segments."""
+    n_bytes: float
+    n_files: int
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock."""
+        return sum(stage.seconds for stage in self.stages)
+
+
+def run_call(call: Call, plan: Plan, rates: Rates, *, seed: int = 1) -> tuple[float, float]:
+    """Seconds from the first task to the last result, and those that workers worked.
+
+    Of more than ``MOST_TASKS`` so many are gone through; the others go on at the rate of their second half.
+    """
+    n = min(call.n, MOST_TASKS)
+    taken, worked = _go_through(n, call.seconds, plan, rates, seed=seed)
+    if call.n <= n:
+        return taken[-1] if taken else 0.0, worked
+    rate = (taken[n - 1] - taken[n // 2 - 1]) / (n - n // 2)
+    return taken[-1] + (call.n - n) * rate, worked / n * call.n
+
+
+def _go_through(n: int, seconds: float, plan: Plan, rates: Rates, *, seed: int) -> tuple[list[float], float]:
+    """When the driver took each result, and the seconds that workers worked."""
+    spread = random.Random(seed)
+    free = [0.0] * min(plan.workers, max(1, n))  # when each worker is done
+    window = TASKS_IN_FLIGHT_PER_WORKER * plan.workers
+    waiting: deque[float] = deque()  # ends of tasks whose results are not taken, oldest first
+    running: list[float] = []  # the same of those that are not done
+    taken: list[float] = []
+    now = passed_on = worked = 0.0
+    n_given = 0
+    while n_given < n or waiting:
+        now += 2 * rates.look * len(waiting)  # before and after a result
+        while running and running[0] <= now:
+            heapq.heappop(running)
+        while n_given < n and len(running) < window:
+            now += rates.driver / 2
+            passed_on = max(passed_on, now) + rates.scheduler
+            took = seconds * spread.uniform(1 - SPREAD, 1 + SPREAD) + rates.worker
+            end = max(passed_on, heapq.heappop(free)) + took
+            heapq.heappush(free, end)
+            heapq.heappush(running, end)
+            waiting.append(end)
+            worked += took
+            n_given += 1
+        if waiting[0] > now + SECONDS_BETWEEN_LOOKS:
+            now += SECONDS_BETWEEN_LOOKS
+        else:
+            now = max(now, waiting.popleft()) + rates.driver / 2
+            taken.append(now)
+    return taken, worked
+
+
+def build(plan: Plan, figures: Figures) -> Build:
+    """Simulate all stages, one after the other."""
+    stages = tuple(_stage(name, plan, figures) for name in figures.stages)
+    files = {name: plan.parts * cost.files_a_part for name, cost in figures.stages.items()}
+    segments = _grown(figures.segments, plan.sentences)
+    manifests = figures.rates.manifest_memory + figures.rates.manifest_bytes
+    return Build(
+        plan,
+        stages,
+        cpu=plan.sentences * sum(cost.cpu for cost in figures.stages.values())
+        + _grown(figures.new_words, plan.sentences) * figures.encode,
+        driver_memory=plan.parts * figures.rates.plan_memory + sum(files.values()) * manifests,
+        worker_memory=sum(files.values()) * manifests + segments * figures.segment_memory,
+        n_bytes=plan.sentences * sum(cost.bytes_out for cost in figures.stages.values()),
+        n_files=round(sum(files.values())),
+    )
+
+
+def _stage(name: str, plan: Plan, figures: Figures) -> StageTime:
+    rates, cost = figures.rates, figures.stages[name]
+    n_files = plan.parts * cost.files_a_part
+    # What the stage has written is read once more, and named in the manifest.
+    alone = plan.sentences * cost.bytes_out * rates.digest + n_files * rates.manifest_write
+    if name == "prepare":
+        return StageTime(name, alone + plan.sentences * cost.cpu, 0.0, 0, 0.0)
+    calls = list(_calls(name, plan, figures))
+    alone += CALLS[name] * plan.parts * (rates.plan + rates.listing)
+    if name == "selection":
+        alone += _n_ranges(plan, figures) * rates.plan
+    times = [run_call(call, plan, rates) for call in calls]
+    seconds = sum(taken for taken, _ in times)
+    busy = sum(worked for _, worked in times) / (plan.workers * seconds) if seconds else 0.0
+    return StageTime(name, alone, seconds, sum(call.n for call in calls), busy)
+
+
+def _calls(name: str, plan: Plan, figures: Figures) -> Iterator[Call]:
+    """The calls of a stage. Its measured CPU is that of its calls over all parts."""
+    rates = figures.rates
+    manifest = plan.parts * rates.manifest_read  # of a stage before it
+    own = figures.stages[name].cpu * plan.sentences_a_part / CALLS[name]
+    tables = {
+        "segment": ["segment"], "embed": ["count"], "selection": ["collect", "number"], "pmi": ["local"],
+        "shards": ["shards"],
+    }[name]  # fmt: skip
+    for call in tables:
+        opened = _n_ranges(plan, figures) * rates.range_open / 2 if call == "number" else 0.0
+        yield Call(plan.parts, own + TABLES_READ[call] * manifest + opened)
+        if name == "embed":
+            n = math.ceil(_grown(figures.new_words, plan.sentences) / WORDS_PER_TASK)
+            yield Call(n, WORDS_PER_TASK * figures.encode)
+        if call == "collect":
+            yield Call(_n_ranges(plan, figures), plan.parts * rates.range_open / 2)
+            yield Call(math.ceil(_grown(figures.queries, plan.sentences) / QUERIES_PER_PART), 0.0)
+
+
+def _n_ranges(plan: Plan, figures: Figures) -> int:
+    """Ranges of characters: of so many queries of parts each, but of no less than a character."""
+    of_part = _grown(figures.queries, plan.sentences_a_part)
+    return min(CHARACTERS_IN_USE, math.ceil(plan.parts * of_part / ROWS_PER_RANGE))
+
+
+def _grown(growth: Mapping[str, Growth], sentences: float) -> float:
+    """Of the texts that were counted, the one that grows most."""
+    return max(law.at(sentences) for law in growth.values())

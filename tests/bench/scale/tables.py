@@ -1,0 +1,156 @@
+"""The tables of docs/scale.md: what was measured, and what is simulated from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tests.bench.scale.figures import Figures, Growth
+from tests.bench.scale.simulation import Build, Plan, build
+
+MILLION, BILLION = 10**6, 10**9
+PARTS = (2048, 16_384)
+WORKERS = (16, 100, 1000)
+CORPORA = 100
+"""In how many ten billion sentences are cut."""
+
+
+def all_tables(figures: Figures) -> dict[str, str]:
+    """Name → Markdown."""
+    return {
+        "costs": costs(figures),
+        "growth": growth(figures),
+        "rates": rates(figures),
+        "hundred million": hundred_million(figures),
+        "ten billion": ten_billion(figures),
+        "limits": limits(figures),
+    }
+
+
+def costs(figures: Figures) -> str:
+    """What a sentence costs each stage."""
+    rows = [
+        [f"`{name}`", f"{1e6 * cost.cpu:,.0f} µs", f"{cost.bytes_out:,.0f} B", f"{cost.files_a_part:.2g}",
+         f"{cost.peak_mib} MiB"] for name, cost in figures.stages.items()
+    ]  # fmt: skip
+    total = figures.stages.values()
+    rows.append([
+        "all", f"{1e6 * sum(one.cpu for one in total):,.0f} µs", f"{sum(one.bytes_out for one in total):,.0f} B",
+        f"{sum(one.files_a_part for one in total):.2g}", "",
+    ])  # fmt: skip
+    return _table(["stage", "CPU a sentence", "written a sentence", "files a part", "peak of the process"], rows)
+
+
+def growth(figures: Figures) -> str:
+    """What grows slower than the text."""
+    rows = [
+        [what, text, *_law(law), f"{law.at(100 * MILLION):,.2g}", f"{law.at(2**31):,.2g}"]
+        for what, laws in (
+            ("distinct segments", figures.segments),
+            ("of them outside the vocabulary", figures.new_words),
+            ("distinct (character, segment)", figures.queries),
+        )
+        for text, law in laws.items()
+    ]
+    return _table(["", "text", "counted", "law", "in 100 million", "in 2,147 million"], rows)
+
+
+def _law(law: Growth) -> tuple[str, str]:
+    last = max(law.counted)
+    return f"{law.counted[last]:,} in {last:,}", f"{law.factor:,.3g} · n^{law.power:.2f}"
+
+
+def rates(figures: Figures) -> str:
+    """What a part costs that does no work."""
+    one = figures.rates
+    rows = [
+        ["the Dask scheduler, a task", _time(one.scheduler)],
+        ["the driver with Dask, a task", _time(one.driver)],
+        ["the driver, for each task under way at each result", _time(2 * one.look)],
+        ["the driver, a part before the first is handed over: its task, and a look for its mark", _time(one.plan)],
+        ["a worker, a part: its mark on the disk", _time(one.worker)],
+        ["listing parts with their rows, a part", _time(one.listing)],
+        ["writing a manifest, a file", f"{_time(one.manifest_write)}, {one.manifest_bytes:.0f} B"],
+        ["holding a manifest in memory, a file", f"{one.manifest_memory + one.manifest_bytes:.0f} B"],
+        ["reading a manifest once more with each table, a file", _time(one.manifest_read)],
+        ["`selection`, each range of characters in each part", _time(one.range_open)],
+        ["the driver's list of parts, a part", f"{one.plan_memory / 1000:.1f} kB"],
+        ["digesting the output once more", f"{1e-9 / one.digest:.1f} GB/s"],
+    ]
+    return _table(["what", "CPU or size"], rows)
+
+
+def hundred_million(figures: Figures) -> str:
+    """One corpus of 100 million sentences."""
+    builds = [
+        build(Plan(100 * MILLION, parts, workers), figures) for parts in PARTS for workers in WORKERS
+    ]  # fmt: skip
+    return _builds(builds)
+
+
+def ten_billion(figures: Figures) -> str:
+    """Ten billion sentences as a hundred corpora, each of which a share of the workers builds."""
+    size = 10 * BILLION // CORPORA
+    rows = []
+    for workers in (100, 1000, 10_000):
+        one = build(Plan(size, PARTS[1], workers // CORPORA), figures)
+        rows.append([
+            f"{workers:,}", f"{CORPORA} × {size // MILLION} million", f"{_hours(one.seconds)}",
+            f"{CORPORA * one.cpu / 3600:,.0f} h", f"{CORPORA * one.n_bytes / 1e12:,.1f} TB",
+            f"{CORPORA * one.n_files:,}",
+        ])  # fmt: skip
+    return _table(["workers", "corpora", "wall clock", "CPU", "written", "files"], rows)
+
+
+def limits(figures: Figures) -> str:
+    """One corpus, ever larger: what it asks of the driver and of each worker."""
+    rows = []
+    for sentences in (MILLION, 10 * MILLION, 100 * MILLION, 2**31):
+        for parts in PARTS:
+            plan = Plan(sentences, parts, WORKERS[1])
+            one = build(plan, figures)
+            prepare = next(stage for stage in one.stages if stage.stage == "prepare").seconds
+            rows.append([
+                f"{sentences / MILLION:,.0f} million", f"{parts:,}", f"{plan.parts:,}", _hours(one.seconds),
+                f"{prepare / one.seconds:.0%}", _gigabytes(one.driver_memory), _gigabytes(one.worker_memory),
+            ])  # fmt: skip
+    names = ["sentences", "a part", "parts", "wall clock, 100 workers", "`prepare` of it", "driver grows by",
+             "a worker grows by"]  # fmt: skip
+    return _table(names, rows)
+
+
+def _builds(builds: Sequence[Build]) -> str:
+    rows = []
+    for one in builds:
+        seconds = {stage.stage: stage.seconds for stage in one.stages}
+        others = [stage for stage in one.stages if stage.n_tasks]
+        busy = sum(stage.busy * stage.tasks for stage in others) / sum(stage.tasks for stage in others)
+        rows.append([
+            f"{one.plan.sentences_a_part:,}", f"{one.plan.parts:,}", f"{one.plan.workers:,}", _hours(one.seconds),
+            *(_hours(seconds[name]) for name in seconds), f"{busy:.0%}",
+        ])  # fmt: skip
+    names = [f"`{stage.stage}`" for stage in builds[0].stages]
+    return _table(["sentences a part", "parts", "workers", "wall clock", *names, "workers busy in their calls"], rows)
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+def _gigabytes(n: float) -> str:
+    return f"{n / 1e9:.1f} GB"
+
+
+def _time(seconds: float) -> str:
+    return f"{1e9 * seconds:.0f} ns" if seconds < 1e-6 else f"{1e6 * seconds:,.0f} µs"
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(_lines(names, rows))
+
+
+def _lines(names: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(names)} |"
+    yield "|" + "---|" * len(names)
+    yield from (f"| {' | '.join(row)} |" for row in rows)

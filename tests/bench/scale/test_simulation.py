@@ -1,0 +1,110 @@
+"""The simulation counts the tasks that a real build has, and takes the time that a real scheduler takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parquet import tables
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.executor import SECONDS_BETWEEN_LOOKS, Result, Serial, Task, Work
+from ssmi.pipeline.stages.registry import build as build_stages
+from ssmi.pipeline.stages.stage import StageContext
+from tests.bench.scale.figures import Figures, Rates
+from tests.bench.scale.rates import sleep_on_dask
+from tests.bench.scale.simulation import MOST_TASKS, SPREAD, Call, Plan, build, run_call
+
+
+class Counting(Serial):
+    """Runs tasks, and counts them by stage."""
+
+    def __init__(self) -> None:
+        self.n_tasks: Counter[str] = Counter()
+
+    def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
+        """See Executor."""
+        self.n_tasks[work.label] += len(work.tasks)
+        return super().map(work, reporter)
+
+
+LABELS = {
+    "segment": ["segment"],
+    "embed": ["count segments", "embed"],
+    "selection": ["collect selections", "distinct selections", "select", "number selections"],
+    "pmi": ["local boundaries"],
+    "shards": ["shards"],
+}
+
+
+def test_a_real_build_has_as_many_tasks_and_parts(project: Any, figures: Callable[..., Figures]) -> None:
+    params = parameters.load(project.root / "params.yaml", overrides=["prepare.sentences_per_part=4"])
+    executor = Counting()
+    context = StageContext(project.root, "tiny", params, executor, Silent())
+    for _ in build_stages(context, force=True):
+        pass
+    train = context.folder("prepare") / "train"
+    n_parts = [len(tables.list_parts(train.parent, split)) for split in tables.SPLITS]
+    assert n_parts[0] > 10
+    segments = pq.read_table(context.folder("embed") / "segments.parquet", columns=["boundary_id"])
+    n_queries = tables.count_rows(tables.list_parts(context.folder("selection"), "selections"))
+    words = segments["boundary_id"].to_pylist().count(0)
+    simulated = build(Plan(4 * sum(n_parts), 4, workers=2), figures(words=words, queries=n_queries))
+    counted = {stage.stage: stage.n_tasks for stage in simulated.stages if stage.stage != "prepare"}
+    real = {stage: sum(executor.n_tasks[label] for label in labels) for stage, labels in LABELS.items()}
+    # Words of the vocabulary are encoded too, for the map between the spaces is fitted on them: less than a task more.
+    assert real == counted | {"embed": real["embed"]} and 0 <= real["embed"] - counted["embed"] <= 1
+    assert simulated.plan.parts == sum(n_parts)
+
+
+@given(n=st.integers(1, 300), workers=st.integers(1, 40), seconds=st.floats(0.01, 20))
+def test_workers_that_wait_for_nobody_share_the_work(n: int, workers: int, seconds: float) -> None:
+    free = Rates(**dict.fromkeys(Rates.__dataclass_fields__, 0.0))
+    taken, worked = run_call(Call(n, seconds), Plan(n, 1, workers), free)
+    assert (1 - SPREAD) * n * seconds <= worked <= (1 + SPREAD) * n * seconds
+    longest = seconds * (1 + SPREAD)
+    assert worked / workers - 1e-6 <= taken <= worked / workers + longest + SECONDS_BETWEEN_LOOKS
+
+
+@pytest.mark.parametrize("slow", ["driver", "scheduler"])
+def test_tasks_of_no_work_take_the_time_of_who_hands_them_on(free_rates: Callable[..., Rates], slow: str) -> None:
+    taken, _ = run_call(Call(500, 0.0), Plan(500, 1, workers=50), free_rates(**{slow: 0.01}))
+    assert taken == pytest.approx(5, rel=0.01)
+
+
+def test_more_workers_do_not_help_a_driver_that_has_no_time(free_rates: Callable[..., Rates]) -> None:
+    rates = free_rates(driver=0.01)
+    times = [run_call(Call(4000, 1.0), Plan(4000, 1, workers), rates)[0] for workers in (10, 100, 1000)]
+    assert times[0] == pytest.approx(400, rel=0.05)
+    assert times[1] == pytest.approx(40, rel=0.15) and times[2] > times[1] * 0.9
+
+
+def test_what_is_not_gone_through_goes_on_at_the_same_rate(free_rates: Callable[..., Rates]) -> None:
+    plan, rates = Plan(1, 1, workers=20), free_rates(driver=0.001)
+    few, many = (run_call(Call(n, 1.0), plan, rates)[0] for n in (MOST_TASKS, 3 * MOST_TASKS))
+    assert many == pytest.approx(3 * few, rel=0.01)
+
+
+def test_a_build_is_its_stages_and_grows_with_its_text(figures: Callable[..., Figures]) -> None:
+    cpu = {"prepare": 1e-4, "segment": 1e-3, "shards": 2e-3}
+    one, two = (build(Plan(n, 2048, workers=4), figures(**cpu)) for n in (10**6, 2 * 10**6))
+    assert one.cpu == pytest.approx(3.1e-3 * 10**6) and two.cpu == pytest.approx(2 * one.cpu)
+    assert {stage.stage: round(stage.seconds / 10) for stage in one.stages} == {
+        "prepare": 10, "segment": 25, "embed": 0, "selection": 0, "pmi": 0, "shards": 50,
+    }  # fmt: skip
+    assert one.n_bytes == 60 * 10**6 and one.n_files == 6 * one.plan.parts == 6 * 489
+
+
+@pytest.mark.heavy
+def test_a_real_scheduler_takes_the_time_that_is_simulated(tmp_path: Path, free_rates: Callable[..., Rates]) -> None:
+    """Tasks that sleep need no core, so a busy machine lengthens the rest alone."""
+    real = sleep_on_dask(tmp_path, n_tasks=30, seconds=1, n_workers=2)
+    simulated, _ = run_call(Call(30, 1), Plan(30, 1, workers=2), free_rates(driver=0.005, scheduler=0.005))
+    assert 0.9 < real / simulated < 2

@@ -1,0 +1,62 @@
+"""What stands on the command line: texts of their own small languages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ssmi.ablation import variants
+from ssmi.cli.commands.features import share_of
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.parameters import params
+from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.parts.share import Share
+from tests.fuzz.targets.target import Target, target
+
+
+def _given(path: Path) -> str:
+    """Bytes as Python makes an argument of them."""
+    return path.read_bytes().decode("utf-8", "surrogateescape")
+
+
+def _part(path: Path) -> object:
+    try:
+        return Share(*share_of(_given(path)))
+    except click.UsageError as error:
+        raise ParameterError(error.message, next_step="see --help") from error
+
+
+def _setting(path: Path) -> object:
+    nothing = path.with_name("params.yaml")
+    return params.load(nothing, overrides=[_given(path)])
+
+
+def arguments() -> list[Target]:
+    """Readers of arguments, each given as a file's bytes."""
+    return [
+        target("argument --part", _part, "argument", "2/4", "1/1"),
+        target(
+            "argument --variant",
+            lambda path: variants.parse(_given(path)),
+            "argument",
+            "small:base=bert-crf,model.encoder_layers=2",
+            "a:against=paper,train.seed=3,selection.choice=segment",
+        ),
+        target(
+            "argument -S",
+            _setting,
+            "argument",
+            "selection.threshold=0.6",
+            "segment.hmm=false",
+            "pmi.unlabelled=[a, b]",
+            beside={"params.yaml": b"datasets: [a]\n"},
+        ),
+        target(
+            "name of a data set",
+            lambda path: check_dataset_name(_given(path)),
+            "argument",
+            "weibo",
+            "\u6211\u7684 data-1.2",
+        ),
+    ]

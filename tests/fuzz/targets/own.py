@@ -1,0 +1,50 @@
+"""The project's own files, as somebody else's project or run may bring them."""
+
+from __future__ import annotations
+
+import json
+
+from ssmi.ablation import variants
+from ssmi.model.runs import checkpoint_files
+from ssmi.pipeline.contract import manifest
+from ssmi.pipeline.contract.label_files import load_labels
+from ssmi.pipeline.contract.labels import LabelSet
+from ssmi.pipeline.contract.parameters import params
+from ssmi.pipeline.contract.storage.digests import seal
+from ssmi.predict.packing import check_pack
+from tests.fuzz.targets.stored import sealed_anew
+from tests.fuzz.targets.target import Target, target
+
+
+def own() -> list[Target]:
+    report = {"rows_in": 1, "rows_out": 1, "skipped": {}, "statistics": {}}
+    made = {
+        "stage": "segment",
+        "dataset": "tiny",
+        "parameters": {},
+        "inputs": {"a": "0"},
+        "report": report,
+        "version": 1,
+        "files": {"a.parquet": {"sha256": "0", "n_bytes": 1, "rows": 1}},
+        "schema_version": manifest.SCHEMA_VERSION,
+    }
+    labels = LabelSet.of(["PER"], scheme="BIO")
+    body = json.dumps({"scheme": labels.scheme, "entity_types": list(labels.entity_types), "tags": list(labels.tags)})
+    checkpoint = json.dumps({"format": checkpoint_files.CHECKPOINT_FORMAT, "best_epoch": 1, "n_parameters": 5})
+    pack = json.dumps({"format": 1, "files": {"a.txt": "0" * 64}})
+    return [
+        target(
+            "params", params.load, "params.yaml", "datasets: [a]\nsegment: {hmm: true}\n", params.dump(params.Params())
+        ),
+        target("variants", variants.read, "v.yaml", "small: {base: bert-crf, model.encoder_layers: 2}\n"),
+        target("manifest", lambda path: manifest.load(path.parent), "manifest.json", json.dumps(seal(made))),
+        target(
+            "manifest, sealed anew",
+            sealed_anew(lambda path: manifest.load(path.parent)),
+            "manifest.json",
+            json.dumps(seal(made)),
+        ),
+        target("labels", load_labels, "labels.json", body),
+        target("checkpoint", lambda path: checkpoint_files.read_metadata(path.parent), "checkpoint.json", checkpoint),
+        target("pack", lambda path: check_pack(path.parent), "pack.json", pack, beside={"a.txt": b"a"}),
+    ]

@@ -1,0 +1,26 @@
+"""What a fuzz target is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader, the name under which it is given a file, good files, and files that lie beside it."""
+
+    name: str
+    read: Callable[[Path], object]
+    file: str
+    seeds: Sequence[bytes]
+    beside: Mapping[str, bytes]
+
+
+def target(
+    name: str, read: Callable[[Path], object], file: str, *seeds: bytes | str, beside: Mapping[str, bytes] | None = None
+) -> Target:
+    """A target of good files as text or bytes."""
+    bodies = [seed.encode() if isinstance(seed, str) else seed for seed in seeds]
+    return Target(name, read, file, bodies, beside or {})
