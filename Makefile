@@ -5,8 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-predict bench-tagging bench-stream
-.PHONY: measure-scale simulate-scale paper check env lock licences sbom clean
+.PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-memory bench-predict bench-tagging
+.PHONY: bench-stream curve measure-scale simulate-scale probe paper check env lock licences sbom clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -53,17 +53,25 @@ THAN ?=
 bench-features: env
 	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
 
+# Whether memory and time a line grow with a corpus: pieces of LINES, twice and eight times as many lines of TEXT, built
+# like DATASET, which is built in PROJECT; and what two workers gain. Linux.
+TEXT ?= README.md
+LINES ?= 3000
+bench-memory: env
+	$(BIN)/python -m tests.bench.memory --project $(PROJECT) --dataset $(DATASET) --text $(TEXT) --lines $(LINES)
+
 # Memory and waiting of train.stream, on a data set that is built in PROJECT and on ten times its train split.
 bench-stream: env
 	$(BIN)/python -m tests.bench.stream --project $(PROJECT) --dataset $(DATASET)
 
-# What a build of any size takes, simulated from measured figures (docs/scale.md); and those figures, measured on a CORPUS
+# What a build of any size takes, simulated from measured figures (docs/scale.md; BUILD="--sentences 100000000"); and those figures, measured on a CORPUS
 # of some hundred thousand lines, like a data set that is built in PROJECT; the words of the data sets ALSO are counted too.
 LIKE ?= sample
 CORPUS ?= data/corpus
 ALSO ?=
+BUILD ?=
 simulate-scale: env
-	$(BIN)/python -m tests.bench.scale simulate
+	$(BIN)/python -m tests.bench.scale simulate $(BUILD)
 
 measure-scale: env
 	$(BIN)/python -m tests.bench.scale measure --project $(PROJECT) --corpus $(CORPUS) --like $(LIKE) $(if $(ALSO),--also $(ALSO))
@@ -78,6 +86,15 @@ bench-predict: env
 RUNS ?= $(RUN)
 bench-tagging: env
 	$(BIN)/python -m tests.bench.tagging --runs $(RUNS) -- $(FILES)
+
+# What each reading of the selection tells a linear tagger, over folds of train and dev: on a data set that is built in
+# PROJECT with -S shards.hidden=true; CHANGED="NAME=DIR ..." beside projects that have it with other features, and
+# ONLY='"base + " paper' for some rows alone.
+CHANGED ?=
+ONLY ?=
+probe: env
+	$(BIN)/python -m tests.bench.probe --project $(PROJECT) --dataset $(DATASET) $(if $(CHANGED),--changed $(CHANGED)) \
+	  $(if $(ONLY),--only $(ONLY))
 
 # The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
 # on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".

@@ -70,16 +70,22 @@ class LazyGroup(CommandGroup):
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder with params.yaml.  [default: the nearest upward from here]",
 )
+@click.option(
+    "--storage",
+    metavar="URL",
+    envvar="SSMI_STORAGE",
+    help="Storage that holds the features too: s3://BUCKET/FOLDER, gs://..., file:///FOLDER ...",
+)
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")  # `main` reads it
 @click.version_option(package_name="ssmi", prog_name="ssmi-cli")
 @click.pass_context
-def cli(ctx: click.Context, project: Path | None) -> None:
+def cli(ctx: click.Context, project: Path | None, storage: str | None) -> None:
     """Chinese named-entity recognition with a lexicon: build features once, query them, train, compare.
 
     Exit codes: 0 done; 1 failed; 2 wrong usage or parameters; 3 bad input data; 4 something is missing;
     5 artifacts that do not belong together; 130 interrupted.
     """
-    ctx.obj = Session(project_option=project)
+    ctx.obj = Session(project_option=project, storage=storage or None)
 
 
 def main() -> None:

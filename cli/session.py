@@ -22,6 +22,8 @@ class Session:
     """Made once by the top command; nothing heavy is imported before a command asks."""
 
     project_option: Path | None
+    storage: str | None = None
+    """URL of storage that holds the features too."""
 
     @cached_property
     def project(self) -> Project:
@@ -30,7 +32,8 @@ class Session:
 
         # A folder that was named is the one meant: no other above it takes its place.
         upward = self.project_option is None
-        return open_project(self.project_option or Path(), upward=upward, reporter=self.reporter)
+        folder = self.project_option or Path()
+        return open_project(folder, upward=upward, reporter=self.reporter, storage=self.storage)
 
     @property
     def root(self) -> Path:

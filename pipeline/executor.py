@@ -61,6 +61,9 @@ class Work(Generic[Task, Result]):
 class Executor(Protocol):
     """Runs a function over tasks."""
 
+    is_local: bool
+    """Whether all tasks run on this machine, and so see its folders."""
+
     def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """Call the function with every task.
 
@@ -81,6 +84,8 @@ class Executor(Protocol):
 class Serial:
     """In this process, one task after the other."""
 
+    is_local = True
+
     def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """See Executor."""
         with _progress(work, reporter) as advance:
@@ -94,6 +99,8 @@ class Serial:
 
 class LocalProcesses:
     """On worker processes of this machine."""
+
+    is_local = True
 
     def __init__(self, pool: WorkerPool) -> None:
         self._pool = pool
@@ -114,6 +121,8 @@ class LocalProcesses:
 
 class Cluster:
     """On the workers of a connected Dask client."""
+
+    is_local = False
 
     def __init__(self, client: Any) -> None:
         self._client = client

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from ssmi.pipeline.writers import convert
     from ssmi.predict.entity import Entity
+    from ssmi.predict.files import predict_files
     from ssmi.predict.tagger import Tagger, open_run
     from ssmi.project import Project, open_project
     from ssmi.scaffold import init_project
@@ -50,6 +51,7 @@ __all__ = [
     "init_project",
     "open_project",
     "open_run",
+    "predict_files",
     "score_file",
 ]
 
@@ -69,6 +71,7 @@ _HOMES = {
     "init_project": "ssmi.scaffold",
     "open_project": "ssmi.project",
     "open_run": "ssmi.predict.tagger",
+    "predict_files": "ssmi.predict.files",
     "score_file": "ssmi.evaluation.labelled_files",
 }
 

@@ -12,6 +12,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
+from ssmi.runs.lookup import check_labelled
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def adapt(
     # Later ones go over earlier: what this call says of training, no -S changes.
     params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
     name = workspace.dataset(dataset, params=params)
+    workspace.fetch_features(name)
+    check_labelled(workspace, name)
     shards = workspace.paths.shards(name)
     _check_dataset(workspace, name, shards=shards)
     folder = training.check_shards(workspace, params, shards=shards, dataset=name)

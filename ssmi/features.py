@@ -21,6 +21,7 @@ from ssmi.pipeline.stages.corpora.names import check_corpus_name
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import Corpus, StageContext
+from ssmi.pipeline.stages.stored import bring, publish
 from ssmi.pipeline.stages.up_to_date import StageShare, run
 from ssmi.pipeline.stages.up_to_date import run_share as run_stage_share
 from ssmi.workspace import Workspace
@@ -118,7 +119,11 @@ def run_stage(
 ) -> StageReport:
     """Run one stage whether it is current or not, as ``dvc repro`` asks for; see ``Project.run_stage``."""
     with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
-        return run(get_stage(name), context).report
+        stage = get_stage(name)
+        _bring(context, stage.upstream)
+        report = run(stage, context).report
+        publish(stage, context)
+        return report
 
 
 def building(workspace: Workspace) -> AbstractContextManager[None]:
@@ -144,7 +149,15 @@ def run_share(
     with _context(
         workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides, is_share=True
     ) as context:
+        # With the stage itself: where it is finished, there is nothing to do.
+        _bring(context, (*get_stage(name).upstream, name))
         return run_stage_share(get_stage(name), context, Share(*part))
+
+
+def _bring(context: StageContext, stages: Iterable[str]) -> None:
+    """Have the stages that one reads as they are in storage: on another machine they may have been built anew."""
+    if context.remote is not None:
+        bring(context.remote, stages, context.dataset, paths=context.paths, reporter=context.reporter)
 
 
 @contextmanager
@@ -162,11 +175,15 @@ def _context(
     name = workspace.dataset(subject.dataset, params=params)
     corpus = None
     if subject.corpus is not None:
-        files = find_corpus(subject.corpus, root=workspace.root, listed=params.corpora)
+        files = find_corpus(subject.corpus, root=workspace.root, listed=params.corpora, reporter=workspace.reporter)
         check_corpus_name(files, paths=workspace.paths, datasets=params.datasets)
         like = workspace.dataset(subject.like, params=params)
+        workspace.fetch_features(like)
         corpus, name = Corpus(files, like), files.name
+    remote = workspace.remote
+    if remote is not None:
+        remote.check(for_workers=scheduler is not None)
     # Names are checked by now: a lock is a file, and what is refused leaves none.
     alone = nullcontext() if is_share else building(workspace)
     with alone, open_executor(workers=workers, scheduler=scheduler) as executor:
-        yield StageContext(workspace.root, name, params, executor, workspace.reporter, corpus=corpus)
+        yield StageContext(workspace.root, name, params, executor, workspace.reporter, corpus=corpus, remote=remote)

@@ -81,7 +81,9 @@ def sql(workspace: Workspace, query: str, *, dataset: str | None, limit: int | N
     """Answer a SELECT over the views; see ``Project.sql``."""
     if limit is not None and limit < 0:
         raise ParameterError(f"limit {limit}: a number of rows", next_step="give 0 or more, or None for all")
-    with warehouse.connect(workspace.paths.folder, workspace.dataset(dataset)) as opened:
+    name = workspace.dataset(dataset)
+    workspace.fetch_features(name)
+    with warehouse.connect(workspace.paths.folder, name) as opened:
         result = opened.run(query, limit=limit)
     return Statistics(tuple(result.columns), tuple(result.types), result.rows, result.n_left_out)
 

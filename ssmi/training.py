@@ -19,6 +19,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics, require_labels
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.text.wording import as_yaml
+from ssmi.runs.lookup import check_labelled
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def train_dataset(
     # -S has the last word, over the configuration too.
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
     name = workspace.dataset(dataset, params=params)
+    workspace.fetch_features(name)
+    check_labelled(workspace, name)
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
     # Before they are looked at: what is trained on below must be what is looked at here.

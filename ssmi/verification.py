@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from ssmi.model.runs import result_files
 from ssmi.model.runs import state as states
@@ -49,14 +50,14 @@ class Finding:
     """A file that is not as it was written.
 
     Attributes:
-        path: Below the project's folder.
+        path: Below the project's folder; of a file in storage its URL.
         state: ``missing``, ``changed`` or ``foreign``.
         problem: More of it, where there is more to say.
         next_step: What to do.
 
     """
 
-    path: Path
+    path: Path | str
     state: FileState
     problem: str
     next_step: str
@@ -67,13 +68,13 @@ class VerifiedFolder:
     """What became of the files of a stage, a checkpoint, or a run's results.
 
     Attributes:
-        path: Below the project's folder.
+        path: Below the project's folder; of a stage in storage its URL.
         n_intact: Files that are as they were written.
         findings: All others.
 
     """
 
-    path: Path
+    path: Path | str
     n_intact: int
     findings: tuple[Finding, ...]
 
@@ -115,7 +116,7 @@ def verify(workspace: Workspace, *, deep: bool) -> Verification:
             wrong = tuple(one for one in findings if one.state != FileState.INTACT)
             folders.append(_below(workspace.root, VerifiedFolder(folder, intact, wrong)))
             advance(1)
-    return Verification(tuple(folders), deep)
+    return Verification((*folders, *_stored(workspace, deep=deep)), deep)
 
 
 _Examine = Callable[[Path, bool], Iterator[Finding]]
@@ -154,6 +155,25 @@ def _stage(folder: Path, deep: bool) -> Iterator[Finding]:
             continue
         yield Finding(folder / name, state, "", _TRAIN_AGAIN if kept else hint)
     yield Finding(folder / MANIFEST_NAME, FileState.INTACT, "", "")
+
+
+def _stored(workspace: Workspace, *, deep: bool) -> Iterator[VerifiedFolder]:
+    """The stages in storage, where there is one."""
+    remote = workspace.remote
+    if remote is None:
+        return
+    from ssmi.pipeline.remote.stages import StoredStages  # loads fsspec
+
+    stored = StoredStages(remote)
+    for place in stored.places():
+        url, states = f"{remote}/{place}", stored.examine(place, deep=deep)
+        next_step = f"remove {url} there, then ssmi-cli --storage {quote(str(remote))} features build"
+        wrong = tuple(
+            Finding(f"{url}/{name}", state, "", next_step)
+            for name, state in states.items()
+            if state != FileState.INTACT
+        )
+        yield VerifiedFolder(url, len(states) - len(wrong), wrong)
 
 
 def _checkpoint(folder: Path, deep: bool) -> Iterator[Finding]:
@@ -208,5 +228,5 @@ def _listed(folder: Path, present: set[Path], deep: bool) -> Iterator[Finding]:
 
 def _below(root: Path, folder: VerifiedFolder) -> VerifiedFolder:
     """The same, named as a person in the project's folder would."""
-    findings = (Finding(one.path.relative_to(root), one.state, one.problem, one.next_step) for one in folder.findings)
-    return VerifiedFolder(folder.path.relative_to(root), folder.n_intact, tuple(findings))
+    findings = (replace(one, path=Path(one.path).relative_to(root)) for one in folder.findings)
+    return VerifiedFolder(Path(folder.path).relative_to(root), folder.n_intact, tuple(findings))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import MissingResourceError
@@ -13,7 +14,11 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import PARAMS_NAME, ArtifactPaths
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.user_files import require_file
+
+if TYPE_CHECKING:
+    from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 
 @dataclass(frozen=True)
@@ -23,16 +28,41 @@ class Workspace:
     Attributes:
         root: The folder that holds params.yaml, absolute.
         reporter: Told of progress and notes; silent by default.
+        storage: URL of storage that holds the features too; None where they lie here alone.
 
     """
 
     root: Path
     reporter: Reporter = field(default_factory=Silent)
+    storage: str | None = None
 
     @property
     def paths(self) -> ArtifactPaths:
         """Where everything lies."""
         return ArtifactPaths(self.root)
+
+    @property
+    def remote(self) -> RemoteFolder | None:
+        """The storage, opened; None without one. Raises as ``RemoteFolder``."""
+        if self.storage is None:
+            return None
+        from ssmi.pipeline.remote.filesystem import open_folder  # loads fsspec, which most commands do not need
+
+        return open_folder(self.storage, what="--storage")
+
+    def fetch_features(self, dataset: str) -> None:
+        """Have the features of a data set or corpus as they are in the storage; without one nothing happens.
+
+        Raises:
+            MissingResourceError: The storage cannot be used.
+            StaleArtifactError: A file in it is not what was written.
+
+        """
+        remote = self.remote
+        if remote is not None:
+            from ssmi.pipeline.stages.stored import bring
+
+            bring(remote, STAGES, dataset, paths=self.paths, reporter=self.reporter)
 
     @checked
     def params(self, overrides: Iterable[str] = (), *, device: str | None = None) -> Params:

@@ -18,6 +18,7 @@ DOORS = {
     "dask": {"ssmi.pipeline.executor"},
     "distributed": {"ssmi.pipeline.executor"},
     "duckdb": {"ssmi.pipeline.inspect.warehouse"},
+    "fsspec": {"ssmi.pipeline.remote.filesystem"},
     "daachorse": {"ssmi.pipeline.features.trie"},
     "transformers": {"ssmi.pipeline.frozen_encoder", "ssmi.model.network.encoder"},
     "torchcrf": {"ssmi.model.network.layers.crf"},

@@ -92,7 +92,7 @@ def ablate(
 ) -> None:
     """Train configurations of the network over seeds, and write one table.
 
-    Finished runs are kept and unfinished ones gone on with, so the same command goes on after Ctrl-C. The table in
+    Finished runs are kept and unfinished ones continued, so the same command continues after Ctrl-C. The table in
     artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters, and below them it
     lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives. It says
     before it starts how long it will take.
@@ -101,7 +101,6 @@ def ablate(
         _list(only, as_json=as_json)
         return
     from ssmi.ablation.render import cells, note, other_cells
-    from ssmi.ablation.variants import from_file
     from ssmi.cli.failures import INTERRUPTED, fail
     from ssmi.cli.terminal.tables import print_table
     from ssmi.training import Interrupted
@@ -111,7 +110,7 @@ def ablate(
         result = session.project.ablate(
             dataset,
             only=only,
-            variants=[*variants, *(from_file(variants_file) if variants_file else ())],
+            variants=[*variants, *([variants_file] if variants_file else ())],
             n_seeds=n_seeds,
             folds=n_folds,
             jobs=n_jobs,

@@ -64,7 +64,7 @@ def convert(
 ) -> None:
     """Read IN, in any format and tag scheme that data sets may have, and write it to OUT.
 
-    IN is a file, or a folder or pair of brat's. OUT appears whole or not at all. What is repaired or left out on the
+    IN is a file, or a folder or pair of brat's. OUT appears when all is done. What is repaired or left out on the
     way (nested and discontinuous entities, relations) is counted by name.
     """
     from ssmi.data import convert_file

@@ -42,10 +42,10 @@ def evaluate(
     picture: Path | None,
     as_json: bool,
 ) -> None:
-    """Score a trained run on a split; test only where it is asked for.
+    """Score a trained run on a split; test only with --split test.
 
-    With --run and no --dataset, the data set is the one that the run was trained on. With both, a data set of which
-    there are no shards that the run can read is tagged from its own file, as `predict` does; --file scores any other
+    With --run and no --dataset, the data set is the one that the run was trained on. With both, where there are no
+    shards that the run can read, the data set's own file is tagged, as `predict` does. --file scores any other
     labelled file.
     """
     _check_usage(file, picture, {"encoding": encoding, "offsets": offsets})

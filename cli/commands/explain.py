@@ -27,7 +27,7 @@ SOURCES = {
 
 @click.command()
 @click.argument("character")
-@click.option("--segment", required=True, help="The word that the character stands in.")
+@click.option("--segment", required=True, help="The word that contains the character.")
 @dataset_option
 @override_option
 @click.option(

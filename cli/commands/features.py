@@ -36,8 +36,8 @@ def features() -> None:
 def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> None:
     """Run every stage that is not current.
 
-    In one process, or on workers. DVC is told where the project is under it. With --corpus the same tables are made of
-    text without labels, for a run on the data set --like to tag (`ssmi-cli predict --shards`), and to query.
+    In one process, or on workers. Where the project uses DVC, the result is recorded in dvc.lock. With --corpus the
+    same tables are made of text without labels, for a run to tag (`ssmi-cli predict --shards`), and to query.
     """
     result = session.project.build_features(force=force, **chosen)
     if as_json:
@@ -55,7 +55,7 @@ def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> Non
 def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -> None:
     """Run one stage, or one share of its parts where another program starts the processes.
 
-    With --part, N processes do a share each and need not know of one another; a last call without it
+    With --part, N independent processes do a share each; a last call without it
     puts the parts together. A stage that reads all parts to go on ends before that with a line that
     says so: start the N processes again.
     """
@@ -63,6 +63,9 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
         _run_stage(session, stage_name, chosen)
         return
     done = session.project.run_stage(stage_name, part=share_of(part), **chosen)
+    if done.current:
+        click.echo(f"{stage_name}: is current: nothing to do for part {done.share}")
+        return
     line = f"{stage_name}: part {done.share} is done"
     if done.missing:
         others = f"{counted(done.missing, 'part')} of others {is_or_are(done.missing)} missing"

@@ -10,17 +10,18 @@ import click
 
 from ssmi.cli import completion
 from ssmi.cli.build_options import executor_options
-from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage
+from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage, what_is_piped_in
 from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.streams import check_output, open_output
-from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.arguments import check_probability
+from ssmi.pipeline.contract.text.wording import counted
 
 if TYPE_CHECKING:
     from ssmi.predict.reading import Kind
+    from ssmi.predict.tagger import Tagger
     from ssmi.predict.text_decoding import Errors
 
-STDIN = "-"
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
 
@@ -40,13 +41,15 @@ KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
 )
 @click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write, whole or not at all.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; it appears when all is done."
+)
 @click.option("--batch-chars", type=click.IntRange(min=1), help="Characters tagged together.  [default: 16384]")
-@click.option("--min-score", type=float, default=0.0, help="Leave out what is less probable; 0 to 1.")
+@click.option("--min-score", type=float, default=0.0, help="Leave out entities with a lower score; 0 to 1.")
 @click.option(
     "--entities",
     type=InputFile(),
-    help="Your own: a word, a tab, its label [, a tab, add or force] a line.",
+    help="Your own entities; on each line a word, a tab, its label [, a tab, add or force].",
 )
 @device_option
 @click.option("--shards", "corpus", metavar="CORPUS", help="Tag a corpus whose features are built, into Parquet.")
@@ -75,24 +78,23 @@ def predict(
 ) -> None:
     """Find the entities of any text: of FILES, or of what is piped in (-).
 
-    Input is `text`, a line a row; `paragraphs`, blocks between blank lines; or rows whose text stands in a field
+    Input is `text`, a line a row; `paragraphs`, blocks between blank lines; or rows whose text is in a field
     (--field) and whose other fields are kept: `jsonl`, an object a line; `json`, an array; `csv` and `tsv`, under a
-    header. Files packed with gzip are read too; what is no text is refused.
+    header. Files packed with gzip are read too; files that are not text are refused.
 
     Output is a row a text, in order: {"text", "entities": [{"start", "end", "label", "text", "score"}]}. Positions
     count code points, the end not included; the score is the probability of exactly this entity.
 
-    Words of --entities are entities wherever they stand: where the run finds none (add) or in place of what it finds
+    Words of --entities are entities wherever they occur: where the run finds none (add) or in place of what it finds
     (force); rows then say of each entity its "source", model or file.
 
     Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
 
     With --shards a corpus (`ssmi-cli features build --corpus`) is tagged part by part into artifacts/predict/, here or
-    on workers; finished parts stay, so an interrupted command goes on where it was.
+    on workers; finished parts stay, so an interrupted command continues where it stopped.
     """
-    from ssmi.predict.structured_files import has_fields
-
     check_usage(interactive=interactive, corpus=corpus)
+    check_probability("--min-score", min_score)
     if corpus is not None:
         result = session.project.predict_shards(
             corpus,
@@ -103,41 +105,24 @@ def predict(
             scheduler=scheduler,
             device=device or "auto",
         )
-        click.echo(f"{result.n_entities:,} entities in {result.n_sentences:,} sentences: {result.folder}")
+        entities_found, sentences = counted(result.n_entities, "entity"), counted(result.n_sentences, "sentence")
+        click.echo(f"{entities_found} in {sentences}: {result.folder}")
         return
     if out is not None:
         check_output(out, files)
-    if not 0.0 <= min_score <= 1.0:
-        raise ParameterError(f"--min-score {min_score}: not a probability", next_step="give one from 0 to 1")
-    if not files and not interactive:
-        if sys.stdin.isatty():
-            raise ParameterError("no FILES, and nothing is piped in", next_step="name files, or try --interactive")
-        files = (Path(STDIN),)
-    if text_field is not None and not has_fields(files, kind):
-        raise ParameterError(
-            "--field: plain text has no fields", next_step="say --input jsonl, json, csv or tsv, or leave it out"
-        )
-    folder, project = session.find_run(run=run, dataset=dataset)  # refused before torch is imported
-    from ssmi.predict.garbage_collection import garbage_collection_paused
+    files = files or what_is_piped_in(interactive=interactive)
+    from ssmi.predict.structured_files import check_field
 
-    with garbage_collection_paused():  # around the imports too: modules stay for good
-        from ssmi.predict.formats import FORMATS as WRITERS
-        from ssmi.predict.formats import Origin
-        from ssmi.predict.records import RecordSource, tag_records
-        from ssmi.predict.run_features import version
-        from ssmi.predict.tagger import Tagger
-        from ssmi.runs.lookup import note_if_unfinished
-
-        tagger = Tagger.open(
-            folder, project=project, device=device or "auto", threads=0, entities=entities, reporter=session.reporter
-        )
-    note_if_unfinished(folder, session.reporter)
+    check_field(text_field, files, kind)
+    tagger = _open(session, run=run, dataset=dataset, device=device, entities=entities)
     if interactive:
         from ssmi.cli.terminal.interactive import converse
 
         converse(tagger, min_score=min_score)
         return
-    origin = Origin(tagger.labels, version(folder) if form == "label-studio" else "", sources=entities is not None)
+    from ssmi.predict.files import predictions
+    from ssmi.predict.records import RecordSource
+
     source = RecordSource(
         files,
         stdin=sys.stdin.buffer,
@@ -147,10 +132,33 @@ def predict(
         errors=errors,
         note=session.reporter.note,
     )
-    with (
-        open_output(out, session.reporter) as write,
-        session.reporter.task("predict", total=source.n_bytes, unit="bytes") as advance,
-    ):
-        tagged = tag_records(tagger, source, batch_characters=batch_chars, min_score=min_score, advance=advance)
-        for piece in WRITERS[form](tagged, origin):
+    pieces = predictions(
+        tagger,
+        source,
+        format=form,
+        batch_characters=batch_chars,
+        min_score=min_score,
+        sources=entities is not None,
+        reporter=session.reporter,
+    )
+    with open_output(out, session.reporter) as write:
+        for piece in pieces:
             write(piece)
+
+
+def _open(
+    session: Session, *, run: Path | None, dataset: str | None, device: str | None, entities: Path | None
+) -> Tagger:
+    folder, project = session.find_run(run=run, dataset=dataset)  # refused before torch is imported
+    from ssmi.predict.garbage_collection import garbage_collection_paused
+    from ssmi.runs.lookup import note_if_unfinished
+
+    with garbage_collection_paused():  # around the import too: modules stay for good
+        import ssmi.predict.files  # noqa: F401  # used when the tagger is open
+        from ssmi.predict.tagger import Tagger
+
+        tagger = Tagger.open(
+            folder, project=project, device=device or "auto", threads=0, entities=entities, reporter=session.reporter
+        )
+    note_if_unfinished(folder, session.reporter)
+    return tagger

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import click
 from click.core import ParameterSource
@@ -47,3 +49,12 @@ def _refuse(idle: Mapping[str, str], what: str) -> None:
     said = [name for key, name in idle.items() if given.get_parameter_source(key) is ParameterSource.COMMANDLINE]
     if said:
         raise ParameterError(f"{what}, without {', '.join(said)}", next_step="leave one or the other out")
+
+
+def what_is_piped_in(*, interactive: bool) -> tuple[Path, ...]:
+    """Standard input in place of FILES; raises ParameterError where it is a terminal."""
+    if interactive:
+        return ()
+    if sys.stdin.isatty():
+        raise ParameterError("no FILES, and nothing is piped in", next_step="name files, or try --interactive")
+    return (Path("-"),)

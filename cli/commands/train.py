@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     "--config",
     metavar="NAME",
     shell_complete=completion.configurations,
-    help="A configuration of `ablate --list`; -S still has the last word.",
+    help="A configuration of `ablate --list`; -S takes precedence.",
 )
 @device_option
 @override_option
-@click.option("--resume", is_flag=True, help="Go on with the unfinished run in the run folder.")
+@click.option("--resume", is_flag=True, help="Continue the unfinished run in the run folder.")
 @stage_version_option
 @json_option
 @click.pass_context
@@ -50,9 +50,9 @@ def train(
     stage_version: int | None,
     as_json: bool,
 ) -> None:
-    """Train on a data set's shards; dev picks the epoch, test is read once.
+    """Train on a data set's shards; the best epoch on dev is kept, test is scored once.
 
-    Ctrl-C saves everything and stops; the same command with --resume goes on as if it had never stopped. On several
+    Ctrl-C saves everything and stops; the same command with --resume continues as if it had never stopped. On several
     GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
     from ssmi import training

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, deep: bool, as_json: bool) -> None:
-    """Check that stages, runs and ablations below artifacts/ are what was written.
+    """Check that the files of stages, runs and ablations below artifacts/ are unchanged.
 
     Ends with 5 where a file is missing, changed or foreign to its folder.
     """

@@ -7,29 +7,22 @@ may put an archive that was fetched elsewhere. Every process reads the files tha
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.cache_folder import cache_root, make_cache_root
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.contract.storage.locks import locked
-from ssmi.pipeline.contract.storage.own_folders import make_own
 from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
 from ssmi.pipeline.contract.text.json_text import loads
 
+__all__ = ["MARKER", "cache_root", "cached", "downloads", "obtain"]
+
 MARKER = "asset.json"
-
-
-def cache_root() -> Path:
-    """Find the cache: the folder named by ``SSMI_CACHE``, else the user's cache folder of this platform."""
-    named = os.environ.get("SSMI_CACHE")
-    return Path(named).expanduser().absolute() if named else Path(platformdirs.user_cache_dir("ssmi", appauthor=False))
 
 
 def downloads() -> Path:
@@ -98,7 +91,8 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
 @contextmanager
 def _usable_cache() -> Iterator[None]:
     try:
-        make_own(cache_root(), root=cache_root())
+        make_cache_root()
+        (cache_root() / "locks").mkdir(exist_ok=True)
         yield
     except OSError as error:
         raise SsmiError(

@@ -1,7 +1,7 @@
 """From the name of a corpus, text without labels, to its files on this machine.
 
 A corpus is listed in ``corpora`` of params.yaml, or lies in ``$SSMI_DATA/<name>/`` or ``<root>/data/<name>/``, or is
-named as a path. Its name is that of its folder, or of its one file without endings.
+named as a path or by URL. Its name is that of its folder, or of its one file without endings.
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from pathlib import Path
 from ssmi.pipeline.assets.datasets import user_copies
 from ssmi.pipeline.assets.names import is_plain, path_below
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, nearest
+from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.user_files import require_file
 from ssmi.pipeline.readers.texts import ENDINGS, holds_texts
+from ssmi.pipeline.remote.addresses import is_url, name_of
+from ssmi.pipeline.remote.downloads import download
+
+_SILENT = Silent()
 
 _DATA_FOLDER = "$SSMI_DATA"
 """In a source: the folder that this variable names, wherever it lies."""
@@ -35,13 +40,14 @@ class CorpusFiles:
     """Where they lie, as ``source_path`` reads it: below the project by the path there, else as it was given."""
 
 
-def find_corpus(given: str, *, root: Path, listed: Sequence[str]) -> CorpusFiles:
+def find_corpus(given: str, *, root: Path, listed: Sequence[str], reporter: Reporter = _SILENT) -> CorpusFiles:
     """Find the files of a corpus.
 
     Args:
-        given: The name of a listed corpus or of a data folder, or a path below the project.
+        given: The name of a listed corpus or of a data folder, or a path below the project, or a URL.
         root: The project's folder.
-        listed: ``corpora`` of params.yaml: paths below the project.
+        listed: ``corpora`` of params.yaml: paths below the project, and URLs.
+        reporter: Told of what is fetched from a URL.
 
     Raises:
         MissingResourceError: There is no such corpus, or no file of text in it.
@@ -49,7 +55,7 @@ def find_corpus(given: str, *, root: Path, listed: Sequence[str]) -> CorpusFiles
     """
     by_name: dict[str, list[str]] = {}
     for one in listed:
-        by_name.setdefault(_name(path_below(root, one)), []).append(one)
+        by_name.setdefault(_name_of(one, root=root), []).append(one)
     if given in by_name:
         first, *others = by_name[given]
         if others:
@@ -57,27 +63,28 @@ def find_corpus(given: str, *, root: Path, listed: Sequence[str]) -> CorpusFiles
                 f"corpus {given!r}: corpora of params.yaml lists {' and '.join(by_name[given])}, all of this name",
                 next_step="rename all but one of them",
             )
-        return _from(first, root=root, name=given)
+        return _from(first, _here(first, root=root, reporter=reporter), root=root, name=given)
     for folder, origin in user_copies(given, root):
         if folder.is_dir():
             source = f"{_DATA_FOLDER}/{given}" if origin == "SSMI_DATA" else _source(folder, root=root, given=given)
             return replace(open_corpus(folder, name=given), source=source)
-    path = path_below(root, given)
+    path = _here(given, root=root, reporter=reporter)
     if not path.exists():
         raise MissingResourceError(
             f"corpus {given!r}: neither listed nor a file or folder; {nearest(given, by_name)}",
             next_step="name a folder or a file of text, or list it in `corpora` of params.yaml",
         )
-    return _from(given, root=root, name=_name(path))
+    return _from(given, path, root=root, name=_name_of(given, root=root))
 
 
-def _from(given: str, *, root: Path, name: str) -> CorpusFiles:
-    path = path_below(root, given)
+def _from(given: str, path: Path, *, root: Path, name: str) -> CorpusFiles:
     return replace(open_corpus(path, name=name), source=_source(path, root=root, given=given))
 
 
 def _source(path: Path, *, root: Path, given: str) -> str:
     """A place without the paths of this machine, but for one that was given as such."""
+    if is_url(given):
+        return given
     whole = path.resolve()
     return whole.relative_to(root.resolve()).as_posix() if whole.is_relative_to(root.resolve()) else given
 
@@ -97,7 +104,7 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
         MissingResourceError: A folder holds no file of text.
         ParameterError: The name can name no folder of artifacts.
     """
-    check_dataset_name(name)
+    check_dataset_name(name, of="corpus")
     if not path.is_dir():
         require_file(path, what="corpus")
         return CorpusFiles(name, {path.name: path})
@@ -117,14 +124,20 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
 
 def corpus_name(given: str, *, root: Path) -> str:
     """The name of a corpus that was built: a path stands for that of its folder, or of its file without endings."""
-    path = path_below(root, given)
-    if path.exists():
-        return check_dataset_name(_name(path))
+    if is_url(given) or path_below(root, given).exists():
+        return check_dataset_name(_name_of(given, root=root), of="corpus")
     if not is_plain(given) and Path(given).name != given:
         raise MissingResourceError(f"corpus {given}: no such file or folder", next_step="give the corpus's name")
-    return check_dataset_name(given)
+    return check_dataset_name(given, of="corpus")
 
 
-def _name(path: Path) -> str:
-    resolved = path.resolve()
+def _here(given: str, *, root: Path, reporter: Reporter) -> Path:
+    """A path, or what lies at a URL, on this machine."""
+    return download(given, what="corpus", reporter=reporter) if is_url(given) else path_below(root, given)
+
+
+def _name_of(given: str, *, root: Path) -> str:
+    if is_url(given):
+        return name_of(given).partition(".")[0]
+    resolved = path_below(root, given).resolve()
     return resolved.name if resolved.is_dir() else resolved.name.partition(".")[0]

@@ -12,6 +12,8 @@ from ssmi.pipeline.contract.errors import MissingResourceError, nearest
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.user_files import require_file
+from ssmi.pipeline.remote.addresses import is_url
+from ssmi.pipeline.remote.downloads import download
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
     """Find a file of word vectors; fetch a listed one into the cache where needed.
 
     Args:
-        name_or_path: A listed name, or a path relative to ``root``.
+        name_or_path: A listed name, or a path relative to ``root``, or a URL.
         root: The project's folder.
         reporter: Told of downloads.
         registry: The named assets.
@@ -50,7 +52,10 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
             reporter=reporter,
         )
         return VectorsFile(folder / file, asset.name, digest_once(folder / file), asset.licence)
-    path = path_below(root, name_or_path)
+    if is_url(name_or_path):
+        path = download(name_or_path, what="vocab.vectors", reporter=reporter)
+    else:
+        path = path_below(root, name_or_path)
     if not path.exists():
         near = nearest(name_or_path, names("vectors", registry))
         raise MissingResourceError(

@@ -97,14 +97,16 @@ class _Argument:
         self._parameter = parameter
         self._hint = hint
         self._is_list = any(get_origin(one) is Iterable for one in _alternatives(hint))
-        self._adapter: TypeAdapter[Any] = TypeAdapter(_as_tuple(hint), config=_STRICT)
+        # In a tuple: a model alone does not take a configuration.
+        in_tuple: Any = tuple.__class_getitem__((_as_tuple(hint),))
+        self._adapter: TypeAdapter[Any] = TypeAdapter(in_tuple, config=_STRICT)
 
     def check(self, value: Any) -> Any:
         """The value, of several a tuple; raises ParameterError where it is not one that the argument takes."""
         if self._is_list and value is not None:
             value = list_of(self._parameter.name, value)
         try:
-            self._adapter.validate_python(value, strict=True)
+            self._adapter.validate_python((value,), strict=True)
         except ValidationError:
             default = self._parameter.default
             raise ParameterError(

@@ -12,11 +12,12 @@ from typing import Literal
 
 from ssmi.pipeline.contract.errors import MissingResourceError
 
-Extra = Literal["cluster", "dvc", "plots", "stats", "vectors"]
+Extra = Literal["cluster", "dvc", "plots", "s3", "stats", "vectors"]
 MODULES: Mapping[Extra, tuple[str, ...]] = {
     "cluster": ("dask", "distributed"),
     "dvc": ("dvc",),
     "plots": ("matplotlib",),
+    "s3": ("s3fs",),
     "stats": ("duckdb",),
     "vectors": ("gensim",),
 }

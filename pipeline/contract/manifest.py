@@ -44,6 +44,7 @@ __all__ = [
     "intact",
     "load",
     "mistakes",
+    "parse",
     "read",
     "save",
 ]
@@ -186,6 +187,14 @@ def read(folder: Path) -> StoredManifest:
     except (ValueError, RecursionError) as error:
         problem = f"damaged ({error})"
     raise StaleArtifactError(f"{path}: {problem}", next_step=next_step)
+
+
+def parse(body: bytes) -> StoredManifest | None:
+    """A manifest from elsewhere than a folder of this machine; None where it is damaged or of another version."""
+    try:
+        return StoredManifest(_parse(body), body)
+    except (ValueError, RecursionError):
+        return None
 
 
 class _OtherVersionError(ValueError):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ssmi.pipeline.columns.names import SCHEMA as NAMES
+from ssmi.pipeline.columns.names import SortedNames, write_names
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage.arrays import map_array
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
@@ -19,7 +25,7 @@ BERT_BOUNDARIES_FILE = "boundaries_bert.npy"
 
 @lru_cache(maxsize=1)
 def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
-    """Open the vectors of segments once a process; they are memory-mapped.
+    """Open the vectors of segments once a process; they are memory-mapped, and the segments' names held in memory.
 
     Args:
         folder: What the embed stage wrote.
@@ -33,11 +39,50 @@ def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
         StaleArtifactError: A file changed since it was written.
     """
     segments = tables.read_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=["segment"])
+    return replace(
+        _open_matrices(folder), row_of={name: row for row, name in enumerate(segments["segment"].to_pylist())}
+    )
 
+
+def open_outside_vectors(folder: Path, digest: str, *, names: Path, segments: pa.Array) -> SegmentVectors:
+    """The vectors of those of some segments that the vocabulary does not have.
+
+    No process holds the names of all: ``names`` is what ``write_outside`` wrote. Else as ``open_segment_vectors``.
+    """
+    vectors, outside = _open_outside(folder, digest, names)
+    distinct = pc.unique(segments)
+    _, rows = outside.find(distinct)
+    row_of = {name: row for name, row in zip(distinct.to_pylist(), rows.tolist(), strict=True) if row >= 0}
+    return replace(vectors, row_of=row_of)
+
+
+@lru_cache(maxsize=1)
+def _open_outside(folder: Path, digest: str, names: Path) -> tuple[SegmentVectors, SortedNames]:
+    return _open_matrices(folder), SortedNames(names)
+
+
+def _open_matrices(folder: Path) -> SegmentVectors:
     by_bert = (folder / BERT_SEGMENTS_FILE).exists()
     return SegmentVectors(
-        row_of={segment: row for row, segment in enumerate(segments["segment"].to_pylist())},
+        row_of={},
         vectors=map_array(folder / VECTORS_FILE),
         bert=map_array(folder / BERT_SEGMENTS_FILE) if by_bert else None,
         boundaries=map_array(folder / BERT_BOUNDARIES_FILE) if by_bert else None,
     )
+
+
+def write_outside(folder: Path, names: Path) -> None:
+    """Write the segments outside the vocabulary, with their rows, so that they can be found without being held.
+
+    Args:
+        folder: What the embed stage wrote.
+        names: The file that is written.
+
+    Raises:
+        MissingResourceError: The table of segments is not there.
+        StaleArtifactError: It changed since it was written.
+    """
+    columns = ("segment", "segment_id", "boundary_id")
+    segments = tables.read_tables(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=columns)
+    outside = (table.filter(pc.field("boundary_id") == 0).select(columns[:2]) for table in segments)
+    write_names((table.rename_columns(NAMES.names).cast(NAMES) for table in outside), names)

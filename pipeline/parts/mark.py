@@ -18,6 +18,7 @@ from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.digests import seal, unseal
 from ssmi.pipeline.executor import MOST_BYTES, Result, Task
+from ssmi.pipeline.parts.symbols import symbolic, with_paths
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Part(Generic[Task, Result]):
     folder: Path
     """The unfinished stage's: files below it are the part's own, all others are what it reads."""
     mark: Path
+    artifacts: Path | None = None
+    """Where stages lie that it reads."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Mark:
     """What lies in a mark's file."""
 
     task: str
-    """Digest of the task: a part of other work has another."""
+    """Digest of the task, whose paths count by what they mean: a part of other work has another."""
     files: Mapping[str, str]
     """Path below the folder → sha256 of each file that the part left."""
     result: Any
@@ -62,8 +65,7 @@ def run_part(part: Part[Task, Result]) -> str | None:
     files = {path.relative_to(part.folder).as_posix(): digest_file(path) for path in sorted(written)}
     part.mark.parent.mkdir(parents=True, exist_ok=True)
     with replacing.writing(part.mark) as temporary:
-        mark = Mark(task_digest(part.task), files, result)
-        temporary.write_text(json.dumps(seal(asdict(mark)), ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_bytes(mark_body(Mark(task_digest(part), files, result)))
     return text if len(text) <= MOST_BYTES // 2 else None  # JSON of ASCII alone: a byte a character
 
 
@@ -76,7 +78,7 @@ def result_of(part: Part[Task, Result], text: str) -> Result:
 def finished(part: Part[Any, Any]) -> str | None:
     """The result of a part as JSON where it is done and its files are as it left them; else None."""
     mark = read_mark(part.mark)
-    if mark is None or mark.task != task_digest(part.task):
+    if mark is None or mark.task != task_digest(part):
         return None
     try:
         whole = all(digest_file(part.folder / name) == digest for name, digest in mark.files.items())
@@ -96,14 +98,28 @@ def kept_result(part: Part[Any, Any]) -> str:
 def read_mark(path: Path) -> Mark | None:
     """A mark; None where there is none, or what lies there is not what was written."""
     try:
-        body = unseal(path.read_bytes())
-        return Mark(str(body["task"]), dict(body["files"]), body["result"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return parse_mark(path.read_bytes())
+    except OSError:
         return None
 
 
-def task_digest(task: object) -> str:
-    """A digest of a task's fields."""
+def parse_mark(body: bytes) -> Mark | None:
+    """A mark from the content of its file; None where that is not what was written."""
+    try:
+        tree = unseal(body)
+        return Mark(str(tree["task"]), dict(tree["files"]), tree["result"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def mark_body(mark: Mark) -> bytes:
+    """The content of a mark's file."""
+    return (json.dumps(seal(asdict(mark)), ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def task_digest(part: Part[Any, Any]) -> str:
+    """A digest of a task's fields, the same wherever the project lies."""
+    task = with_paths(part.task, lambda path: symbolic(path, unfinished=part.folder, artifacts=part.artifacts))
     return hashlib.sha256(repr(task).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -18,7 +18,10 @@ from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.text.wording import counted, is_or_are
 from ssmi.pipeline.executor import Executor, Result, Task, Work
 from ssmi.pipeline.parts.mark import Part, finished, kept_result, result_of, run_part
+from ssmi.pipeline.parts.mirror import Mirror
 from ssmi.pipeline.parts.share import OthersMissingError, Share
+from ssmi.pipeline.parts.stored import StoredPart, run_stored_part
+from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 
 class UnfinishedStage:
@@ -30,15 +33,37 @@ class UnfinishedStage:
 
     """
 
-    def __init__(self, home: Path, key: str, *, share: Share | None = None) -> None:
-        """``home``: of this stage of this data set; ``key``: a digest of all that it is made from."""
+    def __init__(
+        self,
+        home: Path,
+        key: str,
+        *,
+        share: Share | None = None,
+        artifacts: Path | None = None,
+        remote: RemoteFolder | None = None,
+    ) -> None:
+        """Name it; nothing is made yet.
+
+        Args:
+            home: Of this stage of this data set.
+            key: A digest of all that it is made from.
+            share: Which parts are this process's to do; None for all.
+            artifacts: Where the stages lie that it reads.
+            remote: Storage that holds its parts too, for processes that do not share this folder.
+        """
         self._home = home
+        self._artifacts = artifacts
         self._folder = home / key
         self._share = share
         self._n_calls = 0
         self.output = self._folder / "output"
         self.scratch = self._folder / "scratch"
         self._marks = self._folder / "marks"
+        self._mirror = (
+            None
+            if remote is None or artifacts is None
+            else Mirror(remote, home=home.name, key=key, folder=self._folder, artifacts=artifacts)
+        )
 
     def begin(self) -> None:
         """Make its folders, and remove what processes that were killed were writing there."""
@@ -64,7 +89,13 @@ class UnfinishedStage:
                 shutil.move(path, place)  # a rename, but where scratch files lie on another file system
 
     def remove(self) -> None:
-        """Remove it, with what runs of other parameters have left."""
+        """Remove it, with what runs of other parameters have left, here and in storage."""
+        self.remove_here()
+        if self._mirror is not None:
+            self._mirror.remove()
+
+    def remove_here(self) -> None:
+        """``remove``, but from this machine alone."""
         # What cannot be removed makes a finished stage no failure.
         shutil.rmtree(self._home, ignore_errors=True)
 
@@ -86,7 +117,7 @@ class UnfinishedStage:
         folder = self._marks / f"{self._n_calls:02d}-{work.label.replace(' ', '-')}"
         self._n_calls += 1
         parts = [
-            Part(work.function, task, self._folder, folder / f"{index:06d}.json")
+            Part(work.function, task, self._folder, folder / f"{index:06d}.json", self._artifacts)
             for index, task in enumerate(work.tasks)
         ]
         of_parts: Work[Part[Task, Result], str | None] = Work(
@@ -98,6 +129,8 @@ class UnfinishedStage:
         self, executor: Executor, work: Work[Part[Task, Result], str | None], reporter: Reporter
     ) -> Iterator[Result]:
         parts, label = work.tasks, work.label
+        if self._mirror is not None:
+            self._mirror.take_finished(parts)
         found = [finished(part) for part in parts]
         if any(text is not None for text in found):
             n_found = sum(text is not None for text in found)
@@ -105,11 +138,13 @@ class UnfinishedStage:
         share = self._share
         ours = [index for index, text in enumerate(found) if text is None and (share is None or share.takes(index))]
         missing = replace(work, tasks=[parts[index] for index in ours], sizes=[work.sizes[index] for index in ours])
-        done = executor.map(missing, reporter)
+        done = self._run(executor, missing, reporter)
         if share is not None:
             for _ in done:
                 pass
             # Asked again: other shares have worked meanwhile.
+            if self._mirror is not None:
+                self._mirror.take_finished(parts)
             found = [finished(part) if text is None else text for part, text in zip(parts, found, strict=True)]
             if n_missing := sum(text is None for text in found):
                 raise OthersMissingError(label, n_missing)
@@ -118,6 +153,29 @@ class UnfinishedStage:
             yield result_of(part, text or next(done) or kept_result(part))
         # To its end, where progress is closed.
         next(done, None)
+
+    def _run(
+        self, executor: Executor, work: Work[Part[Task, Result], str | None], reporter: Reporter
+    ) -> Iterator[str | None]:
+        """Run parts, and keep their copies in storage where there are any; gives what ``run_part`` returns of each."""
+        mirror = self._mirror
+        if mirror is None:
+            yield from executor.map(work, reporter)
+            return
+        if executor.is_local:
+            done = executor.map(work, reporter)
+        else:
+            stored = list(mirror.stored_parts(work.tasks, reporter=reporter)) if work.tasks else []
+            of_stored: Work[StoredPart[Task, Result], str | None] = Work(
+                function=run_stored_part, tasks=stored, sizes=work.sizes, label=work.label, unit=work.unit
+            )
+            done = executor.map(of_stored, reporter)
+        for part, text in zip(work.tasks, done, strict=True):
+            if executor.is_local:
+                mirror.give(part)
+            else:
+                mirror.take(part)
+            yield text
 
 
 def joined_meanwhile(stage: str) -> SsmiError:

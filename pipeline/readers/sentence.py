@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.labels import Span, TagScheme
 
 LONGEST_SENTENCE = 1 << 20
@@ -32,11 +32,11 @@ class Sentence:
         return "".join(self.characters)
 
 
-def check_length(n_characters: int, where: str) -> None:
-    """Refuse a sentence that goes on and on. Raises InputDataError over ``LONGEST_SENTENCE``."""
+def check_length(n_characters: int, path: Path | str, line: int) -> None:
+    """Refuse a sentence that goes on and on. Raises InputDataError over ``LONGEST_SENTENCE``, with its last line."""
     if n_characters > LONGEST_SENTENCE:
         raise InputDataError(
-            f"{where}: a sentence of over {LONGEST_SENTENCE:,} characters",
+            f"{at_line(path, line)}: a sentence of over {LONGEST_SENTENCE:,} characters",
             next_step="say where sentences end: a blank line, or another number of the sentence",
         )
 

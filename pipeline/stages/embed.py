@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import StageReport
-from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.parquet import schema
 from ssmi.pipeline.contract.parquet.statistics import AlignmentFit, EmbedStatistics, VocabStatistics
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.executor import run_single_threaded
@@ -29,21 +31,22 @@ from ssmi.pipeline.lexicon.segment_vector_files import (
 )
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
-from ssmi.pipeline.stages.embedding.counts import check_characters, distinct_segments, precomputed_segments
-from ssmi.pipeline.stages.embedding.sentences import WordMeans, encode_in_sentences
+from ssmi.pipeline.stages.embedding.counts import DistinctSegments, check_characters, distinct_segments
+from ssmi.pipeline.stages.embedding.sentences import encode_in_sentences
 from ssmi.pipeline.stages.encoding import (
-    EncodedWords,
+    WordVectors,
     alignment_fit,
     encode_words_to_files,
     encoder_inputs,
     encoder_of,
+    vectors_of_rows,
+    words_table,
 )
 from ssmi.pipeline.stages.stage import Corpus, Stage, StageContext, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
-ROWS_AT_ONCE = 65_536
 FEWEST_FIT_WORDS = 20
 
 
@@ -58,100 +61,90 @@ def work(context: StageContext, folder: Path) -> StageReport:
     if context.corpus is None:
         require_train(context.dataset, splits_in(context.folder("segment")))
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
-    rows = distinct_segments(context, vocabulary)
-    check_characters(rows, encoder_of(context), context)
-    n_in_dataset, n_outside = len(rows), len(_outside(rows))
-    if params.context == "isolated" and context.corpus is None:
-        # In sentence context a word has no vector apart from a sentence, so none can be made ahead.
-        rows = rows.vstack(precomputed_segments(params.precompute_words, vocabulary, in_dataset=rows))
-    tables.write_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows.to_arrow().cast(schema.DISTINCT_SEGMENTS))
+    # In sentence context a word has no vector apart from a sentence, so none can be made ahead.
+    n_ahead = params.precompute_words if params.context == "isolated" and context.corpus is None else 0
+    distinct = distinct_segments(context, vocabulary, folder / SEGMENTS_FILE, n_ahead=n_ahead)
+    check_characters(distinct, encoder_of(context), context)
     fit_quality = None
     if params.space == "aligned" and context.corpus is not None:
-        _write_mapped(context, context.corpus, folder, rows, vocabulary)
+        _write_mapped(context, context.corpus, folder, distinct, vocabulary)
     elif params.space == "aligned":
-        fit_quality = _write_aligned(context, folder, rows, vocabulary)
+        fit_quality = _write_aligned(context, folder, distinct, vocabulary)
     else:
-        _write_bert(context, folder, rows, vocabulary)
+        _write_bert(context, folder, distinct, vocabulary)
     statistics = EmbedStatistics(
-        distinct_segments=n_in_dataset,
-        oov_segments=n_outside,
-        precomputed_segments=len(rows) - n_in_dataset,
+        distinct_segments=distinct.n - distinct.n_ahead,
+        oov_segments=distinct.n_outside,
+        precomputed_segments=distinct.n_ahead,
         encoder_digest=encoder_of(context).digest,
         alignment=fit_quality,
     )
-    return StageReport(rows_in=len(rows), rows_out=len(rows), statistics=statistics.to_json())
+    return StageReport(rows_in=distinct.n, rows_out=distinct.n, statistics=statistics.to_json())
 
 
-def _write_aligned(context: StageContext, folder: Path, rows: pl.DataFrame, vocabulary: Vocabulary) -> AlignmentFit:
+def _write_aligned(
+    context: StageContext, folder: Path, distinct: DistinctSegments, vocabulary: Vocabulary
+) -> AlignmentFit:
     """Fit the map to the vocabulary's space, and write it with the vectors of all segments there."""
     params = context.params.embed
-    outside = _outside(rows)
-    fit_on = _fit_words(rows, vocabulary, context)
-    bert = _bert_vectors([*outside["segment"], *fit_on], context)
-    fit = partial(fit_alignment, bert.rows(len(outside)), ridge=params.ridge, seed=params.seed)
+    fit_on = _fit_words(distinct, vocabulary, context)
+    bert = _bert_vectors(chain(distinct.outside(), [words_table(fit_on, first_row=distinct.n)]), context)
+    fit = partial(fit_alignment, vectors_of_rows(bert, distinct.n, len(fit_on)), ridge=params.ridge, seed=params.seed)
     targets = vocabulary.vectors[[vocabulary[word] for word in fit_on]]
     alignment = run_single_threaded(fit, targets)
-    with _writing_vectors(folder / VECTORS_FILE, rows, vocabulary) as vectors:
-        for places, states in _outside_chunks(bert, outside):
-            vectors[places] = run_single_threaded(alignment.apply, states)
+    with _writing_vectors(folder / VECTORS_FILE, distinct, vocabulary) as vectors:
+        for rows, states in _of_segments(bert, distinct):
+            vectors[rows] = run_single_threaded(alignment.apply, states)
     save_alignment(alignment, folder / ALIGNMENT_FILE)
     return alignment_fit(alignment)
 
 
 def _write_mapped(
-    context: StageContext, corpus: Corpus, folder: Path, rows: pl.DataFrame, vocabulary: Vocabulary
+    context: StageContext, corpus: Corpus, folder: Path, distinct: DistinctSegments, vocabulary: Vocabulary
 ) -> None:
     """Write the vectors of all segments of a corpus, with the map that its data set has fitted."""
-    outside = _outside(rows)
     alignment = open_alignment(like_folder(context, corpus, "embed") / ALIGNMENT_FILE)
-    bert = _bert_vectors(outside["segment"].to_list(), context)
-    with _writing_vectors(folder / VECTORS_FILE, rows, vocabulary) as vectors:
-        for places, states in _outside_chunks(bert, outside):
-            vectors[places] = run_single_threaded(alignment.apply, states)
+    bert = _bert_vectors(distinct.outside(), context)
+    with _writing_vectors(folder / VECTORS_FILE, distinct, vocabulary) as vectors:
+        for rows, states in bert.chunks():
+            vectors[rows] = run_single_threaded(alignment.apply, states)
 
 
-def _write_bert(context: StageContext, folder: Path, rows: pl.DataFrame, vocabulary: Vocabulary) -> None:
+def _write_bert(context: StageContext, folder: Path, distinct: DistinctSegments, vocabulary: Vocabulary) -> None:
     """Write unit BERT vectors of segments outside the vocabulary and of all boundaries; row 0, none, is zero."""
-    outside = _outside(rows)
-    bert = _bert_vectors(outside["segment"].to_list(), context)
-    shape = (len(rows), encoder_of(context).shape.width)
+    bert = _bert_vectors(distinct.outside(), context)
+    shape = (distinct.n, encoder_of(context).shape.width)
     with _writing(folder / BERT_SEGMENTS_FILE, shape) as vectors:
-        for places, states in _outside_chunks(bert, outside):
-            vectors[places] = normalised(states)
-    boundaries = encode_words_to_files(list(vocabulary.words), context, label="embed boundaries")
+        for rows, states in bert.chunks():
+            vectors[rows] = normalised(states)
+    words = words_table(list(vocabulary.words), first_row=1)
+    boundaries = encode_words_to_files([words], context, label="embed boundaries")
     with _writing(folder / BERT_BOUNDARIES_FILE, (len(vocabulary) + 1, shape[1])) as vectors:
-        for places, states in boundaries.chunks():
-            vectors[places + 1] = normalised(states)
-    with _writing_vectors(folder / VECTORS_FILE, rows, vocabulary):
+        for rows, states in boundaries.chunks():
+            vectors[rows] = normalised(states)
+    with _writing_vectors(folder / VECTORS_FILE, distinct, vocabulary):
         pass  # those outside the vocabulary have none in its space
 
 
-def _outside(rows: pl.DataFrame) -> pl.DataFrame:
-    """The segments that the vocabulary does not have."""
-    return rows.filter(boundary_id=0).select("segment_id", "segment")
-
-
-def _bert_vectors(words: Sequence[str], context: StageContext) -> EncodedWords | WordMeans:
+def _bert_vectors(words: Iterable[pa.Table], context: StageContext) -> WordVectors:
     if context.params.embed.context == "isolated":
         return encode_words_to_files(words, context, label="embed")
     return encode_in_sentences(words, context)
 
 
-def _outside_chunks(bert: EncodedWords | WordMeans, outside: pl.DataFrame) -> Iterator[tuple[IntArray, FloatMatrix]]:
-    """The segments' ids and BERT vectors, of those chunks' words that are no words to fit on, which come last."""
-    ids = outside["segment_id"].to_numpy()
+def _of_segments(bert: WordVectors, distinct: DistinctSegments) -> Iterator[tuple[IntArray, FloatMatrix]]:
+    """The chunks without the words to fit on, whose rows come after those of all segments."""
     for rows, states in bert.chunks():
-        segments = rows < len(ids)
-        yield ids[rows[segments]], states[segments]
+        segments = rows < distinct.n
+        yield rows[segments], states[segments]
 
 
 @contextmanager
-def _writing_vectors(path: Path, rows: pl.DataFrame, vocabulary: Vocabulary) -> Iterator[FloatMatrix]:
+def _writing_vectors(path: Path, distinct: DistinctSegments, vocabulary: Vocabulary) -> Iterator[FloatMatrix]:
     """An array on disk of the vocabulary's vectors, zero for segments that it does not have, to be filled."""
-    boundary_ids = rows["boundary_id"].to_numpy()
-    with _writing(path, (len(rows), vocabulary.vectors.shape[1])) as vectors:
-        for start in range(0, len(rows), ROWS_AT_ONCE):
-            vectors[start : start + ROWS_AT_ONCE] = vocabulary.vectors[boundary_ids[start : start + ROWS_AT_ONCE]]
+    with _writing(path, (distinct.n, vocabulary.vectors.shape[1])) as vectors:
+        for table in distinct.read("segment_id", "boundary_id"):
+            vectors[table["segment_id"].to_numpy()] = vocabulary.vectors[table["boundary_id"].to_numpy()]
         yield vectors
 
 
@@ -166,19 +159,20 @@ def _writing(path: Path, shape: tuple[int, int]) -> Iterator[FloatMatrix]:
         vectors.flush()
 
 
-def _fit_words(rows: pl.DataFrame, vocabulary: Vocabulary, context: StageContext) -> list[str]:
+def _fit_words(distinct: DistinctSegments, vocabulary: Vocabulary, context: StageContext) -> list[str]:
     """In-vocabulary words to fit the map on: the most frequent segments of train, then the vocabulary's order.
 
     In sentence context only words that train holds can be embedded, so only those.
     """
     params = context.params.embed
     n_listed = len(vocabulary) - _n_extra_words(context)
-    seen = (
-        rows.filter(pl.col("n_train") > 0, pl.col("boundary_id").is_between(1, n_listed))
-        # Ties by boundary id, for an order that depends on nothing else.
-        .sort("n_train", "boundary_id", descending=[True, False])["segment"]
-        .to_list()
-    )
+    fitting = (pc.field("n_train") > 0) & (pc.field("boundary_id") >= 1) & (pc.field("boundary_id") <= n_listed)
+    # At most the vocabulary's words.
+    fitting_rows = [table.filter(fitting) for table in distinct.read(*schema.DISTINCT_SEGMENTS.names)]
+    by_count = pa.concat_tables([schema.DISTINCT_SEGMENTS.empty_table(), *fitting_rows])
+    # Ties by boundary id, for an order that depends on nothing else.
+    by_count = by_count.sort_by([("n_train", "descending"), ("boundary_id", "ascending")])
+    seen: list[str] = by_count["segment"].to_pylist()
     if params.context == "isolated":
         known = set(seen)
         # So many that fit_words are left even if every word of train is among them.

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ssmi.pipeline.assets.encoders import EncoderFolder, find_encoder
 from ssmi.pipeline.assets.vector_cache import vector_cache
+from ssmi.pipeline.columns.sorting import in_groups, sorted_tables
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.parquet.statistics import AlignmentFit
 from ssmi.pipeline.contract.storage import replacing
@@ -29,9 +31,9 @@ FloatMatrix = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 WORDS_PER_TASK = 256
-
-
-_WORDS = pa.schema([("word", pa.string()), ("row", pa.int64())])
+WORDS = pa.schema([("word", pa.string()), ("row", pa.int64())])
+"""Words to embed, and the row that the vector of each shall have."""
+_BY_LENGTH = WORDS.insert(0, pa.field("length", pa.int32()))
 
 
 @dataclass(frozen=True)
@@ -96,46 +98,56 @@ def open_encoder(folder: Path, digest: str, *, layers: int | None = None, last_n
     return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)), layers=layers, last_norm=last_norm)
 
 
+def words_table(words: Sequence[str], *, first_row: int = 0) -> pa.Table:
+    """Words as ``WORDS`` has them, with rows in their order."""
+    return pa.table([pa.array(words, pa.string()), pa.array(range(first_row, first_row + len(words)))], WORDS)
+
+
+class WordVectors(Protocol):
+    """Vectors of words, a chunk at a time: all of them need not fit in memory."""
+
+    def chunks(self) -> Iterator[tuple[IntArray, FloatMatrix]]:
+        """Yield the rows of some words and their vectors. Shape: (rows, width)."""
+        ...
+
+
+def vectors_of_rows(vectors: WordVectors, first: int, n: int) -> FloatMatrix:
+    """The vectors of ``n`` rows from ``first`` on, as one matrix. Shape: (n, width), (0, 0) if there is no vector."""
+    matrix: FloatMatrix = np.empty((0, 0), dtype=np.float32)
+    for rows, some in vectors.chunks():
+        if not matrix.size:
+            matrix = np.empty((n, some.shape[1]), dtype=np.float32)
+        asked = (rows >= first) & (rows < first + n)
+        matrix[rows[asked] - first] = some[asked]
+    return matrix
+
+
 @dataclass(frozen=True)
 class EncodedWords:
-    """Vectors of words in files, a chunk at a time: all of them need not fit in memory.
+    """Vectors of words in files. ``files``: the vectors of each chunk. ``words``: the words, with the row of each."""
 
-    ``n``: how many words. ``files``: the vectors of each chunk. ``words``: the words, with the row of each.
-    """
-
-    n: int
     words: Path
     files: tuple[Path, ...]
 
     def chunks(self) -> Iterator[tuple[IntArray, FloatMatrix]]:
-        """Yield the rows of some words, in the order that was asked, and their vectors. Shape: (rows, width)."""
+        """Yield the rows of some words and their vectors. Shape: (rows, width)."""
         for index, path in enumerate(self.files):
             yield _read_words(self.words, index)["row"].to_numpy(), np.load(path, allow_pickle=False)
-
-    def rows(self, first: int) -> FloatMatrix:
-        """The vectors of the words from row ``first`` on. Shape: (n - first, width)."""
-        vectors: FloatMatrix = np.empty((0, 0), dtype=np.float32)
-        for rows, matrix in self.chunks():
-            if not vectors.size:
-                vectors = np.empty((self.n - first, matrix.shape[1]), dtype=np.float32)
-            asked = rows >= first
-            vectors[rows[asked] - first] = matrix[asked]
-        return vectors
 
 
 def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
     """``encode_words_to_files``, as one matrix in the order of ``words``. Shape: (words, width)."""
-    return encode_words_to_files(words, context, label=label).rows(0)
+    return vectors_of_rows(encode_words_to_files([words_table(words)], context, label=label), 0, len(words))
 
 
-def encode_words_to_files(words: Sequence[str], context: StageContext, *, label: str) -> EncodedWords:
+def encode_words_to_files(words: Iterable[pa.Table], context: StageContext, *, label: str) -> EncodedWords:
     """Encode each word alone and average the states of its characters (last layer).
 
     The work is done in chunks. A worker takes the vectors that its machine's cache has, and computes the others; they
     are the same to the last bit.
 
     Args:
-        words: The words, in any order.
+        words: Tables of ``WORDS``, in any order.
         context: Where the work runs, and the scratch folder.
         label: What progress is reported as.
 
@@ -158,21 +170,26 @@ def encode_words_to_files(words: Sequence[str], context: StageContext, *, label:
         problems.update(done.problems)
     for problem in sorted(problems):
         context.reporter.note(f"{label}: the cache of word vectors is not used: {problem}")
-    if n_computed < len(words):
-        context.reporter.note(f"{label}: {n_computed:,} of {len(words):,} words computed, the others were kept")
-    return EncodedWords(len(words), listed, tuple(task.target for task in tasks))
+    if n_computed < sum(sizes):
+        context.reporter.note(f"{label}: {n_computed:,} of {sum(sizes):,} words computed, the others were kept")
+    return EncodedWords(listed, tuple(task.target for task in tasks))
 
 
-def _write_words(path: Path, words: Sequence[str]) -> list[int]:
+def _write_words(path: Path, words: Iterable[pa.Table]) -> list[int]:
     """Write the words in chunks that tasks read by number; returns the chunks' sizes."""
     # Chunks of equal lengths need no padding; by text too, so that equal words make equal chunks.
-    order = sorted(range(len(words)), key=lambda index: (len(words[index]), words[index]))
-    table = pa.table([pa.array([words[index] for index in order], pa.string()), pa.array(order, pa.int64())], _WORDS)
-    batches = table.to_batches(max_chunksize=WORDS_PER_TASK)
-    with replacing.writing(path) as temporary, pa.ipc.new_file(temporary, _WORDS) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    return [batch.num_rows for batch in batches]
+    ascending = sorted_tables(
+        (table.add_column(0, "length", pc.utf8_length(table["word"])) for table in words),
+        _BY_LENGTH,
+        order=[("length", "ascending"), ("word", "ascending"), ("row", "ascending")],
+        folder=path.parent,
+    )
+    sizes = []
+    with replacing.writing(path) as temporary, pa.ipc.new_file(temporary, WORDS) as writer:
+        for chunk in in_groups(ascending, _BY_LENGTH, rows=WORDS_PER_TASK):
+            writer.write_table(chunk.select(WORDS.names))
+            sizes.append(len(chunk))
+    return sizes
 
 
 def _read_words(path: Path, index: int) -> pa.RecordBatch:

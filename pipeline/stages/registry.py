@@ -6,11 +6,12 @@ import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.errors import ParameterError, SsmiError, nearest
 from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.stages.stage import Stage, StageContext, require_train
-from ssmi.pipeline.stages.up_to_date import is_current, run, sweep
+from ssmi.pipeline.stages.stored import is_current_anywhere, publish
+from ssmi.pipeline.stages.up_to_date import run, sweep
 
 STAGE_NAMES = tuple(STAGES)
 
@@ -57,10 +58,23 @@ def build(context: StageContext, *, force: bool) -> Iterator[Built]:
         require_train(context.dataset, [split for split in SPLITS if any(f"/{split}/" in name for name in files)])
     for stage in stages_of(context):
         # Asked only when its turn comes: it depends on manifests that the stages before may just have written.
-        needed = force or not is_current(stage, context)
+        needed = force or not is_current_anywhere(stage, context)
         if needed:
             context.reporter.note(f"{stage.name}: {stage.summary}")
-            run(stage, context)
+            needed = _run(stage, context)
         else:
             sweep(stage, context)
         yield Built(stage, ran=needed)
+
+
+def _run(stage: Stage, context: StageContext) -> bool:
+    """Run a stage and send it to storage; False where it failed and another machine has finished it meanwhile."""
+    try:
+        run(stage, context)
+    except SsmiError:
+        # Who finishes a stage removes the parts that lie in storage, also under another build's workers.
+        if context.remote is None or not is_current_anywhere(stage, context):
+            raise
+        return False
+    publish(stage, context)
+    return True

@@ -20,7 +20,7 @@ from ssmi.pipeline.contract.project.paths import SELECTIONS
 from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, SelectionColumns, histogram
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
 from ssmi.pipeline.features.columns import offsets_of
-from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
+from ssmi.pipeline.lexicon.segment_vector_files import open_outside_vectors, write_outside
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
@@ -61,6 +61,7 @@ class _SelectTask:
     vocabulary_digest: str
     embed: Path
     embed_digest: str
+    names: Path
     params: SelectionParams
 
 
@@ -137,6 +138,8 @@ def number_part(task: _PartTask) -> None:
 
 def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries: int) -> dict[str, int]:
     """Write the answers in parts and the histogram of their cosines; returns what is to be reported."""
+    names = context.scratch() / "outside.arrow"
+    write_outside(context.folder("embed"), names)
     tasks = [
         _SelectTask(
             start=start,
@@ -147,6 +150,7 @@ def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries
             vocabulary_digest=context.digest("vocab"),
             embed=context.folder("embed"),
             embed_digest=context.digest("embed"),
+            names=names,
             params=context.params.selection,
         )
         for number, start in enumerate(range(0, n_queries, QUERIES_PER_PART))
@@ -169,8 +173,10 @@ def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries
 def select_many(task: _SelectTask) -> tuple[int, list[int]]:
     """Answer a run of queries; returns how many have no candidate, and the histogram of all their cosines."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
-    selector = CandidateSelector(vocabulary, open_segment_vectors(task.embed, task.embed_digest), task.params)
     queries = task.files.queries(task.start, task.end)
+    segments = whole(queries, "segment")
+    outside = open_outside_vectors(task.embed, task.embed_digest, names=task.names, segments=segments)
+    selector = CandidateSelector(vocabulary, outside, task.params)
     answer = _by_character if selector.answers_by_character else _one_by_one
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
     pieces = []

@@ -18,6 +18,7 @@ from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.executor import Executor, Result, Task, Work
 from ssmi.pipeline.parts.unfinished import UnfinishedStage
+from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class StageContext:
     """Where ``dataset`` is the name of a corpus: its files."""
     unfinished: UnfinishedStage | None = None
     """Of the stage that runs; without one its parts are not kept."""
+    remote: RemoteFolder | None = None
+    """Storage in which stages lie too, finished and under way."""
 
     def __post_init__(self) -> None:
         """Refuse a name that could lead out of its stage's folder."""

@@ -39,10 +39,15 @@ def is_current(stage: Stage, context: StageContext) -> bool:
         manifest = manifests.load(folder)
     except SsmiError:
         return False
+    return is_of_now(manifest, stage, context) and manifests.intact(manifest, folder)
+
+
+def is_of_now(manifest: Manifest, stage: Stage, context: StageContext) -> bool:
+    """Whether a manifest says that its folder was made from these parameters and inputs by this version."""
     defaults = Params()
     parameters = {name: defaults.section(name) | dict(values) for name, values in manifest.parameters.items()}
     made_from = (manifest.version, parameters, manifest.inputs)
-    return made_from == (stage.version, *expected(stage, context)) and manifests.intact(manifest, folder)
+    return made_from == (stage.version, *expected(stage, context))
 
 
 def run(stage: Stage, context: StageContext) -> Manifest:
@@ -86,6 +91,7 @@ class StageShare:
         share: Which share of how many.
         missing: Parts of other shares that must be there before it can go on.
         label: The work that they belong to; empty where nothing is missing.
+        current: The stage was finished already, and nothing was done.
 
     """
 
@@ -93,12 +99,14 @@ class StageShare:
     share: Share
     missing: int = 0
     label: str = ""
+    current: bool = False
 
 
 def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
     """Do one share of a stage's parts and leave them to ``run``, which puts all together.
 
     Where the stage reads parts of all shares to go on, and some are missing, it ends there; called again it goes on.
+    Where the stage is current there is nothing to do: what parts would leave, nobody would put together.
 
     Raises:
         ParameterError: The stage does not work in parts.
@@ -107,7 +115,14 @@ def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
     """
     if not stage.in_parts:
         raise ParameterError(f"{stage.name} does not work in parts", next_step=f"ssmi-cli features run {stage.name}")
-    unfinished = _unfinished(stage, context, *_readable(stage, context), share=share)
+    made_from = _readable(stage, context)
+    unfinished = _unfinished(stage, context, *made_from, share=share)
+    if is_current(stage, context):
+        # Put together on another machine: what this one had done for it is of no more use. Unless it is built again.
+        lock = context.paths.lock_of(context.folder(stage.name))
+        with suppress(SsmiError), locked(lock, what=stage.name, reporter=context.reporter, instead="leave it"):
+            unfinished.remove_here()
+        return StageShare(stage.name, share, current=True)
     make_own(context.paths.unfinished, root=context.paths.private)
     unfinished.make_folders()
     try:
@@ -153,7 +168,13 @@ def _unfinished(
 ) -> UnfinishedStage:
     """The stage under way, in a folder named by where its output goes and by all that the output is made from."""
     made_from = [stage.version, SCHEMA_VERSION, parameters, inputs]
-    return UnfinishedStage(_home(stage, context), manifests.digest_json(made_from)[:16], share=share)
+    return UnfinishedStage(
+        _home(stage, context),
+        manifests.digest_json(made_from)[:16],
+        share=share,
+        artifacts=context.paths.folder,
+        remote=context.remote,
+    )
 
 
 def _home(stage: Stage, context: StageContext) -> Path:

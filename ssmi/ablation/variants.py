@@ -35,11 +35,6 @@ def parse(text: str) -> Configuration:
     return _make(name.strip(), {key.strip(): _value(raw, text) for key, _, raw in pairs}, source=f"--variant {text}")
 
 
-def from_file(path: Path) -> list[str]:
-    """The variants of a YAML file as the command line takes them one by one; errors are those of ``read``."""
-    return [as_option(variant) for variant in read(path)]
-
-
 def read(path: Path) -> list[Configuration]:
     """The variants of a YAML file, in its order.
 

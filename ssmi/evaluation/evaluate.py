@@ -60,6 +60,7 @@ def evaluate_split(
     """
     check_split(split)
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
+    workspace.fetch_features(name)
     shards = workspace.paths.shards(name)
     from ssmi.model.split_tagging import tag_split, why_unfit
 

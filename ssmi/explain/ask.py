@@ -33,6 +33,9 @@ def explain_character(
             next_step="build the features with it, then ask again",
         )
 
+    name = workspace.dataset(dataset, params=params)
+    workspace.fetch_features(name)
+
     def encoder() -> Path:
         named = params.encoder
         return find_encoder(named.name, revision=named.revision, root=workspace.root, reporter=workspace.reporter).path
@@ -41,7 +44,7 @@ def explain_character(
         character,
         segment,
         vocab=workspace.paths.vocabulary,
-        embed=workspace.paths.stage("embed", workspace.dataset(dataset, params=params)),
+        embed=workspace.paths.stage("embed", name),
         params=params.selection,
         find_encoder=encoder,
     )

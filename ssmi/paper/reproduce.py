@@ -16,7 +16,7 @@ from ssmi.configurations import choose
 from ssmi.paper.figures import DATASETS, TITLES, paper_figures
 from ssmi.paper.page import markdown
 from ssmi.pipeline.assets.resolve import list_assets
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.workspace import Workspace
@@ -110,6 +110,7 @@ def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
     """Train the paper's rows on its data sets, and write one page; see ``Project.paper``."""
     of_each = request.of_each()
     encoder = workspace.params(of_each.overrides, device=request.device).encoder.name
+    _check_page(_page_of(workspace, encoder), encoder)
     present, missing = (_check_names(request.datasets), ()) if request.datasets else _find_datasets(workspace.root)
     if not present:
         raise MissingResourceError(
@@ -146,8 +147,7 @@ class _Page:
 
     @property
     def path(self) -> Path:
-        # A path or a name of the hub holds slashes; a dot in front would hide the folder.
-        return self.workspace.paths.paper(re.sub(r"[^\w.-]+", "-", self.encoder).strip("-.")) / "paper.md"
+        return _page_of(self.workspace, self.encoder)
 
     def add(self, dataset: str, table: Table) -> None:
         """Write page and JSON with one table more."""
@@ -167,6 +167,24 @@ class _Page:
         for path, text in texts.items():
             with writing(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
+
+
+def _page_of(workspace: Workspace, encoder: str) -> Path:
+    # A path or a name of the hub holds slashes; a dot in front would hide the folder.
+    return workspace.paths.paper(re.sub(r"[^\w.-]+", "-", encoder).strip("-.")) / "paper.md"
+
+
+def _check_page(page: Path, encoder: str) -> None:
+    """Refuse, with ParameterError, to replace the page of another encoder: ``a/b`` and ``a-b`` have one folder."""
+    try:
+        other = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["encoder"]
+    except (OSError, ValueError, KeyError, TypeError):  # no page yet, or none of ours
+        return
+    if other != encoder:
+        raise ParameterError(
+            f"{page.parent}: holds the page of encoder {other}, and that of {encoder} would replace it",
+            next_step="move that folder away, or give the encoder's folder another name",
+        )
 
 
 def _check_names(datasets: Iterable[str]) -> tuple[str, ...]:

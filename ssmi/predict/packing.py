@@ -69,9 +69,10 @@ def check_pack(run: Path) -> None:
     problems = []
     for name, packed in _read(run / PACK).items():
         path = run / name
-        if name.startswith(f"{FEATURES}/") and path.is_file():
+        is_there = _is_file(path)
+        if name.startswith(f"{FEATURES}/") and is_there:
             continue
-        digest = digest_once(path) if path.is_file() else "missing"
+        digest = digest_once(path) if is_there else "missing"
         if digest != packed:
             problems.append(f"{path} is {digest[:_SHORT]}, {packed[:_SHORT]} was packed")
     if problems:
@@ -91,6 +92,13 @@ def _read(path: Path) -> dict[str, str]:
         return files
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StaleArtifactError(f"{path}: no pack of this version ({error})", next_step=BRING_AGAIN) from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # no name that a file can have
+        return False
 
 
 def _is_below(name: str) -> bool:

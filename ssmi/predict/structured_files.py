@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError
 from ssmi.predict.text_decoding import HEAD, Source
 
 Named = Literal["jsonl", "json", "csv", "tsv"]
@@ -44,6 +44,14 @@ def kind_of_name(path: Path) -> Named | None:
 def has_fields(files: Iterable[Path], kind: str | None) -> bool:
     """Whether a file holds rows with fields, by ``kind``, for None by its name; raises as ``kind_of_name``."""
     return any((kind or kind_of_name(path)) not in (None, "text", "paragraphs") for path in files)
+
+
+def check_field(field: str | None, files: Iterable[Path], kind: str | None) -> None:
+    """Refuse, with ParameterError, a field of files that are all plain text; raises as ``kind_of_name``."""
+    if field is not None and not has_fields(files, kind):
+        raise ParameterError(
+            "--field: plain text has no fields", next_step="say --input jsonl, json, csv or tsv, or leave it out"
+        )
 
 
 def refuse_structure(source: Source) -> None:

@@ -208,6 +208,11 @@ class Tagger:
             yield text.entities
 
     @property
+    def run(self) -> Path:
+        """The folder of the run or of the pack, absolute."""
+        return self._source.run
+
+    @property
     def labels(self) -> LabelSet:
         """The entity types and the tag scheme of the run."""
         return self._here().spans.labels

@@ -28,19 +28,24 @@ __all__ = ["Project", "open_project"]
 
 
 @checked
-def open_project(folder: str | Path = ".", *, upward: bool = True, reporter: Reporter | None = None) -> Project:
+def open_project(
+    folder: str | Path = ".", *, upward: bool = True, reporter: Reporter | None = None, storage: str | None = None
+) -> Project:
     """Open a project, and remove what a killed process left half written in its artifacts.
 
     Args:
         folder: The folder with params.yaml.
         upward: Whether it may also be a folder above.
         reporter: Told of progress and notes; None for silence.
+        storage: URL of storage that holds the features too (``s3://BUCKET/FOLDER``, ``gs://...``, ``file:///...``).
+            Whatever reads features first takes those in it that are others than here; a build takes what is current
+            there and sends what it makes. Keys are the driver's matter, by its environment variables.
 
     Raises:
         MissingResourceError: There is no params.yaml.
 
     """
-    project = Project(find_root(Path(folder), upward=upward), reporter or Silent())
+    project = Project(find_root(Path(folder), upward=upward), reporter or Silent(), storage)
     sweep_below(project.paths.folder)
     return project
 
@@ -57,5 +62,6 @@ class Project(FeatureMethods, TrainingMethods, RunMethods):
     Attributes:
         root: The folder that holds params.yaml, absolute.
         reporter: Told of progress and notes; silent by default.
+        storage: URL of storage that holds the features too; None where they lie here alone.
 
     """

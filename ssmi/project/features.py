@@ -59,7 +59,7 @@ class FeatureMethods(Workspace):
         overrides: Iterable[str] = (),
         force: bool = False,
     ) -> FeatureBuild:
-        """Run every feature stage that is not current, and tell DVC where the project is under it.
+        """Run every feature stage that is not current; where the project uses DVC, record the result in dvc.lock.
 
         Args:
             dataset: The data set.
@@ -78,6 +78,7 @@ class FeatureMethods(Workspace):
         Raises:
             MissingResourceError: The data set, the corpus, vectors or encoder are not there.
             InputDataError: A raw file breaks its format, with ``file:line``.
+            ParameterError: Another corpus was built under the name of this one.
             StaleArtifactError: The features of ``like`` are not of these parameters.
 
         """

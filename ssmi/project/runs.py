@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -188,8 +189,10 @@ class RunMethods(Workspace):
     ) -> CorpusPrediction:
         """Tag a corpus whose features are built, part by part, into ``artifacts/predict/RUN/CORPUS``.
 
-        The entities are those that ``open_run`` finds in the same texts. Parts that are finished stay: what was
-        interrupted goes on with the others. Each is tagged on one thread, so that its bytes depend on no process.
+        RUN is the name of the run's folder, followed by ``@`` and eight digits of its checkpoint's digest where the run
+        is not in ``artifacts/train``. The entities are those that ``open_run`` finds in the same texts. Finished parts
+        are kept: an interrupted call is continued by the same call. Each part is tagged on one thread, so that its
+        bytes are the same in any process.
 
         Args:
             corpus: As ``build_features`` took it.
@@ -206,7 +209,8 @@ class RunMethods(Workspace):
         Raises:
             MissingResourceError: The run, or the features of the corpus, are not there.
             StaleArtifactError: The features are not those that the run reads text with.
-            ParameterError: A data set is named in place of a corpus, or the score is not from 0 to 1.
+            ParameterError: A data set is named in place of a corpus, the path is that of another corpus than was built
+                under its name, or the score is not from 0 to 1.
 
         """
         from ssmi.runs.lookup import find_run
@@ -223,6 +227,33 @@ class RunMethods(Workspace):
             scheduler=scheduler,
             device=device,
         )
+
+    @checked
+    def export(
+        self, run: str | Path | None = None, *, out: str | Path, dataset: str | None = None
+    ) -> Mapping[str, int]:
+        """Pack a run and all that prediction needs into one folder, which ``ssmi.open_run`` opens on any machine.
+
+        Args:
+            run: The run folder, or a packed one; None for the data set's.
+            out: The folder to make; it must not be there.
+            dataset: The data set.
+
+        Returns:
+            The files of the pack and their bytes.
+
+        Raises:
+            ParameterError: The folder is there already.
+            MissingResourceError: The run, or what its features are made with, is not there.
+            StaleArtifactError: The features are not those that the run was trained on.
+
+        """
+        from ssmi.runs.lookup import find_run
+
+        folder = find_run(self, run=optional_path(run), dataset=dataset)
+        from ssmi.predict.packing import pack  # with torch: a run that is not there is refused before
+
+        return pack(folder, Path(out), project=self.root, reporter=self.reporter)
 
     @checked
     def verify(self, *, deep: bool = False) -> Verification:

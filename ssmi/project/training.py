@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,7 +34,7 @@ class TrainingMethods(Workspace):
         device: str | None = None,
         resume: bool = False,
     ) -> TrainResult:
-        """Train on a data set's shards; dev picks the epoch, test is read once.
+        """Train on a data set's shards; the best epoch on dev is kept, test is scored once.
 
         Args:
             dataset: The data set.
@@ -41,7 +42,7 @@ class TrainingMethods(Workspace):
             run: Where to write; None for ``artifacts/train/DATASET``, with a configuration ``DATASET+NAME``.
             overrides: Changes of parameters.
             device: Where to compute; None as ``train.device`` says.
-            resume: Go on with the unfinished run in the run folder.
+            resume: Continue the unfinished run in the run folder.
 
         Returns:
             The run folder, the history by epoch, and the scores of the best epoch on dev and test.
@@ -81,7 +82,7 @@ class TrainingMethods(Workspace):
     ) -> AdaptedEncoder:
         """Train the project's encoder on masked words of a data set's train and dev text, into a folder of its own.
 
-        Test is not read. All layers are trained. The folder then does for ``encoder.name``.
+        Test is not read. All layers are trained. ``encoder.name`` may then name the folder.
 
         Args:
             dataset: The data set; its features are built.
@@ -123,7 +124,7 @@ class TrainingMethods(Workspace):
         dataset: str | None = None,
         *,
         only: Iterable[str] = (),
-        variants: Iterable[str] = (),
+        variants: Iterable[str | Path] = (),
         n_seeds: int = 3,
         folds: int | None = None,
         jobs: int = 1,
@@ -137,7 +138,8 @@ class TrainingMethods(Workspace):
         Args:
             dataset: The data set.
             only: Names of configurations; empty for all, or for none where there are variants.
-            variants: Configurations of one's own, ``NAME:key=value,key=value`` each, as ``--variant`` takes them.
+            variants: Configurations of one's own: ``NAME:key=value,key=value`` each, as ``--variant`` takes them, or
+                the Path of a YAML file of them.
             n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
             folds: Cross-validate on so many parts of train and dev, and read no test; None for the splits as they are.
             jobs: Runs at once, each in a process of its own; 0 for one a GPU, or a physical core without any.
@@ -150,15 +152,17 @@ class TrainingMethods(Workspace):
             The table, its folder, and the runs that diverged or failed.
 
         Raises:
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call goes on.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call continues.
 
         """
         from ssmi.ablation.ablate import AblationRequest, ablate
-        from ssmi.ablation.variants import parse
+        from ssmi.ablation.variants import parse, read
+
+        rows = [[parse(one)] if isinstance(one, str) else read(one) for one in variants]
 
         request = AblationRequest(
             only=tuple(only),
-            variants=tuple(map(parse, variants)),
+            variants=tuple(chain.from_iterable(rows)),
             n_seeds=n_seeds,
             n_folds=folds,
             n_jobs=jobs,
@@ -199,7 +203,7 @@ class TrainingMethods(Workspace):
 
         Raises:
             MissingResourceError: None of the data sets is there, or the encoder is not.
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call goes on.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call continues.
 
         """
         from ssmi.paper.reproduce import PaperRequest, reproduce

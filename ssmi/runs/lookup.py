@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 from ssmi.model.runs.files import CHECKPOINT, METRICS, SHARDS, require_checkpoint
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
-from ssmi.pipeline.contract.parquet.tables import SPLITS
+from ssmi.pipeline.contract.parquet.tables import SPLITS, TEXT, list_parts
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.workspace import Workspace, find_root
 
 __all__ = [
+    "check_labelled",
     "check_split",
     "find_run",
     "nearest_project",
@@ -28,19 +30,29 @@ def check_split(split: str) -> None:
         raise ParameterError(f"split {split!r}: there is none of this name", next_step=f"one of {', '.join(SPLITS)}")
 
 
+def check_labelled(workspace: Workspace, name: str) -> str:
+    """The name of a data set. Raises MissingResourceError where it is that of a corpus, which has no labels."""
+    if list_parts(workspace.paths.stage("prepare", name), TEXT):
+        raise MissingResourceError(
+            f"corpus {name}: text without labels, so there is nothing to train on or to score",
+            next_step=f"ssmi-cli predict --shards {quote(name)} tags it with a run",
+        )
+    return name
+
+
 def find_run(workspace: Workspace, *, run: Path | None, dataset: str | None) -> Path:
     """A run that is named, or the one that ``train`` leaves for a data set, for None the first of params.yaml.
 
     Raises:
         ParameterError: Both were named.
-        MissingResourceError: There is no run.
+        MissingResourceError: There is no run, or the name is that of a corpus.
 
     """
     if run is not None and dataset is not None:
         raise ParameterError(
             f"{run} is named, and the run of {dataset}", next_step="leave out the one that is not meant"
         )
-    folder = run or workspace.paths.run(workspace.dataset(dataset))
+    folder = run or workspace.paths.run(check_labelled(workspace, workspace.dataset(dataset)))
     require_checkpoint(folder)
     return folder
 
@@ -57,7 +69,7 @@ def run_and_dataset(workspace: Workspace, *, run: Path | None, dataset: str | No
         MissingResourceError: There is no run.
 
     """
-    name = workspace.dataset(dataset or (trained_on(run) if run else None))
+    name = check_labelled(workspace, workspace.dataset(dataset or (trained_on(run) if run else None)))
     folder = run or workspace.paths.run(name)
     require_checkpoint(folder)
     return folder, name

@@ -123,7 +123,7 @@ def _split(line: str, *, where: str, runs: bool) -> Iterator[Command]:
 COMMANDS = sorted({(one.words, one.runs): one for one in commands()}.values(), key=str)
 OURS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
 OTHERS = {"make", "pip", "source", "cd", "cat", "echo", "zcat", "dvc", "dask", "torchrun", "eval"}
-OTHERS |= {"grep", "helm", "kubectl", "sbatch"}
+OTHERS |= {"export", "grep", "helm", "kubectl", "sbatch"}
 MARKED = OTHERS - {"cd", "cat", "echo", "zcat"}
 """Programs whose blocks must be marked as not run."""
 LONG = {("train",), ("ablate",), ("paper",), ("demo",), ("features", "vocab"), ("features", "prepare")}
@@ -267,6 +267,7 @@ def test_the_python_of_a_page_runs(page: str, documented: Any, monkeypatch: pyte
     import ssmi
 
     monkeypatch.chdir(documented.root)
+    (documented.root / "texts.txt").write_text(TEXT, encoding="utf-8")
     for name, value in documented.environment.items():
         monkeypatch.setenv(name, value)
     names: dict[str, Any] = {"ssmi": ssmi, "text": TEXT, "texts": [TEXT]}

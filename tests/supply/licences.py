@@ -22,19 +22,25 @@ SAME = {
     "apache 2.0 license": "Apache-2.0",
     "apache license 2.0": "Apache-2.0",
     "apache software license": "Apache-2.0",
+    "apache license, version 2.0": "Apache-2.0",
     "bsd license": "BSD",
+    "bsd 2-clause license": "BSD-2-Clause",
     "gplv2 | eplv1": "EPL-1.0 OR GPL-2.0-only",
     "gplv2 with linking exception": "GPL-2.0-only WITH linking-exception",
+    "isc license": "ISC",
     "isc license (iscl)": "ISC",
     "mit license": "MIT",
     "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
+    "new bsd": "BSD-3-Clause",
     "nvidia proprietary software": "LicenseRef-NVIDIA-Proprietary",
+    "psfl": "PSF-2.0",
     "python software foundation license": "PSF-2.0",
 }
 """What people write → the name that all others have for it."""
 TOLD = {
     name: "LicenseRef-NVIDIA-Proprietary"
     for name in (
+        "cuda-toolkit",
         "nvidia-cublas",
         "nvidia-cuda-runtime",
         "nvidia-cudnn-cu13",
@@ -70,6 +76,8 @@ EXCEPTIONS = frozenset({"Apache-2.0 WITH LLVM-exception", "GPL-2.0-only WITH lin
 NVIDIA = "LicenseRef-NVIDIA-Proprietary"
 
 _LONGEST_NAME = 80
+_VAGUE = ("", "BSD", "Dual License", "UNKNOWN")
+"""Words that say less than a classifier may."""
 _HEAD = """\
 # Licences
 
@@ -95,7 +103,7 @@ def licence_of(*, expression: str | None, field: str | None, classifiers: Sequen
     short = (field or "").strip()
     names = [one.rpartition(" :: ")[2] for one in classifiers if one.startswith("License :: OSI Approved ::")]
     written = expression or (short if "\n" not in short and len(short) < _LONGEST_NAME else "")
-    if not written or written == "BSD":  # a classifier may be more exact
+    if written in _VAGUE:
         written = " AND ".join(SAME.get(name.lower(), name) for name in names) or written
     return SAME.get(written.lower(), written)
 

@@ -27,6 +27,7 @@ def test_every_licence_is_known_and_allowed() -> None:
         ("MIT", "BSD", [], "MIT"),
         (None, "Apache License 2.0", [], "Apache-2.0"),
         (None, "MIT License\n\nCopyright ...", ["License :: OSI Approved :: MIT License"], "MIT"),
+        (None, "UNKNOWN", ["License :: OSI Approved :: MIT License"], "MIT"),
         (None, "BSD", ["License :: OSI Approved :: BSD License"], "BSD"),
         (
             None,

@@ -19,19 +19,18 @@ from ruamel.yaml.error import YAMLError
 
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, nearest
-from ssmi.pipeline.contract.parameters.sections import (
+from ssmi.pipeline.contract.parameters.feature_sections import (
     EmbedParams,
     EncoderParams,
-    ModelParams,
     PmiParams,
     PrepareParams,
-    Section,
     SegmentParams,
     SelectionParams,
     ShardsParams,
-    TrainParams,
     VocabParams,
 )
+from ssmi.pipeline.contract.parameters.section import Section
+from ssmi.pipeline.contract.parameters.training_sections import ModelParams, TrainParams
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.user_files import read_bytes
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from unicodedata import category
 
 from ssmi.pipeline.contract.errors import ParameterError
@@ -12,7 +13,7 @@ _BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe0e\ufe0f"
 """Letters and marks to Unicode that show nothing: two names would look alike."""
 
 
-def check_dataset_name(name: str) -> str:
+def check_dataset_name(name: str, *, of: Literal["data set", "corpus"] = "data set") -> str:
     """Return a data set's name if it can name a folder below ``artifacts/<stage>/`` and nothing else, in any shell.
 
     Letters and digits of any script, ``-``, ``_``, ``.`` and blanks within it. Raises ParameterError for anything else:
@@ -22,10 +23,14 @@ def check_dataset_name(name: str) -> str:
     too_long = len(name.encode("utf-8", "replace")) > LONGEST_NAME
     if odd or too_long or not name or name.startswith((".", "-")) or name != name.strip():
         because = f" ({' '.join(map(ascii, odd))} in it)" if odd else f" (over {LONGEST_NAME} bytes)" * too_long
+        remedy = (
+            "put its files into data/NAME/ (or $SSMI_DATA/NAME/) and say --dataset NAME"
+            if of == "data set"
+            else "rename its folder or file to NAME"
+        )
         raise ParameterError(
-            f"data set {name!r}: not a plain name{because}",
-            next_step="put its files into data/NAME/ (or $SSMI_DATA/NAME/) and say --dataset NAME; NAME holds letters, "
-            "digits, - _ . and blanks within",
+            f"{of} {name!r}: not a plain name{because}",
+            next_step=f"{remedy}; NAME holds letters, digits, - _ . and blanks within",
         )
     return name
 

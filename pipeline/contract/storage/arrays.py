@@ -39,5 +39,14 @@ def map_array(path: Path, *, held_to: Manifest | None = None, writeable: bool = 
         mode: Literal["c", "r"] | None = ("c" if writeable else "r") if math.prod(shape) else None
         return np.asarray(np.load(path, mmap_mode=mode, allow_pickle=False))
     # The header is a Python literal, which numpy has Python's own reader read.
-    except (OSError, ValueError, EOFError, TokenError, SyntaxError, RecursionError, MemoryError) as error:
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        TokenError,
+        SyntaxError,
+        RecursionError,
+        MemoryError,
+        OverflowError,
+    ) as error:
         raise StaleArtifactError(f"{path}: no array ({error})", next_step=checked_files.hint_for(path)) from error

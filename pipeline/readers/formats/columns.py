@@ -197,7 +197,7 @@ def _group(
         if not tokens:
             start = number
         n_characters = len(row.token) + (n_characters if tokens else 0)
-        check_length(n_characters, at_line(report.path, number))
+        check_length(n_characters, report.path, number)
         tokens.append(row.token)
         tags.append(row.tag)
     if tokens:

@@ -185,7 +185,7 @@ def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tup
         if not token or not tag:
             raise _wrong(path, line, f"no {'tag' if token else 'token'}")
         n_characters = len(token) + (n_characters if group else 0)
-        check_length(n_characters, at_line(path, line))
+        check_length(n_characters, path, line)
         group.append((line, token, tag))
         if sentence is None and not parted and len(group) > LONGEST_UNBROKEN:
             raise _wrong(path, line, f"{counted(len(group), 'row')}, and nothing says where sentences end")

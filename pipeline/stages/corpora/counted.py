@@ -13,6 +13,8 @@ from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, digest_file, digest_json
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.readers.texts import holds_rows
+from ssmi.pipeline.remote.addresses import is_url
+from ssmi.pipeline.remote.downloads import download
 from ssmi.pipeline.stages.stage import StageContext
 
 
@@ -47,7 +49,8 @@ def counted_inputs(context: StageContext) -> Mapping[str, str]:
 
 
 def _entry(context: StageContext, name: str) -> CountedTexts:
-    path = path_below(context.root, name)
+    url = is_url(name)
+    path = download(name, what="pmi.unlabelled", reporter=context.reporter) if url else path_below(context.root, name)
     if path.is_dir():
         return CountedTexts(open_corpus(path, name=path.resolve().name).files, None)
     if path.exists():

@@ -1,28 +1,36 @@
-"""Occurrences of every distinct segment: counted by part into files, added up and numbered without Python objects."""
+"""Occurrences of every distinct segment: counted by part, added up and numbered, in files throughout."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-import polars as pl
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ssmi.pipeline.assets.encoders import EncoderFolder
+from ssmi.pipeline.columns.lists import text_of, whole
+from ssmi.pipeline.columns.sorting import Order, in_groups, sorted_tables, summed
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.segmenter import frequent_words
+from ssmi.pipeline.stages.encoding import WORDS
 from ssmi.pipeline.stages.stage import StageContext, part_sizes, parts_of
 
 MOST_UNKNOWN, MOST_UNKNOWN_UNREPORTED = 0.5, 0.05
 """Shares of a data set's Chinese characters: with more unknown to it an encoder is refused, or this is reported."""
 _COUNTS = pa.schema([("segment", pa.string()), ("n", pa.int64())])
-_BY_SPLIT = [f"n_{split}" for split in tables.SPLITS]
+_BY_SPLIT = tuple(f"n_{split}" for split in tables.SPLITS)
+_DISTINCT = pa.schema([*_COUNTS, *((name, pa.int64()) for name in _BY_SPLIT)])
+_FIRST_CHINESE, _LAST_CHINESE = 0x4E00, 0x9FFF
 
 
 @dataclass(frozen=True)
@@ -31,29 +39,74 @@ class _CountTask:
     target: Path
 
 
-def distinct_segments(context: StageContext, vocabulary: Vocabulary) -> pl.DataFrame:
-    """One row a distinct segment, the most frequent first, as ``schema.DISTINCT_SEGMENTS`` has them."""
-    parts = parts_of(context.folder("segment"))
-    tasks = [
-        _CountTask(path, tables.part_path(context.scratch() / "counts", split, number)) for split, number, path in parts
-    ]
-    for _ in context.map_tasks(count_part, tasks, sizes=part_sizes(parts), label="count segments"):
-        pass
-    counted = pl.concat(
-        pl.scan_parquet(task.target).with_columns(split=pl.lit(split))
-        for (split, _, _), task in zip(parts, tasks, strict=True)
-    )
-    by_split = [pl.col("n").filter(split=split).sum().alias(f"n_{split}") for split in tables.SPLITS]
-    distinct = (
-        counted.group_by("segment")
-        .agg(*by_split, pl.col("n").sum())
-        # Ties by text: the order of a grouping follows chance.
-        .sort("n", "segment", descending=[True, False])
-        .collect(engine="streaming")
-    )
+@dataclass(frozen=True)
+class DistinctSegments:
+    """The table of all distinct segments in its file, with what is known of it.
+
+    Attributes:
+        path: In the form of ``schema.DISTINCT_SEGMENTS``.
+        n: How many segments.
+        n_ahead: Of them, words at the end that do not occur in the data set.
+        n_outside: Of the others, those that the vocabulary does not have.
+
+    """
+
+    path: Path
+    n: int
+    n_ahead: int
+    n_outside: int
+
+    def read(self, *columns: str) -> Iterator[pa.Table]:
+        """Some rows at a time."""
+        return tables.read_tables(self.path, schema.DISTINCT_SEGMENTS, columns=columns)
+
+    def outside(self) -> Iterator[pa.Table]:
+        """The segments that the vocabulary does not have, as ``WORDS``: a row is a segment's id."""
+        for table in self.read("segment", "segment_id", "boundary_id"):
+            yield table.filter(pc.field("boundary_id") == 0).select(["segment", "segment_id"]).rename_columns(
+                WORDS.names
+            ).cast(WORDS)  # fmt: skip
+
+
+def distinct_segments(
+    context: StageContext, vocabulary: Vocabulary, path: Path, *, n_ahead: int = 0
+) -> DistinctSegments:
+    """Write one row a distinct segment, the most frequent first, and after them frequent words that do not occur.
+
+    Args:
+        context: Whose segments.
+        vocabulary: Says which of them it has.
+        path: What is written, in the form of ``schema.DISTINCT_SEGMENTS``.
+        n_ahead: How many frequent words.
+    """
+    counts = context.scratch() / "counts"
+    counts.mkdir(parents=True, exist_ok=True)
+    by_text = sorted_tables(_counted(context, counts), _DISTINCT, order=[("segment", "ascending")], folder=counts)
+    # Ties by text, for an order that depends on nothing else.
+    order: Order = [("n", "descending"), ("segment", "ascending")]
+    distinct = sorted_tables(summed(by_text, _DISTINCT, key="segment"), _DISTINCT, order=order, folder=counts)
     if context.corpus is not None:  # no segment of it stands in a split of labels
-        distinct = distinct.with_columns(pl.lit(None, dtype=pl.Int64).alias(name) for name in _BY_SPLIT)
-    return _numbered(distinct, boundary_ids=[vocabulary.get(word, 0) for word in distinct["segment"]])
+        distinct = map(_without_splits, distinct)
+    ahead = _Ahead(n_ahead, vocabulary)
+    numbering = _Numbering(vocabulary)
+    numbered = map(
+        numbering.number,
+        in_groups(chain(ahead.watching(distinct), ahead.left()), _DISTINCT, rows=tables.ROWS_PER_GROUP),
+    )
+    tables.write_tables(path, schema.DISTINCT_SEGMENTS, numbered)
+    return DistinctSegments(path, numbering.n, ahead.n_left, numbering.n_outside - ahead.n_left)
+
+
+def _counted(context: StageContext, folder: Path) -> Iterator[pa.Table]:
+    """The counts of each part."""
+    parts = parts_of(context.folder("segment"))
+    tasks = [_CountTask(path, tables.part_path(folder, split, number)) for split, number, path in parts]
+    done = context.map_tasks(count_part, tasks, sizes=part_sizes(parts), label="count segments")
+    for (split, _, _), task, _ in zip(parts, tasks, done, strict=True):
+        counts = tables.read_table(task.target, _COUNTS)
+        none = pa.array(np.zeros(len(counts), dtype=np.int64))
+        of_splits = [counts["n"] if name == f"n_{split}" else none for name in _BY_SPLIT]
+        yield pa.table([*counts.columns, *of_splits], schema=_DISTINCT)
 
 
 def count_part(task: _CountTask) -> None:
@@ -63,44 +116,69 @@ def count_part(task: _CountTask) -> None:
     tables.write_table(task.target, _COUNTS, pa.table([values, counts], schema=_COUNTS))
 
 
-def _numbered(counts: pl.DataFrame, *, boundary_ids: Sequence[int], first: int = 0) -> pl.DataFrame:
-    """Counts with ids from ``first`` on, and the columns in the contract's order."""
-    return counts.with_columns(
-        segment_id=pl.int_range(first, first + len(counts), dtype=pl.Int32),
-        boundary_id=pl.Series(boundary_ids, dtype=pl.Int32),
-    ).select(schema.DISTINCT_SEGMENTS.names)
+def _without_splits(table: pa.Table) -> pa.Table:
+    nothing = [pa.nulls(len(table), pa.int64())] * len(_BY_SPLIT)
+    return pa.table([table["segment"], table["n"], *nothing], schema=_DISTINCT)
 
 
-def precomputed_segments(n: int, vocabulary: Vocabulary, *, in_dataset: pl.DataFrame) -> pl.DataFrame:
-    """Rows, after those of the data set, of frequent words that do not occur in it."""
-    words = frequent_words(sys.maxsize, unless=vocabulary.__contains__) if n else []
-    listed = pl.DataFrame({"segment": words}, schema={"segment": pl.String})
-    chosen = listed.join(in_dataset, on="segment", how="anti", maintain_order="left").head(n)
-    none = chosen.with_columns(pl.lit(0, dtype=pl.Int64).alias(name) for name in _BY_SPLIT)
-    return _numbered(none, boundary_ids=[0] * len(none), first=len(in_dataset))
+class _Numbering:
+    """Gives rows their ids, in their order, and those of the vocabulary."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self.n = self.n_outside = 0
+
+    def number(self, counts: pa.Table) -> pa.Table:
+        ids = np.arange(self.n, self.n + len(counts), dtype=np.int32)
+        boundary_ids = np.array([self._vocabulary.id_of(word) for word in counts["segment"].to_pylist()], np.int32)
+        self.n += len(counts)
+        self.n_outside += int(np.count_nonzero(boundary_ids == 0))
+        columns = {"segment_id": pa.array(ids), "boundary_id": pa.array(boundary_ids)}
+        names = schema.DISTINCT_SEGMENTS.names
+        every = [columns[name] if name in columns else counts[name] for name in names]
+        return pa.table(every, schema=schema.DISTINCT_SEGMENTS)
 
 
-def check_characters(distinct: pl.DataFrame, encoder: EncoderFolder, context: StageContext) -> None:
+class _Ahead:
+    """The most frequent words that neither the vocabulary nor the data set has."""
+
+    def __init__(self, n: int, vocabulary: Vocabulary) -> None:
+        # Dictionary words alone are remembered, however many segments pass.
+        listed = frequent_words(sys.maxsize, unless=vocabulary.__contains__) if n else []
+        self._n = n
+        self._words = dict.fromkeys(listed)
+        self.n_left = 0
+
+    def watching(self, distinct: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """The same tables; their segments are no longer among the words."""
+        for table in distinct:
+            if self._words:
+                for segment in table["segment"].to_pylist():
+                    self._words.pop(segment, None)
+            yield table
+
+    def left(self) -> Iterator[pa.Table]:
+        """The words that are left when all segments have passed, the most frequent first; they occur nowhere."""
+        words = list(self._words)[: self._n]
+        self.n_left = len(words)
+        nothing = pa.array(np.zeros(len(words), dtype=np.int64))
+        yield pa.table([pa.array(words, pa.string()), *[nothing] * (len(_DISTINCT) - 1)], schema=_DISTINCT)
+
+
+def check_characters(distinct: DistinctSegments, encoder: EncoderFolder, context: StageContext) -> None:
     """Refuse an encoder to which most Chinese characters of the data set are unknown; report one that lacks many.
 
     Of a corpus, which has no counts, every distinct segment counts once. Raises InputDataError.
     """
-    occurrences = pl.when(pl.col("n_train").is_null()).then(1).otherwise(pl.sum_horizontal(_BY_SPLIT))
-    counted = (
-        distinct.lazy()
-        .select(character=pl.col("segment").str.extract_all("[\u4e00-\u9fff]"), n=occurrences)
-        .explode("character", empty_as_null=False)
-        .group_by("character")
-        .agg(pl.col("n").sum())
-        .sort("n", "character", descending=[True, False])
-        .collect(engine="streaming")
-    )
+    counts = _characters(distinct)
+    codes = np.flatnonzero(counts)
+    codes = codes[np.argsort(-counts[codes], kind="stable")]  # of equal counts the lower code point first
     tokens = CharacterTokens(encoder_vocabulary(encoder.path))
-    unknown = [(character, n) for character, n in counted.iter_rows() if not tokens.knows(character)]
-    share = sum(n for _, n in unknown) / max(1, counted["n"].sum())
+    unknown = [code for code in codes.tolist() if not tokens.knows(chr(code))]
+    share = int(counts[unknown].sum()) / max(1, int(counts.sum()))
     if share <= MOST_UNKNOWN_UNREPORTED:
         return
-    examples = "".join(character for character, _ in unknown[:10])
+    examples = "".join(map(chr, unknown[:10]))
     message = (
         f"{encoder.name}: {share:.0%} of the Chinese characters of {context.dataset} are unknown to it"
         f" ({examples} first)"
@@ -108,3 +186,18 @@ def check_characters(distinct: pl.DataFrame, encoder: EncoderFolder, context: St
     if share > MOST_UNKNOWN:
         raise InputDataError(message, next_step="name an encoder for Chinese with encoder.name")
     context.reporter.note(f"{message}; ssmi-cli data check lists them")
+
+
+def _characters(distinct: DistinctSegments) -> Ints:
+    """How often each Chinese character occurs, by its code point."""
+    counts = np.zeros(_LAST_CHINESE + 1, dtype=np.int64)
+    for table in distinct.read("segment", *_BY_SPLIT):
+        segments = whole(table, "segment")
+        codes = SentenceColumns(text_of(segments), np.zeros(1, dtype=np.int64)).codes
+        occurrences = sum(pc.fill_null(table[name], 0).to_numpy() for name in _BY_SPLIT)
+        if table[_BY_SPLIT[0]].null_count:
+            occurrences = np.ones(len(table), dtype=np.int64)
+        of_each = np.repeat(occurrences, pc.utf8_length(segments).to_numpy())
+        chinese = (codes >= _FIRST_CHINESE) & (codes <= _LAST_CHINESE)
+        np.add.at(counts, codes[chinese], of_each[chinese])
+    return counts

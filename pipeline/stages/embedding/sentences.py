@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
+from ssmi.pipeline.columns.names import SCHEMA as NAMES
+from ssmi.pipeline.columns.names import SortedNames, write_names
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage import replacing
@@ -20,7 +24,6 @@ from ssmi.pipeline.stages.stage import StageContext, part_sizes, parts_of
 DoubleMatrix = npt.NDArray[np.float64]
 
 SENTENCES_PER_BATCH = 32
-ROWS_PER_CHUNK = 4096
 
 
 @dataclass(frozen=True)
@@ -35,38 +38,37 @@ class _PartTask:
 
 @dataclass(frozen=True)
 class WordMeans:
-    """Mean vectors of words over all their occurrences, divided out a chunk at a time."""
+    """Mean vectors of words over all their occurrences, divided out a chunk at a time.
 
+    ``names``: the words, with the row of each. Of ``sums`` and ``counts`` a row is a word's place among them.
+    """
+
+    names: SortedNames
     sums: DoubleMatrix
     counts: IntArray
 
     def chunks(self) -> Iterator[tuple[IntArray, FloatMatrix]]:
         """Yield the rows of some words and their vectors. Shape: (rows, width)."""
-        for start in range(0, len(self.counts), ROWS_PER_CHUNK):
-            rows = np.arange(start, min(start + ROWS_PER_CHUNK, len(self.counts)))
-            yield rows, self._means(rows)
-
-    def rows(self, first: int) -> FloatMatrix:
-        """The vectors of the words from row ``first`` on. Shape: (words - first, width)."""
-        return self._means(np.arange(first, len(self.counts)))
-
-    def _means(self, rows: IntArray) -> FloatMatrix:
-        # A word that occurs nowhere keeps a zero row instead of 0 / 0.
-        means: FloatMatrix = (self.sums[rows] / np.maximum(self.counts[rows], 1)[:, None]).astype(np.float32)
-        return means
+        start = 0
+        for rows in self.names.numbers():
+            end = start + len(rows)
+            # A word that occurs nowhere keeps a zero row instead of 0 / 0.
+            means = self.sums[start:end] / np.maximum(self.counts[start:end], 1)[:, None]
+            yield rows, means.astype(np.float32)
+            start = end
 
 
-def encode_in_sentences(words: Sequence[str], context: StageContext) -> WordMeans:
+def encode_in_sentences(words: Iterable[pa.Table], context: StageContext) -> WordMeans:
     """The mean over all occurrences of the mean last-layer state of each word in its sentences.
 
-    Raises SsmiError where there is no sentence.
+    ``words``: tables of ``WORDS``. Raises SsmiError where there is no sentence.
     """
     encoder = encoder_of(context)
     folder = context.scratch() / "in-sentences"
     folder.mkdir(parents=True, exist_ok=True)
-    wanted = folder / "words.txt"  # a file, since a task must stay small when it is sent to a worker
-    with replacing.writing(wanted) as temporary:
-        temporary.write_bytes("\n".join(words).encode("utf-8", "surrogatepass"))
+    wanted = folder / "words.arrow"
+    write_names((table.rename_columns(NAMES.names) for table in words), wanted)
+    names = SortedNames(wanted)
     parts = parts_of(context.folder("segment"))
     tasks = [
         _PartTask(
@@ -79,39 +81,40 @@ def encode_in_sentences(words: Sequence[str], context: StageContext) -> WordMean
         )
         for split, number, path in parts
     ]
-    sums: DoubleMatrix | None = None
-    counts = np.zeros(len(words), dtype=np.int64)
+    if not tasks:
+        raise SsmiError("embed: there is no sentence to embed", next_step="build the prepare stage again")
+    sums = _on_disk(folder, (len(names), encoder.shape.width), np.float64)
+    counts = _on_disk(folder, (len(names),), np.int64)
     done = context.map_tasks(sum_part, tasks, sizes=part_sizes(parts), label="embed")
     # In the parts' order, so the float sums do not depend on which worker was first.
     for task, _ in zip(tasks, done, strict=True):
         with np.load(task.target, allow_pickle=False) as part:
-            if sums is None:
-                sums = _on_disk(folder, (len(words), part["sums"].shape[1]))
             # Safe, though numpy adds once for an index that stands twice: a part names each word once.
             sums[part["indices"]] += part["sums"]
             counts[part["indices"]] += part["counts"]
-    if sums is None:
-        raise SsmiError("embed: there is no sentence to embed", next_step="build the prepare stage again")
-    return WordMeans(sums, counts)
+    return WordMeans(names, sums, counts)
 
 
-def _on_disk(folder: Path, shape: tuple[int, int]) -> DoubleMatrix:
+def _on_disk(folder: Path, shape: tuple[int, ...], kind: type[np.generic]) -> npt.NDArray[Any]:
     """An array of zeros in a file without a name: the sums of many words are more than should lie in memory."""
     if not shape[0]:
-        return np.zeros(shape)  # no file of no bytes can be mapped
+        return np.zeros(shape, kind)  # no file of no bytes can be mapped
     with tempfile.NamedTemporaryFile(dir=folder) as stream:
-        sums = np.memmap(stream, dtype=np.float64, mode="w+", shape=shape)
+        array = np.memmap(stream, dtype=kind, mode="w+", shape=shape)
         replacing.reserve(Path(stream.name))
-        return sums
+        return array
 
 
 def sum_part(task: _PartTask) -> None:
     """Write the sums of the vectors of each wanted segment over one part: word indices, sums, occurrences."""
-    words = task.wanted.read_bytes().decode("utf-8", "surrogatepass").split("\n")
+    names = SortedNames(task.wanted)
     encoder = open_encoder(task.encoder, task.digest)
     sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["characters"])
     segments = tables.read_rows(task.segments, schema.SEGMENTS, columns=["segments", "segment_starts"])
-    occurrences = SpanMeanAccumulator({word: index for index, word in enumerate(words)})
+    distinct = pa.array({segment for row in segments for segment in row["segments"]}, pa.string())
+    found, _ = names.find(distinct)
+    places = {segment: place for segment, place in zip(distinct.to_pylist(), found.tolist(), strict=True) if place >= 0}
+    occurrences = SpanMeanAccumulator(places)
     for start in range(0, len(sentences), SENTENCES_PER_BATCH):
         characters = [row["characters"] for row in sentences[start : start + SENTENCES_PER_BATCH]]
         batch = segments[start : start + SENTENCES_PER_BATCH]

@@ -68,6 +68,7 @@ def predict_corpus(
     if (given := path_below(workspace.root, corpus)).exists():
         # Features are found by name: those of another corpus of this name would be tagged in its place.
         check_same_corpus(find_corpus(str(given), root=workspace.root, listed=()), paths=workspace.paths)
+    workspace.fetch_features(name)
     job = _Job.of(workspace, name, run=run.resolve(), min_score=min_score)
     note_if_unfinished(run, workspace.reporter)
     waiting = locked(

@@ -61,8 +61,9 @@ def test_what_is_not_there_is_told_with_the_nearest_name(root: Path) -> None:
         find_corpus("empty", root=root, listed=())
     assert ".jsonl" in caught.value.next_step
     _write(root / "texts" / "a$b.txt")
-    with pytest.raises(ParameterError, match="not a plain name"):
+    with pytest.raises(ParameterError, match=r"corpus 'a\$b': not a plain name") as odd:
         find_corpus("texts/a$b.txt", root=root, listed=())
+    assert "--dataset" not in odd.value.next_step and "rename its folder or file" in odd.value.next_step
 
 
 def test_a_path_stands_for_the_name_that_was_built(root: Path) -> None:

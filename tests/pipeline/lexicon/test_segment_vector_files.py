@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
@@ -15,7 +16,9 @@ from ssmi.pipeline.lexicon.segment_vector_files import (
     BERT_SEGMENTS_FILE,
     SEGMENTS_FILE,
     VECTORS_FILE,
+    open_outside_vectors,
     open_segment_vectors,
+    write_outside,
 )
 
 SEGMENTS = ["中国", "的", "😀", "a b"]
@@ -53,6 +56,23 @@ def test_each_segment_has_the_row_that_was_written_for_it(tmp_path: Path, by_ber
         assert vectors.boundaries.tobytes() == matrices[BERT_BOUNDARIES_FILE].tobytes()
     else:
         assert vectors.bert is None and vectors.boundaries is None
+
+
+@pytest.mark.parametrize("by_bert", [False, True])
+def test_segments_outside_the_vocabulary_are_found_without_holding_all(tmp_path: Path, by_bert: bool) -> None:
+    matrices = _write(tmp_path, by_bert=by_bert)
+    rows = tables.read_rows(tmp_path / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS)
+    rows[1]["boundary_id"] = 7
+    tables.write_rows(tmp_path / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
+    names = tmp_path / "names.arrow"
+    write_outside(tmp_path, names)
+    asked = pa.array(["😀", "的", "中国", "没有", "😀"])
+    vectors = open_outside_vectors(tmp_path, f"outside {by_bert}", names=names, segments=asked)
+    used = matrices[BERT_SEGMENTS_FILE if by_bert else VECTORS_FILE]
+    for row in (0, 2):
+        assert vectors.of(SEGMENTS[row]).tobytes() == used[row].tobytes()
+    # One that the vocabulary has, one that there is not, and one that was not asked for.
+    assert not any(segment in vectors for segment in ("的", "没有", "a b"))
 
 
 def test_matrices_are_mapped_and_cannot_be_written(tmp_path: Path) -> None:

@@ -195,3 +195,13 @@ def test_what_cannot_be_done_is_said_before_anything_is_built(fresh_project: Any
         project.paper(overrides=["encoder.nam=x"])
     assert not (fresh_project.root / "artifacts").exists()
     assert fresh_project.ssmi("paper").code == 4
+
+
+def test_the_page_of_another_encoder_is_not_replaced(fresh_project: Any) -> None:
+    project = ssmi.open_project(fresh_project.root)
+    page = project.paths.paper("a-b") / "paper.json"
+    page.parent.mkdir(parents=True)
+    page.write_text('{"encoder": "a-b"}', encoding="utf-8")
+    with pytest.raises(ssmi.ParameterError, match="holds the page of encoder a-b, and that of a/b would replace it"):
+        project.paper("a/b", datasets=["tiny"])
+    assert page.read_text(encoding="utf-8") == '{"encoder": "a-b"}'

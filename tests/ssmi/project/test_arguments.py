@@ -41,6 +41,9 @@ WRONG: dict[str, tuple[object, ...]] = {
     "float": (True, None, "0.5", [0.5], NOTHING),
     "float | None": (True, "0.5", [0.5], NOTHING),
     "tuple[int, int] | None": (3, "1/2", (1,), (1, 2, 3), ("1", "2"), [1, 2], True),
+    "PositiveInt | None": (*NO_INT, -1, 0),
+    "Kind | None": ("nonsense", 3),
+    "Errors": ("nonsense", None),
     "TagScheme": ("nonsense", None, 3),
     "ReadOptions": ("utf-8", None, {"encoding": "utf-8"}),
     "Reporter | None": ("loud", 3, NOTHING),
@@ -63,6 +66,7 @@ REQUIRED: dict[str, object] = {
     "to": "conll",
     "folder": "folder",
     "file": Path("file"),
+    "files": ["a.txt"],
     "root": Path(),
     "path": "file",
 }
@@ -105,7 +109,7 @@ def test_every_verb_is_among_them() -> None:
         "predict_shards",
         "open_run",
     } <= doors
-    assert {"convert", "compare_runs", "init_project", "open_project", "score_file", "fetch"} <= doors
+    assert {"convert", "compare_runs", "init_project", "open_project", "predict_files", "score_file", "fetch"} <= doors
     assert len(CASES) > 700
 
 
@@ -129,6 +133,14 @@ def test_a_wrong_value_is_refused_by_the_argument_s_name(
     assert f"{name}=" in refused.value.message
     assert refused.value.next_step
     assert sorted(tmp_path.rglob("*")) == there
+
+
+@pytest.fixture(scope="module")
+def unbuilt(
+    pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> ssmi.Project:
+    """A project with data and nothing built."""
+    return ssmi.open_project(copy_project(pristine_project, tmp_path_factory.mktemp("unbuilt")).root)
 
 
 @pytest.mark.parametrize(
@@ -170,10 +182,10 @@ def test_a_wrong_value_is_refused_by_the_argument_s_name(
     ],
 )
 def test_a_value_of_the_right_kind_that_cannot_be(
-    pristine_project: Any, call: Callable[[ssmi.Project], object], kind: type[SsmiError], words: str
+    unbuilt: ssmi.Project, call: Callable[[ssmi.Project], object], kind: type[SsmiError], words: str
 ) -> None:
     with pytest.raises(kind) as refused:
-        call(ssmi.open_project(pristine_project.root))
+        call(unbuilt)
     assert words in refused.value.message
     assert refused.value.next_step
 

@@ -113,6 +113,49 @@ def test_large_tables_have_row_groups_of_the_contract(tmp_path: Path) -> None:
     assert [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)] == [4096, 1]
 
 
+@pytest.mark.parametrize("n", [0, 1, tables.ROWS_PER_GROUP, 2 * tables.ROWS_PER_GROUP + 7])
+def test_a_table_written_and_read_in_pieces_is_the_same_table(tmp_path: Path, n: int) -> None:
+    columns = [pa.array(range(1, n + 1), pa.int32()), pa.array([f"词{index % 50}" for index in range(n)])]
+    table = pa.table(columns, schema=schema.VOCABULARY)
+    whole, pieces = tmp_path / "whole.parquet", tmp_path / "pieces.parquet"
+    tables.write_table(whole, schema.VOCABULARY, table)
+    starts = range(0, n, tables.ROWS_PER_GROUP)
+    tables.write_tables(pieces, schema.VOCABULARY, (table.slice(start, tables.ROWS_PER_GROUP) for start in starts))
+    assert pieces.read_bytes() == whole.read_bytes()
+    read = list(tables.read_tables(pieces, schema.VOCABULARY, columns=["word", "boundary_id"]))
+    assert max(map(len, read), default=0) <= tables.ROWS_PER_GROUP
+    assert [row for some in read for row in some.to_pylist()] == table.to_pylist()
+
+
+def test_pieces_of_another_table_or_of_none_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "words.parquet"
+    other = pa.table({"boundary_id": [1], "word": ["中国"]})
+    with pytest.raises(StaleArtifactError, match=r"words\.parquet: table differs"):
+        tables.write_tables(path, schema.VOCABULARY, [other])
+    with pytest.raises(MissingResourceError, match=r"words\.parquet: not there"):
+        list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
+    path.write_bytes(b"PAR1 but nothing more")
+    with pytest.raises(StaleArtifactError, match="not a Parquet table"):
+        list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
+    pq.write_table(other, path)
+    with pytest.raises(StaleArtifactError, match="another schema version"):
+        list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
+
+
+def test_texts_have_a_dictionary_and_numbers_have_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    entities = [{"start": 0, "end": 1, "label": "X"}]
+    row = {"sentence_id": 0, "line": 1, "characters": ["中", "国"], "entities": entities}
+    tables.write_rows(path, schema.SENTENCES, [row] * 20)
+    group = pq.read_metadata(path).row_group(0)
+    with_one = {
+        group.column(index).path_in_schema
+        for index in range(group.num_columns)
+        if group.column(index).has_dictionary_page
+    }
+    assert with_one == {"characters.list.element", "entities.list.element.label"}
+
+
 @pytest.mark.parametrize(
     ("table", "differing"),
     [

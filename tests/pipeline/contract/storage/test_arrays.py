@@ -54,6 +54,7 @@ def test_every_changed_byte_is_found(path: Path) -> None:
         b"\x93NUMPY\x01\x00",
         b"\x93NUMPY\x01\x00\x04\x00{{{{",
         b"\x93NUMPY\x01\x00\x0e\x00{'shape': (07)",
+        b"\x93NUMPY\x01\x00\x4d\x00{'descr': '<f4', 'fortran_order': False, 'shape': (9" + b"9" * 20 + b",)}   ",
         b"\x93NUMPY\x01\x00\xe8\x03" + 1000 * b"(",
         b"\x93NUMPY\x01\x00\x36\x00{'descr': '<f4', 'fortran_order': False, 'shape': (9,)}",
     ],

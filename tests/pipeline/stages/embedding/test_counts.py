@@ -20,7 +20,7 @@ from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.segmenter import frequent_words
-from ssmi.pipeline.stages.embedding.counts import check_characters, distinct_segments, precomputed_segments
+from ssmi.pipeline.stages.embedding.counts import check_characters, distinct_segments
 from ssmi.pipeline.stages.stage import StageContext
 
 SEGMENT = st.text(alphabet="京大学a😀é　", min_size=1, max_size=3)
@@ -58,8 +58,10 @@ def test_every_segment_is_counted_by_split_and_the_most_frequent_come_first(
     total = sum(counts.values(), Counter())
     order = sorted(total, key=lambda segment: (-total[segment], segment))
     ids = {"学": 1, "大学": 2}
-    table = distinct_segments(context, _vocabulary("学", "大学")).to_arrow().cast(schema.DISTINCT_SEGMENTS)
-    assert table.to_pylist() == [
+    distinct = distinct_segments(context, _vocabulary("学", "大学"), context.root / "segments.parquet")
+    assert (distinct.n, distinct.n_ahead) == (len(order), 0)
+    assert distinct.n_outside == len(total.keys() - ids.keys())
+    assert tables.read_rows(distinct.path, schema.DISTINCT_SEGMENTS) == [
         {
             "segment_id": index,
             "segment": segment,
@@ -76,7 +78,10 @@ def test_the_order_of_parts_changes_nothing(tmp_path: Path) -> None:
     sentences = [words[start : start + 10] for start in range(0, 3000, 10)]
     one = _context(tmp_path / "one", {"train": [sentences[:100], sentences[100:]]})
     other = _context(tmp_path / "other", {"train": [sentences[150:], sentences[:20], sentences[20:150]]})
-    assert distinct_segments(one, _vocabulary()).equals(distinct_segments(other, _vocabulary()))
+    paths = [tmp_path / "one.parquet", tmp_path / "other.parquet"]
+    for context, path in zip((one, other), paths, strict=True):
+        distinct_segments(context, _vocabulary(), path)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
 @pytest.mark.parametrize("n", [0, 1, 50])
@@ -85,12 +90,15 @@ def test_words_made_ahead_are_the_most_frequent_that_neither_data_set_nor_vocabu
 ) -> None:
     first = frequent_words(60, unless=lambda word: False)
     in_dataset, vocabulary = first[:40:4], _vocabulary(*first[1:40:4])
-    rows = distinct_segments(_context(tmp_path, {"train": [[in_dataset]]}), vocabulary)
-    ahead = precomputed_segments(n, vocabulary, in_dataset=rows)
+    path = tmp_path / "segments.parquet"
+    distinct = distinct_segments(_context(tmp_path, {"train": [[in_dataset]]}), vocabulary, path, n_ahead=n)
     expected = frequent_words(n, unless=lambda word: word in in_dataset or word in vocabulary)
-    assert ahead["segment"].to_list() == expected
-    assert ahead["segment_id"].to_list() == list(range(len(rows), len(rows) + n))
-    assert rows.vstack(ahead).to_arrow().cast(schema.DISTINCT_SEGMENTS).num_rows == len(rows) + n
+    rows = tables.read_rows(path, schema.DISTINCT_SEGMENTS)
+    n_segments = len(set(in_dataset))
+    assert (distinct.n, distinct.n_ahead, distinct.n_outside) == (n_segments + n, n, n_segments)
+    assert [row["segment_id"] for row in rows] == list(range(n_segments + n))
+    assert [row["segment"] for row in rows[n_segments:]] == expected
+    assert all(not any(row[f"n_{split}"] for split in tables.SPLITS) for row in rows[n_segments:])
 
 
 class _Noting(Silent):
@@ -124,7 +132,7 @@ def test_an_encoder_is_judged_by_the_share_of_characters_that_it_knows(
     context = _context(tmp_path / "project", {"train": [[segments]]})
     reporter = _Noting()
     context = StageContext(context.root, "tiny", context.params, context.executor, reporter)
-    distinct = distinct_segments(context, _vocabulary())
+    distinct = distinct_segments(context, _vocabulary(), tmp_path / "segments.parquet")
     if said == "refused":
         with pytest.raises(InputDataError, match="51% of the Chinese characters of tiny are unknown to it"):
             check_characters(distinct, encoder, context)

@@ -16,6 +16,7 @@ from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.features.tokens import CharacterTokens
 from ssmi.pipeline.frozen_encoder import FrozenEncoder
 from ssmi.pipeline.stages.embedding.sentences import encode_in_sentences
+from ssmi.pipeline.stages.encoding import vectors_of_rows, words_table
 from ssmi.pipeline.stages.stage import StageContext
 
 SENTENCES = [["一丁", "七"], ["七", "七", "万丈"], ["三"], ["一丁", "三", "七"], ["万丈", "万丈", "万丈", "七"]]
@@ -50,23 +51,23 @@ def test_a_word_is_the_mean_over_its_occurrences_however_they_are_parted(
             if segment in occurrences:
                 occurrences[segment].append(states[start : start + len(segment)].astype(np.float64).mean(axis=0))
             start += len(segment)
-    means = encode_in_sentences(WORDS, _context(tmp_path, encoder_folder, part_size=part_size))
-    vectors = means.rows(0)
+    words = [words_table(WORDS[:3]), words_table(WORDS[3:], first_row=3)]
+    means = encode_in_sentences(words, _context(tmp_path, encoder_folder, part_size=part_size))
+    vectors = vectors_of_rows(means, 0, len(WORDS))
     for word, vector in zip(WORDS, vectors, strict=True):
         expected = np.mean(occurrences[word], axis=0) if occurrences[word] else np.zeros(32)
         np.testing.assert_allclose(vector, expected, atol=1e-6)
-    rows, chunk = zip(*means.chunks(), strict=True)
-    assert np.concatenate(rows).tolist() == [0, 1, 2, 3]
-    assert np.concatenate(chunk).tobytes() == vectors.tobytes()
-    assert means.rows(2).tobytes() == vectors[2:].tobytes()
+    rows, chunk = map(np.concatenate, zip(*means.chunks(), strict=True))
+    assert [WORDS[row] for row in rows] == sorted(WORDS)
+    assert chunk.tobytes() == vectors[rows].tobytes()
+    assert vectors_of_rows(means, 2, 2).tobytes() == vectors[2:].tobytes()
 
 
 def test_no_words_have_no_vectors(tmp_path: Path, encoder_folder: Path) -> None:
-    means = encode_in_sentences([], _context(tmp_path, encoder_folder, part_size=2))
-    assert means.rows(0).shape == (0, 32) and not list(means.chunks())
+    assert not list(encode_in_sentences([], _context(tmp_path, encoder_folder, part_size=2)).chunks())
 
 
 def test_without_a_sentence_there_is_nothing_to_embed(tmp_path: Path, encoder_folder: Path) -> None:
     params = check_params({"encoder": {"name": str(encoder_folder)}}, source="x")
     with pytest.raises(SsmiError, match="there is no sentence to embed"):
-        encode_in_sentences(["一"], StageContext(tmp_path, "tiny", params, Serial(), Silent()))
+        encode_in_sentences([words_table(["一"])], StageContext(tmp_path, "tiny", params, Serial(), Silent()))

@@ -205,6 +205,23 @@ def test_options_of_files_mean_nothing_to_a_corpus(built: Any, option: tuple[str
     assert outcome.code == 2 and "--workers" in outcome.stderr
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("train",),
+        ("evaluate",),
+        ("evaluate", "--run", "artifacts/train/tiny"),
+        ("report",),
+        ("encoder", "adapt", "--out", "new"),
+    ],
+)
+def test_a_corpus_named_as_a_data_set_is_refused_with_what_can_be_done(built: Any, command: tuple[str, ...]) -> None:
+    outcome = built.ssmi(*command, "--dataset", "news")
+    assert outcome.code == 4, outcome.stderr
+    assert "corpus news: text without labels" in outcome.stderr
+    assert "ssmi-cli predict --shards news tags it" in outcome.stderr and "train --dataset" not in outcome.stderr
+
+
 def test_nothing_is_trained_or_scored_on_a_corpus(built: Any) -> None:
     for command in (("train", "--dataset", "news"), ("report", "--dataset", "news")):
         outcome = built.ssmi(*command, "-S", "prepare.sentences_per_part=4") if command[0] == "train" else None

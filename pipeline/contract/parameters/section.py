@@ -1,0 +1,46 @@
+"""What sections of params.yaml are made of: the kinds of their values, and what all sections have in common."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Rate = Annotated[float, Field(gt=0.0)]
+
+
+def _rate_or_auto(value: Any) -> Any:
+    """One message for the whole union: pydantic's own would be two, one of which is always beside the point."""
+    try:
+        # float(True) is 1.0, so truth values must be refused by name.
+        if value == "auto" or (not isinstance(value, bool) and 0.0 < float(value) < math.inf):
+            return value
+    except (TypeError, ValueError):
+        pass
+    raise ValueError("should be a number greater than 0, or auto")
+
+
+AutoRate = Annotated[
+    float | Literal["auto"],
+    BeforeValidator(_rate_or_auto),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "number", "exclusiveMinimum": 0}]}),
+]
+"""A learning rate; ``auto`` follows the encoder (``model/learning_rates.py``)."""
+
+
+class Section(BaseModel):
+    """A frozen section that refuses unknown keys."""
+
+    # YAML can write .nan and .inf; JSON, which manifests are, has neither.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

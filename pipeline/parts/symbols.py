@@ -1,0 +1,55 @@
+"""Tasks without the folders of one machine: each path by what it means, so that another process can put in its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+Value = TypeVar("Value")
+UNFINISHED, ARTIFACTS, INPUTS = "@unfinished", "@artifacts", "@inputs"
+"""First parts of symbolic paths: below the folder of the stage under way, below ``artifacts``, and all others."""
+
+
+def with_paths(value: Value, replaced: Callable[[Path], Path]) -> Value:
+    """A task with each path in it replaced, also those in tuples and dataclasses that it holds."""
+    changed: Value = _with_paths(value, replaced)
+    return changed
+
+
+def paths_in(value: object) -> list[Path]:
+    """The paths that a task holds, in order."""
+    found: list[Path] = []
+
+    def noted(path: Path) -> Path:
+        found.append(path)
+        return path
+
+    _with_paths(value, noted)
+    return found
+
+
+def symbolic(path: Path, *, unfinished: Path, artifacts: Path | None) -> Path:
+    """A path by what it means; of one from elsewhere the name alone, for its content is told by the stage's inputs."""
+    if path.is_relative_to(unfinished):
+        return Path(UNFINISHED) / path.relative_to(unfinished)
+    if artifacts is not None and path.is_relative_to(artifacts):
+        return Path(ARTIFACTS) / path.relative_to(artifacts)
+    return Path(INPUTS) / path.name
+
+
+def below(path: Path, symbol: str) -> str | None:
+    """The rest of a symbolic path that begins so, with slashes; None for another."""
+    return "/".join(path.parts[1:]) if path.parts[:1] == (symbol,) else None
+
+
+def _with_paths(value: Any, replaced: Callable[[Path], Path]) -> Any:
+    if isinstance(value, Path):
+        return replaced(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        changes = {one.name: _with_paths(getattr(value, one.name), replaced) for one in fields(value)}
+        return replace(value, **changes)
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return tuple(_with_paths(one, replaced) for one in value)
+    return value

@@ -1,0 +1,151 @@
+"""Finished stages in storage: published whole, fetched whole or file by file.
+
+``STAGE/DATASET/manifest.json`` says what the present version is. The files, and a copy of the manifest, lie in
+``STAGE/DATASET/VERSION/``, where ``VERSION`` is the beginning of the manifest's digest, and are there before. So
+whoever reads finds one version or the other and never some files of each, and a process that is killed while it
+publishes has changed nothing. The version that was there before goes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState, StoredManifest
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.project.stages import STAGES
+from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.remote import objects
+from ssmi.pipeline.remote.filesystem import RemoteFolder
+
+_DIGITS = 16
+"""Of a manifest's digest that name a version."""
+
+
+class StoredStages:
+    """The finished stages of a project in storage. ``place`` is ``STAGE/DATASET``, as below ``artifacts``."""
+
+    def __init__(self, remote: RemoteFolder) -> None:
+        self.remote = remote
+
+    def manifest(self, place: str) -> StoredManifest | None:
+        """The present manifest; None where there is none, or one that this version of the program does not read."""
+        body = self.remote.read(f"{place}/{MANIFEST_NAME}")
+        return None if body is None else manifests.parse(body)
+
+    def publish(self, folder: Path, place: str, *, reporter: Reporter) -> None:
+        """Make a stage's folder the present version; what is there already is not sent again."""
+        stored = manifests.read(folder)
+        before = self.remote.read(f"{place}/{MANIFEST_NAME}")
+        self.publish_version(folder, place, reporter=reporter)
+        if before == stored.body:
+            return
+        self.remote.write(f"{place}/{MANIFEST_NAME}", stored.body)
+        old = None if before is None else manifests.parse(before)
+        # Asked again: where somebody has just published the old version anew, it is not old.
+        if old is not None and self.remote.read(f"{place}/{MANIFEST_NAME}") == stored.body:
+            self.remote.remove(version_folder(place, old.digest))
+
+    def publish_version(self, folder: Path, place: str, *, reporter: Reporter) -> str:
+        """Send the files of a version that are not there; returns the manifest's digest."""
+        stored = manifests.read(folder)
+        below = version_folder(place, stored.digest)
+        there = self.remote.sizes(below)
+        entries = stored.manifest.files
+        missing = [name for name, entry in entries.items() if there.get(f"{below}/{name}") != entry.n_bytes]
+        if missing:
+            with reporter.task(f"publish {place}", total=len(missing), unit="files") as advance:
+                for name in missing:
+                    self.remote.put(folder / name, f"{below}/{name}")
+                    advance(1)
+        if f"{below}/{MANIFEST_NAME}" not in there:
+            self.remote.write(f"{below}/{MANIFEST_NAME}", stored.body)
+        return stored.digest
+
+    def fetch(self, place: str, folder: Path, *, reporter: Reporter) -> None:
+        """Replace a folder of this machine by the present version.
+
+        Raises:
+            MissingResourceError: A file is not there, or the storage cannot be used.
+            StaleArtifactError: A file is not what was written.
+        """
+        stored = self.manifest(place)
+        if stored is None:
+            raise MissingResourceError(f"{self.remote}/{place}: not built", next_step="build it, then run this again")
+        below = version_folder(place, stored.digest)
+        files = stored.manifest.files
+        with (
+            replacing.replacing_folder(folder) as fresh,
+            reporter.task(f"fetch {place}", total=len(files), unit="files") as advance,
+        ):
+            for name, entry in files.items():
+                present = folder / name
+                objects.copy_or_fetch(self.remote, f"{below}/{name}", entry.sha256, fresh / name, present=present)
+                advance(1)
+            (fresh / MANIFEST_NAME).write_bytes(stored.body)
+
+    def withdraw(self, place: str, digest: str) -> None:
+        """Remove the files of a version that is damaged: the next one to publish it sends them anew."""
+        self.remote.remove(version_folder(place, digest))
+
+    def link(self, place: str, digest: str, folder: Path, *, names: Iterable[str]) -> None:
+        """Have some files of a version in a folder of the machine's cache, with its manifest.
+
+        Args:
+            place: Of the stage.
+            digest: Of the version's manifest.
+            folder: Where they are to lie.
+            names: Files, and folders that stand for all files in them; the empty name stands for all.
+
+        Raises:
+            MissingResourceError: A file is not there, or the storage cannot be used.
+            StaleArtifactError: A file is not what was written.
+        """
+        below = version_folder(place, digest)
+        objects.link(self.remote, f"{below}/{MANIFEST_NAME}", digest, folder / MANIFEST_NAME)
+        files = manifests.load(folder).files
+        for name in sorted({one for asked in names for one in files if is_at_or_below(one, asked)}):
+            objects.link(self.remote, f"{below}/{name}", files[name].sha256, folder / name)
+
+    def places(self) -> list[str]:
+        """Every stage that is there, in order."""
+        there = [name.rpartition("/")[0] for name in self.remote.sizes() if name.endswith(f"/{MANIFEST_NAME}")]
+        # Those of versions lie deeper.
+        return [
+            name for name in there if (one := STAGES.get(name.split("/")[0])) and name.count("/") == one.per_dataset
+        ]
+
+    def examine(self, place: str, *, deep: bool) -> dict[str, FileState]:
+        """What has become of every file of a stage since it was published; its manifest is looked at like a file.
+
+        Args:
+            place: Of the stage.
+            deep: Whether every file is fetched and its bytes are compared, and not its size alone.
+
+        Raises:
+            MissingResourceError: The storage cannot be used.
+        """
+        stored = self.manifest(place)
+        if stored is None:
+            return {MANIFEST_NAME: FileState.CHANGED}
+        below = f"{version_folder(place, stored.digest)}/"
+        there = {name.removeprefix(below): n_bytes for name, n_bytes in self.remote.sizes(below.rstrip("/")).items()}
+        files = {name: (entry.n_bytes, entry.sha256) for name, entry in stored.manifest.files.items()}
+        files[MANIFEST_NAME] = (len(stored.body), stored.digest)
+        states = {name: FileState.FOREIGN for name in there if name not in files}
+        for name, (n_bytes, digest) in files.items():
+            same = there.get(name) == n_bytes and (not deep or objects.holds(self.remote, below + name, digest))
+            states[name] = FileState.INTACT if same else FileState.CHANGED if name in there else FileState.MISSING
+        return dict(sorted(states.items()))
+
+
+def version_folder(place: str, digest: str) -> str:
+    """Where the files of a version lie."""
+    return f"{place}/{digest[:_DIGITS]}"
+
+
+def is_at_or_below(name: str, asked: str) -> bool:
+    """Whether a file is the one that was asked for, or lies in that folder."""
+    return not asked or name == asked or name.startswith(f"{asked}/")

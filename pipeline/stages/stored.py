@@ -1,0 +1,96 @@
+"""Finished stages that lie in storage too: what is there is taken before anything is built, what is built is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import MANIFEST_NAME
+from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.storage.locks import locked
+from ssmi.pipeline.remote.filesystem import RemoteFolder
+from ssmi.pipeline.remote.stages import StoredStages
+from ssmi.pipeline.stages.stage import Stage, StageContext
+from ssmi.pipeline.stages.up_to_date import is_current, is_of_now
+
+
+def is_current_anywhere(stage: Stage, context: StageContext) -> bool:
+    """``is_current``, here or in storage; afterwards the stage is the same in both.
+
+    Raises:
+        MissingResourceError: The storage cannot be used.
+    """
+    if context.remote is None:
+        return is_current(stage, context)
+    place = place_of(stage.name, context)
+    stages = StoredStages(context.remote)
+    stored = stages.manifest(place)
+    if stored is not None and is_of_now(stored.manifest, stage, context):
+        try:
+            bring(context.remote, [stage.name], context.dataset, paths=context.paths, reporter=context.reporter)
+        except (MissingResourceError, StaleArtifactError) as error:
+            context.reporter.note(f"{stage.name}: the copy in storage cannot be taken ({error.message})")
+            if isinstance(error, StaleArtifactError):
+                stages.withdraw(place, stored.digest)
+    if not is_current(stage, context):
+        return False
+    publish(stage, context)
+    return True
+
+
+def publish(stage: Stage, context: StageContext) -> None:
+    """Send a finished stage to storage, where there is one."""
+    if context.remote is not None:
+        stored, folder = StoredStages(context.remote), context.folder(stage.name)
+        stored.publish(folder, place_of(stage.name, context), reporter=context.reporter)
+
+
+def bring(
+    remote: RemoteFolder, stages: Iterable[str], dataset: str, *, paths: ArtifactPaths, reporter: Reporter
+) -> None:
+    """Replace stages of this machine by those in storage, where the storage has them and they are others.
+
+    Args:
+        remote: The storage.
+        stages: Their names.
+        dataset: The data set or corpus.
+        paths: Of the project.
+        reporter: Told of the fetching.
+
+    Raises:
+        MissingResourceError: The storage cannot be used, or a file in it is not there.
+        StaleArtifactError: A file in it is not what was written.
+    """
+    for stage in stages:
+        folder = paths.stage(stage, dataset)
+        _bring(StoredStages(remote), _place(folder, paths), folder, paths=paths, reporter=reporter)
+
+
+def place_of(stage: str, context: StageContext) -> str:
+    """``STAGE/DATASET`` of a stage, as in storage."""
+    return _place(context.folder(stage), context.paths)
+
+
+def _place(folder: Path, paths: ArtifactPaths) -> str:
+    return folder.relative_to(paths.folder).as_posix()
+
+
+def _bring(stored: StoredStages, place: str, folder: Path, *, paths: ArtifactPaths, reporter: Reporter) -> None:
+    there = stored.remote.read(f"{place}/{MANIFEST_NAME}")
+    if there is None or _has(folder, there):
+        return
+    with locked(paths.lock_of(folder), what=f"{place} is being fetched", reporter=reporter):
+        if not _has(folder, there):  # nor has another process fetched it while this one waited
+            stored.fetch(place, folder, reporter=reporter)
+
+
+def _has(folder: Path, manifest: bytes) -> bool:
+    try:
+        stored = manifests.read(folder)
+        manifests.check_parts(stored.manifest, folder)
+    except SsmiError:
+        return False
+    return stored.body == manifest

@@ -1,0 +1,130 @@
+"""Files of text in, rows with their entities out, in a format of one's choice: what ``ssmi-cli predict`` writes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import PositiveInt
+
+from ssmi.pipeline.contract.arguments import check_probability, checked
+from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.user_files import require_file
+from ssmi.predict.formats import FORMATS, Origin
+from ssmi.predict.reading import TEXT_FIELD, Kind
+from ssmi.predict.records import STDIN, RecordSource, tag_records
+from ssmi.predict.run_features import version
+from ssmi.predict.structured_files import check_field
+from ssmi.predict.tagger import Tagger
+from ssmi.predict.text_decoding import Errors, check_encoding
+from ssmi.predict.user_entities import UserEntities
+
+
+@checked
+def predict_files(
+    tagger: Tagger,
+    files: Iterable[str | Path],
+    *,
+    format: str = "jsonl",
+    input: Kind | None = None,
+    field: str | None = None,
+    encoding: str | None = None,
+    errors: Errors = "strict",
+    batch_characters: PositiveInt | None = None,
+    min_score: float = 0.0,
+    reporter: Reporter | None = None,
+) -> Iterator[str]:
+    """Tag the texts of files, in order, and yield them as text to be written, a piece at a time.
+
+    Memory does not grow with the files: a batch of texts is read, tagged and yielded, then the next one.
+
+    Args:
+        tagger: A run that is open.
+        files: Files of text, JSON lines, JSON, CSV or TSV, ``-`` for standard input; gzip is unpacked.
+        format: ``jsonl``, ``conll``, ``doccano`` or ``label-studio``.
+        input: What the files hold: ``text`` (a text a line), ``paragraphs``, ``jsonl``, ``json``, ``csv`` or ``tsv``;
+            None goes by each name.
+        field: The field of a row that holds the text; None for ``text``.
+        encoding: Of the files; None for what a byte order mark says, else UTF-8.
+        errors: ``strict`` refuses bytes that are not of the encoding, ``replace`` reads them as U+FFFD.
+        batch_characters: How many characters are tagged together; None for 16,384.
+        min_score: Entities that the run finds with a lower score are left out; 0 to 1.
+        reporter: Told of progress; None for silence.
+
+    Yields:
+        Pieces of the output, in order; joined they are the whole.
+
+    Raises:
+        ParameterError: A format or an encoding is unknown, plain text has no fields, or the score is not from 0 to 1.
+        MissingResourceError: A file is not there.
+        InputDataError: A file cannot be read, with ``file:line``.
+
+    """
+    paths = [Path(path) for path in files]
+    for path in paths:
+        if path != STDIN:
+            require_file(path)
+    source = RecordSource(
+        paths,
+        stdin=sys.stdin.buffer,
+        kind=input,
+        text_field=field or TEXT_FIELD,
+        encoding=None if encoding is None else check_encoding(encoding),
+        errors=errors,
+    )
+    check_field(field, source.files, input)
+    return predictions(
+        tagger,
+        source,
+        format=format,
+        batch_characters=batch_characters,
+        min_score=min_score,
+        sources=tagger.user_entities != UserEntities(),
+        reporter=reporter or Silent(),
+    )
+
+
+def predictions(
+    tagger: Tagger,
+    source: RecordSource,
+    *,
+    format: str,
+    batch_characters: int | None,
+    min_score: float,
+    sources: bool,
+    reporter: Reporter,
+) -> Iterator[str]:
+    """The records of a source with their entities, a piece of text at a time; see ``predict_files``.
+
+    ``sources``: whether rows say of each entity whether the run or the user named it.
+    """
+    check_probability("min_score", min_score)
+    if format not in FORMATS:
+        raise ParameterError(f"format {format!r}: {nearest(format, FORMATS)}", next_step=f"one of {', '.join(FORMATS)}")
+    origin = Origin(tagger.labels, version(tagger.run) if format == "label-studio" else "", sources=sources)
+    return _pieces(
+        tagger,
+        source,
+        origin,
+        format=format,
+        batch_characters=batch_characters,
+        min_score=min_score,
+        reporter=reporter,
+    )
+
+
+def _pieces(
+    tagger: Tagger,
+    source: RecordSource,
+    origin: Origin,
+    *,
+    format: str,
+    batch_characters: int | None,
+    min_score: float,
+    reporter: Reporter,
+) -> Iterator[str]:
+    with reporter.task("predict", total=source.n_bytes, unit="bytes") as advance:
+        tagged = tag_records(tagger, source, batch_characters=batch_characters, min_score=min_score, advance=advance)
+        yield from FORMATS[format](tagged, origin)

@@ -1,0 +1,134 @@
+"""A linear tagger of frozen features over folds, in closed form.
+
+Linear discriminant analysis with a shrunk covariance, as scikit-learn's solver ``lsqr`` has it (the test holds the two
+to each other): log p(tag | x) = x·w + b up to a constant, w = Σ⁻¹ mean, b = log p(tag) − mean·w / 2. It needs counts,
+sums and products of features alone, so that all folds, and all sets of features, share those of one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from ssmi.model.data.folds import assign
+from ssmi.model.evaluation.sentence_counts import Counted, count
+from ssmi.model.network.layers.crf import ConstrainedCrf
+from ssmi.pipeline.contract.labels import LabelSet, Span, strict_spans
+from tests.bench.probing.readings import Matrix, Readings
+
+N_FOLDS = 5
+_TOGETHER = 64
+"""Sentences that are decoded at once."""
+_NEVER = -1e4
+"""Of a tag that the training side lacks."""
+
+Figures = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What discriminant analysis needs of some characters.
+
+    Attributes:
+        counts: Characters of each tag. Shape: (n_tags,)
+        totals: Their features added up. Shape: (n_tags, width)
+        products: Xᵀ X. Shape: (width, width)
+
+    """
+
+    counts: Figures
+    totals: Figures
+    products: Figures
+
+    @classmethod
+    def of(cls, features: Matrix, tags: npt.NDArray[np.integer], *, n_tags: int) -> Sums:
+        """Those of characters with features of about unit size; shapes (n, width) and (n,)."""
+        totals = np.zeros((n_tags, features.shape[1]))
+        for tag in np.unique(tags).tolist():
+            totals[tag] = features[tags == tag].sum(0, dtype=np.float64)
+        counts = np.bincount(tags, minlength=n_tags).astype(np.float64)
+        return cls(counts, totals, (features.T @ features).astype(np.float64))
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(self.counts + other.counts, self.totals + other.totals, self.products + other.products)
+
+    def take(self, chosen: Indices) -> Sums:
+        """Of some features alone."""
+        return Sums(self.counts, self.totals[:, chosen], self.products[np.ix_(chosen, chosen)])
+
+
+def discriminant(sums: Sums, *, shrinkage: float) -> tuple[Matrix, Matrix]:
+    """The weights and biases of every tag's score; a tag that is not there never wins.
+
+    Args:
+        sums: Of the training side.
+        shrinkage: From 0, the covariance within tags as it is, to 1, the identity times its mean variance.
+
+    Returns:
+        Shapes: (width, n_tags), (n_tags,)
+
+    """
+    n = sums.counts.sum()
+    means = sums.totals / np.maximum(sums.counts, 1)[:, None]
+    within = (sums.products - means.T @ sums.totals) / n
+    shrunk = (1 - shrinkage) * within
+    shrunk[np.diag_indices_from(shrunk)] += shrinkage * np.trace(within) / len(within)
+    weights = np.linalg.solve(shrunk, means.T)
+    with np.errstate(divide="ignore"):
+        biases = np.log(sums.counts / n) - 0.5 * (means.T * weights).sum(0)
+    return weights.astype(np.float32), np.maximum(biases, _NEVER).astype(np.float32)
+
+
+class FoldTagger:
+    """Tags every sentence by what the other folds hold, from any set of the features."""
+
+    def __init__(self, features: Matrix, readings: Readings) -> None:
+        """``features``: of all characters, in whatever units. Shape: (n_characters, width)."""
+        spread = features.std(0)
+        self._features = (features - features.mean(0)) / np.where(spread > 0, spread, 1)
+        self._readings = readings
+        split = readings.split
+        self.folds = assign(readings.texts, [len(spans) for spans in split.gold], n_folds=N_FOLDS)
+        self.fold_of_each = np.repeat(self.folds, split.lengths)
+        self._sums = {fold: self._sums_of(fold) for fold in range(1, N_FOLDS + 1)}
+
+    def _sums_of(self, fold: int) -> Sums:
+        inside = self.fold_of_each == fold
+        tags = self._readings.split.tag_ids[inside]
+        return Sums.of(self._features[inside], tags, n_tags=len(self._readings.labels.tags))
+
+    def count(self, chosen: Indices, *, shrinkage: float) -> Counted:
+        """The counts of all sentences in their order; ``chosen``: the features' columns."""
+        split = self._readings.split
+        predicted: list[list[Span]] = [[] for _ in split.gold]
+        for fold in range(1, N_FOLDS + 1):
+            first, *others = (sums.take(chosen) for number, sums in self._sums.items() if number != fold)
+            weights, biases = discriminant(sum(others, start=first), shrinkage=shrinkage)
+            scores = self._features[np.ix_(self.fold_of_each == fold, chosen)] @ weights + biases
+            rows = np.flatnonzero(self.folds == fold)
+            emissions = np.split(scores, np.cumsum(split.lengths[rows])[:-1])
+            for row, spans in zip(rows.tolist(), decode(emissions, self._readings.labels), strict=True):
+                predicted[row] = spans
+        return count(self._readings.texts, split.gold, predicted)
+
+
+def decode(emissions: Sequence[Matrix], labels: LabelSet) -> Iterator[list[Span]]:
+    """The entities of the best well-formed tag sequence of each sentence; all that is well-formed scores the same.
+
+    Shape of each: (characters, n_tags), at least one character.
+    """
+    crf = ConstrainedCrf(labels)
+    for parameter in crf.parameters():
+        torch.nn.init.zeros_(parameter)
+    for start in range(0, len(emissions), _TOGETHER):
+        some = [torch.from_numpy(each) for each in emissions[start : start + _TOGETHER]]
+        lengths = torch.tensor([len(each) for each in some])
+        mask = torch.arange(int(lengths.max())) < lengths[:, None]
+        for path in crf.decode(pad_sequence(some, batch_first=True), mask=mask):
+            yield strict_spans([labels.tags[tag] for tag in path], scheme=labels.scheme)[0]

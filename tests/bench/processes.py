@@ -1,0 +1,92 @@
+"""Memory and CPU time of a command and the processes that it starts, read from Linux's ``/proc`` while it runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS_BETWEEN = 0.02
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(slots=True)
+class Process:
+    """What was last seen of a process. ``peak``: the most it had in memory, in MiB; ``cpu``: seconds."""
+
+    command: str
+    peak: float = 0.0
+    cpu: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A command that has ended: itself, and the processes that worked for it."""
+
+    driver: Process
+    workers: tuple[Process, ...]
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of all its processes."""
+        return self.driver.cpu + sum(worker.cpu for worker in self.workers)
+
+    @property
+    def critical_path(self) -> float:
+        """Seconds that it would take with a core for each process: the driver's and the busiest worker's."""
+        return self.driver.cpu + max((worker.cpu for worker in self.workers), default=0.0)
+
+
+def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], least_cpu: float = 0.3) -> Run:
+    """Run a command to its end.
+
+    Args:
+        command: What is run.
+        cwd: Where.
+        environment: In which environment.
+        least_cpu: A process that took less is none of its workers, as Python's helpers of pools are none.
+
+    Raises:
+        CalledProcessError: It failed.
+    """
+    seen: dict[int, Process] = {}
+    with subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        output = b""
+        while child.returncode is None:
+            try:
+                output, _ = child.communicate(timeout=SECONDS_BETWEEN)
+            except subprocess.TimeoutExpired:
+                _look(child.pid, seen)
+    if child.returncode:
+        raise subprocess.CalledProcessError(child.returncode, list(command), output=output)
+    driver = seen.pop(child.pid)
+    return Run(driver, tuple(one for one in seen.values() if one.cpu >= least_cpu))
+
+
+def _look(root: int, seen: dict[int, Process]) -> None:
+    for pid in _descendants(root):
+        try:
+            status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+            fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except (OSError, UnicodeDecodeError):
+            continue  # ended meanwhile
+        peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
+        if peak is None:
+            continue
+        process = seen.setdefault(pid, Process(re.findall(r"^Name:\s+(.+)$", status, re.M)[0]))
+        process.peak = max(process.peak, int(peak[1]) / 1024)
+        process.cpu = (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _descendants(root: int) -> list[int]:
+    found = [root]
+    for pid in found:
+        for task in Path(f"/proc/{pid}/task").glob("*/children"):
+            try:
+                found += map(int, task.read_text(encoding="utf-8").split())
+            except OSError:
+                continue
+    return found

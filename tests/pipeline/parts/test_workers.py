@@ -1,0 +1,192 @@
+"""A worker that shares no folder with the build: what it fetches, where that lies, and what it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.manifest import Manifest, StageReport, describe_files
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.parts.mark import Part, finished, result_of
+from ssmi.pipeline.parts.mirror import Mirror
+from ssmi.pipeline.parts.stored import StoredPart, run_stored_part
+from ssmi.pipeline.remote.filesystem import RemoteFolder
+
+KEY = "0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Files:
+    folder: Path
+
+    def first(self) -> Path:
+        return self.folder / "first.txt"
+
+
+@dataclass(frozen=True)
+class Task:
+    sentences: Path
+    vocabulary: Path
+    encoder: Path
+    dictionary: Path | None
+    files: Files
+    stem: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Seen:
+    names: list[str]
+    text: str
+
+
+def look(task: Task) -> Seen:
+    """Read all that the task names, and say which files are there at all."""
+    read = [task.sentences, task.vocabulary / "words.txt", task.encoder / "deep" / "weights.bin", task.files.first()]
+    read += [task.stem.with_suffix(".arrow"), *([] if task.dictionary is None else [task.dictionary])]
+    text = " ".join(path.read_text(encoding="utf-8") for path in read)
+    task.target.write_text(text, encoding="utf-8")
+    machine = task.files.folder.parents[1]
+    return Seen(sorted(path.relative_to(machine).as_posix() for path in machine.rglob("*") if path.is_file()), text)
+
+
+@dataclass(frozen=True)
+class Build:
+    """The process that builds, with its project."""
+
+    root: Path
+    remote: RemoteFolder
+    part: Part[Task, Seen]
+
+    @property
+    def mirror(self) -> Mirror:
+        artifacts = self.root / "artifacts"
+        return Mirror(self.remote, home="embed+tiny", key=KEY, folder=self.part.folder, artifacts=artifacts)
+
+    def send(self) -> StoredPart[Task, Seen]:
+        (stored,) = self.mirror.stored_parts([self.part], reporter=Silent())
+        return stored
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _finish(folder: Path, stage: str, dataset: str | None) -> None:
+    manifests.save(Manifest(stage, dataset, {}, {}, StageReport(1, 1), describe_files(folder), 1), folder)
+
+
+@pytest.fixture
+def build(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
+    """A project with two finished stages, an encoder from elsewhere, and a stage under way; a worker's own cache."""
+    root = tmp_path / "builder" / "project"
+    artifacts, unfinished = root / "artifacts", root / ".ssmi" / "scratch" / "stages" / "embed+tiny" / KEY
+    for number in range(2):
+        _write(artifacts / "segment" / "tiny" / "train" / f"part-0000{number}.txt", f"part-{number}")
+    _write(artifacts / "vocab" / "words.txt", "words")
+    _write(artifacts / "vocab" / "trie.bin", "trie")
+    _finish(artifacts / "segment" / "tiny", "segment", "tiny")
+    _finish(artifacts / "vocab", "vocab", None)
+    encoder = tmp_path / "elsewhere" / "encoder"
+    _write(encoder / "deep" / "weights.bin", "weights")
+    _write(unfinished / "scratch" / "first.txt", "first")
+    _write(unfinished / "scratch" / "part-1.arrow", "one")
+    _write(unfinished / "scratch" / ".half.txt.0123456789abcdef.ssmi.tmp", "half")
+    (unfinished / "output").mkdir()
+    task = Task(
+        artifacts / "segment" / "tiny" / "train" / "part-00001.txt",
+        artifacts / "vocab",
+        encoder,
+        _write(tmp_path / "elsewhere" / "words.txt", "dictionary"),
+        Files(unfinished / "scratch"),
+        unfinished / "scratch" / "part-1",
+        unfinished / "output" / "train" / "seen.txt",
+    )
+    monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "worker" / "cache"))
+    part = Part(look, task, unfinished, unfinished / "marks" / "00-look" / "000000.json", artifacts)
+    yield Build(root, RemoteFolder((tmp_path / "storage").as_uri()), part)
+
+
+def test_a_worker_fetches_what_its_task_names_and_no_more(build: Build, tmp_path: Path) -> None:
+    text = run_stored_part(build.send())
+    assert text is not None
+    seen = result_of(build.part, text)
+    assert seen.text == "part-1 words weights first one dictionary"
+    fetched = {name for name in seen.names if not name.startswith("@inputs/")}
+    assert fetched == {
+        "artifacts/segment/tiny/manifest.json",
+        "artifacts/segment/tiny/train/part-00001.txt",
+        "artifacts/vocab/manifest.json",
+        "artifacts/vocab/words.txt",
+        "artifacts/vocab/trie.bin",
+        "@unfinished/scratch/first.txt",
+        "@unfinished/scratch/part-1.arrow",
+        "@unfinished/output/train/seen.txt",
+    }
+    assert len(seen.names) - len(fetched) == 2, "the encoder's file and the dictionary"
+    assert not build.part.task.target.exists(), "it has written nothing into the builder's folder"
+
+
+def test_the_builder_takes_the_part_as_if_it_had_made_it(build: Build) -> None:
+    assert finished(build.part) is None
+    text = run_stored_part(build.send())
+    build.mirror.take(build.part)
+    assert finished(build.part) == text
+    assert build.part.task.target.read_text(encoding="utf-8") == "part-1 words weights first one dictionary"
+    build.mirror.remove()
+    assert not [name for name in build.remote.sizes() if name.startswith("unfinished/")]
+
+
+def test_files_are_sent_once(build: Build) -> None:
+    """What is in the storage already, by digest, is not sent again: the encoder of the next stage is the same."""
+    build.send()
+    versions = {name: one for name, one in build.remote.versions().items() if not name.startswith("unfinished/")}
+    build.send()
+    assert versions == {
+        name: one for name, one in build.remote.versions().items() if not name.startswith("unfinished/")
+    }
+    assert sum(name.startswith("inputs/") for name in versions) == 2
+
+
+def test_nothing_of_a_task_names_a_folder_of_the_builder(build: Build, tmp_path: Path) -> None:
+    stored = build.send()
+    assert str(tmp_path / "builder") not in repr(stored) and str(tmp_path / "elsewhere") not in repr(stored)
+    for name in build.remote.sizes():
+        assert str(tmp_path).encode() not in (build.remote.read(name) or b"")
+
+
+def test_what_has_gone_or_changed_in_the_storage_ends_in_a_line(build: Build) -> None:
+    stored = build.send()
+    (name,) = (name for name in build.remote.sizes() if name.endswith("scratch/first.txt"))
+    build.remote.write(name, b"First")
+    with pytest.raises(StaleArtifactError, match=r"first\.txt: not what was written"):
+        run_stored_part(stored)
+    build.mirror.remove()
+    _write(build.part.task.files.first(), "something new, for the index to be another")
+    stored = build.send()
+    build.mirror.remove()
+    with pytest.raises(MissingResourceError, match=r"indexes/.*: not there any more"):
+        run_stored_part(stored)
+
+
+def test_a_part_of_another_task_in_the_storage_is_not_taken(build: Build) -> None:
+    run_stored_part(build.send())
+    _write(build.part.task.encoder.parent / "another" / "deep" / "weights.bin", "w")
+    other = Part(
+        look,
+        Task(**{**vars(build.part.task), "encoder": build.part.task.encoder.parent / "another"}),
+        build.part.folder,
+        build.part.mark,
+        build.part.artifacts,
+    )
+    build.mirror.take_finished([other])
+    assert finished(other) is None and not other.mark.exists()
+    build.mirror.take_finished([build.part])
+    assert finished(build.part) is not None

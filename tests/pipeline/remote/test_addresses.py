@@ -1,0 +1,46 @@
+"""What is a URL of storage, and which ones are refused before anything is opened."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.remote.addresses import check_url, is_url, name_of, scheme_of
+
+
+@pytest.mark.parametrize("text", ["s3://bucket/folder", "gs://b", "file:///folder", "memory://x", "S3://b", "a+b://c"])
+def test_a_url_is_one(text: str) -> None:
+    assert is_url(text) and scheme_of(text) == text.partition(":")[0].lower()
+    assert check_url(text, what="--storage") == text
+
+
+@pytest.mark.parametrize(
+    "text", ["news", "texts/news", "./s3", "C:\\texts", "/a/b", "~/x", "", "://x", "1://x", "s3:/"]
+)
+def test_a_name_or_a_path_is_none(text: str) -> None:
+    assert not is_url(text)
+    with pytest.raises(ParameterError, match=r"--storage .*: not a URL"):
+        check_url(text, what="--storage")
+
+
+@given(st.lists(st.text("abc.-_", min_size=1, max_size=5), min_size=1, max_size=4), st.integers(0, 3))
+def test_slashes_at_the_end_change_nothing(parts: list[str], n: int) -> None:
+    url = "s3://bucket/" + "/".join(parts)
+    assert check_url(url + "/" * n, what="") == url
+    assert name_of(url + "/" * n) == parts[-1]
+
+
+@pytest.mark.parametrize("url", ["s3://key:hush@host/bucket", "https://me:hush@example.org/x"])
+def test_a_password_is_refused_and_not_said_again(url: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_url(url, what="--storage")
+    assert "password" in caught.value.message and "environment" in caught.value.next_step
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["simplecache::s3://bucket/x", "zip://a::file:///b.zip", "s3://[bad/x"])
+def test_what_is_no_single_place_is_refused(url: str) -> None:
+    with pytest.raises(ParameterError):
+        check_url(url, what="--storage")

@@ -1,0 +1,108 @@
+"""One behaviour of a folder in storage, whatever driver of fsspec is under it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.remote.filesystem import RemoteFolder, open_folder
+
+
+def test_files_come_back_as_they_were_written(url: str, tmp_path: Path) -> None:
+    folder = RemoteFolder(url)
+    assert folder.read("a/b.txt") is None and folder.sizes() == {} and str(folder) == url
+    folder.write("a/b.txt", b"one")
+    folder.write("a/b.txt", b"three")
+    (tmp_path / "here").write_bytes(bytes(range(256)) * 500)
+    folder.put(tmp_path / "here", "a/名 +字.bin")
+    folder.write("c", b"")
+    assert folder.read("a/b.txt") == b"three" and folder.read("c") == b"" and folder.read("a") is None
+    assert folder.sizes() == {"a/b.txt": 5, "a/名 +字.bin": 128_000, "c": 0}
+    assert folder.sizes("a") == {"a/b.txt": 5, "a/名 +字.bin": 128_000} and folder.sizes("no") == {}
+    assert folder.get("a/名 +字.bin", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == (tmp_path / "here").read_bytes()
+    assert not folder.get("gone", tmp_path / "gone")
+    assert folder.read_many(["c", "a/b.txt"]) == {"c": b"", "a/b.txt": b"three"} and folder.read_many([]) == {}
+
+
+def test_a_folder_goes_with_all_below_it_and_nothing_else(url: str) -> None:
+    folder = RemoteFolder(url)
+    for name in ("a/1", "a/b/2", "ab/3"):
+        folder.write(name, b"x")
+    folder.remove("a")
+    folder.remove("a")
+    folder.remove("never")
+    assert folder.sizes() == {"ab/3": 1}
+
+
+def test_what_another_process_writes_is_seen_at_once(url: str) -> None:
+    one, other = RemoteFolder(url), RemoteFolder(url)
+    assert one.sizes() == {}
+    other.write("a/1", b"12")
+    assert one.sizes() == {"a/1": 2} == one.sizes("a")
+    other.write("a/1", b"123")
+    assert one.sizes() == {"a/1": 3} and one.read("a/1") == b"123"
+
+
+def test_the_version_of_a_file_changes_with_it(url: str) -> None:
+    folder = RemoteFolder(url)
+    folder.write("texts/a.txt", b"one")
+    first = folder.versions("texts")
+    assert first == folder.versions("texts") and set(first) == {"texts/a.txt"}
+    assert list(RemoteFolder(f"{url}/texts/a.txt").versions().values()) == list(first.values())
+    folder.write("texts/a.txt", b"other text")
+    assert folder.versions("texts") != first
+
+
+def test_a_file_that_cannot_be_sent_leaves_nothing(url: str, tmp_path: Path) -> None:
+    folder = RemoteFolder(url)
+    folder.write("kept", b"1")
+    with pytest.raises(MissingResourceError):
+        folder.put(tmp_path / "not-there", "new")
+    assert folder.sizes() == {"kept": 1}
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "step"),
+    [
+        ("nosuch://bucket", ParameterError, "s3"),
+        ("memmory://bucket", ParameterError, "did you mean 'memory'?"),
+        ("gs://bucket/x", MissingResourceError, "pip install 'gcsfs'"),
+        ("az://bucket/x", MissingResourceError, "pip install 'adlfs'"),
+    ],
+)
+def test_a_driver_that_is_not_there_is_named_in_a_line(url: str, error: type[Exception], step: str) -> None:
+    with pytest.raises(error) as caught:
+        open_folder(url, what="--storage")
+    assert f"--storage {url}" in str(caught.value) and step in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bucket_that_is_not_there_is_an_error_in_a_line_without_keys(
+    s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in s3_environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(MissingResourceError) as caught:
+        RemoteFolder("s3://there-is-no-such-bucket/x").write("a", b"1")
+    text = str(caught.value)
+    assert "s3://there-is-no-such-bucket/x/a: cannot be used" in text and "\n" not in text
+    assert s3_environment["AWS_SECRET_ACCESS_KEY"] not in text
+
+
+def test_it_is_asked_before_the_work_whether_it_can_be_used(url: str) -> None:
+    folder = RemoteFolder(url)
+    folder.check(for_workers=False)
+    assert folder.sizes() == {}
+    if url.startswith("memory:"):
+        with pytest.raises(ParameterError, match="memory of one process"):
+            folder.check(for_workers=True)
+    else:
+        folder.check(for_workers=True)
+
+
+def test_a_folder_is_opened_once(make_bucket: Callable[[], str], url: str) -> None:
+    assert open_folder(url) is open_folder(url)

@@ -1,0 +1,257 @@
+"""One stage in several folders with storage between: what one has finished another takes; the bytes are the same."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.executor import Serial
+from ssmi.pipeline.parts.share import Share
+from ssmi.pipeline.remote.filesystem import open_folder
+from ssmi.pipeline.remote.stages import StoredStages, version_folder
+from ssmi.pipeline.stages.stage import Stage, StageContext
+from ssmi.pipeline.stages.stored import bring, is_current_anywhere, publish
+from ssmi.pipeline.stages.up_to_date import StageShare, is_current, run, run_share
+
+N_PARTS = 5
+visits: list[str] = []
+"""Parts that ran, since the test began."""
+before_part: dict[str, Callable[[], None]] = {}
+"""What else happens, once, when a part begins."""
+
+
+class Killed(BaseException):
+    """As a signal: no code of a stage handles it."""
+
+
+@dataclass(frozen=True)
+class Square:
+    number: int
+    target: Path
+
+
+@dataclass(frozen=True)
+class Sum:
+    squares: Path
+    target: Path
+    number: int
+
+
+def _visit(name: str) -> None:
+    if name in before_part:
+        before_part.pop(name)()
+    visits.append(name)
+
+
+def square(task: Square) -> int:
+    _visit(f"square-{task.number}")
+    task.target.write_text(str(task.number**2), encoding="utf-8")
+    return task.number**2
+
+
+def add(task: Sum) -> None:
+    _visit(f"add-{task.number}")
+    total = sum(int(path.read_text(encoding="utf-8")) for path in task.squares.glob("square-*.txt"))
+    task.target.write_text(f"{task.number}: {total}", encoding="utf-8")
+
+
+def work(context: StageContext, folder: Path) -> StageReport:
+    """Squares in the scratch folder, then several files of their sum: the second needs all of the first."""
+    squares = [Square(n, context.scratch() / f"square-{n}.txt") for n in range(N_PARTS)]
+    total = sum(context.map_tasks(square, squares, sizes=[1] * N_PARTS, label="square numbers", unit="numbers"))
+    (folder / "total.txt").write_text(str(total), encoding="utf-8")
+    sums = [Sum(context.scratch(), folder / f"sum-{n}.txt", n) for n in range(N_PARTS)]
+    for _ in context.map_tasks(add, sums, sizes=[1] * N_PARTS, label="add", unit="numbers"):
+        pass
+    return StageReport(rows_in=N_PARTS, rows_out=total)
+
+
+STAGE = Stage("prepare", 1, ("prepare",), (), lambda context: {}, work)
+NAMES = [f"{what}-{n}" for what in ("square", "add") for n in range(N_PARTS)]
+
+
+class Notes(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.lines.append(message)
+
+
+@pytest.fixture(autouse=True)
+def nothing_has_run() -> None:
+    visits.clear()
+    before_part.clear()
+
+
+@pytest.fixture
+def machine(url: str, tmp_path: Path) -> Callable[[str], StageContext]:
+    """A project in a folder of its own, with the storage."""
+
+    def machine(name: str) -> StageContext:
+        root = tmp_path / name / "project"
+        root.mkdir(parents=True, exist_ok=True)
+        return StageContext(root, "tiny", Params(), Serial(), Notes(), remote=open_folder(url))
+
+    return machine
+
+
+Machine = Callable[[str], StageContext]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What a run without storage gives."""
+    context = StageContext(tmp_path_factory.mktemp("whole"), "tiny", Params(), Serial(), Silent())
+    run(STAGE, context)
+    return _output(context)
+
+
+def _output(context: StageContext) -> dict[str, str]:
+    folder = context.root / "artifacts"
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _build(context: StageContext) -> bool:
+    """As ``features build`` does a stage; whether it ran."""
+    if is_current_anywhere(STAGE, context):
+        return False
+    run(STAGE, context)
+    publish(STAGE, context)
+    return True
+
+
+def _kill_at(context: StageContext, name: str) -> None:
+    before_part[name] = _raise
+    with pytest.raises(Killed):
+        _build(context)
+
+
+def _raise() -> None:
+    raise Killed
+
+
+def test_what_one_machine_has_built_another_takes(machine: Machine, whole: dict[str, str]) -> None:
+    assert _build(machine("one"))
+    assert _build(machine("two")) is False and visits == NAMES
+    assert _output(machine("one")) == _output(machine("two")) == whole
+    names = machine("one").remote.sizes()  # type: ignore[union-attr]
+    assert not [name for name in names if name.startswith("unfinished/")], "parts go when the stage is finished"
+
+
+def test_another_machine_goes_on_where_one_was_killed(machine: Machine, whole: dict[str, str]) -> None:
+    _kill_at(machine("one"), "add-2")
+    assert _build(machine("two")) and _output(machine("two")) == whole
+    assert sorted(visits) == sorted(NAMES), "each part once"
+    assert machine("two").reporter.lines[:0] == []  # type: ignore[attr-defined]
+
+
+def test_parts_of_a_build_without_the_storage_are_given_to_it(machine: Machine, whole: dict[str, str]) -> None:
+    _kill_at(replace(machine("one"), remote=None), "add-1")
+    _kill_at(machine("one"), "add-3")
+    assert _build(machine("two")) and _output(machine("two")) == whole
+    assert sorted(visits) == sorted(NAMES)
+
+
+def test_a_part_that_was_damaged_in_the_storage_is_an_error_and_no_output(machine: Machine, url: str) -> None:
+    _kill_at(machine("one"), "add-2")
+    remote = open_folder(url)
+    (name,) = (name for name in remote.sizes() if name.endswith("square-3.txt"))
+    remote.write(name, b"8")
+    with pytest.raises(Exception, match=r"square-3\.txt: not what was written"):
+        _build(machine("two"))
+    assert _output(machine("two")) == {}
+
+
+@pytest.mark.parametrize("n", [1, 3, 7])
+def test_shares_of_other_folders_give_the_same_bytes(machine: Machine, whole: dict[str, str], n: int) -> None:
+    """Each share on a machine of its own; another one joins them and computes nothing."""
+    for _ in range(2):
+        missing = [run_share(STAGE, machine(f"share-{index}"), Share(index, n)).missing for index in range(1, n + 1)]
+    assert missing[-1] == 0
+    assert _build(machine("join")) and _output(machine("join")) == whole
+    assert sorted(visits) == sorted(NAMES), "each part once"
+
+
+def test_a_share_of_a_finished_stage_does_nothing_and_leaves_nothing(machine: Machine) -> None:
+    _build(machine("one"))
+    for name in ("one", "two"):
+        context = machine(name)
+        bring(context.remote, [STAGE.name], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
+        assert run_share(STAGE, context, Share(1, 2)) == StageShare("prepare", Share(1, 2), current=True)
+        assert not [path for path in (context.root / ".ssmi").rglob("scratch/**/*") if path.is_file()]
+    assert visits == NAMES
+
+
+def test_a_share_of_a_finished_stage_does_nothing_without_storage_too(tmp_path: Path) -> None:
+    context = StageContext(tmp_path, "tiny", Params(), Serial(), Silent())
+    run(STAGE, context)
+    assert run_share(STAGE, context, Share(2, 2)).current and visits == NAMES
+    assert not (tmp_path / ".ssmi" / "scratch" / "stages" / "prepare+tiny").exists()
+
+
+def test_two_builders_at_once_end_with_one_whole_stage(machine: Machine, whole: dict[str, str]) -> None:
+    """The second begins and ends while the first is between two parts."""
+    before_part["add-1"] = lambda: None if _build(machine("two")) else pytest.fail("was current")
+    assert _build(machine("one"))
+    assert _output(machine("one")) == _output(machine("two")) == whole
+    assert _build(machine("three")) is False and _output(machine("three")) == whole
+
+
+def test_two_builders_of_other_parameters_leave_the_stage_of_one_of_them(machine: Machine, url: str) -> None:
+    other = Params.model_validate({"prepare": {"seed": 14}})
+    before_part["add-1"] = lambda: None if _build(replace(machine("two"), params=other)) else pytest.fail("current")
+    _build(machine("one"))
+    stored = StoredStages(open_folder(url))
+    found = stored.manifest("prepare/tiny")
+    assert found is not None and found.digest == manifests.read(machine("one").folder("prepare")).digest
+    stored.fetch("prepare/tiny", machine("three").folder("prepare"), reporter=Silent())
+    assert is_current(STAGE, machine("three"))
+
+
+@pytest.mark.parametrize("damage", ["lost", "changed"])
+def test_a_damaged_copy_in_the_storage_is_told_and_mended(
+    machine: Machine, url: str, whole: dict[str, str], damage: str
+) -> None:
+    _build(machine("one"))
+    remote = open_folder(url)
+    digest = manifests.read(machine("one").folder("prepare")).digest
+    name = f"{version_folder('prepare/tiny', digest)}/total.txt"
+    if damage == "lost":
+        remote.remove(name)
+    else:
+        remote.write(name, b"x" * len(remote.read(name) or b""))
+    state = StoredStages(remote).examine("prepare/tiny", deep=True)["total.txt"]
+    assert str(state) == ("missing" if damage == "lost" else "changed")
+    context = machine("two")
+    assert _build(context) and _output(context) == whole
+    assert "the copy in storage cannot be taken" in context.reporter.lines[0]  # type: ignore[attr-defined]
+    assert _build(machine("three")) is False and _output(machine("three")) == whole
+
+
+def test_a_current_stage_that_the_storage_lacks_is_sent(machine: Machine, whole: dict[str, str]) -> None:
+    run(STAGE, replace(machine("one"), remote=None))
+    assert _build(machine("one")) is False
+    assert _build(machine("two")) is False and _output(machine("two")) == whole
+
+
+def test_a_stage_in_storage_takes_the_place_of_another_here(machine: Machine, whole: dict[str, str]) -> None:
+    other = Params.model_validate({"prepare": {"seed": 14}})
+    run(STAGE, replace(machine("two"), params=other, remote=None))
+    _build(machine("one"))
+    context = machine("two")
+    assert _output(context) != whole
+    for _ in range(2):
+        bring(context.remote, ["prepare", "segment"], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
+        assert _output(context) == whole

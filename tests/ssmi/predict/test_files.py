@@ -1,0 +1,81 @@
+"""Files in, rows out, from Python: what the command line writes for the same files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
+
+SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
+
+
+@pytest.fixture(scope="module")
+def tagger(tagging_project: Any) -> ssmi.Tagger:
+    return ssmi.open_project(tagging_project.root).open_run(device="cpu")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"id": n, "content": SENTENCE[n:]}) + "\n" for n in range(3)), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("form", ["jsonl", "conll", "doccano", "label-studio"])
+def test_the_rows_are_those_of_the_command(tagging_project: Any, tagger: ssmi.Tagger, file: Path, form: str) -> None:
+    outcome = tagging_project.ssmi(
+        "predict", str(file), "--field", "content", "--format", form, "--min-score", "0.3", "--device", "cpu"
+    )
+    assert outcome.code == 0, outcome.stderr
+    pieces = ssmi.predict_files(tagger, [file], field="content", format=form, min_score=0.3)
+    assert "".join(pieces) == outcome.stdout
+
+
+def test_entities_are_those_of_the_tagger(tagger: ssmi.Tagger, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(f"{SENTENCE}\n\n{SENTENCE[3:]}\n", encoding="gb18030")
+    rows = [json.loads(piece) for piece in ssmi.predict_files(tagger, [str(path)], encoding="gbk", batch_characters=1)]
+    assert [row["text"] for row in rows] == [SENTENCE, "", SENTENCE[3:]]
+    assert [[one["text"] for one in row["entities"]] for row in rows] == [
+        [one.text for one in tagger(row["text"])] for row in rows
+    ]
+    assert "source" not in rows[0]["entities"][0]
+
+
+def test_rows_name_the_source_where_the_user_names_entities(tagging_project: Any, file: Path) -> None:
+    own = ssmi.open_project(tagging_project.root).open_run(device="cpu", entities={"先生": "TITLE"})
+    rows = [json.loads(piece) for piece in ssmi.predict_files(own, [file], field="content")]
+    assert {one["source"] for row in rows for one in row["entities"]} == {"model", "file"}
+
+
+def test_what_cannot_be_is_refused_before_anything_is_read(tagger: ssmi.Tagger, file: Path, tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"format 'jsonll': did you mean 'jsonl'"):
+        ssmi.predict_files(tagger, [file], format="jsonll")
+    with pytest.raises(ParameterError, match="not a probability"):
+        ssmi.predict_files(tagger, [file], min_score=1.5)
+    for name in ("a.txt", "a.pdf"):
+        (tmp_path / name).write_text(SENTENCE, encoding="utf-8")
+    with pytest.raises(ParameterError, match="plain text has no fields"):
+        ssmi.predict_files(tagger, [tmp_path / "a.txt"], field="content")
+    with pytest.raises(ParameterError, match="encoding 'nonsense'"):
+        ssmi.predict_files(tagger, [file], encoding="nonsense")
+    with pytest.raises(InputDataError, match="PDF"):
+        ssmi.predict_files(tagger, [tmp_path / "a.pdf"], field="content")
+    with pytest.raises(MissingResourceError):
+        ssmi.predict_files(tagger, [tmp_path / "nowhere.txt"])
+
+
+def test_a_run_is_packed_from_python(tagging_project: Any, tmp_path: Path) -> None:
+    project = ssmi.open_project(tagging_project.root)
+    files = project.export(out=tmp_path / "pack")
+    assert files == {name: (tmp_path / "pack" / name).stat().st_size for name in files} and len(files) > 5
+    tagger = ssmi.open_run(tmp_path / "pack", device="cpu")
+    assert tagger(SENTENCE) == project.open_run(device="cpu")(SENTENCE)
+    assert tagger.run == tmp_path / "pack"
+    with pytest.raises(ParameterError, match="is there already"):
+        project.export(out=tmp_path / "pack")
