@@ -14,6 +14,8 @@ from ssmi.pipeline.contract.user_files import read_bytes
 
 WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
 NAMED_LINES = 20
+LONGEST_WORD = 1_000
+"""Characters. jieba keeps every beginning of a word: of one of 10 MB they fill any memory."""
 
 # No count has more digits, and Python reads no number of more than 4300.
 _LINE = re.compile(r"(?P<word>\S+)(?: (?P<count>[0-9]{1,18}))?(?: (?P<tag>[a-z]+))?")
@@ -65,6 +67,8 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
             continue
         match = _LINE.fullmatch(line)
         why = _why_not(line, parsed=match is not None)
+        if match is not None and len(match["word"]) > LONGEST_WORD:
+            why = f"a word of over {LONGEST_WORD} characters"
         if match is None or why:
             wrong.append(f"{at_line(path, number)}: {line[:40]!r}: {why}")
         else:

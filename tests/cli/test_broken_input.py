@@ -37,7 +37,7 @@ READERS: Mapping[str, Reader] = {
     "a user dictionary": Reader(("features", "build", "-S", "segment.user_dict=given.txt")),
     "extra words": Reader(("features", "build", "-S", "vocab.extra_words=given.txt")),
     "word vectors": Reader(("features", "build", "-S", "vocab.vectors=given.txt")),
-    "parameters": Reader(("params",), "params.yaml"),
+    "parameters": Reader(("stats", "coverage"), "params.yaml"),
 }
 
 
@@ -77,8 +77,6 @@ READ = {
     ("extra words", "a line of 10 MB"): "it is a word, and no one's",
     ("a corpus", "NUL bytes"): "they are text",
     ("extra words", "NUL bytes"): "they are a word too, that stands nowhere",
-    ("a user dictionary", "a line of 10 MB"): "the same",
-    ("a user dictionary", "NUL bytes"): "the same",
     ("a split, built", "a folder"): "it is none of a data set's files; test_exit_codes.py has one that is named",
     ("a split, checked", "a folder"): "the same",
 }

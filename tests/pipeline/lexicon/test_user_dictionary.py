@@ -9,7 +9,7 @@ import pytest
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.features.segmentation import segment_sentence
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
-from ssmi.pipeline.lexicon.user_dictionary import UserWord, count_uses, read_user_dictionary, repeated
+from ssmi.pipeline.lexicon.user_dictionary import LONGEST_WORD, UserWord, count_uses, read_user_dictionary, repeated
 
 GOOD = "云计算平台 99999 n\n欧台怠杆 500\n\n韩玉鉴赏 nz\r\n八一双鹿  \nAI+教育 3\n"
 
@@ -56,6 +56,13 @@ def test_a_line_of_another_form_is_named(line: str, why: str, tmp_path) -> None:
         read_user_dictionary(path)
     assert f"{path}:2: " in raised.value.message and f"{path}:4: " in raised.value.message
     assert f"{path}:1: " not in raised.value.message and "word [count] [tag]" in raised.value.next_step
+
+
+def test_a_word_has_at_most_a_thousand_characters(tmp_path) -> None:
+    """jieba keeps all beginnings of a word: of one of 10 MB they would fill any memory."""
+    assert len(read_user_dictionary(_write(tmp_path, "甲" * LONGEST_WORD))) == 1
+    with pytest.raises(InputDataError, match=r"words\.txt:1: '甲{40}': a word of over 1000 characters"):
+        read_user_dictionary(_write(tmp_path, "甲" * (10 << 20) + " 5\n"))
 
 
 def test_of_very_many_the_first_are_named_and_the_rest_counted(tmp_path) -> None:
