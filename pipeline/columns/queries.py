@@ -55,8 +55,9 @@ def distinct_queries(
 def _candidates(matches: MatchColumns, *, n_characters: int) -> pa.BinaryArray:
     """The ids of the boundaries over each character."""
     positions, ids = events_over(matches)
-    ends = 4 * offsets_of(np.bincount(positions, minlength=n_characters))
-    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(ids.astype(">u4"))]
+    # Cast by Arrow, which refuses offsets that are too large: a part of millions of sentences.
+    ends = pa.array(4 * offsets_of(np.bincount(positions, minlength=n_characters))).cast(pa.int32())
+    buffers = [None, ends.buffers()[1], pa.py_buffer(ids.astype(">u4"))]
     return pa.Array.from_buffers(pa.binary(), n_characters, buffers)
 
 
