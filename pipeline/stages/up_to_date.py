@@ -118,10 +118,8 @@ def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
     made_from = _readable(stage, context)
     unfinished = _unfinished(stage, context, *made_from, share=share)
     if is_current(stage, context):
-        # Put together on another machine: what this one had done for it is of no more use. Unless it is built again.
-        lock = context.paths.lock_of(context.folder(stage.name))
-        with suppress(SsmiError), locked(lock, what=stage.name, reporter=context.reporter, instead="leave it"):
-            unfinished.remove_here()
+        # Put together on another machine: what this one had done for it is of no more use.
+        sweep(stage, context)
         return StageShare(stage.name, share, current=True)
     make_own(context.paths.unfinished, root=context.paths.private)
     unfinished.make_folders()
