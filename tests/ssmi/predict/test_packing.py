@@ -154,5 +154,5 @@ def test_a_pack_names_nothing_outside_itself(tmp_path: Path, name: str) -> None:
 
 def test_a_pack_may_name_what_no_file_can_be_called(tmp_path: Path) -> None:
     (tmp_path / "pack.json").write_text(json.dumps({"format": 1, "files": {"a" * 300: "0" * 64}}), encoding="utf-8")
-    with pytest.raises(StaleArtifactError, match="is missing, .* was packed"):
+    with pytest.raises(StaleArtifactError, match=r"is missing, .* was packed"):
         check_pack(tmp_path)
