@@ -90,6 +90,12 @@ probe: env
 	$(BIN)/python -m tests.bench.probe --project $(PROJECT) --dataset $(DATASET) $(if $(CHANGED),--changed $(CHANGED)) \
 	  $(if $(ONLY),--only $(ONLY))
 
+# The curve of F1 against encoder layers and speed, from docs/results/curve.csv. ADD="--add DATASET --counts FILE ...
+# --speeds FILE" adds the rows of ablations over folds first.
+ADD ?=
+curve: env
+	$(BIN)/python -m tests.bench.curve $(ADD)
+
 # The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
 # on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".
 ENCODER ?=
@@ -121,7 +127,8 @@ LOCKS := $(wildcard requirements*.lock)
 	$(LOCKED) --only-binary :all: -r requirements.lock
 	$(LOCKED) --no-build-isolation -r requirements-source.lock
 	$(LOCKED) --only-binary :all: -r requirements-cpu.lock 2>/dev/null \
-	  || $(LOCKED) --only-binary :all: -r requirements-cuda.lock
+	  || { echo "pip is offered no torch for CPUs: taking that of the package index (on Linux with CUDA)"; \
+	  $(LOCKED) --only-binary :all: -r requirements-cuda.lock; }
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
 	$(BIN)/python -m pip check
 	@touch $@
