@@ -74,7 +74,8 @@ def test_utf_16_needs_its_mark_and_blank_lines_are_no_json(tmp_path: Path) -> No
         ("a.jsonl", b'{"text": "a"}\n{"text"}\n', "a.jsonl:2: not JSON", '{"text": "..."}'),
         ("a.jsonl", b'\n"text"\n', "a.jsonl:2: a string, not a JSON object", '{"text": "..."}'),
         ("a.jsonl", b'{"content": "a", "n": 1}\n', "a.jsonl:1: no text in 'text' (there are 'content')", "text_field"),
-        ("a.jsonl", b'{"text": 3}\n', "a.jsonl:1: no text in 'text'", "prepare.text_field=NAME"),
+        ("a.jsonl", b'{"text": 3}\n', "a.jsonl:1: 'text' is a number, not text", "leave the row out"),
+        ("a.jsonl", b'{"text": null}\n', "a.jsonl:1: 'text' is null, not text", "leave the row out"),
         ("a.txt.gz", gzip.compress(b"abc\n" * 9, mtime=0)[:-9], "cannot be read or unpacked", "again"),
         ("a.txt.zst", zstd(b"abc\n" * 9)[:-3], "cannot be read or unpacked (Truncated compressed stream)", "again"),
         ("a.parquet", b"PAR1 and no more", "a.parquet: not a Parquet file", "again"),
@@ -93,7 +94,7 @@ def test_a_table_needs_a_column_of_texts(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": [1, 2], "body": ["甲", None]}), path)
     with pytest.raises(InputDataError, match=r"a\.parquet: no text in 'text' \(there are 'body'\)"):
         texts(path)
-    with pytest.raises(InputDataError, match=r"a\.parquet:2: no text in 'body'"):
+    with pytest.raises(InputDataError, match=r"a\.parquet:2: 'body' is null, not text"):
         texts(path, "body")
     with pytest.raises(MissingResourceError, match="no such file"):
         texts(tmp_path / "b.parquet")
