@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
@@ -36,6 +36,7 @@ def test_plain_text_is_read_as_predict_reads_it(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, last: bool
 ) -> None:
     raw = (end.join(lines) + (end if last else "")).encode()
+    assume(raw.count(0) <= 2)  # predict refuses a file that is full of NUL bytes
     path = tmp_path_factory.getbasetemp() / "plain.txt"
     path.write_bytes(raw)
     on_line = read_records(io.BytesIO(raw), name="x", kind="text")
