@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
@@ -36,6 +36,7 @@ def test_plain_text_is_read_as_predict_reads_it(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, last: bool
 ) -> None:
     raw = (end.join(lines) + (end if last else "")).encode()
+    assume(raw.count(0) <= 2)  # predict refuses a file that is full of NUL bytes
     path = tmp_path_factory.getbasetemp() / "plain.txt"
     path.write_bytes(raw)
     on_line = read_records(io.BytesIO(raw), name="x", kind="text")
@@ -74,7 +75,8 @@ def test_utf_16_needs_its_mark_and_blank_lines_are_no_json(tmp_path: Path) -> No
         ("a.jsonl", b'{"text": "a"}\n{"text"}\n', "a.jsonl:2: not JSON", '{"text": "..."}'),
         ("a.jsonl", b'\n"text"\n', "a.jsonl:2: a string, not a JSON object", '{"text": "..."}'),
         ("a.jsonl", b'{"content": "a", "n": 1}\n', "a.jsonl:1: no text in 'text' (there are 'content')", "text_field"),
-        ("a.jsonl", b'{"text": 3}\n', "a.jsonl:1: no text in 'text'", "prepare.text_field=NAME"),
+        ("a.jsonl", b'{"text": 3}\n', "a.jsonl:1: 'text' is a number, not text", "leave the row out"),
+        ("a.jsonl", b'{"text": null}\n', "a.jsonl:1: 'text' is null, not text", "leave the row out"),
         ("a.txt.gz", gzip.compress(b"abc\n" * 9, mtime=0)[:-9], "cannot be read or unpacked", "again"),
         ("a.txt.zst", zstd(b"abc\n" * 9)[:-3], "cannot be read or unpacked (Truncated compressed stream)", "again"),
         ("a.parquet", b"PAR1 and no more", "a.parquet: not a Parquet file", "again"),
@@ -93,7 +95,7 @@ def test_a_table_needs_a_column_of_texts(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": [1, 2], "body": ["甲", None]}), path)
     with pytest.raises(InputDataError, match=r"a\.parquet: no text in 'text' \(there are 'body'\)"):
         texts(path)
-    with pytest.raises(InputDataError, match=r"a\.parquet:2: no text in 'body'"):
+    with pytest.raises(InputDataError, match=r"a\.parquet:2: 'body' is null, not text"):
         texts(path, "body")
     with pytest.raises(MissingResourceError, match="no such file"):
         texts(tmp_path / "b.parquet")
