@@ -97,7 +97,7 @@ def test_the_environment_is_made_of_what_is_locked(repository: Path) -> None:
     recipe = makefile[makefile.index(".venv/installed:") :].split("\n\n")[0]
     installs = re.findall(r"\$\(LOCKED\) .*|pip install .*", recipe)
     assert installs.pop() == "pip install --quiet --no-deps --no-build-isolation --no-index -e ."
-    files = [line.removesuffix(" 2>/dev/null \\").split()[-1] for line in installs]
+    files = [re.findall(r"-r (\S+\.lock)", line)[0] for line in installs]
     assert files == [WHEELS, SOURCES, CPU, CUDA] == list(LOCKS)
     assert ["--only-binary :all:" in line for line in installs] == [True, False, True, True]
     assert "--no-build-isolation" in installs[1] and "pip check" in recipe
