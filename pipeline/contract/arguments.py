@@ -12,7 +12,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, InstanceOf, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
-from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.errors import ParameterError, closest
 
 One = TypeVar("One")
 Given = ParamSpec("Given")
@@ -108,14 +108,19 @@ class _Argument:
         try:
             self._adapter.validate_python((value,), strict=True)
         except ValidationError:
-            default = self._parameter.default
             raise ParameterError(
                 f"{self._function}: {self._parameter.name}={reprlib.repr(value)} is not {_describe(self._hint)}",
-                next_step="give one"
-                if default is inspect.Parameter.empty
-                else f"give one, or leave it out for {default!r}",
+                next_step=self._remedy(value),
             ) from None
         return value
+
+    def _remedy(self, value: Any) -> str:
+        names = [name for one in _alternatives(self._hint) if get_origin(one) is Literal for name in get_args(one)]
+        close = closest(value, names) if isinstance(value, str) else None
+        if close is not None:
+            return f"did you mean {close!r}?"
+        default = self._parameter.default
+        return "give one" if default is inspect.Parameter.empty else f"give one, or leave it out for {default!r}"
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
