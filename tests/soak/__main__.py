@@ -19,7 +19,7 @@ from ssmi.charts.lines import Line, LineChart
 from ssmi.charts.rendering import save_chart
 from ssmi.charts.style import Colour
 from tests.soak.memory import MOST_GROWTH, Course, python, watch
-from tests.soak.texts import sentences
+from tests.soak.texts import read_lines, sentences
 
 COMPARED = 2000
 """Sentences that are tagged again, spread over all."""
@@ -40,18 +40,18 @@ class Soaked:
     found: dict[str, Entities]
 
 
-def soak(run: Path, files: Sequence[Path], n: int, *, seconds: float | None = None) -> dict[str, Soaked]:
+def soak(run: Path, lines: Sequence[str], n: int, *, seconds: float | None = None) -> dict[str, Soaked]:
     """Send ``n`` sentences, or as many as go in so many seconds, through both, one after the other."""
     commands = {
         PREDICT: python("ssmi.cli.main", "predict", "--run", str(run), "-"),
         THREADS: python("tests.soak.threads", str(run)),
     }
-    return {name: _soak(command, files, n, seconds) for name, command in commands.items()}
+    return {name: _soak(command, lines, n, seconds) for name, command in commands.items()}
 
 
-def _soak(command: Sequence[str], files: Sequence[Path], n: int, seconds: float | None) -> Soaked:
+def _soak(command: Sequence[str], lines: Sequence[str], n: int, seconds: float | None) -> Soaked:
     step = max(1, n // COMPARED)
-    compared = list(islice(sentences(files, n), 0, None, step))
+    compared = list(islice(sentences(lines, n), 0, None, step))
     wanted, found = set(compared), dict[str, Entities]()
 
     def keep(line: str) -> None:
@@ -60,7 +60,7 @@ def _soak(command: Sequence[str], files: Sequence[Path], n: int, seconds: float 
             found[row["text"]] = [{key: one[key] for key in one if key != "score"} for one in row["entities"]]
 
     every = max(1, n // SAMPLES)
-    course = watch(command, sentences(files, n), every=every, seconds=seconds, row=keep)
+    course = watch(command, sentences(lines, n), every=every, seconds=seconds, row=keep)
     return Soaked(course, compared[: -(-course.n // step)], found)
 
 
@@ -98,7 +98,7 @@ def main() -> int:
     parser.add_argument("files", type=Path, nargs="+", help="text, a sentence a line, plain or gzip; *.bmes*")
     arguments = parser.parse_args()
     run = arguments.run.resolve()
-    results = soak(run, arguments.files, arguments.sentences, seconds=arguments.seconds)
+    results = soak(run, read_lines(arguments.files), arguments.sentences, seconds=arguments.seconds)
     if arguments.plot:
         save_chart(chart(results), arguments.plot)
     is_good = True

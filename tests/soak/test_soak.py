@@ -18,7 +18,7 @@ import ssmi
 from ssmi.predict.tagger import Tagger
 from tests.soak.__main__ import PREDICT, THREADS, Soaked, chart, differing, soak
 from tests.soak.memory import MOST_GROWTH, Course, watch
-from tests.soak.texts import sentences
+from tests.soak.texts import read_lines, sentences
 from tests.soak.threads import tag_by_threads
 
 LINES = ["王小明在北京大学任教授", "长江大桥", "他是上海市人"]
@@ -28,24 +28,25 @@ GROWS = "import sys\nkept = []\nfor line in sys.stdin: kept.append(bytearray({})
 """A program that keeps so many bytes for each line."""
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    (tmp_path / "a.txt").write_text("\n".join([LINES[0], "", LINES[1]]), encoding="utf-8")
-    (tmp_path / "b.bmes.gz").write_bytes(gzip.compress("\n".join(f"{one} O" for one in LINES[2]).encode()))
-    return [tmp_path / "a.txt", tmp_path / "b.bmes.gz"]
+def test_lines_are_those_of_text_and_of_data_sets(tmp_path: Path) -> None:
+    plain, packed, labelled = (tmp_path / name for name in ("a.txt", "b.txt.gz", "c.bmes.gz"))
+    plain.write_text(f"{LINES[0]}\n\n", encoding="utf-8")
+    packed.write_bytes(gzip.compress(LINES[1].encode()))
+    labelled.write_bytes(gzip.compress("\n".join(f"{one} O" for one in LINES[2]).encode()))
+    assert read_lines([plain, packed, labelled]) == LINES
 
 
-def test_sentences_are_those_of_the_files_and_never_the_same(files: list[Path]) -> None:
-    made = list(sentences(files, 8))
+def test_sentences_are_the_lines_and_never_the_same() -> None:
+    made = list(sentences(LINES, 8))
     assert len(set(made)) == 8
     assert made[:4] == [f"{line}第{number}号" for number, line in enumerate([*LINES, LINES[0]])]
 
 
 @LINUX
-def test_a_small_soak_gives_what_small_batches_give(tagging_project: Any, files: list[Path], monkeypatch: Any) -> None:
+def test_a_small_soak_gives_what_small_batches_give(tagging_project: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("SSMI_CACHE", tagging_project.environment["SSMI_CACHE"])
     run = tagging_project.root / "artifacts" / "train" / "tiny"
-    results = soak(run, files, 60)
+    results = soak(run, LINES, 60)
     for one in results.values():
         assert (one.course.n, len(one.compared), len(one.found)) == (60, 60, 60)
         assert any(one.found.values()) and not differing(run, one)
@@ -57,10 +58,10 @@ def test_a_small_soak_gives_what_small_batches_give(tagging_project: Any, files:
     assert differing(run, Soaked(results[PREDICT].course, compared, wrong)) == [text, other]
 
 
-def test_sentences_that_come_again_take_no_memory(tagging_project: Any, files: list[Path], monkeypatch: Any) -> None:
+def test_sentences_that_come_again_take_no_memory(tagging_project: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("SSMI_CACHE", tagging_project.environment["SSMI_CACHE"])
     tagger = ssmi.open_run(tagging_project.root / "artifacts" / "train" / "tiny", threads=1)
-    texts = "".join(f"{text}\n" for text in sentences(files, ROUND))
+    texts = "".join(f"{text}\n" for text in sentences(LINES, ROUND))
     written = io.StringIO()
     for_new = _kept(tagger, texts, written)
     first = sorted(written.getvalue().splitlines())

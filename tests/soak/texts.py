@@ -10,16 +10,17 @@ from pathlib import Path
 from ssmi.pipeline.readers import read_sentences
 
 
-def sentences(files: Sequence[Path], n: int) -> Iterator[str]:
-    """``n`` lines, no two the same: the files' again and again, each with its number, which no vocabulary has.
+def sentences(lines: Sequence[str], n: int) -> Iterator[str]:
+    """``n`` sentences, no two the same: the lines again and again, each with its number, which no vocabulary has.
 
     So what is remembered of every new word or segment would grow for ever.
     """
-    for number, line in enumerate(islice(cycle(_lines(files)), n)):
+    for number, line in enumerate(islice(cycle(lines), n)):
         yield f"{line}第{number}号"
 
 
-def _lines(files: Sequence[Path]) -> list[str]:
+def read_lines(files: Sequence[Path]) -> list[str]:
+    """The lines of text files and the sentences of data sets, without empty ones."""
     return [line for path in files for line in (_labelled(path) if ".bmes" in path.name else _plain(path)) if line]
 
 
