@@ -92,7 +92,7 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
 def _usable_cache() -> Iterator[None]:
     try:
         make_cache_root()
-        (cache_root() / "locks").mkdir(exist_ok=True)
+        (cache_root() / "locks").mkdir(mode=0o700, exist_ok=True)
         yield
     except OSError as error:
         raise SsmiError(
