@@ -126,8 +126,9 @@ LOCKS := $(wildcard requirements*.lock)
 	$(PYTHON) -m venv .venv
 	$(LOCKED) --only-binary :all: -r requirements.lock
 	$(LOCKED) --no-build-isolation -r requirements-source.lock
-	$(LOCKED) --only-binary :all: -r requirements-cpu.lock 2>/dev/null \
-	  || { echo "pip is offered no torch for CPUs: taking that of the package index (on Linux with CUDA)"; \
+	@$(LOCKED) --only-binary :all: -r requirements-cpu.lock 2>.venv/torch-cpu.log \
+	  || { grep -qE "No matching distribution|ResolutionImpossible" .venv/torch-cpu.log || { cat .venv/torch-cpu.log >&2; exit 1; }; \
+	  echo "pip is offered no torch for CPUs: taking that of the package index (on Linux with CUDA)"; \
 	  $(LOCKED) --only-binary :all: -r requirements-cuda.lock; }
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
 	$(BIN)/python -m pip check
