@@ -37,7 +37,6 @@ PACKAGES: Mapping[str, str] = {
 """Scheme → what pip installs for it, of those whose error does not name it so that pip understands it."""
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl", "oss", "oci", "memory"})
 """Schemes where a file appears whole or not at all, and needs no folder. Elsewhere it is written under another name."""
-_PROBE = "writable"
 _VERSION_KEYS = ("size", "ETag", "etag", "md5Hash", "generation", "content_md5", "mtime", "LastModified", "created")
 """What drivers tell of a file that changes when the file does."""
 
@@ -65,8 +64,11 @@ class RemoteFolder:
             ParameterError: Other processes do not see it.
             MissingResourceError: Nothing can be written there.
         """
-        self.write(_PROBE, b"")
-        self.remove(_PROBE)
+        probe = f".ssmi-probe-{secrets.token_hex(8)}"  # a name that no file of the user's has
+        with self._explaining(""):
+            with self._target(probe) as path:
+                self._fs.pipe_file(path, b"")
+            self._fs.rm_file(self._join(probe))
         if for_workers and self._scheme == "memory":
             raise ParameterError(
                 f"{self.url}: lies in the memory of one process, and workers are others",

@@ -104,5 +104,23 @@ def test_it_is_asked_before_the_work_whether_it_can_be_used(url: str) -> None:
         folder.check(for_workers=True)
 
 
+def test_asking_touches_no_file_that_lies_there(url: str) -> None:
+    folder = RemoteFolder(url)
+    theirs = {"writable": b"mine", ".ssmi-probe": b"mine too", "writable-folder/a": b"1"}
+    for name, content in theirs.items():
+        folder.write(name, content)
+    folder.check(for_workers=False)
+    assert folder.read_many(folder.sizes()) == theirs
+
+
+def test_storage_that_cannot_be_written_is_named_by_its_url_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    url = (tmp_path / "file").as_uri()
+    with pytest.raises(MissingResourceError) as caught:
+        RemoteFolder(url).check(for_workers=False)
+    assert caught.value.message.startswith(f"{url}: cannot be used (")
+    assert (tmp_path / "file").read_bytes() == b""
+
+
 def test_a_folder_is_opened_once(make_bucket: Callable[[], str], url: str) -> None:
     assert open_folder(url) is open_folder(url)
