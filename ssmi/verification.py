@@ -164,9 +164,11 @@ def _stored(workspace: Workspace, *, deep: bool) -> Iterator[VerifiedFolder]:
         return
     from ssmi.pipeline.remote.stages import StoredStages  # loads fsspec
 
+    remote.check_there()
     stored = StoredStages(remote)
     for place in stored.places():
         url, states = f"{remote}/{place}", stored.examine(place, deep=deep)
+        # The whole stage: a build compares sizes alone of what it finds there.
         next_step = f"remove {url} there, then ssmi-cli --storage {quote(str(remote))} features build"
         wrong = tuple(
             Finding(f"{url}/{name}", state, "", next_step)

@@ -43,12 +43,13 @@ class Workspace:
 
     @property
     def remote(self) -> RemoteFolder | None:
-        """The storage, opened; None without one. Raises as ``RemoteFolder``."""
+        """The storage, opened; None without one. Raises as ``RemoteFolder``, and ParameterError for a website."""
         if self.storage is None:
             return None
+        from ssmi.pipeline.remote.addresses import check_writable
         from ssmi.pipeline.remote.filesystem import open_folder  # loads fsspec, which most commands do not need
 
-        return open_folder(self.storage, what="--storage")
+        return open_folder(check_writable(self.storage, what="--storage"), what="--storage")
 
     @checked
     def fetch_features(self, dataset: str) -> None:

@@ -7,17 +7,25 @@ all files in its own folder too: it puts the stage together.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from ssmi.pipeline.contract.errors import SsmiError
+from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.digests import digest_json, digest_once
-from ssmi.pipeline.parts.mark import Mark, Part, parse_mark, read_mark, task_digest
-from ssmi.pipeline.parts.stored import UNFINISHED_FOLDER, Index, StoredPart, input_name, publish_part, stage_of
+from ssmi.pipeline.parts.mark import Mark, Part, finished, parse_mark, read_mark, task_digest
+from ssmi.pipeline.parts.stored import (
+    INPUTS_FOLDER,
+    UNFINISHED_FOLDER,
+    Index,
+    StoredPart,
+    input_name,
+    publish_part,
+    stage_of,
+)
 from ssmi.pipeline.parts.symbols import ARTIFACTS, INPUTS, below, paths_in, symbolic, with_paths
 from ssmi.pipeline.remote import objects
 from ssmi.pipeline.remote.filesystem import RemoteFolder
@@ -30,13 +38,18 @@ class Mirror:
     def __init__(self, remote: RemoteFolder, *, home: str, key: str, folder: Path, artifacts: Path) -> None:
         """``home`` and ``key``: as of ``UnfinishedStage``, whose ``folder`` is this process's own."""
         self._remote = remote
-        self._home = f"{UNFINISHED_FOLDER}/{home}"
-        self._place = f"{self._home}/{key}"
+        self._place = f"{UNFINISHED_FOLDER}/{home}/{key}"
         self._folder = folder
         self._artifacts = artifacts
+        self._sent: dict[str, str] = {}
+        """Files that are of no part → the digest that was sent."""
 
-    def take_finished(self, parts: Sequence[Part[Any, Any]]) -> None:
-        """Take the parts that are finished in storage and not here, and give those that are finished here alone."""
+    def take_finished(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> None:
+        """Take the parts that are finished in storage and not here, and give those that are finished here alone.
+
+        A part that is damaged in the storage is no finished part, there or here: the reporter is told, and it is made
+        again.
+        """
         if not parts:
             return
         there = self._remote.sizes(f"{self._place}/{self._name(parts[0].mark.parent)}")
@@ -45,13 +58,14 @@ class Mirror:
         for name, body in self._remote.read_many(names.keys() & there.keys()).items():
             mark = parse_mark(body)
             if mark is not None and mark.task == task_digest(names[name]):
-                self._take(names[name], mark, body)
+                self._take_whole(names[name], mark, body, reporter=reporter)
         for part in parts:
-            if part.mark.is_file() and f"{self._place}/{self._name(part.mark)}" not in there:
+            is_here_alone = part.mark.is_file() and f"{self._place}/{self._name(part.mark)}" not in there
+            if is_here_alone and finished(part) is not None:
                 self.give(part)
 
     def give(self, part: Part[Any, Any]) -> None:
-        """Send a part that was run here."""
+        """Send a part that was run here and is as it was left."""
         if _is_whole(part):
             publish_part(self._remote, self._place, part)
 
@@ -67,7 +81,8 @@ class Mirror:
     def stored_parts(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> Iterator[StoredPart[Any, Any]]:
         """The parts as workers take them, once all that they read is in the storage."""
         inputs = _inputs(path for part in parts for path in paths_in(part.task) if self._is_input(part, path))
-        index = Index(self._stages(parts, reporter=reporter), self._give_files(), self._give_inputs(inputs))
+        stages = self._stages(parts, reporter=reporter)
+        index = Index(stages, self._give_files(to_run=parts), self._give_inputs(inputs))
         body = index.body()
         name = f"indexes/{hashlib.sha256(body).hexdigest()}.json"
         self._remote.write(f"{self._place}/{name}", body)
@@ -77,8 +92,16 @@ class Mirror:
             yield StoredPart(part.function, task, self._remote.url, self._place, mark, name)
 
     def remove(self) -> None:
-        """Remove it from the storage, with what builds of other parameters have left of the stage."""
-        self._remote.remove(self._home)
+        """Remove it from the storage; what belongs to builds of other parameters stays, for they may be at work."""
+        self._remote.remove(self._place)
+
+    def _take_whole(self, part: Part[Any, Any], mark: Mark, body: bytes, *, reporter: Reporter) -> None:
+        """``_take``, unless a file is lost or damaged: then the mark goes, so that whoever has the part gives it."""
+        try:
+            self._take(part, mark, body)
+        except (objects.LostError, StaleArtifactError) as error:
+            reporter.note(f"{error.message}: the part is made again")
+            self._remote.remove_file(f"{self._place}/{self._name(part.mark)}")
 
     def _take(self, part: Part[Any, Any], mark: Mark, body: bytes) -> None:
         for name, digest in mark.files.items():
@@ -97,32 +120,41 @@ class Mirror:
         stored = StoredStages(self._remote)
         return {place: stored.publish_version(self._artifacts / place, place, reporter=reporter) for place in places}
 
-    def _give_files(self) -> dict[str, str]:
-        """Send what lies in the stage's folder and is no file of a finished part, and list all that lies there."""
+    def _give_files(self, *, to_run: Sequence[Part[Any, Any]]) -> dict[str, str]:
+        """Send what lies in the stage's folder and is not in the storage, and list all that lies there.
+
+        What earlier runs of the parts ``to_run`` have left is left out: it is made again.
+        """
         known: dict[str, str] = {}
         for path in (self._folder / "marks").rglob("*.json"):
-            mark = read_mark(path)
-            known.update({} if mark is None else mark.files)
+            known.update(_files_of(path))
+        outdated = {name for part in to_run for name in _files_of(part.mark)}
+        there = self._remote.sizes(self._place)
         files = {}
         for path in sorted(path for path in self._folder.rglob("*") if path.is_file()):
             name = self._name(path)
-            if name.startswith("marks/") or fnmatchcase(path.name, ".*.tmp"):
+            if name.startswith("marks/") or name in outdated or fnmatchcase(path.name, ".*.tmp"):
                 continue
-            files[name] = known.get(name) or digest_once(path)
-            if name not in known:
+            digest = files[name] = known.get(name) or digest_once(path)
+            # Parts are sent when they are finished; all other files may have changed since this process sent them.
+            was_sent = name in known or self._sent.get(name) == digest
+            if not was_sent or there.get(f"{self._place}/{name}") != path.stat().st_size:
                 self._remote.put(path, f"{self._place}/{name}")
+                self._sent[name] = digest
         return files
 
     def _give_inputs(self, inputs: dict[Path, str]) -> dict[str, dict[str, str]]:
         """Send files from elsewhere, by their digests."""
         given: dict[str, dict[str, str]] = {}
+        there = self._remote.sizes(INPUTS_FOLDER) if inputs else {}
         for path, name in inputs.items():
             files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
             relative = ["" if one == path else one.relative_to(path).as_posix() for one in files]
             given[name] = dict(zip(relative, map(digest_once, files), strict=True))
             for file, digest in zip(files, given[name].values(), strict=True):
-                if self._remote.sizes(input_name(digest)) != {input_name(digest): file.stat().st_size}:
+                if there.get(input_name(digest)) != file.stat().st_size:
                     self._remote.put(file, input_name(digest))
+                    there[input_name(digest)] = file.stat().st_size
         return given
 
     def _symbol(self, part: Part[Any, Any], path: Path, inputs: dict[Path, str]) -> Path:
@@ -144,6 +176,12 @@ def _inputs(paths: Iterable[Path]) -> dict[Path, str]:
     """Files and folders from elsewhere that are there, each with a name of its own: two may be called the same."""
     there = [path for path in dict.fromkeys(paths) if path.exists()]
     return {path: f"{digest_json(str(path))[:16]}/{path.name}" for path in there}
+
+
+def _files_of(mark: Path) -> Mapping[str, str]:
+    """The files that a mark names, with their digests; none where there is no mark."""
+    found = read_mark(mark)
+    return {} if found is None else found.files
 
 
 def _is_whole(part: Part[Any, Any]) -> bool:

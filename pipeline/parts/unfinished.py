@@ -89,7 +89,7 @@ class UnfinishedStage:
                 shutil.move(path, place)  # a rename, but where scratch files lie on another file system
 
     def remove(self) -> None:
-        """Remove it, with what runs of other parameters have left, here and in storage."""
+        """Remove it, with what runs of other parameters have left here; in storage it alone."""
         self.remove_here()
         if self._mirror is not None:
             self._mirror.remove()
@@ -130,7 +130,7 @@ class UnfinishedStage:
     ) -> Iterator[Result]:
         parts, label = work.tasks, work.label
         if self._mirror is not None:
-            self._mirror.take_finished(parts)
+            self._mirror.take_finished(parts, reporter=reporter)
         found = [finished(part) for part in parts]
         if any(text is not None for text in found):
             n_found = sum(text is not None for text in found)
@@ -144,7 +144,7 @@ class UnfinishedStage:
                 pass
             # Asked again: other shares have worked meanwhile.
             if self._mirror is not None:
-                self._mirror.take_finished(parts)
+                self._mirror.take_finished(parts, reporter=reporter)
             found = [finished(part) if text is None else text for part, text in zip(parts, found, strict=True)]
             if n_missing := sum(text is None for text in found):
                 raise OthersMissingError(label, n_missing)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ssmi.pipeline.contract.errors import ParameterError
 
+_LOCAL, _READ_ONLY = frozenset({"file", "local"}), frozenset({"http", "https"})
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -26,27 +27,48 @@ def name_of(url: str) -> str:
 
 
 def check_url(url: str, *, what: str) -> str:
-    """A URL without slashes at its end.
+    """A URL with its scheme in small letters and without slashes at its end.
 
     Args:
         url: As given.
         what: Whose value it is, for the message: ``--storage``.
 
     Raises:
-        ParameterError: It is not one, is several in one, or holds a password: what is given as a parameter stands in
-            manifests, in messages and in lists of processes.
+        ParameterError: It is not one, names no place, is several in one, is a relative path of this machine, or holds a
+            password: what is given as a parameter stands in manifests, in messages and in lists of processes.
     """
     if not is_url(url):
         raise ParameterError(f"{what} {url}: not a URL", next_step="for example s3://BUCKET/FOLDER or file:///FOLDER")
     if "::" in url:
         raise ParameterError(f"{what}: a chain of URLs", next_step="name one place, without ::")
     try:
-        has_secret = "@" in urlsplit(url).netloc and ":" in urlsplit(url).netloc.rpartition("@")[0]
+        host = urlsplit(url).netloc
     except ValueError as error:
         raise ParameterError(f"{what}: not a URL ({error})", next_step="see docs/guides/storage.md") from None
-    if has_secret:
+    if "@" in host and ":" in host.rpartition("@")[0]:
         raise ParameterError(
             f"{what}: a {scheme_of(url)} URL with a password in it",
             next_step="give it to the storage's driver by its environment variables, see docs/guides/storage.md",
         )
-    return url.rstrip("/")
+    scheme, path = scheme_of(url), url.partition("://")[2].rstrip("/")
+    if not path:
+        example = "file:///FOLDER" if scheme in _LOCAL else f"{scheme}://BUCKET/FOLDER"
+        raise ParameterError(f"{what} {url}: names no folder", next_step=f"for example {example}")
+    if scheme in _LOCAL and host:
+        raise ParameterError(
+            f"{what} {url}: two slashes, and so no absolute path", next_step=f"with three: {scheme}:///{path}"
+        )
+    return f"{scheme}://{path}"
+
+
+def check_writable(url: str, *, what: str) -> str:
+    """A URL that may be one of storage.
+
+    Raises:
+        ParameterError: Nothing can be written by this scheme.
+    """
+    if scheme_of(url) in _READ_ONLY:
+        raise ParameterError(
+            f"{what} {url}: nothing can be written over {scheme_of(url)}", next_step="see docs/guides/storage.md"
+        )
+    return url

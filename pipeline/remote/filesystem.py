@@ -37,7 +37,9 @@ PACKAGES: Mapping[str, str] = {
 """Scheme → what pip installs for it, of those whose error does not name it so that pip understands it."""
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl", "oss", "oci", "memory"})
 """Schemes where a file appears whole or not at all, and needs no folder. Elsewhere it is written under another name."""
-_PROBE = "writable"
+_BY_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb"})
+"""Schemes with folders. Drivers leave out those that cannot be read when they list all below one, so this is done here.
+"""
 _VERSION_KEYS = ("size", "ETag", "etag", "md5Hash", "generation", "content_md5", "mtime", "LastModified", "created")
 """What drivers tell of a file that changes when the file does."""
 
@@ -65,12 +67,29 @@ class RemoteFolder:
             ParameterError: Other processes do not see it.
             MissingResourceError: Nothing can be written there.
         """
-        self.write(_PROBE, b"")
-        self.remove(_PROBE)
+        probe = f".ssmi-probe-{secrets.token_hex(8)}"  # a name that no file of the user's has
+        with self._explaining(""):
+            with self._target(probe) as path:
+                self._fs.pipe_file(path, b"")
+            self._fs.rm_file(self._join(probe))
         if for_workers and self._scheme == "memory":
             raise ParameterError(
                 f"{self.url}: lies in the memory of one process, and workers are others",
                 next_step="use a bucket, or file:///FOLDER that all machines share",
+            )
+
+    def check_there(self) -> None:
+        """Refuse storage that holds nothing before it is taken for a whole one.
+
+        Raises:
+            MissingResourceError: There is no such folder, it is a file, or it cannot be used.
+        """
+        with self._explaining(""):
+            info = self._info()
+        if info is None or info["type"] != "directory":
+            raise MissingResourceError(
+                f"{self.url}: {'nothing is there' if info is None else 'a file, and no folder'}",
+                next_step="check the URL; features build makes the folder and sends the features",
             )
 
     def read(self, name: str) -> bytes | None:
@@ -134,14 +153,41 @@ class RemoteFolder:
             self._fs.invalidate_cache()
             self._fs.rm(self._join(below), recursive=True)
 
+    def remove_file(self, name: str) -> None:
+        """Remove one file, and nothing where a folder is called so; what is not there is no error."""
+        with self._explaining(name), suppress(FileNotFoundError):
+            self._fs.rm_file(self._join(name))
+
     def _find(self, below: str) -> dict[str, Mapping[str, Any]]:
         with self._explaining(below):
             self._fs.invalidate_cache()  # others write there too
-            try:
-                found: dict[str, Mapping[str, Any]] = self._fs.find(self._join(below), detail=True)
-            except FileNotFoundError:
-                return {}
+            found = self._walk(self._join(below))
         return {path.removeprefix(self._path).lstrip("/"): found[path] for path in sorted(found)}
+
+    def _walk(self, path: str) -> dict[str, Mapping[str, Any]]:
+        found: dict[str, Mapping[str, Any]] = {}
+        if self._scheme not in _BY_FOLDERS:
+            with suppress(FileNotFoundError):
+                found = self._fs.find(path, detail=True)
+            if not found:
+                self._info()  # of a driver that takes its own failures for an empty folder, this raises
+            return found
+        folders = [path]
+        while folders:
+            with suppress(FileNotFoundError):  # others remove folders meanwhile
+                for info in self._fs.ls(folders.pop(), detail=True):
+                    if info["type"] == "directory":
+                        folders.append(info["name"])
+                    else:
+                        found[info["name"]] = info
+        return found
+
+    def _info(self) -> Mapping[str, Any] | None:
+        try:
+            info: Mapping[str, Any] = self._fs.info(self._path)
+        except FileNotFoundError:
+            return None
+        return info
 
     @contextmanager
     def _target(self, name: str) -> Iterator[str]:
@@ -200,7 +246,7 @@ def _open(url: str, scheme: str, what: str) -> tuple[Any, str]:
         if isinstance(error, ValueError) and scheme not in known:
             raise ParameterError(
                 f"{what} {url}: no storage is called {scheme}",
-                next_step=nearest(scheme, known, listed=["file", "s3", *PACKAGES]),
+                next_step=nearest(scheme, known, listed=["file", "memory", "s3", *PACKAGES]),
             ) from None
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise MissingResourceError(

@@ -22,11 +22,16 @@ MOST_BYTES = 32 << 30
 """Of objects that no process uses."""
 
 
+class LostError(MissingResourceError):
+    """A file that was named is not in the storage; the storage itself answers."""
+
+
 def fetch(remote: RemoteFolder, name: str, digest: str, target: Path) -> None:
     """Copy a file to this machine, unless the one at ``target`` has this content already.
 
     Raises:
-        MissingResourceError: It is not there, or the storage cannot be used.
+        LostError: It is not there.
+        MissingResourceError: The storage cannot be used.
         StaleArtifactError: Its content is another.
     """
     if _is(target, digest):
@@ -99,7 +104,7 @@ def _is(path: Path, digest: str) -> bool:
 
 def _get(remote: RemoteFolder, name: str, digest: str, path: Path) -> None:
     if not remote.get(name, path):
-        raise MissingResourceError(
+        raise LostError(
             f"{remote}/{name}: not there any more",
             next_step="run the same again: somebody may have built these features anew meanwhile",
         )

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState, StoredManifest
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.project.stages import STAGES
@@ -69,11 +70,29 @@ class StoredStages:
 
         Raises:
             MissingResourceError: A file is not there, or the storage cannot be used.
-            StaleArtifactError: A file is not what was written.
+            StaleArtifactError: A file, or the manifest, is not what was written.
         """
-        stored = self.manifest(place)
-        if stored is None:
+        body = self.remote.read(f"{place}/{MANIFEST_NAME}")
+        if body is None:
             raise MissingResourceError(f"{self.remote}/{place}: not built", next_step="build it, then run this again")
+        stored = manifests.parse(body)
+        if stored is None:
+            raise StaleArtifactError(
+                f"{self.remote}/{place}/{MANIFEST_NAME}: damaged, or of another version of this program",
+                next_step=self._send_again(place),
+            )
+        try:
+            self._fetch(stored, place, folder, reporter=reporter)
+        except objects.LostError as error:
+            # Where the manifest is another now, somebody has built the stage anew, and the error says so.
+            if self.remote.read(f"{place}/{MANIFEST_NAME}") != body:
+                raise
+            raise MissingResourceError(
+                error.message.replace("not there any more", "lost, for its manifest names it"),
+                next_step=self._send_again(place),
+            ) from error
+
+    def _fetch(self, stored: StoredManifest, place: str, folder: Path, *, reporter: Reporter) -> None:
         below = version_folder(place, stored.digest)
         files = stored.manifest.files
         with (
@@ -85,6 +104,11 @@ class StoredStages:
                 objects.copy_or_fetch(self.remote, f"{below}/{name}", entry.sha256, fresh / name, present=present)
                 advance(1)
             (fresh / MANIFEST_NAME).write_bytes(stored.body)
+
+    def _send_again(self, place: str) -> str:
+        dataset = place.partition("/")[2]
+        option = f" --dataset {quote(dataset)}" if dataset else ""
+        return f"ssmi-cli --storage {quote(str(self.remote))} features build{option} sends it again"
 
     def withdraw(self, place: str, digest: str) -> None:
         """Remove the files of a version that is damaged: the next one to publish it sends them anew."""
@@ -120,6 +144,8 @@ class StoredStages:
     def examine(self, place: str, *, deep: bool) -> dict[str, FileState]:
         """What has become of every file of a stage since it was published; its manifest is looked at like a file.
 
+        Names are as below ``place``: ``VERSION/train/part-00000.parquet``.
+
         Args:
             place: Of the stage.
             deep: Whether every file is fetched and its bytes are compared, and not its size alone.
@@ -130,13 +156,14 @@ class StoredStages:
         stored = self.manifest(place)
         if stored is None:
             return {MANIFEST_NAME: FileState.CHANGED}
-        below = f"{version_folder(place, stored.digest)}/"
-        there = {name.removeprefix(below): n_bytes for name, n_bytes in self.remote.sizes(below.rstrip("/")).items()}
-        files = {name: (entry.n_bytes, entry.sha256) for name, entry in stored.manifest.files.items()}
-        files[MANIFEST_NAME] = (len(stored.body), stored.digest)
+        below = f"{version_folder(place, stored.digest)}/".removeprefix(f"{place}/")
+        sizes = self.remote.sizes(f"{place}/{below}".rstrip("/"))
+        there = {name.removeprefix(f"{place}/"): n_bytes for name, n_bytes in sizes.items()}
+        files = {below + name: (entry.n_bytes, entry.sha256) for name, entry in stored.manifest.files.items()}
+        files[below + MANIFEST_NAME] = (len(stored.body), stored.digest)
         states = {name: FileState.FOREIGN for name in there if name not in files}
         for name, (n_bytes, digest) in files.items():
-            same = there.get(name) == n_bytes and (not deep or objects.holds(self.remote, below + name, digest))
+            same = there.get(name) == n_bytes and (not deep or objects.holds(self.remote, f"{place}/{name}", digest))
             states[name] = FileState.INTACT if same else FileState.CHANGED if name in there else FileState.MISSING
         return dict(sorted(states.items()))
 

@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.remote.addresses import check_url, is_url, name_of, scheme_of
+from ssmi.pipeline.remote.addresses import check_url, check_writable, is_url, name_of, scheme_of
 
 
 @pytest.mark.parametrize("text", ["s3://bucket/folder", "gs://b", "file:///folder", "memory://x", "S3://b", "a+b://c"])
 def test_a_url_is_one(text: str) -> None:
     assert is_url(text) and scheme_of(text) == text.partition(":")[0].lower()
-    assert check_url(text, what="--storage") == text
+    scheme, _, place = text.partition("://")
+    assert check_url(text, what="--storage") == f"{scheme.lower()}://{place}"
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,31 @@ def test_a_password_is_refused_and_not_said_again(url: str) -> None:
 def test_what_is_no_single_place_is_refused(url: str) -> None:
     with pytest.raises(ParameterError):
         check_url(url, what="--storage")
+
+
+@pytest.mark.parametrize(
+    ("url", "step"),
+    [
+        ("s3://", "s3://BUCKET/FOLDER"),
+        ("memory:///", "memory://BUCKET/FOLDER"),
+        ("file://", "file:///FOLDER"),
+        ("FILE:///", "file:///FOLDER"),
+    ],
+)
+def test_half_a_url_is_named_as_it_was_given(url: str, step: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_url(url, what="--storage")
+    assert caught.value.message == f"--storage {url}: names no folder" and caught.value.next_step.endswith(step)
+
+
+def test_a_relative_path_of_this_machine_is_refused_with_the_absolute_one() -> None:
+    with pytest.raises(ParameterError, match="--storage file://tmp/rel/: two slashes") as caught:
+        check_url("file://tmp/rel/", what="--storage")
+    assert "file:///tmp/rel" in caught.value.next_step
+
+
+def test_a_website_is_read_and_not_written() -> None:
+    assert check_url("https://example.org/texts", what="corpus") == "https://example.org/texts"
+    with pytest.raises(ParameterError, match="nothing can be written over https"):
+        check_writable("https://example.org/x", what="--storage")
+    assert check_writable("s3://bucket", what="--storage") == "s3://bucket"

@@ -69,6 +69,7 @@ def test_a_file_that_cannot_be_sent_leaves_nothing(url: str, tmp_path: Path) -> 
     ("url", "error", "step"),
     [
         ("nosuch://bucket", ParameterError, "s3"),
+        ("foo://bucket", ParameterError, "memory"),
         ("memmory://bucket", ParameterError, "did you mean 'memory'?"),
         ("gs://bucket/x", MissingResourceError, "pip install 'gcsfs'"),
         ("az://bucket/x", MissingResourceError, "pip install 'adlfs'"),
@@ -102,6 +103,52 @@ def test_it_is_asked_before_the_work_whether_it_can_be_used(url: str) -> None:
             folder.check(for_workers=True)
     else:
         folder.check(for_workers=True)
+
+
+def test_asking_touches_no_file_that_lies_there(url: str) -> None:
+    folder = RemoteFolder(url)
+    theirs = {"writable": b"mine", ".ssmi-probe": b"mine too", "writable-folder/a": b"1"}
+    for name, content in theirs.items():
+        folder.write(name, content)
+    folder.check(for_workers=False)
+    assert folder.read_many(folder.sizes()) == theirs
+
+
+def test_storage_that_cannot_be_written_is_named_by_its_url_alone(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    url = (tmp_path / "file").as_uri()
+    with pytest.raises(MissingResourceError) as caught:
+        RemoteFolder(url).check(for_workers=False)
+    assert caught.value.message.startswith(f"{url}: cannot be used (")
+    assert (tmp_path / "file").read_bytes() == b""
+
+
+def test_what_is_not_there_is_no_empty_storage(url: str) -> None:
+    folder = RemoteFolder(url)
+    with pytest.raises(MissingResourceError, match="nothing is there"):
+        folder.check_there()
+    folder.write("a/b", b"1")
+    folder.check_there()
+    with pytest.raises(MissingResourceError, match="a file, and no folder"):
+        RemoteFolder(f"{url}/a/b").check_there()
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
+    """Below the first one too: a name too long for the file system stands for any failure of it."""
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "c").write_bytes(b"1")
+    assert RemoteFolder(tmp_path.as_uri()).sizes() == {"a/b/c": 1}
+    with pytest.raises(MissingResourceError, match="cannot be used"):
+        RemoteFolder(tmp_path.as_uri()).sizes("x" * 300)
+
+
+def test_one_file_goes_and_none_is_no_error(url: str) -> None:
+    folder = RemoteFolder(url)
+    for name in ("a/1", "a/2"):
+        folder.write(name, b"x")
+    folder.remove_file("a/1")
+    folder.remove_file("a/1")
+    assert folder.sizes() == {"a/2": 1}
 
 
 def test_a_folder_is_opened_once(make_bucket: Callable[[], str], url: str) -> None:

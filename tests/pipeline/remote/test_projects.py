@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 SECRET = "very-secret-of-a-test"
 
@@ -71,8 +71,18 @@ def test_verify_names_what_is_wrong_in_the_storage(project: Any, tmp_path: Path)
     words.write_bytes(words.read_bytes()[:-1] + b"?")
     assert not opened.verify().findings
     (finding,) = opened.verify(deep=True).findings
-    assert str(finding.path).endswith("/vocab/manifest.json".replace("manifest.json", "words.parquet"))
+    assert finding.path == words.as_uri(), "where it lies"
     assert str(finding.state) == "changed" and f"remove {storage.as_uri()}/vocab there" in finding.next_step
+
+
+def test_verify_takes_nothing_for_a_whole_storage(project: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"{}")
+    for name, message in (("not-there", "nothing is there"), ("file", "a file, and no folder")):
+        opened = ssmi.open_project(project.root, storage=(tmp_path / name).as_uri())
+        with pytest.raises(MissingResourceError, match=message):
+            opened.verify()
+    with pytest.raises(ParameterError, match="nothing can be written over http"):
+        ssmi.open_project(project.root, storage="http://127.0.0.1:1/x").verify()
 
 
 def test_shares_on_machines_of_their_own(machine: Callable[[str], Any], bucket: str, built_once: Any) -> None:

@@ -73,14 +73,18 @@ def test_stages_are_listed_and_looked_at(stored: StoredStages, make: Make) -> No
         stored.publish(folder, place, reporter=Silent())
     assert stored.places() == ["segment/b c", "segment/tiny", "vocab"]
     below = version_folder(PLACE, manifests.read(folder).digest)
-    intact = dict.fromkeys(["manifest.json", "same.txt", "train/part-0.txt"], "intact")
+    version = below.removeprefix(f"{PLACE}/")
+    intact = dict.fromkeys(
+        [f"{version}/{name}" for name in ("manifest.json", "same.txt", "train/part-0.txt")], "intact"
+    )
     assert {name: str(state) for name, state in stored.examine(PLACE, deep=True).items()} == intact
     stored.remote.remove(f"{below}/same.txt")
     stored.remote.write(f"{below}/train/part-0.txt", b"two")
     stored.remote.write(f"{below}/foreign", b"")
     shallow = {name: str(state) for name, state in stored.examine(PLACE, deep=False).items()}
-    assert shallow == {**intact, "foreign": "foreign", "same.txt": "missing"}
-    assert str(stored.examine(PLACE, deep=True)["train/part-0.txt"]) == "changed"
+    assert shallow == {**intact, f"{version}/foreign": "foreign", f"{version}/same.txt": "missing"}
+    assert str(stored.examine(PLACE, deep=True)[f"{version}/train/part-0.txt"]) == "changed"
+    assert all(f"{PLACE}/{name}" in stored.remote.sizes() for name, state in shallow.items() if state != "missing")
     stored.remote.write(f"{PLACE}/{MANIFEST_NAME}", b"{}")
     assert {name: str(state) for name, state in stored.examine(PLACE, deep=False).items()} == {MANIFEST_NAME: "changed"}
 
@@ -93,6 +97,24 @@ def test_a_file_that_was_lost_or_half_sent_is_sent_again(stored: StoredStages, m
     with pytest.raises(StaleArtifactError, match=r"same\.txt: not what was written"):
         stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
     assert not (tmp_path / "here").exists()
+    _publish(stored, folder)
+    stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
+    assert _content(tmp_path / "here") == _content(folder)
+
+
+def test_a_lost_file_and_a_damaged_manifest_name_the_command_that_helps(
+    stored: StoredStages, make: Make, tmp_path: Path
+) -> None:
+    folder = make("one")
+    _publish(stored, folder)
+    stored.remote.remove(version_folder(PLACE, manifests.read(folder).digest))
+    with pytest.raises(MissingResourceError, match="lost, for its manifest names it") as caught:
+        stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
+    assert f"--storage {stored.remote} features build --dataset tiny" in caught.value.next_step
+    stored.remote.write(f"{PLACE}/{MANIFEST_NAME}", b"{broken")
+    with pytest.raises(StaleArtifactError, match=r"segment/tiny/manifest\.json: damaged") as stale:
+        stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
+    assert "features build --dataset tiny" in stale.value.next_step
     _publish(stored, folder)
     stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
     assert _content(tmp_path / "here") == _content(folder)
