@@ -10,7 +10,7 @@ from typing import Literal
 
 from ssmi.dvc import commands
 from ssmi.pipeline.assets.corpora import find_corpus
-from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.arguments import check_place, list_of
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.storage.locks import locked
@@ -171,6 +171,7 @@ def _context(
     is_share: bool = False,
 ) -> Iterator[StageContext]:
     """What stages run in, alone but for the shares of a stage, which are there to run at once."""
+    check_place(workers=workers, scheduler=scheduler)
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)
     corpus = None

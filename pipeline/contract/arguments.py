@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import reprlib
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
@@ -46,6 +47,21 @@ def check_probability(name: str, value: float) -> None:
     """Refuse, with ParameterError, what is not a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
         raise ParameterError(f"{name}={value!r}: not a probability", next_step="give a number from 0 to 1")
+
+
+def check_place(*, workers: int, scheduler: str | None) -> None:
+    """Refuse, with ParameterError, two places at once, and what is no address of a scheduler."""
+    if scheduler is None:
+        return
+    if workers > 0:
+        raise ParameterError(
+            f"{workers} local workers and the scheduler {scheduler} at once",
+            next_step="give one of them (SSMI_WORKERS and SSMI_SCHEDULER in the environment count too)",
+        )
+    if not re.fullmatch(r"[a-z]+://.+", scheduler):
+        raise ParameterError(
+            f"scheduler {scheduler}: no address of a Dask scheduler", next_step="give it as tcp://HOST:PORT"
+        )
 
 
 def optional_path(path: str | Path | None) -> Path | None:
