@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from pathlib import Path, PurePath
 from types import NoneType, SimpleNamespace, UnionType
-from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, InstanceOf, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
@@ -69,6 +69,22 @@ def optional_path(path: str | Path | None) -> Path | None:
     return None if path is None else Path(path)
 
 
+@overload
+def name_or_path(given: str | Path) -> str: ...
+
+
+@overload
+def name_or_path(given: str | Path | None) -> str | None: ...
+
+
+def name_or_path(given: str | Path | None) -> str | None:
+    """A string as it is, for it may be a name; a path as a string that can only be a path; None as None."""
+    if given is None or isinstance(given, str):
+        return given
+    text = str(given)
+    return text if given.is_absolute() or text.startswith("~") else f"./{text}"
+
+
 def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
     """Check the arguments of a public function against its annotations, before it begins.
 
@@ -124,14 +140,19 @@ class _Argument:
         try:
             self._adapter.validate_python((value,), strict=True)
         except ValidationError:
-            default = self._parameter.default
             raise ParameterError(
                 f"{self._function}: {self._parameter.name}={reprlib.repr(value)} is not {_describe(self._hint)}",
-                next_step="give one"
-                if default is inspect.Parameter.empty
-                else f"give one, or leave it out for {default!r}",
+                next_step=self._next_step(),
             ) from None
         return value
+
+    def _next_step(self) -> str:
+        """What to give; what holds without it, where that is a value and not None or an empty list."""
+        name, default = self._parameter.name, self._parameter.default
+        step = f"give {_describe(self._hint, but=NoneType)}"
+        if default is inspect.Parameter.empty:
+            return step
+        return f"{step}, or leave {name} out" + ("" if default in (None, ()) else f", which is {name}={default!r}")
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
@@ -163,10 +184,12 @@ _NAMES = {
 }
 
 
-def _describe(hint: Any) -> str:
-    """What is taken, in words: ``a str, a Path or None``."""
-    words = [_describe_one(one) for one in _alternatives(hint)]
-    return " or ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+def _describe(hint: Any, *, but: Any = None) -> str:
+    """What is taken, in words: ``a str, a Path or None``; ``but``: an alternative that is left out."""
+    words = [_describe_one(one) for one in _alternatives(hint) if one is not but]
+    # A comma where what comes before has parts: ``a tuple of 2, each an int, or None``.
+    last_or = ", or " if any(", " in word for word in words[:-1]) else " or "
+    return last_or.join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def _describe_one(hint: Any) -> str:
