@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz golden bench bench-features bench-memory bench-predict bench-tagging bench-stream
+.PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-memory bench-predict bench-tagging bench-stream
 .PHONY: curve measure-scale simulate-scale probe paper check env lock licences sbom clean
 
 demo: env
@@ -30,6 +30,15 @@ SECONDS_OF_FUZZ ?= 300
 SEED ?= 1
 fuzz: env
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_OF_FUZZ) --seed $(SEED)
+
+# Sentences of text files through one predict and through one Python program with two threads: memory and answers; at most
+# SECONDS_OF_SOAK each where given, and PLOT=FILE.svg draws memory. Linux.
+SENTENCES ?= 100000
+SECONDS_OF_SOAK ?=
+PLOT ?=
+soak: env
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --run $(RUN) --sentences $(SENTENCES) \
+	  $(if $(SECONDS_OF_SOAK),--seconds $(SECONDS_OF_SOAK)) $(if $(PLOT),--plot $(PLOT)) $(FILES)
 
 # Write the golden losses and the golden outputs of stages anew, after a change that is meant to change them.
 golden: env
@@ -126,8 +135,9 @@ LOCKS := $(wildcard requirements*.lock)
 	$(PYTHON) -m venv .venv
 	$(LOCKED) --only-binary :all: -r requirements.lock
 	$(LOCKED) --no-build-isolation -r requirements-source.lock
-	@$(LOCKED) --only-binary :all: -r requirements-cpu.lock 2>/dev/null \
-	  || { echo "pip is offered no torch for CPUs: taking that of the package index (on Linux with CUDA)"; \
+	@$(LOCKED) --only-binary :all: -r requirements-cpu.lock 2>.venv/torch-cpu.log \
+	  || { grep -qE "No matching distribution|ResolutionImpossible" .venv/torch-cpu.log || { cat .venv/torch-cpu.log >&2; exit 1; }; \
+	  echo "pip is offered no torch for CPUs: taking that of the package index (on Linux with CUDA)"; \
 	  $(LOCKED) --only-binary :all: -r requirements-cuda.lock; }
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --no-index -e .
 	$(BIN)/python -m pip check

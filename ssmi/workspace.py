@@ -55,6 +55,7 @@ class Workspace:
 
         return open_folder(self.storage, what="--storage")
 
+    @checked
     def fetch_features(self, dataset: str) -> None:
         """Have the features of a data set or corpus as they are in the storage; without one nothing happens.
 

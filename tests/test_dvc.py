@@ -34,7 +34,7 @@ def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: 
     assert set(features.commands) == {"build", "run", *STAGE_NAMES}
     assert list(stages) == [*STAGE_NAMES, "train"]
     files = {path.stem for path in (repository / "pipeline" / "stages").glob("*.py")}
-    assert files - {"__init__", "encoding", "registry", "stage", "up_to_date"} == set(STAGE_NAMES)
+    assert files - {"__init__", "encoding", "registry", "stage", "stored", "up_to_date"} == set(STAGE_NAMES)
     assert {*STAGE_NAMES, "train"} <= set(Params.model_fields)
     assert set(Params.model_fields) - {*STAGE_NAMES, "train"} == {"corpora", "datasets", "encoder", "model"}
     for name in STAGE_NAMES:

@@ -97,14 +97,9 @@ def predict(
     check_probability("--min-score", min_score)
     if corpus is not None:
         result = session.project.predict_shards(
-            corpus,
-            run=run,
-            dataset=dataset,
-            min_score=min_score,
-            workers=workers,
-            scheduler=scheduler,
-            device=device or "auto",
-        )
+            corpus, run=run, dataset=dataset, min_score=min_score,
+            device=device or "auto", workers=workers, scheduler=scheduler,
+        )  # fmt: skip
         entities_found, sentences = counted(result.n_entities, "entity"), counted(result.n_sentences, "sentence")
         click.echo(f"{entities_found} in {sentences}: {result.folder}")
         return

@@ -27,6 +27,7 @@ from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.project.paths import LABELS_FILE
+from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.text.json_text import loads
 
 WEIGHTS, PARAMS, ENCODER = "model.safetensors", "params.json", "encoder"
@@ -80,7 +81,7 @@ def digest(folder: Path) -> str:
     require_checkpoint(folder.parent)
     try:
         return manifests.digest_file(folder / _DIGESTS)
-    except FileNotFoundError as error:
+    except OSError as error:
         raise broken(folder / _DIGESTS, error) from error
 
 
@@ -135,19 +136,20 @@ def _digests(folder: Path) -> dict[str, str]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        body: dict[str, Any] = loads(path.read_text(encoding="utf-8"))
+        body: dict[str, Any] = loads(plain_files.read_text(path))
         if not isinstance(body, dict):
             raise ValueError("not an object")
     except FileNotFoundError as error:
         # Where the whole checkpoint is missing, that is what is told; one file alone is damage.
         require_checkpoint(path.parent.parent)
         raise broken(path, error) from error
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise broken(path, error) from error
     return body
 
 
 def broken(path: Path, error: Exception) -> SsmiError:
     """The error for a file that is not what was saved; tells the first line of why."""
-    first_line = str(error).strip().partition("\n")[0]
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    first_line = reason.strip().partition("\n")[0]
     return StaleArtifactError(f"{path}: damaged ({first_line})", next_step="train again, or bring the run over whole")

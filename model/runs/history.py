@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.runs import result_files
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.replacing import writing
 
 
@@ -64,13 +65,15 @@ def read(path: Path) -> list[Epoch]:
     """
     result_files.check(path.parent, path)
     try:
+        plain_files.require_plain(path)
         with path.open(encoding="utf-8", newline="") as stream:
             return [_epoch(row) for row in csv.DictReader(stream)]
     except FileNotFoundError:
         return []
-    except (KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise StaleArtifactError(
-            f"{path}: not a history of this version ({error})", next_step="train again, or remove the file"
+            f"{path}: not a history of this version ({reason})", next_step="train again, or remove the file"
         ) from error
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import seal, unseal
 from ssmi.pipeline.contract.text.json_text import loads
 
@@ -36,12 +37,12 @@ def read(path: Path, kind: type[Body]) -> Body:
             ill-typed.
 
     """
-    return _validated(unseal(path.read_bytes()), kind)
+    return _validated(unseal(plain_files.read_bytes(path)), kind)
 
 
 def read_plain(path: Path, kind: type[Body]) -> Body:
     """Read a file that holds no digest of its own; else as ``read``."""
-    return _validated(loads(path.read_text(encoding="utf-8")), kind)
+    return _validated(loads(plain_files.read_text(path)), kind)
 
 
 def _validated(body: object, kind: type[Body]) -> Body:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ssmi.model.runs.files import COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.contract.text.json_text import loads
@@ -34,7 +35,7 @@ def read(folder: Path) -> dict[str, str]:
     """
     path = folder / RESULT_FILES
     try:
-        return {str(name): str(digest) for name, digest in loads(path.read_text(encoding="utf-8")).items()}
+        return {str(name): str(digest) for name, digest in loads(plain_files.read_text(path)).items()}
     except (OSError, ValueError, AttributeError) as error:
         raise StaleArtifactError(f"{path}: no list of this run's files ({error})", next_step=_AGAIN) from None
 

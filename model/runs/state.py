@@ -27,6 +27,7 @@ from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.contract.text.json_text import loads
@@ -249,7 +250,7 @@ def find(run: Path) -> SavedState | None:
     folder = run / STATE
     path = folder / STATE_FILE
     try:
-        body = loads(path.read_text(encoding="utf-8"))
+        body = loads(plain_files.read_text(path))
         # Before the keys are checked: those of another version may be others.
         if isinstance(body, dict) and body.get("format") != FORMAT:
             raise StaleArtifactError(
@@ -290,7 +291,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _file_in_use(folder: Path) -> str | None:
     try:
-        return str(loads((folder / STATE_FILE).read_text(encoding="utf-8"))["file"])
+        return str(loads(plain_files.read_text(folder / STATE_FILE))["file"])
     # A state.json that cannot be read names no tensors that could be lost.
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -12,6 +12,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
+from ssmi.pipeline.contract.storage import plain_files
+
 _OF_THE_SYSTEM = re.compile(r"\(os error (\d+)\)")
 
 
@@ -21,7 +23,7 @@ def read(path: Path, *, sha256: str) -> dict[str, Tensor]:
     Raises OSError where the file cannot be read, ValueError where its digest is another, SafetensorError where it is
     none of tensors.
     """
-    content = path.read_bytes()
+    content = plain_files.read_bytes(path)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ValueError("changed since it was written")
     return load(content)

@@ -13,7 +13,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, InstanceOf, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
-from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.errors import ParameterError, closest
 
 One = TypeVar("One")
 Given = ParamSpec("Given")
@@ -142,12 +142,16 @@ class _Argument:
         except ValidationError:
             raise ParameterError(
                 f"{self._function}: {self._parameter.name}={reprlib.repr(value)} is not {_describe(self._hint)}",
-                next_step=self._next_step(),
+                next_step=self._next_step(value),
             ) from None
         return value
 
-    def _next_step(self) -> str:
+    def _next_step(self, value: Any) -> str:
         """What to give; what holds without it, where that is a value and not None or an empty list."""
+        names = [name for one in _alternatives(self._hint) if get_origin(one) is Literal for name in get_args(one)]
+        close = closest(value, names) if isinstance(value, str) else None
+        if close is not None:
+            return f"did you mean {close!r}?"
         name, default = self._parameter.name, self._parameter.default
         step = f"give {_describe(self._hint, but=NoneType)}"
         if default is inspect.Parameter.empty:

@@ -25,6 +25,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import ARTIFACTS
+from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
 from ssmi.pipeline.contract.text.json_text import loads
 
@@ -172,7 +173,7 @@ def read(folder: Path) -> StoredManifest:
     """
     path = folder / MANIFEST_NAME
     try:
-        body = path.read_bytes()
+        body = plain_files.read_bytes(path)
     except FileNotFoundError as error:
         raise MissingResourceError(f"{folder}: not built", next_step=build_hint(folder)) from error
     except OSError as error:

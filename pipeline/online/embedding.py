@@ -73,7 +73,8 @@ class SegmentEmbedder:
             for segment, vector in zip(batch, matrix, strict=True):
                 vectors[segment] = vector
                 if len(segment) <= LONGEST_REMEMBERED:
-                    self._remembered[segment] = vector
+                    # A copy: a row of the matrix would keep the whole matrix for as long as it is remembered itself.
+                    self._remembered[segment] = vector.copy()
         return vectors
 
     def embed_in_sentences(

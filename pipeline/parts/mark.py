@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_file
-from ssmi.pipeline.contract.storage import replacing
+from ssmi.pipeline.contract.storage import plain_files, replacing
 from ssmi.pipeline.contract.storage.digests import seal, unseal
 from ssmi.pipeline.executor import MOST_BYTES, Result, Task
 from ssmi.pipeline.parts.symbols import symbolic, with_paths
@@ -98,7 +98,7 @@ def kept_result(part: Part[Any, Any]) -> str:
 def read_mark(path: Path) -> Mark | None:
     """A mark; None where there is none, or what lies there is not what was written."""
     try:
-        return parse_mark(path.read_bytes())
+        return parse_mark(plain_files.read_bytes(path))
     except OSError:
         return None
 

@@ -309,7 +309,7 @@ def test_training_on_features_of_other_parameters(trained: Any) -> None:
     said = ["selection.threshold is", "in the shards, 0.9 in the parameters", "features build --dataset tiny"]
     _assert_clear(trained.ssmi("train", "-S", "selection.threshold=0.9"), 5, said)
     trained.set("vocab", max_words=7)
-    _assert_clear(trained.ssmi("train"), 5, ["vocab.max_words is None in the shards, 7 in the parameters"])
+    _assert_clear(trained.ssmi("train"), 5, ["vocab.max_words is null in the shards, 7 in the parameters"])
     assert trained.artifacts("train") == before
 
 

@@ -150,7 +150,7 @@ def test_heads_of_other_tasks_do_no_harm(folder: Path, beside: str, prefix: str,
     [
         ("missing", "1 weight is missing, encoder.layer.1.output.dense.weight first"),
         ("unexpected", "1 weight that no model of this type has, embeddings.task_type_embeddings.weight first"),
-        ("one more layer", "do not belong to a model of this type"),
+        ("one more layer", "no model of this type has"),
         ("another shape", "no usable safetensors weights|another shape"),
         ("another type", "are missing|have no place"),
     ],

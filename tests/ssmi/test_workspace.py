@@ -62,7 +62,7 @@ def test_later_changes_go_over_earlier_ones_and_the_device_over_all(tmp_path: Pa
 
 def test_the_data_set_that_is_meant(tmp_path: Path) -> None:
     workspace = Workspace(_project(tmp_path))
-    assert workspace.dataset(None) == workspace.dataset("") == "one"
+    assert workspace.dataset(None) == "one"
     assert workspace.dataset("three") == "three"
     (tmp_path / "params.yaml").unlink()
     assert workspace.dataset("three") == "three"  # params.yaml is read only where it is needed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -143,3 +144,29 @@ torch==2.13.0 \\
 def test_the_marker_of_every_environment_is_left_out() -> None:
     (line,) = parse(lock.everywhere(f"six==1.17.0 ; {lock.EVERYWHERE} \\\n    --hash=sha256:{'0' * 64}\n"))
     assert line.marker is None
+
+
+@pytest.mark.parametrize(
+    ("said", "goes_on"),
+    [
+        ("ERROR: No matching distribution found for torch==2.13.0+cpu", True),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", False),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", False),
+    ],
+)
+def test_cuda_is_taken_only_where_there_is_no_torch_for_cpus(
+    repository: Path, tmp_path: Path, said: str, goes_on: bool
+) -> None:
+    makefile = (repository / "Makefile").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r"^\t@(\$\(LOCKED\).*?cuda\.lock; \})$", makefile, re.M | re.S)
+    (tmp_path / ".venv").mkdir()
+    pip = f'pip() {{ case "$*" in *cuda*) touch taken;; *) echo "{said}" >&2; return 1;; esac; }}\n'
+    done = subprocess.run(
+        ["bash", "-c", pip + recipe.replace("$(LOCKED)", "pip")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (tmp_path / "taken").is_file() == goes_on == (done.returncode == 0)
+    assert goes_on or said in done.stderr

@@ -13,6 +13,7 @@ from pathlib import Path
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest
+from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_once
 
 
@@ -34,7 +35,7 @@ def read(path: Path, *, held_to: Manifest | None = None) -> bytes:
     # Before the file: where a build replaces the folder in between, that is found.
     manifest = held_to or _manifest_beside(path)
     try:
-        content = path.read_bytes()
+        content = plain_files.read_bytes(path)
     except OSError as error:
         raise _unreadable(path, error) from error
     if manifest is not None:
@@ -51,6 +52,15 @@ def check(path: Path, *, held_to: Manifest | None = None) -> None:
         raise _unreadable(path, error) from error
     if manifest is not None:
         _compare(path, manifest, digest)
+
+
+def require_plain(paths: Iterable[Path]) -> None:
+    """Refuse what lies in the place of a file and is none, a pipe say, without opening it; errors as of ``read``."""
+    for path in paths:
+        try:
+            plain_files.require_plain(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
 
 
 def entries_of(paths: Iterable[Path]) -> list[FileEntry | None]:

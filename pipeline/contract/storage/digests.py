@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ssmi.pipeline.contract.storage.plain_files import open_plain
 from ssmi.pipeline.contract.text.json_text import loads
 
 SEAL = "sha256"
@@ -18,8 +19,8 @@ _known: dict[tuple[int, ...], str] = {}
 
 
 def digest_file(path: Path) -> str:
-    """sha256 of a file, read in blocks."""
-    with path.open("rb") as stream:
+    """sha256 of a file, read in blocks; OSError where it cannot be read, or is a pipe or a device."""
+    with open_plain(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

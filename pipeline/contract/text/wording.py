@@ -15,7 +15,8 @@ def plural(noun: str) -> str:
     """Of an English noun that has a regular one; of several words the last: ``data set``, ``data sets``."""
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{noun[:-1]}ies"
-    return f"{noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
+    is_soft = noun.endswith(("s", "x", "ch", "sh")) and not noun.endswith("epoch")
+    return f"{noun}{'es' if is_soft else 's'}"
 
 
 def is_or_are(n: int) -> str:

@@ -15,6 +15,7 @@ from ssmi.model.corpus_tagging import PartTagger
 from ssmi.model.split_tagging import Predicted
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.storage import plain_files
 from ssmi.predict.formats import DIGITS
 
 _MADE_FROM, _ROWS = b"made_from", b"rows"
@@ -39,6 +40,7 @@ class PartTask:
 def is_finished(task: PartTask) -> bool:
     """Whether the part is there, whole, and made from the same run, shards and settings."""
     try:
+        plain_files.require_plain(task.target)
         with pq.ParquetFile(task.target, page_checksum_verification=True) as file:
             table = file.read()
         # The columns first: JSON has no place for what others may hold.

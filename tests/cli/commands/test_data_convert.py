@@ -36,7 +36,7 @@ def test_what_was_read_written_and_lost_is_said(tmp_path: Path) -> None:
     result = run(source, target, "--format", "conll", "--scheme", "BMES")
     assert result.exit_code == 0, result.output
     said = result.stdout.splitlines()
-    assert said[0] == f"{target}: 1 sentences, 1 entities (read as w2ner)"
+    assert said[0] == f"{target}: 1 sentence, 1 entity (read as w2ner)"
     assert "1 discontinuous-entity" in said[1]
     assert "1 overlapping-entity" in said[1]
     rows = target.read_text(encoding="utf-8").splitlines()

@@ -135,7 +135,7 @@ def test_what_is_not_a_fingerprint(body: object) -> None:
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [(None, "null"), (False, "False"), (0.001, "0.001"), ("ab" * 32, "abababababab"), ("x" * 63, "x" * 63)],
+    [(None, "null"), (False, "false"), (0.001, "0.001"), ("ab" * 32, "abababababab"), ("x" * 63, "x" * 63)],
 )
 def test_a_value_in_a_message(value: object, said: str) -> None:
     assert short(value) == said

@@ -13,6 +13,7 @@ from ssmi.model.runs.fit import check_fit
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import FeatureParameters
+from ssmi.pipeline.contract.text.wording import as_yaml
 
 FEATURES = {name: Params().section(name) for name in FeatureParameters.model_fields}
 Make = Callable[..., Any]
@@ -59,7 +60,7 @@ def test_features_of_other_parameters(
     other = write_shards(tmp_path / "other", {"test": sentences}, statistics={"feature_parameters": made_with})
     with pytest.raises(StaleArtifactError) as refused:
         check_fit(saved_once[0], open_shards(other))
-    assert f"{section}.{key} is {FEATURES[section].get(key)} here, {value} there" in refused.value.message
+    assert f"{section}.{key} is {as_yaml(FEATURES[section].get(key))} here, {value} there" in refused.value.message
 
 
 def test_without_a_checkpoint(tmp_path: Path, shards: Path) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.lib import tracemalloc_domain
 from transformers import BertModel
 
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
@@ -147,6 +149,25 @@ def test_memory_is_bounded_in_number_and_in_length(encoders: OnlineEncoders, voc
     assert opened.embedded == before
     opened.embedder.embed_alone([longest])
     assert opened.embedded == before + 1, "two newer ones took its place"
+
+
+def test_a_segment_that_comes_again_and_again_keeps_no_others_in_memory(
+    encoders: OnlineEncoders, vocabulary: Vocabulary
+) -> None:
+    most = 100
+    embedder = Opened(encoders, vocabulary, stored=None, max_vectors=most).embedder
+    often = [f"上{character}上" for character in CHARACTERS[:20]]
+    once = iter([first + second + "下" for first in CHARACTERS for second in CHARACTERS])
+    embedder.embed_alone(["上"])  # the encoder is opened, which allocates too
+    tracemalloc.start()
+    try:
+        for n, segment in enumerate(often):
+            embedder.embed_alone([segment, *islice(once, 49)])
+            embedder.embed_alone(often[: n + 1])
+        arrays = tracemalloc.take_snapshot().filter_traces([tracemalloc.DomainFilter(True, tracemalloc_domain)])
+    finally:
+        tracemalloc.stop()
+    assert 0 < sum(trace.size for trace in arrays.traces) <= 1.5 * most * WIDTH * 4
 
 
 def test_nothing_new_opens_no_encoder(vocabulary: Vocabulary, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_finished_runs_of_other_parameters_are_told_with_their_means(tmp_path: P
     ("then", "differs"),
     [
         (_made(train__epochs=None), ["train.epochs null (now 2)"]),
-        (_made(model__can=False, train__epochs=3), ["model.can False (now null)", "train.epochs 3 (now 2)"]),
+        (_made(model__can=False, train__epochs=3), ["model.can false (now null)", "train.epochs 3 (now 2)"]),
         (replace(MADE, shards="c" * 64), ["shards cccccccccccc (now aaaaaaaaaaaa)"]),
         (replace(MADE, revision=2), ["the revision of the network's code 2 (now 1)"]),
         (MADE, ["its features are not built"]),

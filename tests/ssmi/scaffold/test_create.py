@@ -14,6 +14,7 @@ import ssmi
 from ssmi.pipeline.assets.folders import open_folder
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.progress import Silent
 
 TRAIN = "王 B-NAME\n明 E-NAME\n在 O\n\n好 O\n"
 
@@ -28,7 +29,7 @@ def files(tmp_path: Path) -> Path:
     return folder
 
 
-class Notes:
+class Notes(Silent):
     """Keeps what it is told."""
 
     def __init__(self) -> None:
@@ -88,8 +89,8 @@ def test_what_was_read_is_told(files: Path, tmp_path: Path) -> None:
     told = Notes()
     ssmi.init_project(tmp_path / "mine", data=[files / "valid.jsonl", files / "train.bmes"], reporter=told)  # type: ignore[arg-type]
     assert told.notes == [
-        "train: train.bmes (columns), 2 sentences, 1 entities of NAME",
-        "dev: valid.jsonl (jsonl), 1 sentences, 1 entities of LOC",
+        "train: train.bmes (columns), 2 sentences, 1 entity of NAME",
+        "dev: valid.jsonl (jsonl), 1 sentence, 1 entity of LOC",
     ]
 
 

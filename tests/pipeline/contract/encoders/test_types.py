@@ -138,7 +138,7 @@ def test_what_may_be_left_out(name: str, tmp_path: Path) -> None:
 )
 def test_what_may_not(name: str, tmp_path: Path) -> None:
     for names in ({"unexpected_keys": [name]}, {"missing_keys": [name]}, {"mismatched_keys": [(name, (1,), (2,))]}):
-        with pytest.raises(StaleArtifactError, match=f"1 weights .*{name} first"):
+        with pytest.raises(StaleArtifactError, match=f"1 weight .*{name} first"):
             check_loaded(tmp_path, {**NOTHING, **names}, layers=2)
     with pytest.raises(StaleArtifactError):
         check_loaded(tmp_path, {**NOTHING, "unexpected_keys": ["encoder.layer.3.output.dense.weight"]}, layers=None)

@@ -91,7 +91,7 @@ def test_a_tsv_without_a_header_is_read_as_columns(write: Write) -> None:
     ("content", "message"),
     [
         ("京,B-LOC\n", ":1: '京,B-LOC' names no columns that are known"),
-        ("token,tag\n京,B-LOC\n好\n", ":3: 1 cells, but the header names 2"),
+        ("token,tag\n京,B-LOC\n好\n", ":3: 1 cell, but the header names 2"),
         ("token,tag\n京,\n", ":2: no tag"),
         ("token,tag\n京,B-LOC\n好,X\n", ":3: 'X' is not a tag"),
         ('token,tag\n京,B-LOC\n"好,O\n', ":3: broken quoting"),

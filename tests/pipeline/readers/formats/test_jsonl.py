@@ -161,7 +161,7 @@ def test_repairs_of_tagged_rows_carry_the_row(write: Write) -> None:
         ({"tokens": ["甲"], "ner_tags": [1]}, "by name, not by number"),
         ({"tokens": ["甲"]}, "no list of tags under tags or ner_tags"),
         ({"tokens": ["甲"], "tags": [None]}, "no list of tags under tags or ner_tags"),
-        ({"tokens": ["甲"], "tags": ["O", "O"]}, "1 tokens but 2 tags"),
+        ({"tokens": ["甲"], "tags": ["O", "O"]}, "1 token but 2 tags"),
         ({"tokens": [""], "tags": ["O"]}, "an empty token"),
         ({"tokens": ["甲"], "tags": ["X"]}, "'X' is not a tag"),
         ({"text": "甲", "entities": []}, "no list of strings under tokens"),

@@ -1,0 +1,142 @@
+"""A pipe in the place of a file below ``artifacts/``: refused in one line, found or made again; nothing waits."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import stat
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PART = "part-00000.parquet"
+CHECKPOINT = "train/tiny/checkpoint"
+READERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "predict": (
+        ("predict", "{text}"),
+        tuple(
+            f"{CHECKPOINT}/{name}"
+            for name in ("checkpoint.json", "params.json", "files.json", "model.safetensors", "encoder/config.json")
+        ),
+    ),
+    "predict --shards": (
+        ("predict", "--shards", "news", "--min-score", "0.5"),
+        (
+            *("shards/news/manifest.json", "shards/news/boundaries.parquet", f"shards/news/text/{PART}"),
+            *("prepare/news/manifest.json", f"prepare/news/sources/{PART}", f"{CHECKPOINT}/model.safetensors"),
+        ),
+    ),
+    "train": (("train", "--run", "other"), ("shards/tiny/manifest.json", f"shards/tiny/train/{PART}")),
+    "evaluate": (("evaluate", "--split", "dev"), ("shards/tiny/boundaries.parquet", f"shards/tiny/dev/{PART}")),
+    "stats": (("stats", "coverage"), ("vocab/manifest.json", "vocab/words.parquet", f"prepare/tiny/dev/{PART}")),
+    "explain": (("explain", "京", "--segment", "北京"), ("vocab/manifest.json", "embed/tiny/manifest.json")),
+    "features selection": (
+        ("features", "selection"),
+        (f"segment/tiny/train/{PART}", "embed/tiny/vectors.npy", "embed/tiny/manifest.json"),
+    ),
+    "report": (("report", "--out", "{out}"), (f"{CHECKPOINT}/checkpoint.json", f"shards/tiny/test/{PART}")),
+    "compare": (
+        ("compare", "{run}", "{run}"),
+        (f"{CHECKPOINT}/checkpoint.json", "train/tiny/files.json"),
+    ),
+}
+"""A command that reads artifacts, and files that it needs."""
+CASES = [(reader, place) for reader, (_, places) in READERS.items() for place in places]
+
+
+@pytest.fixture(scope="module")
+def shared(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A project with a run and a corpus."""
+    project = copy_project(tagging_project, tmp_path_factory.mktemp("shared"))
+    (project.root / "news").mkdir()
+    (project.root / "news" / "text.txt").write_text("王小明在北京大学任教授。\n疫苗在上海\n", encoding="utf-8")
+    project.build("--corpus", "news")
+    return project
+
+
+@contextmanager
+def _pipe_instead(path: Path, aside: Path) -> Iterator[list[Path]]:
+    """Put a pipe in the place of a file for as long as the block lasts.
+
+    Who opens it is put on the list that is given, and then reads an end, so that the test ends too.
+    """
+    shutil.move(path, aside)
+    os.mkfifo(path)
+    opened: list[Path] = []
+    is_over = threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(0.005):
+            try:
+                descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+                if stat.S_ISFIFO(os.fstat(descriptor).st_mode):  # and not the file that was made in its place
+                    opened.append(path)
+                os.close(descriptor)
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # nobody reads it
+                    return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield opened
+    finally:
+        is_over.set()
+        watching.join()
+        path.unlink(missing_ok=True)
+        shutil.move(aside, path)
+
+
+@pytest.mark.parametrize(("reader", "place"), CASES)
+def test_it_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, place: str) -> None:
+    path, text, out = shared.root / "artifacts" / place, tmp_path / "text.txt", tmp_path / "out"
+    text.write_text("疫苗在上海\n", encoding="utf-8")
+    run = shared.root / "artifacts" / "train" / "tiny"
+    command = [word.format(text=text, out=out, run=run) for word in READERS[reader][0]]
+    with _pipe_instead(path, tmp_path / "aside") as opened:
+        outcome = shared.ssmi(*command)
+    assert not opened, outcome.stderr
+    assert outcome.code in (4, 5), outcome.stderr
+    (error,) = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
+    (advice,) = [line for line in outcome.stderr.splitlines() if line.startswith("  next: ")]
+    assert path.name in error or path.parent.name in error
+    assert len(advice) > len("  next: ") and "--debug" not in outcome.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--deep",)], ids=["names", "bytes"])
+@pytest.mark.parametrize("place", sorted({place for _, place in CASES}))
+def test_verify_finds_it(shared: Any, tmp_path: Path, place: str, options: tuple[str, ...]) -> None:
+    with _pipe_instead(shared.root / "artifacts" / place, tmp_path / "aside") as opened:
+        outcome = shared.ssmi("verify", "--json", *options)
+    assert not opened and outcome.code == 5, outcome.stderr
+    found = [finding["file"] for finding in json.loads(outcome.stdout)["findings"]]
+    # Of a checkpoint whose list is gone, the list is told.
+    assert any(file in (f"artifacts/{place}", f"artifacts/{place.rpartition('/')[0]}/files.json") for file in found)
+
+
+@pytest.mark.parametrize("place", ["manifest.json", PART])
+def test_what_a_run_found_in_a_corpus_is_made_again(shared: Any, tmp_path: Path, place: str) -> None:
+    assert shared.ssmi("predict", "--shards", "news").code == 0  # whatever was refused before
+    folder = shared.root / "artifacts" / "predict" / "tiny" / "news"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with _pipe_instead(folder / place, tmp_path / "aside") as opened:
+        outcome = shared.ssmi("predict", "--shards", "news")
+        assert not opened and outcome.code == 0, outcome.stderr
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("place", ["vocab/trie.bin", f"pmi/tiny/dev/{PART}", "shards/tiny/manifest.json"])
+def test_a_build_makes_it_again(built_once: Any, copy_project: Callable[..., Any], tmp_path: Path, place: str) -> None:
+    project = copy_project(built_once, tmp_path)
+    before = project.artifacts()
+    with _pipe_instead(project.root / "artifacts" / place, tmp_path / "aside") as opened:
+        outcome = project.build()
+        assert not opened and place.partition("/")[0] in outcome.built
+        assert project.artifacts() == before

@@ -1,0 +1,117 @@
+"""``make soak``: very many sentences through one ``predict``, and through one Python program with two threads.
+
+Memory must stay as it is once it is warm, and the entities must be those that small batches give: every so-many-th
+sentence is tagged again, seven at a time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import ssmi
+from ssmi.charts.lines import Line, LineChart
+from ssmi.charts.rendering import save_chart
+from ssmi.charts.style import Colour
+from tests.soak.memory import MOST_GROWTH, Course, python, watch
+from tests.soak.texts import read_lines, sentences
+
+COMPARED = 2000
+"""Sentences that are tagged again, spread over all."""
+SAMPLES = 200
+"""Of memory, spread over all."""
+BATCH = 7
+PREDICT, THREADS = "ssmi-cli predict", "Python, two threads"
+
+Entities = list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """What one process had and said: its memory, and the entities of the sentences that are compared."""
+
+    course: Course
+    compared: Sequence[str]
+    found: dict[str, Entities]
+
+
+def soak(run: Path, lines: Sequence[str], n: int, *, seconds: float | None = None) -> dict[str, Soaked]:
+    """Send ``n`` sentences, or as many as go in so many seconds, through both, one after the other."""
+    commands = {
+        PREDICT: python("ssmi.cli.main", "predict", "--run", str(run), "-"),
+        THREADS: python("tests.soak.threads", str(run)),
+    }
+    return {name: _soak(command, lines, n, seconds) for name, command in commands.items()}
+
+
+def _soak(command: Sequence[str], lines: Sequence[str], n: int, seconds: float | None) -> Soaked:
+    step = max(1, n // COMPARED)
+    compared = list(islice(sentences(lines, n), 0, None, step))
+    wanted, found = set(compared), dict[str, Entities]()
+
+    def keep(line: str) -> None:
+        row = json.loads(line)
+        if row["text"] in wanted:
+            found[row["text"]] = [{key: one[key] for key in one if key != "score"} for one in row["entities"]]
+
+    every = max(1, n // SAMPLES)
+    course = watch(command, sentences(lines, n), every=every, seconds=seconds, row=keep)
+    return Soaked(course, compared[: -(-course.n // step)], found)
+
+
+def differing(run: Path, one: Soaked) -> list[str]:
+    """Those of the sentences that a small batch gives other entities."""
+    tagger, different = ssmi.open_run(run, threads=1), []
+    for start in range(0, len(one.compared), BATCH):
+        batch = one.compared[start : start + BATCH]
+        for text, entities in zip(batch, tagger(batch), strict=True):
+            again = [
+                {"start": found.start, "end": found.end, "label": found.label, "text": found.text} for found in entities
+            ]
+            if one.found.get(text) != again:
+                different.append(text)
+    return different
+
+
+def chart(results: dict[str, Soaked]) -> LineChart:
+    """Memory over sentences, of both."""
+    colours = (Colour.BLUE, Colour.ORANGE)
+    lines = [
+        Line(name, list(one.course.sentences), list(one.course.megabytes), colour, marker="")
+        for (name, one), colour in zip(results.items(), colours, strict=True)
+    ]
+    return LineChart("soak", lines, x_label="sentences", y_label="resident memory, MB")
+
+
+def main() -> int:
+    """Say how memory went; the exit code says whether it grew or anything differed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--sentences", type=int, default=100_000)
+    parser.add_argument("--seconds", type=float, help="for each of the two; else all sentences, however long it takes")
+    parser.add_argument("--plot", type=Path, help="SVG to write")
+    parser.add_argument("files", type=Path, nargs="+", help="text, a sentence a line, plain or gzip; *.bmes*")
+    arguments = parser.parse_args()
+    run = arguments.run.resolve()
+    results = soak(run, read_lines(arguments.files), arguments.sentences, seconds=arguments.seconds)
+    if arguments.plot:
+        save_chart(chart(results), arguments.plot)
+    is_good = True
+    for name, one in results.items():
+        growth, different = one.course.growth(), differing(run, one)
+        is_good &= growth <= MOST_GROWTH and not different
+        print(
+            f"{name}: {one.course.n:,} sentences, {max(one.course.megabytes):.0f} MB at most, {100 * growth:+.1f} % "
+            f"from the first to the last third after the warm-up; of {len(one.compared):,} with "
+            f"{sum(map(len, one.found.values())):,} entities {len(different)} differ in batches of {BATCH}"
+        )
+    return 0 if is_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""A soak in small: the same entities from both ways as from small batches; what counts as growing."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import io
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+from ssmi.predict.tagger import Tagger
+from tests.soak.__main__ import PREDICT, THREADS, Soaked, chart, differing, soak
+from tests.soak.memory import MOST_GROWTH, Course, watch
+from tests.soak.texts import read_lines, sentences
+from tests.soak.threads import tag_by_threads
+
+LINES = ["王小明在北京大学任教授", "长江大桥", "他是上海市人"]
+LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads what Linux tells of a process")
+ROUND = 150
+GROWS = "import sys\nkept = []\nfor line in sys.stdin: kept.append(bytearray({})); print(line, end='', flush=True)"
+"""A program that keeps so many bytes for each line."""
+
+
+def test_lines_are_those_of_text_and_of_data_sets(tmp_path: Path) -> None:
+    plain, packed, labelled = (tmp_path / name for name in ("a.txt", "b.txt.gz", "c.bmes.gz"))
+    plain.write_text(f"{LINES[0]}\n\n", encoding="utf-8")
+    packed.write_bytes(gzip.compress(LINES[1].encode()))
+    labelled.write_bytes(gzip.compress("\n".join(f"{one} O" for one in LINES[2]).encode()))
+    assert read_lines([plain, packed, labelled]) == LINES
+
+
+def test_sentences_are_the_lines_and_never_the_same() -> None:
+    made = list(sentences(LINES, 8))
+    assert len(set(made)) == 8
+    assert made[:4] == [f"{line}第{number}号" for number, line in enumerate([*LINES, LINES[0]])]
+
+
+@LINUX
+def test_a_small_soak_gives_what_small_batches_give(tagging_project: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SSMI_CACHE", tagging_project.environment["SSMI_CACHE"])
+    run = tagging_project.root / "artifacts" / "train" / "tiny"
+    results = soak(run, LINES, 60)
+    for one in results.values():
+        assert (one.course.n, len(one.compared), len(one.found)) == (60, 60, 60)
+        assert any(one.found.values()) and not differing(run, one)
+    assert [line.name for line in chart(results).lines] == [PREDICT, THREADS]
+    # One that differs or is missing is found.
+    text, other, *_ = compared = results[PREDICT].compared
+    wrong = {**results[PREDICT].found, text: [{"start": 0}]}
+    del wrong[other]
+    assert differing(run, Soaked(results[PREDICT].course, compared, wrong)) == [text, other]
+
+
+def test_sentences_that_come_again_take_no_memory(tagging_project: Any, monkeypatch: Any) -> None:
+    monkeypatch.setenv("SSMI_CACHE", tagging_project.environment["SSMI_CACHE"])
+    tagger = ssmi.open_run(tagging_project.root / "artifacts" / "train" / "tiny", threads=1)
+    texts = "".join(f"{text}\n" for text in sentences(LINES, ROUND))
+    written = io.StringIO()
+    for_new = _kept(tagger, texts, written)
+    first = sorted(written.getvalue().splitlines())
+    _kept(tagger, texts, io.StringIO())  # one thread may have met what the other had not
+    written = io.StringIO()
+    # What is new is remembered; eight times as many that are not new take less than that.
+    assert 0 <= _kept(tagger, 8 * texts, written) < for_new
+    assert sorted(written.getvalue().splitlines()) == sorted(8 * first)
+
+
+def _kept(tagger: Tagger, texts: str, written: io.StringIO) -> int:
+    """Bytes of the program's own that are held more after two threads have tagged them."""
+    tracemalloc.start()
+    try:
+        tag_by_threads(tagger, io.StringIO(texts), written)
+        gc.collect()
+        snapshot = tracemalloc.take_snapshot()
+    finally:
+        tracemalloc.stop()
+    own = [tracemalloc.Filter(True, f"*/{room}/*") for room in ("pipeline", "model", "predict")]
+    return sum(trace.size for trace in snapshot.filter_traces(own).traces)
+
+
+def _program(text: str) -> list[str]:
+    return [sys.executable, "-c", text]
+
+
+@LINUX
+@pytest.mark.parametrize(("kept", "grows"), [(0, False), (200_000, True)])
+def test_a_program_that_keeps_what_it_reads_is_seen_to_grow(kept: int, grows: bool) -> None:
+    lines: list[str] = []
+    course = watch(_program(GROWS.format(kept)), map(str, range(300)), every=10, seconds=None, row=lines.append)
+    assert lines == [f"{n}\n" for n in range(300)]
+    assert (course.n, list(course.sentences)) == (300, list(range(10, 301, 10))[: len(course.sentences)])
+    assert (course.growth() > MOST_GROWTH) == grows
+
+
+@LINUX
+def test_nothing_is_fed_after_its_time() -> None:
+    course = watch(_program("print(end=input())"), iter(["one"]), every=1, seconds=1000, row=lambda line: None)
+    assert course.n == 1
+    course = watch(_program("import sys; sys.stdin.read()"), iter(["one"]), every=1, seconds=-1, row=lambda line: None)
+    assert course.n == 0
+
+
+@pytest.mark.parametrize(
+    ("program", "error", "match"),
+    [
+        ("raise SystemExit(3)", subprocess.CalledProcessError, "non-zero exit status 3"),
+        ("import sys; sys.stdin.read()", ValueError, "0 rows for 2 sentences"),
+    ],
+)
+def test_a_program_that_fails_or_loses_lines_is_no_soak(program: str, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        watch(_program(program), ["one", "two"], every=1, seconds=None, row=lambda line: None)
+
+
+def _course(megabytes: Sequence[float]) -> Course:
+    return Course(len(megabytes), range(1, len(megabytes) + 1), megabytes)
+
+
+@pytest.mark.parametrize(("last", "growth"), [(100.0, 0.0), (102.0, 0.02), (120.0, 0.2), (90.0, -0.1)])
+def test_growth_is_of_the_last_third_over_the_first_after_the_warm_up(last: float, growth: float) -> None:
+    course = _course([10.0] * 32 + [100.0] * 22 + [105.0] * 23 + [last] * 22)
+    assert course.growth() == pytest.approx(growth)
+
+
+def test_too_few_samples_tell_nothing() -> None:
+    with pytest.raises(ValueError, match="too few"):
+        _course([1.0, 1.0]).growth()
