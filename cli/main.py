@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ssmi.cli.failures import INTERRUPTED, explain, fail
+from ssmi.cli.options import storage_url
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.closed import give_up, has_reader
 from ssmi.cli.usage import CommandGroup, as_parameter_error
@@ -74,6 +75,7 @@ class LazyGroup(CommandGroup):
     "--storage",
     metavar="URL",
     envvar="SSMI_STORAGE",
+    callback=storage_url,
     help="Storage that holds the features too: s3://BUCKET/FOLDER, gs://..., file:///FOLDER ...",
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")  # `main` reads it
@@ -85,7 +87,7 @@ def cli(ctx: click.Context, project: Path | None, storage: str | None) -> None:
     Exit codes: 0 done; 1 failed; 2 wrong usage or parameters; 3 bad input data; 4 something is missing;
     5 artifacts that do not belong together; 130 interrupted.
     """
-    ctx.obj = Session(project_option=project, storage=storage or None)
+    ctx.obj = Session(project_option=project, storage=storage)
 
 
 def main() -> None:

@@ -51,6 +51,15 @@ def plain_name(context: click.Context, parameter: click.Parameter, value: str | 
     return None if value is None else check_dataset_name(value)
 
 
+def storage_url(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """The URL of ``--storage``; an empty variable means none. Raises ParameterError for what is no URL."""
+    from ssmi.workspace import check_storage
+
+    if value is not None:
+        check_storage(value, what="--storage")
+    return value
+
+
 def run_option(command: Decorated) -> Decorated:
     """``--run FOLDER``: a run that is there; without it the data set's."""
     return click.option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +33,9 @@ class Session:
         # A folder that was named is the one meant: no other above it takes its place.
         upward = self.project_option is None
         folder = self.project_option or Path()
-        return open_project(folder, upward=upward, reporter=self.reporter, storage=self.storage)
+        project = open_project(folder, upward=upward, reporter=self.reporter)
+        # Not by open_project, which loads the driver at once: many commands need none.
+        return replace(project, storage=self.storage)
 
     @property
     def root(self) -> Path:

@@ -23,6 +23,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from ssmi.pipeline.contract.arguments import check_place
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.progress import Reporter
@@ -260,7 +261,9 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
 
     Raises:
         MissingResourceError: The scheduler does not answer or has no worker.
+        ParameterError: As ``check_place``.
     """
+    check_place(workers=workers, scheduler=scheduler)
     if scheduler is None and workers <= 0:
         yield Serial()
         return

@@ -10,14 +10,14 @@ from typing import Literal
 
 from ssmi.dvc import commands
 from ssmi.pipeline.assets.corpora import find_corpus
-from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.arguments import check_place, list_of
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.parts.share import Share
 from ssmi.pipeline.stages.corpora.fitted import check_like_is_built
-from ssmi.pipeline.stages.corpora.names import check_corpus_name
+from ssmi.pipeline.stages.corpora.names import check_corpus_name, check_no_corpus_has_it
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import Corpus, StageContext
@@ -171,10 +171,13 @@ def _context(
     is_share: bool = False,
 ) -> Iterator[StageContext]:
     """What stages run in, alone but for the shares of a stage, which are there to run at once."""
+    check_place(workers=workers, scheduler=scheduler)
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)
     corpus = None
-    if subject.corpus is not None:
+    if subject.corpus is None:
+        check_no_corpus_has_it(name, paths=workspace.paths)
+    else:
         files = find_corpus(subject.corpus, root=workspace.root, listed=params.corpora, reporter=workspace.reporter)
         check_corpus_name(files, paths=workspace.paths, datasets=params.datasets)
         like = workspace.dataset(subject.like, params=params)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssmi.pipeline.contract.arguments import checked
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
@@ -35,6 +35,11 @@ class Workspace:
     root: Path
     reporter: Reporter = field(default_factory=Silent)
     storage: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse, with ParameterError, storage that is no URL."""
+        if self.storage is not None:
+            check_storage(self.storage, what="storage")
 
     @property
     def paths(self) -> ArtifactPaths:
@@ -90,6 +95,26 @@ class Workspace:
 
         """
         return check_dataset_name(name) if name is not None else (params or self.params()).datasets[0]
+
+
+def check_storage(url: object, *, what: str) -> None:
+    """Refuse what is no URL of storage, before anything is read.
+
+    Args:
+        url: As given.
+        what: Whose value it is, for the message: ``storage``, or the option.
+
+    Raises:
+        ParameterError: It is no string, empty, or as ``ssmi.pipeline.remote.addresses.check_url``.
+
+    """
+    from ssmi.pipeline.remote.addresses import check_url
+
+    if not isinstance(url, str):
+        raise ParameterError(f"{what}={url!r} is not a str or None", next_step="for example s3://BUCKET/FOLDER")
+    if not url:
+        raise ParameterError(f"{what}: empty", next_step="give a URL, or leave it out to have the features here alone")
+    check_url(url, what=what)
 
 
 def find_root(start: Path, *, upward: bool = True) -> Path:

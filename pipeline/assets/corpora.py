@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from ssmi.pipeline.assets.datasets import user_copies
 from ssmi.pipeline.assets.names import is_plain, path_below
@@ -51,7 +52,8 @@ def find_corpus(given: str, *, root: Path, listed: Sequence[str], reporter: Repo
 
     Raises:
         MissingResourceError: There is no such corpus, or no file of text in it.
-        ParameterError: Its name can name no folder of artifacts, or two listed corpora have it.
+        ParameterError: Its name can name no folder of artifacts, two listed corpora have it, or it is that of a folder
+            of data and of another file or folder of the project.
     """
     by_name: dict[str, list[str]] = {}
     for one in listed:
@@ -66,15 +68,27 @@ def find_corpus(given: str, *, root: Path, listed: Sequence[str], reporter: Repo
         return _from(first, _here(first, root=root, reporter=reporter), root=root, name=given)
     for folder, origin in user_copies(given, root):
         if folder.is_dir():
+            _check_one_place(given, folder, root=root)
             source = f"{_DATA_FOLDER}/{given}" if origin == "SSMI_DATA" else _source(folder, root=root, given=given)
             return replace(open_corpus(folder, name=given), source=source)
     path = _here(given, root=root, reporter=reporter)
     if not path.exists():
+        hint = f"; {nearest(given, by_name)}" if by_name else ""
         raise MissingResourceError(
-            f"corpus {given!r}: neither listed nor a file or folder; {nearest(given, by_name)}",
+            f"corpus {given!r}: neither listed in params.yaml nor a folder of data, a file or a folder{hint}",
             next_step="name a folder or a file of text, or list it in `corpora` of params.yaml",
         )
     return _from(given, path, root=root, name=_name_of(given, root=root))
+
+
+def _check_one_place(name: str, folder: Path, *, root: Path) -> None:
+    """Refuse, with ParameterError, a name that means a folder of data and another path of the project."""
+    here = path_below(root, name)
+    if here.exists() and here.resolve() != folder.resolve():
+        raise ParameterError(
+            f"corpus {name!r}: {folder} and {here} are both there",
+            next_step=f"name one of them as a path: {quote(str(folder))} or {quote(f'./{name}')}",
+        )
 
 
 def _from(given: str, path: Path, *, root: Path, name: str) -> CorpusFiles:

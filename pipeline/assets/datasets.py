@@ -103,6 +103,17 @@ def user_copies(name: str, root: Path) -> list[tuple[Path, Origin]]:
     return [(parent / name, origin) for parent, origin in user_data_folders(root).items()]
 
 
+def is_dataset(name: str, *, root: Path, registry: Registry = ASSETS) -> bool:
+    """Whether a plain name is that of a data set, fetched or not: listed here, or a user's folder with splits.
+
+    Raises:
+        MissingResourceError: ``SSMI_DATA`` names no folder.
+    """
+    if name in names("dataset", registry):
+        return True
+    return any(folder.is_dir() and usable(folder)[0] for folder, _ in user_copies(name, root))
+
+
 def usable(folder: Path) -> tuple[bool, str]:
     """Check whether a data set's folder can be read.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import re
 import reprlib
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from pathlib import Path, PurePath
 from types import NoneType, SimpleNamespace, UnionType
-from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints, overload
 
 from pydantic import BaseModel, ConfigDict, InstanceOf, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
@@ -48,9 +49,40 @@ def check_probability(name: str, value: float) -> None:
         raise ParameterError(f"{name}={value!r}: not a probability", next_step="give a number from 0 to 1")
 
 
+def check_place(*, workers: int, scheduler: str | None) -> None:
+    """Refuse, with ParameterError, two places at once, and what is no address of a scheduler."""
+    if scheduler is None:
+        return
+    if workers > 0:
+        raise ParameterError(
+            f"{workers} local workers and the scheduler {scheduler} at once",
+            next_step="give one of them (SSMI_WORKERS and SSMI_SCHEDULER in the environment count too)",
+        )
+    if not re.fullmatch(r"[a-z]+://.+", scheduler):
+        raise ParameterError(
+            f"scheduler {scheduler}: no address of a Dask scheduler", next_step="give it as tcp://HOST:PORT"
+        )
+
+
 def optional_path(path: str | Path | None) -> Path | None:
     """An argument that may be left out, as a path."""
     return None if path is None else Path(path)
+
+
+@overload
+def name_or_path(given: str | Path) -> str: ...
+
+
+@overload
+def name_or_path(given: str | Path | None) -> str | None: ...
+
+
+def name_or_path(given: str | Path | None) -> str | None:
+    """A string as it is, for it may be a name; a path as a string that can only be a path; None as None."""
+    if given is None or isinstance(given, str):
+        return given
+    text = str(given)
+    return text if given.is_absolute() or text.startswith("~") else f"./{text}"
 
 
 def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
@@ -110,17 +142,21 @@ class _Argument:
         except ValidationError:
             raise ParameterError(
                 f"{self._function}: {self._parameter.name}={reprlib.repr(value)} is not {_describe(self._hint)}",
-                next_step=self._remedy(value),
+                next_step=self._next_step(value),
             ) from None
         return value
 
-    def _remedy(self, value: Any) -> str:
+    def _next_step(self, value: Any) -> str:
+        """What to give; what holds without it, where that is a value and not None or an empty list."""
         names = [name for one in _alternatives(self._hint) if get_origin(one) is Literal for name in get_args(one)]
         close = closest(value, names) if isinstance(value, str) else None
         if close is not None:
             return f"did you mean {close!r}?"
-        default = self._parameter.default
-        return "give one" if default is inspect.Parameter.empty else f"give one, or leave it out for {default!r}"
+        name, default = self._parameter.name, self._parameter.default
+        step = f"give {_describe(self._hint, but=NoneType)}"
+        if default is inspect.Parameter.empty:
+            return step
+        return f"{step}, or leave {name} out" + ("" if default in (None, ()) else f", which is {name}={default!r}")
 
 
 def _alternatives(hint: Any) -> tuple[Any, ...]:
@@ -152,10 +188,12 @@ _NAMES = {
 }
 
 
-def _describe(hint: Any) -> str:
-    """What is taken, in words: ``a str, a Path or None``."""
-    words = [_describe_one(one) for one in _alternatives(hint)]
-    return " or ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
+def _describe(hint: Any, *, but: Any = None) -> str:
+    """What is taken, in words: ``a str, a Path or None``; ``but``: an alternative that is left out."""
+    words = [_describe_one(one) for one in _alternatives(hint) if one is not but]
+    # A comma where what comes before has parts: ``a tuple of 2, each an int, or None``.
+    last_or = ", or " if any(", " in word for word in words[:-1]) else " or "
+    return last_or.join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 
 
 def _describe_one(hint: Any) -> str:

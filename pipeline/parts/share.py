@@ -25,9 +25,12 @@ class Share:
     def __post_init__(self) -> None:
         """Refuse a share that there is not."""
         if type(self.index) is not int or type(self.n) is not int:  # and not isinstance, which takes True for 1
-            raise ParameterError(f"part {self}: not two whole numbers", next_step="give part=(1, 2) for 1/2")
+            raise ParameterError(f"share {self}: not two whole numbers", next_step="give part=(1, 2) for 1/2")
+        if self.n < 1:
+            raise ParameterError(f"share {self}: of less than 1 share", next_step="give I/N, as 1/2 and 2/2")
         if not 1 <= self.index <= self.n:
-            raise ParameterError(f"part {self}: there are parts 1 to {self.n}", next_step="parts are counted from 1")
+            shares = f"1/{self.n} to {self.n}/{self.n}" if self.n > 1 else "1/1 alone"
+            raise ParameterError(f"share {self}: there is none", next_step=f"shares of {self.n} are {shares}")
 
     def __str__(self) -> str:
         """As the command line takes it."""

@@ -60,7 +60,7 @@ def build(context: StageContext, *, force: bool) -> Iterator[Built]:
         # Asked only when its turn comes: it depends on manifests that the stages before may just have written.
         needed = force or not is_current_anywhere(stage, context)
         if needed:
-            context.reporter.note(f"{stage.name}: {stage.summary}")
+            context.reporter.note(f"{stage.name}: {stage.summary_for(context)}")
             needed = _run(stage, context)
         else:
             sweep(stage, context)

@@ -143,6 +143,11 @@ class Stage:
         """What it makes of what, in a line."""
         return STAGES[self.name].summary
 
+    def summary_for(self, context: StageContext) -> str:
+        """``summary`` as it is for a data set or for a corpus."""
+        of_corpus = STAGES[self.name].of_corpus if context.corpus is not None else None
+        return of_corpus or self.summary
+
 
 def parts_of(folder: Path) -> list[tuple[str, int, Path]]:
     """(split, part number, path) of every part below a stage folder, train first."""

@@ -21,6 +21,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.text.wording import counted, is_or_are
 from ssmi.pipeline.executor import open_executor
+from ssmi.pipeline.stages.corpora.names import check_no_corpus_has_it
 from ssmi.workspace import Workspace
 
 
@@ -60,7 +61,7 @@ class AblationRequest:
         if self.n_folds is not None and self.n_folds < 2:
             raise ParameterError(f"folds {self.n_folds}: one fold is nothing to train on", next_step="give 2 or more")
         if self.n_jobs < 0:
-            raise ParameterError(f"jobs {self.n_jobs}: below 0", next_step="give 1 or more, or auto")
+            raise ParameterError(f"jobs {self.n_jobs}: below 0", next_step="give 1 or more, or 0 for as many as fit")
 
     def params(self, workspace: Workspace) -> Params:
         """The parameters that configurations change; with folds the last epoch counts unless the caller says other."""
@@ -138,6 +139,7 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, PreparedRow]:
     """The chosen rows, their features built, and those of earlier calls whose features are current; by name."""
+    check_no_corpus_has_it(ablation.dataset, paths=ablation.workspace.paths)
     with building(ablation.workspace), open_executor(workers=0, scheduler=None) as executor:
         ablation.build_features(executor)
         rows = {

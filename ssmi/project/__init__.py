@@ -42,10 +42,15 @@ def open_project(
             there and sends what it makes. Keys are the driver's matter, by its environment variables.
 
     Raises:
-        MissingResourceError: There is no params.yaml.
+        MissingResourceError: There is no params.yaml, or the storage's driver is not installed.
+        ParameterError: ``storage`` is no URL, has a password in it, or no storage is called so.
 
     """
     project = Project(find_root(Path(folder), upward=upward), reporter or Silent(), storage)
+    if storage is not None:
+        from ssmi.pipeline.remote.filesystem import open_folder  # loads fsspec, which most callers do not need
+
+        open_folder(storage, what="storage")  # its driver; the storage itself is asked when there is work for it
     sweep_below(project.paths.folder)
     return project
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from pydantic import NonNegativeInt
 
-from ssmi.pipeline.contract.arguments import checked
+from ssmi.pipeline.contract.arguments import checked, name_or_path
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class FeatureMethods(Workspace):
         self,
         dataset: str | None = None,
         *,
-        corpus: str | None = None,
+        corpus: str | Path | None = None,
         like: str | None = None,
         workers: NonNegativeInt = 0,
         scheduler: str | None = None,
@@ -64,7 +65,7 @@ class FeatureMethods(Workspace):
         Args:
             dataset: The data set.
             corpus: In its place text without labels: a name of ``corpora`` in params.yaml or of a folder of data, or
-                the path of a folder or file below the project.
+                the path or URL of a folder or file; a Path is a path and no name.
             like: The data set whose map and pairs' weights a corpus gets, as a run on it reads new text; None for the
                 first of params.yaml.
             workers: Local worker processes; 0 builds in this process. The bytes are the same.
@@ -84,7 +85,7 @@ class FeatureMethods(Workspace):
         """
         from ssmi import features
 
-        subject = features.Subject(dataset, corpus, like)
+        subject = features.Subject(dataset, name_or_path(corpus), like)
         return features.build(self, subject, workers=workers, scheduler=scheduler, overrides=overrides, force=force)
 
     @overload
@@ -93,7 +94,7 @@ class FeatureMethods(Workspace):
         name: str,
         dataset: str | None = None,
         *,
-        corpus: str | None = None,
+        corpus: str | Path | None = None,
         like: str | None = None,
         workers: NonNegativeInt = 0,
         scheduler: str | None = None,
@@ -107,7 +108,7 @@ class FeatureMethods(Workspace):
         name: str,
         dataset: str | None = None,
         *,
-        corpus: str | None = None,
+        corpus: str | Path | None = None,
         like: str | None = None,
         workers: NonNegativeInt = 0,
         scheduler: str | None = None,
@@ -121,7 +122,7 @@ class FeatureMethods(Workspace):
         name: str,
         dataset: str | None = None,
         *,
-        corpus: str | None = None,
+        corpus: str | Path | None = None,
         like: str | None = None,
         workers: NonNegativeInt = 0,
         scheduler: str | None = None,
@@ -151,7 +152,7 @@ class FeatureMethods(Workspace):
         """
         from ssmi import features
 
-        subject = features.Subject(dataset, corpus, like)
+        subject = features.Subject(dataset, name_or_path(corpus), like)
         if part is not None:
             return features.run_share(
                 self, name, subject, part=part, workers=workers, scheduler=scheduler, overrides=overrides

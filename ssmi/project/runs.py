@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import NonNegativeInt, PositiveInt
 
-from ssmi.pipeline.contract.arguments import checked, optional_path
+from ssmi.pipeline.contract.arguments import checked, name_or_path, optional_path
 from ssmi.predict.entity import Words
 from ssmi.workspace import Workspace
 
@@ -178,7 +178,7 @@ class RunMethods(Workspace):
     @checked
     def predict_shards(
         self,
-        corpus: str,
+        corpus: str | Path,
         *,
         run: str | Path | None = None,
         dataset: str | None = None,
@@ -220,7 +220,7 @@ class RunMethods(Workspace):
 
         return predict_corpus(
             self,
-            corpus,
+            name_or_path(corpus),
             run=folder,
             min_score=min_score,
             workers=workers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,11 @@ def test_json_of_a_run(tagging_project: Any, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     told = json.loads(tagging_project.ssmi("report", "--out", str(page), "--device", "cpu", "--json").stdout)
     assert told["out"] == str(page) and 0 <= told["f1"] <= 1 and page.is_file()
+
+
+def test_an_empty_storage_is_refused_as_an_option_and_means_none_as_a_variable(pristine_project: Any) -> None:
+    outcome = pristine_project.ssmi("--storage", "", "params")
+    assert outcome.code == 2 and outcome.stderr.startswith("error: --storage: empty")
+    for value, code in (("", 0), ("nope", 2)):
+        told = replace(pristine_project, environment={**pristine_project.environment, "SSMI_STORAGE": value})
+        assert told.ssmi("params").code == code

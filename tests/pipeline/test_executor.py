@@ -181,7 +181,21 @@ def test_an_error_in_a_worker_arrives_whole(project: Any, cluster: DaskCluster) 
     assert project.artifacts() == before
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "nonsense"])
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        (("--scheduler", "nonsense"), "scheduler nonsense: no address of a Dask scheduler"),
+        (("--scheduler", ""), "scheduler : no address of a Dask scheduler"),
+        (("--scheduler", "127.0.0.1:8786"), "tcp://HOST:PORT"),
+        (("--scheduler", "tcp://127.0.0.1:9", "--workers", "2"), "2 local workers and the scheduler tcp://127.0.0.1:9"),
+    ],
+)
+def test_a_place_that_cannot_be_is_refused(pristine_project: Any, where: tuple[str, ...], said: str) -> None:
+    outcome = pristine_project.ssmi("features", "build", *where)
+    assert outcome.code == 2 and said in outcome.stderr
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9"])
 def test_a_scheduler_that_does_not_answer(fresh_project: Any, address: str) -> None:
     outcome = fresh_project.process("features", "build", "--scheduler", address)
     assert outcome.code == 4

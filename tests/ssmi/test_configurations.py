@@ -132,13 +132,13 @@ def test_chosen_ones_come_once_and_in_the_tables_order(wanted: list[str]) -> Non
 def test_names_that_are_not_known() -> None:
     with pytest.raises(ParameterError) as refused:
         find("no-gimi")
-    assert refused.value.message == "configuration 'no-gimi': did you mean 'no-gmi'?"
+    assert refused.value.message == "configuration 'no-gimi': unknown, did you mean 'no-gmi'?"
     assert refused.value.next_step == f"one of {', '.join(CONFIGURATIONS)}"
     for old in ("no-places", "no-segment-positions"):
         with pytest.raises(ParameterError, match="renamed") as renamed:
             find(old)
         assert renamed.value.next_step == "write paper" and find("paper")
-    with pytest.raises(ParameterError, match="known: bert-crf, "):
+    with pytest.raises(ParameterError, match="one of ssmi, paper, bert-crf, "):
         find("")
     with pytest.raises(ParameterError, match="'a'"):  # the same one whatever the order
         choose(["zzz", "ssmi", "a"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.project import Project
+from ssmi.project import Project, open_project
 from ssmi.workspace import Workspace, find_root
 
 
@@ -85,3 +86,28 @@ def test_a_name_that_is_more_than_a_name_gets_nowhere(tmp_path: Path, name: str)
 def test_a_workspace_is_silent_unless_it_is_given_a_reporter(tmp_path: Path) -> None:
     assert isinstance(Workspace(tmp_path).reporter, Silent)
     assert Workspace(tmp_path).paths.params == tmp_path / "params.yaml"
+
+
+@pytest.mark.parametrize(
+    ("storage", "said"),
+    [
+        ("nope", "storage nope: not a URL"),
+        ("", "storage: empty"),
+        (3, "storage=3 is not a str or None"),
+        ("s3://me:hush@bucket/x", "storage: a s3 URL with a password in it"),
+    ],
+)
+def test_storage_that_is_no_url_is_refused_at_once(tmp_path: Path, storage: Any, said: str) -> None:
+    root = _project(tmp_path)
+    for make in (Workspace, Project):
+        with pytest.raises(ParameterError) as refused:
+            make(root, storage=storage)
+        assert said in refused.value.message and "hush" not in refused.value.message
+
+
+def test_opening_a_project_finds_the_driver_of_its_storage(tmp_path: Path) -> None:
+    root = _project(tmp_path)
+    with pytest.raises(ParameterError, match=r"^storage nosuch://x: no storage is called nosuch"):
+        open_project(root, storage="nosuch://x")
+    opened = open_project(root, storage=(tmp_path / "bucket").as_uri())
+    assert opened.storage == (tmp_path / "bucket").as_uri() and not (tmp_path / "bucket").exists()

@@ -14,16 +14,22 @@ class StageOutline(NamedTuple):
     """Whether each data set has its own output; otherwise all share one."""
     summary: str
     """What becomes of what: a sentence without its capital and period."""
+    of_corpus: str | None = None
+    """The same of a corpus, where that is something else."""
 
 
 STAGES: Mapping[str, StageOutline] = MappingProxyType(
     {
         "vocab": StageOutline(False, "word vectors to vocabulary, trie and character index"),
-        "prepare": StageOutline(True, "raw files to sentences with gold entities"),
+        "prepare": StageOutline(True, "raw files to sentences with gold entities", "texts to sentences"),
         "segment": StageOutline(True, "sentences to word segments"),
         "embed": StageOutline(True, "segments to vectors, BERT's for those outside the vocabulary"),
         "selection": StageOutline(True, "best boundary, boundary set and negatives of each character by cosine"),
-        "pmi": StageOutline(True, "match events counted on train; each character's local boundary"),
+        "pmi": StageOutline(
+            True,
+            "match events counted on train; each character's local boundary",
+            "each character's local boundary by what its data set counted",
+        ),
         "shards": StageOutline(True, "all features to the shards that the trainer reads"),
     }
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from shlex import quote
 
 from ssmi.pipeline.assets.corpora import CorpusFiles, source_path
+from ssmi.pipeline.assets.datasets import is_dataset
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError
 from ssmi.pipeline.contract.parquet import tables
@@ -24,11 +25,32 @@ def check_corpus_name(files: CorpusFiles, *, paths: ArtifactPaths, datasets: Seq
 
     Raises:
         ParameterError: A data set has the name, or a corpus of other files from another place.
+        MissingResourceError: ``SSMI_DATA`` names no folder.
     """
     prepared = paths.stage("prepare", files.name)
-    if files.name in datasets or any(tables.list_parts(prepared, split) for split in tables.SPLITS):
+    is_prepared = any(tables.list_parts(prepared, split) for split in tables.SPLITS)
+    if files.name in datasets or is_prepared or is_dataset(files.name, root=paths.root):
         raise ParameterError(f"corpus {files.name}: a data set has this name", next_step="give its folder another name")
     check_same_corpus(files, paths=paths)
+
+
+def check_no_corpus_has_it(dataset: str, *, paths: ArtifactPaths) -> None:
+    """Refuse a data set where the features of a corpus lie, which its own would replace.
+
+    Args:
+        dataset: Its name.
+        paths: The project.
+
+    Raises:
+        ParameterError: A corpus was built under the name.
+    """
+    prepared = paths.stage("prepare", dataset)
+    if tables.list_parts(prepared, tables.TEXT):
+        below = prepared.relative_to(paths.root).as_posix()
+        raise ParameterError(
+            f"data set {dataset}: the features of this name are those of a corpus",
+            next_step=f"rename one of the two, or remove {quote(below)} to build the data set in its place",
+        )
 
 
 def check_same_corpus(files: CorpusFiles, *, paths: ArtifactPaths) -> None:

@@ -52,6 +52,8 @@ class _Counts:
     characters: int = 0
     blank: int = 0
     """Texts of nothing but blanks."""
+    nul: int = 0
+    """Those of them that hold NUL."""
     blanks_left_out: int = 0
     """Texts of which some blanks are not seen."""
 
@@ -74,6 +76,11 @@ def prepare_texts(context: StageContext, corpus: Corpus, folder: Path) -> StageR
             _write_part(folder, part, batch, first=n_sentences)
             n_sentences += len(batch)
             advance(len(batch))
+    if not n_sentences and counts.nul:
+        raise InputDataError(
+            f"corpus {context.dataset}: NUL bytes and nothing to read, so no text file",
+            next_step="give files with text (what a table or a document holds: saved as .txt in UTF-8)",
+        )
     if not n_sentences:
         raise InputDataError(f"corpus {context.dataset}: holds no text", next_step="give files with text")
     return StageReport(
@@ -104,6 +111,7 @@ def _sentences(files: Mapping[str, Path], counts: _Counts, *, field: str) -> Ite
             counts.texts += 1
             counts.characters += n_seen
             counts.blank += not n_seen
+            counts.nul += not n_seen and "\0" in text.text
             counts.blanks_left_out += 0 < n_seen < len(text.text)
 
 

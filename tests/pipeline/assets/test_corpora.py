@@ -100,3 +100,20 @@ def test_where_a_corpus_lies_is_said_without_the_machine(
     assert find_corpus(given, root=root, listed=()).source == given
     assert source_path("$SSMI_DATA/own", root=root) == source_path(given, root=root) == Path(given).resolve()
     assert source_path("data/own", root=root) == (root / "data" / "own").resolve()
+
+
+def test_a_name_of_two_places_is_refused_and_a_path_means_one(root: Path) -> None:
+    _write(root / "data" / "own" / "a.txt")
+    here = _write(root / "own" / "b.txt")
+    with pytest.raises(ParameterError, match="are both there") as refused:
+        find_corpus("own", root=root, listed=())
+    assert str(root / "data" / "own") in refused.value.next_step and "./own" in refused.value.next_step
+    assert dict(find_corpus("./own", root=root, listed=()).files) == {"b.txt": here}
+    assert find_corpus("data/own", root=root, listed=()).source == "data/own"
+    assert find_corpus("own", root=root, listed=("own",)).source == "own"  # what params.yaml lists was chosen
+
+
+def test_without_listed_corpora_none_is_proposed(root: Path) -> None:
+    with pytest.raises(MissingResourceError) as refused:
+        find_corpus("nope", root=root, listed=())
+    assert refused.value.message.endswith("nor a folder of data, a file or a folder")

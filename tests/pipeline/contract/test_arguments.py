@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import NonNegativeInt
 
-from ssmi.pipeline.contract.arguments import check_probability, checked, list_of, optional_path
+from ssmi.pipeline.contract.arguments import (
+    check_place,
+    check_probability,
+    checked,
+    list_of,
+    name_or_path,
+    optional_path,
+)
 from ssmi.pipeline.contract.errors import ParameterError
 
 
@@ -41,7 +48,13 @@ def test_what_is_no_list_is_refused(value: Any) -> None:
 
 @checked
 def called(
-    name: str, n: NonNegativeInt = 0, *, share: float | None = None, files: Iterable[str | Path] = (), hidden: int = 1
+    name: str,
+    n: NonNegativeInt = 0,
+    *,
+    share: float | None = None,
+    files: Iterable[str | Path] = (),
+    part: tuple[int, int] | None = None,
+    hidden: int = 1,
 ) -> tuple[object, ...]:
     """A function."""
     return name, n, share, files, hidden
@@ -57,14 +70,27 @@ def test_right_arguments_arrive_as_they_are(name: str, n: int, share: float | No
 @pytest.mark.parametrize(
     ("arguments", "message", "next_step"),
     [
-        ({"name": None}, "called: name=None is not a str", "give one"),
-        ({"n": -1}, "called: n=-1 is not an int of at least 0", "give one, or leave it out for 0"),
-        ({"n": True}, "called: n=True is not an int of at least 0", "give one, or leave it out for 0"),
-        ({"share": "1/2"}, "called: share='1/2' is not a number or None", "give one, or leave it out for None"),
+        ({"name": None}, "called: name=None is not a str", "give a str"),
+        (
+            {"n": -1},
+            "called: n=-1 is not an int of at least 0",
+            "give an int of at least 0, or leave n out, which is n=0",
+        ),
+        (
+            {"n": True},
+            "called: n=True is not an int of at least 0",
+            "give an int of at least 0, or leave n out, which is n=0",
+        ),
+        ({"share": "1/2"}, "called: share='1/2' is not a number or None", "give a number, or leave share out"),
+        (
+            {"part": [1, 2]},
+            "called: part=[1, 2] is not a tuple of 2, each an int, or None",
+            "give a tuple of 2, each an int, or leave part out",
+        ),
         (
             {"files": ["a", 3]},
             "called: files=('a', 3) is not a list, each a str or a Path",
-            "give one, or leave it out for ()",
+            "give a list, each a str or a Path, or leave files out",
         ),
         ({"files": "a.txt"}, "files='a.txt': a string, where a list of strings is expected", "write files=['a.txt']"),
     ],
@@ -77,7 +103,7 @@ def test_a_wrong_argument_is_named_with_what_it_takes(arguments: dict[str, Any],
 
 def test_a_checked_function_keeps_its_name_and_signature() -> None:
     assert (called.__name__, called.__doc__) == ("called", "A function.")
-    assert list(inspect.signature(called).parameters) == ["name", "n", "share", "files", "hidden"]
+    assert list(inspect.signature(called).parameters) == ["name", "n", "share", "files", "part", "hidden"]
 
 
 @pytest.mark.parametrize("value", [True, None, "0.5", -0.1, 1.1, float("nan")])
@@ -91,3 +117,21 @@ def test_what_is_no_probability_is_refused(value: Any) -> None:
 def test_a_path_that_may_be_left_out() -> None:
     assert optional_path(None) is None
     assert optional_path("a/b") == optional_path(Path("a/b")) == Path("a/b")
+
+
+def test_a_path_is_no_name() -> None:
+    assert (name_or_path("own"), name_or_path(None)) == ("own", None)
+    assert [name_or_path(Path(one)) for one in ("own", "a/own", "/own", "~/own")] == [
+        "./own",
+        "./a/own",
+        "/own",
+        "~/own",
+    ]
+
+
+def test_work_has_one_place() -> None:
+    check_place(workers=2, scheduler=None)
+    check_place(workers=0, scheduler="tls://host:8786")
+    for workers, scheduler in ((2, "tcp://host:8786"), (0, ""), (0, "host:8786")):
+        with pytest.raises(ParameterError):
+            check_place(workers=workers, scheduler=scheduler)

@@ -19,10 +19,20 @@ def test_every_part_belongs_to_one_share_and_shares_differ_by_one_part_at_most(n
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-@pytest.mark.parametrize(("index", "n"), [(0, 4), (5, 4), (-1, 4), (1, 0)])
-def test_a_share_that_there_is_not_is_refused(index: int, n: int) -> None:
-    with pytest.raises(ParameterError, match=f"part {index}/{n}: there are parts 1 to {n}"):
+@pytest.mark.parametrize(
+    ("index", "n", "said", "step"),
+    [
+        (0, 4, "share 0/4: there is none", "shares of 4 are 1/4 to 4/4"),
+        (5, 4, "share 5/4: there is none", "shares of 4 are 1/4 to 4/4"),
+        (-1, 4, "share -1/4: there is none", "shares of 4 are 1/4 to 4/4"),
+        (2, 1, "share 2/1: there is none", "shares of 1 are 1/1 alone"),
+        (1, 0, "share 1/0: of less than 1 share", "give I/N, as 1/2 and 2/2"),
+    ],
+)
+def test_a_share_that_there_is_not_is_refused(index: int, n: int, said: str, step: str) -> None:
+    with pytest.raises(ParameterError) as refused:
         Share(index, n)
+    assert (refused.value.message, refused.value.next_step) == (said, step)
 
 
 def test_a_share_is_written_as_it_is_asked_for() -> None:

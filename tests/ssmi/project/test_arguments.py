@@ -150,6 +150,8 @@ def unbuilt(
         (lambda project: project.build_features(""), ParameterError, "not a plain name"),
         (lambda project: project.build_features("../up"), ParameterError, "not a plain name"),
         (lambda project: project.build_features(corpus="nonsense"), MissingResourceError, "corpus 'nonsense'"),
+        (lambda project: project.build_features(corpus=Path("nonsense")), MissingResourceError, "corpus './nonsense'"),
+        (lambda project: project.build_features(workers=2, scheduler="tcp://h:1"), ParameterError, "2 local workers"),
         (lambda project: project.build_features(workers=-1), ParameterError, "workers=-1 is not an int of at least 0"),
         (lambda project: project.run_stage("nonsense", "tiny"), ParameterError, "nonsense"),
         (lambda project: project.run_stage("segment", "tiny", part=(0, 2)), ParameterError, "0"),

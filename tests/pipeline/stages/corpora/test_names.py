@@ -97,3 +97,32 @@ def test_features_without_a_place_are_those_of_the_name(project: ssmi.Project) -
     )
     manifests.save(old, folder)
     project.run_stage("prepare", corpus="b/laws")
+
+
+def test_a_data_set_does_not_replace_a_corpus(project: ssmi.Project) -> None:
+    """A folder of data that comes after the corpus, under its name."""
+    before = _bytes(project)
+    train = project.root / "data" / "laws" / "train.bmes"
+    train.parent.mkdir(parents=True)
+    train.write_text("北 B-LOC\n京 E-LOC\n", encoding="utf-8")
+    for build in (
+        lambda: project.run_stage("prepare", "laws"),
+        lambda: project.run_stage("segment", "laws", part=(1, 2)),
+        lambda: project.build_features("laws"),
+    ):
+        with pytest.raises(ParameterError, match="data set laws: the features of this name are those of a") as refused:
+            build()
+        assert "remove artifacts/prepare/laws" in refused.value.next_step
+    assert _bytes(project) == before
+
+
+@pytest.mark.parametrize("name", ["own", "weibo"])
+def test_a_corpus_does_not_take_the_name_of_a_data_set_that_is_not_built(project: ssmi.Project, name: str) -> None:
+    """In a folder of data or listed by the program, and not in params.yaml."""
+    train = project.root / "data" / "own" / "train.bmes"
+    train.parent.mkdir(parents=True)
+    train.write_text("北 B-LOC\n京 E-LOC\n", encoding="utf-8")
+    write(project.root / "texts" / name, "北京\n")
+    with pytest.raises(ParameterError, match=f"corpus {name}: a data set has this name"):
+        project.build_features(corpus=f"texts/{name}")
+    assert not project.paths.stage("prepare", name).exists()
