@@ -36,7 +36,8 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
     versions = remote.versions()
     if not versions:
         raise MissingResourceError(f"{what} {url}: nothing is there", next_step="check the URL")
-    home = cache_root() / "downloads-by-url" / digest_json([remote.url, versions])[:32]
+    copies = cache_root() / "downloads-by-url" / digest_json(remote.url)[:32]
+    home = copies / digest_json(versions)[:32]
     target = home / name_of(remote.url)
     if home.is_dir():
         return target
@@ -54,4 +55,8 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
             if not remote.get(name, file):
                 raise MissingResourceError(f"{remote}/{name}: not there any more", next_step="run the same again")
             advance(1)
+    for older in copies.iterdir():
+        # What another process is writing is held by it; one that still reads an older copy has its files open.
+        if older != home:
+            replacing.remove_unheld(older)
     return target

@@ -52,6 +52,7 @@ def test_it_is_fetched_again_when_it_has_changed_and_only_then(remote: RemoteFol
     remote.write("a.txt", "长江大桥\n".encode())
     second = download(remote.url, what="corpus", reporter=Silent())
     assert second != first and (second / "a.txt").read_text(encoding="utf-8") == "长江大桥\n"
+    assert not first.exists(), "the older copy would stay for ever"
 
 
 def test_vectors_by_url(url: str, tmp_path: Path) -> None:
