@@ -186,7 +186,7 @@ def test_a_part_of_another_task_in_the_storage_is_not_taken(build: Build) -> Non
         build.part.mark,
         build.part.artifacts,
     )
-    build.mirror.take_finished([other])
+    build.mirror.take_finished([other], reporter=Silent())
     assert finished(other) is None and not other.mark.exists()
-    build.mirror.take_finished([build.part])
+    build.mirror.take_finished([build.part], reporter=Silent())
     assert finished(build.part) is not None
