@@ -9,6 +9,10 @@ from ssmi.pipeline.contract.errors import ParameterError
 
 _LOCAL, _READ_ONLY = frozenset({"file", "local"}), frozenset({"http", "https"})
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SIGNED = re.compile(
+    r"[?&;](x-amz-|x-goog-|sig=|signature=|(access_|api_)?(token|key)=|password=|secret=)", re.IGNORECASE
+)
+"""What presigned URLs of S3 and Google, SAS tokens of Azure and keys of other services look like."""
 
 
 def is_url(text: str) -> bool:
@@ -35,7 +39,8 @@ def check_url(url: str, *, what: str) -> str:
 
     Raises:
         ParameterError: It is not one, names no place, is several in one, is a relative path of this machine, or holds a
-            password: what is given as a parameter stands in manifests, in messages and in lists of processes.
+            password or signature: what is given as a parameter stands in manifests, in messages and in lists of
+            processes.
     """
     if not is_url(url):
         raise ParameterError(f"{what} {url}: not a URL", next_step="for example s3://BUCKET/FOLDER or file:///FOLDER")
@@ -49,6 +54,11 @@ def check_url(url: str, *, what: str) -> str:
         raise ParameterError(
             f"{what}: a {scheme_of(url)} URL with a password in it",
             next_step="give it to the storage's driver by its environment variables, see docs/guides/storage.md",
+        )
+    if _SIGNED.search(url):
+        raise ParameterError(
+            f"{what}: a {scheme_of(url)} URL with a signature or key in it, which opens it to whoever reads it",
+            next_step="name the place alone, or fetch what lies there and name the file",
         )
     scheme, path = scheme_of(url), url.partition("://")[2].rstrip("/")
     if not path:

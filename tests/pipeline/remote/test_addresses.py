@@ -41,6 +41,16 @@ def test_a_password_is_refused_and_not_said_again(url: str) -> None:
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "query", ["X-Amz-Signature=hush", "a=1&sig=hush&se=2026", "X-Goog-Credential=hush", "access_token=hush", "KEY=hush"]
+)
+def test_a_signature_is_refused_and_not_said_again(query: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_url(f"https://example.org/news.txt?{query}", what="corpus")
+    assert "signature or key" in caught.value.message and "hush" not in str(caught.value)
+    assert check_url("https://example.org/get?file=news.txt&sign=1", what="corpus").endswith("sign=1")
+
+
 @pytest.mark.parametrize("url", ["simplecache::s3://bucket/x", "zip://a::file:///b.zip", "s3://[bad/x"])
 def test_what_is_no_single_place_is_refused(url: str) -> None:
     with pytest.raises(ParameterError):
