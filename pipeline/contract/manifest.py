@@ -13,7 +13,7 @@ from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
 from enum import StrEnum
 from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
@@ -27,6 +27,7 @@ from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import ARTIFACTS
 from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
+from ssmi.pipeline.contract.storage.relative_names import stays_below
 from ssmi.pipeline.contract.text.json_text import loads
 
 __all__ = [
@@ -106,8 +107,7 @@ class Manifest:
     def _below_the_folder(cls, files: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:
         """A manifest may come from somebody else: it may only name files below its own folder."""
         for name in files:
-            # A backslash is a letter to PurePosixPath, but parts folders on Windows.
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts or "\\" in name:
+            if not stays_below(name):
                 raise ValueError(f"{name!r} is not a file below it")
         return files
 

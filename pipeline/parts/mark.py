@@ -17,6 +17,7 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.storage import plain_files, replacing
 from ssmi.pipeline.contract.storage.digests import seal, unseal
+from ssmi.pipeline.contract.storage.relative_names import stays_below
 from ssmi.pipeline.executor import MOST_BYTES, Result, Task
 from ssmi.pipeline.parts.symbols import symbolic, with_paths
 
@@ -107,9 +108,11 @@ def parse_mark(body: bytes) -> Mark | None:
     """A mark from the content of its file; None where that is not what was written."""
     try:
         tree = unseal(body)
-        return Mark(str(tree["task"]), dict(tree["files"]), tree["result"])
+        mark = Mark(str(tree["task"]), dict(tree["files"]), tree["result"])
     except (ValueError, KeyError, TypeError):
         return None
+    # Storage may have been written by somebody else.
+    return mark if all(map(stays_below, mark.files)) else None
 
 
 def mark_body(mark: Mark) -> bytes:

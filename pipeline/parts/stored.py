@@ -13,18 +13,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from threading import Lock
 from typing import Generic
 
 from pydantic import TypeAdapter
 
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.project.paths import ARTIFACTS as ARTIFACTS_FOLDER
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.cache_folder import cache_root, make_cache_root
 from ssmi.pipeline.contract.storage.digests import digest_json
+from ssmi.pipeline.contract.storage.relative_names import stays_below
 from ssmi.pipeline.executor import Result, Task
 from ssmi.pipeline.parts.mark import Part, read_mark, run_part
 from ssmi.pipeline.parts.symbols import ARTIFACTS, INPUTS, UNFINISHED, below, paths_in, with_paths
@@ -147,7 +149,11 @@ def _index(remote: RemoteFolder, name: str) -> Index:
             f"{remote}/{name}: not there any more",
             next_step="run the same again: another build of this stage may have been finished meanwhile",
         )
-    return TypeAdapter(Index).validate_json(body)
+    index = TypeAdapter(Index).validate_json(body)
+    # Storage may have been written by somebody else.
+    if not all(map(stays_below, chain(index.stages, index.files, *index.inputs.values()))):
+        raise StaleArtifactError(f"{remote}/{name}: names files elsewhere", next_step="run the same again")
+    return index
 
 
 class _Folders:

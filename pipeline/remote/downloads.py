@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.cache_folder import cache_root, make_cache_root
 from ssmi.pipeline.contract.storage.digests import digest_json
+from ssmi.pipeline.contract.storage.relative_names import stays_below
 from ssmi.pipeline.remote.addresses import name_of
 from ssmi.pipeline.remote.filesystem import open_folder
 
@@ -48,7 +49,7 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
     ):
         for name in versions:
             # Keys of an object store may hold anything, also a way out of this folder.
-            if ".." in PurePosixPath(name).parts or "\\" in name:
+            if not stays_below(name):
                 raise InputDataError(f"{remote}/{name}: no name for a file here", next_step="rename it")
             file = fresh / target.name / name
             file.parent.mkdir(parents=True, exist_ok=True)

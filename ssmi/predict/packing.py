@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
@@ -14,6 +14,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.storage.digests import digest_once
+from ssmi.pipeline.contract.storage.relative_names import stays_below
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import check_feature_store
@@ -86,7 +87,7 @@ def _read(path: Path) -> dict[str, str]:
         if body["format"] != FORMAT:
             raise ValueError(f"format {body['format']}, this program reads {FORMAT}")
         files = {str(name): str(digest) for name, digest in body["files"].items()}
-        outside = next((name for name in files if not _is_below(name)), None)
+        outside = next((name for name in files if not stays_below(name)), None)
         if outside is not None:
             raise ValueError(f"{outside!a} is not a file below it")
         return files
@@ -99,12 +100,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except OSError:  # no name that a file can have
         return False
-
-
-def _is_below(name: str) -> bool:
-    """Whether a name that a pack brings leads to a place within it."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and not set(name) & set("\\\0")
 
 
 def _notice(*, dataset: str, vectors: str, encoder: str) -> str:

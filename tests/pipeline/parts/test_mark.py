@@ -11,7 +11,17 @@ from typing import NamedTuple
 import pytest
 
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.pipeline.parts.mark import Part, finished, kept_result, read_mark, result_of, run_part
+from ssmi.pipeline.parts.mark import (
+    Mark,
+    Part,
+    finished,
+    kept_result,
+    mark_body,
+    parse_mark,
+    read_mark,
+    result_of,
+    run_part,
+)
 
 
 @dataclass(frozen=True)
@@ -145,3 +155,11 @@ def test_a_result_that_cannot_be_read_again_leaves_no_mark(
     with pytest.raises(ValueError, match=r"serializ|tuple"):
         run_part(Part(function, part.task, part.folder, part.mark))
     assert not part.mark.exists()
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere.txt", "/etc/elsewhere", "output/../../x"])
+def test_a_mark_of_files_elsewhere_is_none(name: str) -> None:
+    mark = Mark("task", {name: "0" * 64}, None)
+    assert parse_mark(mark_body(mark)) is None
+    inside = Mark("task", {"output/a.txt": "0" * 64}, None)
+    assert parse_mark(mark_body(inside)) == inside

@@ -49,22 +49,22 @@ def test_paths_are_found_and_replaced_wherever_they_stand() -> None:
 
 
 def test_the_digest_of_a_task_tells_work_apart_and_not_machines() -> None:
-    first = _digest(Path("/work/one"), Path("/work/one/.cache/e5"))
+    first = _digest(Path("/a/one"), Path("/a/one/.cache/e5"))
     assert first == _digest(Path("/data/two words"), Path("/elsewhere/e5"))
-    assert first != _digest(Path("/work/one"), Path("/work/one/.cache/bge"))
+    assert first != _digest(Path("/a/one"), Path("/a/one/.cache/bge"))
 
 
 @pytest.mark.parametrize(
     ("path", "expected", "symbol", "rest"),
     [
-        ("/p/work/output/a.txt", "@unfinished/output/a.txt", "@unfinished", "output/a.txt"),
-        ("/p/work", "@unfinished", "@unfinished", ""),
+        ("/p/under-way/output/a.txt", "@unfinished/output/a.txt", "@unfinished", "output/a.txt"),
+        ("/p/under-way", "@unfinished", "@unfinished", ""),
         ("/p/artifacts/vocab", "@artifacts/vocab", "@artifacts", "vocab"),
         ("/elsewhere/words.txt", "@inputs/words.txt", "@inputs", "words.txt"),
     ],
 )
 def test_a_path_by_what_it_means(path: str, expected: str, symbol: str, rest: str) -> None:
-    found = symbolic(Path(path), unfinished=Path("/p/work"), artifacts=Path("/p/artifacts"))
+    found = symbolic(Path(path), unfinished=Path("/p/under-way"), artifacts=Path("/p/artifacts"))
     assert found == Path(expected)
     assert [below(found, one) for one in ("@unfinished", "@artifacts", "@inputs") if one == symbol] == [rest]
     assert all(below(found, one) is None for one in ("@unfinished", "@artifacts", "@inputs") if one != symbol)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.parts.mark import Part, finished, result_of
 from ssmi.pipeline.parts.mirror import Mirror
 from ssmi.pipeline.parts.stored import StoredPart, run_stored_part
-from ssmi.pipeline.remote.filesystem import RemoteFolder
+from ssmi.pipeline.remote.filesystem import RemoteFolder, open_folder
 
 KEY = "0123456789abcdef"
 
@@ -190,3 +191,13 @@ def test_a_part_of_another_task_in_the_storage_is_not_taken(build: Build) -> Non
     assert finished(other) is None and not other.mark.exists()
     build.mirror.take_finished([build.part], reporter=Silent())
     assert finished(build.part) is not None
+
+
+def test_an_index_that_names_files_elsewhere_is_refused(build: Build) -> None:
+    sent = build.send()
+    remote, name = open_folder(sent.url), f"{sent.place}/{sent.index}"
+    index = json.loads(remote.read(name) or b"")
+    index["files"]["../../elsewhere"] = "0" * 64
+    remote.write(name, json.dumps(index).encode())
+    with pytest.raises(StaleArtifactError, match="names files elsewhere"):
+        run_stored_part(sent)
