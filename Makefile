@@ -126,7 +126,8 @@ env: .venv/installed
 
 # Nothing but files whose digests the locks hold is installed, wheels but for three packages that have none; --no-deps,
 # since the locks hold everything, which pip check confirms. Where pip is told of no torch for CPUs, it is the one of the
-# package index, which on Linux needs CUDA's libraries.
+# package index, which on Linux needs CUDA's libraries. What is built here is not taken from pip's cache, where a wheel may
+# lie that was built with other tools.
 LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 LOCKS := $(wildcard requirements*.lock)
 .venv/installed: pyproject.toml $(LOCKS)
@@ -134,7 +135,7 @@ LOCKS := $(wildcard requirements*.lock)
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11, 5) <= sys.version_info < (3, 14) and "Python 3.11.5 to 3.13 is needed, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv .venv
 	$(LOCKED) --only-binary :all: -r requirements.lock
-	$(LOCKED) --no-build-isolation -r requirements-source.lock
+	$(LOCKED) --no-cache-dir --no-build-isolation -r requirements-source.lock
 	@$(LOCKED) --only-binary :all: -r requirements-cpu.lock 2>.venv/torch-cpu.log \
 	  || { grep -qE "No matching distribution|ResolutionImpossible" .venv/torch-cpu.log || { cat .venv/torch-cpu.log >&2; exit 1; }; \
 	  echo "pip is offered no torch for CPUs: taking that of the package index (on Linux with CUDA)"; \

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -20,6 +19,7 @@ import pytest
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import MOST_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
+from tests.dask_scheduler import address_in
 
 # Several parts, and every kind of work on them: also the encoder's, over sentences.
 BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shards.hidden=true")
@@ -58,13 +58,11 @@ class DaskCluster:
 
     @property
     def address(self) -> str:
-        address: str = json.loads((self.folder / "scheduler.json").read_text(encoding="utf-8"))["address"]
-        return address
+        return address_in(self.folder / "scheduler.json")
 
     def start(self, *arguments: str) -> Daemon:
         log = self.folder / f"{len(self.daemons)}.log"
         command = [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard"]
-        command += ["--scheduler-file", str(self.folder / "scheduler.json")]
         with log.open("wb") as stream:
             process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environment, stdout=stream, stderr=stream, start_new_session=True
@@ -72,8 +70,12 @@ class DaskCluster:
         self.daemons.append(Daemon(process, log))
         return self.daemons[-1]
 
+    def start_scheduler(self) -> Daemon:
+        return self.start("scheduler", "--port", "0", "--scheduler-file", str(self.folder / "scheduler.json"))
+
     def start_worker(self) -> Daemon:
-        return self.start("worker", "--nworkers", "1", "--nthreads", "1", "--local-directory", str(self.folder))
+        of_one_thread = ("--nworkers", "1", "--nthreads", "1")
+        return self.start("worker", self.address, *of_one_thread, "--local-directory", str(self.folder))
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +83,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
     """A scheduler with two workers."""
     made = DaskCluster(tmp_path_factory.mktemp("cluster"), environment, [])
     try:
-        made.start("scheduler", "--port", "0")
-        _wait_until((made.folder / "scheduler.json").exists, "the scheduler")
+        made.start_scheduler()
         workers = [made.start_worker() for _ in range(2)]
         for worker in workers:
             _wait_until(worker.says("Registered to"), "a worker")
@@ -99,8 +100,7 @@ def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
     """The scheduler of its own dies once parts of the embed stage are there; the next run makes those that are not."""
     cluster = DaskCluster(tmp_path, environment, [])
     try:
-        scheduler = cluster.start("scheduler", "--port", "0")
-        _wait_until((tmp_path / "scheduler.json").exists, "the scheduler")
+        scheduler = cluster.start_scheduler()
         worker = cluster.start_worker()
         _wait_until(worker.says("Registered to"), "a worker")
         marks = fresh_project.root / ".ssmi" / "scratch" / "stages" / "embed+tiny"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.executor import Serial, Work, open_executor
 from ssmi.pipeline.parts.unfinished import UnfinishedStage
 from tests.bench.scale.figures import Rates
+from tests.dask_scheduler import address_in
 
 ROOT = Path(__file__).resolve().parents[3]
 BYTES_DIGESTED = 1 << 26
@@ -118,22 +118,20 @@ def _work(tasks: Sequence[Task]) -> Work[Task, int]:
 def dask_on_loopback(folder: Path, *, n_workers: int) -> Iterator[tuple[str, int]]:
     """A scheduler of Dask with workers of one thread; yields its address and its process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    told = folder / "scheduler.json"
-    options = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(told)]
-    commands = [["scheduler", "--port", "0"]]
-    commands += [["worker", "--no-nanny", "--nworkers", "1", "--nthreads", "1", "--local-directory", str(folder)]] * (
-        n_workers
-    )
+    written = folder / "scheduler.json"
+    worker = ["--no-nanny", "--nworkers", "1", "--nthreads", "1", "--local-directory", str(folder)]
     processes: list[subprocess.Popen[bytes]] = []
+
+    def start(*arguments: str) -> None:
+        command = [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard"]
+        processes.append(subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.DEVNULL))
+
     try:
-        for command in commands:
-            processes.append(
-                subprocess.Popen([sys.executable, "-m", "dask", *command, *options], env=environment, cwd=folder,
-                                 stderr=subprocess.DEVNULL)
-            )  # fmt: skip
-            while not told.exists():
-                time.sleep(0.1)
-        yield json.loads(told.read_text(encoding="utf-8"))["address"], processes[0].pid
+        start("scheduler", "--port", "0", "--scheduler-file", str(written))
+        address = address_in(written)
+        for _ in range(n_workers):
+            start("worker", address, *worker)
+        yield address, processes[0].pid
     finally:
         for process in processes:
             process.terminate()

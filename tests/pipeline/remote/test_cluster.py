@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.dask_scheduler import address_in
 
 BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "embed.context=sentence")
 BUILD = (*BUILD, "-S", "shards.hidden=true")
@@ -55,8 +56,7 @@ class Machines:
 
     @property
     def address(self) -> str:
-        address: str = json.loads((self.folder / "scheduler.json").read_text(encoding="utf-8"))["address"]
-        return address
+        return address_in(self.folder / "scheduler.json")
 
     def start(self, *arguments: str) -> Machine:
         folder = self.folder / f"machine-{len(self.started)}"
@@ -73,9 +73,7 @@ class Machines:
     def start_scheduler(self) -> Machine:
         file = self.folder / "scheduler.json"
         file.unlink(missing_ok=True)
-        scheduler = self.start("scheduler", "--port", "0", "--scheduler-file", str(file))
-        _wait_until(file.exists, "the scheduler")
-        return scheduler
+        return self.start("scheduler", "--port", "0", "--scheduler-file", str(file))
 
     def start_workers(self, n: int) -> list[Machine]:
         workers = [self.start("worker", self.address, "--nworkers", "1", "--nthreads", "1") for _ in range(n)]
