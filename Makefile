@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo docs test test-heavy field fuzz soak golden bench bench-features bench-memory bench-predict bench-tagging bench-stream
+.PHONY: demo docs test test-heavy field fuzz fuzz-guided soak golden bench bench-features bench-memory bench-predict bench-tagging bench-stream
 .PHONY: curve measure-scale simulate-scale probe paper check env lock licences sbom clean
 
 demo: env
@@ -30,6 +30,11 @@ SECONDS_OF_FUZZ ?= 300
 SEED ?= 1
 fuzz: env
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_OF_FUZZ) --seed $(SEED)
+
+# The same led by which code an input reaches, for so many seconds a target; Linux on x86-64.
+SECONDS_A_TARGET ?= 30
+fuzz-guided: env
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.guided --seconds $(SECONDS_A_TARGET) --seed $(SEED)
 
 # Sentences of text files through one predict and through one Python program with two threads: memory and answers; at most
 # SECONDS_OF_SOAK each where given, and PLOT=FILE.svg draws memory. Linux.

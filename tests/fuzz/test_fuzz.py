@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.__main__ import attempt, inputs
+from tests.fuzz.guided import fuzz_in_a_process
 from tests.fuzz.mutations import broken
 from tests.fuzz.targets import TARGETS
 
@@ -40,3 +42,11 @@ def test_bytes_of_any_kind_are_read_or_refused(name: str, tmp_path: Path, body: 
 @given(st.binary(max_size=64), st.integers(0, 1 << 30))
 def test_an_input_is_made_again_from_its_seed(body: bytes, seed: int) -> None:
     assert broken(body, random.Random(seed)) == broken(body, random.Random(seed))
+
+
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has wheels for Linux on x86-64 alone")
+def test_a_guided_run_reaches_the_code_that_reads(tmp_path: Path) -> None:
+    came = fuzz_in_a_process("format conll", seconds=5, seed=1, kept=tmp_path / "kept")
+    assert came.is_good, came.said
+    # The good files alone reach more than what one refused at its first byte would.
+    assert came.n >= len(TARGETS["format conll"].seeds) and came.covered > 100, came.said

@@ -37,7 +37,7 @@ SAME = {
     "python software foundation license": "PSF-2.0",
 }
 """What people write → the name that all others have for it."""
-TOLD = {
+TOLD = {"atheris": "Apache-2.0"} | {
     name: "LicenseRef-NVIDIA-Proprietary"
     for name in (
         "cuda-toolkit",
@@ -48,7 +48,7 @@ TOLD = {
         "nvidia-nvshmem-cu13",
     )
 }
-"""Of packages whose metadata say nothing that pip tells: NVIDIA's own licence, which lies in each."""
+"""Of packages whose metadata say nothing that pip tells: the licence that lies in each as a file."""
 PERMISSIVE = frozenset(
     {
         "0BSD",

@@ -37,7 +37,7 @@ _OPTIONS = (
     "--no-emit-find-links",
     "--only-binary=:all:",
     *(f"--no-binary={name}" for name in WITHOUT_WHEELS),
-    *(f"--extra={name}" for name in ("all", "dev", "docs", "supply")),
+    *(f"--extra={name}" for name in ("all", "dev", "docs", "fuzz", "supply")),
 )
 
 

@@ -1,0 +1,91 @@
+"""``make fuzz-guided``: as ``make fuzz``, but led by which code an input reaches (atheris, libFuzzer).
+
+Each target has a process of its own, which begins with the target's good files and ends at the first input that fails;
+that input is kept. Where atheris has no wheel (it has them for Linux on x86-64) there is ``make fuzz`` alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+MEGABYTES = 4096
+"""Most of a process, with torch and all else that is loaded; ``attempt`` bounds what one input adds."""
+
+
+@dataclass(frozen=True)
+class Guided:
+    """What came of a target: how many inputs it got, places of the code that they reached, and libFuzzer's words."""
+
+    n: int
+    covered: int
+    is_good: bool
+    said: str
+
+
+def fuzz_in_a_process(name: str, *, seconds: int, seed: int, kept: Path) -> Guided:
+    """Fuzz one target for so many seconds; what fails is kept in a folder."""
+    options = [f"-max_total_time={seconds}", f"-seed={seed}", f"-rss_limit_mb={MEGABYTES}", "-print_final_stats=1"]
+    command = [sys.executable, "-m", "tests.fuzz.guided", "--target", name, "--kept", str(kept), *options]
+    ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    n = re.findall(r"^stat::number_of_executed_units: +(\d+)", ended.stdout, re.M)
+    covered = re.findall(r"\bcov: (\d+)", ended.stdout)
+    return Guided(int(n[-1]) if n else 0, int(covered[-1]) if covered else 0, ended.returncode == 0, ended.stdout)
+
+
+def fuzz_here(name: str, kept: Path, options: list[str]) -> None:
+    """Give inputs to a target until one fails or libFuzzer's options say that it is enough; ends this process."""
+    import atheris
+
+    with atheris.instrument_imports(include=["ssmi"]):
+        from tests.fuzz.__main__ import attempt
+        from tests.fuzz.targets import TARGETS
+    target = TARGETS[name]
+    good, place = kept / "good", kept / "place"
+    for folder in (good, place):
+        folder.mkdir(parents=True)
+    for number, body in enumerate(target.seeds):
+        (good / str(number)).write_bytes(body)
+
+    def one_input(body: bytes) -> None:
+        attempt(target, body, place)
+
+    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={kept}/", str(good)], one_input)
+    atheris.Fuzz()
+
+
+def main() -> int:
+    """Fuzz targets one after the other; the exit code says whether anything failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", help="the name of one target")
+    parser.add_argument("--target", help=argparse.SUPPRESS)
+    parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
+    arguments, options = parser.parse_known_args()
+    if arguments.target:
+        fuzz_here(arguments.target, arguments.kept, options)
+    if options:
+        parser.error(f"unknown: {' '.join(options)}")
+    from tests.fuzz.targets import TARGETS
+
+    kept = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-"))
+    are_good = True
+    for name in [arguments.only] if arguments.only else TARGETS:
+        came = fuzz_in_a_process(
+            name, seconds=arguments.seconds, seed=arguments.seed, kept=kept / name.replace(" ", "-")
+        )
+        print(f"{name:<24} {came.n:>9,} inputs, {came.covered:,} places reached", flush=True)
+        if not came.is_good:
+            print(f"{came.said[-3000:]}\n  kept in {kept}", flush=True)
+        are_good &= came.is_good and came.n > 0
+    return 0 if are_good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
