@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo docs test test-heavy field fuzz fuzz-guided soak golden bench bench-features bench-memory bench-predict bench-tagging bench-stream
-.PHONY: curve measure-scale simulate-scale probe paper check env lock licences sbom clean
+.PHONY: curve gains measure-scale simulate-scale probe paper check env lock licences sbom clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -109,6 +109,13 @@ probe: env
 ADD ?=
 curve: env
 	$(BIN)/python -m tests.bench.curve $(ADD)
+
+# F1 of every row that was trained over folds of a DATASET, and its gain OVER one of them, from the counts that are kept
+# in docs/results/counts; COUNTS=FILE takes up the rows of an ablation's counts.parquet first.
+OVER ?=
+COUNTS ?=
+gains: env
+	$(BIN)/python -m tests.bench.gains --dataset $(DATASET) $(if $(OVER),--over $(OVER)) $(if $(COUNTS),--add $(COUNTS))
 
 # The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
 # on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".

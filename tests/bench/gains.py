@@ -1,0 +1,77 @@
+"""Gains between the rows of ablations over folds, from the counts that they left: ``make gains``.
+
+``docs/results/counts/DATASET.parquet`` holds, for each row, seed and sentence, how many entities were gold, predicted
+and correct, as ``ssmi-cli ablate --folds`` leaves them in ``counts.parquet``; a sentence is a digest there. So every
+interval of the documentation can be computed again, and rows that are trained later compared with these. ``--add FILE``
+takes up the rows of such a file, in the place of those of the same name.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from ssmi.model.evaluation.scoring import EntityCounts
+from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.significance import ALL, Difference, System, compare
+from ssmi.pipeline.contract.parquet import schema, tables
+
+COUNTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "counts"
+
+
+def read_systems(counts: Path) -> dict[str, System]:
+    """Row of an ablation → its runs by seed, the folds of each together."""
+    frame = pl.read_parquet(counts)
+    systems = {}
+    for (row,), of_row in frame.group_by("configuration", maintain_order=True):
+        runs = {
+            int(str(seed)): Counted(of_seed["sentence"].to_list(), [_by_type(one) for one in of_seed["counts"]])
+            for (seed,), of_seed in of_row.group_by("seed", maintain_order=True)
+        }
+        systems[str(row)] = System(runs)
+    return systems
+
+
+def _by_type(counts: pl.Series) -> Mapping[str, EntityCounts]:
+    return {one["label"]: EntityCounts(one["gold"], one["predicted"], one["correct"]) for one in counts}
+
+
+def gain(systems: Mapping[str, System], row: str, over: str) -> Difference:
+    """How much more F1 a row has than another, with its interval over sentences and seeds."""
+    return compare(systems[row], systems[over])[ALL]
+
+
+def add(counts: Path, to: Path) -> None:
+    """Take up the rows of an ablation; those of the same name and seed are replaced."""
+    frames = [pl.read_parquet(path) for path in (to, counts) if path.exists()]
+    new = frames[-1].select("configuration", "seed").unique()
+    kept = [frame.join(new, on=["configuration", "seed"], how="anti") for frame in frames[:-1]]
+    rows = pl.concat([*kept, frames[-1]]).sort("configuration", "seed", maintain_order=True)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    tables.write_rows(to, schema.ABLATION_COUNTS, rows.to_dicts())
+
+
+def main() -> None:
+    """Print F1 of each row of a data set, and its gain over one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--over", help="the row to compare with; the first one without")
+    parser.add_argument("--add", type=Path, help="counts.parquet of an ablation over folds")
+    arguments = parser.parse_args()
+    file = COUNTS / f"{arguments.dataset}.parquet"
+    if arguments.add:
+        add(arguments.add, file)
+    systems = read_systems(file)
+    over = arguments.over or next(iter(systems))
+    print(f"{'row':<20} seeds     F1   over {over}")
+    for row, system in systems.items():
+        one = gain(systems, row, over)
+        interval = f"{100 * one.gain:+.2f} [{100 * one.low:+.2f}, {100 * one.high:+.2f}]" if row != over else ""
+        print(f"{row:<20} {len(system.runs):>5}  {100 * one.f1:5.2f}   {interval}")
+
+
+if __name__ == "__main__":
+    main()

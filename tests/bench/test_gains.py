@@ -1,0 +1,44 @@
+"""The gains of the documentation, from the counts that are kept: what is added, and what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssmi.pipeline.contract.parquet import schema, tables
+from tests.bench import gains
+
+FOUND = {"label": "PER", "gold": 1, "predicted": 1, "correct": 1}
+MISSED = {"label": "PER", "gold": 1, "predicted": 0, "correct": 0}
+
+
+def _rows(name: str, seed: int, sentences: Sequence[Sequence[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [
+        {"configuration": name, "seed": seed, "sentence": f"{index:016x}", "counts": list(counts)}
+        for index, counts in enumerate(sentences)
+    ]
+
+
+def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
+    first, second, kept = (tmp_path / name for name in ("first.parquet", "second.parquet", "kept/tiny.parquet"))
+    poor = [[FOUND], [MISSED], [], [MISSED]] * 10
+    good = [[FOUND], [FOUND], [], [MISSED]] * 10
+    tables.write_rows(first, schema.ABLATION_COUNTS, [*_rows("base", 13, poor), *_rows("better", 13, poor)])
+    tables.write_rows(second, schema.ABLATION_COUNTS, _rows("better", 13, good))
+    gains.add(first, kept)
+    systems = gains.read_systems(kept)
+    assert list(systems) == ["base", "better"]
+    assert gains.gain(systems, "better", "base").gain == 0
+    gains.add(second, kept)
+    systems = gains.read_systems(kept)
+    found = gains.gain(systems, "better", "base")
+    # 2 · correct / (gold + predicted): 10 of 30 found, and 20 of 30.
+    assert (found.base_f1, found.f1) == (pytest.approx(20 / 40), pytest.approx(40 / 50))
+    assert 0 < found.low < found.gain < found.high
+    # Taken up again, nothing changes.
+    before = kept.read_bytes()
+    gains.add(second, kept)
+    assert kept.read_bytes() == before
