@@ -21,7 +21,7 @@ from ssmi.model.data.split import Split
 from ssmi.model.network.decoding import decode
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import wanted
-from ssmi.model.runs.checkpoint import Checkpoint
+from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRow
 from ssmi.pipeline.contract.progress import Advance

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from ssmi.model.runs import result_files
+from ssmi.model.runs.results import result_files
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import (
     CHECKPOINT,

@@ -23,7 +23,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from ssmi.model.data.shards import Shards
 from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.fingerprint import Fingerprint, FingerprintField, fingerprint_of
-from ssmi.model.runs.history import EpochRecord
+from ssmi.model.runs.results.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params

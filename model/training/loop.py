@@ -12,8 +12,8 @@ from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.split import Split
 from ssmi.model.data.training_data import TrainingData
 from ssmi.model.network.network import Network
-from ssmi.model.runs import history as histories
-from ssmi.model.runs.history import EpochRecord
+from ssmi.model.runs.results import history as histories
+from ssmi.model.runs.results.history import EpochRecord
 from ssmi.model.runs.state import SavedState, TrainState
 from ssmi.model.training.context import TrainContext
 from ssmi.model.training.evaluate import Evaluation, evaluate

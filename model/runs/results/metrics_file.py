@@ -10,7 +10,8 @@ from pathlib import Path
 from pydantic import ConfigDict, RootModel
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs import json_files, result_files
+from ssmi.model.runs import json_files
+from ssmi.model.runs.results import result_files
 from ssmi.model.runs.files import HEADLINE, METRICS
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.pipeline.contract.errors import StaleArtifactError

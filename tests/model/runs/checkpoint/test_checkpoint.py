@@ -16,9 +16,9 @@ from ssmi.configurations import find
 from ssmi.model.data.batches import collate
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.network.requirements import wanted
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import checkpoint_files
-from ssmi.model.runs.fit import check_fit
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.fit import check_fit
 from ssmi.model.training.train import train
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.progress import Silent

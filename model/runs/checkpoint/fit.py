@@ -7,8 +7,8 @@ from typing import Any
 
 from ssmi.model.data.shards import Shards
 from ssmi.model.network.requirements import check_buildable
-from ssmi.model.runs import checkpoint_files
-from ssmi.model.runs.checkpoint_files import SHORT, CheckpointMetadata
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.checkpoint_files import SHORT, CheckpointMetadata
 from ssmi.model.runs.files import SHARDS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import StaleArtifactError

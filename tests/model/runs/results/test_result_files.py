@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.model.runs import result_files
+from ssmi.model.runs.results import result_files
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 

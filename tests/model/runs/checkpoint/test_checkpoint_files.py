@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import checkpoint_files
-from ssmi.model.runs.checkpoint_files import CheckpointMetadata
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.storage.digests import SEAL, seal

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssmi.model.evaluation.scoring import Scores
-from ssmi.model.runs import result_files
+from ssmi.model.runs.results import result_files
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.replacing import writing

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ssmi.model.data.shards import open_shards
-from ssmi.model.runs.fit import check_fit
+from ssmi.model.runs.checkpoint.fit import check_fit
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import FeatureParameters

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs.history import Epoch, EpochRecord, best, chosen, read, write
+from ssmi.model.runs.results.history import Epoch, EpochRecord, best, chosen, read, write
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 HEAD = "epoch,train_loss,dev_precision,dev_recall,dev_f1\n"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs.counts_file import path_of, read, write
+from ssmi.model.runs.results.counts_file import path_of, read, write
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables
 

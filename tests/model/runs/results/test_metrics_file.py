@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs import metrics_file, result_files
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results import result_files
+from ssmi.model.runs.results import metrics_file
+from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 counts = st.tuples(st.integers(0, 99), st.integers(0, 99)).flatmap(
