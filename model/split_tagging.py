@@ -21,8 +21,8 @@ from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, require_checkpoint
 from ssmi.model.runs.checkpoint.fit import check_fit
+from ssmi.model.runs.files import CHECKPOINT, require_checkpoint
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups

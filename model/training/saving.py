@@ -10,13 +10,14 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from ssmi.model.runs import state as states
+from ssmi.model.runs import state_tensors
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
-from ssmi.model.runs.results import history as histories
-from ssmi.model.runs import state as states
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES, report_name
 from ssmi.model.runs.fingerprint import fingerprint_of
+from ssmi.model.runs.results import history as histories
 from ssmi.model.runs.results.history import EpochRecord
 from ssmi.model.runs.state import TrainState
 from ssmi.model.training.context import TrainContext
@@ -38,7 +39,7 @@ class RunWriter:
         # In every process: each one draws other dropout, and has to go on with its own generator.
         generators = {
             name: context.workers.gather(generator)
-            for name, generator in states.generator_states(context.workers.device).items()
+            for name, generator in state_tensors.generator_states(context.workers.device).items()
         }
         if context.workers.is_main:
             states.save(

@@ -25,12 +25,11 @@ from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, wanted
-from ssmi.model.runs.checkpoint import checkpoint as checkpoints
-from ssmi.model.runs.results import counts_file
-from ssmi.model.runs.results import metrics_file
-from ssmi.model.runs.results import history as histories
 from ssmi.model.runs import state as states
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
+from ssmi.model.runs.results import counts_file, metrics_file
+from ssmi.model.runs.results import history as histories
 from ssmi.model.runs.results.history import EpochRecord
 from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.model.runs.state import SavedState

@@ -21,8 +21,8 @@ from ssmi.model.network.requirements import layers_below
 from ssmi.model.runs import json_files, weights
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata, broken
-from ssmi.model.runs.files import METADATA, SHARDS
 from ssmi.model.runs.checkpoint.fit import check_fit
+from ssmi.model.runs.files import METADATA, SHARDS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.label_files import save_labels
 from ssmi.pipeline.contract.labels import LabelSet

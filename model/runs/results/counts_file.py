@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs.results import result_files
 from ssmi.model.runs.files import COUNTS
+from ssmi.model.runs.results import result_files
 from ssmi.pipeline.contract.parquet import schema, tables
 
 

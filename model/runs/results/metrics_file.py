@@ -11,9 +11,9 @@ from pydantic import ConfigDict, RootModel
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.runs import json_files
-from ssmi.model.runs.results import result_files
 from ssmi.model.runs.files import HEADLINE, METRICS
 from ssmi.model.runs.json_files import JsonBody
+from ssmi.model.runs.results import result_files
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.storage.replacing import writing
 

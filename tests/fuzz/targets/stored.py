@@ -15,10 +15,7 @@ import pyarrow as pa
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs import state
-from ssmi.model.runs.results import result_files
-from ssmi.model.runs.results import counts_file
-from ssmi.model.runs.results import metrics_file
-from ssmi.model.runs.results import history
+from ssmi.model.runs.results import counts_file, history, metrics_file, result_files
 from ssmi.model.runs.results.history import EpochRecord
 from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.pipeline.assets.vector_cache import VectorCache

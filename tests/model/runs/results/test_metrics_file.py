@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs.results import result_files
-from ssmi.model.runs.results import metrics_file
+from ssmi.model.runs.results import metrics_file, result_files
 from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
