@@ -15,7 +15,7 @@ import torch
 from ssmi.model import hardware
 from ssmi.model.data.batches import collate, evaluation_batches
 from ssmi.model.data.boundaries import ExpandableIndex, FloatMatrix, Ids
-from ssmi.model.data.boundary_roles import WordsOf
+from ssmi.model.data.features.boundary_roles import WordsOf
 from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.split import Split
 from ssmi.model.network.decoding import decode

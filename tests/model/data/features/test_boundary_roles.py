@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.data.boundaries import Ids, read_words
-from ssmi.model.data.boundary_roles import BOUNDARY_ROLES, boundary_roles
+from ssmi.model.data.features.boundary_roles import BOUNDARY_ROLES, boundary_roles
 from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures

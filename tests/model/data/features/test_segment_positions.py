@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from ssmi.model.data.features.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.data.online_rows import split_of
-from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract.errors import StaleArtifactError

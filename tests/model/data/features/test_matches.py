@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.model.data.matches import ROLES, Matches, ranges
+from ssmi.model.data.features.matches import ROLES, Matches, ranges
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 Match = tuple[int, int, int]

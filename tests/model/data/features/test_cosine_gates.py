@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.data.batches import collate
-from ssmi.model.data.cosine_gates import cosine_gates
+from ssmi.model.data.features.cosine_gates import cosine_gates
 from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
