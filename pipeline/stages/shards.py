@@ -33,7 +33,7 @@ from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, LABELS_FILE, S
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.assemble import named_boundaries, tag_ids, windows_of
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.corpora.fitted import like_inputs
 from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder

@@ -19,7 +19,7 @@ from ssmi.pipeline.assets.encoder_files import encoder_files
 from ssmi.pipeline.assets.resolve import encoder_at_hand, find_encoder
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(chr(0x4E00 + index) for index in range(20))]

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parquet.feature_rows import LONGEST_SENTENCE
-from ssmi.pipeline.features.windows import window_starts
+from ssmi.pipeline.features.text.windows import window_starts
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 LEFT_OUT = "blanks-left-out"

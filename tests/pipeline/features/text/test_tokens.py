@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 
 SPECIALS = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
 VOCABULARY = {**SPECIALS, "中": 4, "a": 5, "B": 6, "b": 7, "1": 8, "，": 9, ",": 10, "2019": 11}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.features.blanks import seen_sentences, seen_stretches
+from ssmi.pipeline.features.text.blanks import seen_sentences, seen_stretches
 from ssmi.pipeline.readers import read_sentences
 
 BLANKS = " \t\u00a0\u3000\u2009\x0b\x0c\x1f"

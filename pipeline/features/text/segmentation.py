@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, pairwise
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.windows import window_starts
+from ssmi.pipeline.features.text.windows import window_starts
 
 Cut = Callable[[str], Iterable[str]]
 

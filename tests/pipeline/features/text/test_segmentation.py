@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.segmentation import LONGEST_PIECE, Cut, segment_of_each, segment_sentence, segments_of
+from ssmi.pipeline.features.text.segmentation import LONGEST_PIECE, Cut, segment_of_each, segment_sentence, segments_of
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 
 ENGINES = ("jieba", "rjieba")

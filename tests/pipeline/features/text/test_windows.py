@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.features.windows import window_starts
+from ssmi.pipeline.features.text.windows import window_starts
 
 # One mark of each class, best first; 字 is no mark.
 RANKED = "。；， "
