@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from ssmi.pipeline.assets.e5_small_zh import convert
+from ssmi.pipeline.assets.conversion.e5_small_zh import convert
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.progress import Silent
 
