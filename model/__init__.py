@@ -1,1 +1,1 @@
-"""The lean half: shards → network → scores. Reads the contract's folders only; transformers lives in ``encoder.py``."""
+"""The lean half: shards → network → scores. Reads the contract's folders; transformers is in ``network/encoder.py``."""

@@ -8,11 +8,11 @@ from pathlib import Path
 from ssmi.model import hardware
 from ssmi.model.data.shards import Shards, open_shards, read_parts
 from ssmi.model.network.requirements import check_encoder, wanted
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import checkpoint_files
-from ssmi.model.runs.checkpoint import Checkpoint
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
+from ssmi.model.runs.checkpoint.fit import check_fit
 from ssmi.model.runs.files import CHECKPOINT, SHARDS, require_checkpoint
-from ssmi.model.runs.fit import check_fit
 from ssmi.model.split_tagging import Predicted, predict
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError

@@ -15,13 +15,13 @@ import torch
 from ssmi.model import hardware
 from ssmi.model.data.batches import collate, evaluation_batches
 from ssmi.model.data.boundaries import ExpandableIndex, FloatMatrix, Ids
-from ssmi.model.data.boundary_roles import WordsOf
+from ssmi.model.data.features.boundary_roles import WordsOf
 from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.split import Split
 from ssmi.model.network.decoding import decode
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import wanted
-from ssmi.model.runs.checkpoint import Checkpoint
+from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRow
 from ssmi.pipeline.contract.progress import Advance

@@ -17,12 +17,12 @@ from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.decoding import Decoded, decode
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import check_encoder, wanted
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import checkpoint_files
-from ssmi.model.runs.checkpoint import Checkpoint
-from ssmi.model.runs.checkpoint_files import CheckpointMetadata
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
+from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
+from ssmi.model.runs.checkpoint.fit import check_fit
 from ssmi.model.runs.files import CHECKPOINT, require_checkpoint
-from ssmi.model.runs.fit import check_fit
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import InputDataError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups

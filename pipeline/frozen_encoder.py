@@ -26,8 +26,8 @@ from ssmi.pipeline.contract.encoders.types import (
 )
 from ssmi.pipeline.contract.encoders.vocabulary import CLS, PAD, SEP
 from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates
-from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.windows import window_starts
+from ssmi.pipeline.features.text.tokens import CharacterTokens
+from ssmi.pipeline.features.text.windows import window_starts
 
 FloatMatrix = npt.NDArray[np.float32]
 

@@ -128,7 +128,7 @@ def check_dataset(
 ) -> DatasetReport:
     """Read a data set from start to end; see ``Project.check_data``."""
     from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
-    from ssmi.pipeline.features.tokens import CharacterTokens
+    from ssmi.pipeline.features.text.tokens import CharacterTokens
     from ssmi.pipeline.inspect.data_check import check_splits
     from ssmi.pipeline.lexicon.segmenter import open_both_segmenters
 
@@ -227,7 +227,7 @@ def _count_dictionary_uses(
     """How often each line of ``segment.user_dict`` matched in all files together; None where there is none."""
     if params.user_dict is None:
         return None
-    from ssmi.pipeline.features.segmentation import segment_sentence
+    from ssmi.pipeline.features.text.segmentation import segment_sentence
     from ssmi.pipeline.lexicon.segmenter import open_segmenter
 
     path = workspace.root / params.user_dict

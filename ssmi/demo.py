@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ssmi.dvc import commands
 from ssmi.model.evaluation.scoring import EntityCounts
-from ssmi.model.runs import metrics_file
+from ssmi.model.runs.results import metrics_file
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parquet.statistics import EmbedStatistics, PrepareStatistics, ShardsStatistics

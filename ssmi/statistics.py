@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.inspect import warehouse
-from ssmi.pipeline.inspect.warehouse import Report
+from ssmi.pipeline.inspect import named_reports, warehouse
+from ssmi.pipeline.inspect.named_reports import Report
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-DEFAULT_REPORT = warehouse.DEFAULT_REPORT
+DEFAULT_REPORT = named_reports.DEFAULT_REPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +64,12 @@ class Statistics:
         return polars.DataFrame(list(self.rows), schema=schema, orient="row", infer_schema_length=None)
 
 
-find_report = warehouse.find_report
+find_report = named_reports.find_report
 
 
 def list_reports() -> list[Report]:
     """The named reports, in alphabetical order."""
-    return list(warehouse.list_reports().values())
+    return list(named_reports.list_reports().values())
 
 
 def report(workspace: Workspace, name: str, *, dataset: str | None, limit: int | None) -> Statistics:

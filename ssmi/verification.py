@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from ssmi.model.runs import result_files
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import (
     CHECKPOINT,
@@ -20,6 +19,7 @@ from ssmi.model.runs.files import (
     RESULT_FILES,
     report_name,
 )
+from ssmi.model.runs.results import result_files
 from ssmi.model.runs.state import STATE, STATE_FILE
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ssmi.model.data.batches import Batch
-from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
+from ssmi.model.data.features.segment_positions import SEGMENT_POSITIONS
 
 SHARE = 0.15
 """Of a sentence's characters that are chosen."""

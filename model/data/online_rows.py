@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.model.data.boundaries import Ids, RowLookup, Rows
-from ssmi.model.data.boundary_roles import WordsOf, boundary_roles
-from ssmi.model.data.cosine_gates import Gates, cosine_gates
+from ssmi.model.data.features.boundary_roles import WordsOf, boundary_roles
+from ssmi.model.data.features.cosine_gates import Gates, cosine_gates
+from ssmi.model.data.features.matches import Matches
+from ssmi.model.data.features.segment_positions import segment_positions
 from ssmi.model.data.hidden_states import HiddenStates, SpecialStates
-from ssmi.model.data.matches import Matches
-from ssmi.model.data.segment_positions import segment_positions
 from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, offsets_of, padded
 from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRow
 

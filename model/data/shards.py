@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ssmi.model.data.boundaries import BoundaryTable, Ids, Rows, read_table, read_words
-from ssmi.model.data.boundary_roles import boundary_roles
-from ssmi.model.data.cosine_gates import Gates, cosine_gates
+from ssmi.model.data.features.boundary_roles import boundary_roles
+from ssmi.model.data.features.cosine_gates import Gates, cosine_gates
+from ssmi.model.data.features.matches import Matches
+from ssmi.model.data.features.segment_positions import REBUILD, check_windows, segment_positions
 from ssmi.model.data.hidden_states import StoredParts
-from ssmi.model.data.matches import Matches
-from ssmi.model.data.segment_positions import REBUILD, check_windows, segment_positions
 from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, padded
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import StaleArtifactError

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.model.data.boundaries import NO_BOUNDARY, Ids, Rows
-from ssmi.model.data.cosine_gates import Gates
+from ssmi.model.data.features.cosine_gates import Gates
+from ssmi.model.data.features.matches import Matches
 from ssmi.model.data.hidden_states import HiddenStates, SpecialStates
-from ssmi.model.data.matches import Matches
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.text.words import edges
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ssmi.model.data.boundaries import BoundaryTable
-from ssmi.model.data.boundary_roles import BOUNDARY_ROLES
-from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
+from ssmi.model.data.features.boundary_roles import BOUNDARY_ROLES
+from ssmi.model.data.features.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.network.encoder import Encoder
 from ssmi.model.network.layers.biaffine import Biaffine
 from ssmi.model.network.layers.bigru import BiGRU

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ssmi.model.data.matches import ROLES
+from ssmi.model.data.features.matches import ROLES
 from ssmi.pipeline.contract.parameters.params import ModelParams
 
 

@@ -1,1 +1,1 @@
-"""A run folder: the checkpoint, its weights, the state to resume from, and the fingerprint of what made it."""
+"""A run folder: what lies in it, what the run is made from, and the state to resume it from."""

@@ -14,17 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 
 from ssmi.model.data.shards import Shards
-from ssmi.model.runs import json_files, weights
+from ssmi.model.runs import json_files, state_tensors, weights
 from ssmi.model.runs.fingerprint import Fingerprint, FingerprintField, fingerprint_of
-from ssmi.model.runs.history import EpochRecord
 from ssmi.model.runs.json_files import JsonBody
+from ssmi.model.runs.results.history import EpochRecord
 from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage import plain_files
@@ -39,7 +38,6 @@ STATE_FILE = "state.json"
 # Two names in turn: the file that state.json names is never written to.
 _TensorFile = Literal["a.safetensors", "b.safetensors"]
 _FILES: tuple[_TensorFile, ...] = get_args(_TensorFile)
-_WEIGHT, _AVERAGE, _OPTIMIZER, _GENERATOR = "weight:", "average:", "optimizer:", "generator:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,30 +143,15 @@ class SavedState:
             StaleArtifactError: The file changed since it was written, or is not what the network needs.
 
         """
-        device = next(network.parameters()).device
         try:
             tensors = weights.read(self.file, sha256=self.file_digest)
-            network.load_state_dict(_under(_WEIGHT, tensors))
-            if average is not None:
-                average.load_state_dict(_under(_AVERAGE, tensors))
-            _restore_optimizer(optimizer, _under(_OPTIMIZER, tensors))
-            generators = _under(f"{_GENERATOR}{rank}:", tensors)
-            if "cpu" in generators:
-                torch.set_rng_state(generators["cpu"])
-            if device.type == "cuda" and "cuda" in generators:
-                torch.cuda.set_rng_state(generators["cuda"], device)
+            state_tensors.put_back(tensors, network, average, optimizer, rank=rank)
         except (OSError, SafetensorError, RuntimeError, ValueError) as error:
             raise _broken(self.file, error) from error
         # A schedule's state is its step alone, and the rates follow from that: its lambdas cannot be saved.
         schedule.load_state_dict({**schedule.state_dict(), "last_epoch": self.steps})
         for group, rate, factor in zip(optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
             group["lr"] = rate * factor(self.steps)
-
-
-def generator_states(device: torch.device) -> dict[str, Tensor]:
-    """The states of the random generators that training draws from, by name. Shape of each: (bytes,), uint8."""
-    states = {"cpu": torch.get_rng_state()}
-    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
 def save(
@@ -199,7 +182,7 @@ def save(
     """
     folder = run / STATE
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = _tensors(network, average, optimizer, generators)
+    tensors = state_tensors.collect(network, average, optimizer, generators)
     file = next(name for name in _FILES if name != _file_in_use(folder))
     try:
         with writing(folder / file) as temporary:
@@ -216,22 +199,6 @@ def save(
         json_files.write(temporary, body)
     # Only now: until state.json named the new file, the state was in the other.
     _remove_others(folder, keep={file, STATE_FILE})
-
-
-def _tensors(
-    network: nn.Module, average: nn.Module | None, optimizer: AdamW, generators: Mapping[str, Sequence[Tensor]]
-) -> dict[str, Tensor]:
-    """Weights, their average, moments and generators under the names of the file."""
-    tensors = {f"{_WEIGHT}{name}": tensor for name, tensor in network.state_dict().items()}
-    if average is not None:
-        tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in average.state_dict().items()}
-    # torch.distributed.checkpoint.state_dict would name moments by parameter, but it gives a parameter that has had no
-    # gradient yet moments of one step, and then a resumed run is not the same to the bit.
-    for index, moments in optimizer.state_dict()["state"].items():
-        tensors |= {f"{_OPTIMIZER}{index}:{kind}": value for kind, value in moments.items()}
-    for name, states in generators.items():
-        tensors |= {f"{_GENERATOR}{rank}:{name}": generator for rank, generator in enumerate(states)}
-    return tensors
 
 
 def find(run: Path) -> SavedState | None:
@@ -271,22 +238,6 @@ def remove(run: Path) -> None:
     """Remove the state of a run that has finished."""
     (run / STATE / STATE_FILE).unlink(missing_ok=True)  # first: without it there is no state, whatever else remains
     shutil.rmtree(run / STATE, ignore_errors=True)
-
-
-def _restore_optimizer(optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
-    """Put the moments back. A parameter that had none when they were saved has none afterwards."""
-    moments: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, _, kind = name.partition(":")
-        # A copy: the file's tensors may be views of its memory map, and AdamW writes into its own.
-        moments.setdefault(int(index), {})[kind] = tensor.clone()
-    # The groups stay as they were built: `restore` sets their rates from the schedule.
-    optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin so, by the rest of their names."""
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _file_in_use(folder: Path) -> str | None:

@@ -1,1 +1,1 @@
-"""Training on shards: the loop, its optimizer and learning rates, several processes, and interrupts."""
+"""Training on shards: a run, its epochs and steps, what it saves, several processes, and interrupts."""

@@ -25,18 +25,20 @@ from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, wanted
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts_file, metrics_file
-from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
-from ssmi.model.runs.history import EpochRecord
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results import counts_file, metrics_file
+from ssmi.model.runs.results import history as histories
+from ssmi.model.runs.results.history import EpochRecord
+from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.model.runs.state import SavedState
 from ssmi.model.training import adversarial, distributed
+from ssmi.model.training.context import TrainContext
 from ssmi.model.training.distributed import WorkerGroup
+from ssmi.model.training.evaluate import Evaluation
 from ssmi.model.training.interrupts import Interrupts
-from ssmi.model.training.loop import Timing, TrainContext, Trainer
+from ssmi.model.training.loop import Timing, Trainer
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params
@@ -166,20 +168,19 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     best = histories.chosen(history, select=context.params.train.select)
     spans = {"dev": trainer.best_spans}
     if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
-        _score_best(trainer, dev, "dev", run)
-        spans["dev"] = trainer.spans
+        spans["dev"] = _score_best(trainer, dev, "dev", run).spans
     test = None
     if "test" in loaded.splits and len(loaded.splits["test"]):
-        test = _score_best(trainer, loaded.splits["test"], "test", run)
-        spans["test"] = trainer.spans
+        evaluation = _score_best(trainer, loaded.splits["test"], "test", run)
+        test, spans["test"] = evaluation.scores, evaluation.spans
     if context.workers.is_main:
         _write_counts(run, loaded, spans)
         _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
 
-def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Scores:
-    """Scores of the best epoch's weights on a split."""
+def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Evaluation:
+    """Score the best epoch's weights on a split."""
     # The others score nothing, so they need not read it.
     if distributed.is_main_process():
         checkpoints.restore(run / CHECKPOINT, trainer.scored)

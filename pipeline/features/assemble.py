@@ -10,8 +10,8 @@ import numpy.typing as npt
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, ROLES, TagScheme
 from ssmi.pipeline.contract.parquet.feature_rows import FeatureRow, SelectedBoundaries
 from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, offsets_of
-from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.windows import window_starts
+from ssmi.pipeline.features.text.tokens import CharacterTokens
+from ssmi.pipeline.features.text.windows import window_starts
 
 
 def tag_ids(starts: Ints, ends: Ints, types: Ints, *, n_characters: int, scheme: TagScheme) -> npt.NDArray[np.int16]:

@@ -23,7 +23,7 @@ from ssmi.pipeline.features.boundary_selection import (
 )
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.pmi import events_over
-from ssmi.pipeline.features.segmentation import segment_of_each
+from ssmi.pipeline.features.text.segmentation import segment_of_each
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
 
 COSINES_AT_ONCE = 1 << 18

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parquet.tables import SPLITS
-from ssmi.pipeline.features.blanks import seen_sentences
-from ssmi.pipeline.features.segmentation import Cut, segment_sentence
+from ssmi.pipeline.features.text.blanks import seen_sentences
+from ssmi.pipeline.features.text.segmentation import Cut, segment_sentence
 from ssmi.pipeline.inspect.data_findings import (
     DataCheck,
     Finding,

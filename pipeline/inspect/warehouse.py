@@ -1,28 +1,25 @@
-"""SQL over the artifacts: DuckDB views of every table of the contract, and the named reports of ``queries/``.
+"""SQL over the artifacts: DuckDB views of every table of the contract, which a query can only read.
 
 The only importer of duckdb. Views are made when a warehouse is opened, over absolute paths, in a database that lives
 in memory; the same statements are what ``shell_script`` prints for a plain DuckDB shell.
-
-Free SQL only reads, and only the views. DuckDB's fence (``allowed_paths``) is not enough for that: version 2
-takes ``WITH x AS (COPY … TO 'an allowed file')`` for a SELECT, and so overwrites what it may read. Hence a look
-at the parsed statement before it runs.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ssmi.pipeline.contract import manifest
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError, nearest
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.parquet.tables import ALL_SPLITS, SOURCES
 from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, SELECTIONS
 from ssmi.pipeline.contract.storage import checked_files
+from ssmi.pipeline.inspect.allowed_sql import LOOK_AROUND, refuse_effects, tables_of
+from ssmi.pipeline.inspect.named_reports import find_report
 
 with needs("stats", "SQL over the artifacts (stats and report)"):
     import duckdb
@@ -45,22 +42,7 @@ VIEWS: dict[str, str] = {
 OF_CORPUS = "sources"
 """The view that a data set has not."""
 
-QUERIES = Path(__file__).parent / "queries"
-DEFAULT_REPORT = "overview"
-
-_READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
-_READING_FUNCTIONS = {"unnest", "range", "generate_series", "duckdb_columns", "duckdb_views", "duckdb_functions"}
-_LOOK_AROUND = 'ssmi-cli stats --sql "SHOW TABLES" lists the views, "DESCRIBE sentences" the columns of one'
 _WRONG_SQL = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError)
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A named query: ``queries/<name>.sql``, which opens with its description as a comment."""
-
-    name: str
-    description: str
-    sql: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +53,6 @@ class Result:
     types: list[str]
     rows: list[tuple[Any, ...]]
     n_left_out: int = 0
-
-
-def list_reports() -> dict[str, Report]:
-    """Every named report by name, in alphabetical order."""
-    reports = {}
-    for path in sorted(QUERIES.glob("*.sql")):
-        sql = path.read_text(encoding="utf-8")
-        reports[path.stem] = Report(path.stem, sql.partition("\n")[0].removeprefix("--").strip(), sql)
-    return reports
-
-
-def find_report(name: str) -> Report:
-    """The report of that name; raises ParameterError with the nearest one."""
-    reports = list_reports()
-    if name not in reports:
-        raise ParameterError(f"{name}: no such report, {nearest(name, reports)}", next_step="ssmi-cli stats lists them")
-    return reports[name]
 
 
 @dataclass(slots=True)
@@ -132,11 +97,11 @@ class Warehouse:
                 total = self._connection.execute(f"SELECT count(*) FROM query({_literal(sql)})").fetchone()
                 rows, n_left_out = rows[:limit], (total[0] if total else limit) - limit
         except duckdb.PermissionException as error:
-            raise ParameterError(_first_lines(error), next_step=f"only the views can be read: {_LOOK_AROUND}") from None
+            raise ParameterError(_first_lines(error), next_step=f"only the views can be read: {LOOK_AROUND}") from None
         except (*_WRONG_SQL, UnicodeEncodeError) as error:
-            raise ParameterError(_first_lines(error), next_step=_LOOK_AROUND) from None
+            raise ParameterError(_first_lines(error), next_step=LOOK_AROUND) from None
         except duckdb.Error as error:
-            raise SsmiError(_first_lines(error), next_step=_LOOK_AROUND) from None
+            raise SsmiError(_first_lines(error), next_step=LOOK_AROUND) from None
         return Result([column[0] for column in described], [str(column[1]) for column in described], rows, n_left_out)
 
     def views_of(self, sql: str) -> list[str]:
@@ -144,8 +109,8 @@ class Warehouse:
         sql.encode()  # raises for a stray surrogate, which DuckDB takes for a wrong argument type
         row = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
         parsed = json.loads(row[0]) if row else {}
-        _refuse_effects(parsed)
-        named = _tables_of(parsed)
+        refuse_effects(parsed)
+        named = tables_of(parsed)
         for name, error in self.unbuilt.items():
             if name in named:
                 raise error
@@ -246,39 +211,6 @@ def _fence(warehouse: Warehouse, parts: list[tuple[str, str, list[Path]]]) -> No
         "enable_external_access = false",
     ):
         warehouse._connection.execute(f"SET {setting}")
-
-
-def _refuse_effects(parsed: Any) -> None:
-    """Raise ParameterError unless a parsed statement is one that only reads the views."""
-    if parsed["error"]:
-        if parsed["error_type"] == "parser":
-            raise ParameterError(parsed["error_message"], next_step=_LOOK_AROUND)
-        raise ParameterError("only SELECT is possible here", next_step=_LOOK_AROUND)
-    if len(parsed["statements"]) != 1:
-        raise ParameterError(f"one SELECT at a time, not {len(parsed['statements'])}", next_step=_LOOK_AROUND)
-    for node in _walk(parsed["statements"]):
-        kind = node.get("type")
-        if isinstance(kind, str) and kind.endswith("_NODE") and kind not in _READING_NODES:
-            raise ParameterError("only SELECT is possible here", next_step=_LOOK_AROUND)
-        if kind == "TABLE_FUNCTION" and node["function"]["function_name"] not in _READING_FUNCTIONS:
-            raise ParameterError(
-                f"{node['function']['function_name']}(…) cannot be read here",
-                next_step=f"read the views: {_LOOK_AROUND}",
-            )
-
-
-def _tables_of(parsed: Any) -> set[str]:
-    """The tables a parsed statement names, the names of its WITH clauses left out."""
-    nodes = list(_walk(parsed))
-    with_names = {entry["key"].lower() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
-    return {node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE"} - with_names
-
-
-def _walk(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-    for child in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _walk(child)
 
 
 def _stage_folder(artifacts: Path, dataset: str, view: str) -> Path:

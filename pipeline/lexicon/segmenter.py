@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.features.segmentation import Cut
+from ssmi.pipeline.features.text.segmentation import Cut
 from ssmi.pipeline.lexicon.user_dictionary import read_user_dictionary
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ssmi.pipeline.contract.encoders.types import encoder_shape
 from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 
 if TYPE_CHECKING:
     from ssmi.pipeline.frozen_encoder import FrozenEncoder

@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRo
 from ssmi.pipeline.contract.project.process_lock import turn
 from ssmi.pipeline.features.assemble import feature_row
 from ssmi.pipeline.features.columns import SentenceColumns
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix
 from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ssmi.pipeline.features.segmentation import Cut, segment_sentence
+from ssmi.pipeline.features.text.segmentation import Cut, segment_sentence
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

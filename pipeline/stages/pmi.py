@@ -17,9 +17,9 @@ from ssmi.pipeline.columns.lists import id_lists, whole
 from ssmi.pipeline.columns.sentences import read_sentences, sentence_columns
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parquet import schema, tables
-from ssmi.pipeline.features.blanks import seen_stretches
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.pmi import PairWeights, add_up, count_events, pairs_of, score_pairs
+from ssmi.pipeline.features.text.blanks import seen_stretches
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.readers.texts import read_texts

@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_jso
 from ssmi.pipeline.contract.parameters.params import PrepareParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.parquet.statistics import PrepareStatistics
-from ssmi.pipeline.features.blanks import seen_sentences
+from ssmi.pipeline.features.text.blanks import seen_sentences
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.readers.sentence import types_alike

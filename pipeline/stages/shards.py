@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ssmi.pipeline.assets.encoders import EncoderFolder
-from ssmi.pipeline.columns.answers import open_answers, write_answers
+from ssmi.pipeline.columns.answers import write_answers
 from ssmi.pipeline.columns.array_files import save_array
-from ssmi.pipeline.columns.lists import id_lists, list_array, numbers, offsets, whole
+from ssmi.pipeline.columns.lists import id_lists, numbers, whole
 from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
@@ -30,18 +28,17 @@ from ssmi.pipeline.contract.parameters.params import ShardsParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.parquet.statistics import FeatureParameters, PrepareStatistics, ShardsStatistics
 from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, LABELS_FILE, SELECTIONS
-from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.features.assemble import named_boundaries, tag_ids, windows_of
-from ssmi.pipeline.features.columns import Ints, SentenceColumns
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.assemble import named_boundaries, windows_of
+from ssmi.pipeline.features.columns import Ints
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.corpora.fitted import like_inputs
 from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
+from ssmi.pipeline.stages.sharding.columns import pmi_columns, selection_columns, tag_column
+from ssmi.pipeline.stages.sharding.hidden_states import write_hidden
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
-SENTENCES_PER_ENCODER_BATCH = 32
 ANSWERS = "answers"
-_MATCHES = ("match_starts", "match_ends", "match_ids")
 _BOUNDARIES = ("best_ids", "set_ids", "negative_ids", "local_ids", "match_ids")
 """Columns of boundary ids."""
 
@@ -207,9 +204,9 @@ def write_part(task: _Task) -> int:
     columns = {
         **{name: whole(table, name) for name in table.column_names},
         "token_ids": id_lists(sentences.offsets, tokens.ids_of_codes(sentences.codes)),
-        "tag_ids": _tag_ids(task, table, sentences),
-        **_selection_columns(task, sentences),
-        **_pmi_columns(task, n_sentences=len(sentences)),
+        "tag_ids": tag_column(table, sentences, entity_types=task.entity_types, scheme=task.scheme),
+        **selection_columns(task.selection_ids, task.answers, sentences),
+        **pmi_columns(task.pmi, matches=task.matches, n_sentences=len(sentences)),
         "segment_starts": whole(
             tables.read_table(task.segment, schema.SEGMENTS, columns=["segment_starts"]), "segment_starts"
         ),
@@ -218,7 +215,8 @@ def write_part(task: _Task) -> int:
     }
     save_array(task.named, named_boundaries(map(numbers, (columns[name] for name in _BOUNDARIES))))
     if task.hidden:
-        _write_hidden(task, sentences.texts, n_characters=len(sentences.text), n_windows=len(starts))
+        encoder = open_encoder(task.encoder, task.encoder_digest, layers=task.hidden_layers, last_norm=task.hidden_norm)
+        write_hidden(task.target, sentences.texts, encoder, max_window=task.max_window, n_windows=len(starts))
     # After the states, so that where rows are their states are too.
     arrays = [columns[name] for name in schema.SHARDS.names]
     tables.write_table(task.target, schema.SHARDS, pa.Table.from_arrays(arrays, schema=schema.SHARDS))
@@ -229,77 +227,6 @@ def write_part(task: _Task) -> int:
 def open_tokens(encoder: Path, digest: str) -> CharacterTokens:
     """The encoder's characters, read once a process; ``digest`` tells versions of one folder apart."""
     return CharacterTokens(encoder_vocabulary(encoder))
-
-
-def _tag_ids(task: _Task, table: pa.Table, sentences: SentenceColumns) -> pa.Array:
-    """The tags of each sentence; null where it has no entities, which is not the same as none of them."""
-    lists = whole(table, "entities")
-    if lists.null_count == len(lists):
-        return pa.nulls(len(lists), schema.SHARDS.field("tag_ids").type)
-    entities = lists.flatten()
-    before = np.repeat(sentences.offsets[:-1], np.diff(offsets(lists)))
-    types = pc.index_in(entities.field("label"), value_set=pa.array(task.entity_types, pa.string()))
-    tags = tag_ids(
-        numbers(entities.field("start")) + before,
-        numbers(entities.field("end")) + before,
-        numbers(types),
-        n_characters=len(sentences.text),
-        scheme=task.scheme,
-    )
-    return list_array(sentences.offsets, pa.array(tags))
-
-
-def _selection_columns(task: _Task, sentences: SentenceColumns) -> dict[str, pa.Array]:
-    asked = tables.read_table(task.selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
-    answers = open_answers(task.answers).take(numbers(whole(asked, "selection_ids")))
-    per_character = {
-        "best_ids": pa.array(answers.best_ids),
-        "best_cosines": pa.array(answers.best_cosines),
-        "set_ids": list_array(answers.sets.offsets, pa.array(answers.sets.ids)),
-        "negative_ids": list_array(answers.negatives.offsets, pa.array(answers.negatives.ids)),
-    }
-    return {name: list_array(sentences.offsets, values) for name, values in per_character.items()}
-
-
-def _pmi_columns(task: _Task, *, n_sentences: int) -> dict[str, pa.Array]:
-    """The local boundaries, and the matches or nulls."""
-    names = ["local_ids", *(_MATCHES if task.matches else ())]
-    table = tables.read_table(task.pmi, schema.MATCHES, columns=names)
-    nothing = pa.nulls(n_sentences, schema.SHARDS.field("match_ids").type)
-    return {**dict.fromkeys(_MATCHES, nothing), **{name: whole(table, name) for name in names}}
-
-
-def _write_hidden(task: _Task, sentences: Sequence[str], *, n_characters: int, n_windows: int) -> None:
-    """Write the states beside a part's rows and in their order, float16.
-
-    ``part-*.hidden.npy``: one row a character. ``part-*.specials.npy``: [CLS] and [SEP] of each window.
-    """
-    encoder = open_encoder(task.encoder, task.encoder_digest, layers=task.hidden_layers, last_norm=task.hidden_norm)
-    with (
-        _writing(task.target, "hidden", (n_characters, encoder.width)) as characters,
-        _writing(task.target, "specials", (n_windows, 2, encoder.width)) as specials,
-    ):
-        first = window = 0
-        for start in range(0, len(sentences), SENTENCES_PER_ENCODER_BATCH):
-            batch = sentences[start : start + SENTENCES_PER_ENCODER_BATCH]
-            for states in encoder.stored_states(batch, max_window=task.max_window):
-                characters[first : first + len(states.characters)] = states.characters
-                specials[window : window + len(states.specials)] = states.specials
-                first, window = first + len(states.characters), window + len(states.specials)
-
-
-@contextmanager
-def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.NDArray[np.float16]]:
-    """A new array on disk beside a part, to be filled; it has its name once it is whole."""
-    path = target.with_suffix(f".{name}.npy")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing.writing(path) as temporary:
-        # Filled on disk: the states of a part need not fit in memory.
-        states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
-        replacing.reserve(temporary)
-        yield states
-        # Before the file gets its name, under which it must be whole.
-        states.flush()
 
 
 STAGE = Stage(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ssmi.ablation.table import FOLDS, FinishedRun
 from ssmi.model.evaluation.scoring import pooled
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results.metrics_file import RunMetrics
 
 _DEV = "dev"
 """What the split that a fold is scored as is called in its run."""

@@ -20,11 +20,11 @@ from ssmi.ablation.table import FinishedRun, OtherSettings
 from ssmi.configurations import Configuration, first_with_features_of
 from ssmi.dvc import commands
 from ssmi.model.data.shards import Shards, characters_of, open_shards
-from ssmi.model.runs import counts_file, metrics_file
-from ssmi.model.runs import history as histories
 from ssmi.model.runs import state as states
 from ssmi.model.runs.files import HISTORY, METRICS
 from ssmi.model.runs.fingerprint import Fingerprint, fingerprint_of
+from ssmi.model.runs.results import counts_file, metrics_file
+from ssmi.model.runs.results import history as histories
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import Executor

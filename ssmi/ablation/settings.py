@@ -13,11 +13,12 @@ from typing import Any
 
 from ssmi.ablation.pooling import pool_metrics
 from ssmi.ablation.table import SPLITS, OtherSettings
-from ssmi.model.runs import json_files, metrics_file
+from ssmi.model.runs import json_files
 from ssmi.model.runs.files import METRICS
 from ssmi.model.runs.fingerprint import Fingerprint, FingerprintField, short
 from ssmi.model.runs.json_files import JsonBody
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results import metrics_file
+from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage.replacing import writing

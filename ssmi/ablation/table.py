@@ -22,7 +22,7 @@ from ssmi.model.evaluation.significance import (
     groups,
     sample,
 )
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results.metrics_file import RunMetrics
 
 FOLDS = "folds"
 """The "split" of runs over folds: all sentences of train and dev, each scored by the network that has not seen it."""

@@ -13,10 +13,11 @@ from ssmi.model.data.folds import fold_characters
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.sentence_counts import Counted, count
 from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference, System, compare, first_difference
-from ssmi.model.runs import checkpoint_files, counts_file
-from ssmi.model.runs.checkpoint_files import CheckpointMetadata
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, METADATA, SHARDS, require_checkpoint
 from ssmi.model.runs.fingerprint import SEED
+from ssmi.model.runs.results import counts_file
 from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import checked

@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.parameters.params import EmbedParams, SelectionParam
 from ssmi.pipeline.contract.parquet.statistics import EmbedStatistics
 from ssmi.pipeline.features.alignment import isolated_vectors
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised
 from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment
 from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors

@@ -7,7 +7,7 @@ from pathlib import Path
 from shutil import copyfile
 from typing import Any
 
-from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, METRICS
 from ssmi.pipeline.assets.registry import Kind, known
 from ssmi.pipeline.contract import manifest as manifests

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ssmi.pipeline.features.blanks import Stretch, pieces_of
+from ssmi.pipeline.features.text.blanks import Stretch, pieces_of
 from ssmi.predict.entity import Entity
 from ssmi.predict.user_entities import MergedEntity
 

@@ -15,8 +15,8 @@ import numpy as np
 from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
 from ssmi.model.inference import SpanTagger
 from ssmi.model.network.network import Network
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.arguments import check_probability, checked
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError

@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_lin
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.text.words import cuts_word, edges
-from ssmi.pipeline.features.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import seen_stretches
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.predict.entity import Mode, Source, Words

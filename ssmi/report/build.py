@@ -10,9 +10,9 @@ from ssmi.model.data.folds import PARTS, Fold
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
 from ssmi.model.network.requirements import wanted
-from ssmi.model.runs import checkpoint_files
-from ssmi.model.runs import history as histories
+from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
+from ssmi.model.runs.results import history as histories
 from ssmi.model.split_tagging import Tagged, tag_split
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.progress import Reporter

@@ -10,7 +10,7 @@ from ssmi.charts.reliability import ReliabilityChart
 from ssmi.charts.rendering import inline_svg
 from ssmi.charts.style import Colour
 from ssmi.model.evaluation.calibration import Calibration
-from ssmi.model.runs.history import Epoch
+from ssmi.model.runs.results.history import Epoch
 from ssmi.report.content import Figure, Panel
 from ssmi.report.features import BINS, FeatureStatistics
 

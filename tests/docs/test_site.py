@@ -64,3 +64,10 @@ def test_the_tree_holds_every_module_with_what_it_is_for(site: Path) -> None:
     for path in [*REPOSITORY.glob("pipeline/*/*.py"), *REPOSITORY.glob("model/*.py"), *REPOSITORY.glob("cli/*.py")]:
         if path.name != "__init__.py":
             assert re.search(rf"<code>{path.name}</code></td>\s*<td>(<code>)?\w", tree), path
+
+
+def test_the_page_of_the_architecture_names_what_is_there() -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:pipeline|model|ssmi|cli|tests)/[\w/.]*)`", text)
+    assert len(named) > 30
+    assert not [name for name in named if not (REPOSITORY / name).exists()]

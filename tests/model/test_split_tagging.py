@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from ssmi.model.data.folds import Fold
 from ssmi.model.data.shards import open_shards
 from ssmi.model.evaluation.scoring import Scores
-from ssmi.model.runs import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.split_tagging import fold_of, tag_split
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError

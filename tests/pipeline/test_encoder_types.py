@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from ssmi.pipeline.contract.encoders.types import TYPES, encoder_shape
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import StaleArtifactError
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
 CHARACTERS = [chr(0x4E00 + index) for index in range(60)]

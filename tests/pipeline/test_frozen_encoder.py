@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import BertModel
 
-from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.windows import window_starts
+from ssmi.pipeline.features.text.tokens import CharacterTokens
+from ssmi.pipeline.features.text.windows import window_starts
 from ssmi.pipeline.frozen_encoder import MAX_TOKENS, FrozenEncoder
 
 POSITIONS = 42  # of the encoder that conftest makes

@@ -16,7 +16,7 @@ import ssmi
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.data.training_data import StreamedSplit
-from ssmi.model.runs import counts_file, history, metrics_file
+from ssmi.model.runs.results import counts_file, history, metrics_file
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.state import FORMAT
 from ssmi.pipeline.contract.storage.digests import digest_file, seal
 from ssmi.verification import FileState, Verification

@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.parquet.statistics import PrepareStatistics
-from ssmi.pipeline.features.blanks import LEFT_OUT, NOTHING_BUT_BLANKS, Stretch, pieces_of
+from ssmi.pipeline.features.text.blanks import LEFT_OUT, NOTHING_BUT_BLANKS, Stretch, pieces_of
 from ssmi.pipeline.readers.texts import read_texts
 from ssmi.pipeline.stages.stage import Corpus, StageContext
 

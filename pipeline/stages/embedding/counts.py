@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.segmenter import frequent_words
 from ssmi.pipeline.stages.encoding import WORDS

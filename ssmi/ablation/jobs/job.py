@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi import training
-from ssmi.model.runs import checkpoint_files, json_files
-from ssmi.model.runs.checkpoint_files import CheckpointMetadata
+from ssmi.model.runs import json_files
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, MADE_FROM
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters

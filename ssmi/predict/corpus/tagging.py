@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 
 from ssmi.model.corpus_tagging import check_text_fit
-from ssmi.model.runs.checkpoint_files import digest as checkpoint_digest
+from ssmi.model.runs.checkpoint.checkpoint_files import digest as checkpoint_digest
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.assets.corpora import corpus_name, find_corpus
 from ssmi.pipeline.assets.names import path_below

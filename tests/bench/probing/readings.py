@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.model.data.boundaries import Rows
-from ssmi.model.data.boundary_roles import BOUNDARY_ROLES
+from ssmi.model.data.features.boundary_roles import BOUNDARY_ROLES
+from ssmi.model.data.features.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.data.folds import PARTS
-from ssmi.model.data.segment_positions import SEGMENT_POSITIONS
 from ssmi.model.data.shards import Shards, characters_of, open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures, Split
 from ssmi.pipeline.columns.lists import whole

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import torch
 
-from ssmi.pipeline.assets.conversion import read_pickled
+from ssmi.pipeline.assets.conversion.pickled_weights import read_pickled
 from ssmi.pipeline.assets.encoder_files import part_names
-from ssmi.pipeline.assets.sources import read_member
+from ssmi.pipeline.assets.sources.archives import read_member
 from ssmi.pipeline.contract.encoders.types import encoder_shape
 from ssmi.pipeline.lexicon.user_dictionary import read_user_dictionary
 from ssmi.pipeline.lexicon.word_vectors import open_vectors

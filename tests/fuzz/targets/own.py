@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from ssmi.ablation import variants
-from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet

@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs import counts_file, history, metrics_file, result_files, state
-from ssmi.model.runs.history import EpochRecord
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs import state
+from ssmi.model.runs.results import counts_file, history, metrics_file, result_files
+from ssmi.model.runs.results.history import EpochRecord
+from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.pipeline.assets.vector_cache import VectorCache
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables

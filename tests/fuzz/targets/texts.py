@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ssmi.pipeline.features.blanks import pieces_of
+from ssmi.pipeline.features.text.blanks import pieces_of
 from ssmi.pipeline.lexicon.extra_words import read_extra_words
 from ssmi.pipeline.readers.texts import read_texts
 from ssmi.predict.reading import Kind, read_records

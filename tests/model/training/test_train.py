@@ -26,8 +26,8 @@ from ssmi.model.evaluation.scoring import add
 from ssmi.model.evaluation.sentence_counts import name_of
 from ssmi.model.learning_rates import size_of
 from ssmi.model.network.requirements import wanted
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import counts_file
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
+from ssmi.model.runs.results import counts_file
 from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import (

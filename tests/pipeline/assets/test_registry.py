@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.assets.registry import ASSETS, RESUME, Checksum, known, names
-from ssmi.pipeline.assets.sources import checksum
+from ssmi.pipeline.assets.sources.https import checksum
 
 _LENGTHS = {"sha256": 64, "git-blob": 40}
 

@@ -14,8 +14,8 @@ from ssmi.pipeline.contract.labels import ROLES, LabelSet, Span, TagScheme, span
 from ssmi.pipeline.contract.parquet import schema
 from ssmi.pipeline.features.assemble import feature_row, named_boundaries, tag_ids, windows_of
 from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns
-from ssmi.pipeline.features.tokens import CharacterTokens
-from ssmi.pipeline.features.windows import window_starts
+from ssmi.pipeline.features.text.tokens import CharacterTokens
+from ssmi.pipeline.features.text.windows import window_starts
 
 TOKENS = CharacterTokens({"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "中": 4, "国": 5, "。": 6})
 CHARACTERS = ["中", "国", "。", "人", "😀"]

@@ -13,7 +13,7 @@ import pytest
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables
-from ssmi.pipeline.inspect import warehouse
+from ssmi.pipeline.inspect import named_reports, warehouse
 
 WORDS = ["", "南京", "南京市", "长江", "大桥", "北京"]  # a word's place is its boundary id
 TRAIN = [
@@ -170,7 +170,7 @@ def answer(artifacts: Path, sql: str) -> list[dict[str, Any]]:
 
 
 def report(artifacts: Path, name: str) -> list[dict[str, Any]]:
-    return answer(artifacts, warehouse.find_report(name).sql)
+    return answer(artifacts, named_reports.find_report(name).sql)
 
 
 def figures(row: Mapping[str, Any], *names: str) -> list[Any]:
@@ -292,8 +292,8 @@ def test_pmi_and_local(artifacts: Path) -> None:
 
 
 def test_reports_have_descriptions_and_all_of_them_answer(artifacts: Path) -> None:
-    reports = warehouse.list_reports()
-    assert warehouse.DEFAULT_REPORT in reports
+    reports = named_reports.list_reports()
+    assert named_reports.DEFAULT_REPORT in reports
     for name, one in reports.items():
         assert one.sql.startswith("-- ") and one.description
         assert report(artifacts, name)
@@ -301,16 +301,16 @@ def test_reports_have_descriptions_and_all_of_them_answer(artifacts: Path) -> No
 
 def test_unknown_report_names_the_nearest() -> None:
     with pytest.raises(ParameterError, match="did you mean 'coverage'"):
-        warehouse.find_report("covrage")
+        named_reports.find_report("covrage")
 
 
 def test_a_printed_report_runs_in_a_plain_shell(artifacts: Path) -> None:
-    for name in warehouse.list_reports():
+    for name in named_reports.list_reports():
         script = warehouse.shell_script(artifacts, "tiny", name)
         with duckdb.connect() as shell:
             rows = shell.execute(script).fetchall()
         with warehouse.connect(artifacts, "tiny") as opened:
-            assert rows == opened.run(warehouse.find_report(name).sql).rows
+            assert rows == opened.run(named_reports.find_report(name).sql).rows
     assert "CREATE VIEW shards" in warehouse.shell_script(artifacts, "tiny", "local")
     assert "CREATE VIEW cosines" not in warehouse.shell_script(artifacts, "tiny", "local")
 

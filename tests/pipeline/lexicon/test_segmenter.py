@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
-from ssmi.pipeline.features.segmentation import segment_sentence
+from ssmi.pipeline.features.text.segmentation import segment_sentence
 from ssmi.pipeline.lexicon.segmenter import open_both_segmenters, open_segmenter
 from ssmi.pipeline.readers import read_sentences
 
@@ -56,7 +56,7 @@ def test_jieba_says_nothing_and_neither_writes_nor_believes_a_cache(tmp_path: Pa
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(planted)
     program = (
-        "from ssmi.pipeline.features.segmentation import segment_sentence\n"
+        "from ssmi.pipeline.features.text.segmentation import segment_sentence\n"
         "from ssmi.pipeline.lexicon.segmenter import open_segmenter\n"
         "cut = open_segmenter('jieba', hmm=True, user_dict=None)\n"
         "assert segment_sentence(list('来到北京'), cut)[0] == ['来到', '北京']\n"

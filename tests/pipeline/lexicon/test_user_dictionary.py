@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.segmentation import segment_sentence
+from ssmi.pipeline.features.text.segmentation import segment_sentence
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.user_dictionary import LONGEST_WORD, UserWord, count_uses, read_user_dictionary, repeated
 

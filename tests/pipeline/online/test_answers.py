@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.parquet.feature_rows import SelectedBoundaries
 from ssmi.pipeline.features.alignment import LinearMap
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
 from ssmi.pipeline.online.answers import SelectionAnswers
 from ssmi.pipeline.online.costs import CostCounter

@@ -16,7 +16,7 @@ from transformers import BertModel
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.features.alignment import LinearMap
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
 from ssmi.pipeline.online.costs import CostCounter
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SEGMENTS_AT_ONCE, SegmentEmbedder

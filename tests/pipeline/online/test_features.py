@@ -22,7 +22,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.features.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import seen_stretches
 from ssmi.pipeline.online import FeatureStore, OnlineFeatures
 
 Row = dict[str, Any]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.features.segmentation import Cut
+from ssmi.pipeline.features.text.segmentation import Cut
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.online.segmenting import segment_characters, without_surrogates
 

@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.parameters.params import check_params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.frozen_encoder import FrozenEncoder
 from ssmi.pipeline.stages.encoding import (
     WORDS_PER_TASK,

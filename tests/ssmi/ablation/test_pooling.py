@@ -8,7 +8,7 @@ from ssmi.ablation.pooling import pool, pool_metrics
 from ssmi.ablation.table import FinishedRun
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results.metrics_file import RunMetrics
 
 
 def _fold(

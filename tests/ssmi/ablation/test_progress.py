@@ -12,7 +12,7 @@ from ssmi.ablation.progress import Progress
 from ssmi.ablation.table import FinishedRun
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results.metrics_file import RunMetrics
 
 FOLDS = (1, 2, 3)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ssmi.ablation.render import cells, markdown, note, other_cells
 from ssmi.ablation.table import Figure, FinishedRun, Gain, Interval, OtherSettings, Setting, Table, TableRow
 from ssmi.configurations import Configuration
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results.metrics_file import RunMetrics
 
 WIDE = Interval(-0.005, 0.3, 0.04, told_apart=False)
 FIGURES = ("precision", "recall", "f1", "span_f1", "type_accuracy")

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from ssmi.ablation.settings import Description, describe, name_of, others, write
 from ssmi.ablation.table import OtherSettings
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs import metrics_file
 from ssmi.model.runs.fingerprint import Fingerprint
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results import metrics_file
+from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 

@@ -17,7 +17,7 @@ from ssmi.ablation.table import Figure, FinishedRun, Interval, OtherSettings, Se
 from ssmi.configurations import CONFIGURATIONS, CURVES
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results.metrics_file import RunMetrics
 
 
 def _scores(f1: float, *, groups: bool = False) -> Scores:

@@ -12,9 +12,10 @@ import pytest
 from ssmi.evaluation.comparison import compare_runs, runs_in
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
-from ssmi.model.runs import counts_file, json_files, result_files
-from ssmi.model.runs.checkpoint_files import CheckpointMetadata
+from ssmi.model.runs import json_files
+from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.fingerprint import Fingerprint
+from ssmi.model.runs.results import counts_file, result_files
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 
 Sentences = Sequence[Mapping[str, tuple[int, int, int]]]

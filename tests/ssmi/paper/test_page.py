@@ -8,7 +8,7 @@ import pytest
 
 from ssmi.ablation.table import FinishedRun, Setting, Table, make_table
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.runs.metrics_file import RunMetrics
+from ssmi.model.runs.results.metrics_file import RunMetrics
 from ssmi.paper.page import markdown
 
 

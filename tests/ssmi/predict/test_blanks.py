@@ -21,7 +21,7 @@ from ssmi.model.split_tagging import tag_split
 from ssmi.pipeline.assets.resolve import find_dataset
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.features.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import seen_stretches
 from ssmi.pipeline.readers import read_sentences
 
 REPOSITORY = Path(__file__).parents[3]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.features.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import seen_stretches
 from ssmi.predict.pieces import Piece, Text, cut
 from ssmi.predict.user_entities import MergedEntity
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 import ssmi
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.network.requirements import wanted
-from ssmi.model.runs import checkpoint as checkpoints
-from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.split_tagging import predict
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ssmi.model.evaluation.calibration import calibrate
-from ssmi.model.runs.history import Epoch
+from ssmi.model.runs.results.history import Epoch
 from ssmi.report.features import FeatureStatistics, QueryResult
 from ssmi.report.figures import calibration_panel, candidates_panel, cosines_panel, epochs_panel
 

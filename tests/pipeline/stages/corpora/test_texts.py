@@ -10,7 +10,7 @@ import pytest
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.stages import STAGES
-from ssmi.pipeline.features.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import seen_stretches
 from ssmi.pipeline.online import FeatureStore, OnlineFeatures
 
 Row = dict[str, Any]

@@ -13,7 +13,7 @@ from ssmi.pipeline.contract.parameters.params import check_params
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
-from ssmi.pipeline.features.tokens import CharacterTokens
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.frozen_encoder import FrozenEncoder
 from ssmi.pipeline.stages.embedding.sentences import encode_in_sentences
 from ssmi.pipeline.stages.encoding import vectors_of_rows, words_table

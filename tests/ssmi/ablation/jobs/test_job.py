@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ssmi.ablation.jobs.job import Job, do, made_from, measure
-from ssmi.model.runs import checkpoint_files
+from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import MADE_FROM
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parameters.params import Params

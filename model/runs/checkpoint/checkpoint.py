@@ -1,0 +1,201 @@
+"""A trained network on disk: saved whole or not at all, loaded for shards or for text.
+
+What its files are is told in ``checkpoint_files``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ssmi.model.data.boundaries import BoundaryTable
+from ssmi.model.data.shards import Shards
+from ssmi.model.network import encoder as encoders
+from ssmi.model.network.build import build
+from ssmi.model.network.network import Network
+from ssmi.model.network.requirements import layers_below
+from ssmi.model.runs import json_files, weights
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata, broken
+from ssmi.model.runs.checkpoint.fit import check_fit
+from ssmi.model.runs.files import METADATA, SHARDS
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.label_files import save_labels
+from ssmi.pipeline.contract.labels import LabelSet
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
+from ssmi.pipeline.contract.project.paths import LABELS_FILE
+from ssmi.pipeline.contract.storage.replacing import replacing_folder
+
+_BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
+_WORD_COUNTS = "lexicon.counts"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A network with its weights, fit for the shards it was loaded for."""
+
+    network: Network
+    params: Params
+    labels: LabelSet
+    boundaries: BoundaryTable
+    """Rows of the network's boundary embedding."""
+    metadata: CheckpointMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedRun:
+    """A checkpoint without any shards: for text."""
+
+    checkpoint: Checkpoint
+    """The checkpoint, with the boundaries of training."""
+    shards: Manifest
+    """The manifest of the shards that the run was trained on."""
+
+
+def save(folder: Path, *, network: Network, params: Params, shards: Shards, metadata: CheckpointMetadata) -> None:
+    """Write the folder whole or not at all.
+
+    Args:
+        folder: ``RUN/checkpoint``; what is there is replaced.
+        network: Its weights are saved, and its encoder's configuration.
+        params: With numbers where learning rates were ``auto``.
+        shards: What it was trained on.
+        metadata: What ``checkpoint_files.read_metadata`` is to give back.
+
+    """
+    tensors = dict(network.state_dict())
+    if network.boundary is not None:
+        # Rows mean nothing without their ids: other shards have boundaries in other rows.
+        tensors[_BOUNDARY_IDS] = torch.from_numpy(shards.boundaries.ids)
+    with replacing_folder(folder) as fresh:
+        weights.write(tensors, fresh / checkpoint_files.WEIGHTS)
+        (fresh / checkpoint_files.PARAMS).write_text(parameters.dump(params), encoding="utf-8")
+        save_labels(shards.labels, fresh / LABELS_FILE)
+        (fresh / SHARDS).mkdir()
+        (fresh / SHARDS / manifests.MANIFEST_NAME).write_bytes(shards.stored.body)
+        if network.encoder is not None:
+            network.encoder.describe(fresh / checkpoint_files.ENCODER)
+        json_files.write(fresh / METADATA, metadata, sort_keys=True)
+        checkpoint_files.write_digests(fresh)
+
+
+def load(folder: Path, *, shards: Shards) -> Checkpoint:
+    """Load for use on shards; boundaries that were not in training take the shards' pre-trained vectors.
+
+    Args:
+        folder: ``RUN/checkpoint``.
+        shards: Those of training or others of the same labels, vocabulary, encoder and feature parameters.
+
+    Returns:
+        The checkpoint; its boundaries are those of training, then those of the shards.
+
+    Raises:
+        MissingResourceError: There is no checkpoint.
+        StaleArtifactError: It is not whole, of another version, or not for these shards; names every difference.
+
+    """
+    description = _read_description(folder)
+    # First, for it reads no weights.
+    check_fit(folder, shards)
+    tensors = checkpoint_files.read_tensors(folder)
+    boundaries = shards.boundaries
+    if _BOUNDARY_IDS in tensors:
+        # The trained boundaries come first, so that their rows stay those that the weights were saved with.
+        boundaries = _trained_boundaries(tensors).extended_by(shards.boundaries)
+        vectors = torch.from_numpy(boundaries.vectors)
+        tensors[_BOUNDARY_VECTORS] = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))
+    return _assemble(folder, description, boundaries, tensors, statistics=shards.statistics)
+
+
+def load_alone(folder: Path) -> LoadedRun:
+    """Load for use on text, without any shards.
+
+    Args:
+        folder: ``RUN/checkpoint``.
+
+    Returns:
+        The checkpoint, with the boundaries that were in training, and the manifest of its shards.
+
+    Raises:
+        MissingResourceError: There is no checkpoint.
+        StaleArtifactError: It is not whole, or of another version.
+
+    """
+    description = _read_description(folder)
+    shards, named = manifests.load(folder / SHARDS), description.metadata.shards
+    if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != named:
+        problem = f"not the manifest {named[: checkpoint_files.SHORT]} that {METADATA} names"
+        raise broken(folder / SHARDS, ValueError(problem))
+    tensors = checkpoint_files.read_tensors(folder)
+    boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))
+    if _BOUNDARY_IDS in tensors:
+        boundaries = _trained_boundaries(tensors)
+    checkpoint = _assemble(folder, description, boundaries, tensors, statistics=ShardsStatistics.of(shards))
+    return LoadedRun(checkpoint, shards)
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """All of a checkpoint but its weights."""
+
+    metadata: CheckpointMetadata
+    labels: LabelSet
+    params: Params
+
+
+def _read_description(folder: Path) -> _Description:
+    """Read it from files that are as they were saved."""
+    metadata = checkpoint_files.read_metadata(folder)
+    checkpoint_files.check_files(folder)
+    return _Description(metadata, checkpoint_files.read_labels(folder), checkpoint_files.read_params(folder))
+
+
+def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
+    """The boundary table among a checkpoint's tensors, its ids taken from them."""
+    # Without row 0, "no boundary", which a table does not hold.
+    return BoundaryTable(tensors.pop(_BOUNDARY_IDS).numpy(), tensors[_BOUNDARY_VECTORS][1:].numpy())
+
+
+def _assemble(
+    folder: Path,
+    description: _Description,
+    boundaries: BoundaryTable,
+    tensors: dict[str, Tensor],
+    *,
+    statistics: ShardsStatistics,
+) -> Checkpoint:
+    """Build the network and put its weights in. ``statistics``: of the shards that it is loaded for."""
+    params, labels = description.params, description.labels
+    network = build(
+        params.model,
+        labels=labels,
+        boundaries=boundaries,
+        # Without its weights: they are among the tensors, as training left them.
+        encoder=encoders.blank(folder / checkpoint_files.ENCODER, below=layers_below(params.model, statistics))
+        if params.model.trains_encoder
+        else None,
+        hidden_width=statistics.hidden_width,
+        n_tokens=statistics.n_tokens,
+        # Needed now: load_state_dict fills buffers, but only those of the right size.
+        word_counts=tensors.get(_WORD_COUNTS),
+    )
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise broken(folder / checkpoint_files.WEIGHTS, error) from error
+    return Checkpoint(network, params, labels, boundaries, description.metadata)
+
+
+def restore(folder: Path, network: Network) -> None:
+    """Put saved weights back into the very network they were saved from."""
+    tensors = checkpoint_files.read_tensors(folder)
+    # No weight: load_state_dict refuses names that the network does not have.
+    tensors.pop(_BOUNDARY_IDS, None)
+    network.load_state_dict(tensors)

@@ -1,0 +1,86 @@
+"""Whether a checkpoint and some shards belong together; reads no weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ssmi.model.data.shards import Shards
+from ssmi.model.network.requirements import check_buildable
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.checkpoint.checkpoint_files import SHORT, CheckpointMetadata
+from ssmi.model.runs.files import SHARDS
+from ssmi.pipeline.contract import manifest as manifests
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.labels import LabelSet
+from ssmi.pipeline.contract.manifest import Manifest
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
+from ssmi.pipeline.contract.text.wording import as_yaml
+
+_FEATURES = ("segment", "embed", "selection", "pmi")
+"""Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
+
+
+def check_fit(folder: Path, shards: Shards) -> None:
+    """Refuse shards that a checkpoint's network cannot read, or would read as something else than in training.
+
+    Args:
+        folder: ``RUN/checkpoint``.
+        shards: Those of training, or others.
+
+    Raises:
+        MissingResourceError: There is no checkpoint.
+        StaleArtifactError: It is damaged, or these shards have other labels, another vocabulary, another encoder or
+            other features; names every difference.
+
+    """
+    metadata, labels = checkpoint_files.read_metadata(folder), checkpoint_files.read_labels(folder)
+    _check_match(folder, metadata, labels, shards)
+    _check_features(folder, shards)
+    check_buildable(checkpoint_files.read_params(folder).model, shards)
+
+
+def _check_match(folder: Path, metadata: CheckpointMetadata, labels: LabelSet, shards: Shards) -> None:
+    """Refuse shards of another label set, vocabulary or encoder, naming every difference."""
+    pairs = {
+        "labels": (_describe(labels), _describe(shards.labels)),
+        "vocabulary": (metadata.vocabulary_digest[:SHORT], shards.statistics.vocabulary_digest[:SHORT]),
+        "encoder": (metadata.encoder_digest[:SHORT], shards.statistics.encoder_digest[:SHORT]),
+    }
+    problems = [f"{what} {here} here, {there} there" for what, (here, there) in pairs.items() if here != there]
+    if problems:
+        raise StaleArtifactError(
+            f"{folder} and {shards.folder} do not belong together: {'; '.join(problems)}",
+            next_step="build the shards as for training, or train on these",
+        )
+
+
+def _check_features(folder: Path, shards: Shards) -> None:
+    """Refuse shards whose features were made with other parameters: the network was trained on different ones."""
+    then, now = map(_feature_parameters, (manifests.load(folder / SHARDS), shards.manifest))
+    if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
+        # nothing of it is read, or check_buildable says so
+        then |= {name: now[name] for name in ("shards.hidden_layers", "shards.hidden_norm")}
+    problems = [
+        f"{name} is {as_yaml(then.get(name))} here, {as_yaml(now.get(name))} there"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
+    ]
+    if problems:
+        raise StaleArtifactError(
+            f"{folder} was trained on other features than {shards.folder} holds: {'; '.join(problems)}",
+            next_step="build the features with the run's parameters, or train on these",
+        )
+
+
+def _feature_parameters(shards: Manifest) -> dict[str, Any]:
+    """``section.key`` → value of all that decides what a sentence's row holds, the split into sentences left out."""
+    made_with = ShardsStatistics.of(shards)
+    sections = made_with.feature_parameters.to_json()
+    values = {f"{name}.{key}": value for name in _FEATURES for key, value in sections[name].items()}
+    states = {"shards.hidden_layers": made_with.hidden_layers, "shards.hidden_norm": made_with.hidden_norm}
+    return {**values, **states}
+
+
+def _describe(labels: LabelSet) -> str:
+    return f"{labels.scheme} {','.join(labels.entity_types)}"

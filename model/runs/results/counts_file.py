@@ -1,0 +1,50 @@
+"""The counts of each sentence of a split, kept with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssmi.model.evaluation.scoring import EntityCounts
+from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.runs.files import COUNTS
+from ssmi.model.runs.results import result_files
+from ssmi.pipeline.contract.parquet import schema, tables
+
+
+def path_of(run: Path, split: str) -> Path:
+    """The file of a split in a run folder."""
+    return run / COUNTS / f"{split}.parquet"
+
+
+def write(path: Path, counted: Counted) -> None:
+    """Write a file of counts; the same counts give the same bytes."""
+    rows = [
+        {
+            "sentence": sentence,
+            "counts": [
+                {"label": label, "gold": of_type.gold, "predicted": of_type.predicted, "correct": of_type.correct}
+                for label, of_type in sorted(counts.items())
+            ],
+        }
+        for sentence, counts in zip(counted.sentences, counted.counts, strict=True)
+    ]
+    tables.write_rows(path, schema.COUNTS, rows)
+
+
+def read(run: Path, split: str) -> Counted | None:
+    """The counts that a run was left with; None where there are none. Raises StaleArtifactError for another."""
+    path = path_of(run, split)
+    if not path.is_file():
+        return None
+    result_files.check(run, path)
+    rows = tables.read_rows(path, schema.COUNTS)
+    return Counted(
+        [row["sentence"] for row in rows],
+        [
+            {
+                entry["label"]: EntityCounts(entry["gold"], entry["predicted"], entry["correct"])
+                for entry in row["counts"]
+            }
+            for row in rows
+        ],
+    )

@@ -1,0 +1,1 @@
+"""A text as features see it: its characters without idle blanks, its segments, its tokens, its windows."""

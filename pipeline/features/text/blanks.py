@@ -1,0 +1,173 @@
+r"""Which characters of a text are seen: blanks that separate no words, and marks without width, are left out.
+
+* A **mark** (category Cf, such as U+200B, U+FEFF, U+00AD and what turns the reading order; category Cc, but for those
+  that are blanks) is never seen.
+* A **blank** is what ``str.isspace`` says: space, tab, U+00A0, U+3000, line ends. A run of blanks and marks is seen as
+  one U+0020 where it stands between two characters that keep blanks (``_KEEPS_BLANKS``), and otherwise not at all.
+* A **blank line** (two line ends or more, with nothing but blanks and marks between them) and U+2029 end a sentence.
+
+So "Apple Inc", "Apple\u00a0 Inc" and "Apple\nInc" are seen alike, and so are "陈思远", "陈 思 远" and "\u3000陈思\n远".
+``seen_stretches`` of what is seen changes nothing. Off line and on line use these functions, so that a network reads
+a text as it learned to read sentences.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.parquet.feature_rows import LONGEST_SENTENCE
+from ssmi.pipeline.features.text.windows import window_starts
+from ssmi.pipeline.readers.sentence import ReadReport, Sentence
+
+LEFT_OUT = "blanks-left-out"
+NOTHING_BUT_BLANKS = "nothing-but-blanks"
+BLANK_AT_EDGE = "entity-with-blank-at-edge"
+BLANK_ENTITY = "entity-of-blanks"
+ENTITY_OVER_BLANK_LINE = "entity-over-blank-line"
+
+_MARKS = (
+    "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
+)
+"""Written out, so that every Python says the same."""
+_RUN = re.compile(rf"[\s{_MARKS}]+")
+_LINE_END = re.compile("\r\n|[\n\r\x85\u2028]")
+
+_WITHOUT_BLANKS = (
+    "\u2e80-\u303f\u3040-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff61-\uff9f"
+    "\U00016fe0-\U00018dff\U0001aff0-\U0001b2ff\U00020000-\U0003ffff"
+)
+"""Han, kana, bopomofo, Yi and Tangut, with their punctuation: written without blanks between words."""
+_KEEPS_BLANKS = re.compile(rf"[!-~]|(?![{_WITHOUT_BLANKS}])[^\W_]")
+"""Letters and digits of all other scripts (full-width forms too), whatever combines with them, ASCII punctuation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What is seen of a text, or of a part of it that a blank line ends."""
+
+    text: str
+    positions: Sequence[int]
+    """The position of each of its characters in the text as given, ascending."""
+
+    def given(self, start: int, end: int) -> tuple[int, int]:
+        """The stretch of the text as given, end not included, whose first and last characters are these."""
+        return self.positions[start], self.positions[end - 1] + 1
+
+
+def seen_stretches(text: str) -> list[Stretch]:
+    """What is seen of a text, cut at blank lines; none is empty, so there is none of a text of nothing but blanks."""
+    if _RUN.search(text) is None:
+        # Nothing is left out, so nothing is copied, and a range needs no memory for the positions.
+        return [Stretch(text, range(len(text)))] if text else []
+    stretches: list[Stretch] = []
+    pieces: list[str] = []
+    # An array, since a list would hold an object for each character.
+    positions = array("q")
+    done = 0
+    for run in _RUN.finditer(text):
+        start, end = run.span()
+        pieces.append(text[done:start])
+        positions.extend(range(done, start))
+        done = end
+        if positions and _ends_sentence(run[0]):
+            stretches.append(Stretch("".join(pieces), positions))
+            pieces, positions = [], array("q")
+        # Before the first and after the last character a blank separates nothing.
+        elif positions and end < len(text) and _separates(text, start, end):
+            pieces.append(" ")
+            positions.append(next(position for position in range(start, end) if text[position].isspace()))
+    pieces.append(text[done:])
+    positions.extend(range(done, len(text)))
+    if positions:
+        stretches.append(Stretch("".join(pieces), positions))
+    return stretches
+
+
+def _ends_sentence(run: str) -> bool:
+    return "\u2029" in run or len(_LINE_END.findall(run)) > 1
+
+
+def _separates(text: str, start: int, end: int) -> bool:
+    """Whether the run of blanks and marks from ``start`` to ``end`` stands between two words."""
+    before = start - 1
+    while before and unicodedata.category(text[before]).startswith("M"):
+        before -= 1  # accents and vowel signs that combine belong to the letter before them
+    return (
+        _KEEPS_BLANKS.match(text, before) is not None
+        and _KEEPS_BLANKS.match(text, end) is not None
+        and any(map(str.isspace, text[start:end]))
+    )
+
+
+def pieces_of(text: str) -> Iterator[Stretch]:
+    """Cut what is seen of a text into sentences: at blank lines, and after a mark where ``LONGEST_SENTENCE`` is passed.
+
+    Args:
+        text: As it was given.
+
+    Yields:
+        The sentences in order, none of them empty; there is none of a text of nothing but blanks.
+    """
+    for seen in seen_stretches(text):
+        starts = window_starts(seen.text, max_window=LONGEST_SENTENCE)
+        for start, end in zip(starts, [*starts[1:], len(seen.text)], strict=True):
+            yield Stretch(seen.text[start:end], seen.positions[start:end])
+
+
+def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterator[Sentence]:
+    """Turn labelled sentences into what is seen of them, so that features are made of the same characters as on line.
+
+    A sentence is cut at its blank lines. Gold entities move along and lose the blanks at their edges; those of nothing
+    but blanks or across a blank line are left out, and so are sentences of nothing but blanks.
+
+    Args:
+        sentences: As they were read.
+        report: The reader's; what changes is counted in it, and its totals become those of what is yielded.
+
+    Yields:
+        The sentences as they are seen.
+    """
+    for sentence in sentences:
+        if _RUN.search(sentence.text) is None:
+            yield sentence
+            continue
+        parts = list(_seen(sentence, report))
+        if not parts:
+            report.skip(NOTHING_BUT_BLANKS, sentence.line)
+        elif sum(len(one.characters) for one in parts) < len(sentence.characters):
+            report.repair(LEFT_OUT, sentence.line)
+        # The reader has counted the sentence as it stood in the file: only differences are added.
+        report.n_sentences += len(parts) - 1
+        report.n_characters += sum(len(one.characters) for one in parts) - len(sentence.characters)
+        report.n_entities += sum(len(one.entities) for one in parts) - len(sentence.entities)
+        yield from parts
+
+
+def _seen(sentence: Sentence, report: ReadReport) -> Iterator[Sentence]:
+    entities = []
+    for entity in sentence.entities:
+        stretches = seen_stretches("".join(sentence.characters[entity.start : entity.end]))
+        if len(stretches) != 1:
+            report.skip(ENTITY_OVER_BLANK_LINE if stretches else BLANK_ENTITY, sentence.line)
+            continue
+        start, end = stretches[0].given(0, len(stretches[0].text))
+        trimmed = replace(entity, start=entity.start + start, end=entity.start + end)
+        if trimmed != entity:
+            report.repair(BLANK_AT_EDGE, sentence.line)
+        entities.append(trimmed)
+    for stretch in seen_stretches(sentence.text):
+        first, last = stretch.positions[0], stretch.positions[-1]
+        inside = tuple(
+            Span(bisect_left(stretch.positions, one.start), bisect_left(stretch.positions, one.end), one.label)
+            for one in entities
+            if first <= one.start and one.end <= last + 1
+        )
+        yield Sentence(tuple(stretch.text), inside, sentence.line)

@@ -1,0 +1,57 @@
+"""Word segmentation that tiles the sentence exactly, whatever the text holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise
+
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.text.windows import window_starts
+
+Cut = Callable[[str], Iterable[str]]
+
+LONGEST_PIECE = 2048
+"""Code points given to an engine at once. On a long run of single characters jieba's time grows with the square of its
+length (100,000 of them: a minute and a half); longer texts are cut after marks, across which no engine joins characters
+into a word, and elsewhere only where a run of that length has no mark."""
+
+
+def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], list[int]]:
+    """Cut a sentence into segments that tile it.
+
+    Args:
+        characters: One code point each.
+        cut: Text → its words, in order.
+
+    Returns:
+        The segments, and the position of each one's first character.
+
+    Raises:
+        InputDataError: The segmenter lost or changed text.
+    """
+    words = segments_of("".join(characters), cut)
+    return words, [0, *accumulate(map(len, words))][: len(words)]
+
+
+def segments_of(text: str, cut: Cut) -> list[str]:
+    """Cut the text of a sentence into segments that tile it; raises InputDataError as ``segment_sentence`` does."""
+    words = [word for piece in _pieces(text) for word in cut(piece) if word]
+    # Entities and tokens are positions in this text: one character lost would shift all that follow.
+    if "".join(words) != text:
+        raise InputDataError(
+            f"the segmenter changed the text {text[:40]!r}", next_step="report this text; use the other segment.engine"
+        )
+    return words
+
+
+def _pieces(text: str) -> list[str]:
+    if len(text) <= LONGEST_PIECE:
+        return [text]
+    starts = window_starts(text, max_window=LONGEST_PIECE)
+    return [text[start:end] for start, end in pairwise([*starts, len(text)])]
+
+
+def segment_of_each(segments: Sequence[str], starts: Sequence[int], *, n_characters: int) -> list[str]:
+    """The segment around each character. Length: ``n_characters``."""
+    ends = [*starts, n_characters][1:]
+    return [segment for segment, start, end in zip(segments, starts, ends, strict=True) for _ in range(start, end)]

@@ -1,0 +1,37 @@
+"""The named reports: the queries of ``queries/``, each with what it tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import ParameterError, nearest
+
+QUERIES = Path(__file__).parent / "queries"
+DEFAULT_REPORT = "overview"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A named query: ``queries/<name>.sql``, which opens with its description as a comment."""
+
+    name: str
+    description: str
+    sql: str
+
+
+def list_reports() -> dict[str, Report]:
+    """Every named report by name, in alphabetical order."""
+    reports = {}
+    for path in sorted(QUERIES.glob("*.sql")):
+        sql = path.read_text(encoding="utf-8")
+        reports[path.stem] = Report(path.stem, sql.partition("\n")[0].removeprefix("--").strip(), sql)
+    return reports
+
+
+def find_report(name: str) -> Report:
+    """The report of that name; raises ParameterError with the nearest one."""
+    reports = list_reports()
+    if name not in reports:
+        raise ParameterError(f"{name}: no such report, {nearest(name, reports)}", next_step="ssmi-cli stats lists them")
+    return reports[name]

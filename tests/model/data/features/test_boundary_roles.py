@@ -1,0 +1,83 @@
+"""Where characters stand in their best boundaries, read from shards and made on line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.model.data.boundaries import Ids, read_words
+from ssmi.model.data.features.boundary_roles import BOUNDARY_ROLES, boundary_roles
+from ssmi.model.data.online_rows import split_of
+from ssmi.model.data.shards import open_shards, read_split
+from ssmi.model.data.split import RequiredFeatures
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
+
+WORDS = ("", "中国", "人", "中国人民", "民中民", "𠮷野家", "a股", "人人")
+CHARACTERS = sorted({letter for word in WORDS for letter in word} | {"x", "\0"})
+
+
+def _role(word: str, character: str) -> str:
+    """By hand."""
+    if not word:
+        return "none"
+    if len(word) == 1:
+        return "alone"
+    place = word.index(character)
+    return "first" if place == 0 else "last" if place == len(word) - 1 else "inner"
+
+
+def _words_of(ids: Ids) -> list[str]:
+    return [WORDS[number] for number in ids.tolist()]
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from(CHARACTERS), st.integers(0, 99)), max_size=9), max_size=9))
+def test_roles_equal_a_look_into_each_word(drawn: list[list[tuple[str, int]]]) -> None:
+    texts = ["".join(character for character, _ in sentence) for sentence in drawn]
+    holding = {one: [n for n, word in enumerate(WORDS) if not word or one in word] for one in CHARACTERS}
+    ids = [holding[one][number % len(holding[one])] for sentence in drawn for one, number in sentence]
+    roles = boundary_roles(np.array(ids, dtype=np.int32), texts, words_of=_words_of, source="x")
+    expected = [_role(WORDS[number], one) for number, one in zip(ids, "".join(texts), strict=True)]
+    assert [BOUNDARY_ROLES[role] for role in roles.tolist()] == expected
+
+
+@pytest.mark.parametrize("character", ["x", "\0", "民"])
+def test_a_boundary_that_does_not_hold_its_character_is_refused(character: str) -> None:
+    with pytest.raises(StaleArtifactError) as refused:
+        boundary_roles(np.array([0, 1]), [f"人{character}"], words_of=_words_of, source="tiny/train")
+    assert refused.value.message == (
+        f"tiny/train: the best boundary of {character!r} is '中国', which does not hold it"
+    )
+
+
+def test_roles_are_the_same_from_shards_and_on_line(
+    tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences})
+    opened, wanted = open_shards(folder), RequiredFeatures(best=True, boundary_roles=True)
+    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
+    words = read_words(folder / "boundaries.parquet")
+    expected = [
+        _role(words[own.best[place]] if place in own.best else "", character)
+        for own in sentences
+        for place, character in enumerate(own.text)
+    ]
+    assert {"none", "first", "inner", "last"} <= set(expected)
+    rows = [row for part in tables.list_parts(folder, "train") for row in tables.read_rows(part, schema.SHARDS)]
+    online = split_of(
+        rows,
+        boundaries=opened.boundaries,
+        wanted=wanted,
+        words_of=lambda ids: [words[number] for number in ids.tolist()],
+    )
+    for found in (split, online):
+        assert found.boundary_roles is not None
+        assert [BOUNDARY_ROLES[role] for role in found.boundary_roles.tolist()] == expected
+    plain = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+    assert plain.boundary_roles is None

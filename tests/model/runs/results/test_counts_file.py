@@ -1,0 +1,59 @@
+"""Counts that a run keeps of each sentence: they come back as they were, and other tables are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.model.evaluation.scoring import EntityCounts
+from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.runs.results.counts_file import path_of, read, write
+from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.parquet import schema, tables
+
+numbers = st.integers(0, 500)
+sentences = st.lists(
+    st.tuples(
+        st.text("0123456789abcdef", min_size=16, max_size=16),
+        st.dictionaries(
+            st.sampled_from(["人名", "LOC", "ORG.NAM", ""]), st.builds(EntityCounts, numbers, numbers, numbers)
+        ),
+    )
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(rows=sentences)
+def test_what_is_written_comes_back(tmp_path: Path, rows: list[tuple[str, dict[str, EntityCounts]]]) -> None:
+    counted = Counted([name for name, _ in rows], [counts for _, counts in rows])
+    path = path_of(tmp_path, "dev")
+    path.parent.mkdir(exist_ok=True)
+    write(path, counted)
+    assert read(tmp_path, "dev") == counted
+    written = path.read_bytes()
+    write(path, Counted(counted.sentences, [dict(reversed(counts.items())) for counts in counted.counts]))
+    assert path.read_bytes() == written  # in whichever order types were met
+
+
+def test_a_name_for_each_count_or_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "dev.parquet"
+    with pytest.raises(ValueError):
+        write(path, Counted(["a", "b"], [{}]))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_kept_none_and_one_that_kept_something_else(tmp_path: Path) -> None:
+    assert read(tmp_path, "dev") is None
+    path = path_of(tmp_path, "dev")
+    path.parent.mkdir()
+    tables.write_rows(path, schema.boundaries(2), [{"boundary_id": 1, "word": "北京", "vector": [0.0, 1.0]}])
+    with pytest.raises(StaleArtifactError) as refused:
+        read(tmp_path, "dev")
+    assert str(path) in refused.value.message and refused.value.next_step
+    path.write_bytes(b"PAR1")
+    with pytest.raises(StaleArtifactError, match="not a Parquet table"):
+        read(tmp_path, "dev")
+    assert read(tmp_path, "test") is None

@@ -1,0 +1,144 @@
+"""``pytorch_model.bin`` alone: converted once, found again by its content, never more than tensors unpickled."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ssmi.pipeline.assets.encoder_files import encoder_files
+from ssmi.pipeline.assets.resolve import encoder_at_hand, find_encoder
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.features.text.tokens import CharacterTokens
+from ssmi.pipeline.frozen_encoder import FrozenEncoder
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(chr(0x4E00 + index) for index in range(20))]
+TEXT = VOCABULARY[4:14]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, cache_folder: Path, write_typed_encoder: Callable[..., Any]) -> Path:
+    """An encoder with safetensors, beside which a pickle is put by the tests."""
+    write_typed_encoder(tmp_path / "hfl", "bert", VOCABULARY)
+    return tmp_path / "hfl"
+
+
+def _states(folder: Path) -> np.ndarray[Any, Any]:
+    return FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder))).states([TEXT])[0]
+
+
+def _take_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights as published BERTs name them, with a tied head; the safetensors file goes."""
+    path = folder / "model.safetensors"
+    tensors = {f"bert.{name}": tensor for name, tensor in load_file(path).items()}
+    path.unlink()
+    words = tensors["bert.embeddings.word_embeddings.weight"]
+    return {**tensors, "cls.predictions.decoder.weight": words, "cls.predictions.bias": words[:, 0]}
+
+
+def test_a_pickle_of_tensors_is_converted_once_and_said_once(folder: Path, tmp_path: Path, listener: Any) -> None:
+    expected = _states(folder)
+    torch.save(_take_weights(folder), folder / "pytorch_model.bin")
+    assert encoder_at_hand("hfl", root=tmp_path).startswith("bert, 3 layers of width 32")
+    before = sorted(folder.iterdir())
+    first = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    assert len(listener.notes) == 1 and "pytorch_model.bin is converted" in listener.notes[0]
+    assert first.path.is_relative_to(tmp_path / "cache") and sorted(folder.iterdir()) == before
+    np.testing.assert_allclose(_states(first.path), expected, atol=1e-6)
+    shutil.copytree(folder, tmp_path / "elsewhere")
+    again = find_encoder("elsewhere", revision=None, root=tmp_path, reporter=listener)
+    assert (again.path, again.digest) == (first.path, first.digest)
+    assert len(listener.notes) == 1
+    assert {path.name for path in encoder_files(first.path)} == {"config.json", "model.safetensors", "vocab.txt"}
+
+
+def test_other_content_is_another_encoder(folder: Path, tmp_path: Path, listener: Any) -> None:
+    tensors = _take_weights(folder)
+    torch.save(tensors, folder / "pytorch_model.bin")
+    first = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    torch.save({name: tensor + 1 for name, tensor in tensors.items()}, folder / "pytorch_model.bin")
+    second = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    assert first.digest != second.digest and first.path != second.path and len(listener.notes) == 2
+
+
+def test_safetensors_win_over_a_pickle_beside_them(folder: Path, tmp_path: Path, listener: Any) -> None:
+    (folder / "pytorch_model.bin").write_bytes(b"anything")
+    assert find_encoder("hfl", revision=None, root=tmp_path, reporter=listener).path == folder
+    assert not listener.notes
+
+
+def test_weights_in_several_pickles(folder: Path, tmp_path: Path, listener: Any) -> None:
+    expected = _states(folder)
+    tensors = _take_weights(folder)
+    places = {name: f"pytorch_model-0000{1 + index % 2}-of-00002.bin" for index, name in enumerate(sorted(tensors))}
+    for file in sorted(set(places.values())):
+        torch.save({name: tensors[name] for name, place in places.items() if place == file}, folder / file)
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    encoder = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    np.testing.assert_allclose(_states(encoder.path), expected, atol=1e-6)
+    assert len(encoder_files(encoder.path)) == 5
+
+
+class _Surprise:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (print, ("this must never be called",))
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ({"weight": _Surprise()}, "not tensors alone"),
+        ([1, 2], "holds no named weights"),
+        ({}, "holds no named weights"),
+        ({"epoch": 3, "weight": torch.ones(2)}, "'epoch' is not a tensor"),
+        (b"PK\x03\x04 cut off", "not tensors alone"),
+        (b"", "not tensors alone"),
+        (pickle.dumps(_Surprise()), "not tensors alone"),
+    ],
+    ids=["a call", "a list", "nothing named", "a number", "cut off", "empty", "a bare pickle"],
+)
+def test_what_is_more_than_tensors_is_refused(
+    body: Any, complaint: str, folder: Path, tmp_path: Path, listener: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "model.safetensors").unlink()
+    path = folder / "pytorch_model.bin"
+    if isinstance(body, bytes):
+        path.write_bytes(body)
+    else:
+        stream = io.BytesIO()
+        torch.save(body, stream)
+        path.write_bytes(stream.getvalue())
+    with pytest.raises(InputDataError, match=complaint):
+        find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    assert "this must never be called" not in capfd.readouterr().out
+    assert not list((tmp_path / "cache").glob("converted/*"))
+
+
+def test_a_type_that_is_not_read_is_refused_before_any_conversion(folder: Path, tmp_path: Path, listener: Any) -> None:
+    torch.save(_take_weights(folder), folder / "pytorch_model.bin")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
+    with pytest.raises(InputDataError, match="'gpt2'"):
+        find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    assert not listener.notes
+    assert "'gpt2'" in encoder_at_hand("hfl", root=tmp_path)
+    assert encoder_at_hand("./none", root=tmp_path) == "no such folder"
+    assert "hub" in encoder_at_hand("owner/model", root=tmp_path)
+
+
+@pytest.mark.parametrize("part", ["../elsewhere.safetensors", "/etc/passwd", "..", ""])
+def test_an_index_that_names_files_elsewhere_is_refused(part: str, folder: Path, tmp_path: Path, listener: Any) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": part}}))
+    with pytest.raises(InputDataError, match="not a file beside it"):
+        find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)

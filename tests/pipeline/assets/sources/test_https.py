@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from ssmi.pipeline.assets.registry import Asset, Checksum, RemoteFile
+from ssmi.pipeline.assets.sources import https
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+
+BODY = "中 B-NS\n国 E-NS\n".encode()
+SHA = hashlib.sha256(BODY).hexdigest()
+TINY = Asset("tiny", "dataset", "a tiny set", "nowhere", "MIT", "put train.bmes into data/tiny/")
+
+
+def _file(url: str, *, checksum: Checksum | None = None, max_bytes: int = 1000) -> RemoteFile:
+    return RemoteFile("train", "train.bmes", url, checksum or Checksum("sha256", SHA), max_bytes)
+
+
+@pytest.mark.parametrize(
+    "checksum",
+    [Checksum("sha256", SHA), Checksum("git-blob", hashlib.sha1(b"blob %d\0" % len(BODY) + BODY).hexdigest())],
+    ids=lambda checksum: checksum.kind,
+)
+def test_a_file_is_fetched_and_checked(checksum: Checksum, server, tmp_path, listener, cache_folder) -> None:
+    target = tmp_path / "train.bmes"
+    https.fetch_url(TINY, _file(server.put("/t", BODY), checksum=checksum), target, reporter=listener)
+    assert target.read_bytes() == BODY
+    assert listener.done == {"train.bmes": (len(BODY), len(BODY))}
+
+
+def test_git_blob_ids_are_those_of_git(tmp_path) -> None:
+    path = tmp_path / "hello"
+    path.write_bytes(b"hello\n")
+    assert https.checksum(path, Checksum("git-blob", "")) == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+def test_other_bytes_than_published_are_refused(server, tmp_path, listener) -> None:
+    with pytest.raises(InputDataError, match="sha256 is"):
+        https.fetch_url(TINY, _file(server.put("/t", BODY + b"!")), tmp_path / "t", reporter=listener)
+
+
+def test_more_bytes_than_bounded_are_refused(server, tmp_path, listener) -> None:
+    with pytest.raises(InputDataError, match="over 10 bytes"):
+        https.fetch_url(TINY, _file(server.put("/t", BODY), max_bytes=10), tmp_path / "t", reporter=listener)
+
+
+@pytest.mark.parametrize("case", ["gone", "cut", "closed", "scheme"])
+def test_an_address_that_does_not_give_the_file_names_the_ways_out(
+    case: str, server, tmp_path, listener, cache_folder
+) -> None:
+    url = {
+        "gone": server.url + "/nothing",
+        "cut": server.put("/cut", BODY[:5], declared=len(BODY)),
+        "closed": "http://127.0.0.1:9/t",
+        "scheme": tmp_path.as_uri(),
+    }[case]
+    with pytest.raises(MissingResourceError, match="tiny: ") as caught:
+        https.fetch_url(TINY, _file(url), tmp_path / "t", reporter=listener)
+    assert url in caught.value.message
+    assert "put train.bmes into data/tiny/" in caught.value.next_step
+    if case != "scheme":
+        assert all(way in caught.value.next_step for way in ("(1)", "(2)", "(3)", str(cache_folder)))
