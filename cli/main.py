@@ -76,7 +76,7 @@ class LazyGroup(CommandGroup):
     metavar="URL",
     envvar="SSMI_STORAGE",
     callback=storage_url,
-    help="Storage that holds the features too: s3://BUCKET/FOLDER, gs://..., file:///FOLDER ...",
+    help="Storage that holds the features too: s3://BUCKET/FOLDER, file:///FOLDER, or what fsspec has a driver for.",
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")  # `main` reads it
 @click.version_option(package_name="ssmi", prog_name="ssmi-cli")

@@ -33,7 +33,7 @@ class PartTagger:
 
         Args:
             run: The run folder.
-            shards: The shard folder of the corpus.
+            shards: The shard folder of the corpus; parts that are not tagged may be missing.
             device: As ``hardware.choose_device`` takes it.
 
         Raises:
@@ -41,7 +41,7 @@ class PartTagger:
             StaleArtifactError: They do not belong together, or are of another version.
 
         """
-        opened = check_text_fit(run=run, shards=shards)
+        opened = check_text_fit(run=run, shards=shards, whole=False)
         checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)
         checkpoint.network.to(hardware.choose_device(device))
         return cls(checkpoint, opened)
@@ -64,8 +64,13 @@ class PartTagger:
         )
 
 
-def check_text_fit(*, run: Path, shards: Path) -> Shards:
+def check_text_fit(*, run: Path, shards: Path, whole: bool = True) -> Shards:
     """Open the shards of a corpus for a run, which reads them as it reads the same text on line; reads no weights.
+
+    Args:
+        run: The run folder.
+        shards: The shard folder of the corpus.
+        whole: Whether all its files are to be there.
 
     Raises:
         MissingResourceError: There is no run, or there are no shards.
@@ -75,7 +80,7 @@ def check_text_fit(*, run: Path, shards: Path) -> Shards:
     """
     require_checkpoint(run)
     folder = run / CHECKPOINT
-    opened = open_shards(shards, labels_of_text=checkpoint_files.read_labels(folder))
+    opened = open_shards(shards, labels_of_text=checkpoint_files.read_labels(folder), whole=whole)
     if not opened.is_text:
         raise ParameterError(
             f"{shards}: a data set, with labels",

@@ -55,7 +55,8 @@ def run_demo(workspace: Workspace) -> DemoResult:
     dataset = workspace.dataset(None)
     workspace.reporter.note(f"dvc repro: raw text → features → a tagger for {dataset!r}; a few minutes on two cores")
     # Not quiet, so that DVC has said on the screen what went wrong; here is only that it did.
-    if commands.run_dvc(workspace.root, ["repro"], quiet=False):
+    storage = {} if workspace.storage is None else {"SSMI_STORAGE": workspace.storage}
+    if commands.run_dvc(workspace.root, ["repro"], quiet=False, more=storage):
         raise SsmiError("dvc repro did not finish", next_step="read its message above; `ssmi-cli doctor` helps")
     try:
         kept = commands.save_experiment(workspace.root, EXPERIMENT)

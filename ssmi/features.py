@@ -21,7 +21,7 @@ from ssmi.pipeline.stages.corpora.names import check_corpus_name, check_no_corpu
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import Corpus, StageContext
-from ssmi.pipeline.stages.stored import bring, publish
+from ssmi.pipeline.stages.stored import bring, bring_all, publish
 from ssmi.pipeline.stages.up_to_date import StageShare, run
 from ssmi.pipeline.stages.up_to_date import run_share as run_stage_share
 from ssmi.workspace import Workspace
@@ -95,7 +95,9 @@ def build(
 ) -> FeatureBuild:
     """Run every stage that is not current, and tell DVC; see ``Project.build_features``."""
     overrides = list_of("overrides", overrides)
-    with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
+    with _context(
+        workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides, force=force
+    ) as context:
         check_like_is_built(context)
         built = list(build_stages(context, force=force))
         stages = tuple(
@@ -169,23 +171,23 @@ def _context(
     scheduler: str | None,
     overrides: Iterable[str],
     is_share: bool = False,
+    force: bool = False,
 ) -> Iterator[StageContext]:
     """What stages run in, alone but for the shares of a stage, which are there to run at once."""
     check_place(workers=workers, scheduler=scheduler)
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)
-    corpus = None
+    corpus, remote = None, workspace.remote
     if subject.corpus is None:
-        check_no_corpus_has_it(name, paths=workspace.paths)
+        check_no_corpus_has_it(name, paths=workspace.paths, remote=remote)
     else:
         files = find_corpus(subject.corpus, root=workspace.root, listed=params.corpora, reporter=workspace.reporter)
-        check_corpus_name(files, paths=workspace.paths, datasets=params.datasets)
-        like = workspace.dataset(subject.like, params=params)
-        workspace.fetch_features(like)
-        corpus, name = Corpus(files, like), files.name
-    remote = workspace.remote
+        check_corpus_name(files, paths=workspace.paths, datasets=params.datasets, remote=remote, force=force)
+        corpus, name = Corpus(files, workspace.dataset(subject.like, params=params)), files.name
     if remote is not None:
         remote.check(for_workers=scheduler is not None)
+        if corpus is not None:
+            bring_all(remote, corpus.like, paths=workspace.paths, reporter=workspace.reporter)
     # Names are checked by now: a lock is a file, and what is refused leaves none.
     alone = nullcontext() if is_share else building(workspace)
     with alone, open_executor(workers=workers, scheduler=scheduler) as executor:

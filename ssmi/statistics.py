@@ -96,4 +96,6 @@ def shell_script(workspace: Workspace, name: str, *, dataset: str | None) -> str
         MissingResourceError: A stage that it reads is not built.
 
     """
-    return warehouse.shell_script(workspace.paths.folder, workspace.dataset(dataset), name)
+    of = workspace.dataset(dataset)
+    workspace.fetch_features(of)
+    return warehouse.shell_script(workspace.paths.folder, of, name)

@@ -36,6 +36,7 @@ __all__ = ["FileState", "Finding", "Verification", "VerifiedFolder", "verify"]
 
 _TRAIN_AGAIN = "train again, or bring the run over whole"
 _MOVE_AWAY = "move it out of the run's folder"
+_LEFT_BEHIND = "remove it, unless a build is sending it at the moment: one that was killed has left it"
 _IN_RUN = frozenset(
     {CHECKPOINT, COUNTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
     | {report_name(split) for split in SPLITS}
@@ -169,9 +170,9 @@ def _stored(workspace: Workspace, *, deep: bool) -> Iterator[VerifiedFolder]:
     for place in stored.places():
         url, states = f"{remote}/{place}", stored.examine(place, deep=deep)
         # The whole stage: a build compares sizes alone of what it finds there.
-        next_step = f"remove {url} there, then ssmi-cli --storage {quote(str(remote))} features build"
+        again = f"remove {url} there, then ssmi-cli --storage {quote(str(remote))} features build"
         wrong = tuple(
-            Finding(f"{url}/{name}", state, "", next_step)
+            Finding(f"{url}/{name}", state, "", _LEFT_BEHIND if state == FileState.FOREIGN else again)
             for name, state in states.items()
             if state != FileState.INTACT
         )

@@ -14,7 +14,6 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import PARAMS_NAME, ArtifactPaths
-from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.user_files import require_file
 
 if TYPE_CHECKING:
@@ -60,16 +59,20 @@ class Workspace:
     def fetch_features(self, dataset: str) -> None:
         """Have the features of a data set or corpus as they are in the storage; without one nothing happens.
 
+        For what only reads: a storage that is not there is one that was named wrong, and nothing makes it.
+
         Raises:
-            MissingResourceError: The storage cannot be used.
+            MissingResourceError: There is no such storage, or it cannot be used.
+            ParameterError: It holds another corpus of this name than lies here.
             StaleArtifactError: A file in it is not what was written.
 
         """
         remote = self.remote
         if remote is not None:
-            from ssmi.pipeline.stages.stored import bring
+            from ssmi.pipeline.stages.stored import bring_all
 
-            bring(remote, STAGES, dataset, paths=self.paths, reporter=self.reporter)
+            remote.check_there()
+            bring_all(remote, dataset, paths=self.paths, reporter=self.reporter)
 
     @checked
     def params(self, overrides: Iterable[str] = (), *, device: str | None = None) -> Params:

@@ -45,6 +45,7 @@ def compare(
         split=split,
         n_resamples=resamples,
         project=session.named_root,
+        storage=session.storage,
         # Scoring does not read train.device, which None stands for elsewhere.
         device=device or "auto",
         reporter=session.reporter,

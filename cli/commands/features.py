@@ -30,7 +30,9 @@ def features() -> None:
 
 @features.command()
 @build_options
-@click.option("--force", is_flag=True, help="Run every stage, current or not.")
+@click.option(
+    "--force", is_flag=True, help="Run every stage, current or not; a corpus may replace another of its name."
+)
 @json_option
 @click.pass_obj
 def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> None:

@@ -71,12 +71,13 @@ class Shards:
         )
 
 
-def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None) -> Shards:
+def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None, whole: bool = True) -> Shards:
     """Open a shard folder; its sentences stay on disk.
 
     Args:
         folder: The shard folder.
         labels_of_text: With what text without labels is to be tagged; None refuses such text.
+        whole: Whether all its files are to be there; what is read is held to the manifest in any case.
 
     Returns:
         Its labels, boundaries and digests.
@@ -91,7 +92,8 @@ def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None) -> Shar
     is_text = not holds_labels(manifest)
     if labels_of_text is None:
         require_labels(manifest, folder)
-    manifests.check_parts(manifest, folder)
+    if whole:
+        manifests.check_parts(manifest, folder)
     given = labels_of_text if is_text else None
     return Shards(
         folder,

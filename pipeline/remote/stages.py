@@ -144,7 +144,8 @@ class StoredStages:
     def examine(self, place: str, *, deep: bool) -> dict[str, FileState]:
         """What has become of every file of a stage since it was published; its manifest is looked at like a file.
 
-        Names are as below ``place``: ``VERSION/train/part-00000.parquet``.
+        Names are as below ``place``: ``VERSION/train/part-00000.parquet``. Files of versions that are not the present
+        one, which a process that was killed leaves, are foreign; so are those that one publishes at the moment.
 
         Args:
             place: Of the stage.
@@ -157,8 +158,8 @@ class StoredStages:
         if stored is None:
             return {MANIFEST_NAME: FileState.CHANGED}
         below = f"{version_folder(place, stored.digest)}/".removeprefix(f"{place}/")
-        sizes = self.remote.sizes(f"{place}/{below}".rstrip("/"))
-        there = {name.removeprefix(f"{place}/"): n_bytes for name, n_bytes in sizes.items()}
+        there = {name.removeprefix(f"{place}/"): n_bytes for name, n_bytes in self.remote.sizes(place).items()}
+        there.pop(MANIFEST_NAME, None)
         files = {below + name: (entry.n_bytes, entry.sha256) for name, entry in stored.manifest.files.items()}
         files[below + MANIFEST_NAME] = (len(stored.body), stored.digest)
         states = {name: FileState.FOREIGN for name in there if name not in files}

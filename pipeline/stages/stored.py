@@ -10,9 +10,11 @@ from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, Stale
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.remote.filesystem import RemoteFolder
 from ssmi.pipeline.remote.stages import StoredStages
+from ssmi.pipeline.stages.corpora.names import check_same_as_here
 from ssmi.pipeline.stages.stage import Stage, StageContext
 from ssmi.pipeline.stages.up_to_date import is_current, is_of_now
 
@@ -67,6 +69,18 @@ def bring(
     for stage in stages:
         folder = paths.stage(stage, dataset)
         _bring(StoredStages(remote), _place(folder, paths), folder, paths=paths, reporter=reporter)
+
+
+def bring_all(remote: RemoteFolder, dataset: str, *, paths: ArtifactPaths, reporter: Reporter) -> None:
+    """``bring`` every stage of a data set or corpus.
+
+    Raises:
+        ParameterError: What lies here under the name is not what the storage holds under it, but another corpus.
+        MissingResourceError: As ``bring``.
+        StaleArtifactError: As ``bring``.
+    """
+    check_same_as_here(dataset, paths=paths, remote=remote)
+    bring(remote, STAGES, dataset, paths=paths, reporter=reporter)
 
 
 def place_of(stage: str, context: StageContext) -> str:

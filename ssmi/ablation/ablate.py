@@ -139,7 +139,7 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, PreparedRow]:
     """The chosen rows, their features built, and those of earlier calls whose features are current; by name."""
-    check_no_corpus_has_it(ablation.dataset, paths=ablation.workspace.paths)
+    check_no_corpus_has_it(ablation.dataset, paths=ablation.workspace.paths, remote=ablation.workspace.remote)
     with building(ablation.workspace), open_executor(workers=0, scheduler=None) as executor:
         ablation.build_features(executor)
         rows = {

@@ -145,8 +145,14 @@ class Ablation:
         return others
 
     def build_features(self, executor: Executor) -> None:
-        """Build the stages of the parameters that are not current, as ``features build`` does."""
-        context = StageContext(self.workspace.root, self.dataset, self.params, executor, self.workspace.reporter)
+        """Build the stages of the parameters that are not current, as ``features build`` does, with storage too.
+
+        Those that configurations change are built and kept here alone.
+        """
+        workspace, remote = self.workspace, self.workspace.remote
+        if remote is not None:
+            remote.check(for_workers=False)
+        context = StageContext(workspace.root, self.dataset, self.params, executor, workspace.reporter, remote=remote)
         built = list(registry.build(context, force=False))
         if any(one.ran for one in built):
             # Overrides of training alone leave the features those of params.yaml, which DVC may know of.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.runs.lookup import check_split, nearest_project, note_if_unfinished
+from ssmi.workspace import Workspace
 
 __all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
 
@@ -69,6 +70,7 @@ def compare_runs(
     split: str = "dev",
     n_resamples: PositiveInt = RESAMPLES,
     project: str | Path | None = None,
+    storage: str | None = None,
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Comparison:
@@ -83,6 +85,7 @@ def compare_runs(
         split: The split whose sentences are compared.
         n_resamples: Bootstrap resamples that the intervals are made from.
         project: The folder whose ``artifacts/`` hold the shards; by default the nearest with params.yaml above the run.
+        storage: URL of storage that holds the shards too; it is asked where a run without counts is scored.
         device: Where a run without counts is scored.
         reporter: Is told notes and progress; None for silence.
 
@@ -98,7 +101,11 @@ def compare_runs(
     reporter = reporter or Silent()
     root = None if project is None else Path(project)
     check_split(split)
-    systems = [_system(Path(folder), split, root=root, device=device, reporter=reporter) for folder in (run, base)]
+
+    def score(run: Path) -> Counted:
+        return _score(run, split, Workspace(root or nearest_project(run), reporter, storage), device=device)
+
+    systems = [_system(Path(folder), split, score, reporter=reporter) for folder in (run, base)]
     system, other = systems
     _check_sentences(system.counted, other.counted, split, names=(str(run), str(base)))
     by_type = compare(system, other, label_groups=_label_groups(Path(run)), n_resamples=n_resamples)
@@ -162,34 +169,31 @@ def _seed(facts: CheckpointMetadata) -> int:
     return facts.fingerprint.seed
 
 
-def _system(folder: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> System:
+def _system(folder: Path, split: str, score: Callable[[Path], Counted], *, reporter: Reporter) -> System:
     folders = runs_in(folder)
     for run in folders.values():
         note_if_unfinished(run, reporter)
-    runs = {
-        seed: counts_file.read(run, split) or _score(run, split, root=root, device=device, reporter=reporter)
-        for seed, run in folders.items()
-    }
+    runs = {seed: counts_file.read(run, split) or score(run) for seed, run in folders.items()}
     first, *others = runs.values()
     for other in others:
         _check_sentences(first, other, split, names=(f"one run of {folder}", "another"))
     return System(runs)
 
 
-def _score(run: Path, split: str, *, root: Path | None, device: str, reporter: Reporter) -> Counted:
-    reporter.note(f"{run}: no counts of {split} kept, so it is tagged now")
-    shards = _shards_of(run, root or nearest_project(run))
-    tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=reporter)
+def _score(run: Path, split: str, workspace: Workspace, *, device: str) -> Counted:
+    workspace.reporter.note(f"{run}: no counts of {split} kept, so it is tagged now")
+    dataset = manifests.load(run / CHECKPOINT / SHARDS).dataset or ""
+    workspace.fetch_features(dataset)
+    shards = _shards_of(run, dataset, workspace.paths)
+    tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=workspace.reporter)
     fold = fold_of(run, tagged.shards, split)
     # What a run of a fold calls dev is the fold, not the data set's dev.
     characters = fold_characters(tagged.shards, split, fold) if fold else characters_of(tagged.shards, split)
     return count(characters, tagged.gold, tagged.predicted.spans)
 
 
-def _shards_of(run: Path, root: Path) -> Path:
+def _shards_of(run: Path, dataset: str, paths: ArtifactPaths) -> Path:
     """The shards that a run was trained on; where those are gone, its data set's, which the checkpoint is held to."""
-    dataset = manifests.load(run / CHECKPOINT / SHARDS).dataset or ""
-    paths = ArtifactPaths(root)
     built = paths.shards(dataset)
     wanted = checkpoint_files.read_metadata(run / CHECKPOINT).shards
     for folder in (built, *paths.ablation_shards(dataset)):

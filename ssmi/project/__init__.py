@@ -37,7 +37,7 @@ def open_project(
         folder: The folder with params.yaml.
         upward: Whether it may also be a folder above.
         reporter: Told of progress and notes; None for silence.
-        storage: URL of storage that holds the features too (``s3://BUCKET/FOLDER``, ``gs://...``, ``file:///...``).
+        storage: URL of storage that holds the features too (``s3://BUCKET/FOLDER``, ``file:///...``).
             Whatever reads features first takes those in it that are others than here; a build takes what is current
             there and sends what it makes. Keys are the driver's matter, by its environment variables.
 

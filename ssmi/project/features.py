@@ -71,7 +71,7 @@ class FeatureMethods(Workspace):
             workers: Local worker processes; 0 builds in this process. The bytes are the same.
             scheduler: The address of a Dask scheduler, in place of ``workers``.
             overrides: Changes of parameters.
-            force: Run every stage, current or not.
+            force: Run every stage, current or not; a corpus may take the place of another of its name.
 
         Returns:
             Each stage with its folder, ``built`` or ``current``.
@@ -79,7 +79,7 @@ class FeatureMethods(Workspace):
         Raises:
             MissingResourceError: The data set, the corpus, vectors or encoder are not there.
             InputDataError: A raw file breaks its format, with ``file:line``.
-            ParameterError: Another corpus was built under the name of this one.
+            ParameterError: Another corpus was built under the name of this one, here or in the storage.
             StaleArtifactError: The features of ``like`` are not of these parameters.
 
         """

@@ -104,7 +104,14 @@ class RunMethods(Workspace):
         from ssmi.evaluation.comparison import compare_runs
 
         return compare_runs(
-            run, base, split=split, n_resamples=n_resamples, project=self.root, device=device, reporter=self.reporter
+            run,
+            base,
+            split=split,
+            n_resamples=n_resamples,
+            project=self.root,
+            storage=self.storage,
+            device=device,
+            reporter=self.reporter,
         )
 
     @checked

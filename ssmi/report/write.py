@@ -39,6 +39,7 @@ def write_report(
     """Write one HTML page about a run; see ``Project.report``."""
     check_split(split)
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
+    workspace.fetch_features(name)
     target = out or folder / report_name(split)
     from ssmi.report.build import build  # with torch: a run that is not there is refused before
 

@@ -1,55 +1,87 @@
-"""Artifacts are found by a corpus's name: one that a data set or another corpus has is refused."""
+"""Artifacts are found by a corpus's name: one that a data set or another corpus has is refused, here and in storage."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from shlex import quote
 
 from ssmi.pipeline.assets.corpora import CorpusFiles, source_path
 from ssmi.pipeline.assets.datasets import is_dataset
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError
+from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.parquet.statistics import PrepareStatistics
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.remote.filesystem import RemoteFolder
+from ssmi.pipeline.remote.stages import StoredStages
 from ssmi.pipeline.stages.corpora.texts import file_inputs
 
+_STAGE = "prepare"
+"""Its manifest tells what the features of a name were made of."""
 
-def check_corpus_name(files: CorpusFiles, *, paths: ArtifactPaths, datasets: Sequence[str]) -> None:
+
+def check_corpus_name(
+    files: CorpusFiles,
+    *,
+    paths: ArtifactPaths,
+    datasets: Sequence[str],
+    remote: RemoteFolder | None = None,
+    force: bool = False,
+) -> None:
     """Refuse a corpus whose name another has: the two would have one folder of artifacts.
 
     Args:
         files: The corpus.
         paths: The project.
         datasets: The data sets of params.yaml.
+        remote: Storage that holds features too.
+        force: Whether the corpus may take the place of another corpus; never of a data set.
 
     Raises:
         ParameterError: A data set has the name, or a corpus of other files from another place.
-        MissingResourceError: ``SSMI_DATA`` names no folder.
+        MissingResourceError: ``SSMI_DATA`` names no folder, or the storage cannot be used.
     """
-    prepared = paths.stage("prepare", files.name)
+    prepared = paths.stage(_STAGE, files.name)
     is_prepared = any(tables.list_parts(prepared, split) for split in tables.SPLITS)
+    stored = _in_storage(files.name, remote)
     if files.name in datasets or is_prepared or is_dataset(files.name, root=paths.root):
         raise ParameterError(f"corpus {files.name}: a data set has this name", next_step="give its folder another name")
-    check_same_corpus(files, paths=paths)
+    if stored is not None and not stored.is_text:
+        raise ParameterError(
+            f"corpus {files.name}: a data set has this name in {remote}", next_step="give its folder another name"
+        )
+    if not force:
+        check_same_corpus(files, paths=paths)
+        if stored is not None:
+            _check_same_as_stored(files, stored, paths=paths)
 
 
-def check_no_corpus_has_it(dataset: str, *, paths: ArtifactPaths) -> None:
+def check_no_corpus_has_it(dataset: str, *, paths: ArtifactPaths, remote: RemoteFolder | None = None) -> None:
     """Refuse a data set where the features of a corpus lie, which its own would replace.
 
     Args:
         dataset: Its name.
         paths: The project.
+        remote: Storage that holds features too.
 
     Raises:
         ParameterError: A corpus was built under the name.
+        MissingResourceError: The storage cannot be used.
     """
-    prepared = paths.stage("prepare", dataset)
+    prepared = paths.stage(_STAGE, dataset)
+    stored = _in_storage(dataset, remote)
+    place = ""
     if tables.list_parts(prepared, tables.TEXT):
-        below = prepared.relative_to(paths.root).as_posix()
+        place = prepared.relative_to(paths.root).as_posix()
+    elif stored is not None and stored.is_text:
+        place = stored.place
+    if place:
         raise ParameterError(
-            f"data set {dataset}: the features of this name are those of a corpus",
-            next_step=f"rename one of the two, or remove {quote(below)} to build the data set in its place",
+            f"data set {dataset}: the features of this name{'' if stored is None else f' in {place}'}"
+            " are those of a corpus",
+            next_step=f"rename one of the two, or remove {quote(place)} to build the data set in its place",
         )
 
 
@@ -61,19 +93,106 @@ def check_same_corpus(files: CorpusFiles, *, paths: ArtifactPaths) -> None:
     Raises:
         ParameterError: They are other files in another place.
     """
-    prepared = paths.stage("prepare", files.name)
-    try:
-        built = manifests.load(prepared)
-        source = PrepareStatistics.of(built).source
-    except SsmiError:  # nothing is there that could be taken for this corpus
+    built = _here(files.name, paths)
+    # Where nothing is there, or it does not say where it came from, it may be this corpus.
+    if built is None or built.source is None or _same_place(built.source, files.source, paths=paths):
         return
-    if source is None or source_path(source, root=paths.root) == source_path(files.source, root=paths.root):
+    if file_inputs(files) != built.texts:
+        raise _other_texts(files, built)
+
+
+def check_same_as_here(name: str, *, paths: ArtifactPaths, remote: RemoteFolder) -> None:
+    """Refuse to fetch features over those of a data set or corpus that is another, and has the name by chance.
+
+    Raises:
+        ParameterError: What lies here and in the storage is a data set and a corpus, or two corpora of other files from
+            other places.
+        MissingResourceError: The storage cannot be used.
+    """
+    here, stored = _here(name, paths), _in_storage(name, remote)
+    if here is None or stored is None or here.texts == stored.texts:
         return
-    inputs = file_inputs(files)
-    if inputs == {name: digest for name, digest in built.inputs.items() if name.startswith("raw/")}:
-        return
-    below = prepared.relative_to(paths.root).as_posix()
-    raise ParameterError(
-        f"corpus {files.name}: features of this name were built from {source}, and {files.source} holds other texts",
-        next_step=f"rename one of the two, or remove {quote(below)} to build this one in its place",
+    is_same = here.is_text == stored.is_text
+    if is_same and here.source is not None and stored.source is not None:
+        is_same = _same_place(here.source, stored.source, paths=paths)
+    if not is_same:
+        raise ParameterError(
+            f"{name}: the features here are those of {here.what}, and those in {stored.place} of {stored.what}",
+            next_step=f"rename one of the two, or remove {quote(here.place)} to take what the storage holds",
+        )
+
+
+def _check_same_as_stored(files: CorpusFiles, stored: _Built, *, paths: ArtifactPaths) -> None:
+    """``check_same_corpus`` of what lies in storage.
+
+    There the place says nothing, for each machine has files of its own in it. Texts that changed are still the corpus
+    where the storage holds what this machine has built, or taken, of it.
+    """
+    here = _here(files.name, paths)
+    is_known = here is not None and here.texts == stored.texts
+    if not is_known and file_inputs(files) != stored.texts:
+        raise _other_texts(files, stored)
+
+
+def _other_texts(files: CorpusFiles, built: _Built) -> ParameterError:
+    return ParameterError(
+        f"corpus {files.name}: the features in {built.place} were built from {built.source or 'files elsewhere'},"
+        f" and {files.source} holds other texts",
+        next_step="rename one of the two, or give --force to `features build`, which puts this one in its place",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What the features of a name were made of."""
+
+    place: str
+    """Where its sentences lie: below the project's folder, or the URL."""
+    is_text: bool
+    """Whether it is a corpus, and no data set."""
+    source: str | None
+    """Of a corpus, where its files lay."""
+    texts: Mapping[str, str]
+    """Its raw files, by name → digest."""
+
+    @classmethod
+    def of(cls, manifest: Manifest, place: str) -> _Built | None:
+        """None where the manifest is of another version."""
+        try:
+            source = PrepareStatistics.of(manifest).source
+        except SsmiError:
+            return None
+        is_text = any(name.startswith(f"{tables.TEXT}/") for name in manifest.files)
+        texts = {name: digest for name, digest in manifest.inputs.items() if name.startswith("raw/")}
+        return cls(place, is_text, source, texts)
+
+    @property
+    def what(self) -> str:
+        """For people."""
+        if not self.is_text:
+            return "a data set"
+        return "a corpus" if self.source is None else f"the corpus {self.source}"
+
+
+def _here(name: str, paths: ArtifactPaths) -> _Built | None:
+    """None where nothing is built that can be read."""
+    prepared = paths.stage(_STAGE, name)
+    try:
+        manifest = manifests.load(prepared)
+    except SsmiError:
+        return None
+    return _Built.of(manifest, prepared.relative_to(paths.root).as_posix())
+
+
+def _in_storage(name: str, remote: RemoteFolder | None) -> _Built | None:
+    """None where nothing is there that can be read, and without storage."""
+    if remote is None:
+        return None
+    place = f"{_STAGE}/{name}"
+    stored = StoredStages(remote).manifest(place)
+    return None if stored is None else _Built.of(stored.manifest, f"{remote}/{place}")
+
+
+def _same_place(one: str, other: str, *, paths: ArtifactPaths) -> bool:
+    first, second = (source_path(source, root=paths.root) for source in (one, other))
+    return first == second

@@ -12,9 +12,10 @@ from typing import Any
 from ssmi.pipeline.assets.corpora import CorpusFiles
 from ssmi.pipeline.assets.names import OWN_LICENCE
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
+from ssmi.pipeline.contract.manifest import StageReport, digest_json
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.parquet.statistics import PrepareStatistics
+from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.features.text.blanks import LEFT_OUT, NOTHING_BUT_BLANKS, Stretch, pieces_of
 from ssmi.pipeline.readers.texts import read_texts
 from ssmi.pipeline.stages.stage import Corpus, StageContext
@@ -31,7 +32,7 @@ def text_inputs(corpus: Corpus, *, field: str) -> Mapping[str, str]:
 
 def file_inputs(corpus: CorpusFiles) -> Mapping[str, str]:
     """The files of a corpus by their names below it, as external inputs: name → digest."""
-    return {f"raw/{tables.TEXT}/{name}": digest_file(path) for name, path in corpus.files.items()}
+    return {f"raw/{tables.TEXT}/{name}": digest_once(path) for name, path in corpus.files.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,18 @@ _MADE_FROM, _ROWS = b"made_from", b"rows"
 
 @dataclass(frozen=True, slots=True)
 class PartTask:
-    """A part to tag: paths and settings, for it may go to another process."""
+    """A part to tag: paths and settings, for it may go to another process, or to a machine that has no other files."""
 
-    run: Path
-    shards: Path
+    checkpoint: Path
+    """Of the run."""
+    boundaries: Path
+    """Of the shards, in their folder."""
+    part: Path
+    """Of the shards."""
+    arrays: tuple[Path, ...]
+    """Hidden states beside it."""
     sources: Path
-    """The prepared corpus, which says where its sentences come from."""
-    number: int
+    """The part of the prepared corpus that says where its sentences come from."""
     target: Path
     device: str
     min_score: float
@@ -57,10 +62,10 @@ def tag_part(task: PartTask) -> None:
 
     On one thread, whatever process does it: sums of floats then come out the same.
     """
-    part = tables.part_path(task.shards, tables.TEXT, task.number)
-    sources = tables.read_rows(tables.part_path(task.sources, tables.SOURCES, task.number), schema.SOURCES)
+    sources = tables.read_rows(task.sources, schema.SOURCES)
     with hardware.turn_on(1):
-        predicted = _open(task.run, task.shards, task.made_from, task.device).tag(part)
+        tagger = _open(task.checkpoint.parent, task.boundaries.parent, task.made_from, task.device)
+        predicted = tagger.tag(task.part)
     rows = _rows(sources, predicted, min_score=task.min_score)
     columns = {name: [row[name] for row in rows] for name in schema.PREDICTIONS.names}
     table = pa.table(columns, schema=schema.PREDICTIONS)

@@ -18,12 +18,12 @@ from ssmi.pipeline.contract.arguments import check_probability
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.parquet import tables
-from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, ArtifactPaths
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.text.wording import counted, is_or_are
 from ssmi.pipeline.executor import Work, open_executor
 from ssmi.pipeline.stages.corpora.names import check_same_corpus
+from ssmi.predict.corpus.over_storage import tag_over_storage
 from ssmi.predict.corpus.parts import PartTask, is_finished, tag_part
 from ssmi.runs.lookup import note_if_unfinished
 from ssmi.workspace import Workspace
@@ -65,17 +65,19 @@ def predict_corpus(
     """Tag a corpus whose features are built; see ``Project.predict_shards``. ``run``: a run folder that is there."""
     check_probability("min_score", min_score)
     name = corpus_name(corpus, root=workspace.root)
+    workspace.fetch_features(name)
+    if workspace.remote is not None and scheduler is not None:
+        workspace.remote.check(for_workers=True)
     if (given := path_below(workspace.root, corpus)).exists():
         # Features are found by name: those of another corpus of this name would be tagged in its place.
         check_same_corpus(find_corpus(str(given), root=workspace.root, listed=()), paths=workspace.paths)
-    workspace.fetch_features(name)
     job = _Job.of(workspace, name, run=run.resolve(), min_score=min_score)
     note_if_unfinished(run, workspace.reporter)
     waiting = locked(
         workspace.paths.lock_of(job.folder), what=f"{job.name} is being tagged", reporter=workspace.reporter
     )
     with waiting:  # what another process tags meanwhile is then there
-        return _tag(job, workspace.reporter, workers=workers, scheduler=scheduler, device=device)
+        return _tag(job, workspace, workers=workers, scheduler=scheduler, device=device)
 
 
 def run_name(run: Path, checkpoint: str, *, paths: ArtifactPaths) -> str:
@@ -87,7 +89,7 @@ def run_name(run: Path, checkpoint: str, *, paths: ArtifactPaths) -> str:
     return run.name if run.parent == paths.runs.resolve() else f"{run.name}@{checkpoint[:8]}"
 
 
-def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, device: str) -> CorpusPrediction:
+def _tag(job: _Job, workspace: Workspace, *, workers: int, scheduler: str | None, device: str) -> CorpusPrediction:
     """Tag the parts that are missing, then write the manifest."""
     tasks = job.tasks(device)
     manifest = job.manifest()
@@ -95,17 +97,23 @@ def _tag(job: _Job, reporter: Reporter, *, workers: int, scheduler: str | None, 
     missing = [task for task in tasks if not is_finished(task) or _changed(task.target, written)]
     if len(missing) < len(tasks):
         n_kept = len(tasks) - len(missing)
-        reporter.note(f"predict: {n_kept} of {counted(len(tasks), 'part')} {is_or_are(len(tasks))} there already")
+        workspace.reporter.note(
+            f"predict: {n_kept} of {counted(len(tasks), 'part')} {is_or_are(len(tasks))} there already"
+        )
     if not missing and manifest is not None and written.keys() == {task.target.name for task in tasks}:
         report = manifest.report
         return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks))
     # First: a folder without one is not finished.
     (job.folder / MANIFEST_NAME).unlink(missing_ok=True)
     if missing:
-        sizes = tables.rows_of([job.shards_of(task.number) for task in missing])
+        sizes = tables.rows_of([task.part for task in missing])
+        work = Work(function=tag_part, tasks=missing, sizes=sizes, label="predict", unit="sentences")
         with open_executor(workers=workers, scheduler=scheduler) as executor:
-            work = Work(function=tag_part, tasks=missing, sizes=sizes, label="predict", unit="sentences")
-            deque(executor.map(work, reporter), maxlen=0)  # parts are written where they are tagged: nothing comes back
+            if workspace.remote is None or executor.is_local:
+                # Parts are written where they are tagged: nothing comes back.
+                deque(executor.map(work, workspace.reporter), maxlen=0)
+            else:
+                tag_over_storage(work, executor, workspace=workspace, remote=workspace.remote, folder=job.folder)
     report = job.finish([task.target for task in tasks])
     return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks) - len(missing))
 
@@ -152,25 +160,22 @@ class _Job:
         folder = workspace.paths.predictions(run_name(run, inputs["run"], paths=workspace.paths), name)
         return cls(name, run, shards, sources, folder, min_score, inputs)
 
-    def shards_of(self, number: int) -> Path:
-        """A part of the shards."""
-        return tables.part_path(self.shards, tables.TEXT, number)
-
     def tasks(self, device: str) -> list[PartTask]:
         """Every part of the corpus."""
         made_from = digest_json([VERSION, self._parameters, dict(self.inputs)])
         return [
             PartTask(
-                run=self.run,
-                shards=self.shards,
-                sources=self.sources,
-                number=number,
+                checkpoint=self.run / CHECKPOINT,
+                boundaries=self.shards / BOUNDARIES_FILE,
+                part=part,
+                arrays=tuple(sorted(part.parent.glob(f"{part.stem}.*.npy"))),
+                sources=tables.part_path(self.sources, tables.SOURCES, number),
                 target=self.folder / f"part-{number:05d}.parquet",
                 device=device,
                 min_score=self.min_score,
                 made_from=made_from,
             )
-            for number in range(len(tables.list_parts(self.shards, tables.TEXT)))
+            for number, part in enumerate(tables.list_parts(self.shards, tables.TEXT))
         ]
 
     @property

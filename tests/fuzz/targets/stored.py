@@ -73,7 +73,7 @@ _SENTENCES = [
 
 def _part(path: Path) -> object:
     here = Path("/nowhere")
-    task = PartTask(here, here, here, number=0, target=path, device="cpu", min_score=0.0, made_from="digest")
+    task = PartTask(here, here, here, (), here, target=path, device="cpu", min_score=0.0, made_from="digest")
     if not is_finished(task):
         raise StaleArtifactError(f"{path}: not finished", next_step="tag it again")
     return task

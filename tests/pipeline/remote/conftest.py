@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pipeline.remote.machines import Machines
+
 _SERVER = """
 import sys
 from moto.server import ThreadedMotoServer
@@ -95,3 +97,14 @@ def s3_url(
     for name, value in s3_environment.items():
         monkeypatch.setenv(name, value)
     return f"{make_bucket()}/some/project"
+
+
+@pytest.fixture
+def machines(tmp_path: Path, environment: dict[str, str], s3_environment: dict[str, str]) -> Iterator[Machines]:
+    (tmp_path / "machines").mkdir()
+    made = Machines(tmp_path / "machines", {**environment, **s3_environment})
+    try:
+        yield made
+    finally:
+        for machine in made.started:
+            machine.kill()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
-from ssmi.pipeline.remote.filesystem import RemoteFolder, open_folder
+from ssmi.pipeline.remote.filesystem import PACKAGES, RemoteFolder, open_folder
 
 
 def test_files_come_back_as_they_were_written(url: str, tmp_path: Path) -> None:
@@ -71,8 +73,7 @@ def test_a_file_that_cannot_be_sent_leaves_nothing(url: str, tmp_path: Path) -> 
         ("nosuch://bucket", ParameterError, "s3"),
         ("foo://bucket", ParameterError, "memory"),
         ("memmory://bucket", ParameterError, "did you mean 'memory'?"),
-        ("gs://bucket/x", MissingResourceError, "pip install 'gcsfs'"),
-        ("az://bucket/x", MissingResourceError, "pip install 'adlfs'"),
+        ("webdav://bucket/x", MissingResourceError, "webdav4"),
     ],
 )
 def test_a_driver_that_is_not_there_is_named_in_a_line(url: str, error: type[Exception], step: str) -> None:
@@ -80,6 +81,27 @@ def test_a_driver_that_is_not_there_is_named_in_a_line(url: str, error: type[Exc
         open_folder(url, what="--storage")
     assert f"--storage {url}" in str(caught.value) and step in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", sorted(PACKAGES.keys() - {"http", "https"}))
+def test_the_package_of_a_driver_that_is_missing_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on a machine that has it: a module that is None cannot be imported."""
+    monkeypatch.setitem(sys.modules, PACKAGES[scheme], None)
+    with pytest.raises(MissingResourceError) as caught:
+        open_folder(f"{scheme}://host/folder", what="--storage")
+    assert caught.value.message == f"--storage {scheme}://host/folder: its driver is not installed"
+    assert caught.value.next_step == f"pip install '{PACKAGES[scheme]}'"
+
+
+def test_the_guide_says_which_kinds_are_tested_and_what_the_others_need(repository: Path) -> None:
+    """The fixture ``url`` is what "tested" means: every kind of it, and no other."""
+    guide = (repository / "docs" / "guides" / "storage.md").read_text(encoding="utf-8")
+    rows = {
+        row[0]: row[1:] for row in re.findall(r"^\| `(\w+)://\S*` \| (.+?) \| .* \| (.+?) \|$", guide, re.MULTILINE)
+    }
+    untried = {scheme: driver for scheme, (driver, tested) in rows.items() if tested == "no"}
+    assert rows.keys() - untried.keys() == {"file", "memory", "s3"}
+    assert untried == {scheme: f"`pip install {PACKAGES[scheme]}`" for scheme in ("gs", "az", "sftp")}
 
 
 def test_a_bucket_that_is_not_there_is_an_error_in_a_line_without_keys(

@@ -89,6 +89,18 @@ def test_stages_are_listed_and_looked_at(stored: StoredStages, make: Make) -> No
     assert {name: str(state) for name, state in stored.examine(PLACE, deep=False).items()} == {MANIFEST_NAME: "changed"}
 
 
+def test_what_a_killed_process_has_sent_of_another_version_is_foreign(stored: StoredStages, make: Make) -> None:
+    """Nothing removes it, for the process may be alive on another machine; so it is at least told of."""
+    folder, other = make("one"), make("two")
+    other_digest = stored.publish_version(other, PLACE, reporter=Silent())
+    _publish(stored, folder)
+    states = stored.examine(PLACE, deep=False)
+    foreign = {name for name, state in states.items() if str(state) == "foreign"}
+    version = version_folder(PLACE, other_digest).removeprefix(f"{PLACE}/")
+    assert foreign == {f"{version}/{name}" for name in _content(other)}
+    assert {str(state) for name, state in states.items() if name not in foreign} == {"intact"}
+
+
 def test_a_file_that_was_lost_or_half_sent_is_sent_again(stored: StoredStages, make: Make, tmp_path: Path) -> None:
     folder = make("one")
     _publish(stored, folder)

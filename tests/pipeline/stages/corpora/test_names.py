@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,34 @@ def test_another_corpus_of_the_name_is_refused_and_the_first_stays(project: ssmi
     for build in (
         lambda: project.run_stage("prepare", corpus="b/laws"),
         lambda: project.run_stage("segment", corpus="b/laws"),
-        lambda: project.build_features(corpus=str(project.root / "b" / "laws"), force=True),
+        lambda: project.build_features(corpus=str(project.root / "b" / "laws")),
     ):
         with pytest.raises(ParameterError) as refused:
             build()
-        assert "corpus laws: features of this name were built from a/laws, and b/laws holds" in refused.value.message
-        assert refused.value.next_step.startswith("rename one of the two, or remove artifacts/prepare/laws")
+        expected = "corpus laws: the features in artifacts/prepare/laws were built from a/laws, and b/laws holds other"
+        assert expected in refused.value.message
+        assert refused.value.next_step.startswith("rename one of the two, or give --force to `features build`")
     assert _bytes(project) == before
 
 
 def test_what_the_message_says_helps(project: ssmi.Project) -> None:
-    for path in project.paths.stage("prepare", "laws").rglob("*"):
-        if path.is_file():
-            path.unlink()
-    project.run_stage("prepare", corpus="b/laws")
-    (project.root / "a" / "laws").rename(project.root / "a" / "statutes")
-    project.run_stage("prepare", corpus="a/statutes")
+    (project.root / "b" / "laws").rename(project.root / "b" / "statutes")
+    project.run_stage("prepare", corpus="b/statutes")
+
+
+def test_force_puts_a_corpus_in_the_place_of_another_and_never_of_a_data_set(built_once: Any, tmp_path: Path) -> None:
+    project = ssmi.open_project(shutil.copytree(built_once.root, tmp_path / "project"))
+    write(project.root / "a" / "laws", "吴重阳先生毕业于北京大学。\n")
+    write(project.root / "b" / "laws", "陈思远任公司董事长。\n")
+    write(project.root / "b" / "tiny", "陈思远任公司董事长。\n")
+    project.run_stage("prepare", corpus="a/laws")
+    before = _bytes(project)
+    built = project.build_features(corpus="b/laws", like="tiny", force=True)
+    assert {one.state for one in built.stages} == {"built"} and _bytes(project) != before
+    with pytest.raises(ParameterError, match="built from b/laws, and a/laws holds other texts"):
+        project.build_features(corpus="a/laws", like="tiny")
+    with pytest.raises(ParameterError, match="corpus tiny: a data set has this name"):
+        project.build_features(corpus="b/tiny", like="tiny", force=True)
 
 
 def test_a_corpus_that_changed_or_was_moved_is_the_same(project: ssmi.Project) -> None:

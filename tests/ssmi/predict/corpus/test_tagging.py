@@ -137,8 +137,8 @@ def test_a_changed_part_is_made_again_and_files_of_others_stay(opened: ssmi.Proj
 def test_a_table_of_other_columns_is_no_finished_part(tmp_path: Path, column: pa.Array) -> None:
     target = tmp_path / "part-00000.parquet"
     pq.write_table(pa.table({"score": column}), target)
-    places = {"run": tmp_path, "shards": tmp_path, "sources": tmp_path, "target": target}
-    assert not is_finished(PartTask(**places, number=0, device="cpu", min_score=0.0, made_from=""))
+    places = {name: tmp_path for name in ("checkpoint", "boundaries", "part", "sources")}
+    assert not is_finished(PartTask(**places, arrays=(), target=target, device="cpu", min_score=0.0, made_from=""))
 
 
 def test_workers_write_the_same_bytes(opened: ssmi.Project) -> None:
@@ -247,7 +247,9 @@ def test_another_corpus_of_the_name_is_not_taken_for_the_built_one(opened: ssmi.
     other = opened.root / "other" / "news"
     other.mkdir(parents=True)
     (other / "a.txt").write_text("别的文字\n", encoding="utf-8")
-    with pytest.raises(ParameterError, match="features of this name were built from news, and other/news holds"):
+    with pytest.raises(
+        ParameterError, match="features in artifacts/prepare/news were built from news, and other/news holds"
+    ):
         opened.predict_shards("other/news")
     assert not (opened.root / "artifacts" / "predict").exists()
     assert opened.predict_shards(str(opened.root / "news"), device="cpu").n_parts > 3

@@ -1,0 +1,121 @@
+"""A corpus that lies in the storage alone, built on another machine, has its name there as one has it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssmi
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+
+Machine = Callable[[str], ssmi.Project]
+
+
+@pytest.fixture
+def machine(pristine_project: Any, copy_project: Any, tmp_path: Path) -> Machine:
+    """A project of its own on each, nothing built, with one storage."""
+
+    def machine(name: str) -> ssmi.Project:
+        root = copy_project(pristine_project, tmp_path / name).root
+        return ssmi.open_project(root, storage=(tmp_path / "storage").as_uri())
+
+    return machine
+
+
+def _write(project: ssmi.Project, place: str, text: str) -> None:
+    (project.root / place).mkdir(parents=True, exist_ok=True)
+    (project.root / place / "a.txt").write_text(text, encoding="utf-8")
+
+
+def _stored(project: ssmi.Project) -> dict[str, bytes]:
+    folder = project.root.parents[1] / "storage" / "prepare"
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def one(machine: Machine) -> ssmi.Project:
+    """The machine that has built the corpus ``laws`` and sent it."""
+    project = machine("one")
+    _write(project, "data/laws", "吴重阳先生毕业于北京大学。\n")
+    project.run_stage("prepare", corpus="laws")
+    return project
+
+
+@pytest.mark.parametrize("place", ["data/laws", "texts/laws"])
+def test_other_texts_of_its_name_are_refused_unless_they_are_to_replace_it(
+    one: ssmi.Project, machine: Machine, place: str
+) -> None:
+    """Also where they lie in a place of the same name: that is another place on another machine."""
+    before, two = _stored(one), machine("two")
+    _write(two, place, "陈思远任公司董事长。\n")
+    for build in (
+        lambda: two.run_stage("prepare", corpus=f"./{place}"),
+        lambda: two.build_features(corpus=f"./{place}"),
+        lambda: two.run_stage("segment", corpus=f"./{place}", part=(1, 2)),
+    ):
+        with pytest.raises(ParameterError) as refused:
+            build()
+        message = f"/storage/prepare/laws were built from data/laws, and {place} holds other texts"
+        assert message in refused.value.message and "--force" in refused.value.next_step
+    assert _stored(one) == before and not two.paths.stage("prepare", "laws").exists()
+    # Past the names, what is missing is another thing: the features of the data set that it is to be like.
+    with pytest.raises(MissingResourceError, match="not built"):
+        two.build_features(corpus=f"./{place}", force=True)
+
+
+def test_the_same_texts_are_the_corpus_wherever_they_lie(one: ssmi.Project, machine: Machine) -> None:
+    before, two = _stored(one), machine("two")
+    _write(two, "texts/laws", "吴重阳先生毕业于北京大学。\n")
+    two.run_stage("prepare", corpus="texts/laws")
+    assert _stored(one) != before, "sent, with its own place"
+
+
+def test_texts_that_changed_where_they_were_built_are_sent(one: ssmi.Project) -> None:
+    before = _stored(one)
+    _write(one, "data/laws", "王小明在北京。\n")
+    one.run_stage("prepare", corpus="laws")
+    assert _stored(one) != before
+
+
+def test_a_data_set_and_a_corpus_do_not_replace_each_other(one: ssmi.Project, machine: Machine) -> None:
+    two = machine("two")
+    (two.root / "data" / "tiny").rename(two.root / "data" / "laws")
+    for build in (lambda: two.run_stage("prepare", "laws"), lambda: two.build_features("laws", force=True)):
+        with pytest.raises(ParameterError, match=r"data set laws: the features of this name in file:.* are those of a"):
+            build()
+    with pytest.raises(ParameterError, match="data set laws: the features of this name in file:"):
+        two.ablate("laws", only=["bert-crf"], n_seeds=1, dry_run=True)
+    one.run_stage("prepare", "tiny")
+    three = machine("three")
+    (three.root / "data" / "tiny").rename(three.root / "data" / "others")
+    three_params = three.root / "params.yaml"
+    three_params.write_text(three_params.read_text(encoding="utf-8").replace("tiny", "others"), encoding="utf-8")
+    _write(three, "texts/tiny", "北京\n")
+    with pytest.raises(ParameterError, match="corpus tiny: a data set has this name in file:"):
+        three.build_features(corpus="texts/tiny", force=True)
+
+
+def test_features_here_are_not_fetched_over_by_those_of_another_corpus(
+    one: ssmi.Project, machine: Machine, tmp_path: Path
+) -> None:
+    two = machine("two")
+    _write(two, "texts/laws", "陈思远任公司董事长。\n")
+    alone = ssmi.open_project(two.root)
+    alone.run_stage("prepare", corpus="texts/laws")
+    prepared = two.paths.stage("prepare", "laws") / "manifest.json"
+    before = prepared.read_bytes()
+    with pytest.raises(ParameterError) as refused:
+        two.stats(dataset="laws")
+    assert "laws: the features here are those of the corpus texts/laws, and those in file:" in refused.value.message
+    assert refused.value.message.endswith("of the corpus data/laws") and prepared.read_bytes() == before
+    assert "remove artifacts/prepare/laws to take what the storage holds" in refused.value.next_step
+    # One that it took from there, and that was built anew meanwhile, is the same.
+    (two.root / "artifacts").rename(tmp_path / "artifacts")
+    two.fetch_features("laws")
+    _write(one, "data/laws", "王小明在北京。\n")
+    one.run_stage("prepare", corpus="laws")
+    two.fetch_features("laws")
+    assert prepared.read_bytes() == (one.paths.stage("prepare", "laws") / "manifest.json").read_bytes()
