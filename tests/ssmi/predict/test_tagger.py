@@ -87,7 +87,7 @@ OURS = ("fusion=layer", "boundary_roles=true", "cosine_gate=true", "gmi=infonce-
 """Switches of the network that are not in the paper, and off by default."""
 
 
-@pytest.mark.parametrize("switches", [(), OURS])
+@pytest.mark.parametrize("switches", [(), OURS, ("head=span",)])
 def test_entities_are_those_that_evaluation_scores(
     tagging_project: Any, copy_project: Any, tmp_path: Path, switches: tuple[str, ...]
 ) -> None:
