@@ -41,12 +41,12 @@ Vectors = Callable[[Ids], FloatMatrix]
 
 @dataclass(frozen=True, slots=True)
 class TaggedSpan:
-    """An entity of the best tag sequence, and how probable it is over all of them."""
+    """An entity that the network finds, and how probable it is (``Decoded.probabilities``)."""
 
     span: Span
     probability: float
     extra: bool = False
-    """It is one of ``extra_spans``, and not an entity of the best tag sequence unless it is listed a second time."""
+    """It is one of ``extra_spans``, and not an entity that the network finds unless it is listed a second time."""
 
 
 class SpanTagger:

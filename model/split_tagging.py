@@ -194,7 +194,7 @@ def predict(
         precision: As ``hardware.autocast`` takes it.
         reporter: Told of the characters that are done.
         title: Of the task that it shows.
-        probabilities: Whether each entity's probability is wanted, which takes two more passes of the CRF.
+        probabilities: Whether each entity's probability is wanted, which takes two more passes of a CRF.
 
     Returns:
         The entities, in the split's order.
@@ -221,7 +221,7 @@ def _decode(
     network: Network, split: Split, *, labels: LabelSet, precision: str, probabilities: bool
 ) -> Iterator[tuple[Ids, Decoded]]:
     """The sentences of each batch, and what is found in them."""
-    device = network.tags.weight.device
+    device = network.device
     for rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
         batch, kinds = collate(split, rows).to(device), [split.kinds_of(row) for row in rows.tolist()]
         yield (

@@ -31,6 +31,7 @@ _PARTS: Mapping[str, Value] = {
     "model.mlp2": False,
     "model.biaffine": False,
     "model.lexicon": "none",
+    "model.head": "crf",
 }
 """Every part of the network that can be left out, left out."""
 _PAPER: Mapping[str, Value] = {
@@ -48,12 +49,14 @@ _PAPER: Mapping[str, Value] = {
     "model.biaffine": True,
     "model.lexicon": "none",
     "model.recurrent_cell": "gru",
+    "model.head": "crf",
     "selection.scope": "vocabulary",
     "selection.exclude_segment": False,
     "selection.choice": "cosine",
 }
 """Every part of the network and of the selection as the paper has it; widths, sizes and encoder stay as they are."""
 _NO_ENCODER: Mapping[str, Value] = {"model.encoder": "none", "model.encoder_layers": None}
+_SPAN: Mapping[str, Value] = {"model.head": "span"}
 _BILSTM: Mapping[str, Value] = {"model.gru": True, "model.recurrent_cell": "lstm"}
 
 
@@ -156,6 +159,10 @@ _EVERY = (
         "the segment's own vector and places at the encoder's input, no selection",
         {"model.fusion": "input", "model.segment_positions": True, "selection.choice": "segment"},
     ),
+    _peer(
+        "span", "Span", "encoder → BiLSTM → biaffine scores of spans, trained with boundary smoothing", _BILSTM, _SPAN
+    ),
+    Configuration("span-ssmi", "SSMI, spans", _SPAN, "SSMI with the span head in place of the CRF"),
     _peer("bilstm-crf", "BiLSTM-CRF", "learned character embeddings → BiLSTM → CRF", _BILSTM, _NO_ENCODER),
     _peer("char-crf", "Char-CRF", "learned character embeddings → CRF", _NO_ENCODER),
 )

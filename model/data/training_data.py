@@ -43,8 +43,8 @@ class TrainingData(Protocol):
         ...
 
     @property
-    def has_entities(self) -> bool:
-        """Whether a sentence holds one."""
+    def longest_entity(self) -> int:
+        """Characters of the longest entity of all sentences; 0 where none holds one."""
         ...
 
     def word_counts(self, *, n_rows: int) -> Ids | None:
@@ -79,9 +79,9 @@ class WholeSplit:
         return int(self.split.token_ids.max(initial=0))
 
     @property
-    def has_entities(self) -> bool:
+    def longest_entity(self) -> int:
         """See TrainingData."""
-        return any(self.split.gold)
+        return max((span.end - span.start for spans in self.split.gold for span in spans), default=0)
 
     def word_counts(self, *, n_rows: int) -> Ids | None:
         """See TrainingData."""
@@ -119,26 +119,28 @@ class StreamedSplit:
     lengths: npt.NDArray[np.int32]
     offsets: Ids
     largest_token_id: int
-    has_entities: bool
+    longest_entity: int
 
     @classmethod
     def open(cls, shards: Shards, split: str, *, wanted: RequiredFeatures, buffer: int) -> StreamedSplit:
-        """Go through the parts of a split once, for the lengths of its sentences.
+        """Go through the parts of a split once, for the lengths of its sentences and of its longest entity.
 
         Raises:
             StaleArtifactError: A part is not what shards hold.
 
         """
         paths = shards.parts(split)
-        lengths, largest, n_entities = [np.empty(0, np.int32)], 0, 0
+        lengths, largest, longest = [np.empty(0, np.int32)], 0, 0
         for path in paths:
             table = tables.read_table(path, SHARDS, columns=["token_ids", "entities"], held_to=shards.manifest)
             lengths.append(pc.list_value_length(table["token_ids"]).to_numpy().astype(np.int32))
             largest = max(largest, pc.max(pc.list_flatten(table["token_ids"])).as_py() or 0)
-            n_entities += pc.sum(pc.list_value_length(table["entities"])).as_py() or 0
+            entities = pc.list_flatten(table["entities"])
+            sizes = pc.subtract(pc.struct_field(entities, "end"), pc.struct_field(entities, "start"))
+            longest = max(longest, pc.max(sizes).as_py() or 0)
         offsets = offsets_of([len(of_part) for of_part in lengths[1:]])
         joined = np.concatenate(lengths)
-        return cls(shards, paths, wanted, buffer, joined, offsets, largest, n_entities > 0)
+        return cls(shards, paths, wanted, buffer, joined, offsets, largest, longest)
 
     def word_counts(self, *, n_rows: int) -> Ids | None:
         """See TrainingData; reads every part once more."""

@@ -26,6 +26,8 @@ from ssmi.model.network.layers.lexicon.lexicon_adapter import LexiconAdapter
 from ssmi.model.network.layers.lexicon.mutual_information import MutualInformationScorer
 from ssmi.model.network.layers.lexicon.softlexicon import SoftLexicon
 from ssmi.model.network.layers.norm import AdaptiveNorm
+from ssmi.model.network.layers.spans.head import SpanHead
+from ssmi.model.network.layers.spans.scorer import SpanScorer
 from ssmi.model.network.network import Network
 from ssmi.model.network.requirements import wanted
 from ssmi.model.network.widths import Widths
@@ -43,6 +45,7 @@ def build(
     hidden_width: int | None,
     n_tokens: int,
     word_counts: Tensor | None = None,
+    longest_entity: int | None = None,
 ) -> Network:
     """Assemble a network. Its new parts are initialised from torch's global random generator, in a fixed order.
 
@@ -54,6 +57,7 @@ def build(
         hidden_width: Of the stored states; needed for ``encoder: frozen``.
         n_tokens: Size of the vocabulary of token ids; read for ``encoder: none``.
         word_counts: How often each word matches in train (``Matches.counts``); needed for ``lexicon: softlexicon``.
+        longest_entity: Characters of train's longest entity, which no span exceeds; needed for ``head: span``.
 
     Returns:
         The network, on the CPU.
@@ -78,6 +82,7 @@ def build(
         encoder=tuned,
         boundary=boundary,
         word_counts=word_counts,
+        longest_entity=longest_entity,
         n_tokens=n_tokens,
         labels=labels,
     )
@@ -90,6 +95,7 @@ def _assemble(
     encoder: Encoder | None,
     boundary: BoundaryEmbedding | None,
     word_counts: Tensor | None,
+    longest_entity: int | None,
     n_tokens: int,
     labels: LabelSet,
 ) -> Network:
@@ -110,8 +116,9 @@ def _assemble(
         information=_information(params, widths),
         mlp2=FeedForward(inputs=widths.global_, outputs=widths.after_mlp2) if params.mlp2 else None,
         biaffine=_biaffine(params, widths),
-        tags=nn.Linear(widths.tagged, len(labels.tags)),
-        crf=ConstrainedCrf(labels),
+        tags=nn.Linear(widths.tagged, len(labels.tags)) if params.head == "crf" else None,
+        crf=ConstrainedCrf(labels) if params.head == "crf" else None,
+        span=_span(params, widths, labels=labels, longest_entity=longest_entity),
     )
 
 
@@ -196,3 +203,17 @@ def _biaffine(params: ModelParams, widths: Widths) -> Biaffine | None:
     if not params.biaffine:
         return None
     return Biaffine(left=widths.enhanced, right=widths.encoder, outputs=params.biaffine_width)
+
+
+def _span(params: ModelParams, widths: Widths, *, labels: LabelSet, longest_entity: int | None) -> SpanHead | None:
+    if params.head != "span":
+        return None
+    assert longest_entity is not None
+    scorer = SpanScorer(
+        inputs=widths.tagged,
+        width=params.span_width,
+        n_types=len(labels.entity_types),
+        longest=longest_entity,
+        dropout=params.dropout,
+    )
+    return SpanHead(labels, scorer=scorer, smoothing=params.span_smoothing, distance=params.span_smoothing_distance)

@@ -9,7 +9,7 @@ A batch goes through (method: "Model Architecture" of the paper; every line but 
     H2  = GRU(MLP1(H1 ⊕ E_l))                 lmi, mlp1, gru
     H2' = LN(H2)                              layer_norm
     H3  = MLP2(H2' ⊕ E_g) ⊕ Biaffine(H2', O_B)  gmi, mlp2, biaffine
-    tags = CRF(linear(H3))
+    tags = CRF(linear(H3))                    head: crf; with head: span entities = spans by their scores(H3)
 
 A part that is off is an identity; the biaffine, a second view beside the first, then adds nothing. With all of them off
 this is ``bert-crf``. The peers have two parts more, between lines (``docs/method/peers.md``): ``lexicon: lebert`` adds
@@ -49,18 +49,19 @@ from ssmi.model.network.layers.lexicon.mutual_information import (
 from ssmi.model.network.layers.lexicon.softlexicon import SoftLexicon
 from ssmi.model.network.layers.norm import AdaptiveNorm
 from ssmi.model.network.layers.pooling import masked_mean
+from ssmi.model.network.layers.spans.head import SpanHead
 from ssmi.pipeline.contract.parameters.params import ModelParams
 
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """What the CRF and the loss read.
+    """What the head and the loss read.
 
-    emissions: a score for each tag, float32. Shape: (batch, length, n_tags)
+    states: H3, behind dropout. Shape: (batch, length, width)
     global_losses: Shape: (batch,); None without global enhancement, and where no loss is wanted.
     """
 
-    emissions: Tensor
+    states: Tensor
     global_losses: Tensor | None
 
 
@@ -68,7 +69,7 @@ class Network(nn.Module):
     """The parts, already built, in the order in which a batch goes through them; None leaves one out.
 
     Without an encoder the states come from ``characters``, which are learned embeddings, or, without those too, from
-    the batch, which then brings the frozen encoder's.
+    the batch, which then brings the frozen encoder's. The head is ``tags`` with ``crf``, or ``span`` without both.
     """
 
     def __init__(
@@ -88,8 +89,9 @@ class Network(nn.Module):
         information: MutualInformationScorer | None,
         mlp2: FeedForward | None,
         biaffine: Biaffine | None,
-        tags: nn.Linear,
-        crf: ConstrainedCrf,
+        tags: nn.Linear | None,
+        crf: ConstrainedCrf | None,
+        span: SpanHead | None,
     ) -> None:
         super().__init__()
         self.params = params
@@ -109,6 +111,7 @@ class Network(nn.Module):
         self.dropout = nn.Dropout(params.dropout)
         self.tags = tags
         self.crf = crf
+        self.span = span
 
     def forward(self, batch: Batch) -> Tensor:
         """The losses that training minimises.
@@ -117,11 +120,17 @@ class Network(nn.Module):
             batch: On the network's device.
 
         Returns:
-            The negative log-likelihood of each sentence's tags + λ · its global loss. Shape: (batch,)
+            The head's loss of each sentence, with a CRF the negative log-likelihood of its tags, + λ · its global loss.
+            Shape: (batch,)
 
         """
         output = self._run(batch, with_losses=True)
-        losses: Tensor = self.crf(output.emissions, batch.tag_ids, mask=batch.mask)
+        losses: Tensor
+        if self.span is not None:
+            losses = self.span(self._score_spans(output.states), batch.tag_ids, mask=batch.mask)
+        else:
+            assert self.crf is not None
+            losses = self.crf(self._emit(output.states), batch.tag_ids, mask=batch.mask)
         if output.global_losses is not None:
             losses = losses + self.params.gmi_weight * output.global_losses
         return losses
@@ -136,7 +145,19 @@ class Network(nn.Module):
             A score for each tag, in float32 even under autocast. Shape: (batch, length, n_tags)
 
         """
-        return self._run(batch, with_losses=False).emissions
+        return self._emit(self._run(batch, with_losses=False).states)
+
+    def span_scores(self, batch: Batch) -> Tensor:
+        """The scores that the span head decodes.
+
+        Args:
+            batch: On the network's device.
+
+        Returns:
+            A score for each type of each span, as ``SpanHead.scores`` has them, in float32 even under autocast.
+
+        """
+        return self._score_spans(self._run(batch, with_losses=False).states)
 
     def encode(self, batch: Batch) -> Encoded:
         """O_B and the sentence vectors alone."""
@@ -151,10 +172,20 @@ class Network(nn.Module):
             states = self.mlp2(states)
         if self.biaffine is not None:
             states = torch.cat((states, self.biaffine(enhanced, encoded.states)), dim=-1)
-        states = self.dropout(states)
+        return _Output(self.dropout(states), global_losses)
+
+    def _emit(self, states: Tensor) -> Tensor:
+        assert self.tags is not None
         # The CRF sums emissions over a whole sentence: in bfloat16 what tells two paths apart would be rounded away.
         with torch.autocast(device_type=states.device.type, enabled=False):
-            return _Output(self.tags(states.float()), global_losses)
+            emissions: Tensor = self.tags(states.float())
+        return emissions
+
+    def _score_spans(self, states: Tensor) -> Tensor:
+        assert self.span is not None
+        # In float32 as emissions are: spans that overlap are told apart by small differences.
+        with torch.autocast(device_type=states.device.type, enabled=False):
+            return self.span.scores(states.float())
 
     def _encode(self, batch: Batch, boundaries: BoundaryVectors) -> Encoded:
         """O_B and the sentence vectors."""
@@ -235,6 +266,11 @@ class Network(nn.Module):
 
     def _look_up(self, batch: Batch, *, negatives: bool) -> BoundaryVectors:
         return look_up(self.boundary, batch, params=self.params, negatives=negatives, training=self.training)
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return next(self.parameters()).device
 
     @property
     def n_parameters(self) -> int:

@@ -258,7 +258,7 @@ def _train_data(shards: Shards, params: Params) -> TrainingData:
     train: TrainingData = data or WholeSplit(_read(shards, "train", params))
     if not train.lengths.sum():
         raise InputDataError(f"{shards.folder}: no train sentences", next_step="see its source")
-    if not train.has_entities:
+    if not train.longest_entity:
         raise InputDataError(
             f"{shards.folder}: no train sentence holds an entity, so there is nothing to learn",
             next_step="look at the annotation with ssmi-cli data check",
@@ -292,4 +292,5 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, train: Train
         hidden_width=shards.statistics.hidden_width,
         n_tokens=shards.statistics.n_tokens,
         word_counts=None if counts is None else torch.from_numpy(counts),
+        longest_entity=train.longest_entity,
     )

@@ -29,6 +29,7 @@ ROWS = (
     "softlexicon-no-encoder",
     "lebert",
     "segment-only",
+    "span",
     "bilstm-crf",
     "char-crf",
 )

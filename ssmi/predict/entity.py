@@ -22,6 +22,6 @@ class Entity:
     label: str
     text: str
     score: float
-    """The CRF's probability, 0 to 1, that exactly this is an entity of this type; 0 for a type it does not know."""
+    """The run's probability, 0 to 1, that exactly this is an entity of this type; 0 for a type it does not know."""
     source: Source = "model"
     """Whether the run found it, or a file of the user's names it (``open_run(..., entities=...)``)."""

@@ -26,7 +26,7 @@ def calibration_panel(calibration: Calibration) -> Panel:
         "The dashed line is perfect calibration."
     )
     svg = inline_svg(ReliabilityChart(calibration))
-    return Panel([Figure("Precision by the CRF's probability", svg, note)])
+    return Panel([Figure("Precision by probability", svg, note)])
 
 
 def epochs_panel(history: Sequence[Epoch], *, best_epoch: int, split: str) -> Panel:

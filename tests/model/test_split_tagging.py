@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from ssmi.configurations import find
 from ssmi.model.data.folds import Fold
 from ssmi.model.data.shards import open_shards
 from ssmi.model.evaluation.scoring import Scores
@@ -72,6 +73,44 @@ def test_a_network_of_upper_layers_reloads(
     names = load_file(result.run / "checkpoint" / "model.safetensors").keys()
     layers = {name.split(".")[4] for name in names if name.startswith("encoder.bert.encoder.layer.")}
     assert layers == {"0"} and not any("embeddings" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model__encoder": "frozen", "train__ema": 0.5},
+        {"model__encoder": "upper", "train__stream": True},
+        {"model__encoder": "none", "train__fgm": 1.0, "train__precision": "bf16"},
+        {"train__folds": 2, "train__fold": 2, "train__test": False},
+    ],
+)
+def test_a_span_head_goes_with_every_encoder_and_way_of_training(
+    shards: Path, shards_of_layer_1: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, changes: Any
+) -> None:
+    built = shards_of_layer_1 if changes.get("model__encoder") == "upper" else shards
+    params = find("span").apply(make_params())
+    tree = params.model_dump(mode="json")
+    for name, value in changes.items():
+        section, _, key = name.partition("__")
+        tree[section][key] = value
+    params = Params.model_validate(tree)
+    result = train(shards=built, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
+    again = tag_split(run=result.run, shards=built, split="dev", device="cpu", reporter=Silent(), probabilities=True)
+    assert again.scores == result.dev
+    assert again.predicted.ill_formed == 0 and 0.0 <= again.calibration.ece <= 1.0
+
+
+def test_a_span_head_learns_a_handful_of_sentences_by_heart(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    shards = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
+    params = find("span").apply(make_params(train__epochs=40))
+    result = train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
+    assert result.dev.overall.f1 == 1.0 and result.test == result.dev and result.history[0].dev.overall.f1 < 1.0
+    tagged = tag_split(run=result.run, shards=shards, split="test", device="cpu", reporter=Silent(), probabilities=True)
+    assert tagged.scores == result.test
+    # Boundary smoothing asks for 1 - ε, and more at a sentence's edge.
+    assert 0.6 < tagged.calibration.mean_probability < 1.0
 
 
 def test_upper_layers_need_the_states_that_they_were_trained_on(

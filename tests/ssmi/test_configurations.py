@@ -95,7 +95,7 @@ def test_configurations_of_the_same_features_share_them() -> None:
 
 def test_a_peer_has_its_own_parts_alone() -> None:
     """Of a person's parameters it keeps sizes, encoder and schedule, and no part of SSMI."""
-    ours = {"boundary_roles": True, "cosine_gate": True, "lexicon": "softlexicon"}
+    ours = {"boundary_roles": True, "cosine_gate": True, "lexicon": "softlexicon", "head": "span"}
     mine = Params.model_validate({"model": {"encoder_layers": 2, "hidden_width": 64, **ours}, "train": {"epochs": 3}})
     parts = {"fusion", "can", "lmi", "mlp1", "gru", "layer_norm", "gmi", "mlp2", "biaffine", *ours}
     peers = {
@@ -104,12 +104,13 @@ def test_a_peer_has_its_own_parts_alone() -> None:
         "softlexicon-no-encoder": {"lexicon": "softlexicon", "gru": True},
         "lebert": {"lexicon": "lebert"},
         "segment-only": {"fusion": "input"},
+        "span": {"gru": True, "head": "span"},
         "bilstm-crf": {"gru": True},
         "char-crf": {},
     }
     for name, own in peers.items():
         model = find(name).apply(mine).model
-        present = {part: value for part in parts if (value := getattr(model, part)) not in (False, "none")}
+        present = {part: value for part in parts if (value := getattr(model, part)) not in (False, "none", "crf")}
         assert present == own, name
         no_encoder = name in ("softlexicon-no-encoder", "bilstm-crf", "char-crf")
         assert (model.encoder, model.encoder_layers) == (("none", None) if no_encoder else ("finetune", 2)), name

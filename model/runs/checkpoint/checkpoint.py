@@ -34,7 +34,7 @@ from ssmi.pipeline.contract.project.paths import LABELS_FILE
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
-_WORD_COUNTS = "lexicon.counts"
+_WORD_COUNTS, _SPAN_LENGTHS = "lexicon.counts", "span.scorer.lengths.weight"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,7 @@ def _assemble(
         n_tokens=statistics.n_tokens,
         # Needed now: load_state_dict fills buffers, but only those of the right size.
         word_counts=tensors.get(_WORD_COUNTS),
+        longest_entity=len(tensors[_SPAN_LENGTHS]) if _SPAN_LENGTHS in tensors else None,
     )
     try:
         network.load_state_dict(tensors)

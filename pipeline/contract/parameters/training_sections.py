@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.parameters.section import AutoRate, Fraction, NonNeg
 
 
 class ModelParams(Section):
-    """The network's parts; with every part off it is bert-crf: encoder, linear layer, CRF."""
+    """The network's parts; with every part off and head crf it is bert-crf: encoder, linear layer, CRF."""
 
     encoder: Literal["finetune", "upper", "frozen", "none"] = Field(
         default="finetune",
@@ -95,6 +95,11 @@ class ModelParams(Section):
     biaffine: bool = Field(
         default=True, description="Whether a biaffine form of H2' and the encoder's output O_B joins MLP2's output."
     )
+    head: Literal["crf", "span"] = Field(
+        default="crf",
+        description="How entities are found. crf scores sequences of tags, span scores every span of up to the longest "
+        "entity of train by itself and takes the best that do not overlap. Span is not in the paper.",
+    )
     can_window: Positive = Field(
         default=5, description="Characters in the window of the convolutional attention, an odd number."
     )
@@ -105,14 +110,27 @@ class ModelParams(Section):
     character_width: Annotated[int, Field(ge=4)] = Field(
         default=128, description="Width of the learned character embeddings; only with encoder none."
     )
+    span_width: Positive = Field(
+        default=150, description="Width of what a span's first and last character are mapped to; only with head span."
+    )
+    span_smoothing: Fraction = Field(
+        default=0.1,
+        description="Share ε of an entity's probability that spans near it get in training (boundary smoothing); 0 "
+        "gives them none. Only with head span.",
+    )
+    span_smoothing_distance: Positive = Field(
+        default=1,
+        description="Number D of characters by which the two ends of such a span may differ from the entity's, added "
+        "up; only with head span.",
+    )
     gmi_weight: Annotated[float, Field(ge=0.0)] = Field(
-        default=0.1, description="Weight λ of the global loss beside the CRF's loss."
+        default=0.1, description="Weight λ of the global loss beside the head's loss."
     )
     train_boundaries: bool = Field(default=True, description="Whether training moves the boundary vectors.")
     dropout: Fraction = Field(
         default=0.2,
-        description="Probability that a number of a state is dropped in training, after MLP1 and before the tags, and "
-        "in the layers of recurrent_cell lstm and lexicon lebert.",
+        description="Probability that a number of a state is dropped in training, after MLP1 and before the head, and "
+        "in the layers of recurrent_cell lstm, lexicon lebert and head span.",
     )
     boundary_dropout: Fraction = Field(
         default=0.0,

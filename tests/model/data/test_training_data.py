@@ -44,7 +44,7 @@ def test_what_is_known_of_all_sentences_is_that_of_the_split(shards: Path) -> No
     stream, split = streamed(shards, wanted=wanted), WholeSplit(whole(shards, wanted=wanted))
     assert stream.lengths.tolist() == split.lengths.tolist()
     assert stream.largest_token_id == split.largest_token_id > 0
-    assert stream.has_entities and split.has_entities
+    assert stream.longest_entity == split.longest_entity == 4  # 人民公园
     counts = stream.word_counts(n_rows=20)
     assert counts is not None and counts.tolist() == split.word_counts(n_rows=20).tolist() and counts.any()  # type: ignore[union-attr]
     assert streamed(shards).word_counts(n_rows=20) is None
@@ -65,7 +65,7 @@ def test_every_sentence_once_and_no_batch_over_a_buffer(
     lengths = np.array(data.draw(st.lists(st.integers(0, 900), min_size=sum(sizes), max_size=sum(sizes))), np.int32)
     offsets = np.cumsum([0, *sizes])
     paths = [Path(f"part-{number}") for number in range(len(sizes))]
-    stream = StreamedSplit(None, paths, RequiredFeatures(), buffer, lengths, offsets, 1, True)  # type: ignore[arg-type]
+    stream = StreamedSplit(None, paths, RequiredFeatures(), buffer, lengths, offsets, 1, 1)  # type: ignore[arg-type]
     batches = stream.batches(batch_size=batch_size, seed=3, epoch=epoch)
     assert sorted(chain.from_iterable(rows_of(batches))) == np.flatnonzero(lengths).tolist()
     assert rows_of(batches) == rows_of(stream.batches(batch_size=batch_size, seed=3, epoch=epoch))
@@ -145,5 +145,5 @@ def test_states_that_are_not_stored_are_refused_as_in_memory(
 
 def test_an_empty_split_has_no_batches(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]) -> None:
     stream = streamed(write_shards(tmp_path / "s", {"train": [], "dev": sentences}))
-    assert stream.batches(batch_size=2, seed=1, epoch=1) == [] and not stream.has_entities
+    assert stream.batches(batch_size=2, seed=1, epoch=1) == [] and not stream.longest_entity
     assert list(stream.collated([], seed=1, epoch=1, device=CPU)) == []

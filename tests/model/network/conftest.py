@@ -45,6 +45,7 @@ def make_network(encoder_folder: Path) -> Callable[[Shards, Params], Network]:
             hidden_width=opened.statistics.hidden_width,
             n_tokens=opened.statistics.n_tokens,
             word_counts=_word_counts(opened) if params.model.lexicon == "softlexicon" else None,
+            longest_entity=4,  # 人民公园
         )
         return network.eval()
 

@@ -97,6 +97,7 @@ def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
         ("softlexicon-no-encoder", {"characters", "boundary", "lexicon", "gru"}),
         ("lebert", {"encoder", "boundary", "lexicon"}),
         ("segment-only", {"encoder", "boundary", "fusion"}),
+        ("span", {"encoder", "gru", "span"}),
         ("bilstm-crf", {"characters", "gru"}),
         ("char-crf", {"characters"}),
     ],
@@ -105,9 +106,27 @@ def test_a_peer_has_its_parts_and_no_others(
     shards: Path, make_network: Make, make_params: Make, name: str, parts: set[str]
 ) -> None:
     network = make_network(open_shards(shards), find(name).apply(make_params()))
-    assert {own for own, _ in network.named_children()} == {*parts, "dropout", "tags", "crf"}
+    head = set() if "span" in parts else {"tags", "crf"}
+    assert {own for own, _ in network.named_children()} == {*parts, "dropout", *head}
     if "gru" in parts:
         assert isinstance(network.gru, BiLSTM) and network.gru.dropout.p == network.params.dropout
+
+
+def test_a_span_head_takes_the_place_of_tags_and_crf_and_changes_no_weight_before_it(
+    shards: Path, make_network: Make, make_params: Make
+) -> None:
+    opened = open_shards(shards)
+    crf, span = (make_network(opened, make_params(model__head=head)) for head in ("crf", "span"))
+    whole, other = crf.state_dict(), span.state_dict()
+    kept = [name for name in whole if not name.startswith(("tags.", "crf."))]
+    assert kept == [name for name in other if not name.startswith("span.")]
+    assert all(torch.equal(whole[name], other[name]) for name in kept)
+    assert crf.span is None and span.tags is None and span.crf is None
+    params = make_params(model__head="span", model__span_width=6, model__span_smoothing=0.3)
+    head = make_network(opened, params).span
+    assert (head.scorer.longest, head.smoothing, head.distance) == (4, 0.3, 1)
+    assert head.scorer.bilinear.shape == (len(opened.labels.entity_types) + 1, 6, 6)
+    assert head.scorer.dropout.p == params.model.dropout
 
 
 def test_an_adapter_behind_a_layer_that_there_is_not(shards: Path, make_network: Make, make_params: Make) -> None:

@@ -1,16 +1,22 @@
-"""Tag sequences → entities: the same whole words for scoring and for tagging."""
+"""What a head decodes → entities: the same whole words for scoring and for tagging."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from ssmi.configurations import find
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
-from ssmi.model.network.decoding import entities_of
-from ssmi.pipeline.contract.labels import LabelSet, TagScheme, strict_spans
+from ssmi.model.network.decoding import Decoded, decode, entities_of
+from ssmi.pipeline.contract.labels import LabelSet, Span, TagScheme, strict_spans
 from ssmi.pipeline.contract.text.words import edges
+
+Make = Callable[..., Any]
 
 
 @pytest.mark.parametrize(
@@ -30,6 +36,37 @@ def test_entities_hold_whole_words(scheme: TagScheme, path: str, tags: str) -> N
     spans, ill_formed = entities_of(ids, kinds, labels=labels)
     assert spans == strict_spans(tags.split(), scheme=scheme)[0]
     assert ill_formed == strict_spans(path.split(), scheme=scheme)[1]
+
+
+def test_spans_of_a_span_head_hold_whole_words_and_so_do_their_probabilities(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    """Two scores are set so that the first sentence has one span in it, which cuts a word as its text is said to be."""
+    opened = open_shards(shards)
+    network, batch = make_network(opened, find("span").apply(make_params())), make_batch(opened)
+    scores = torch.zeros_like(network.span_scores(batch))
+    scores[..., 0] = 5.0
+    scores[0, 1, 1], scores[0, 1, 2] = torch.tensor([0.0, 9.0, 0.0]), torch.tensor([1.0, 1.0, 1.0])
+    network.span_scores = lambda _: scores
+    lengths = batch.mask.sum(1).tolist()
+    free = [bytes(length) for length in lengths]
+
+    def decoded(kinds: list[bytes], extra: list[Span]) -> Decoded:
+        asked = [extra, *[()] * (len(lengths) - 1)]
+        settings = {"precision": "fp32", "probabilities": True, "extra_spans": asked}
+        return decode(network, batch, labels=opened.labels, kinds=kinds, **settings)
+
+    plain = decoded(free, [Span(1, 4, "PER"), Span(0, 6, "LOC")])
+    label = opened.labels.entity_types[0]
+    assert plain.spans == [[Span(1, 3, label)], *[[]] * (len(lengths) - 1)]
+    assert (plain.ill_formed, plain.n_characters) == (0, sum(lengths))
+    assert plain.probabilities is not None
+    (sure, third, longer), *others = plain.probabilities
+    assert (sure, third, longer) == (pytest.approx(0.99975, abs=1e-5), pytest.approx(1 / 3), 0.0)
+    assert others == [[]] * (len(lengths) - 1)
+    joined = decoded([bytes([0, 0, 1, 1, *[0] * (lengths[0] - 4)]), *free[1:]], [])
+    assert joined.spans[0] == [Span(1, 4, label)]
+    assert joined.probabilities is not None and joined.probabilities[0] == [pytest.approx(1 / 3)]
 
 
 def test_a_split_knows_the_words_of_its_sentences(shards: Path) -> None:

@@ -228,6 +228,21 @@ def test_emissions_are_float32_under_autocast(
         assert network.emissions(make_batch(opened)).dtype == torch.float32
 
 
+def test_scores_of_spans_are_float32_under_autocast_and_learn(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
+    opened = open_shards(shards)
+    network, batch = make_network(opened, find("span").apply(make_params())), make_batch(opened)
+    exact = network.span_scores(batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough, losses = network.span_scores(batch), network(batch)
+    assert rough.dtype == losses.dtype == torch.float32 and rough.shape == (10, 42, 4, 3)
+    assert (rough - exact).abs().amax() < 0.1
+    torch.testing.assert_close(losses, network(batch), rtol=0.05, atol=0.5)
+    losses.sum().backward()
+    assert network.span.scorer.bilinear.grad.dtype == torch.float32 and network.span.scorer.bilinear.grad.any()
+
+
 @torch.no_grad()
 @pytest.mark.parametrize("name", ["softlexicon", "softlexicon-no-encoder", "lebert"])
 def test_words_reach_the_emissions(

@@ -370,10 +370,14 @@ ANOTHER: dict[str, Any] = {
     "model.gmi": "infonce",
     "model.mlp2": False,
     "model.biaffine": False,
+    "model.head": "span",
     "model.can_window": 3,
     "model.hidden_width": 64,
     "model.biaffine_width": 4,
     "model.character_width": 64,
+    "model.span_width": 64,
+    "model.span_smoothing": 0.3,
+    "model.span_smoothing_distance": 2,
     "model.gmi_weight": 0.9,
     "model.train_boundaries": False,
     "model.dropout": 0.3,
@@ -398,6 +402,9 @@ READ_WITH: dict[str, dict[str, Any]] = {
     "model.character_width": {"model__encoder": "none"},
     "model.fusion_layer": {"model__fusion": "layer"},
     "model.lexicon_layer": {"model__lexicon": "lebert"},
+    "model.span_width": {"model__head": "span"},
+    "model.span_smoothing": {"model__head": "span"},
+    "model.span_smoothing_distance": {"model__head": "span"},
 }
 """Without these a parameter is not read."""
 

@@ -87,9 +87,9 @@ OURS = ("fusion=layer", "boundary_roles=true", "cosine_gate=true", "gmi=infonce-
 """Switches of the network that are not in the paper, and off by default."""
 
 
-@pytest.mark.parametrize("switches", [(), OURS])
+@pytest.mark.parametrize(("switches", "at_least"), [((), 11), (OURS, 11), (("head=span",), 1)])
 def test_entities_are_those_that_evaluation_scores(
-    tagging_project: Any, copy_project: Any, tmp_path: Path, switches: tuple[str, ...]
+    tagging_project: Any, copy_project: Any, tmp_path: Path, switches: tuple[str, ...], at_least: int
 ) -> None:
     project = tagging_project
     if switches:
@@ -114,7 +114,7 @@ def test_entities_are_those_that_evaluation_scores(
     assert [[(one.start, one.end, one.label) for one in entities] for entities in tagged] == [
         [(span.start, span.end, span.label) for span in entities] for entities in expected
     ]
-    assert sum(map(len, tagged)) > 10
+    assert sum(map(len, tagged)) >= at_least
     for text, entities in zip(texts, tagged, strict=True):
         assert_well_formed(text, entities)
 

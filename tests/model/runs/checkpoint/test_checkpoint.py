@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,36 @@ def test_weights_that_are_not_numbers(saved: Path, value: float, digest_again: M
     digest_again(saved)
     with pytest.raises(StaleArtifactError, match="weights that are not finite numbers"):
         checkpoints.load_alone(saved)
+
+
+def test_a_run_of_before_there_were_span_heads_is_the_network_that_it_was(saved: Path, digest_again: Make) -> None:
+    whole = checkpoints.load_alone(saved).checkpoint
+    path = saved / "params.json"
+    tree = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("head", "span_width", "span_smoothing", "span_smoothing_distance"):
+        del tree["model"][name]
+    path.write_text(json.dumps(tree), encoding="utf-8")
+    digest_again(saved)
+    before = checkpoints.load_alone(saved).checkpoint
+    assert before.params == whole.params and before.params.model.head == "crf"
+    assert before.network.span is None and before.network.crf is not None
+    assert not any(
+        name.startswith("model.span") or name == "model.head" for name in whole.metadata.fingerprint.parameters
+    )
+
+
+def test_a_span_head_comes_back_with_the_longest_span_of_its_training(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    shards = write_shards(tmp_path / "shards", {"train": sentences[:3], "dev": sentences[:4]})
+    params = find("span").apply(make_params(train__epochs=1, train__max_steps=1))
+    train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
+    folder = tmp_path / "run" / "checkpoint"
+    alone, beside = checkpoints.load_alone(folder).checkpoint, checkpoints.load(folder, shards=open_shards(shards))
+    for one in (alone, beside):
+        assert one.network.span is not None and one.network.span.scorer.longest == 3, "人民公园 is in dev alone"
+        assert one.params.model.head == "span" == one.metadata.fingerprint.parameters["model.head"]
+    assert not any(name.startswith(("tags.", "crf.")) for name in alone.network.state_dict())
 
 
 def test_weights_of_another_network(saved: Path, digest_again: Make) -> None:
