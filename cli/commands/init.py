@@ -15,7 +15,7 @@ from ssmi.cli.session import Session
 # An option takes one value: of `--data data/*.bmes` the shell's other files arrive as arguments.
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", multiple=True, type=click.Path(path_type=Path), metavar="FILE...", help="Labelled files.")
-@click.option("--name", metavar="NAME", help="Of the data set.  [default: the folder's name]")
+@click.option("--name", metavar="NAME", help="Name of the data set.  [default: the folder's name]")
 @click.pass_obj
 def init(session: Session, folder: Path, files: tuple[Path, ...], data: tuple[Path, ...], name: str | None) -> None:
     """Make a project folder for your own data: params.yaml, dvc.yaml and data/NAME/ with copies of FILES.

@@ -159,7 +159,7 @@ def test_charts_without_their_stages_are_left_out_with_a_reason(
     [
         (("--run", "nowhere"), 4, "no checkpoint"),
         (("--out", "no/such/folder/page.html"), 2, "no folder"),
-        (("--dataset", "other"), 4, "other: no such folder, so no checkpoint"),
+        (("--dataset", "other"), 4, "other: no such run folder"),
         (("--dataset", "other", "--run", "RUN"), 4, "not built"),
         (("--split", "third"), 2, "third"),
     ],
