@@ -43,7 +43,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     "variants",
     multiple=True,
     metavar="NAME:KEY=VALUE[,KEY=VALUE...]",
-    help="Add a row with these parameters; base=CONFIGURATION: what it starts from; against=ROW: what it is compared with.",
+    help="Add a row with these parameters; base=CONFIGURATION: what to start from, against=ROW: what to compare with.",
 )
 @click.option(
     "--variants",
