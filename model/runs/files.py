@@ -45,7 +45,7 @@ def require_checkpoint(run: Path) -> None:
     """
     if not run.is_dir():
         raise MissingResourceError(
-            f"{run}: no such run folder",
+            f"{run}: no such folder",
             next_step="name an existing run folder (artifacts/train/DATASET), or train one: ssmi-cli train",
         )
     path = run / CHECKPOINT / METADATA

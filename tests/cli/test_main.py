@@ -299,7 +299,7 @@ def test_training_before_building(fresh_project: Any) -> None:
 
 
 def test_evaluating_before_training(project: Any) -> None:
-    _assert_clear(project.ssmi("evaluate"), 4, ["no such run folder", "ssmi-cli train"])
+    _assert_clear(project.ssmi("evaluate"), 4, ["no such folder", "ssmi-cli train"])
 
 
 def test_the_raw_files_outlive_a_data_set_given_by_path(project: Any) -> None:

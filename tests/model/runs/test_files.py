@@ -33,7 +33,7 @@ def test_a_run_of_another_version_is_refused_with_the_next_step(tmp_path: Path, 
 
 
 def test_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(MissingResourceError, match="no such run folder"):
+    with pytest.raises(MissingResourceError, match="no such folder"):
         require_checkpoint(tmp_path / "none")
     with pytest.raises(MissingResourceError, match="no checkpoint"):
         require_checkpoint(tmp_path)
