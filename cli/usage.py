@@ -65,6 +65,7 @@ def _nearest_option(name: str, context: click.Context | None) -> str:
         keys = [key for key in values_by_parameter() if meant in (key, key.rpartition(".")[2])]
         if keys:
             return f"set a parameter with -S: {' or '.join(f'-S {key}=VALUE' for key in keys)}"
+        return f"{_help(context)}; parameters are set with -S SECTION.KEY=VALUE, and ssmi-cli params lists them"
     return _help(context)
 
 

@@ -29,6 +29,6 @@ def init(session: Session, folder: Path, files: tuple[Path, ...], data: tuple[Pa
     dataset = project.params().datasets[0]
     click.echo(f"{project.root}: a project with the data set {dataset!r}")
     if not (data or files):
-        click.echo(f"  put train.*, and dev.* and test.* if there are, into {folder / 'data' / dataset}")
+        click.echo(f"  put train.* (and dev.*, test.* if you have them) into {folder / 'data' / dataset}")
     there = "" if project.root == Path.cwd() else f"cd {quote(str(folder))} && "
-    click.echo(f"  next: {there}ssmi-cli data check; README.md there says how it goes on")
+    click.echo(f"  next: {there}ssmi-cli data check; README.md there lists the next steps")

@@ -83,7 +83,11 @@ def test_the_version_is_the_packages(project: Any) -> None:
             "set a parameter with -S: -S train.batch_size=VALUE",
         ),
         (["evaluate", "--epochs", "3"], "no option --epochs", "ssmi-cli evaluate --help lists what it takes"),
-        (["train", "--zzz"], "no option --zzz", "ssmi-cli train --help lists what it takes"),
+        (
+            ["train", "--zzz"],
+            "no option --zzz",
+            "ssmi-cli train --help lists what it takes; parameters are set with -S",
+        ),
         (["train", "--run"], "option '--run' requires an argument", "ssmi-cli --help lists what it takes"),
         (["evaluate", "--split", "tests"], "--split: 'tests' is not one of", "did you mean 'test'?"),
         (["evaluate", "--split", "x"], "--split: 'x' is not one of", "choose one of train, dev, test"),
