@@ -49,15 +49,15 @@ def parameters(
     """``section.key=`` of params.yaml, and after ``=`` the values of those that have a few."""
     name, given, value = incomplete.partition("=")
     if given:
-        return [_item(f"{name}={one}") for one in _beginning(_values().get(name, []), value)]
-    return [_item(f"{one}=") for one in _beginning(_values(), name)]
+        return [_item(f"{name}={one}") for one in _beginning(values_by_parameter().get(name, []), value)]
+    return [_item(f"{one}=") for one in _beginning(values_by_parameter(), name)]
 
 
 def parameter_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Sections of params.yaml, and every ``section.key``."""
     from ssmi.pipeline.contract.parameters.params import Params
 
-    return _beginning({*Params.model_fields, *_values()}, incomplete)
+    return _beginning({*Params.model_fields, *values_by_parameter()}, incomplete)
 
 
 def runs(
@@ -91,7 +91,7 @@ def _item(value: str) -> click.shell_completion.CompletionItem:
     return click.shell_completion.CompletionItem(value)
 
 
-def _values() -> dict[str, list[str]]:
+def values_by_parameter() -> dict[str, list[str]]:
     """Every ``section.key``, with its values where they are few."""
     from ssmi.pipeline.contract.parameters.params import Params, Section
 

@@ -66,7 +66,7 @@ def run_option(command: Decorated) -> Decorated:
         "--run",
         type=click.Path(file_okay=False, path_type=Path),
         shell_complete=completion.runs,
-        help="Run folder, or a packed one where text is tagged.  [default: artifacts/train/DATASET]",
+        help="Run folder, or one that `export` made where text is tagged.  [default: artifacts/train/DATASET]",
     )(command)
 
 
@@ -76,13 +76,13 @@ def device_option(command: Decorated) -> Decorated:
         "--device",
         metavar="NAME",
         shell_complete=completion.devices,
-        help="Where to compute: auto, cpu, cuda, cuda:1 ...  [default: train.device where it is read, else auto]",
+        help="Where to compute: auto, cpu, cuda, cuda:1 ...  [default: train.device if it applies, else auto]",
     )(command)
 
 
 def json_option(command: Decorated) -> Decorated:
     """``--json``: one JSON document on stdout in place of what a person reads."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for machines.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")(command)
 
 
 def split_names(texts: Iterable[str]) -> list[str]:
@@ -100,7 +100,7 @@ def jobs_option(command: Decorated) -> Decorated:
         show_default=True,
         metavar="N|auto",
         callback=_jobs,
-        help="Runs at once, a thread each on a CPU; auto: one a GPU, or a physical core.",
+        help="Runs at once, each with one thread on a CPU; auto: one per GPU, or per physical core.",
     )(command)
 
 
@@ -123,7 +123,7 @@ def override_option(command: Decorated) -> Decorated:
         multiple=True,
         metavar="SECTION.KEY=VALUE",
         shell_complete=completion.parameters,
-        help="Override a parameter.",
+        help="Override a parameter of params.yaml; repeatable.",
     )(command)
 
 

@@ -6,6 +6,7 @@ import re
 
 import click
 
+from ssmi.cli.completion import values_by_parameter
 from ssmi.pipeline.contract.errors import ParameterError, closest, nearest
 
 _VALUE = re.compile(r"""^(['"])(?P<value>.*?)\1""")
@@ -56,7 +57,16 @@ def _nearest_option(name: str, context: click.Context | None) -> str:
     # Without the dashes, which would make any two options alike.
     options = {option.lstrip("-"): option for one in parameters for option in (*one.opts, *one.secondary_opts)}
     near = closest(name.lstrip("-"), options)
-    return _help(context) if near is None else f"did you mean {options[near]}?"
+    if near is not None:
+        return f"did you mean {options[near]}?"
+    # `--epochs 3`, as other trainers have it: parameters are set by -S.
+    meant = name.lstrip("-").replace("-", "_")
+    if "overrides" in {one.name for one in parameters}:
+        keys = [key for key in values_by_parameter() if meant in (key, key.rpartition(".")[2])]
+        if keys:
+            return f"set a parameter with -S: {' or '.join(f'-S {key}=VALUE' for key in keys)}"
+        return f"{_help(context)}; parameters are set with -S SECTION.KEY=VALUE, and ssmi-cli params lists them"
+    return _help(context)
 
 
 def _nearest_choice(error: click.BadParameter) -> str:
@@ -75,12 +85,12 @@ def _how_to_give(parameter: click.Parameter, context: click.Context | None) -> s
     if context is None:
         return _help(context)
     usage = " ".join([context.command_path, *context.command.collect_usage_pieces(context)])
-    return f"it is used as {usage}; {_help(context)}"
+    return f"usage: {usage}; {_help(context)}"
 
 
 def _help(context: click.Context | None) -> str:
     command = "ssmi-cli" if context is None else context.command_path
-    return f"{command} --help says what there is"
+    return f"{command} --help lists what it takes"
 
 
 def _plain(message: str) -> str:

@@ -76,6 +76,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """The public names, for a notebook to offer: until they are used, none of them is in the module."""
+    return [*__all__, "__version__", "__doc__", "__name__", "__file__", "__path__"]
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name from its home, or read the version of the installed package."""
     if name == "__version__":

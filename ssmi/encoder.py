@@ -52,7 +52,7 @@ def adapt(
     """Train the encoder on masked text of train and dev; see ``Project.adapt_encoder``."""
     # exists() follows a link, and is false for one that leads nowhere.
     if out.exists() or out.is_symlink():
-        raise ParameterError(f"{out}: is there already", next_step="name a new folder, or remove this one first")
+        raise ParameterError(f"{out}: already exists", next_step="name a new folder, or remove this one first")
     settings = [
         f"train.epochs={epochs}",
         f"train.seed={seed}",

@@ -43,32 +43,37 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     "variants",
     multiple=True,
     metavar="NAME:KEY=VALUE[,KEY=VALUE...]",
-    help="A row of your own: parameters, with base=CONFIGURATION to change that, against=ROW to show the gain over it.",
+    help="Add a row with these parameters; base=CONFIGURATION: what to start from, against=ROW: what to compare with.",
 )
 @click.option(
     "--variants",
     "variants_file",
     type=InputFile(),
     metavar="FILE.yaml",
-    help="Rows of your own, NAME: {KEY: VALUE, ...}.",
+    help="File of such rows, NAME: {KEY: VALUE, ...}.",
 )
 @click.option(
-    "--seeds", "n_seeds", type=click.IntRange(min=1), default=3, show_default=True, help="Runs each: train.seed, +1 ..."
+    "--seeds",
+    "n_seeds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Seeds per row: train.seed, +1 ...",
 )
 @click.option(
     "--folds",
     "n_folds",
     type=click.IntRange(min=2),
     metavar="N",
-    help="Cross-validate on N parts of train and dev: a run for each, test is not read.",
+    help="Cross-validate on N parts of train and dev, one run for each; test is not read.",
 )
 @jobs_option
 @click.option(
     "--keep-checkpoints/--drop-checkpoints",
     default=None,
-    help="Whether the weights of finished runs stay.  [default: only without --folds]",
+    help="Whether to keep the weights of finished runs.  [default: only without --folds]",
 )
-@click.option("--dry-run", is_flag=True, help="Say how long it will take, and stop.")
+@click.option("--dry-run", is_flag=True, help="Estimate how long it will take, and stop.")
 @override_option
 @device_option
 @click.option("--list", "list_only", is_flag=True, help="List the configurations and stop.")
@@ -93,9 +98,9 @@ def ablate(
     """Train configurations of the network over seeds, and write one table.
 
     Finished runs are kept and unfinished ones continued, so the same command continues after Ctrl-C. The table in
-    artifacts/ablate/DATASET also has the rows that an earlier call made from the same parameters, and below them it
-    lists finished runs of other parameters. Gains come with the interval that `ssmi-cli compare` gives. It says
-    before it starts how long it will take.
+    artifacts/ablate/DATASET also has the rows of earlier calls with the same parameters; finished runs with other
+    parameters are listed below it. Gains have the confidence interval of `ssmi-cli compare`. The command first
+    estimates how long it will take.
     """
     if list_only:
         _list(only, as_json=as_json)

@@ -32,8 +32,8 @@ def compare(
     """Say how much more F1 RUN has than BASE, and whether the difference is larger than chance.
 
     Both are run folders of `train` or `ablate`, or folders that hold the runs of several seeds. The interval is a
-    paired bootstrap over the split's sentences, and over seeds where there are several; test only where it is asked
-    for.
+    paired bootstrap over the split's sentences, and over seeds if there are several. Test is compared only with
+    --split test.
     """
     from ssmi.evaluation.comparison import compare_runs
 
@@ -91,11 +91,9 @@ def verdict(comparison: Comparison) -> str:
     """What the interval says, in words."""
     difference = comparison.overall
     if difference.told_apart:
-        text = (
-            f"The interval does not hold 0: RUN is {'better' if difference.gain > 0 else 'worse'} on these sentences."
-        )
+        text = f"The interval excludes 0: RUN is {'better' if difference.gain > 0 else 'worse'} on these sentences."
     else:
-        text = "The interval holds 0: not told apart."
+        text = "The interval contains 0: the difference may be chance."
     if max(len(comparison.seeds), len(comparison.base_seeds)) == 1:
-        text += " One seed each: what other seeds would give is not in it."
+        text += " One seed each: it does not cover how scores vary between seeds."
     return text

@@ -26,7 +26,7 @@ data.add_command(convert)
 @json_option
 @click.pass_obj
 def list_(session: Session, as_json: bool) -> None:
-    """Everything that has a name, under which licence, and where it is found."""
+    """List data sets, vectors and encoders: licences, and where each is found."""
     from ssmi.cli.terminal.tables import print_table
     from ssmi.data import list_assets
 
@@ -46,7 +46,7 @@ def list_(session: Session, as_json: bool) -> None:
 @click.option("--revision", help="Hub revision to pin; for hub models only.")
 @click.pass_obj
 def fetch(session: Session, name: str, revision: str | None) -> None:
-    """Bring NAME (a listed data set, vectors or encoder, or a hub model) into the cache, checksums checked."""
+    """Download NAME (a listed data set, vectors or encoder, or a hub model) into the cache and check its checksum."""
     # Under another name: `data` is the group of these commands.
     from ssmi import data as assets
 
@@ -59,14 +59,16 @@ def fetch(session: Session, name: str, revision: str | None) -> None:
 
 @data.command()
 @dataset_option
-@click.option("--encoding", metavar="NAME", help="Of the raw files, gb18030 for example; else as dataset.yaml says.")
-@click.option("--offsets", metavar="UNIT", help="auto, code-points or utf-16; else as dataset.yaml says.")
+@click.option("--encoding", metavar="NAME", help="Encoding of the raw files, e.g. gb18030.  [default: dataset.yaml]")
+@click.option(
+    "--offsets", metavar="UNIT", help="What offsets count: auto, code-points, utf-16.  [default: dataset.yaml]"
+)
 @json_option
 @click.pass_obj
 def check(session: Session, dataset: str | None, encoding: str | None, offsets: str | None, as_json: bool) -> None:
     """Counts by split and label, duplicates, ill-formed tags, over-long sentences, unknown characters, match rate.
 
-    --encoding and --offsets try a reading; to build with it write it into dataset.yaml beside the files.
+    --encoding and --offsets apply to this check only; write them into dataset.yaml beside the files to build with them.
     """
     from ssmi.cli.terminal.data_tables import tables_of
     from ssmi.cli.terminal.tables import print_table

@@ -40,15 +40,19 @@ WRITTEN = ("jsonl", "conll", "bracket", "doccano", "label-studio", "cluener", "w
     type=click.Choice(["BIO", "BMES", "BIOES"]),
     default="BIO",
     show_default=True,
-    help="Of the tags in conll and csv.",
+    help="Tag scheme of conll and csv.",
 )
-@click.option("--input-format", type=click.Choice(READ), help="How IN is written.  [default: as it looks]")
-@click.option("--encoding", metavar="NAME", help="Of IN: gb18030, big5 ...  [default: its byte order mark, else utf-8]")
+@click.option("--input-format", type=click.Choice(READ), help="How IN is written.  [default: recognised]")
 @click.option(
-    "--offsets", metavar="UNIT", help="What IN's offsets count: code-points or utf-16.  [default: as it quotes]"
+    "--encoding", metavar="NAME", help="Encoding of IN: gb18030, big5 ...  [default: its byte order mark, else utf-8]"
+)
+@click.option(
+    "--offsets",
+    metavar="UNIT",
+    help="What IN's offsets count: code-points or utf-16.  [default: by the texts it quotes]",
 )
 @click.option("--tag-map", metavar="FILE|K=V,...", help="IN's types to keep, and their names: nr=PER,ns=LOC.")
-@click.option("--labels", metavar="A,B,...", help="Names of IN's tags where they are numbers: O,B-PER,I-PER.")
+@click.option("--labels", metavar="A,B,...", help="Names of IN's numeric tags: O,B-PER,I-PER.")
 @click.pass_obj
 def convert(
     session: Session,
@@ -62,10 +66,10 @@ def convert(
     tag_map: str | None,
     labels: str | None,
 ) -> None:
-    """Read IN, in any format and tag scheme that data sets may have, and write it to OUT.
+    """Convert IN, in any format and tag scheme that data sets may have, to OUT.
 
-    IN is a file, or a folder or pair of brat's. OUT appears when all is done. What is repaired or left out on the
-    way (nested and discontinuous entities, relations) is counted by name.
+    IN is a file, or a brat folder or pair of files. OUT appears when everything is done. What is repaired or left out
+    (nested and discontinuous entities, relations) is counted by name.
     """
     from ssmi.data import convert_file
 

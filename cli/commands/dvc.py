@@ -10,14 +10,14 @@ from ssmi.cli.usage import CommandGroup
 
 @click.group(cls=CommandGroup)
 def dvc() -> None:
-    """Keep the project's dvc.yaml in step with the program."""
+    """Keep the project's dvc.yaml up to date."""
 
 
 @dvc.command()
-@click.option("--check", is_flag=True, help="Write nothing; fail where the file is not current.")
+@click.option("--check", is_flag=True, help="Write nothing; fail if the file is out of date.")
 @click.pass_obj
 def write(session: Session, check: bool) -> None:
-    """Write the program's stages into dvc.yaml: after an upgrade, or when data sets of your own join.
+    """Write the stages into dvc.yaml: after an upgrade, or when you add data sets to params.yaml.
 
     Stages of other names and other keys of the file stay as they are.
     """

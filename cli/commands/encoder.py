@@ -20,7 +20,7 @@ def encoder() -> None:
 
 @encoder.command()
 @dataset_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make; it must not be there.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to create; it must not exist.")
 @click.option("--epochs", type=click.IntRange(min=1), default=10, show_default=True, help="Number of epochs.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**63 - 1), default=13, show_default=True, help="Seed of masks, order and dropout."
@@ -47,10 +47,10 @@ def adapt(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Train the project's encoder on a data set's own text: masked words, of train and dev, never of test.
+    """Continue masked-language-model training of the encoder on a data set's train and dev text (never test).
 
-    The features must be built: their segments are the words that are masked. FOLDER is an encoder like any other;
-    adaptation.json in it says what it was made of.
+    The features must be built: their segments are the words that are masked. The new folder can be used as
+    encoder.name; its adaptation.json records how it was made.
     """
     adapted = session.project.adapt_encoder(
         dataset,

@@ -22,10 +22,12 @@ from ssmi.pipeline.contract.errors import ParameterError
     "--file",
     "file",
     type=click.Path(path_type=Path),
-    help="Score this labelled file, or folder of brat's.",
+    help="Score this labelled file, or brat folder.",
 )
-@click.option("--encoding", metavar="NAME", help="Of --file, e.g. gb18030; else as dataset.yaml beside it says.")
-@click.option("--offsets", metavar="UNIT", help="Of --file: auto, code-points or utf-16; else as dataset.yaml says.")
+@click.option("--encoding", metavar="NAME", help="Encoding of --file, e.g. gb18030.  [default: dataset.yaml beside it]")
+@click.option(
+    "--offsets", metavar="UNIT", help="Offsets of --file: auto, code-points, utf-16.  [default: dataset.yaml]"
+)
 @plot_option("Draw how reliable the probabilities are.")
 @device_option
 @json_option
@@ -44,9 +46,9 @@ def evaluate(
 ) -> None:
     """Score a trained run on a split; test only with --split test.
 
-    With --run and no --dataset, the data set is the one that the run was trained on. With both, where there are no
-    shards that the run can read, the data set's own file is tagged, as `predict` does. --file scores any other
-    labelled file.
+    With --run and no --dataset, the data set is the one that the run was trained on. With both, if the data set has
+    no shards that the run can read, its labelled file is tagged as `predict` does. --file scores any other labelled
+    file.
     """
     _check_usage(file, picture, {"encoding": encoding, "offsets": offsets})
     if file is None:

@@ -15,17 +15,17 @@ from ssmi.pipeline.contract.text.wording import counted
 @click.command()
 @run_option
 @dataset_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to make; it must not be there.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to create; it must not exist.")
 @json_option
 @click.pass_obj
 def export(session: Session, run: Path | None, dataset: str | None, out: Path, as_json: bool) -> None:
-    """Pack a run into a folder that `predict --run` opens on any machine with the project installed.
+    """Pack a run into a folder that `predict --run` opens on any machine where ssmi is installed.
 
     It holds the tagger, the vocabulary, the segments' vectors, the PMI pairs, the encoder, and a README.txt with the
-    licences of what they were made from.
+    licences of their sources.
 
-    ONNX is not offered: the network reads features that the segmenter, the trie, the vocabulary's vectors and the PMI
-    pairs make of a text, so an ONNX file of the network alone could not tag one; the packed folder holds all of it.
+    There is no ONNX export: the network reads features that are made from the text with the segmenter, the trie, the
+    vectors and the PMI pairs, so an ONNX file of the network alone could not tag text.
     """
     from ssmi.predict.packing import pack
     from ssmi.runs.lookup import note_if_unfinished

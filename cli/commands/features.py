@@ -31,15 +31,15 @@ def features() -> None:
 @features.command()
 @build_options
 @click.option(
-    "--force", is_flag=True, help="Run every stage, current or not; a corpus may replace another of its name."
+    "--force", is_flag=True, help="Run every stage, even if up to date; a corpus may replace another of its name."
 )
 @json_option
 @click.pass_obj
 def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> None:
-    """Run every stage that is not current.
+    """Run every stage that is not up to date.
 
-    In one process, or on workers. Where the project uses DVC, the result is recorded in dvc.lock. With --corpus the
-    same tables are made of text without labels, for a run to tag (`ssmi-cli predict --shards`), and to query.
+    Runs in one process, or on workers. If the project uses DVC, the result is recorded in dvc.lock. With --corpus the
+    same tables are built from text without labels, to be tagged (`ssmi-cli predict --shards`) or queried.
     """
     result = session.project.build_features(force=force, **chosen)
     if as_json:
@@ -52,14 +52,13 @@ def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> Non
 @features.command("run")
 @click.argument("stage_name", metavar="STAGE", type=click.Choice(list(STAGES)))
 @build_options
-@click.option("--part", metavar="I/N", help="Do the I-th of N shares of the parts.")
+@click.option("--part", metavar="I/N", help="Run the I-th of N shares of the parts.")
 @click.pass_obj
 def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -> None:
-    """Run one stage, or one share of its parts where another program starts the processes.
+    """Run one stage, or one share of its parts (for job arrays and the like).
 
-    With --part, N independent processes do a share each; a last call without it
-    puts the parts together. A stage that reads all parts to go on ends before that with a line that
-    says so: start the N processes again.
+    With --part, N independent processes run one share each; a last call without it puts the parts together. A stage
+    that needs all parts before it can go on ends early with a line that says so: start the N processes again.
     """
     if part is None:
         _run_stage(session, stage_name, chosen)

@@ -15,7 +15,7 @@ from ssmi.cli.session import Session
 # An option takes one value: of `--data data/*.bmes` the shell's other files arrive as arguments.
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", multiple=True, type=click.Path(path_type=Path), metavar="FILE...", help="Labelled files.")
-@click.option("--name", metavar="NAME", help="Of the data set.  [default: the folder's name]")
+@click.option("--name", metavar="NAME", help="Name of the data set.  [default: the folder's name]")
 @click.pass_obj
 def init(session: Session, folder: Path, files: tuple[Path, ...], data: tuple[Path, ...], name: str | None) -> None:
     """Make a project folder for your own data: params.yaml, dvc.yaml and data/NAME/ with copies of FILES.
@@ -29,6 +29,6 @@ def init(session: Session, folder: Path, files: tuple[Path, ...], data: tuple[Pa
     dataset = project.params().datasets[0]
     click.echo(f"{project.root}: a project with the data set {dataset!r}")
     if not (data or files):
-        click.echo(f"  put train.*, and dev.* and test.* if there are, into {folder / 'data' / dataset}")
+        click.echo(f"  put train.* (and dev.*, test.* if you have them) into {folder / 'data' / dataset}")
     there = "" if project.root == Path.cwd() else f"cd {quote(str(folder))} && "
-    click.echo(f"  next: {there}ssmi-cli data check; README.md there says how it goes on")
+    click.echo(f"  next: {there}ssmi-cli data check; README.md there lists the next steps")

@@ -23,7 +23,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
     metavar="NAME[,NAME...]",
     shell_complete=completion.datasets,
     callback=_split,
-    help="Data sets.  [default: ontonotes4, msra, weibo, resume: those that are here]",
+    help="Data sets.  [default: ontonotes4, msra, weibo, resume: those that are available]",
 )
 @click.option(
     "--only",
@@ -34,7 +34,12 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
     help="Configurations, see `ssmi-cli ablate --list`.  [default: BERT-CRF, SSMI and the peers]",
 )
 @click.option(
-    "--seeds", "n_seeds", type=click.IntRange(min=1), default=5, show_default=True, help="Runs each: train.seed, +1 ..."
+    "--seeds",
+    "n_seeds",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Seeds per row: train.seed, +1 ...",
 )
 @jobs_option
 @override_option

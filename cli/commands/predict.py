@@ -30,19 +30,24 @@ KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
 @click.argument("files", nargs=-1, type=InputFile(allow_dash=True))
 @run_option
 @dataset_option
-@click.option("--input", "kind", type=click.Choice(KINDS), help="[default: by the name (.jsonl .csv ...), else text]")
-@click.option("--field", "text_field", metavar="NAME", help="Where rows hold the text.  [default: text]")
+@click.option(
+    "--input",
+    "kind",
+    type=click.Choice(KINDS),
+    help="Kind of input.  [default: by the name (.jsonl .csv ...), else text]",
+)
+@click.option("--field", "text_field", metavar="NAME", help="Field or column with the text.  [default: text]")
 @click.option(
     "--encoding",
     metavar="NAME",
     callback=check_encoding_option,
     shell_complete=completion.encodings,
-    help="Of FILES, e.g. gb18030.  [default: what a byte order mark says, else utf-8]",
+    help="Encoding of FILES, e.g. gb18030.  [default: by the byte order mark, else utf-8]",
 )
 @click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
 @click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; it appears when all is done."
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; it appears when everything is done."
 )
 @click.option("--batch-chars", type=click.IntRange(min=1), help="Characters tagged together.  [default: 16384]")
 @click.option("--min-score", type=float, default=0.0, help="Leave out entities with a lower score; 0 to 1.")
@@ -52,7 +57,7 @@ KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
     help="Your own entities; on each line a word, a tab, its label [, a tab, add or force].",
 )
 @device_option
-@click.option("--shards", "corpus", metavar="CORPUS", help="Tag a corpus whose features are built, into Parquet.")
+@click.option("--shards", "corpus", metavar="CORPUS", help="Tag a corpus whose features are built, into Parquet files.")
 @executor_options
 @click.option("--interactive", is_flag=True, help="Show the entities of each line as it is typed.")
 @click.pass_obj
@@ -78,20 +83,20 @@ def predict(
 ) -> None:
     """Find the entities of any text: of FILES, or of what is piped in (-).
 
-    Input is `text`, a line a row; `paragraphs`, blocks between blank lines; or rows whose text is in a field
-    (--field) and whose other fields are kept: `jsonl`, an object a line; `json`, an array; `csv` and `tsv`, under a
-    header. Files packed with gzip are read too; files that are not text are refused.
+    Input is `text`, one text per line; `paragraphs`, blocks between blank lines; or rows whose text is in a field
+    (--field) and whose other fields are kept: `jsonl`, one object per line; `json`, an array; `csv` and `tsv`, with
+    a header. Gzipped files are read too; files that are not text are refused.
 
-    Output is a row a text, in order: {"text", "entities": [{"start", "end", "label", "text", "score"}]}. Positions
+    Output is one row per text, in order: {"text", "entities": [{"start", "end", "label", "text", "score"}]}. Positions
     count code points, the end not included; the score is the probability of exactly this entity.
 
-    Words of --entities are entities wherever they occur: where the run finds none (add) or in place of what it finds
-    (force); rows then say of each entity its "source", model or file.
+    Words of --entities are tagged wherever they occur: only where the run finds no entity (add), or in place of what
+    it finds (force). Rows then give the "source" of each entity: model or file.
 
-    Rows are written whenever a batch is full; --batch-chars 1 writes each at once.
+    Rows are written batch by batch; with --batch-chars 1 each row is written immediately.
 
     With --shards a corpus (`ssmi-cli features build --corpus`) is tagged part by part into artifacts/predict/, here or
-    on workers; finished parts stay, so an interrupted command continues where it stopped.
+    on workers; finished parts are kept, so an interrupted command continues where it stopped.
     """
     check_usage(interactive=interactive, corpus=corpus)
     check_probability("--min-score", min_score)

@@ -48,7 +48,7 @@ def stats(
     print_sql: bool,
     limit: int | None,
 ) -> None:
-    """Figures about a data set's artifacts.
+    """Query the features: named reports or SQL.
 
     REPORT is a named report; without one, the reports are listed and the overview is shown. --sql "SHOW TABLES"
     lists the views for queries of your own.

@@ -52,8 +52,9 @@ def train(
 ) -> None:
     """Train on a data set's shards; the best epoch on dev is kept, test is scored once.
 
-    Ctrl-C saves everything and stops; the same command with --resume continues as if it had never stopped. On several
-    GPUs: torchrun --nproc-per-node N --no-python ssmi-cli train ...
+    Epochs, learning rates and so on are parameters: -S train.epochs=3; `ssmi-cli params train` explains them. Ctrl-C
+    saves everything and stops; the same command with --resume continues as if it had never stopped. On several GPUs:
+    torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
     from ssmi import training
     from ssmi.cli.failures import INTERRUPTED, fail

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--deep", is_flag=True, help="Compare every byte; without it names, sizes and manifests alone.")
+@click.option("--deep", is_flag=True, help="Compare every byte, not only names, sizes and manifests.")
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, deep: bool, as_json: bool) -> None:
     """Check that the files of stages, runs and ablations below artifacts/ are unchanged.
 
-    Ends with 5 where a file is missing, changed or foreign to its folder.
+    The exit code is 5 if a file is missing, changed or unexpected.
     """
     from ssmi.pipeline.contract.errors import StaleArtifactError
 

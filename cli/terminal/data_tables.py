@@ -27,7 +27,7 @@ def tables_of(report: DatasetReport) -> list[Table]:
     by_type = [(kind, *(split.entities.get(kind, 0) for split in check.splits.values())) for kind in types]
     optional = [
         *_findings(check, report.files.notes),
-        Table("Sentences met again", ("split", "also in", "sentences", "with other tags"), _overlaps(check)),
+        Table("Sentences in two splits", ("split", "also in", "sentences", "tagged differently"), _overlaps(check)),
         Table("Unknown characters", ("split", "most frequent"), _unknown(check)),
         Table("Types that train lacks", ("type", "examples"), list(check.types_unseen_in_train.items())),
         Table("Types that differ in case only", ("types",), [(", ".join(names),) for names in check.types_alike]),
@@ -49,10 +49,10 @@ def _counts(check: DataCheck) -> list[Cells]:
         ("sentences", *(split.sentences for split in splits)),
         ("characters", *(split.characters for split in splits)),
         ("longest sentence", *(split.longest_sentence for split in splits)),
-        ("longer than the encoder takes", *(split.too_long.count for split in splits)),
+        ("longer than the encoder's window", *(split.too_long.count for split in splits)),
         ("without an entity", *(split.sentences_without_entity for split in splits)),
         ("duplicates", *(split.duplicates for split in splits)),
-        ("texts tagged two ways", *(split.texts_tagged_two_ways for split in splits)),
+        ("texts with conflicting tags", *(split.texts_tagged_two_ways for split in splits)),
         ("characters unknown to the encoder", *(split.unknown_characters.count for split in splits)),
     ]
     matches = [split.vocabulary for split in splits if split.vocabulary]

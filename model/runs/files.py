@@ -45,7 +45,8 @@ def require_checkpoint(run: Path) -> None:
     """
     if not run.is_dir():
         raise MissingResourceError(
-            f"{run}: no such folder, so no checkpoint", next_step="ssmi-cli train, or name a run that is there"
+            f"{run}: no such folder",
+            next_step="name an existing run folder (artifacts/train/DATASET), or train one: ssmi-cli train",
         )
     path = run / CHECKPOINT / METADATA
     if not path.is_file():

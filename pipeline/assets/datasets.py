@@ -74,8 +74,9 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
         # Resolved, since a path such as `.` holds no name.
         return _files(folder.resolve().name, folder, "folder", licence)
     folder_name = name if is_plain(name) else "NAME"
+    known_names = {*names("dataset", registry), *_own_names(root)}
     raise MissingResourceError(
-        f"data set {name!r}: unknown, and not a folder; {nearest(name, names('dataset', registry))}",
+        f"data set {name!r}: unknown, and not a folder; {nearest(name, known_names)}",
         next_step=f"to add a data set put train.bmes (one character and its tag a line; dev and test beside it) into "
         f"$SSMI_DATA/{folder_name}/ or data/{folder_name}/",
     )
@@ -95,6 +96,14 @@ def user_data_folders(root: Path) -> dict[Path, Origin]:
     if not folder.is_dir():
         raise MissingResourceError(f"SSMI_DATA={named}: no such folder", next_step="fix or unset SSMI_DATA")
     return {folder: "SSMI_DATA", **parents}
+
+
+def _own_names(root: Path) -> set[str]:
+    """The names of the folders that hold a user's own data sets."""
+    parents = [parent for parent in user_data_folders(root) if parent.is_dir()]
+    return {
+        folder.name for parent in parents for folder in parent.iterdir() if folder.is_dir() and is_plain(folder.name)
+    }
 
 
 def user_copies(name: str, root: Path) -> list[tuple[Path, Origin]]:

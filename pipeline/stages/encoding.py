@@ -171,7 +171,7 @@ def encode_words_to_files(words: Iterable[pa.Table], context: StageContext, *, l
     for problem in sorted(problems):
         context.reporter.note(f"{label}: the cache of word vectors is not used: {problem}")
     if n_computed < sum(sizes):
-        context.reporter.note(f"{label}: {n_computed:,} of {sum(sizes):,} words computed, the others were kept")
+        context.reporter.note(f"{label}: {n_computed:,} of {sum(sizes):,} words computed, the others were cached")
     return EncodedWords(listed, tuple(task.target for task in tasks))
 
 

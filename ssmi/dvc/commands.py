@@ -97,7 +97,7 @@ def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overrid
     elif dataset not in workspace.params().datasets:
         workspace.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
     elif overridden:
-        workspace.reporter.note("built with -S, so not recorded in dvc.lock: params.yaml says otherwise")
+        workspace.reporter.note("not recorded in dvc.lock: -S changed a parameter that params.yaml gives otherwise")
     elif of_other_versions(workspace.root, stages):
         workspace.reporter.note("not recorded in dvc.lock: dvc.yaml is of another version; ssmi-cli dvc write")
     else:

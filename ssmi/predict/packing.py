@@ -32,7 +32,7 @@ def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporte
     Raises ParameterError when ``out`` is there already, else as ``Tagger.open``.
     """
     if out.exists() or out.is_symlink():
-        raise ParameterError(f"{out}: is there already", next_step="name a new folder, or remove this one first")
+        raise ParameterError(f"{out}: already exists", next_step="name a new folder, or remove this one first")
     reporter = reporter or Silent()
     # A pack may be packed again, as long as it is what was packed.
     if is_packed(run):

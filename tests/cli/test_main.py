@@ -76,21 +76,32 @@ def test_the_version_is_the_packages(project: Any) -> None:
         (["features", "zzz"], "ssmi-cli features: no command 'zzz'", "known: build, embed, "),
         (["--projct", "x", "train"], "no option --projct", "did you mean --project?"),
         (["train", "--datset", "tiny"], "no option --datset", "did you mean --dataset?"),
-        (["train", "--zzz"], "no option --zzz", "ssmi-cli train --help says what there is"),
-        (["train", "--run"], "option '--run' requires an argument", "ssmi-cli --help says what there is"),
+        (["train", "--epochs", "3"], "no option --epochs", "set a parameter with -S: -S train.epochs=VALUE"),
+        (
+            ["train", "--batch-size", "3"],
+            "no option --batch-size",
+            "set a parameter with -S: -S train.batch_size=VALUE",
+        ),
+        (["evaluate", "--epochs", "3"], "no option --epochs", "ssmi-cli evaluate --help lists what it takes"),
+        (
+            ["train", "--zzz"],
+            "no option --zzz",
+            "ssmi-cli train --help lists what it takes; parameters are set with -S",
+        ),
+        (["train", "--run"], "option '--run' requires an argument", "ssmi-cli --help lists what it takes"),
         (["evaluate", "--split", "tests"], "--split: 'tests' is not one of", "did you mean 'test'?"),
         (["evaluate", "--split", "x"], "--split: 'x' is not one of", "choose one of train, dev, test"),
         (["features", "build", "--workers", "many"], "--workers: 'many' is not a valid integer", "ssmi-cli features"),
-        (["explain"], "CHARACTER is missing", "it is used as ssmi-cli explain [OPTIONS] CHARACTER; "),
-        (["explain", "京"], "--segment is missing", "it is used as ssmi-cli explain [OPTIONS] CHARACTER; "),
+        (["explain"], "CHARACTER is missing", "usage: ssmi-cli explain [OPTIONS] CHARACTER; "),
+        (["explain", "京"], "--segment is missing", "usage: ssmi-cli explain [OPTIONS] CHARACTER; "),
         (["data", "convert", "a", "b"], "--format is missing", "give --format and one of jsonl, conll, "),
         (
             ["explain", "京", "语", "--segment", "京"],
             "got unexpected extra argument (语)",
-            "ssmi-cli explain --help says what there is",
+            "ssmi-cli explain --help lists what it takes",
         ),
         (["stats", "entitys"], "entitys: no such report, did you mean 'entities'?", "ssmi-cli stats lists them"),
-        ([], "missing command", "ssmi-cli --help says what there is"),
+        ([], "missing command", "ssmi-cli --help lists what it takes"),
     ],
 )
 def test_wrong_usage_is_answered_with_what_is_near(
@@ -292,7 +303,7 @@ def test_training_before_building(fresh_project: Any) -> None:
 
 
 def test_evaluating_before_training(project: Any) -> None:
-    _assert_clear(project.ssmi("evaluate"), 4, ["no checkpoint", "ssmi-cli train"])
+    _assert_clear(project.ssmi("evaluate"), 4, ["no such folder", "ssmi-cli train"])
 
 
 def test_the_raw_files_outlive_a_data_set_given_by_path(project: Any) -> None:

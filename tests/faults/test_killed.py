@@ -210,7 +210,7 @@ def kill(forks: Forks, copy_project: Any, address: str, tmp_path: Path, request:
             left += bool(rests(command.folder))
             again = forks.run(command)
             # A pack that was whole already is not written over.
-            there = name == "export" and again.code == 2 and "is there already" in again.said
+            there = name == "export" and again.code == 2 and "already exists" in again.said
             assert again.code == 0 or there, (nth, again.said)
             assert (nth, contents(command.folder)) == (nth, wanted)
             assert rests(command.folder) == []

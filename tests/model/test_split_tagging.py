@@ -180,7 +180,7 @@ def test_an_empty_split_and_a_missing_run(
 ) -> None:
     with pytest.raises(InputDataError, match="no dev sentences"):
         _evaluate(trained[0].run, write_shards(tmp_path / "empty", {"test": []}), "dev")
-    with pytest.raises(MissingResourceError, match="no checkpoint"):
+    with pytest.raises(MissingResourceError, match="no such folder"):
         _evaluate(tmp_path / "nowhere", trained[1], "dev")
 
 

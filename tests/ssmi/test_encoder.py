@@ -53,7 +53,7 @@ def test_refusals(opened: ssmi.Project, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("file", "link"):
-        with pytest.raises(ssmi.ParameterError, match="is there already"):
+        with pytest.raises(ssmi.ParameterError, match="already exists"):
             opened.adapt_encoder("tiny", out=tmp_path / name)
     with pytest.raises(ssmi.ParameterError, match="epochs"):
         opened.adapt_encoder("tiny", out=tmp_path / "e", epochs=0)

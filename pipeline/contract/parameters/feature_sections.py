@@ -45,7 +45,7 @@ class PrepareParams(Section):
     )
     text_field: str = Field(
         default="text",
-        description="Field that holds the text in a corpus of JSON lines or of Parquet tables; not read of a data set.",
+        description="Field that holds the text in a corpus of JSON lines or Parquet tables; not used for data sets.",
     )
 
 
@@ -74,7 +74,7 @@ class VocabParams(Section):
     )
     extra_words: str | None = Field(
         default=None,
-        description="File of extra words, one a line, relative to the project. Words that the vector file lacks get "
+        description="File of extra words, one per line, relative to the project. Words that the vector file lacks get "
         "vectors mapped from the encoder's, as segments outside the vocabulary do.",
     )
 
@@ -123,12 +123,13 @@ class EmbedParams(Section):
 
     context: Literal["isolated", "sentence"] = Field(
         default="isolated",
-        description="Text in which the encoder reads such a segment: the segment alone, or its sentence.",
+        description="How the encoder reads a segment outside the vocabulary: alone, or in its sentence.",
     )
     space: Literal["aligned", "bert"] = Field(
         default="aligned",
-        description="Space in which such a segment is compared with boundaries: aligned maps the encoder's vector into "
-        "the word vectors' space with a ridge regression, bert compares both in the encoder's space.",
+        description="Space in which a segment outside the vocabulary is compared with boundaries: aligned maps the "
+        "encoder's vector into the word vectors' space with a ridge regression, bert compares both in the encoder's "
+        "space.",
     )
     fit_words: Annotated[int, Field(ge=20)] = Field(
         default=10_000,
@@ -191,7 +192,7 @@ class PmiParams(Section):
     unlabelled: tuple[str, ...] = Field(
         default=(),
         description="Text without labels that is counted together with train: files or folders, relative to the "
-        "project, of what a corpus may hold (a text a line, JSON lines, Parquet), or names of prepared corpora.",
+        "project, as for a corpus (one text per line, JSON lines, Parquet), or names of prepared corpora.",
     )
 
 
@@ -209,8 +210,8 @@ class ShardsParams(Section):
     )
     hidden_norm: bool = Field(
         default=True,
-        description="Whether a norm that the encoder's type has behind its last layer (modernbert) is applied to those "
-        "states; model.encoder upper needs them without it. Other types have none.",
+        description="Whether the norm after the encoder's last layer is applied to those states; only modernbert has "
+        "one. Set it to false for model.encoder upper.",
     )
     matches: bool = Field(
         default=False,

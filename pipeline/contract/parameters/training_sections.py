@@ -28,7 +28,7 @@ class ModelParams(Section):
     )
     encoder_layers: Positive | None = Field(
         default=None,
-        description="Number of the encoder's first layers that are used, the others being left out; null takes all. "
+        description="Number of the encoder's first layers that are used; null uses all. "
         "upper trains those of them that come after shards.hidden_layers.",
     )
     fusion: Literal["none", "input", "layer", "output"] = Field(
@@ -58,7 +58,7 @@ class ModelParams(Section):
     )
     lexicon: Literal["none", "softlexicon", "lebert"] = Field(
         default="none",
-        description="A peer's way to use every word that matches in the sentence. softlexicon joins the words' "
+        description="How a peer uses all words that match in the sentence. softlexicon joins the words' "
         "weighted means to the encoder's output, lebert adds them behind an encoder layer; both need shards.matches. "
         "Not in the paper.",
     )
@@ -126,7 +126,7 @@ class ModelParams(Section):
     gmi_weight: Annotated[float, Field(ge=0.0)] = Field(
         default=0.1, description="Weight λ of the global loss beside the head's loss."
     )
-    train_boundaries: bool = Field(default=True, description="Whether training moves the boundary vectors.")
+    train_boundaries: bool = Field(default=True, description="Whether training updates the boundary vectors.")
     dropout: Fraction = Field(
         default=0.2,
         description="Probability that a number of a state is dropped in training, after MLP1 and before the head, and "
@@ -168,8 +168,8 @@ class TrainParams(Section):
     )
     select: Literal["best", "last"] = Field(
         default="best",
-        description="Which epoch is kept: best, the one with the best dev F1, whose dev F1 is then rather too high; or "
-        "last, whatever dev says.",
+        description="Which epoch is kept: best, the one with the best dev F1, which is then biased upwards; or last, "
+        "whatever its dev F1.",
     )
     folds: Annotated[int, Field(ge=2)] | None = Field(
         default=None,
@@ -184,7 +184,7 @@ class TrainParams(Section):
     stream: bool = Field(
         default=False,
         description="Whether train is read from disk part by part while it is trained on, in memory that does not grow "
-        "with it. The order of batches is then another. false reads it whole.",
+        "with it. This changes the order of batches. false loads it whole.",
     )
     stream_buffer: Positive = Field(
         default=8192,
@@ -221,8 +221,8 @@ class TrainParams(Section):
     )
     fgm: Rate | None = Field(
         default=None,
-        description="Length ε by which the word embeddings are moved against the network in a second pass of every "
-        "step (FGM, adversarial training), for example 1.0. A step takes twice the time. null makes no second pass.",
+        description="Length ε of the adversarial perturbation of the word embeddings in a second pass of every step "
+        "(FGM), for example 1.0. A step takes twice the time. null makes no second pass.",
     )
     precision: Literal["auto", "bf16", "fp32"] = Field(
         default="auto",

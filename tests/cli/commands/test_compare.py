@@ -63,7 +63,7 @@ def test_a_person_reads_a_table_and_a_sentence(compared: Any) -> None:
     said = _compare(compared, GOOD, PLAIN).stdout
     first, *_, last = said.strip().splitlines()
     assert first == "dev: 12 sentences; RUN seed 13, BASE seeds 13, 14; 2,000 resamples of sentences and seeds"
-    assert last == "The interval does not hold 0: RUN is better on these sentences."
+    assert last == "The interval excludes 0: RUN is better on these sentences."
     assert " all " in said and "95 % interval" in said and " NAME " in said
     assert "RUN is worse" in _compare(compared, PLAIN, GOOD).stdout
 
@@ -71,7 +71,7 @@ def test_a_person_reads_a_table_and_a_sentence(compared: Any) -> None:
 def test_a_run_beside_itself_is_not_told_apart(compared: Any) -> None:
     for run in (GOOD, PLAIN):
         said = _compare(compared, run, run).stdout
-        assert "+0.00   [+0.00, +0.00]" in said and "The interval holds 0: not told apart." in said
+        assert "+0.00   [+0.00, +0.00]" in said and "The interval contains 0: the difference may be chance." in said
     assert "One seed each" in _compare(compared, GOOD, GOOD).stdout
 
 

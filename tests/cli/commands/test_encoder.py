@@ -86,7 +86,7 @@ def test_a_folder_that_is_there_is_left_alone(project: Any, tmp_path: Path) -> N
     (tmp_path / "e").mkdir()
     outcome = project.ssmi(*ADAPT, "--out", str(tmp_path / "e"))
     assert outcome.code == 2
-    assert "e: is there already" in outcome.stderr and "next: name a new folder" in outcome.stderr
+    assert "e: already exists" in outcome.stderr and "next: name a new folder" in outcome.stderr
     assert list((tmp_path / "e").iterdir()) == []
 
 

@@ -90,7 +90,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_nothing_is_overwritten(tagging_project: Any, packed: Path) -> None:
     before = contents(packed)
     outcome = tagging_project.ssmi("export", "--out", str(packed))
-    assert outcome.code == 2 and "is there already" in outcome.stderr and "  next: " in outcome.stderr
+    assert outcome.code == 2 and "already exists" in outcome.stderr and "  next: " in outcome.stderr
     assert contents(packed) == before
 
 

@@ -16,7 +16,7 @@ def test_init_takes_files_after_data_and_says_what_comes_next(fresh_project: Any
     assert outcome.code == 0, outcome.stderr
     assert outcome.stdout.splitlines() == [
         f"{new}: a project with the data set 'new folder'",
-        f"  next: cd '{new}' && ssmi-cli data check; README.md there says how it goes on",
+        f"  next: cd '{new}' && ssmi-cli data check; README.md there lists the next steps",
     ]
     assert {path.name for path in (new / "data" / "new folder").iterdir()} == {"train.bmes", "test.bmes"}
 

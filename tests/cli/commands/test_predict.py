@@ -313,7 +313,7 @@ def test_nothing_to_read_is_said_at_a_terminal(predict: Any, monkeypatch: pytest
 
 def test_a_run_that_is_not_there_or_unfinished(predict: Any, file: Path, tagging_project: Any, tmp_path: Path) -> None:
     outcome = predict(file, "--run", tmp_path / "none")
-    assert outcome.code == 4 and "no checkpoint" in outcome.stderr and "ssmi-cli train" in outcome.stderr
+    assert outcome.code == 4 and "no such folder" in outcome.stderr and "ssmi-cli train" in outcome.stderr
     run = tmp_path / "run"
     shutil.copytree(tagging_project.root / "artifacts" / "train" / "tiny", run)
     finished = predict(file, "--run", run)

@@ -157,9 +157,9 @@ def test_charts_without_their_stages_are_left_out_with_a_reason(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--run", "nowhere"), 4, "no checkpoint"),
+        (("--run", "nowhere"), 4, "no such folder"),
         (("--out", "no/such/folder/page.html"), 2, "no folder"),
-        (("--dataset", "other"), 4, "other: no such folder, so no checkpoint"),
+        (("--dataset", "other"), 4, "other: no such folder"),
         (("--dataset", "other", "--run", "RUN"), 4, "not built"),
         (("--split", "third"), 2, "third"),
     ],

@@ -101,6 +101,14 @@ def test_an_unknown_name_hears_of_the_nearest_and_how_to_add_one(project, listen
         find_dataset("../../etc", root=project, reporter=listener)
 
 
+def test_a_mistyped_name_is_answered_with_ones_own_data_set(project, listener) -> None:
+    _put(project / "data" / "gadgets", "train.bmes")
+    with pytest.raises(MissingResourceError, match="did you mean 'gadgets'"):
+        find_dataset("gadget", root=project, reporter=listener)
+    with pytest.raises(MissingResourceError, match="known: gadgets, msra, "):
+        find_dataset("zzz", root=project, reporter=listener)
+
+
 def test_a_name_cannot_climb_out_of_the_data_folder(project, listener, tmp_path, monkeypatch) -> None:
     _put(tmp_path / "secret", "train.bmes")
     (tmp_path / "sets").mkdir()

@@ -100,7 +100,7 @@ def test_another_data_set_computes_its_new_words_alone(context: StageContext) ->
 
     other = replace(context, root=elsewhere, dataset="other", reporter=Noting())
     encode_words(WORDS[90:120], other, label="words")
-    assert notes == ["words: 20 of 30 words computed, the others were kept"]
+    assert notes == ["words: 20 of 30 words computed, the others were cached"]
 
 
 def test_vectors_of_another_encoder_are_not_taken(context: StageContext) -> None:

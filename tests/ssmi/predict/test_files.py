@@ -77,5 +77,5 @@ def test_a_run_is_packed_from_python(tagging_project: Any, tmp_path: Path) -> No
     tagger = ssmi.open_run(tmp_path / "pack", device="cpu")
     assert tagger(SENTENCE) == project.open_run(device="cpu")(SENTENCE)
     assert tagger.run == tmp_path / "pack"
-    with pytest.raises(ParameterError, match="is there already"):
+    with pytest.raises(ParameterError, match="already exists"):
         project.export(out=tmp_path / "pack")

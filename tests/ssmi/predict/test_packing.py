@@ -102,7 +102,7 @@ def test_what_is_there_already_stays(run: Path, tmp_path: Path, kind: str) -> No
     make[kind]()
     with pytest.raises(ParameterError) as refused:
         pack(run, out)
-    assert refused.value.message == f"{out}: is there already"
+    assert refused.value.message == f"{out}: already exists"
     assert [path.name for path in tmp_path.iterdir()] == ["pack"]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -197,3 +199,12 @@ def test_what_python_says_of_a_missing_or_unknown_argument_stays() -> None:
         ssmi.open_run()  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
         ssmi.open_run("run", wrong=1)  # type: ignore[call-arg]
+
+
+def test_a_notebook_is_offered_the_public_names() -> None:
+    """None of them is in the module before it is used, so without ``__dir__`` completion would offer none."""
+    fresh = subprocess.run(
+        [sys.executable, "-c", "import ssmi; print(*dir(ssmi))"], capture_output=True, text=True, check=True
+    )
+    assert {*ssmi.__all__, "__version__"} <= set(fresh.stdout.split())
+    assert not {"Any", "annotations", "import_module"} & set(fresh.stdout.split())

@@ -96,7 +96,7 @@ def test_what_is_no_run(workspace: Workspace, tmp_path: Path) -> None:
     missing, empty = tmp_path / "missing", tmp_path / "empty"
     empty.mkdir()
     assert trained_on(missing) is None
-    for folder, said in ((missing, f"{missing}: no such folder, so no checkpoint"), (empty, f"{empty}/checkpoint: no")):
+    for folder, said in ((missing, f"{missing}: no such folder"), (empty, f"{empty}/checkpoint: no")):
         with pytest.raises(MissingResourceError) as refused:
             run_and_dataset(workspace, run=folder, dataset=None)
         assert refused.value.message.startswith(said)
