@@ -116,7 +116,7 @@ def test_a_line_without_an_end_is_left_soon(codec: str, end: Literal["\n", "\r"]
 
 
 def test_a_line_without_an_end_is_left_soon_by_blocks_too() -> None:
-    stream = Endless(b"a")
+    stream = Endless(b"", b"a" * 4096)
     with pytest.raises(OverflowError):
         list(decoded_blocks(io.BufferedReader(stream), refuse=refuse, too_long=too_long))
     assert LONGEST_LINE < stream.n_read <= LONGEST_LINE + (1 << 17)

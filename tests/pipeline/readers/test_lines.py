@@ -7,10 +7,11 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
@@ -167,9 +168,16 @@ def test_broken_gzip_gives_the_lines_before_the_break(write: Write, n: int, plac
         packed[at] ^= 0xFF
     path = write(bytes(packed), "raw.txt.gz")
     expected = []
-    with pytest.raises((EOFError, OSError, zlib.error)), io.BufferedReader(gzip.open(path, "rb")) as stream:  # type: ignore[type-var]
+    broken = (EOFError, OSError, zlib.error)
+    with pytest.raises(broken), io.BufferedReader(gzip.open(path, "rb")) as stream:  # type: ignore[type-var]
+        with suppress(*broken):
+            stream.read(1 << 16)  # the head, which is read before the lines
+        stream.seek(0)
         for line in stream:
-            expected.append(line.decode().removesuffix("\n"))
+            try:
+                expected.append(line.decode().removesuffix("\n").removesuffix("\r"))
+            except UnicodeDecodeError:
+                reject()  # a line before the break is refused for another reason
     given = []
     with pytest.raises(InputDataError, match=rf"raw\.txt\.gz:{len(expected) + 1}: broken gzip data"):
         for _, text in numbered_lines(path):
