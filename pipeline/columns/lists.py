@@ -45,3 +45,11 @@ def text_of(strings: pa.StringArray) -> str:
         return ""
     ends = np.frombuffer(ends, dtype=np.int32)[strings.offset : strings.offset + len(strings) + 1]
     return str(memoryview(data)[ends[0] : ends[-1]], "utf-8")
+
+
+def characters_of(text: str) -> pa.StringArray:
+    """Each character of a text as a string of its own; raises UnicodeEncodeError for lone surrogates."""
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    n_bytes = 1 + (codes >= 0x80).astype(np.int64) + (codes >= 0x800) + (codes >= 0x10000)
+    starts = pa.array(np.append(0, np.cumsum(n_bytes)), pa.int32())
+    return pa.StringArray.from_buffers(len(text), starts.buffers()[1], pa.py_buffer(text.encode()))

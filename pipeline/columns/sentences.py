@@ -2,14 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
-from ssmi.pipeline.columns.lists import offsets, text_of, whole
+from ssmi.pipeline.columns.lists import characters_of, list_array, offsets, text_of, whole
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parquet import schema, tables
-from ssmi.pipeline.features.columns import SentenceColumns
+from ssmi.pipeline.features.columns import SentenceColumns, offsets_of
+
+
+def sentences_table(
+    texts: Sequence[str], *, lines: Sequence[int], entities: Sequence[Sequence[Span]] | None, first: int = 0
+) -> pa.Table:
+    """Sentences as the prepare stage writes them.
+
+    Args:
+        texts: One a sentence.
+        lines: Where each begins in its file, from 1.
+        entities: Of each sentence, in order; None for a corpus, which has none.
+        first: The number of the first sentence.
+
+    Returns:
+        A table of ``schema.SENTENCES``.
+    """
+    n, kinds = len(texts), {field.name: field.type for field in schema.SENTENCES}
+    columns = {
+        "sentence_id": pa.array(np.arange(first, first + n), kinds["sentence_id"]),
+        "line": pa.array(lines, kinds["line"]),
+        "characters": list_array(offsets_of([len(text) for text in texts]), characters_of("".join(texts))),
+        "entities": pa.nulls(n, kinds["entities"]) if entities is None else _entity_lists(entities),
+    }
+    return pa.table(columns, schema=schema.SENTENCES)
+
+
+def _entity_lists(entities: Sequence[Sequence[Span]]) -> pa.ListArray:
+    kind = schema.SENTENCES.field("entities").type.value_type
+    spans = [span for of_sentence in entities for span in of_sentence]
+    values = [[span.start for span in spans], [span.end for span in spans], [span.label for span in spans]]
+    columns = [pa.array(each, field.type) for each, field in zip(values, kind, strict=True)]
+    structs = pa.StructArray.from_arrays(columns, fields=list(kind))
+    return list_array(offsets_of([len(of_sentence) for of_sentence in entities]), structs)
 
 
 def read_sentences(path: Path) -> SentenceColumns:

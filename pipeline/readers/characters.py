@@ -49,6 +49,13 @@ class TokenCensus:
             self.writes_blanks = True
         self._before_that, self._before = self._before, token
 
+    def add_sentence(self, text: str) -> None:
+        """Look at a whole sentence of which each character is a token, and none of them a blank."""
+        # Between them no blank stands, and a sentence's end is forgotten: only the counts are left to do.
+        n_chinese = len(text) - len(text.encode("ascii", "ignore"))
+        self._n_tokens += n_chinese
+        self._n_chinese += n_chinese
+
     def end(self) -> None:
         """A sentence ends here."""
         self._before = self._before_that = ""

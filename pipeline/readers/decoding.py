@@ -7,9 +7,10 @@ characters of the text. Nothing here opens a file, chooses an encoding or words 
 from __future__ import annotations
 
 import codecs
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Literal, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 GZIP_MAGIC = b"\x1f\x8b"
 NEED_A_MARK = ("utf-16", "utf-32")
@@ -23,6 +24,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CHUNK = 1 << 16
+_BLOCK = io.DEFAULT_BUFFER_SIZE
+"""What a buffered stream reads by itself for a line, so that of a broken file just as much is read."""
 LONGEST_LINE = 1 << 24
 """Bytes of a line. A packed file of a few kilobytes may hold one that no memory does."""
 
@@ -94,6 +97,70 @@ def decoded_lines(
         offset += len(raw)
         if text or not start:
             yield Line(number, text, len(raw))
+
+
+def decoded_blocks(
+    stream: io.BufferedReader[Any] | io.BytesIO,
+    *,
+    refuse: Callable[[BadBytes], Exception],
+    too_long: Callable[[int], Exception],
+) -> Iterator[tuple[int, list[str]]]:
+    r"""Decode a stream of UTF-8 many lines at once: what ``decoded_lines`` tells, at a small part of the time.
+
+    Args:
+        stream: At its start.
+        refuse: As ``decoded_lines`` takes it.
+        too_long: As ``decoded_lines`` takes it.
+
+    Yields:
+        The number of a line, and it and some that follow, each without its ``\n`` or ``\r\n``. A byte order mark
+        stays in the first line. All lines before one that is refused are given.
+    """
+    number, offset = 1, 0
+    for raw in _whole_lines(stream):
+        # Only the first line of a block may have begun before it.
+        if (raw.find(b"\n") + 1 or len(raw)) > LONGEST_LINE:
+            raise too_long(number)
+        try:
+            lines = _without_ends(raw.decode())
+        except UnicodeDecodeError as error:
+            start = raw.rfind(b"\n", 0, error.start) + 1
+            end = raw.find(b"\n", error.start) + 1 or len(raw)
+            if start:
+                yield number, _without_ends(raw[:start].decode())
+            number += raw.count(b"\n", 0, start)
+            bad = BadBytes(number, raw[start:end], error.start - start, offset + error.start, error.reason)
+            raise refuse(bad) from None
+        yield number, lines
+        number += len(lines)
+        offset += len(raw)
+
+
+def _whole_lines(stream: io.BufferedReader[Any] | io.BytesIO) -> Iterator[bytes]:
+    """Some lines at a time, with their ends; of one over ``LONGEST_LINE`` no more than tells so."""
+    begun: list[bytes] = []
+    length = 0
+    # Not read: where packed data break off, it would lose what was read before.
+    while chunk := stream.read1(_BLOCK):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield b"".join((*begun, chunk[:end]))
+            begun, length = [], 0
+        begun.append(chunk[end:])
+        length += len(chunk) - end
+        if length > LONGEST_LINE:
+            break
+    if length:
+        yield b"".join(begun)
+
+
+def _without_ends(text: str) -> list[str]:
+    lines = text.replace("\r\n", "\n").split("\n")
+    if lines[-1]:
+        lines[-1] = lines[-1].removesuffix("\r")  # the stream's last line may have no line feed
+    else:
+        lines.pop()
+    return lines
 
 
 def _raw_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:

@@ -7,9 +7,9 @@ import gzip
 import io
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.user_files import require_file, unreadable
@@ -19,6 +19,7 @@ from ssmi.pipeline.readers.decoding import (
     NEED_A_MARK,
     BadBytes,
     byte_order_mark,
+    decoded_blocks,
     decoded_lines,
 )
 
@@ -47,6 +48,13 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
         InputDataError: With ``file:line``: bytes are not of the encoding, a line is over ``LONGEST_LINE`` long, UTF-16
             has neither its mark nor a byte order, or the gzip data is broken.
     """
+    with closing(numbered_blocks(path, encoding=encoding)) as blocks:
+        for first, lines in blocks:
+            yield from enumerate(lines, first)
+
+
+def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, list[str]], None, None]:
+    """Yield the number of a line, and it and some that follow: those of ``numbered_lines``, as many as are read."""
     with _opened(path) as (stream, reached):
         head = _head(stream)
         codec = _codec(head, encoding, path)
@@ -65,10 +73,17 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
                 f"{at_line(path, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="part it into lines"
             )
 
-        for number, text, _ in decoded_lines(stream, codec=codec, end=end, refuse=refuse, too_long=too_long):
-            line = text.removesuffix(end).removesuffix("\r")
-            yield number, line.removeprefix(_BOM) if number == 1 else line
-            reached[0] = number
+        blocks: Iterator[tuple[int, list[str]]]
+        if codec == "utf-8" and end == "\n":
+            blocks = decoded_blocks(stream, refuse=refuse, too_long=too_long)
+        else:
+            decoded = decoded_lines(stream, codec=codec, end=end, refuse=refuse, too_long=too_long)
+            blocks = ((number, [text.removesuffix(end).removesuffix("\r")]) for number, text, _ in decoded)
+        for number, lines in blocks:
+            if number == 1:
+                lines[0] = lines[0].removeprefix(_BOM)
+            yield number, lines
+            reached[0] = number + len(lines) - 1
 
 
 def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
@@ -125,7 +140,7 @@ def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, No
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, list[int]]]:
+def _opened(path: Path) -> Iterator[tuple[io.BufferedReader[Any], list[int]]]:
     """The bytes of a file, unpacked; the caller keeps in the list how many lines it has read, for errors."""
     reached = [0]
     require_file(path)
@@ -143,7 +158,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, list[int]]]:
         raise unreadable(path, error) from error
 
 
-def _head(stream: BinaryIO) -> bytes:
+def _head(stream: io.BufferedReader[Any]) -> bytes:
     try:
         head = stream.read(_CHUNK)
     except (gzip.BadGzipFile, EOFError, zlib.error):

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, nearest
+from ssmi.pipeline.readers.column_rows import split_row
 from ssmi.pipeline.readers.formats.bracket import ENTITY, read_bracket
 from ssmi.pipeline.readers.formats.brat import brat_files, read_brat
 from ssmi.pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
-from ssmi.pipeline.readers.formats.columns import read_columns, split_row
+from ssmi.pipeline.readers.formats.columns import read_columns
 from ssmi.pipeline.readers.formats.csv_tables import looks_like_table, read_csv
 from ssmi.pipeline.readers.formats.jsonl import read_jsonl
 from ssmi.pipeline.readers.formats.label_studio import looks_like_label_studio, read_label_studio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -91,11 +91,25 @@ class TagCensus:
         if plain is None:
             plain = self._plain[tag] = self._read(tag, line)
             self._first_lines.setdefault(plain, line)
-        self._counts[plain] += 1
+        self._count(plain, times=1)
+
+    def seen(self, tag: str) -> str | None:
+        """A tag that was added as ``O`` or ``<role>-<type>``; None for another."""
+        return self._plain.get(tag)
+
+    def add_run(self, tags: Iterable[str], *, times: int) -> None:
+        """Count tags that stand between two ``O`` or ends of a sentence, so often; all of them were added before."""
+        self._before = OUTSIDE
+        for tag in tags:
+            self._count(self._plain[tag], times=times)
+        self._before = OUTSIDE
+
+    def _count(self, plain: str, *, times: int) -> None:
+        self._counts[plain] += times
         if plain != OUTSIDE or self._before != OUTSIDE:
             follows = self._before != OUTSIDE and self._before[2:] == plain[2:]
-            self._n_opened_inside += plain[0] == "I" and not follows
-            self._n_parting += plain[0] == "B" and follows
+            self._n_opened_inside += times * (plain[0] == "I" and not follows)
+            self._n_parting += times * (plain[0] == "B" and follows)
             self._before = plain
 
     def end(self) -> None:
@@ -242,12 +256,13 @@ def read_tags(tags: Sequence[str], *, notation: Notation, line: int, step: int, 
     if plain.count(OUTSIDE) == len(plain):
         return ()
     if not notation.opens_with_inside:
-        for index, reason in _breaks(plain, notation.scheme):
+        for index, reason in breaks_of(plain, notation.scheme):
             report.repair(reason, line + index * step)
     return tuple(repair_spans(plain))
 
 
-def _breaks(tags: Sequence[str], scheme: TagScheme) -> Iterator[tuple[int, str]]:
+def breaks_of(tags: Sequence[str], scheme: TagScheme) -> Iterator[tuple[int, str]]:
+    """Place and reason of every break of the scheme in tags as it has them."""
     for index, (left, right) in enumerate(pairwise((OUTSIDE, *tags, OUTSIDE))):
         if left == right == OUTSIDE:
             continue

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+import pyarrow as pa
 
 from ssmi.pipeline.assets.datasets import DatasetFiles, find_dataset
+from ssmi.pipeline.columns.sentences import sentences_table
+from ssmi.pipeline.columns.sorting import in_groups
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_json
@@ -20,6 +25,7 @@ from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.readers.sentence import types_alike
 from ssmi.pipeline.stages.corpora.texts import prepare_texts, text_inputs
+from ssmi.pipeline.stages.dev_split import cut_dev
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 
@@ -51,9 +57,10 @@ def work(context: StageContext, folder: Path) -> StageReport:
     files = _find(context)
     reports: dict[Path, ReadReport] = {}
     written: dict[str, int] = {}
-    for split, sentences, report in _splits(files, params):
-        written[split] = _write_split(folder, split, sentences, context=context)
-        reports[report.path] = report
+    with closing(_splits(files, params, folder)) as splits:
+        for split, sentences, report in splits:
+            written[split] = _write_split(folder, split, sentences, context=context)
+            reports[report.path] = report
     _check_groups(files.label_groups, reports.values())
     if "dev" not in files.splits and written.get("dev") == 0:
         context.reporter.note(
@@ -91,20 +98,38 @@ def _find(context: StageContext) -> DatasetFiles:
     return find_dataset(context.dataset, root=context.root, reporter=context.reporter)
 
 
-def _splits(files: DatasetFiles, params: PrepareParams) -> Iterator[tuple[str, Iterable[Sentence], ReadReport]]:
+def _splits(
+    files: DatasetFiles, params: PrepareParams, folder: Path
+) -> Generator[tuple[str, Iterable[pa.Table], ReadReport], None, None]:
     """Each split's sentences with the report of the file they come from; dev is cut from train when there is none."""
     for split in tables.SPLITS:
         if split in files.splits:
             given, report = read_sentences(files.splits[split], options=files.options)
             sentences = seen_sentences(given, report)
             if split == "train" and "dev" not in files.splits and params.dev_fraction > 0:
-                # In memory, since which sentences become dev depends on the text of every one.
-                whole = list(sentences)
-                chosen = choose_dev(whole, fraction=params.dev_fraction, seed=params.seed)
-                yield "train", [s for i, s in enumerate(whole) if i not in chosen], report
-                yield "dev", [s for i, s in enumerate(whole) if i in chosen], report
+                # Aside, since which sentences become dev depends on the text of every one.
+                with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                    cut = cut_dev(
+                        _tables(sentences, params),
+                        fraction=params.dev_fraction,
+                        seed=params.seed,
+                        path=Path(scratch) / "train.arrow",
+                    )
+                    yield "train", cut.tables(dev=False), report
+                    yield "dev", cut.tables(dev=True), report
             else:
-                yield split, sentences, report
+                yield split, _tables(sentences, params), report
+
+
+def _tables(sentences: Iterable[Sentence], params: PrepareParams) -> Iterator[pa.Table]:
+    """Sentences as tables of at most a part's length."""
+    stream = iter(sentences)
+    while batch := list(itertools.islice(stream, params.sentences_per_part)):
+        yield sentences_table(
+            [sentence.text for sentence in batch],
+            lines=[sentence.line for sentence in batch],
+            entities=[sentence.entities for sentence in batch],
+        )
 
 
 def _notes(reports: Sequence[ReadReport]) -> Iterator[str]:
@@ -117,52 +142,18 @@ def _notes(reports: Sequence[ReadReport]) -> Iterator[str]:
         yield f"entity types that differ in case only: {', '.join(names)}"
 
 
-def choose_dev(sentences: list[Sentence], *, fraction: float, seed: int) -> set[int]:
-    """Indices of the share of train that becomes dev: those whose text hashes lowest under the seed.
-
-    The choice depends on the texts, not on their order. Equal texts fall on the same side; a text that occurs more
-    often than dev has room stays in train.
-    """
-    # The seed is the hash's key, so that another seed gives another order.
-    keys = [
-        hashlib.blake2b("\t".join(s.characters).encode("utf-8", "surrogatepass"), key=str(seed).encode()).digest()
-        for s in sentences
-    ]
-    alike: dict[bytes, list[int]] = {}
-    for index, key in enumerate(keys):
-        alike.setdefault(key, []).append(index)
-    # With one distinct text any choice would empty train.
-    room = max(1, round(len(keys) * fraction)) if len(alike) > 1 else 0
-    chosen: set[int] = set()
-    for key in sorted(alike):
-        if len(chosen) + len(alike[key]) <= room:
-            chosen.update(alike[key])
-    return chosen
-
-
-def _write_split(folder: Path, split: str, sentences: Iterable[Sentence], *, context: StageContext) -> int:
+def _write_split(folder: Path, split: str, sentences: Iterable[pa.Table], *, context: StageContext) -> int:
     count = 0
-    stream = iter(sentences)
+    parts = in_groups(sentences, schema.SENTENCES, rows=context.params.prepare.sentences_per_part)
     # No total: how many sentences a file holds is known at its end.
     with context.reporter.task(f"prepare {split}", total=0, unit="sentences") as advance:
-        for part in itertools.count():
-            batch = list(itertools.islice(stream, context.params.prepare.sentences_per_part))
-            if not batch:
-                return count
-            rows = [_row(sentence, sentence_id=count + index) for index, sentence in enumerate(batch)]
-            tables.write_rows(tables.part_path(folder, split, part), schema.SENTENCES, rows)
-            count += len(batch)
-            advance(len(batch))
+        for number, part in enumerate(parts):
+            ids = pa.array(np.arange(count, count + len(part)), pa.int32())
+            numbered = part.set_column(0, schema.SENTENCES.field("sentence_id"), ids)
+            tables.write_table(tables.part_path(folder, split, number), schema.SENTENCES, numbered)
+            count += len(part)
+            advance(len(part))
     return count
-
-
-def _row(sentence: Sentence, *, sentence_id: int) -> dict[str, Any]:
-    return {
-        "sentence_id": sentence_id,
-        "line": sentence.line,
-        "characters": list(sentence.characters),
-        "entities": [{"start": e.start, "end": e.end, "label": e.label} for e in sentence.entities],
-    }
 
 
 def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -7,21 +7,19 @@ original form, where each character carries its place in the segmented word (``�
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.readers.characters import TokenCensus, in_characters
-from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.column_rows import COMMENT, DOCSTART, ColumnLine, rows_of, split_row, stretches
+from ssmi.pipeline.readers.known_rows import KnownRows, KnownSentence, read_known
 from ssmi.pipeline.readers.options import ReadOptions
-from ssmi.pipeline.readers.schemes import Notation, TagCensus, plain_tag, read_tags
+from ssmi.pipeline.readers.schemes import Notation, TagCensus, read_tags
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
 
-DOCSTART = "-DOCSTART-"
-COMMENT = "comment"
 DESTROYED_EMOJI = "destroyed-emoji"
 MISSING_POSITION = "token-without-position"
 ENDING_MARKS = frozenset("。！？；!?;…")
@@ -29,19 +27,10 @@ CLOSING_MARKS = frozenset("”’」』）》】\"')")
 LONGEST_UNBROKEN = 512
 """A file with no blank line but the last holds one sentence if it has no more rows than this."""
 
-_FIELD = re.compile(r"#\s*\S+\s*=\s")
 _POSITION = re.compile(r"(.)([0-9]{1,2})", re.DOTALL)
 _EMOJI = re.compile("\ufffd\ufffd[0-9]{0,2}")
 _NEARLY_ALL = 0.95
-
-
-class ColumnLine(NamedTuple):
-    """One token and its tag; an empty tag marks a line that holds no token: -DOCSTART- or a comment."""
-
-    token: str
-    tag: str
-    second: str = ""
-    """What stands between the first column and the last, up to the next separator; nothing in a file of two columns."""
+_MOST_RUNS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +46,13 @@ class Layout:
     """Blank lines separate the sentences."""
     writes_blanks: bool
     """Blanks between Latin words are separate rows."""
+    known: KnownRows
+    """The rows that mean the same wherever they stand."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Every sentence of known rows is what stands between two empty lines, as it stands there."""
+        return self.has_breaks and not self.has_positions and not self.is_numbered
 
 
 def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
@@ -78,7 +74,12 @@ def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
         report.notes.append("each token carries its position in the word (字0): the digits are dropped")
     if not layout.has_breaks:
         report.notes.append("no blank lines between rows: sentences end after 。！？；… where no entity runs on")
-    for line, tokens, tags in _group(_rows(path, options, is_numbered=layout.is_numbered), layout, report):
+    for line, rows in _sentences(path, options, layout, report):
+        if isinstance(rows, KnownSentence):
+            spans = read_known(rows, layout.known, notation=layout.notation, line=line, report=report)
+            yield Sentence(tuple(rows.text), spans, line)
+            continue
+        tokens, tags = rows
         if layout.has_positions:
             tokens = [_bare(token, line=line + index, report=report) for index, token in enumerate(tokens)]
         spans = read_tags(tags, notation=layout.notation, line=line, step=1, report=report)
@@ -88,27 +89,46 @@ def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
 def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered: bool = False) -> Layout:
     """The first pass: checks every row and tells scheme, position digits and sentence breaks."""
     census, token_census = TagCensus(path, labels=options.labels), TokenCensus(path)
+    known = KnownRows()
+    runs: Counter[str] = Counter()
     n_rows = n_positions = n_broken = n_numbered = place = 0
     starts_at_zero = breaks_inside = breaks_after = False
-    for number, row in _rows(path, options, is_numbered=is_numbered):
-        if row is None or not row.tag:
-            breaks_after = n_rows > 0
-            census.end()
-            token_census.end()
-            place = 0
+    for first, lines in stretches(path, encoding=options.encoding):
+        sentence = None
+        # A place other than 0 is inside a sentence, of which a piece came before.
+        if place == 0 and not lines[-1] and not is_numbered:
+            sentence = known.sentence(lines)
+            if sentence is None and _learn(lines, known, census):
+                sentence = known.sentence(lines)
+        if sentence is not None:
+            breaks_inside |= breaks_after
+            breaks_after = True
+            runs.update(run for _, run in sentence.runs())
+            if len(runs) > _MOST_RUNS:
+                _count_runs(runs, known, census)
+            token_census.add_sentence(sentence.text)
+            n_rows += len(sentence.text)
             continue
-        breaks_inside |= breaks_after
-        breaks_after = False
-        census.add(row.tag, number)
-        token_census.add(row.token, number)
-        n_rows += 1
-        place += 1
-        n_numbered += bool(row.second) and row.token == str(place)
-        if len(row.token) > 1:
-            position = _POSITION.fullmatch(row.token)
-            n_positions += position is not None
-            starts_at_zero |= position is not None and position[2] == "0"
-            n_broken += _EMOJI.fullmatch(row.token) is not None
+        for number, row in rows_of(path, first, lines, is_inside=place > 0, is_numbered=is_numbered):
+            if row is None or not row.tag:
+                breaks_after = n_rows > 0
+                census.end()
+                token_census.end()
+                place = 0
+                continue
+            breaks_inside |= breaks_after
+            breaks_after = False
+            census.add(row.tag, number)
+            token_census.add(row.token, number)
+            n_rows += 1
+            place += 1
+            n_numbered += bool(row.second) and row.token == str(place)
+            if len(row.token) > 1:
+                position = _POSITION.fullmatch(row.token)
+                n_positions += position is not None
+                starts_at_zero |= position is not None and position[2] == "0"
+                n_broken += _EMOJI.fullmatch(row.token) is not None
+    _count_runs(runs, known, census)
     if not is_numbered and n_numbered == n_rows > 1:
         # The censuses have seen numbers for tokens: everything is asked again of the second column.
         return survey(path, options, report, is_numbered=True)
@@ -120,88 +140,72 @@ def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered:
         has_positions=starts_at_zero and n_positions >= _NEARLY_ALL * (n_rows - n_broken),
         has_breaks=breaks_inside or (breaks_after and n_rows <= LONGEST_UNBROKEN),
         writes_blanks=token_census.writes_blanks,
+        known=known,
     )
 
 
-@lru_cache(maxsize=1 << 16)
-def split_row(line: str) -> ColumnLine | None:
-    """Split one line into token and tag; None when it is blank.
+def _count_runs(runs: Counter[str], known: KnownRows, census: TagCensus) -> None:
+    for run, times in runs.items():
+        census.add_run(known.tags(run), times=times)
+    runs.clear()
 
-    Columns are separated by tabs where there is one after the first character, else by spaces, so the token itself
-    may be a space, a tab, U+3000 or U+00A0.
 
-    Raises:
-        ValueError: Telling what is missing.
+def _learn(lines: Sequence[str], known: KnownRows, census: TagCensus) -> bool:
+    """Learn rows of one character whose tag was seen; return False for one that must be read by itself.
+
+    So must be blanks, and what is something else at the start of a sentence or where the first column counts.
     """
-    kept = line.rstrip(" \t")
-    if not kept:
-        return None
-    if kept.startswith(DOCSTART):
-        return ColumnLine(DOCSTART, "")
-    separator = "\t" if kept.find("\t", 1) > 0 else " "
-    end = kept.find(separator, 1)
-    if end < 0:
-        if kept[0] in " \t":
-            raise ValueError(f"a tag {kept.strip()!r} without a token")
-        raise ValueError("one column, where a token and a tag are expected")
-    if kept[0] == " " and separator == " " and end > 1:
-        raise ValueError("the line starts with a separator")
-    between = kept[end : kept.rfind(separator)].strip(separator)
-    return ColumnLine(kept[:end], kept[kept.rfind(separator) + 1 :], between.partition(separator)[0])
-
-
-def _rows(path: Path, options: ReadOptions, *, is_numbered: bool) -> Iterator[tuple[int, ColumnLine | None]]:
-    inside = False
-    for number, line in numbered_lines(path, encoding=options.encoding):
-        if not inside and _is_comment(line):
-            yield number, ColumnLine(COMMENT, "")
-            continue
+    for line in known.unknown(lines):
         try:
             row = split_row(line)
-        except ValueError as error:
-            raise InputDataError(
-                f"{at_line(path, number)}: {error}",
-                next_step="write: token, a space or tab, tag (for example 京 B-LOC)",
-            ) from None
-        inside = row is not None and bool(row.tag)
-        yield number, row._replace(token=row.second, second="") if is_numbered and row and row.tag else row
+        except ValueError:
+            return False  # refused when it is read by itself
+        plain = census.seen(row.tag) if row is not None and len(row.token) == 1 else None
+        if row is None or plain is None or row.token in " \xa0" or line[:2] in ("# ", "#\t"):
+            return False
+        if row.second and row.token.isdecimal():
+            return False
+        known.learn(line, row.token, row.tag, plain=plain)
+    return True
 
 
-def _is_comment(line: str) -> bool:
-    """Whether a line before a sentence is a comment; ``# O`` is a row, and so is ``# SYM O``."""
-    if line[:2] not in ("# ", "#\t"):
-        return False
-    columns = line.split()
-    tag = plain_tag(columns[-1])
-    # in CoNLL-U's `# sent_id = 0` the last column only looks like a tag
-    return len(columns) > 1 and (tag is None or _FIELD.match(line) is not None or (tag[1] != "" and len(columns) > 2))
+class _Rows(NamedTuple):
+    """The rows of a sentence, of any kind."""
+
+    tokens: list[str]
+    tags: list[str]
 
 
-def _group(
-    rows: Iterator[tuple[int, ColumnLine | None]], layout: Layout, report: ReadReport
-) -> Iterator[tuple[int, list[str], list[str]]]:
-    """Yield ``(first line, tokens, tags)`` for each sentence; its rows stand on consecutive lines."""
+def _sentences(
+    path: Path, options: ReadOptions, layout: Layout, report: ReadReport
+) -> Iterator[tuple[int, KnownSentence | _Rows]]:
+    """Yield the first line and the rows of each sentence, which stand on consecutive lines."""
     tokens: list[str] = []
     tags: list[str] = []
     start = n_characters = 0
-    for number, row in rows:
-        ends = row is None or not row.tag
-        if tokens and (ends or (not layout.has_breaks and row is not None and _ends_before(row, tokens, layout))):
-            yield start, tokens, tags
-            tokens, tags = [], []
-        if row is None:
+    for first, lines in stretches(path, encoding=options.encoding):
+        known = layout.known.sentence(lines) if layout.is_plain and not tokens and not lines[-1] else None
+        if known is not None:
+            yield first, known
             continue
-        if not row.tag:
-            report.skip("docstart" if row.token == DOCSTART else COMMENT, number)
-            continue
-        if not tokens:
-            start = number
-        n_characters = len(row.token) + (n_characters if tokens else 0)
-        check_length(n_characters, report.path, number)
-        tokens.append(row.token)
-        tags.append(row.tag)
+        for number, row in rows_of(path, first, lines, is_inside=bool(tokens), is_numbered=layout.is_numbered):
+            ends = row is None or not row.tag
+            if tokens and (ends or (not layout.has_breaks and row is not None and _ends_before(row, tokens, layout))):
+                yield start, _Rows(tokens, tags)
+                tokens, tags = [], []
+            if row is None:
+                continue
+            if not row.tag:
+                report.skip("docstart" if row.token == DOCSTART else COMMENT, number)
+                continue
+            if not tokens:
+                start = number
+            n_characters = len(row.token) + (n_characters if tokens else 0)
+            check_length(n_characters, report.path, number)
+            tokens.append(row.token)
+            tags.append(row.tag)
     if tokens:
-        yield start, tokens, tags
+        yield start, _Rows(tokens, tags)
 
 
 def _ends_before(row: ColumnLine, tokens: list[str], layout: Layout) -> bool:

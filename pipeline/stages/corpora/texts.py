@@ -11,6 +11,7 @@ from typing import Any
 
 from ssmi.pipeline.assets.corpora import CorpusFiles
 from ssmi.pipeline.assets.names import OWN_LICENCE
+from ssmi.pipeline.columns.sentences import sentences_table
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.manifest import StageReport, digest_json
 from ssmi.pipeline.contract.parquet import schema, tables
@@ -121,14 +122,12 @@ def _write_part(folder: Path, part: int, sentences: list[_Sentence], *, first: i
         raise InputDataError(
             f"{sentences[0].file}: more than {_MOST_SENTENCES:,} sentences", next_step="make several corpora of it"
         )
-    rows, sources = [], []
-    for sentence_id, one in enumerate(sentences, start=first):
-        # No trie, tokenizer or table takes a lone surrogate, which JSON can spell; on line it is replaced alike.
-        characters = list(_SURROGATE.sub("\ufffd", one.piece.text))
-        rows.append({"sentence_id": sentence_id, "line": one.line, "characters": characters, "entities": None})
-        sources.append(_source(sentence_id, one))
+    sources = [_source(sentence_id, one) for sentence_id, one in enumerate(sentences, start=first)]
     tables.write_rows(tables.part_path(folder, tables.SOURCES, part), schema.SOURCES, sources)
-    tables.write_rows(tables.part_path(folder, tables.TEXT, part), schema.SENTENCES, rows)
+    # No trie, tokenizer or table takes a lone surrogate, which JSON can spell; on line it is replaced alike.
+    texts = [_SURROGATE.sub("\ufffd", one.piece.text) for one in sentences]
+    table = sentences_table(texts, lines=[one.line for one in sentences], entities=None, first=first)
+    tables.write_table(tables.part_path(folder, tables.TEXT, part), schema.SENTENCES, table)
 
 
 def _source(sentence_id: int, one: _Sentence) -> dict[str, Any]:

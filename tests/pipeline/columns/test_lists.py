@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.columns.lists import id_lists, list_array, numbers, offsets, text_of, whole
+from ssmi.pipeline.columns.lists import characters_of, id_lists, list_array, numbers, offsets, text_of, whole
 
 LISTS = st.lists(st.lists(st.integers(0, 99), max_size=4), max_size=6)
 TEXTS = st.lists(st.text("a中😀", max_size=3), max_size=6)
@@ -42,3 +42,10 @@ def test_a_column_is_one_array_whatever_its_chunks(left: list[str], right: list[
     for chunks in ([left, right], [left], []):
         column = pa.chunked_array([pa.array(chunk, pa.string()) for chunk in chunks], pa.string())
         assert whole(pa.table({"text": column}), "text").to_pylist() == [text for chunk in chunks for text in chunk]
+
+
+@given(st.text("a\xe9中\u0800😀\x7f\uffff", max_size=20))
+def test_characters_are_strings_of_their_own(text: str) -> None:
+    characters = characters_of(text)
+    characters.validate(full=True)
+    assert characters.to_pylist() == list(text) and text_of(characters) == text

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmi.pipeline.readers.decoding import LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
+from ssmi.pipeline.readers import decoding
+from ssmi.pipeline.readers.decoding import LONGEST_LINE, BadBytes, byte_order_mark, decoded_blocks, decoded_lines
 
 # Some letters hold the byte of a line end in UTF-16 or UTF-32, and U+0085 and U+2028 end no line.
 TEXT = st.text("京a\u0a0d\u0d0a\u0a0a\u0d0d\u010a\u0a01\r\n\x85\u2028😀", max_size=40)
@@ -60,6 +61,32 @@ def test_wrong_bytes_are_placed_in_line_and_stream_or_replaced() -> None:
     assert [line.text for line in lines] == ["ab\n", "c\ufffd\n"]
 
 
+PIECES = st.sampled_from(
+    [b"a", "京".encode(), "😀".encode(), b"\n", b"\r\n", b"\r", b"\n\n", b"\xe4", b"\xff", b"\xef\xbb\xbf"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PIECES, max_size=30).map(b"".join), st.integers(1, 7))
+def test_many_lines_at_once_are_those_that_come_one_by_one(raw: bytes, block: int) -> None:
+    one_by_one: list[object] = []
+    at_once: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "_BLOCK", block)
+        patch.setattr(decoding, "LONGEST_LINE", 9)
+        try:
+            for line in decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long):
+                one_by_one.append((line.number, line.text.removesuffix("\n").removesuffix("\r")))
+        except (ValueError, OverflowError) as error:
+            one_by_one.append(error.args)
+        try:
+            for first, lines in decoded_blocks(io.BytesIO(raw), refuse=refuse, too_long=too_long):
+                at_once += enumerate(lines, first)
+        except (ValueError, OverflowError) as error:
+            at_once.append(error.args)
+    assert at_once == one_by_one
+
+
 class Endless(io.RawIOBase):
     """A stream that goes on and on; counts what was read of it."""
 
@@ -85,6 +112,13 @@ def test_a_line_without_an_end_is_left_soon(codec: str, end: Literal["\n", "\r"]
     assert next(lines).text == f"京{end}"
     with pytest.raises(OverflowError, match="2"):
         next(lines)
+    assert LONGEST_LINE < stream.n_read <= LONGEST_LINE + (1 << 17)
+
+
+def test_a_line_without_an_end_is_left_soon_by_blocks_too() -> None:
+    stream = Endless(b"", b"a" * 4096)
+    with pytest.raises(OverflowError):
+        list(decoded_blocks(io.BufferedReader(stream), refuse=refuse, too_long=too_long))
     assert LONGEST_LINE < stream.n_read <= LONGEST_LINE + (1 << 17)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import io
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
@@ -152,3 +155,31 @@ def test_units_are_taken_as_people_write_them(unit: str) -> None:
 
 def test_a_lone_nul_is_a_character(write: Write) -> None:
     assert lines(write("李明在北京大学\0学习\n")) == ["李明在北京大学\0学习"]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.integers(1, 3000), st.floats(0, 1), st.booleans())
+def test_broken_gzip_gives_the_lines_before_the_break(write: Write, n: int, place: float, is_cut: bool) -> None:
+    packed = bytearray(gzip.compress("".join(f"{number * 7919} 京\n" for number in range(n)).encode(), mtime=0))
+    at = 20 + int((len(packed) - 21) * place)
+    if is_cut:
+        del packed[at:]
+    else:
+        packed[at] ^= 0xFF
+    path = write(bytes(packed), "raw.txt.gz")
+    expected = []
+    broken = (EOFError, OSError, zlib.error)
+    with pytest.raises(broken), io.BufferedReader(gzip.open(path, "rb")) as stream:  # type: ignore[type-var]
+        with suppress(*broken):
+            stream.read(1 << 16)  # the head, which is read before the lines
+        stream.seek(0)
+        for line in stream:
+            try:
+                expected.append(line.decode().removesuffix("\n").removesuffix("\r"))
+            except UnicodeDecodeError:
+                reject()  # a line before the break is refused for another reason
+    given = []
+    with pytest.raises(InputDataError, match=rf"raw\.txt\.gz:{len(expected) + 1}: broken gzip data"):
+        for _, text in numbered_lines(path):
+            given.append(text)
+    assert given == expected

@@ -1,38 +1,37 @@
-"""How dev is cut from a train file that comes without one."""
+"""What the first stage writes of a data set that has no dev file."""
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from typing import Any
 
-from ssmi.pipeline.readers import Sentence
-from ssmi.pipeline.stages.prepare import choose_dev
-
-TEXTS = st.lists(st.text("甲乙丙丁", min_size=1, max_size=3), min_size=1, max_size=60)
-
-
-def _sentences(texts: list[str]) -> list[Sentence]:
-    return [Sentence(tuple(text), (), line) for line, text in enumerate(texts, start=1)]
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.features.blanks import seen_sentences
+from ssmi.pipeline.readers import read_sentences
 
 
-@given(TEXTS, st.integers(0, 9))
-def test_equal_texts_stay_together_and_train_keeps_the_most(texts: list[str], seed: int) -> None:
-    chosen = choose_dev(_sentences(texts), fraction=0.1, seed=seed)
-    dev = {texts[index] for index in chosen}
-    assert not dev & {text for index, text in enumerate(texts) if index not in chosen}
-    assert len(chosen) <= max(1, round(len(texts) / 10))
-    assert len(chosen) < len(texts)
-
-
-def test_the_order_of_the_file_does_not_matter() -> None:
-    texts = [f"第{number}句" for number in range(200)]
-    chosen = {texts[index] for index in choose_dev(_sentences(texts), fraction=0.1, seed=13)}
-    backwards = texts[::-1]
-    assert {backwards[index] for index in choose_dev(_sentences(backwards), fraction=0.1, seed=13)} == chosen
-    assert len(chosen) == 20
-    other = {texts[index] for index in choose_dev(_sentences(texts), fraction=0.1, seed=14)}
-    assert other != chosen
-
-
-def test_one_text_many_times_is_train() -> None:
-    assert choose_dev(_sentences(["甲"] * 40), fraction=0.1, seed=13) == set()
+def test_dev_that_is_cut_from_train_is_written_like_a_file_of_its_own(project: Any) -> None:
+    project.raw("dev").unlink()
+    sentences = list(seen_sentences(*read_sentences(project.raw("train"))))
+    outcome = project.ssmi(
+        "features", "prepare", "-S", "prepare.sentences_per_part=4", "-S", "prepare.dev_fraction=0.3"
+    )
+    assert outcome.code == 0, outcome.stderr
+    folder = ArtifactPaths(project.root).stage("prepare", "tiny")
+    lines = {}
+    for split in ("train", "dev"):
+        parts = [tables.read_rows(path, schema.SENTENCES) for path in tables.list_parts(folder, split)]
+        assert len(parts) > 1 and all(len(part) == 4 for part in parts[:-1])
+        rows = [row for part in parts for row in part]
+        assert [row["sentence_id"] for row in rows] == list(range(len(rows)))
+        lines[split] = [row["line"] for row in rows]
+        by_line = {sentence.line: sentence for sentence in sentences}
+        for row in rows:
+            assert tuple(row["characters"]) == by_line[row["line"]].characters
+            entities = [(one["start"], one["end"], one["label"]) for one in row["entities"]]
+            assert entities == [(one.start, one.end, one.label) for one in by_line[row["line"]].entities]
+    assert len(lines["dev"]) <= round(len(sentences) * 0.3)
+    assert lines["train"] == sorted(lines["train"]) and lines["dev"] == sorted(lines["dev"])
+    assert sorted(lines["train"] + lines["dev"]) == [sentence.line for sentence in sentences]
+    # What waited in a file is gone.
+    assert {path.name for path in folder.iterdir()} == {"train", "dev", "test", "manifest.json"}
