@@ -151,12 +151,10 @@ class FrozenEncoder:
     def _encode_rows(self, rows: Sequence[Sequence[int]], *, length: int) -> list[FloatMatrix]:
         """States of rows of token ids, all padded to ``length``."""
         # Blank rows up to MIN_TOKENS; each still attends to its first token, since softmax over nothing is NaN.
-        ids = torch.full((max(-(-MIN_TOKENS // length), len(rows)), length), self._tokens.vocabulary[PAD])
-        mask = torch.zeros_like(ids)
-        mask[:, 0] = 1
-        for index, row in enumerate(rows):
-            ids[index, : len(row)] = torch.tensor(row)
-            mask[index, : len(row)] = 1
+        pad = self._tokens.vocabulary[PAD]
+        filled = [*rows, *[[pad]] * (-(-MIN_TOKENS // length) - len(rows))]
+        ids = torch.tensor([[*row, *[pad] * (length - len(row))] for row in filled])
+        mask = (torch.arange(length) < torch.tensor([len(row) for row in filled])[:, None]).long()
         with torch.inference_mode():
             output = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
         # Copies: a view would keep the whole pass, blank rows and padding too.

@@ -18,9 +18,9 @@ from ssmi.pipeline.contract.arguments import check_probability
 from ssmi.pipeline.contract.text.wording import counted
 
 if TYPE_CHECKING:
-    from ssmi.predict.reading import Kind
+    from ssmi.predict.input.reading import Kind
+    from ssmi.predict.input.text_decoding import Errors
     from ssmi.predict.tagger import Tagger
-    from ssmi.predict.text_decoding import Errors
 
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
@@ -111,7 +111,7 @@ def predict(
     if out is not None:
         check_output(out, files)
     files = files or what_is_piped_in(interactive=interactive)
-    from ssmi.predict.structured_files import check_field
+    from ssmi.predict.input.structured_files import check_field
 
     check_field(text_field, files, kind)
     tagger = _open(session, run=run, dataset=dataset, device=device, entities=entities)

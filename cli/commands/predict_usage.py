@@ -29,7 +29,7 @@ def check_encoding_option(context: click.Context, parameter: click.Parameter, va
     """The encoding by Python's name. Raises ParameterError for one that is not known or is none of text."""
     if not value or context.resilient_parsing:  # a completion: nothing heavy
         return None
-    from ssmi.predict.text_decoding import check_encoding
+    from ssmi.predict.input.text_decoding import check_encoding
 
     return check_encoding(value)
 

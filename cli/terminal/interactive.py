@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ssmi.cli.terminal.streams import utf8_stdout
 from ssmi.cli.terminal.visible import visible
-from ssmi.predict.reading import read_records
+from ssmi.predict.input.reading import read_records
 
 if TYPE_CHECKING:
     from ssmi import Entity, Tagger

@@ -14,6 +14,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 TagScheme = Literal["BIO", "BMES", "BIOES"]
@@ -141,7 +142,7 @@ class LabelSet:
     @property
     def tags(self) -> tuple[str, ...]:
         """``O`` and every role of every type, in id order."""
-        return (OUTSIDE, *(f"{role}-{label}" for label in self.entity_types for role in ROLES[self.scheme]))
+        return _tags(self.scheme, self.entity_types)
 
     def tag_ids(self) -> dict[str, int]:
         """Tag → id."""
@@ -158,3 +159,9 @@ class LabelSet:
         if opened:
             return right_role in (inside, "E") and left_label == right_label
         return right_role in (OUTSIDE, "B", "S")
+
+
+@lru_cache(maxsize=64)
+def _tags(scheme: TagScheme, entity_types: tuple[str, ...]) -> tuple[str, ...]:
+    """Made once: asked for with every sentence that is decoded."""
+    return (OUTSIDE, *(f"{role}-{label}" for label in entity_types for role in ROLES[scheme]))

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.boundary_selection import (
+    NOTHING,
     Selection,
     SelectionColumns,
     cosines_with,
@@ -103,6 +104,8 @@ class CandidateSelector:
         character, segment, candidates = query
         segment_id = self._vocabulary.id_of(segment)
         ids = self._candidates(character, candidates)
+        if not len(ids):
+            return NOTHING, np.empty(0, dtype=np.float32)
         cosines = self._cosines(query, ids, segments=[segment])[0]
         # Taken out of the cosines, not of the gathered vectors, which other segments with this character share.
         if self._params.exclude_segment and segment_id:

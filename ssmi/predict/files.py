@@ -13,12 +13,12 @@ from ssmi.pipeline.contract.errors import ParameterError, nearest
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.user_files import require_file
 from ssmi.predict.formats import FORMATS, Origin
-from ssmi.predict.reading import TEXT_FIELD, Kind
+from ssmi.predict.input.reading import TEXT_FIELD, Kind
+from ssmi.predict.input.structured_files import check_field
+from ssmi.predict.input.text_decoding import Errors, check_encoding
 from ssmi.predict.records import STDIN, RecordSource, tag_records
 from ssmi.predict.run_features import version
-from ssmi.predict.structured_files import check_field
 from ssmi.predict.tagger import Tagger
-from ssmi.predict.text_decoding import Errors, check_encoding
 from ssmi.predict.user_entities import UserEntities
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.writers import formats
 from ssmi.predict.entity import Entity
-from ssmi.predict.reading import Record
+from ssmi.predict.input.reading import Record
 
 Tagged = tuple[Record, Sequence[Entity]]
 DIGITS = 6

@@ -12,10 +12,10 @@ from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.contract.user_files import open_once, require_file, unreadable
 from ssmi.predict.formats import Tagged
-from ssmi.predict.reading import TEXT_FIELD, Kind, Record, read_records
-from ssmi.predict.structured_files import kind_of_name
+from ssmi.predict.input.reading import TEXT_FIELD, Kind, Record, read_records
+from ssmi.predict.input.structured_files import kind_of_name
+from ssmi.predict.input.text_decoding import Errors
 from ssmi.predict.tagger import BATCH_CHARACTERS, Tagger
-from ssmi.predict.text_decoding import Errors
 
 STDIN = Path("-")
 

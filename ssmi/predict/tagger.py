@@ -5,59 +5,27 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import overload
 
 import numpy as np
 
 from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
-from ssmi.model.inference import SpanTagger
 from ssmi.model.network.network import Network
-from ssmi.model.runs.checkpoint import checkpoint as checkpoints
-from ssmi.model.runs.checkpoint import checkpoint_files
-from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.arguments import check_probability, checked
-from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parquet.feature_rows import FeatureRow
-from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
-from ssmi.pipeline.contract.project.process_lock import turn
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.entity import Entity, Words
-from ssmi.predict.packing import BRING_AGAIN, check_pack
+from ssmi.predict.opened_run import OpenedRun, RunSource, open_again, open_for_use
 from ssmi.predict.pieces import Piece, Text, cut
-from ssmi.predict.run_features import feature_folders, is_packed
 from ssmi.predict.user_entities import UserEntities, merge_entities
-from ssmi.runs.lookup import nearest_project
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
 """Characters whose features are made together."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """What a tagger was opened from: all that another process needs to open it again."""
-
-    run: Path
-    project: Path | None
-    device: str
-    threads: int | None
-    checkpoint: str
-    """The digest of the run's checkpoint."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What a tagger works with, in one process."""
-
-    features: OnlineFeatures
-    spans: SpanTagger
-    label_groups: LabelGroups
-    process: int
 
 
 class Tagger:
@@ -68,7 +36,7 @@ class Tagger:
     and refused if the run was trained again in between. A copy is the tagger itself, for using it changes nothing.
     """
 
-    def __init__(self, source: _Source, user_entities: UserEntities, opened: _Opened | None = None) -> None:
+    def __init__(self, source: RunSource, user_entities: UserEntities, opened: OpenedRun | None = None) -> None:
         self._source = source
         self._user_entities = user_entities
         self._opened = opened
@@ -86,52 +54,18 @@ class Tagger:
         reporter: Reporter | None = None,
     ) -> Tagger:
         """Open a run folder or a packed one: see ``open_run`` for arguments, result and errors."""
-        # type and not isinstance, which would take True for 1.
-        if threads is not None and not (type(threads) is int and threads >= 0):
-            raise ParameterError(
-                f"threads={threads!r}: not a number of threads", next_step="0 takes the physical cores"
-            )
-        folder = Path(run)
-        packed = is_packed(folder)
-        if packed:
-            check_pack(folder)
-        with turn():  # transformers changes torch for all threads while it builds
-            trained = checkpoints.load_alone(folder / CHECKPOINT)
-        if project is None and not packed:
-            project = nearest_project(folder)
-        folders = feature_folders(
-            folder,
-            trained.shards,
-            trained.checkpoint.params,
+        reporter = reporter or Silent()
+        opened = open_for_use(
+            Path(run),
             project=None if project is None else Path(project),
-            reporter=reporter or Silent(),
-        )
-        try:
-            features = OnlineFeatures(folders, shards=trained.shards)
-        except StaleArtifactError as error:
-            if packed:  # nobody who got a pack can build its features again
-                raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
-            raise
-        with turn():
-            spans = SpanTagger(
-                trained.checkpoint,
-                vectors=features.boundary_vectors,
-                words_of=features.words,
-                device=device,
-                threads=threads,
-            )
-        source = _Source(
-            folder.resolve(),
-            None if project is None else Path(project).resolve(),
-            device,
-            threads,
-            checkpoint_files.digest(folder / CHECKPOINT),
+            device=device,
+            threads=threads,
+            reporter=reporter,
         )
         named = UserEntities() if entities is None else UserEntities.read(entities)
-        for note in named.notes_for(spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
-            (reporter or Silent()).note(note)
-        groups = ShardsStatistics.of(trained.shards).label_groups
-        return cls(source, named, _Opened(features, spans, groups, os.getpid()))
+        for note in named.notes_for(opened.spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
+            reporter.note(note)
+        return cls(opened.source, named, opened)
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self._source, self._user_entities))
@@ -237,10 +171,10 @@ class Tagger:
         """What makes the rows; ``features.statistics()`` counts what it did."""
         return self._here().features
 
-    def _here(self) -> _Opened:
+    def _here(self) -> OpenedRun:
         """What it works with; a tagger that was pickled opens it now."""
         if self._opened is None:
-            self._opened = _open_again(self._source)
+            self._opened = open_again(self._source)
         return self._opened
 
     def _tag(self, pieces: Sequence[Piece], min_score: float, advance: Advance | None) -> None:
@@ -270,20 +204,6 @@ class Tagger:
             tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, extra_spans=asked)
         for piece, spans, matches in zip(full, tagged, named, strict=True):
             piece.add(merge_entities(spans, matches, n_characters=len(piece.text), min_score=min_score))
-
-
-@lru_cache(maxsize=1)
-def _open_again(source: _Source) -> _Opened:
-    """Open what was opened in another process: once, however often its tagger is sent."""
-    digest = checkpoint_files.digest(source.run / CHECKPOINT)
-    if digest != source.checkpoint:
-        raise StaleArtifactError(
-            f"{source.run}: checkpoint {digest[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
-            next_step="the run was trained again in between: open it again with ssmi.open_run",
-        )
-    # Without the user's entities: the pickled tagger holds them itself.
-    tagger = Tagger.open(source.run, project=source.project, device=source.device, threads=source.threads)
-    return tagger._here()
 
 
 def _check(*, batch_characters: int, min_score: float) -> None:

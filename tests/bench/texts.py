@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ssmi.predict.reading import read_records
+from ssmi.predict.input.reading import read_records
 from ssmi.predict.tagger import BATCH_CHARACTERS
 
 

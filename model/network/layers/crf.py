@@ -53,6 +53,7 @@ class ConstrainedCrf(nn.Module):
     def __init__(self, labels: LabelSet) -> None:
         super().__init__()
         self.labels = labels
+        self._tag_ids = labels.tag_ids()
         self.crf = CRF(len(labels.tags), batch_first=True)
         tags = labels.tags
         self._register("start", torch.tensor([not labels.allows(None, tag) for tag in tags]))
@@ -161,7 +162,7 @@ class ConstrainedCrf(nn.Module):
         self, posterior: Posterior, queries: Sequence[_Query], paths: Sequence[list[int]], lengths: Sequence[int]
     ) -> Tensor:
         """P(the entity's last tag stands there, and the entity ends there | x). Shape: (n_queries,)."""
-        ids = self.labels.tag_ids()
+        ids = self._tag_ids
         inside = INSIDE_ROLE[self.labels.scheme]
         rows = [
             (row, span.end - 1, path[-1], ids[f"{inside}-{span.label}"], span.end == lengths[row])
@@ -181,10 +182,9 @@ class ConstrainedCrf(nn.Module):
         """The tag ids of an entity."""
         if not 0 <= span.start < span.end <= n_characters or span.label not in self.labels.entity_types:
             raise ValueError(f"{span} in a sentence of {n_characters} characters, types {self.labels.entity_types}")
-        ids = self.labels.tag_ids()
         length = span.end - span.start
         tags = spans_to_tags([Span(0, length, span.label)], n_characters=length, scheme=self.labels.scheme)
-        return [ids[tag] for tag in tags]
+        return [self._tag_ids[tag] for tag in tags]
 
 
 _Query = tuple[int, Span]

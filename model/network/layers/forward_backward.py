@@ -101,16 +101,23 @@ def _forward(
     length, batch, n_tags = emissions.shape
     factors, maxima = predecessors.factors(transitions.between)
     rows = predecessors.rows(factors)
+    # Asked for once: a module looks its buffers up by name.
+    group, row_tag, row_group, outside = (
+        predecessors.group,
+        predecessors.row_tag,
+        predecessors.row_group,
+        predecessors.outside,
+    )
     # Allocated once and filled in place: the backward pass needs every step, and stacking a list would copy them all.
     weights = emissions.new_empty(length, batch, len(rows))
     totals = emissions.new_empty(length, batch, n_tags)
     scores = transitions.start + emissions[0]
     for step in range(1, length):
         # The maximum of each group of tags, subtracted before exp and added back after log.
-        best = (scores[:, None] + predecessors.outside).amax(2)
-        torch.exp(scores[:, predecessors.row_tag] - best[:, predecessors.row_group], out=weights[step])
-        torch.matmul(weights[step], rows, out=totals[step])
-        following = totals[step].log() + best[:, predecessors.group] + maxima + emissions[step]
+        best = (scores[:, None] + outside).amax(2)
+        apart = scores.index_select(1, row_tag).sub_(best.index_select(1, row_group))
+        torch.matmul(torch.exp(apart, out=weights[step]), rows, out=totals[step])
+        following = totals[step].log().add_(best.index_select(1, group)).add_(maxima).add_(emissions[step])
         # In padding the last character's scores stay, which the end is then added to.
         scores = torch.where(mask[step, :, None], following, scores)
     scores = scores + transitions.end
@@ -119,15 +126,16 @@ def _forward(
 
 def _back(steps: Steps, mask: Tensor, predecessors: Predecessors) -> tuple[Tensor, Tensor]:
     """P(y[t] = j | x), and the same over totals where t > 0 is no padding, else 0. Shapes: (length, batch, n_tags)."""
-    rows = predecessors.rows(steps.factors).T.contiguous()
+    rows, row_tag = predecessors.rows(steps.factors).T.contiguous(), predecessors.row_tag
     marginals, shares = torch.empty_like(steps.totals), torch.zeros_like(steps.totals)
     marginal = steps.last
     for step in range(len(mask) - 1, 0, -1):
         real = mask[step, :, None]
         marginals[step] = marginal
-        shares[step] = torch.where(real, marginal / steps.totals[step], 0.0)
+        share = torch.where(real, marginal / steps.totals[step], 0.0)
+        shares[step] = share
         rest = torch.where(real, 0.0, marginal)  # in padding the last character's stays
-        marginal = rest.index_add(1, predecessors.row_tag, steps.weights[step] * (shares[step] @ rows))
+        marginal = rest.index_add_(1, row_tag, (share @ rows).mul_(steps.weights[step]))
     marginals[0] = marginal
     return marginals, shares
 

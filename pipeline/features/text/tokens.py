@@ -38,7 +38,8 @@ class CharacterTokens:
 
     def ids(self, characters: Sequence[str]) -> list[int]:
         """One id a character."""
-        return [self.id_of(character) for character in characters]
+        exact = self.vocabulary.get  # of nearly all, and so without a call of ``id_of`` each
+        return [self.id_of(character) if (number := exact(character)) is None else number for character in characters]
 
     def ids_of_codes(self, codes: Ints) -> Ints:
         """The id of each character given as its code point. Shape: that of ``codes``."""

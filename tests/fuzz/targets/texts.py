@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from ssmi.pipeline.features.text.blanks import pieces_of
 from ssmi.pipeline.lexicon.extra_words import read_extra_words
 from ssmi.pipeline.readers.texts import read_texts
-from ssmi.predict.reading import Kind, read_records
+from ssmi.predict.input.reading import Kind, read_records
 from ssmi.predict.user_entities import UserEntities
 from tests.fuzz.targets.target import Target, target
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.readers.texts import holds_rows, holds_texts, read_texts
-from ssmi.predict.reading import read_records
+from ssmi.predict.input.reading import read_records
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 

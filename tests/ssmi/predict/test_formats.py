@@ -11,7 +11,7 @@ from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.readers import read_sentences
 from ssmi.predict.entity import Entity
 from ssmi.predict.formats import FORMATS, Origin
-from ssmi.predict.reading import Record
+from ssmi.predict.input.reading import Record
 
 ENDINGS = {"conll": ".txt", "label-studio": ".json"}
 

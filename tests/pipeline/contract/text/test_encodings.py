@@ -8,7 +8,7 @@ from ssmi.pipeline.contract.errors import InputDataError, ParameterError
 from ssmi.pipeline.contract.parameters.params import VocabParams
 from ssmi.pipeline.contract.text.encodings import text_encoding
 from ssmi.pipeline.readers.options import options_from
-from ssmi.predict.text_decoding import check_encoding
+from ssmi.predict.input.text_decoding import check_encoding
 
 CODECS_OF_OTHER_THINGS = [
     *("unicode_escape", "raw_unicode_escape", "idna", "punycode", "rot13", "base64", "hex", "zip", "uu", "quopri"),

@@ -15,8 +15,8 @@ from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.wording import counted, json_kind
-from ssmi.predict.structured_files import refuse_structure
-from ssmi.predict.text_decoding import Errors, Line, Source
+from ssmi.predict.input.structured_files import refuse_structure
+from ssmi.predict.input.text_decoding import Errors, Line, Source
 
 Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]
 

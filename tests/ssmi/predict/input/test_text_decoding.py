@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
-from ssmi.predict.text_decoding import HEAD, Source, check_encoding
+from ssmi.predict.input.text_decoding import HEAD, Source, check_encoding
 
 ENCODINGS = ("utf-8", "gb18030", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
 MARKS = {"utf-8": b"\xef\xbb\xbf", "utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
-from ssmi.predict.reading import Record, read_records
-from ssmi.predict.structured_files import kind_of_name
+from ssmi.predict.input.reading import Record, read_records
+from ssmi.predict.input.structured_files import kind_of_name
 
 LINES = ["王小明在北京大学。", "", "上海一中\u2028人民医院", "a\tb \ue000𠮷😀", "Ċ上 ਊ"]
 """Some letters hold the byte of a line end in UTF-16."""
@@ -200,7 +200,7 @@ def test_a_table_of_commas_that_is_read_as_one_of_tabs() -> None:
 
 
 def test_a_field_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssmi.predict.reading.LONGEST_FIELD", 0)
+    monkeypatch.setattr("ssmi.predict.input.reading.LONGEST_FIELD", 0)
     before = csv.field_size_limit(1 << 17)  # the whole process's, which other readers may have raised
     try:
         assert "field larger than field limit" in refused(b"text\n" + b"a" * (1 << 18) + b"\n", kind="csv")

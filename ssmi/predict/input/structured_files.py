@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
-from ssmi.predict.text_decoding import HEAD, Source
+from ssmi.predict.input.text_decoding import HEAD, Source
 
 Named = Literal["jsonl", "json", "csv", "tsv"]
 KIND_OF_NAME: Mapping[str, Named] = {

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.predict.structured_files import KIND_OF_NAME, kind_of_name, refuse_structure
-from ssmi.predict.text_decoding import Source
+from ssmi.predict.input.structured_files import KIND_OF_NAME, kind_of_name, refuse_structure
+from ssmi.predict.input.text_decoding import Source
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),

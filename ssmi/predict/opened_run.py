@@ -1,0 +1,99 @@
+"""A trained run in memory: its network, and what makes features for it; opened again where its tagger was sent."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ssmi.model.inference import SpanTagger
+from ssmi.model.runs.checkpoint import checkpoint as checkpoints
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.files import CHECKPOINT
+from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
+from ssmi.pipeline.contract.label_groups import LabelGroups
+from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
+from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.project.process_lock import turn
+from ssmi.pipeline.online import OnlineFeatures
+from ssmi.predict.packing import BRING_AGAIN, check_pack
+from ssmi.predict.run_features import feature_folders, is_packed
+from ssmi.runs.lookup import nearest_project
+
+
+@dataclass(frozen=True, slots=True)
+class RunSource:
+    """What a run was opened from: all that another process needs to open it again."""
+
+    run: Path
+    project: Path | None
+    device: str
+    threads: int | None
+    checkpoint: str
+    """The digest of the run's checkpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedRun:
+    """What a tagger works with, in one process."""
+
+    source: RunSource
+    features: OnlineFeatures
+    spans: SpanTagger
+    label_groups: LabelGroups
+    process: int
+
+
+def open_for_use(run: Path, *, project: Path | None, device: str, threads: int | None, reporter: Reporter) -> OpenedRun:
+    """Open a run folder or a packed one; arguments and errors as of ``open_run``."""
+    # type and not isinstance, which would take True for 1.
+    if threads is not None and not (type(threads) is int and threads >= 0):
+        raise ParameterError(f"threads={threads!r}: not a number of threads", next_step="0 takes the physical cores")
+    packed = is_packed(run)
+    if packed:
+        check_pack(run)
+    with turn():  # transformers changes torch for all threads while it builds
+        trained = checkpoints.load_alone(run / CHECKPOINT)
+    if project is None and not packed:
+        project = nearest_project(run)
+    folders = feature_folders(run, trained.shards, trained.checkpoint.params, project=project, reporter=reporter)
+    try:
+        features = OnlineFeatures(folders, shards=trained.shards)
+    except StaleArtifactError as error:
+        if packed:  # nobody who got a pack can build its features again
+            raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
+        raise
+    with turn():
+        spans = SpanTagger(
+            trained.checkpoint,
+            vectors=features.boundary_vectors,
+            words_of=features.words,
+            device=device,
+            threads=threads,
+        )
+    source = RunSource(
+        run.resolve(),
+        None if project is None else project.resolve(),
+        device,
+        threads,
+        checkpoint_files.digest(run / CHECKPOINT),
+    )
+    return OpenedRun(source, features, spans, ShardsStatistics.of(trained.shards).label_groups, os.getpid())
+
+
+@lru_cache(maxsize=1)
+def open_again(source: RunSource) -> OpenedRun:
+    """Open what was opened in another process: once, however often its tagger is sent.
+
+    Raises StaleArtifactError where the run was trained again in between.
+    """
+    digest = checkpoint_files.digest(source.run / CHECKPOINT)
+    if digest != source.checkpoint:
+        raise StaleArtifactError(
+            f"{source.run}: checkpoint {digest[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
+            next_step="the run was trained again in between: open it again with ssmi.open_run",
+        )
+    return open_for_use(
+        source.run, project=source.project, device=source.device, threads=source.threads, reporter=Silent()
+    )
