@@ -6,7 +6,7 @@ from typing import Any
 
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
-from ssmi.pipeline.features.blanks import seen_sentences
+from ssmi.pipeline.features.text.blanks import seen_sentences
 from ssmi.pipeline.readers import read_sentences
 
 
