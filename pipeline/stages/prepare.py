@@ -62,11 +62,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
             written[split] = _write_split(folder, split, sentences, context=context)
             reports[report.path] = report
     _check_groups(files.label_groups, reports.values())
-    if "dev" not in files.splits and written.get("dev") == 0:
-        context.reporter.note(
-            f"prepare: no dev sentences: prepare.dev_fraction={params.dev_fraction:g} of {written['train']} train "
-            "sentences comes to none; give a dev file or more sentences"
-        )
+    if "dev" not in files.splits and "dev" in written:
+        context.reporter.note(f"prepare: {_about_dev(written, params)}")
     for note in (*files.notes, *_notes(list(reports.values()))):
         context.reporter.note(f"prepare: {note}")
     return StageReport(
@@ -83,6 +80,19 @@ def work(context: StageContext, folder: Path) -> StageReport:
             dev_cut_from_train="dev" not in files.splits and "dev" in written,
             label_groups=files.label_groups,
         ).to_json(),
+    )
+
+
+def _about_dev(written: Mapping[str, int], params: PrepareParams) -> str:
+    """What became of train where there is no dev file."""
+    if written["dev"]:
+        return (
+            f"no dev file: {written['dev']:,} of {written['dev'] + written['train']:,} train sentences became dev "
+            f"(prepare.dev_fraction={params.dev_fraction:g})"
+        )
+    return (
+        f"no dev sentences: prepare.dev_fraction={params.dev_fraction:g} of {written['train']:,} train sentences "
+        "comes to none; give a dev file or more sentences"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def test_the_two_segmenters_are_compared_and_one_alone_is_not(built_once: Any, m
     assert alone.code == 0 and "rjieba" not in alone.stdout + alone.stderr
 
 
-def test_a_dev_part_of_no_sentence_is_noted(fresh_project: Any, data: Path) -> None:
+def test_what_becomes_dev_of_train_is_noted(fresh_project: Any, data: Path) -> None:
     (data / "train.bio").write_text("李 B-PER\n明 I-PER\n\n", encoding="utf-8")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0, outcome.stderr
@@ -114,3 +115,6 @@ def test_a_dev_part_of_no_sentence_is_noted(fresh_project: Any, data: Path) -> N
     (data / "train.bio").write_text(ROWS, encoding="utf-8")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0 and "no dev sentences" not in outcome.stderr
+    assert re.search(
+        r"prepare: no dev file: 1 of \d+ train sentences became dev \(prepare.dev_fraction=0.1\)", outcome.stderr
+    )
