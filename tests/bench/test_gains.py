@@ -42,3 +42,12 @@ def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
     before = kept.read_bytes()
     gains.add(second, kept)
     assert kept.read_bytes() == before
+
+
+@pytest.mark.parametrize(("dataset", "row", "over"), [("weibo", "ssmi-2", "ssmi-2-random")])
+def test_the_documented_gains_are_those_of_the_counts(repository: Path, dataset: str, row: str, over: str) -> None:
+    one = gains.gain(gains.read_systems(gains.COUNTS / f"{dataset}.parquet"), row, over)
+    told = f"{100 * one.gain:+.2f} [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
+    for page in ("docs/experiments.md", "docs/results/index.md"):
+        text = (repository / page).read_text(encoding="utf-8")
+        assert told in text and f"{100 * one.f1:.2f}" in text and f"{100 * one.base_f1:.2f}" in text, (page, told)
