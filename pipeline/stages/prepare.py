@@ -25,7 +25,7 @@ from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.readers.sentence import types_alike
 from ssmi.pipeline.stages.corpora.texts import prepare_texts, text_inputs
-from ssmi.pipeline.stages.dev_split import cut_dev
+from ssmi.pipeline.stages.preparing.dev_split import cut_dev
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 

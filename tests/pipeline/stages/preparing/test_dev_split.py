@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.columns.sentences import sentence_columns, sentences_table
-from ssmi.pipeline.stages.dev_split import KEY_BYTES, choose_dev, cut_dev, dev_key
+from ssmi.pipeline.stages.preparing.dev_split import KEY_BYTES, choose_dev, cut_dev, dev_key
 
 TEXTS = st.lists(st.text("甲乙丙丁", min_size=1, max_size=3), max_size=60)
 

@@ -1,0 +1,1 @@
+"""What the prepare stage is made of: the share of train that becomes dev."""
