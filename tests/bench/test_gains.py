@@ -44,7 +44,9 @@ def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
     assert kept.read_bytes() == before
 
 
-@pytest.mark.parametrize(("dataset", "row", "over"), [("weibo", "ssmi-2", "ssmi-2-random")])
+@pytest.mark.parametrize(
+    ("dataset", "row", "over"), [("weibo", "ssmi-2", "ssmi-2-random"), ("resume", "ssmi-2", "bert-crf-12")]
+)
 def test_the_documented_gains_are_those_of_the_counts(repository: Path, dataset: str, row: str, over: str) -> None:
     one = gains.gain(gains.read_systems(gains.COUNTS / f"{dataset}.parquet"), row, over)
     told = f"{100 * one.gain:+.2f} [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
