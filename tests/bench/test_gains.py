@@ -45,7 +45,13 @@ def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "row", "over"), [("weibo", "ssmi-2", "ssmi-2-random"), ("resume", "ssmi-2", "bert-crf-12")]
+    ("dataset", "row", "over"),
+    [
+        ("weibo", "ssmi-2", "ssmi-2-random"),
+        ("resume", "ssmi-2", "bert-crf-12"),
+        ("resume", "ssmi-2", "bert-crf-2"),
+        ("resume", "bert-crf-2", "bert-crf-12"),
+    ],
 )
 def test_the_documented_gains_are_those_of_the_counts(repository: Path, dataset: str, row: str, over: str) -> None:
     one = gains.gain(gains.read_systems(gains.COUNTS / f"{dataset}.parquet"), row, over)
