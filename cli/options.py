@@ -90,6 +90,18 @@ def split_names(texts: Iterable[str]) -> list[str]:
     return [name.strip() for text in texts for name in text.split(",")]
 
 
+def seeds_option(*, default: int) -> Callable[[Decorated], Decorated]:
+    """``--seeds N``: with how many seeds each row is trained, as ``n_seeds``."""
+    return click.option(
+        "--seeds",
+        "n_seeds",
+        type=click.IntRange(min=1),
+        default=default,
+        show_default=True,
+        help="Seeds per row: train.seed, +1 ...",
+    )
+
+
 def jobs_option(command: Decorated) -> Decorated:
     """``--jobs N|auto``: how many runs are trained at once, as ``n_jobs``; 0 for auto."""
     return click.option(

@@ -15,6 +15,7 @@ from ssmi.cli.options import (
     jobs_option,
     json_option,
     override_option,
+    seeds_option,
     split_names,
 )
 from ssmi.cli.session import Session
@@ -52,14 +53,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
     metavar="FILE.yaml",
     help="File of such rows, NAME: {KEY: VALUE, ...}.",
 )
-@click.option(
-    "--seeds",
-    "n_seeds",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="Seeds per row: train.seed, +1 ...",
-)
+@seeds_option(default=3)
 @click.option(
     "--folds",
     "n_folds",

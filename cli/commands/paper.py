@@ -7,7 +7,7 @@ import json
 import click
 
 from ssmi.cli import completion
-from ssmi.cli.options import device_option, jobs_option, json_option, override_option, split_names
+from ssmi.cli.options import device_option, jobs_option, json_option, override_option, seeds_option, split_names
 from ssmi.cli.session import Session
 
 
@@ -33,14 +33,7 @@ def _split(context: click.Context, parameter: click.Parameter, value: tuple[str,
     callback=_split,
     help="Configurations, see `ssmi-cli ablate --list`.  [default: BERT-CRF, SSMI and the peers]",
 )
-@click.option(
-    "--seeds",
-    "n_seeds",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Seeds per row: train.seed, +1 ...",
-)
+@seeds_option(default=5)
 @jobs_option
 @override_option
 @device_option
