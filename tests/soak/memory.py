@@ -93,6 +93,7 @@ class _Fed:
                 if self._until is not None and monotonic() > self._until:
                     return
                 stream.write(f"{text}\n")
+                stream.flush()  # so that texts may wait for the row of the one before
                 self.n += 1
 
 
