@@ -37,7 +37,9 @@ def costs(figures: Figures) -> str:
         "all", f"{1e6 * sum(one.cpu for one in total):,.0f} µs", f"{sum(one.bytes_out for one in total):,.0f} B",
         f"{sum(one.files_a_part for one in total):.2g}", "",
     ])  # fmt: skip
-    return _table(["stage", "CPU a sentence", "written a sentence", "files a part", "peak of the process"], rows)
+    return _table(
+        ["stage", "CPU per sentence", "written per sentence", "files per part", "peak memory of the process"], rows
+    )
 
 
 def growth(figures: Figures) -> str:
@@ -63,18 +65,21 @@ def rates(figures: Figures) -> str:
     """What a part costs that does no work."""
     one = figures.rates
     rows = [
-        ["the Dask scheduler, a task", _time(one.scheduler)],
-        ["the driver with Dask, a task", _time(one.driver)],
-        ["the driver, for each task under way at each result", _time(2 * one.look)],
-        ["the driver, a part before the first is handed over: its task, and a look for its mark", _time(one.plan)],
-        ["a worker, a part: its mark on the disk", _time(one.worker)],
-        ["listing parts with their rows, a part", _time(one.listing)],
-        ["writing a manifest, a file", f"{_time(one.manifest_write)}, {one.manifest_bytes:.0f} B"],
-        ["holding a manifest in memory, a file", f"{one.manifest_memory + one.manifest_bytes:.0f} B"],
-        ["reading a manifest once more with each table, a file", _time(one.manifest_read)],
-        ["`selection`, each range of characters in each part", _time(one.range_open)],
-        ["the driver's list of parts, a part", f"{one.plan_memory / 1000:.1f} kB"],
-        ["digesting the output once more", f"{1e-9 / one.digest:.1f} GB/s"],
+        ["Dask scheduler, per task", _time(one.scheduler)],
+        ["driver with Dask, per task", _time(one.driver)],
+        ["driver, per result and unfinished task", _time(2 * one.look)],
+        [
+            "driver, per part before the first task is submitted: making its task and checking for its mark",
+            _time(one.plan),
+        ],
+        ["worker, per part: writing its mark to disk", _time(one.worker)],
+        ["listing parts with their rows, per part", _time(one.listing)],
+        ["writing a manifest, per file", f"{_time(one.manifest_write)}, {one.manifest_bytes:.0f} B"],
+        ["holding a manifest in memory, per file", f"{one.manifest_memory + one.manifest_bytes:.0f} B"],
+        ["reading a manifest again with each table, per file", _time(one.manifest_read)],
+        ["`selection`, per range of characters and part", _time(one.range_open)],
+        ["driver's list of parts, per part", f"{one.plan_memory / 1000:.1f} kB"],
+        ["hashing the output once more", f"{1e-9 / one.digest:.1f} GB/s"],
     ]
     return _table(["what", "CPU or size"], rows)
 
@@ -113,8 +118,8 @@ def limits(figures: Figures) -> str:
                 f"{sentences / MILLION:,.0f} million", f"{parts:,}", f"{plan.parts:,}", _hours(one.seconds),
                 f"{prepare / one.seconds:.0%}", _gigabytes(one.driver_memory), _gigabytes(one.worker_memory),
             ])  # fmt: skip
-    names = ["sentences", "a part", "parts", "wall clock, 100 workers", "`prepare` of it", "driver grows by",
-             "a worker grows by"]  # fmt: skip
+    names = ["sentences", "sentences per part", "parts", "wall clock, 100 workers", "share of `prepare`",
+             "driver memory grows by", "worker memory grows by"]  # fmt: skip
     return _table(names, rows)
 
 
@@ -129,7 +134,7 @@ def _builds(builds: Sequence[Build]) -> str:
             *(_hours(seconds[name]) for name in seconds), f"{busy:.0%}",
         ])  # fmt: skip
     names = [f"`{stage.stage}`" for stage in builds[0].stages]
-    return _table(["sentences a part", "parts", "workers", "wall clock", *names, "workers busy in their calls"], rows)
+    return _table(["sentences per part", "parts", "workers", "wall clock", *names, "time workers are busy"], rows)
 
 
 def _hours(seconds: float) -> str:
