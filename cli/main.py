@@ -36,10 +36,7 @@ COMMANDS = {
     "report": ("ssmi.cli.commands.report", "Write one page about a run: scores, and every error with its features."),
     "stats": ("ssmi.cli.commands.stats", "Query features: named reports or SQL."),
     "train": ("ssmi.cli.commands.train", "Train a tagger on the shards."),
-    "verify": (
-        "ssmi.cli.commands.verify",
-        "Check that stages, runs and ablations below artifacts/ are what was written.",
-    ),
+    "verify": ("ssmi.cli.commands.verify", "Check that stages, runs and ablations below artifacts/ are unchanged."),
 }
 _STOPPING = ("SIGTERM", "SIGHUP")
 
@@ -76,7 +73,8 @@ class LazyGroup(CommandGroup):
     metavar="URL",
     envvar="SSMI_STORAGE",
     callback=storage_url,
-    help="Storage that holds the features too: s3://BUCKET/FOLDER, file:///FOLDER, or what fsspec has a driver for.",
+    help="Keep the features in this storage too: s3://BUCKET/FOLDER, file:///FOLDER, or any URL that fsspec has a "
+    "driver for.",
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks.")  # `main` reads it
 @click.version_option(package_name="ssmi", prog_name="ssmi-cli")

@@ -66,7 +66,7 @@ def run_option(command: Decorated) -> Decorated:
         "--run",
         type=click.Path(file_okay=False, path_type=Path),
         shell_complete=completion.runs,
-        help="Run folder, or one that `export` made where text is tagged.  [default: artifacts/train/DATASET]",
+        help="Run folder; to tag text, also one made by `export`.  [default: artifacts/train/DATASET]",
     )(command)
 
 

@@ -29,7 +29,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 def compare(
     session: Session, run: Path, base: Path, split: str, resamples: int, device: str | None, as_json: bool
 ) -> None:
-    """Say how much more F1 RUN has than BASE, and whether the difference is larger than chance.
+    """Say how much more F1 RUN has than BASE, and whether the difference may be chance.
 
     Both are run folders of `train` or `ablate`, or folders that hold the runs of several seeds. The interval is a
     paired bootstrap over the split's sentences, and over seeds if there are several. Test is compared only with

@@ -36,8 +36,8 @@ def _summary(result: DemoResult, *, where: str) -> str:
     )
     shell = quote(result.dataset)
     way_back = (
-        "  dvc exp run -S selection.scope=sentence     an experiment, in place of what was built",
-        f"  dvc exp apply {EXPERIMENT} && dvc repro     back from it to what was built now, which lies in DVC's cache",
+        "  dvc exp run -S selection.scope=sentence     an experiment, which replaces what was built",
+        f"  dvc exp apply {EXPERIMENT} && dvc repro     back to what was built now, from DVC's cache",
     )
     return "\n".join(
         (

@@ -28,7 +28,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 @click.option(
     "--offsets", metavar="UNIT", help="Offsets of --file: auto, code-points, utf-16.  [default: dataset.yaml]"
 )
-@plot_option("Draw how reliable the probabilities are.")
+@plot_option("Draw the reliability diagram of the probabilities.")
 @device_option
 @json_option
 @click.pass_obj

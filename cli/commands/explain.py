@@ -33,10 +33,10 @@ SOURCES = {
 @click.option(
     "--entities",
     type=InputFile(),
-    help="Say whether the segment is an entity of such a file, as predict reads it.",
+    help="Say whether the segment is one of your own entities in this file; format as for predict.",
 )
-@click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, help="Nearest to show, 0 for all.")
-@plot_option("Draw a picture.")
+@click.option("--top", type=click.IntRange(min=0), default=10, show_default=True, help="Words to show, 0 for all.")
+@plot_option("Draw the nearest words.")
 @json_option
 @click.pass_obj
 def explain(

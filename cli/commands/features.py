@@ -57,8 +57,8 @@ def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> Non
 def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -> None:
     """Run one stage, or one share of its parts (for job arrays and the like).
 
-    With --part, N independent processes run one share each; a last call without it puts the parts together. A stage
-    that needs all parts before it can go on ends early with a line that says so: start the N processes again.
+    With --part, N independent processes run one share each; a last call without it joins the parts. A stage that needs
+    all parts before it can continue ends early with a line that says so: start the N processes again.
     """
     if part is None:
         _run_stage(session, stage_name, chosen)

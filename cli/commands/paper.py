@@ -53,7 +53,8 @@ def paper(
     """Make the paper's tables with any encoder, and write one page that shows them beside the paper's figures.
 
     Features of every data set are built first. Finished runs are kept and unfinished ones continued, so the same
-    command goes on after Ctrl-C. The page is artifacts/paper/ENCODER/paper.md; the runs are those of `ssmi-cli ablate`.
+    command continues after Ctrl-C. The page is artifacts/paper/ENCODER/paper.md; the runs are those of `ssmi-cli
+    ablate`.
     """
     from ssmi.cli.failures import INTERRUPTED, fail
     from ssmi.training import Interrupted

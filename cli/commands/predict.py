@@ -76,7 +76,7 @@ def predict(
     scheduler: str | None,
     interactive: bool,
 ) -> None:
-    """Find the entities of any text: of FILES, or of what is piped in (-).
+    """Find the entities in FILES, or in piped text (-).
 
     Input is `text`, one text per line; `paragraphs`, blocks between blank lines; or rows whose text is in a field
     (--field) and whose other fields are kept: `jsonl`, one object per line; `json`, an array; `csv` and `tsv`, with

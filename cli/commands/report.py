@@ -34,7 +34,7 @@ def report(
     """Write one HTML page about a run: scores, confusion of types, and every error with its features.
 
     The page is one file that needs no network. With --run and no --dataset, the data set is the one that the run was
-    trained on. Charts about features are left out, and the page says so, where their stages are not built.
+    trained on. If the stages of a chart are not built, the page leaves it out and says so.
     """
     # Now rather than after the split was tagged.
     if out is not None and not out.parent.is_dir():

@@ -35,7 +35,7 @@ def _complete_report(context: click.Context, parameter: click.Parameter, incompl
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
-    help=f"Most rows to show, 0 for all.  [default: {TABLE_ROWS} for tables, all for json and csv]",
+    help=f"Number of rows to show, 0 for all.  [default: {TABLE_ROWS} for tables, all for json and csv]",
 )
 @click.pass_obj
 def stats(

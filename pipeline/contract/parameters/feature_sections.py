@@ -55,7 +55,7 @@ class VocabParams(Section):
     vectors: str = Field(
         default="synonyms",
         description="Word vectors: a name from `ssmi-cli data list`, or a path to word2vec text or binary, or fastText "
-        ".vec or .bin. Text may be packed: gzip, bzip2, xz, zip, tar.",
+        ".vec or .bin. Text may be compressed: gzip, bzip2, xz, zip, tar.",
     )
     encoding: str = Field(
         default="utf-8",
@@ -169,8 +169,8 @@ class SelectionParams(Section):
     choice: Literal["cosine", "random", "segment"] = Field(
         default="cosine",
         description="How the best boundary S_m and the set S_s are chosen. random draws them from the candidates: the "
-        "paper's ablation -Cosine. segment takes the segment itself where it is a vocabulary word, else none, and no "
-        "set.",
+        "paper's ablation -Cosine. segment takes the segment itself if it is a vocabulary word, else no boundary, "
+        "and leaves S_s empty.",
     )
     seed: Seed = Field(default=13, description="Seed of choice random.")
 
@@ -206,7 +206,8 @@ class ShardsParams(Section):
         "frozen and upper read, and of [CLS] and [SEP], which upper reads.",
     )
     hidden_layers: Positive | None = Field(
-        default=None, description="Number of the encoder's first layers that make those states; null takes all."
+        default=None,
+        description="Number of the encoder's first layers after which the states are stored; null takes all.",
     )
     hidden_norm: bool = Field(
         default=True,
@@ -216,7 +217,7 @@ class ShardsParams(Section):
     matches: bool = Field(
         default=False,
         description="Whether to store every vocabulary word that matches inside a sentence, which model.lexicon reads. "
-        "A network that does not read them is the same with and without.",
+        "Networks that do not read them give the same results with and without.",
     )
     max_window: Positive | None = Field(
         default=None,

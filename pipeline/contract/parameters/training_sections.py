@@ -22,9 +22,9 @@ class ModelParams(Section):
 
     encoder: Literal["finetune", "upper", "frozen", "none"] = Field(
         default="finetune",
-        description="How characters are encoded. finetune trains the encoder, upper its layers after those whose "
-        "states are stored in the shards (shards.hidden_layers), frozen reads these states alone, none learns "
-        "character embeddings (the paper's ablation -BERT).",
+        description="How characters are encoded. finetune trains the encoder, upper only the layers after those "
+        "whose states are stored in the shards (shards.hidden_layers), frozen reads the stored states and trains no "
+        "layer, none learns character embeddings (the paper's ablation -BERT).",
     )
     encoder_layers: Positive | None = Field(
         default=None,
@@ -34,12 +34,12 @@ class ModelParams(Section):
     fusion: Literal["none", "input", "layer", "output"] = Field(
         default="input",
         description="Where the best boundary's embedding E_Sm joins the character: at the encoder's input (with "
-        "encoder upper where the stored states enter), behind one of its layers (fusion_layer; not in the paper), at "
+        "encoder upper where the stored states enter), after one of its layers (fusion_layer; not in the paper), at "
         "its output, or nowhere.",
     )
     fusion_layer: Positive = Field(
         default=1,
-        description="The encoder's layer, counted from 1, behind which the boundary joins; only with fusion layer.",
+        description="The encoder's layer, counted from 1, after which the boundary joins; only with fusion layer.",
     )
     segment_positions: bool = Field(
         default=True,
@@ -53,17 +53,17 @@ class ModelParams(Section):
     )
     cosine_gate: bool = Field(
         default=False,
-        description="Whether E_Sm is scaled by its cosine with the segment, and zero where that is not over "
-        "selection.threshold. Not in the paper.",
+        description="Whether E_Sm is scaled by its cosine with the segment, and set to zero where the cosine is not "
+        "over selection.threshold. Not in the paper.",
     )
     lexicon: Literal["none", "softlexicon", "lebert"] = Field(
         default="none",
         description="How a peer uses all words that match in the sentence. softlexicon joins the words' "
-        "weighted means to the encoder's output, lebert adds them behind an encoder layer; both need shards.matches. "
+        "weighted means to the encoder's output, lebert adds them after an encoder layer; both need shards.matches. "
         "Not in the paper.",
     )
     lexicon_layer: Positive = Field(
-        default=1, description="Encoder layer behind which the words join the state; only with lexicon lebert."
+        default=1, description="Encoder layer after which the words join the state; only with lexicon lebert."
     )
     can: bool = Field(default=True, description="Whether convolutional attention (CAN) reads the encoder's output O_B.")
     lmi: bool = Field(
@@ -77,7 +77,7 @@ class ModelParams(Section):
     )
     recurrent_cell: Literal["gru", "lstm"] = Field(
         default="gru",
-        description="Cell of that layer. lstm makes it the BiLSTM of LSTM-CRF taggers, which drops its input too. Not "
+        description="Cell of that layer. lstm makes it the BiLSTM of LSTM-CRF taggers, with dropout on its input. Not "
         "in the paper.",
     )
     layer_norm: bool = Field(
@@ -86,8 +86,8 @@ class ModelParams(Section):
     gmi: Literal["none", "paper", "infonce", "infonce-batch"] = Field(
         default="paper",
         description="Global enhancement: the form of the loss that trains the boundary set's embedding E_g. paper is "
-        "the printed loss, infonce has the positive in its denominator too, infonce-batch also takes its negatives "
-        "from the other sentences of the batch and scores without the sigmoid, none leaves E_g and the loss out.",
+        "the printed loss, infonce adds the positive to the denominator, infonce-batch also takes its negatives "
+        "from the other sentences of the batch and scores without the sigmoid, none leaves out E_g and the loss.",
     )
     mlp2: bool = Field(
         default=True, description="Whether the feed-forward layer MLP2 maps H2' ⊕ E_g to hidden_width numbers."
@@ -111,17 +111,17 @@ class ModelParams(Section):
         default=128, description="Width of the learned character embeddings; only with encoder none."
     )
     span_width: Positive = Field(
-        default=150, description="Width of what a span's first and last character are mapped to; only with head span."
+        default=150, description="Width to which a span's first and last character are mapped; only with head span."
     )
     span_smoothing: Fraction = Field(
         default=0.1,
-        description="Share ε of an entity's probability that spans near it get in training (boundary smoothing); 0 "
-        "gives them none. Only with head span.",
+        description="Share ε of an entity's target probability that nearby spans get in training (boundary "
+        "smoothing); 0 switches it off. Only with head span.",
     )
     span_smoothing_distance: Positive = Field(
         default=1,
-        description="Number D of characters by which the two ends of such a span may differ from the entity's, added "
-        "up; only with head span.",
+        description="Largest distance D of such a span: the sum of the characters by which its two ends differ from "
+        "the entity's. Only with head span.",
     )
     gmi_weight: Annotated[float, Field(ge=0.0)] = Field(
         default=0.1, description="Weight λ of the global loss beside the head's loss."
@@ -183,8 +183,8 @@ class TrainParams(Section):
     batch_size: Positive = Field(default=16, description="Sentences in a batch.")
     stream: bool = Field(
         default=False,
-        description="Whether train is read from disk part by part while it is trained on, in memory that does not grow "
-        "with it. This changes the order of batches. false loads it whole.",
+        description="Whether train is read from disk part by part during training, so that memory does not grow with "
+        "it. This changes the order of batches. false loads it whole.",
     )
     stream_buffer: Positive = Field(
         default=8192,
@@ -215,7 +215,7 @@ class TrainParams(Section):
     clip: Rate = Field(default=1.0, description="Largest norm of the gradient; a longer one is scaled down to it.")
     ema: Fraction | None = Field(
         default=None,
-        description="Decay of the moving average of the weights (EMA) that is scored and kept in place of the last "
+        description="Decay of the moving average of the weights (EMA) that is scored and kept instead of the last "
         "step's weights, for example 0.99: about the last 100 steps. It rises to its value over the first steps. null "
         "keeps no average.",
     )
