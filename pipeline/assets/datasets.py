@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
 from ssmi.pipeline.assets.sources.https import fetch_url
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
+from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.registry import endings
@@ -174,12 +176,29 @@ def _with_splits(folder: Path) -> DataFolder:
     data = open_folder(folder)
     if not data.splits:
         present = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
+        misplaced = _split_files_above(folder)
+        if misplaced:
+            raise MissingResourceError(
+                f"{folder}: no train, dev or test file (found: {present})",
+                next_step=f"move {' and '.join(map(str, misplaced))} into it",
+            )
         raise MissingResourceError(
             f"{folder}: no train, dev or test file (found: {present})",
             next_step=f"name it train.bmes (or {' '.join(endings())}; .gz too), dev and test alike, or say which it is "
             "in dataset.yaml beside it: `splits: {train: NAME}`",
         )
     return data
+
+
+def _split_files_above(folder: Path) -> list[Path]:
+    """Files named as splits in the nearest of the two folders above: put beside a data set's folder by mistake."""
+    for above in folder.resolve().parents[:2]:
+        with suppress(OSError):
+            named = [path for path in above.iterdir() if path.is_file() and path.name.partition(".")[0] in SPLITS]
+            found = [path for path in named if path.name.removesuffix(".gz").endswith(endings())]
+            if found:
+                return sorted(found)
+    return []
 
 
 def _registered_dataset(asset: Asset, reporter: Reporter) -> DatasetFiles:
