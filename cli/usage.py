@@ -63,6 +63,8 @@ def _nearest_option(name: str, context: click.Context | None) -> str:
     meant = name.lstrip("-").replace("-", "_")
     if "overrides" in {one.name for one in parameters}:
         keys = [key for key in values_by_parameter() if meant in (key, key.rpartition(".")[2])]
+        if not keys and (close := closest(meant, (key.rpartition(".")[2] for key in values_by_parameter()))):
+            keys = [key for key in values_by_parameter() if key.rpartition(".")[2] == close]
         if keys:
             return f"set a parameter with -S: {' or '.join(f'-S {key}=VALUE' for key in keys)}"
         return f"{_help(context)}; parameters are set with -S SECTION.KEY=VALUE, and ssmi-cli params lists them"

@@ -16,6 +16,8 @@ from ssmi.pipeline.contract.project.process_lock import turn
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
+_BF16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
+"""Flags of products of bfloat16; the last is ARM's."""
 # Of the C library that Python runs on: only glibc's has it.
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 _DEVICES = "one of auto, cpu, cuda, cuda:0 ... (train.device, or --device)"
@@ -107,6 +109,36 @@ def precision(device: torch.device, setting: str) -> str:
 def autocast(device: torch.device, setting: str) -> torch.autocast:
     """The context for a forward pass in the precision of ``train.precision``; parameters stay in float32."""
     return torch.autocast(device_type=device.type, dtype=torch.bfloat16, enabled=precision(device, setting) == "bf16")
+
+
+def slow_bf16(device: torch.device, setting: str) -> str:
+    """One line where ``train.precision: bf16`` is given on a CPU that multiplies no bfloat16, else nothing."""
+    if setting != "bf16" or device.type != "cpu" or has_bf16_products() is not False:
+        return ""
+    return (
+        "train.precision bf16: this CPU has no instructions for bfloat16 products (AVX512-BF16, AMX), so a step may "
+        "take ten times as long as in float32; -S train.precision=auto chooses the faster"
+    )
+
+
+def has_bf16_products(cpu_flags: Path = _CPU_FLAGS) -> bool | None:
+    """Whether this CPU has instructions that multiply bfloat16; None where that cannot be told.
+
+    Linux tells the flags of x86 and ARM. Elsewhere a torch that has oneDNN and says no is believed; its yes is not,
+    because some of its kernels only convert the numbers.
+    """
+    try:
+        words = set(cpu_flags.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        words = set()
+    if not words.isdisjoint(_BF16_FLAGS):
+        return True
+    if not words.isdisjoint(("flags", "Features")):
+        return False
+    try:
+        return None if torch.ops.mkldnn._is_mkldnn_bf16_supported() else False
+    except (AttributeError, RuntimeError):  # a build without oneDNN
+        return None
 
 
 @lru_cache(maxsize=4)

@@ -14,10 +14,11 @@ from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import checked
-from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, closest
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.parameters.params import SegmentParams
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.lexicon.user_dictionary import LineUse, count_uses, read_user_dictionary
 from ssmi.pipeline.readers import ReadReport, read_sentences
 from ssmi.pipeline.readers.options import ReadOptions, options_from
@@ -74,6 +75,14 @@ class DatasetReport:
     check: DataCheck
     user_dictionary: tuple[LineUse, ...] | None
 
+    def __repr__(self) -> str:
+        """The sentences and entities of each split, in one line."""
+        splits = (
+            f"{name} of {counted(one.sentences, 'sentence')} and {counted(sum(one.entities.values()), 'entity')}"
+            for name, one in self.check.splits.items()
+        )
+        return f"<DatasetReport of {self.files.name}: {', '.join(splits)}>"
+
     def to_json(self) -> dict[str, Any]:
         """What ``ssmi-cli data check --json`` prints; some values are paths."""
         return {
@@ -120,7 +129,13 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
         return Fetched(kind, resolve.find_dataset(name, root=root, reporter=reporter).splits)
     if kind == "vectors":
         return Fetched(kind, {kind: resolve.find_vectors(name, root=root, reporter=reporter).path})
-    return Fetched(kind, {kind: resolve.find_encoder(name, revision=revision, root=root, reporter=reporter).path})
+    try:
+        return Fetched(kind, {kind: resolve.find_encoder(name, revision=revision, root=root, reporter=reporter).path})
+    except MissingResourceError as error:
+        close = None if listed else closest(name, (asset.name for asset in list_assets(root=root)))
+        if close is None:
+            raise
+        raise MissingResourceError(f"{error.message}; did you mean {close!r}?", next_step=error.next_step) from error
 
 
 def check_dataset(

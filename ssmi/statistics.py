@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.text.wording import counted, some
 from ssmi.pipeline.inspect import named_reports, warehouse
 from ssmi.pipeline.inspect.named_reports import Report
 from ssmi.workspace import Workspace
@@ -34,6 +35,12 @@ class Statistics:
     types: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
     n_left_out: int = 0
+
+    def __repr__(self) -> str:
+        """Its size and columns, in one line; ``pl()`` shows the rows."""
+        more = f", {self.n_left_out:,} more left out" if self.n_left_out else ""
+        rows, columns = counted(len(self.rows), "row"), counted(len(self.columns), "column")
+        return f"<Statistics: {rows}{more}, {columns} ({some(self.columns)}); .pl() makes a frame>"
 
     @property
     def distinct_columns(self) -> tuple[str, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssmi.pipeline.contract.arguments import checked
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
@@ -95,9 +96,29 @@ class Workspace:
 
         Raises:
             ParameterError: The name could lead out of the project's folders.
+            MissingResourceError: There is no such data set or corpus, and nothing is built of one.
 
         """
-        return check_dataset_name(name) if name is not None else (params or self.params()).datasets[0]
+        if name is None:
+            return (params or self.params()).datasets[0]
+        check_dataset_name(name)
+        # What storage holds is seen when it is asked.
+        if self.storage is None and not self.paths.is_built(name):
+            self._check_known(name)
+        return name
+
+    def _check_known(self, name: str) -> None:
+        from ssmi.pipeline.assets.corpora import is_listed
+        from ssmi.pipeline.assets.datasets import check_dataset  # loads the readers
+
+        try:
+            check_dataset(name, root=self.root, built=self.paths.built_names())
+        except MissingResourceError:
+            listed: tuple[str, ...] = ()
+            with suppress(SsmiError):  # a params.yaml that is wrong is told where its values are needed
+                listed = self.params().corpora
+            if not is_listed(name, listed, root=self.root):
+                raise
 
 
 def check_storage(url: object, *, what: str) -> None:

@@ -145,6 +145,8 @@ class _Run:
         self._schedule = build_schedule(self._optimizer, total=sum(map(len, batches)), warmup=train.warmup)
         before = self._measure()
         random = "a head of random weights" if self._new_head else "its own head"
+        if slow := hardware.slow_bf16(self._device, self._train.precision):
+            self._reporter.note(slow)
         self._reporter.note(f"before: held-out loss {before.loss:.3f} with {random}")
         done = []
         for epoch, own in enumerate(batches, start=1):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.text.wording import counted
 
 BINS = 10
 
@@ -59,6 +60,10 @@ class Calibration:
     ece: float
     brier: float
     bins: Sequence[Bin]
+
+    def __repr__(self) -> str:
+        """The main figures, in one line."""
+        return f"<Calibration of {counted(self.n, 'entity')}: ECE {self.ece:.4f}, Brier {self.brier:.4f}>"
 
     def to_json(self) -> dict[str, Any]:
         """For machines."""

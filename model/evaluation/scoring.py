@@ -14,6 +14,7 @@ from typing import Any
 
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups, members
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.text.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,18 @@ class Scores:
     ill_formed: int
     """Predicted pieces that are not an entity."""
     n_sentences: int
+
+    def __repr__(self) -> str:
+        """The main figures, in one line."""
+        return f"<Scores: {self.headline()}>"
+
+    def headline(self) -> str:
+        """F1, precision and recall in percent, with how many entities they are of."""
+        of = f"{counted(self.overall.gold, 'gold entity')} of {counted(len(self.by_type), 'type')}"
+        f1, precision, recall = (
+            f"{100 * ratio:.2f}" for ratio in (self.overall.f1, self.overall.precision, self.overall.recall)
+        )
+        return f"F1 {f1} (precision {precision}, recall {recall}); {of} in {counted(self.n_sentences, 'sentence')}"
 
     @property
     def type_accuracy(self) -> float:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError, closest
 from ssmi.pipeline.contract.storage.replacing import sweep
 from ssmi.pipeline.contract.text.json_text import loads
 
@@ -32,6 +32,15 @@ def report_name(split: str) -> str:
     return f"report-{split}.html"
 
 
+def _similar(run: Path) -> str:
+    """A hint with the folder beside a run that is not there whose name is most similar; nothing without one."""
+    try:
+        close = closest(run.name, (folder.name for folder in run.parent.iterdir() if folder.is_dir()))
+    except OSError:
+        return ""
+    return f"; did you mean {str(run.parent / close)!r}?" if close else ""
+
+
 def require_checkpoint(run: Path) -> None:
     """Refuse a run folder that cannot be used, before anything heavy is imported.
 
@@ -45,7 +54,7 @@ def require_checkpoint(run: Path) -> None:
     """
     if not run.is_dir():
         raise MissingResourceError(
-            f"{run}: no such folder",
+            f"{run}: no such folder{_similar(run)}",
             next_step="name an existing run folder (artifacts/train/DATASET), or train one: ssmi-cli train",
         )
     path = run / CHECKPOINT / METADATA

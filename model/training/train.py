@@ -9,7 +9,7 @@ folder with metrics.json holds a finished run; one with ``state/`` a run that ca
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -53,13 +53,13 @@ class TrainResult:
     """What a run came to, and how it went since it was started or resumed."""
 
     run: Path
-    history: Sequence[EpochRecord]
+    history: Sequence[EpochRecord] = field(repr=False)
     best_epoch: int
     dev: Scores
     """Scores on dev after the best epoch."""
     test: Scores | None
     """Scores on test of the best epoch's weights; None where there is no test split, or ``train.test`` is off."""
-    step_losses: Sequence[float]
+    step_losses: Sequence[float] = field(repr=False)
     """Mean loss of each step."""
     timing: Timing
 
@@ -112,6 +112,8 @@ def train(
         saved = _begin(run, opened, params, reporter, resume=resume)
         # Before `resolve`, after which nothing tells a rate that was chosen from one that was given.
         reporter.note(learning_rates.describe(params, encoder_width=opened.statistics.encoder_width))
+        if slow := hardware.slow_bf16(workers.device, params.train.precision):
+            reporter.note(slow)
         params = learning_rates.resolve(params, encoder_width=opened.statistics.encoder_width)
         loaded = _load(opened, encoder, params, workers, reporter)
         with Interrupts() as interrupts:  # from here on a signal is heard between two steps, and all is saved

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from ssmi.pipeline.assets.datasets import user_copies
+from ssmi.pipeline.assets.datasets import own_names, user_copies
 from ssmi.pipeline.assets.names import is_plain, path_below
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, nearest
 from ssmi.pipeline.contract.progress import Reporter, Silent
@@ -73,12 +73,18 @@ def find_corpus(given: str, *, root: Path, listed: Sequence[str], reporter: Repo
             return replace(open_corpus(folder, name=given), source=source)
     path = _here(given, root=root, reporter=reporter)
     if not path.exists():
-        hint = f"; {nearest(given, by_name)}" if by_name else ""
+        known = {*by_name, *own_names(root)}
+        hint = f"; {nearest(given, known)}" if known else ""
         raise MissingResourceError(
             f"corpus {given!r}: neither listed in params.yaml nor a folder of data, a file or a folder{hint}",
             next_step="name a folder or a file of text, or list it in `corpora` of params.yaml",
         )
     return _from(given, path, root=root, name=_name_of(given, root=root))
+
+
+def is_listed(name: str, listed: Sequence[str], *, root: Path) -> bool:
+    """Whether a corpus of this name is listed in ``corpora`` of params.yaml."""
+    return any(_name_of(one, root=root) == name for one in listed)
 
 
 def _check_one_place(name: str, folder: Path, *, root: Path) -> None:

@@ -7,7 +7,8 @@ fetched again; then in the registry; then as a folder.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -19,6 +20,7 @@ from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
 from ssmi.pipeline.assets.sources.https import fetch_url
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
+from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.registry import endings
@@ -73,9 +75,34 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
     if folder.is_dir():
         # Resolved, since a path such as `.` holds no name.
         return _files(folder.resolve().name, folder, "folder", licence)
+    raise _unknown(name, root, registry)
+
+
+def check_dataset(name: str, *, root: Path, built: Iterable[str] = (), registry: Registry = ASSETS) -> None:
+    """Refuse the name of a data set that is not listed, has no folder, and of which nothing is built.
+
+    Whether its files can be read is not looked at.
+
+    Args:
+        name: The name.
+        root: The project's folder.
+        built: Names of which something is built.
+        registry: The named assets.
+
+    Raises:
+        MissingResourceError: It is unknown; the message suggests the nearest name.
+    """
+    built = set(built)
+    if name in built or name in names("dataset", registry) or path_below(root, name).is_dir():
+        return
+    if not any(folder.is_dir() for folder, _ in user_copies(name, root)):
+        raise _unknown(name, root, registry, built=built)
+
+
+def _unknown(name: str, root: Path, registry: Registry, *, built: Iterable[str] = ()) -> MissingResourceError:
     folder_name = name if is_plain(name) else "NAME"
-    known_names = {*names("dataset", registry), *_own_names(root)}
-    raise MissingResourceError(
+    known_names = {*names("dataset", registry), *own_names(root), *built}
+    return MissingResourceError(
         f"data set {name!r}: unknown, and not a folder; {nearest(name, known_names)}",
         next_step=f"to add a data set put train.bmes (one character and its tag a line; dev and test beside it) into "
         f"$SSMI_DATA/{folder_name}/ or data/{folder_name}/",
@@ -98,7 +125,7 @@ def user_data_folders(root: Path) -> dict[Path, Origin]:
     return {folder: "SSMI_DATA", **parents}
 
 
-def _own_names(root: Path) -> set[str]:
+def own_names(root: Path) -> set[str]:
     """The names of the folders that hold a user's own data sets."""
     parents = [parent for parent in user_data_folders(root) if parent.is_dir()]
     return {
@@ -149,12 +176,29 @@ def _with_splits(folder: Path) -> DataFolder:
     data = open_folder(folder)
     if not data.splits:
         present = ", ".join(sorted(path.name for path in folder.iterdir())[:6]) or "nothing"
+        misplaced = _split_files_above(folder)
+        if misplaced:
+            raise MissingResourceError(
+                f"{folder}: no train, dev or test file (found: {present})",
+                next_step=f"move {' and '.join(map(str, misplaced))} into it",
+            )
         raise MissingResourceError(
             f"{folder}: no train, dev or test file (found: {present})",
             next_step=f"name it train.bmes (or {' '.join(endings())}; .gz too), dev and test alike, or say which it is "
             "in dataset.yaml beside it: `splits: {train: NAME}`",
         )
     return data
+
+
+def _split_files_above(folder: Path) -> list[Path]:
+    """Files named as splits in the nearest of the two folders above: put beside a data set's folder by mistake."""
+    for above in folder.resolve().parents[:2]:
+        with suppress(OSError):
+            named = [path for path in above.iterdir() if path.is_file() and path.name.partition(".")[0] in SPLITS]
+            found = [path for path in named if path.name.removesuffix(".gz").endswith(endings())]
+            if found:
+                return sorted(found)
+    return []
 
 
 def _registered_dataset(asset: Asset, reporter: Reporter) -> DatasetFiles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from itertools import accumulate
@@ -9,10 +10,12 @@ from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.text.words import WITHOUT_BLANKS
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 LONG_TOKEN = "token-of-several-characters"
 INSERTED_BLANK = "blank-between-words"
+JOINED_WORDS = "words-without-blank"
 WORD_PIECE = "word-piece"
 
 LONGEST_WORD = 15
@@ -21,6 +24,9 @@ WORDS_IN_A_TOKEN = 4
 """Parts of a token that blanks separate; more are a text."""
 LONGEST_MEAN = 5.0
 """Chinese characters in a token, on the average of a file; words have less than two."""
+_WRITTEN_APART = re.compile(rf"(?![{WITHOUT_BLANKS}])[^\W_]")
+"""A letter or digit of a script that is written with blanks between words."""
+_ENDING = frozenset(".,;:!?)")
 _MARKS = frozenset("。！？；，")
 
 
@@ -109,7 +115,8 @@ def in_characters(
 
     Every token of several characters is counted as a repair. Between two Latin words or numbers side by side, at least
     one of them of several characters, stands one U+0020, as in the text that they were cut from, counted too; inside an
-    entity it belongs to it. ``writes_blanks``: the file has tokens for its blanks, so none is added. A piece of a word
+    entity it belongs to it. ``writes_blanks``: the file has tokens for its blanks, so none is added. Words that may
+    have been apart in the text and get no blank (``joins_words``) are counted. A piece of a word
     as BERT's tokenizers write it (``##er`` after ``dock``) is joined to it without its marks, counted too.
 
     ``line`` is where the first token stands, ``step`` how many lines further each next one does (1 or 0).
@@ -141,12 +148,25 @@ def _pieces(
         joined = bool(before) and not writes_blanks and _meet(before, token) and len(before) + len(token) > 2
         if joined:
             report.repair(INSERTED_BLANK, line + index * step)
+        elif joins_words(before, token):
+            report.repair(JOINED_WORDS, line + index * step)
         if len(token) > 1:
             report.repair(LONG_TOKEN, line + index * step)
         pieces.append(f" {token}" if joined else token)
         lengths.append(len(token))
         before = token
     return pieces, lengths
+
+
+def joins_words(left: str, right: str) -> bool:
+    """Whether two tokens side by side, not both of one character, are words that a text would mostly write apart.
+
+    So are words and numbers of scripts with blanks (``MH`` and ``370``), and a word after a mark that ends one
+    (``U.S.`` and ``Army``). Where no blank is written between them, that is told, for it may be wrong.
+    """
+    if not left or len(left) + len(right) <= 2 or _WRITTEN_APART.match(right) is None:
+        return False
+    return _WRITTEN_APART.match(left, len(left) - 1) is not None or (left[-1] in _ENDING and right[0].isalpha())
 
 
 def is_chinese(mark: str) -> bool:

@@ -21,7 +21,7 @@ from ssmi.pipeline.readers.column_rows import split_row
 from ssmi.pipeline.readers.formats.bracket import ENTITY, read_bracket
 from ssmi.pipeline.readers.formats.brat import brat_files, read_brat
 from ssmi.pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
-from ssmi.pipeline.readers.formats.columns import read_columns
+from ssmi.pipeline.readers.formats.columns import ENDINGS, read_columns
 from ssmi.pipeline.readers.formats.csv_tables import looks_like_table, read_csv
 from ssmi.pipeline.readers.formats.jsonl import read_jsonl
 from ssmi.pipeline.readers.formats.label_studio import looks_like_label_studio, read_label_studio
@@ -101,7 +101,7 @@ FORMATS: tuple[Format, ...] = (
     Format("slash", (), looks_like_slash, read_slash, maps_types=True),
     Format("bracket", (), _looks_like_brackets, read_bracket),
     Format("csv", (".csv",), looks_like_table, read_csv, endings=(".tsv",)),
-    Format("columns", (".bmes", ".bio", ".bioes", ".conll"), _is_any, read_columns),
+    Format("columns", ENDINGS, _is_any, read_columns),
 )
 
 

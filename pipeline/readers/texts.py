@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.wording import json_kind
 from ssmi.pipeline.contract.user_files import require_file, unreadable
+from ssmi.pipeline.readers import labelled
 from ssmi.pipeline.readers.decoding import GZIP_MAGIC, LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
 
 ROWS_AT_ONCE = 1000
@@ -31,6 +33,9 @@ _PACKED = (".gz", ".zst")
 _JSON_LINES = (".jsonl", ".ndjson")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _MARK_BYTES = 4
+_LINES_LOOKED_AT = 100
+_LONG_LINE = 1000
+"""Characters; no row of a labelled file has so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +67,16 @@ def read_texts(path: Path, *, field: str) -> Iterator[Text]:
     Raises:
         MissingResourceError: The file is not there.
         InputDataError: With ``file:line``: it is not UTF-8 (UTF-16 and 32 need their mark), not such an object, or has
-            no such field; or it cannot be unpacked or is no table.
+            no such field; or it cannot be unpacked, is no table, or is a labelled file, whose tags are no text.
     """
     require_file(path)
     ending = _ending(path)
     if ending == ".parquet":
         return _rows(path, field)
+    if ending in labelled.ENDINGS:
+        raise _labelled(path, "by its name a labelled file")
     lines = _lines(path)
-    return _objects(lines, path, field) if ending in _JSON_LINES else lines
+    return _objects(lines, path, field) if ending in _JSON_LINES else _unlabelled(lines, path)
 
 
 def _ending(path: Path) -> str:
@@ -99,6 +106,25 @@ def _lines(path: Path) -> Iterator[Text]:
                 f"{at_line(path, number + 1)}: cannot be read or unpacked ({error})",
                 next_step="bring the file over again",
             ) from error
+
+
+def _unlabelled(lines: Iterator[Text], path: Path) -> Iterator[Text]:
+    """The lines of a text, refused where the first ones hold tokens and tags."""
+    head: list[Text] = []
+    for line in lines:
+        head.append(line)
+        if len(head) == _LINES_LOOKED_AT or len(line.text) > _LONG_LINE:
+            break
+    form = labelled.labelled_form([line.text[:_LONG_LINE] for line in head])
+    if form is not None:
+        raise _labelled(path, f"a labelled file ({labelled.WHAT[form]})")
+    yield from head
+    yield from lines
+
+
+def _labelled(path: Path, what: str) -> InputDataError:
+    take_out = f"`ssmi-cli data convert {quote(str(path))} texts.jsonl --format jsonl`"
+    return InputDataError(f"{path}: {what}, not plain text", next_step=f"take its texts out: {take_out}")
 
 
 @contextmanager

@@ -48,6 +48,12 @@ class Comparison:
     by_type: Mapping[str, Difference]
     """Each entity type by name, then each group of types that the data set's record declares."""
 
+    def __repr__(self) -> str:
+        """The gain and its interval, in one line."""
+        one = self.overall
+        interval = f"{100 * self.level:.0f} % interval [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
+        return f"<Comparison on {self.split}: F1 {100 * one.f1:.2f} against {100 * one.base_f1:.2f}, {interval}>"
+
     def to_json(self) -> dict[str, Any]:
         """For machines: ratios from -1 to 1."""
         return {

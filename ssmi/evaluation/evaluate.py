@@ -44,6 +44,10 @@ class Evaluation:
     calibration: Calibration
     file: FileScores | None = None
 
+    def __repr__(self) -> str:
+        """The main figures, in one line."""
+        return f"<Evaluation of {self.title}: {self.scores.headline()}>"
+
     def to_json(self) -> dict[str, Any]:
         """What ``ssmi-cli evaluate --json`` prints under the title."""
         if self.file is not None:

@@ -31,6 +31,10 @@ class FileScores:
     report: ReadReport
     """How the file was read: its format, what was repaired or left out."""
 
+    def __repr__(self) -> str:
+        """The main figures, in one line."""
+        return f"<FileScores of {self.report.path.name}: {self.scores.headline()}>"
+
     def to_json(self) -> dict[str, Any]:
         """What ``ssmi-cli evaluate --json`` says of it."""
         return {

@@ -17,6 +17,7 @@ from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifa
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import EmbedParams, SelectionParams
 from ssmi.pipeline.contract.parquet.statistics import EmbedStatistics
+from ssmi.pipeline.contract.text.wording import counted, some
 from ssmi.pipeline.features.alignment import isolated_vectors
 from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
 from ssmi.pipeline.features.text.tokens import CharacterTokens
@@ -77,6 +78,12 @@ class Explanation:
     alone: bool
     params: SelectionParams
     candidates: tuple[Candidate, ...]
+
+    def __repr__(self) -> str:
+        """What is explained, and the nearest words, in one line."""
+        nearest = some([one.word for one in self.candidates])
+        found = counted(len(self.candidates), "candidate")
+        return f"<Explanation of {self.character} in {self.segment}: {found} ({nearest})>"
 
     @property
     def n_over_threshold(self) -> int:

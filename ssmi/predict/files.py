@@ -73,6 +73,7 @@ def predict_files(
         text_field=field or TEXT_FIELD,
         encoding=None if encoding is None else check_encoding(encoding),
         errors=errors,
+        note=(reporter or Silent()).note,
     )
     check_field(field, source.files, input)
     return predictions(

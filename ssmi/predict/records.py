@@ -13,6 +13,7 @@ from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.contract.user_files import open_once, require_file, unreadable
 from ssmi.predict.formats import Tagged
 from ssmi.predict.input.reading import TEXT_FIELD, Kind, Record, read_records
+from ssmi.predict.input.structured_files import STDIN as STDIN_NAME
 from ssmi.predict.input.structured_files import kind_of_name
 from ssmi.predict.input.text_decoding import Errors
 from ssmi.predict.tagger import BATCH_CHARACTERS, Tagger
@@ -31,7 +32,7 @@ class RecordSource:
         text_field: Where rows hold the text.
         encoding: Of all of them; None for what a byte order mark says, else UTF-8.
         errors: What becomes of bytes that are not of the encoding.
-        note: Told where a pipe is waited for.
+        note: Told where a pipe is waited for, and of entities that an input holds already.
 
     """
 
@@ -52,7 +53,7 @@ class RecordSource:
         """All records; ``advance`` is told of bytes as they are read. Raises as ``read_records`` does."""
         for path in self.files:
             if path == STDIN:
-                yield from self._records(self.stdin, "stdin", self.kind, advance)
+                yield from self._records(self.stdin, STDIN_NAME, self.kind, advance)
                 continue
             require_file(path, pipes=True)
             try:
@@ -72,6 +73,7 @@ class RecordSource:
             text_field=self.text_field,
             encoding=self.encoding,
             advance=advance,
+            note=self.note,
         )
 
 

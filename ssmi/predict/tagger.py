@@ -18,6 +18,7 @@ from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parquet.feature_rows import FeatureRow
 from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
+from ssmi.pipeline.contract.text.wording import counted, some
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.entity import Entity, Words
 from ssmi.predict.opened_run import OpenedRun, RunSource, open_again, open_for_use
@@ -66,6 +67,17 @@ class Tagger:
         for note in named.notes_for(opened.spans.labels.entity_types, longest=MAX_PADDED_CHARACTERS):
             reporter.note(note)
         return cls(opened.source, named, opened)
+
+    def __repr__(self) -> str:
+        """The run, its entity types and the device, in one line."""
+        if self._opened is None:  # showing a tagger must not open it
+            return f"<Tagger of {self.run}, to be opened by its first text>"
+        spans = self._opened.spans
+        types = spans.labels.entity_types
+        own = self._user_entities.entities
+        named = f", with {counted(len(own), 'entity')} of your own" if own else ""
+        what = f"{counted(len(types), 'entity type')} ({some(types)})"
+        return f"<Tagger of {self.run}: {what}, on {spans.network.device}{named}>"
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self._source, self._user_entities))

@@ -417,3 +417,71 @@ def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tupl
         "interrupted",
     ]
     assert project.artifacts() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["features", "build", "--dataset", "tinny"],
+        ["features", "build", "--corpus", "params.yaml", "--like", "tinny"],
+        ["train", "--dataset", "tinny"],
+        ["evaluate", "--dataset", "tinny"],
+        ["predict", "--dataset", "tinny", "params.yaml"],
+        ["stats", "coverage", "--dataset", "tinny"],
+        ["report", "--dataset", "tinny"],
+        ["explain", "学", "--segment", "大学", "--dataset", "tinny"],
+        ["export", "--dataset", "tinny", "--out", "pack"],
+        ["ablate", "--dataset", "tinny"],
+        ["encoder", "adapt", "--dataset", "tinny", "--out", "adapted"],
+        ["data", "check", "--dataset", "tinny"],
+    ],
+    ids=lambda arguments: arguments[0] + arguments[1],
+)
+def test_every_command_tells_a_misspelt_data_set(tagging_project: Any, arguments: list[str]) -> None:
+    outcome = tagging_project.ssmi(*arguments)
+    assert outcome.code == 4, outcome.stderr
+    assert "data set 'tinny': unknown" in outcome.stderr and "did you mean 'tiny'?" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("epochs=3", "epochs: unknown key, did you mean 'train.epochs'?"),
+        ("model.epochs=3", "model.epochs: unknown key, did you mean 'train.epochs'?"),
+        ("train.epoch=3", "train.epoch: unknown key, did you mean 'epochs'?"),
+        ("train.epochs=three", "train.epochs: three stands where a whole number is expected"),
+        ("train.epochs=", "train.epochs: null stands where a whole number is expected"),
+        ("train.epochs=2.5", "train.epochs: 2.5 stands where a whole number is expected"),
+        ("train.stream=maybe", "train.stream: maybe stands where true or false is expected"),
+        ("selection.threshold=high", "selection.threshold: high stands where a number is expected"),
+        ("train.epochs=2020-01-01", "train.epochs: 2020-01-01 stands where a whole number is expected"),
+        ("encoder.name=3", "encoder.name: 3 stands where a text is expected"),
+    ],
+)
+def test_a_wrong_parameter_is_told_by_its_key_and_value(pristine_project: Any, given: str, said: str) -> None:
+    outcome = pristine_project.ssmi("train", "-S", given)
+    assert outcome.code == 2 and said in outcome.stderr
+
+
+def test_an_option_that_is_nearly_a_parameter_is_told_as_one(pristine_project: Any) -> None:
+    outcome = pristine_project.ssmi("train", "--epoch", "3")
+    assert outcome.code == 2 and "set a parameter with -S: -S train.epochs=VALUE" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["predict", "--shards", "tinny"],
+        ["features", "build", "--corpus", "tinny"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_tells_a_misspelt_corpus(tagging_project: Any, arguments: list[str]) -> None:
+    outcome = tagging_project.ssmi(*arguments)
+    assert outcome.code == 4 and "did you mean 'tiny'?" in outcome.stderr, outcome.stderr
+
+
+def test_a_misspelt_run_is_told_with_the_nearest(tagging_project: Any) -> None:
+    run = tagging_project.root / "artifacts" / "train" / "tinny"
+    outcome = tagging_project.ssmi("evaluate", "--run", str(run))
+    assert outcome.code == 4 and f"did you mean '{run.with_name('tiny')}'?" in outcome.stderr

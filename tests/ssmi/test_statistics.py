@@ -79,3 +79,9 @@ def test_a_report_is_its_query(workspace: Workspace) -> None:
         statistics.shell_script(workspace, "coverege", dataset=None)
     with pytest.raises(MissingResourceError):
         statistics.shell_script(workspace, "coverage", dataset="weibo")
+
+
+def test_an_answer_shows_its_size_and_not_its_rows() -> None:
+    answer = Statistics(("label", "n"), ("VARCHAR", "BIGINT"), [("北京", 1)] * 2_000, n_left_out=7)
+    assert repr(answer) == "<Statistics: 2,000 rows, 7 more left out, 2 columns (label, n); .pl() makes a frame>"
+    assert "(a, b, c, d, e, f, g, h ...)" in repr(Statistics(tuple("abcdefghij"), ("BIGINT",) * 10, []))

@@ -63,11 +63,24 @@ def test_later_changes_go_over_earlier_ones_and_the_device_over_all(tmp_path: Pa
 def test_the_data_set_that_is_meant(tmp_path: Path) -> None:
     workspace = Workspace(_project(tmp_path))
     assert workspace.dataset(None) == "one"
+    (tmp_path / "data" / "three").mkdir(parents=True)
     assert workspace.dataset("three") == "three"
     (tmp_path / "params.yaml").unlink()
     assert workspace.dataset("three") == "three"  # params.yaml is read only where it is needed
     with pytest.raises(MissingResourceError, match=r"params\.yaml: no such file"):
         workspace.dataset(None)
+
+
+def test_a_name_is_known_by_its_data_by_what_is_built_or_by_the_list_of_corpora(tmp_path: Path) -> None:
+    workspace = Workspace(_project(tmp_path, "datasets: [one]\ncorpora: [texts/news.txt]\n"))
+    (tmp_path / "artifacts" / "prepare" / "built").mkdir(parents=True)
+    (tmp_path / "artifacts" / "train" / "trained").mkdir(parents=True)
+    for name in ("built", "trained", "news", "resume"):
+        assert workspace.dataset(name) == name
+    for name, hint in (("bulit", "built"), ("traned", "trained"), ("resum", "resume")):
+        with pytest.raises(MissingResourceError, match=f"data set '{name}': unknown.* did you mean '{hint}'"):
+            workspace.dataset(name)
+    assert Workspace(tmp_path, storage="file:///nowhere").dataset("there") == "there"  # asked when it is opened
 
 
 @pytest.mark.parametrize("name", ["sample; touch RAN #", "../../elsewhere", "/etc", "-x", "a\nb", "..", "x\u3164"])

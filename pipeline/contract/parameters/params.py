@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssmi.pipeline.contract.arguments import list_of
-from ssmi.pipeline.contract.errors import InputDataError, ParameterError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, closest, nearest
 from ssmi.pipeline.contract.parameters.feature_sections import (
     EmbedParams,
     EncoderParams,
@@ -32,6 +32,7 @@ from ssmi.pipeline.contract.parameters.feature_sections import (
 from ssmi.pipeline.contract.parameters.section import Section
 from ssmi.pipeline.contract.parameters.training_sections import ModelParams, TrainParams
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.text.wording import as_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
 
 __all__ = [
@@ -58,6 +59,17 @@ RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"
 
 _NOT_YAML = (YAMLError, ValueError, KeyError, RecursionError)
 """ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``, and for deep nesting."""
+
+
+_LONGEST_SHOWN = 60
+_EXPECTED = {
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    "string_type": "a text",
+    **dict.fromkeys(("tuple_type", "list_type"), "a list [a, b]"),
+}
+"""Kinds of pydantic's errors → what should have been given."""
 
 
 class Params(Section):
@@ -167,8 +179,30 @@ def _explain(error: ErrorDetails) -> str:
         for name in path[:-1]:
             annotation = known.model_fields[name].annotation
             known = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else known
-        return f"{where}: unknown key, {nearest(path[-1], known.model_fields)}"
+        return f"{where}: unknown key, {_nearest_key(path[-1], known)}"
     if error["type"] == "value_error":  # raised by a validator of ours: pydantic's message has a prefix for it
         return f"{where}: {error['ctx']['error']}"
+    if error["type"] in _EXPECTED:
+        return f"{where}: {_shown(value)} stands where {_EXPECTED[error['type']]} is expected"
     message = error["msg"]
     return f"{where}: {message[0].lower()}{message[1:]}"
+
+
+def _shown(value: object) -> str:
+    plain = value is None or isinstance(value, str | int | float)
+    text = as_yaml(value) if plain else str(value)  # YAML has dates and the like too
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+
+
+def _nearest_key(name: str, section: type[BaseModel]) -> str:
+    """A hint with the key of this name in another section, else with the most similar one here."""
+    others = [
+        f"{other}.{name}"
+        for other, about in Params.model_fields.items()
+        if isinstance(about.annotation, type)
+        and issubclass(about.annotation, BaseModel)
+        and name in about.annotation.model_fields
+    ]
+    if others and closest(name, section.model_fields) is None:
+        return f"did you mean {' or '.join(map(repr, others))}?"
+    return nearest(name, section.model_fields)

@@ -227,7 +227,8 @@ class TrainParams(Section):
     precision: Literal["auto", "bf16", "fp32"] = Field(
         default="auto",
         description="Number format of the forward pass. auto takes bf16 on a GPU and on CPUs with matrix units for it "
-        "(AMX), and fp32 elsewhere, where it is faster.",
+        "(AMX), and fp32 elsewhere, where it is faster. bf16 on a CPU without instructions "
+        "for it may take ten times as long as fp32.",
     )
     device: str = Field(
         default="auto",

@@ -76,6 +76,17 @@ class ArtifactPaths:
         folder = (base or self.folder) / name
         return folder / dataset if STAGES[name].per_dataset else folder
 
+    def built_names(self) -> set[str]:
+        """The data sets and corpora of which a stage is built or a run is there."""
+        folders = [self.folder / name for name, stage in STAGES.items() if stage.per_dataset]
+        below = [one for folder in (*folders, self.runs) if folder.is_dir() for one in folder.iterdir()]
+        return {one.name for one in below if one.is_dir() and not one.name.startswith(".")}
+
+    def is_built(self, name: str) -> bool:
+        """Whether a stage of a data set or corpus is built, or a run on it is there."""
+        stages = (stage for stage, about in STAGES.items() if about.per_dataset)
+        return self.run(name).is_dir() or any(self.stage(stage, name).is_dir() for stage in stages)
+
     def shards(self, dataset: str) -> Path:
         """The trainer's input."""
         return self.stage("shards", dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -42,3 +43,8 @@ def json_kind(value: Any) -> str:
         if isinstance(value, kind):
             return name
     return "a number"
+
+
+def some(names: Sequence[str], *, most: int = 8) -> str:
+    """The first few of some names: ``LOC, NAME, ORG ...``."""
+    return f"{', '.join(names[:most])}{' ...' if len(names) > most else ''}"

@@ -17,6 +17,11 @@ from ssmi.pipeline.contract.labels import Span
 FREE, JOINED, BLANK = 0, 1, 2
 """What a character is to an edge: it may begin a word or stand alone; the word before goes on in it; a blank."""
 
+WITHOUT_BLANKS = (
+    "\u2e80-\u303f\u3040-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff61-\uff9f"
+    "\U00016fe0-\U00018dff\U0001aff0-\U0001b2ff\U00020000-\U0003ffff"
+)
+"""Han, kana, bopomofo, Yi and Tangut, with their punctuation: written without blanks between words."""
 _LETTERS = (
     "A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u0300-\u037d\u037f-\u0386\u0388-\u0481\u0483-\u052f"
     "\u1c80-\u1c8f\u1d00-\u1dbf\u1e00-\u1fff\u2c60-\u2c7f\u2de0-\u2dff\ua640-\ua69f\ua720-\ua7ff\uab30-\uab6f"

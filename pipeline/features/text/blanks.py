@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parquet.feature_rows import LONGEST_SENTENCE
+from ssmi.pipeline.contract.text.words import WITHOUT_BLANKS
 from ssmi.pipeline.features.text.windows import window_starts
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
@@ -40,12 +41,7 @@ _MARKS = (
 _RUN = re.compile(rf"[\s{_MARKS}]+")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028]")
 
-_WITHOUT_BLANKS = (
-    "\u2e80-\u303f\u3040-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff61-\uff9f"
-    "\U00016fe0-\U00018dff\U0001aff0-\U0001b2ff\U00020000-\U0003ffff"
-)
-"""Han, kana, bopomofo, Yi and Tangut, with their punctuation: written without blanks between words."""
-_KEEPS_BLANKS = re.compile(rf"[!-~]|(?![{_WITHOUT_BLANKS}])[^\W_]")
+_KEEPS_BLANKS = re.compile(rf"[!-~]|(?![{WITHOUT_BLANKS}])[^\W_]")
 """Letters and digits of all other scripts (full-width forms too), whatever combines with them, ASCII punctuation."""
 
 

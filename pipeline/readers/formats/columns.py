@@ -20,6 +20,8 @@ from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.schemes import Notation, TagCensus, read_tags
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
 
+ENDINGS = (".bmes", ".bio", ".bioes", ".conll")
+"""Names of files of this format."""
 DESTROYED_EMOJI = "destroyed-emoji"
 MISSING_POSITION = "token-without-position"
 ENDING_MARKS = frozenset("。！？；!?;…")

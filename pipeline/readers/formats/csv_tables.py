@@ -77,6 +77,12 @@ def looks_like_table(lines: list[str]) -> bool:
     return bool(lines) and table_of(lines[0]) is not None
 
 
+def is_table_of_tokens(header: str) -> bool:
+    """Whether a first line names tokens and their tags, and no text."""
+    table = table_of(header)
+    return table is not None and not {"token", "tokens"}.isdisjoint(table.column_of)
+
+
 def read_csv(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each row, or of each run of rows with one sentence id.
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.readers.characters import JOINED_WORDS, joins_words
 from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
@@ -47,7 +48,7 @@ def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
     """Yield the sentence of each line; blank lines are ignored.
 
     ``options.tag_map`` names the tags that are entities and their types; all others are none. Of entities inside one
-    another the outer one stays, and each inner one is counted as skipped.
+    another the outer one stays, and each inner one is counted as skipped. Latin words that are joined are counted.
 
     Raises:
         InputDataError: With ``file:line:word`` for words without a tag and brackets that do not pair.
@@ -99,6 +100,7 @@ def _sentence(words: list[str], *, path: Path, line: int, types: _Types, report:
     spans: list[Span] = []
     opened: list[int] = []
     family: Span | None = None
+    before = ""
     for position, written in enumerate(words, start=1):
         where = f"{at_line(path, line)}:{position}"
         match = _WORD.fullmatch(written)
@@ -108,6 +110,9 @@ def _sentence(words: list[str], *, path: Path, line: int, types: _Types, report:
         opened += [len(characters)] * len(brackets)
         start, end = len(characters), len(characters) + len(word)
         characters += word
+        if joins_words(before, word):
+            report.repair(JOINED_WORDS, line)
+        before = word
         if brackets:
             family = None
         kind = types(tag)

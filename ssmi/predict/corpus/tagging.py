@@ -15,7 +15,7 @@ from ssmi.pipeline.assets.corpora import corpus_name, find_corpus
 from ssmi.pipeline.assets.names import path_below
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import check_probability
-from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError, closest
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, ArtifactPaths
@@ -127,6 +127,11 @@ def _changed(part: Path, written: Mapping[str, FileEntry]) -> bool:
     return part.name in written and digest_file(part) != written[part.name].sha256
 
 
+def _similar(name: str, workspace: Workspace) -> str:
+    close = closest(name, workspace.paths.built_names())
+    return f"; did you mean {close!r}?" if close else ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     """What is tagged with what, and where the result lies."""
@@ -145,7 +150,7 @@ class _Job:
         shards, sources = workspace.paths.shards(name), workspace.paths.stage("prepare", name)
         if not (shards / MANIFEST_NAME).is_file():
             raise MissingResourceError(
-                f"corpus {name}: its features are not built",
+                f"corpus {name}: its features are not built{_similar(name, workspace)}",
                 next_step=f"ssmi-cli features build --corpus {quote(name)}, or with its path where it is not in data/",
             )
         check_text_fit(run=run, shards=shards)

@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.wording import counted, json_kind
-from ssmi.predict.input.structured_files import refuse_structure
+from ssmi.pipeline.readers.labelled import is_labelled_row, ways_out
+from ssmi.predict.input.structured_files import note_brackets, note_entities, refuse_labels, refuse_structure
 from ssmi.predict.input.text_decoding import Errors, Line, Source
 
 Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]
@@ -52,10 +53,12 @@ def read_records(
     text_field: str = TEXT_FIELD,
     encoding: str | None = None,
     advance: Callable[[int], None] | None = None,
+    note: Callable[[str], object] = lambda message: None,
 ) -> Iterator[Record]:
     """Yield the records of a stream; ``name`` is what errors call it, ``advance`` is told of bytes read.
 
-    ``text``: a record a line, empty lines too; None: the same, unless it begins as JSON does, which is refused.
+    ``text``: a record a line, empty lines too; None: the same, unless it begins as JSON or as labelled lines do, which
+    is refused. ``note`` is told once of entities that stand in the input already.
     ``paragraphs``: blocks of lines between blank ones, with the line ends within.
     ``jsonl``: an object a line; ``json``: an array of objects or of strings; ``csv``, ``tsv``: rows under a header. In
     these blank lines are passed over, ``text_field`` is where the text stands, and all other fields are kept.
@@ -66,14 +69,26 @@ def read_records(
     source = Source(stream, name=name, encoding=encoding, advance=advance)
     if kind is None:
         refuse_structure(source)
+        refuse_labels(source, text_field=text_field)
+        note_brackets(source, note=note)
     lines = source.lines(errors)
     if kind == "jsonl":
-        return _objects(lines, name=name, text_field=text_field)
+        return _noted(_objects(lines, name=name, text_field=text_field), name, note)
     if kind == "json":
-        return _array(lines, name=name, text_field=text_field)
+        return _noted(_array(lines, name=name, text_field=text_field), name, note)
     if kind in ("csv", "tsv"):
-        return _rows(lines, name=name, text_field=text_field, delimiter="\t" if kind == "tsv" else ",")
+        delimiter = "\t" if kind == "tsv" else ","
+        refuse_labels(source, text_field=text_field, delimiter=delimiter)
+        return _noted(_rows(lines, name=name, text_field=text_field, delimiter=delimiter), name, note)
     return map(Record, _paragraphs(lines) if kind == "paragraphs" else (_without_end(line) for _, line in lines))
+
+
+def _noted(records: Iterator[Record], name: str, note: Callable[[str], object]) -> Iterator[Record]:
+    """The records, after a note about the first that holds entities."""
+    is_noted = False
+    for record in records:
+        is_noted = is_noted or note_entities(record.fields, name=name, note=note)
+        yield record
 
 
 def _without_end(line: str) -> str:
@@ -107,7 +122,7 @@ def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[R
             raise InputDataError(f"{where}: not JSON ({error})", next_step=_JSONL_STEP) from None
         if not isinstance(body, dict):
             raise InputDataError(f"{where}: {json_kind(body)}, not a JSON object", next_step=_JSONL_STEP)
-        yield _record(body, where=where, text_field=text_field, next_step=_JSONL_STEP)
+        yield _record(body, name=name, where=where, text_field=text_field, next_step=_JSONL_STEP)
 
 
 def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
@@ -132,7 +147,7 @@ def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Rec
         if isinstance(one, str):
             yield Record(one)
         elif isinstance(one, dict):
-            yield _record(one, where=where, text_field=text_field, next_step=_JSON_STEP)
+            yield _record(one, name=name, where=where, text_field=text_field, next_step=_JSON_STEP)
         else:
             raise InputDataError(f"{where}: {json_kind(one)}, neither a string nor an object", next_step=_JSON_STEP)
 
@@ -163,7 +178,7 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
                 f"{where}: {counted(len(row), 'field')} under a header of {len(header)}", next_step=_CSV_STEP
             )
         body = dict(zip(header, row, strict=True))
-        yield _record(body, where=where, text_field=text_field, next_step=_CSV_STEP)
+        yield _record(body, name=name, where=where, text_field=text_field, next_step=_CSV_STEP)
 
 
 def _header(row: list[str], *, where: str, text_field: str, delimiter: str) -> list[str]:
@@ -185,9 +200,11 @@ def _header(row: list[str], *, where: str, text_field: str, delimiter: str) -> l
     return row
 
 
-def _record(body: dict[str, Any], *, where: str, text_field: str, next_step: str) -> Record:
+def _record(body: dict[str, Any], *, name: str, where: str, text_field: str, next_step: str) -> Record:
     text = body.get(text_field)
     if not isinstance(text, str):
+        if text_field not in body and is_labelled_row(body):
+            raise InputDataError(f"{where}: a labelled row, not a text", next_step=ways_out(name))
         what = f"{text_field!r} is {json_kind(text)}, not text" if text_field in body else f"no field {text_field!r}"
         raise InputDataError(f"{where}: {what}", next_step=_named_fields(body, text_field) + next_step)
     if text_field == TEXT_FIELD:

@@ -1,13 +1,17 @@
-"""Structured files that are given as plain text: known by name or by how they begin, and refused with the way out."""
+"""Structured and labelled files given as plain text: known by name or by how they begin, refused with the way out."""
 
 from __future__ import annotations
 
+import csv
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from shlex import quote
+from typing import Any, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
+from ssmi.pipeline.readers import labelled
+from ssmi.pipeline.readers.formats.csv_tables import is_table_of_tokens
 from ssmi.predict.input.text_decoding import HEAD, Source
 
 Named = Literal["jsonl", "json", "csv", "tsv"]
@@ -18,6 +22,8 @@ KIND_OF_NAME: Mapping[str, Named] = {
     ".csv": "csv",
     ".tsv": "tsv",
 }
+STDIN = "stdin"
+"""What errors call standard input."""
 _MARKUP = "take the text out of its markup first; --input text reads it as it stands, tags and all"
 _OFFICE = "save its text as UTF-8, or its table as .csv"
 _REFUSED: Mapping[str, tuple[str, str]] = {
@@ -29,6 +35,9 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
 }
 
 
+_AS_TEXT = "--input text tags its lines as they stand, tags and all"
+
+
 def kind_of_name(path: Path) -> Named | None:
     """What a file's name says it holds, ``.gz`` left out; None where it says nothing.
 
@@ -38,6 +47,10 @@ def kind_of_name(path: Path) -> Named | None:
     if suffix in _REFUSED:
         what, next_step = _REFUSED[suffix]
         raise InputDataError(f"{path}: by its name {what}, not plain text", next_step=next_step)
+    if suffix in labelled.ENDINGS:
+        raise InputDataError(
+            f"{path}: by its name a labelled file, not plain text", next_step=f"{labelled.ways_out(path)}; {_AS_TEXT}"
+        )
     return KIND_OF_NAME.get(suffix)
 
 
@@ -67,6 +80,57 @@ def refuse_structure(source: Source) -> None:
         )
     if head[:5].lower() == "<?xml" or head[:9].lower() == "<!doctype" or head[:5].lower() == "<html":
         raise InputDataError(f"{source.name}: begins as markup does, not plain text", next_step=_MARKUP)
+
+
+def refuse_labels(source: Source, *, text_field: str, delimiter: str | None = None) -> None:
+    """Raise InputDataError for labelled lines, whose tags would be tagged as text.
+
+    delimiter: Of a table; None for plain text. A table whose header names ``text_field`` is read as one.
+    """
+    lines = source.beginning_lines()
+    first = next((line for line in lines if line.strip()), "")
+    if delimiter is not None and text_field in _cells(first, delimiter):
+        return
+    form = labelled.labelled_form(lines)
+    if form is not None or (delimiter is not None and is_table_of_tokens(first)):
+        what = "its header names tokens and tags" if form is None else labelled.WHAT[form]
+        raise InputDataError(
+            f"{source.name}: a labelled file ({what}), not {'plain text' if delimiter is None else 'texts'}",
+            next_step=f"{labelled.ways_out(_path(source.name))}; {_AS_TEXT}",
+        )
+
+
+def note_brackets(source: Source, *, note: Callable[[str], object]) -> None:
+    """Say that a text holds entities in brackets, as labelled files may: it is tagged as it stands."""
+    found = labelled.bracketed(source.beginning_lines())
+    if found is not None:
+        note(
+            f"{source.name}: {found} looks like a labelled entity, and is tagged with its brackets; "
+            f"if the file is labelled, {labelled.ways_out(_path(source.name))}"
+        )
+
+
+def note_entities(row: Mapping[str, Any], *, name: str, note: Callable[[str], object]) -> bool:
+    """Say that a row holds entities already, which tagging does not look at; whether it does."""
+    key = labelled.entity_key(row)
+    if key is not None:
+        note(
+            f"{name}: rows hold entities under {key!r} already; the run tags their texts anew "
+            f"(`ssmi-cli evaluate --file {quote(_path(name))}` compares the two)"
+        )
+    return key is not None
+
+
+def _path(name: str) -> str:
+    """What a command calls an input; one that is piped in must be a file first."""
+    return "FILE" if name == STDIN else name
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
 
 
 def _json_option(head: str, *, whole: bool) -> str:

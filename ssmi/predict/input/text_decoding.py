@@ -118,6 +118,12 @@ class Source:
         """The file's first characters, as far as they can be read."""
         return self.head.removeprefix(self._mark).decode(self.encoding, "ignore")
 
+    def beginning_lines(self) -> list[str]:
+        """The file's first lines, without one that is not seen to its end."""
+        lines = self.beginning().split("\n")
+        whole = lines if len(self.head) < HEAD else lines[:-1]
+        return [line.removesuffix("\r") for line in whole]
+
     def lines(self, errors: Errors = "strict") -> Iterator[Line]:
         """The file's lines. Raises InputDataError with ``file:line`` and the offset of a byte not in its encoding."""
         try:

@@ -118,3 +118,8 @@ def test_what_becomes_dev_of_train_is_noted(fresh_project: Any, data: Path) -> N
     assert re.search(
         r"prepare: no dev file: 1 of \d+ train sentences became dev \(prepare.dev_fraction=0.1\)", outcome.stderr
     )
+
+
+def test_fetching_a_misspelt_name_tells_the_nearest(fresh_project: Any) -> None:
+    outcome = fresh_project.ssmi("data", "fetch", "weibbo")
+    assert outcome.code == 4 and "did you mean 'weibo'?" in outcome.stderr

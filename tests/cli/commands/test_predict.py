@@ -161,6 +161,18 @@ def test_tables_and_arrays_are_known_by_their_name(predict: Any, tmp_path: Path)
     assert predict(table, "--encoding", "klingon").code == 2
 
 
+def test_tags_of_a_labelled_file_are_not_tagged(predict: Any, tagging_project: Any, tmp_path: Path) -> None:
+    gold = tagging_project.raw("dev")
+    for path in (gold, shutil.copy(gold, tmp_path / "dev.txt")):
+        outcome = predict(path)
+        assert (outcome.code, outcome.stdout) == (3, "") and f"evaluate --file {path}" in outcome.stderr
+    out = tmp_path / "texts.jsonl"
+    assert tagging_project.ssmi("data", "convert", str(gold), str(out), "--format", "jsonl").code == 0
+    outcome = predict(out)
+    assert [row["text"] for row in rows_of(outcome)] == [one.text for one in read_sentences(gold)[0]]
+    assert outcome.stderr.count("rows hold entities under 'entities' already") == 1
+
+
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 

@@ -53,3 +53,12 @@ def test_there_must_be_something_to_resume(project: Any) -> None:
     outcome = project.ssmi("train", "--resume")
     assert outcome.code == 4
     assert "no unfinished run" in outcome.stderr and "Traceback" not in outcome.stderr
+
+
+def test_slow_bfloat16_is_told_once_when_training_starts(project: Any) -> None:
+    from ssmi.model.hardware import has_bf16_products
+
+    few = ("-S", "train.epochs=1", "-S", "train.max_steps=1")
+    outcome = project.ssmi("train", "-S", "train.precision=bf16", *few)
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr.count("no instructions for bfloat16 products") == (has_bf16_products() is False)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ssmi.pipeline.assets.datasets import find_dataset, usable, user_copies, user_data_folders
 from ssmi.pipeline.assets.registry import Asset
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi.pipeline.contract.progress import Silent
 
 ROW = "中 B-NS\n国 E-NS\n\n"
 LISTED = Asset(
@@ -139,3 +140,13 @@ def test_usable_says_what_the_search_would_raise(project: Path, listener: Any) -
         assert usable(folder) == (False, caught.value.message)
     assert "(found: nothing)" in usable(empty)[1]
     assert "did you mean 'encoding'" in usable(wrong)[1]
+
+
+@pytest.mark.parametrize("place", ["data", "."])
+def test_split_files_beside_the_folder_are_to_be_moved_into_it(project: Path, place: str) -> None:
+    _put(project / "data" / "mine")
+    _put(project / place, train_conll=ROW, dev_conll=ROW, notes_txt="", train_py="")
+    with pytest.raises(MissingResourceError, match="no train, dev or test file") as refused:
+        find_dataset("mine", root=project, reporter=Silent())
+    dev, train = (project.resolve() / place / name for name in ("dev.conll", "train.conll"))
+    assert refused.value.next_step == f"move {dev} and {train} into it"

@@ -93,6 +93,32 @@ def test_between_words_stands_a_blank(
 
 
 @files
+@pytest.mark.parametrize(
+    ("tokens", "joined"),
+    [
+        # a file that has rows for its blanks has them all
+        (["New", " ", "York", "的", "MH", "370"], 1),
+        (["Нью", "Йорк"], 1),
+        (["뉴욕", "시장"], 1),
+        (["U.S.", "Army", ",", "Inc", ".", "said"], 3),
+        (["Ａｐｐｌｅ", "Ｉｎｃ"], 1),
+        (["New", "York"], 0),  # gets its blank, which is counted
+        (["在", "New", "的", "3.5", "亿", "USD", "。"], 0),
+        (["GPT", "-", "4", "C", "++", "A", "I"], 0),
+        (["2023", "-", "05", ":", "30"], 0),
+        (list("NewYork"), 0),
+        (["北京", "大学", "カナ", "，", "好"], 0),
+    ],
+)
+def test_words_that_get_no_blank_are_counted(write: Write, name: str, tokens: list[str], joined: int) -> None:
+    sentences, report = read(write(FILES[name]([(token, "O") for token in tokens]), name))
+    assert report.repairs.get("words-without-blank", 0) == joined
+    assert len(report.first_lines.get("words-without-blank", [])) == joined
+    blanks = report.repairs.get("blank-between-words", 0)
+    assert len(sentences[0].characters) == len("".join(tokens)) + blanks
+
+
+@files
 def test_word_pieces_are_joined(write: Write, name: str) -> None:
     sentence: Tokens = [("dock", "B-X"), ("##er", "I-X"), ("##s", "I-X"), ("hub", "O"), ("##", "O"), ("京", "O")]
     sentences, report = read(write(FILES[name](sentence), name))

@@ -138,3 +138,12 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0] + 50_000
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.conll", "a.bmes.gz"])
+def test_a_labelled_file_is_no_text(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes("中 B-NS\n国 E-NS\n人 O\n".encode())
+    with pytest.raises(InputDataError, match="labelled file") as refused:
+        texts(path)
+    assert f"data convert {path} texts.jsonl" in refused.value.next_step

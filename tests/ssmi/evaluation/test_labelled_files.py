@@ -65,6 +65,11 @@ def test_every_score_is_counted_from_the_taggers_answers(
     reporter = Told()
     scored = score_file(tagger, path, reporter=reporter)
     answers = [tagger(one.text) for one in sentences]
+    overall = scored.scores.overall
+    assert repr(scored) == repr(scored.scores).replace("<Scores", "<FileScores of some.jsonl")
+    assert f"F1 {100 * overall.f1:.2f} (precision {100 * overall.precision:.2f}" in repr(scored)
+    assert f"{overall.gold} gold entities of" in repr(scored) and f"in {len(sentences)} sentences>" in repr(scored)
+    assert f"ECE {scored.calibration.ece:.4f}" in repr(scored.calibration)
     gold = {(n, span.start, span.end, span.label) for n, one in enumerate(sentences) for span in one.entities}
     predicted = {(n, one.start, one.end, one.label): one.score for n, all_ in enumerate(answers) for one in all_}
     right = gold & predicted.keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -49,6 +50,18 @@ def texts_of(project: Any, split: str = "test") -> list[str]:
 @pytest.fixture(scope="module")
 def tagger(tagging_project: Any) -> ssmi.Tagger:
     return ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+
+
+def test_it_shows_what_it_is_in_one_line(tagging_project: Any, tagger: ssmi.Tagger) -> None:
+    types = tagger.labels.entity_types
+    shown = repr(tagger)
+    assert str(run_of(tagging_project)) in shown and f"{len(types)} entity types" in shown and "on cpu" in shown
+    assert types[0] in shown and "\n" not in shown and len(shown) < 400
+    named = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1, entities={"北京大学": "ORG", "公司": "ORG"})
+    assert "with 2 entities of your own" in repr(named)
+    again = pickle.loads(pickle.dumps(tagger))  # noqa: S301  # its own bytes
+    assert "to be opened by its first text" in repr(again)
+    assert again(SENTENCE) and repr(again) == shown
 
 
 def test_torch_keeps_its_threads(tagging_project: Any) -> None:

@@ -191,6 +191,8 @@ def test_a_run_is_compared_with_another(opened: ssmi.Project) -> None:
     assert (comparison.split, comparison.n_resamples) == ("dev", 100)
     assert comparison.overall.gain == pytest.approx(one.dev.overall.f1 - two.dev.overall.f1)
     assert comparison.overall.low <= comparison.overall.gain <= comparison.overall.high
+    assert repr(comparison).startswith(f"<Comparison on dev: F1 {100 * one.dev.overall.f1:.2f} against ")
+    assert str(one.run) in repr(one) and "<Scores: F1 " in repr(one) and "step_losses" not in repr(one)
 
 
 def test_an_ablation_of_one_seed(opened: ssmi.Project) -> None:
@@ -275,6 +277,21 @@ def test_a_run_is_opened_by_its_data_set(tagging: ssmi.Project) -> None:
 
 
 # --- what a door is -------------------------------------------------------------------------------------------------
+
+
+def test_results_show_their_main_figures_in_one_line(tagging: ssmi.Project) -> None:
+    evaluation = tagging.evaluate(split="dev", device="cpu")
+    f1 = f"F1 {100 * evaluation.scores.overall.f1:.2f}"
+    shown = {
+        repr(evaluation): ["Evaluation of dev", f1, "12 sentences"],
+        repr(tagging.stats("coverage")): ["Statistics", "columns", ".pl()"],
+        repr(tagging.check_data()): ["DatasetReport of tiny", "train of 60 sentences", "dev of 12 sentences"],
+        repr(tagging.explain("长", "董事长")): ["Explanation of 长 in 董事长", "candidate"],
+        repr(tagging.open_run(device="cpu")): ["Tagger of", "artifacts/train/tiny", "on cpu"],
+    }
+    for text, said in shown.items():
+        assert "\n" not in text and len(text) < 400, text
+        assert [one for one in said if one not in text] == []
 
 
 def test_results_are_frozen(tagging: ssmi.Project) -> None:

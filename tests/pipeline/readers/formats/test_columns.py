@@ -87,7 +87,7 @@ def test_what_was_written_is_read_back(
     ]
     long = sum(len(token) > 1 for characters, _ in content for token in characters)
     assert report.repairs.get("token-of-several-characters", 0) == long
-    assert report.repairs.keys() <= {"token-of-several-characters", "blank-between-words"}
+    assert report.repairs.keys() <= {"token-of-several-characters", "blank-between-words", "words-without-blank"}
     if not long:
         assert [(s.characters, s.entities) for s in read_back] == content
     assert report.n_characters == sum(len(sentence.characters) for sentence in read_back)

@@ -101,3 +101,10 @@ def test_broken_lines_are_refused_with_their_place(write: Write, line: str, plac
 def test_other_encodings(write: Write, encoding: str) -> None:
     path = write("李/nr 明/nr\n".encode(encoding))
     assert entities_of(path, encoding=encoding) == [["李明/nr"]]
+
+
+def test_latin_words_that_are_joined_are_counted(write: Write) -> None:
+    path = write("李/nr  在/p  New/nx  York/nx  。/w\n李/nr  用/v  Linux/nx\n")
+    sentences, report = read_sentences(path)
+    assert [one.text for one in sentences] == ["李在NewYork。", "李用Linux"]
+    assert report.repairs == {"words-without-blank": 1} and report.first_lines["words-without-blank"] == [1]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.predict.input.reading import read_records
 from ssmi.predict.input.structured_files import KIND_OF_NAME, kind_of_name, refuse_structure
 from ssmi.predict.input.text_decoding import Source
 
@@ -104,3 +106,67 @@ def test_a_refused_name_says_what_to_do() -> None:
             kind_of_name(Path(name))
         assert refused.value.message == f"{name}: by its name {what}, not plain text"
         assert refused.value.next_step == next_step
+
+
+LABELLED = {
+    "中 B-NS\n国 E-NS\n人 O\n": None,
+    "\ufeff中\tB-NS\r\n国\tE-NS\r\n人\tO": None,
+    "李/nr 建国/nr 在/p 北京/ns\n": None,
+    "中\tB-NS\n国\tE-NS\n人\tO\n": "tsv",
+    "sentence,word,tag\n1,李,B-PER\n": "csv",
+    '{"tokens": ["李"], "tags": ["B-PER"]}\n': "jsonl",
+    '[{"sentence": ["李"], "ner": []}]': "json",
+    '[{"data": {"text": "李"}, "annotations": []}]': "json",
+}
+
+
+@pytest.mark.parametrize(("text", "kind"), LABELLED.items())
+def test_a_labelled_file_is_refused_with_the_commands_that_help(text: str, kind: Any) -> None:
+    with pytest.raises(InputDataError) as refused:
+        list(read_records(io.BytesIO(text.encode()), name="a file", kind=kind))
+    assert refused.value.message.startswith("a file:") and "labelled" in refused.value.message
+    assert "evaluate --file 'a file'" in refused.value.next_step
+    assert "data convert 'a file' texts.jsonl --format jsonl" in refused.value.next_step
+
+
+def test_what_is_piped_in_is_called_a_file_in_the_advice() -> None:
+    with pytest.raises(InputDataError) as refused:
+        list(read_records(io.BytesIO("中 B-NS\n人 O\n".encode()), name="stdin", kind=None))
+    assert "evaluate --file FILE`" in refused.value.next_step
+
+
+def test_labelled_lines_are_read_when_they_are_asked_for() -> None:
+    (first, _) = read_records(io.BytesIO("中 B-NS\n人 O\n".encode()), name="a", kind="text")
+    assert first.text == "中 B-NS"
+    table = "text\ttag\n李明在京\tO\n"
+    assert [one.text for one in read_records(io.BytesIO(table.encode()), name="a", kind="tsv")] == ["李明在京"]
+
+
+def test_a_row_cut_off_where_one_stops_looking_does_not_hide_the_others() -> None:
+    text = "中 B-NS\n人 O\n" * 2_000
+    with pytest.raises(InputDataError, match="labelled"):
+        list(read_records(io.BytesIO(text.encode()), name="a", kind=None))
+
+
+@pytest.mark.parametrize("suffix", [".bmes", ".BIO", ".conll", ".conll.gz", ".ann"])
+def test_a_name_says_that_a_file_is_labelled(suffix: str) -> None:
+    with pytest.raises(InputDataError, match="by its name a labelled file") as refused:
+        kind_of_name(Path(f"a{suffix}"))
+    assert "--input text" in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "said"),
+    [
+        ("北京。\n[李明|PER]在京。\n", None, "[李明|PER] looks like a labelled entity"),
+        ('{"text": "a"}\n' + '{"text": "b", "label": [[0, 1, "X"]]}\n' * 3, "jsonl", "under 'label' already"),
+        ('text,entities\n李明,"[[0, 2, ""PER""]]"\n', "csv", "under 'entities' already"),
+        ("李明 在 北京。\n", None, ""),
+        ('{"text": "a", "label": "sports"}\n', "jsonl", ""),
+    ],
+)
+def test_entities_that_the_input_holds_are_noted_once(text: str, kind: Any, said: str) -> None:
+    notes: list[str] = []
+    list(read_records(io.BytesIO(text.encode()), name="a.txt", kind=kind, note=notes.append))
+    assert len(notes) == bool(said)
+    assert all(note.startswith("a.txt: ") and said in note and "evaluate --file a.txt" in note for note in notes)

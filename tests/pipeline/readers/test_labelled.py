@@ -1,0 +1,79 @@
+"""Labelled files are told from texts by their lines."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.labels import Span, TagScheme, spans_to_tags
+from ssmi.pipeline.readers.labelled import bracketed, entity_key, is_labelled_row, labelled_form, ways_out
+
+
+@pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
+@pytest.mark.parametrize("separator", [" ", "\t", "\tNN\t", " _ _ "])
+def test_rows_of_every_scheme_are_columns(scheme: TagScheme, separator: str) -> None:
+    tags = spans_to_tags([Span(0, 2, "PER"), Span(3, 6, "ORG")], n_characters=8, scheme=scheme)
+    rows = [f"{token}{separator}{tag}" for token, tag in zip("李明在新华社工作", tags, strict=True)]
+    assert labelled_form(rows) == "columns"
+    assert labelled_form(["-DOCSTART- O", "# id = 1", "", *rows, "", *rows]) == "columns"
+    assert labelled_form([row.replace("-", "_") for row in rows]) == "columns"
+
+
+@pytest.mark.parametrize(
+    ("lines", "form"),
+    [
+        (["中 B-NS", "国 I-NS"], "columns"),  # no row without an entity
+        (["Linux B-SOFT", "用 O"], "columns"),
+        ([f"{token} O" for token in "今天天气好"], "columns"),  # no row with one
+        (["李/nr  建国/nr  在/p  [东海/ns  银行/n]nt"], "slash"),
+        (["19980101-01-001-001/m  李/nr  建国/nr  在/p"], "slash"),
+    ],
+)
+def test_what_is_labelled(lines: list[str], form: str) -> None:
+    assert labelled_form(lines) == form
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [""],
+        ["李明 在 北京"],
+        ["维生素 B-12", "奔驰 E-200"],
+        ["奔驰 B-Class", "奔驰 E-Class", "奔驰 S-Class"],
+        ["甲 0", "乙 1"],
+        ["血型 O", "血型 O"],
+        ["我 O", "中国 B-NS", "他在北京。"],
+        ["TCP/IP"],
+        ["and/or TCP/IP km/h I/O"],
+        ["支持 TCP/IP 和 I/O"],
+        ["李明在京", "中 B-NS"],
+    ],
+)
+def test_what_is_a_text(lines: list[str]) -> None:
+    assert labelled_form(lines) is None
+
+
+@given(st.lists(st.text("中国人在 OB-Ia0/\t", max_size=8).map(lambda line: line + "。"), max_size=6))
+def test_sentences_are_texts_whatever_they_hold(lines: list[str]) -> None:
+    assert labelled_form(lines) is None
+
+
+def test_brackets_are_those_of_entities() -> None:
+    assert bracketed(["李明", "[北京|LOC]的[李明|PER]"]) == "[北京|LOC]"
+    for text in ("[[北京|LOC]]", "[图1]", "[a|b]", "[北京|首都]"):
+        assert bracketed([text]) is None
+
+
+def test_rows_that_hold_entities_or_tokens() -> None:
+    assert entity_key({"id": 1, "entities": [[0, 2, "PER"]]}) == "entities"
+    assert entity_key({"label": {"name": {"李明": [[0, 1]]}}}) == "label"
+    assert entity_key({"labels": '[{"start": 0, "end": 2, "label": "PER"}]'}) == "labels"
+    assert entity_key({"label": "sports", "labels": ["a", "b"], "entities": [], "spans": None}) is None
+    assert is_labelled_row({"tokens": ["李"], "ner_tags": [0]}) and is_labelled_row({"sentence": [], "ner": []})
+    assert not is_labelled_row({"tokens": ["李"]}) and not is_labelled_row({"sentence": "李明在京", "id": 1})
+
+
+def test_the_way_out_can_be_typed() -> None:
+    assert "--file 'my file.conll'`" in ways_out("my file.conll")
