@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
+from ssmi.pipeline.features.columns import Ints, offsets_of
+from ssmi.pipeline.features.rows import Flags, Rows
 
 FloatMatrix = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.intp]
+Block = tuple[IntArray, FloatMatrix]
+"""Candidates' ids, ascending, and their cosines with some segments. Shapes: (candidates,), (segments, candidates)."""
 
 HISTOGRAM_BINS = 100
 """Bins of width 0.02 over [-1, 1]."""
@@ -71,6 +76,22 @@ class SelectionColumns:
             n_candidates=ids(one.n_candidates for one in selections),
         )
 
+    def selections(self) -> Iterator[Selection]:
+        """The same as one object each."""
+        set_ids, set_cosines, negative_ids = (
+            [values[start:end].tolist() for start, end in pairwise(offsets_of(lengths).tolist())]
+            for values, lengths in (
+                (self.set_ids, self.set_lengths),
+                (self.set_cosines, self.set_lengths),
+                (self.negative_ids, self.negative_lengths),
+            )
+        )
+        best_ids, n_candidates = self.best_ids.tolist(), self.n_candidates.tolist()
+        best_cosines = [
+            cosine if best else None for best, cosine in zip(best_ids, self.best_cosines.tolist(), strict=True)
+        ]
+        return map(Selection, best_ids, best_cosines, set_ids, set_cosines, negative_ids, n_candidates)
+
     @classmethod
     def concatenated(cls, pieces: Sequence[SelectionColumns]) -> SelectionColumns:
         """Those of several pieces, in their order."""
@@ -79,21 +100,15 @@ class SelectionColumns:
         )
 
 
-def cosines_with(pairs: Iterable[tuple[FloatMatrix, FloatArray]], *, shape: tuple[int, int]) -> FloatMatrix:
-    """Cosines of unit candidate vectors (candidates, d) with one unit segment vector (d,), for each pair of them.
+def cosines_with(vectors: FloatMatrix, segments: FloatMatrix) -> FloatMatrix:
+    """Cosines of unit candidate vectors (candidates, d) with each of some unit segment vectors (segments, d).
 
-    One matrix-vector product a pair, not a product a batch: its bits then never depend on what else is computed, so a
-    sentence on line gets exactly the figures that the shards hold.
-
-    Args:
-        pairs: The same number of candidates in each.
-        shape: Of what is returned, (pairs, candidates).
+    A stack of products of a matrix and a vector, not a product of two matrices: its bits then never depend on what else
+    is computed, so a sentence on line gets exactly the figures that the shards hold. Shape: (segments, candidates)
     """
-    cosines = np.empty(shape, dtype=np.float32)
-    for row, (vectors, segment) in zip(cosines, pairs, strict=True):
-        np.matmul(vectors, segment, out=row)
+    cosines: FloatMatrix = np.matmul(vectors, segments[:, :, None])[:, :, 0]
     # Rounding can carry the product of two unit vectors beyond 1.
-    return np.clip(cosines, -1.0, 1.0, out=cosines)
+    return cosines.clip(-1.0, 1.0, out=cosines)
 
 
 def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
@@ -112,81 +127,70 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
     """
     if not len(candidate_ids):
         return NOTHING
-    columns = select_rows(candidate_ids, cosines[None], params=params)
-    return Selection(
-        best_id=int(columns.best_ids[0]),
-        best_cosine=float(columns.best_cosines[0]),
-        set_ids=columns.set_ids.tolist(),
-        set_cosines=columns.set_cosines.tolist(),
-        negative_ids=columns.negative_ids.tolist(),
-        n_candidates=len(candidate_ids),
-    )
+    (selection,) = select_rows([(candidate_ids, cosines[None])], params=params).selections()
+    return selection
 
 
-def select_rows(candidate_ids: IntArray, cosines: FloatMatrix, *, params: SelectionParams) -> SelectionColumns:
-    """``select`` for many segments with the same candidates. Shapes: (candidates,), (segments, candidates)."""
-    if not len(candidate_ids):
-        return SelectionColumns.of([NOTHING] * len(cosines))
-    highest, lowest = _ends(cosines, n_highest=params.max_set, n_lowest=params.max_set + params.n_negatives)
-    highest_cosines = np.take_along_axis(cosines, highest, axis=1)
-    chosen = highest_cosines > params.threshold
-    negative = np.ones(lowest.shape, dtype=np.bool_)
-    # The two ends can share candidates only where they overlap: of few, or where ties reach from end to end.
-    overlapping = highest_cosines[:, -1] <= np.take_along_axis(cosines, lowest[:, -1:], axis=1)[:, 0]
-    if overlapping.any() or highest.shape[1] + lowest.shape[1] > cosines.shape[1]:
-        negative = ~_in_both(lowest, highest, chosen)
-    negative &= np.cumsum(negative, axis=1) <= params.n_negatives
+def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> SelectionColumns:
+    """``select`` for many segments at once, those with the same candidates in one block; at least one block is given.
+
+    Whole rows of cosines are not sorted: only what is over the threshold, and what is below a limit for the negatives.
+    """
+    n_segments, n_ids = [len(cosines) for _, cosines in blocks], [len(ids) for ids, _ in blocks]
+    n_candidates = np.repeat(np.array(n_ids, dtype=np.int32), n_segments)
+    # Without candidates a segment has no row.
+    asking = np.flatnonzero(n_candidates)
+    rows = Rows.of(np.concatenate([cosines.ravel() for _, cosines in blocks]), n_candidates[asking].astype(np.int64))
+    ids = np.concatenate([ids for ids, _ in blocks])
+    before = np.repeat(offsets_of(n_ids)[:-1], n_segments)[asking] - rows.starts
+
+    high = rows.ranked(_highest(rows, params), descending=True)
+    high_ids, high_cosines = ids[high.places + before[high.rows]], rows.values[high.places]
+    best = high.ranks == 0
+    chosen = (high.ranks < params.max_set) & (high_cosines > params.threshold)
+
+    outside = _lowest(rows, params)
+    outside[high.places[chosen]] = False
+    low = rows.ranked(np.flatnonzero(outside))
+    negative = low.ranks < params.n_negatives
+
+    best_ids, set_lengths, negative_lengths = np.zeros((3, len(n_candidates)), dtype=np.int32)
+    best_cosines = np.zeros(len(n_candidates), dtype=np.float32)
+    best_ids[asking], best_cosines[asking] = high_ids[best], high_cosines[best]
+    set_lengths[asking] = np.bincount(high.rows[chosen], minlength=len(asking))
+    negative_lengths[asking] = np.bincount(low.rows[negative], minlength=len(asking))
     return SelectionColumns(
-        best_ids=candidate_ids[highest[:, 0]],
-        best_cosines=highest_cosines[:, 0],
-        set_lengths=chosen.sum(axis=1, dtype=np.int32),
-        set_ids=candidate_ids[highest[chosen]],
-        set_cosines=highest_cosines[chosen],
-        negative_lengths=negative.sum(axis=1, dtype=np.int32),
-        negative_ids=candidate_ids[lowest[negative]],
-        n_candidates=np.full(len(cosines), len(candidate_ids), dtype=np.int32),
+        best_ids=best_ids,
+        best_cosines=best_cosines,
+        set_lengths=set_lengths,
+        set_ids=high_ids[chosen],
+        set_cosines=high_cosines[chosen],
+        negative_lengths=negative_lengths,
+        negative_ids=ids[low.places[negative] + before[low.rows[negative]]],
+        n_candidates=n_candidates,
     )
 
 
-def _in_both(lowest: Indices, highest: Indices, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Which of the lowest are among the highest that are chosen. Shape: that of ``lowest``."""
-    both: npt.NDArray[np.bool_] = ((lowest[:, :, None] == highest[:, None, :]) & chosen[:, None, :]).any(axis=2)
-    return both
+def _highest(rows: Rows, params: SelectionParams) -> Ints:
+    """Places of cosines among which are each row's best and its set."""
+    limits = np.minimum(rows.highest(), np.float32(params.threshold))
+    places = np.flatnonzero(rows.values >= np.repeat(limits, rows.widths))
+    if len(places) <= 2 * params.max_set * len(rows.starts):
+        return places
+    # Of very many over a low threshold most are too many for the set.
+    negated = replace(rows, values=-rows.values)
+    return np.flatnonzero(negated.at_most(np.minimum(-limits, negated.limits(params.max_set))))
 
 
-def _ends(values: FloatMatrix, *, n_highest: int, n_lowest: int) -> tuple[Indices, Indices]:
-    """Places of each row's largest values, largest first, and of its smallest, smallest first; equal ones by place.
-
-    At least one is asked for at either end. Shapes: (rows, min(n_highest, n)), (rows, min(n_lowest, n))
-    """
-    n = values.shape[1]
-    # Negated for descending order: a stable sort then keeps ties in the order of their ids, a reversed one would not.
-    if n <= max(n_highest, n_lowest):
-        descending = (-values).argsort(axis=1, kind="stable")
-        return descending[:, :n_highest], values.argsort(axis=1, kind="stable")[:, :n_lowest]
-    # numpy sorts values without their places several times as fast as it finds places, or two limits by partition.
-    in_order = np.sort(values, axis=1)
-    high = np.flatnonzero(values >= in_order[:, n - n_highest, None])
-    low = np.flatnonzero(values <= in_order[:, n_lowest - 1, None])
-    flat = values.ravel()
-    return _sorted(high, -flat[high], n=n_highest, width=n), _sorted(low, flat[low], n=n_lowest, width=n)
-
-
-def _sorted(places: Indices, values: FloatArray, *, n: int, width: int) -> Indices:
-    """Of values at ascending places of a matrix, the columns of each row's ``n`` smallest. Shape: (rows, n).
-
-    ``width``: of the matrix; each of its rows has at least ``n`` of the values.
-    """
-    rows, columns = np.divmod(places, width)
-    if len(places) == n * (int(rows[-1]) + 1):
-        order = values.reshape(-1, n).argsort(axis=1, kind="stable")
-        of_rows: Indices = np.take_along_axis(columns.reshape(-1, n), order, axis=1)
-        return of_rows
-    # Some are equal to the last one that is wanted. Sorts are stable, so equal values stay by column.
-    starts = np.flatnonzero(np.diff(rows, prepend=-1))
-    order = np.lexsort((values, rows))
-    smallest: Indices = columns[order[starts[:, None] + np.arange(n)]]
-    return smallest
+def _lowest(rows: Rows, params: SelectionParams) -> Flags:
+    """Which cosines may be negatives: those of each row that are, but for the set, and others."""
+    n = max(1, params.n_negatives)
+    limits = rows.limits(n)
+    # What is over the threshold may be in the set.
+    over = (limits > params.threshold) & (limits < np.inf)
+    if over.any():
+        limits[over] = rows.limits(n + params.max_set)[over]
+    return rows.at_most(limits)
 
 
 def select_at_random(

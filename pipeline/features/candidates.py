@@ -5,19 +5,17 @@ In vocabulary scope the answer depends on the pair (character, segment) alone, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.boundary_selection import (
-    NOTHING,
+    Block,
     Selection,
     SelectionColumns,
     cosines_with,
-    select,
     select_at_random,
     select_rows,
     select_segment,
@@ -44,6 +42,19 @@ class SelectionQuery(NamedTuple):
     def order(self) -> tuple[str, str, tuple[int, ...]]:
         """Sorts queries so that those of one character are adjacent and share its candidates' vectors."""
         return self.character, self.segment, self.candidates or ()
+
+
+class Question(NamedTuple):
+    """Selection queries that differ in their segments only."""
+
+    character: str
+    segments: Sequence[str]
+    candidates: tuple[int, ...] | None = None
+    """As those of a ``SelectionQuery``."""
+
+
+_Asked = tuple[Question, IntArray]
+"""A question and its candidates."""
 
 
 def queries_of(
@@ -99,74 +110,105 @@ class CandidateSelector:
         self._gathered_for: str | None = None
         self._gathered: dict[bool, FloatMatrix] = {}
 
-    def answer(self, query: SelectionQuery) -> tuple[Selection, npt.NDArray[np.float32]]:
+    def answer(self, query: SelectionQuery) -> tuple[Selection, FloatArray]:
         """The selection and the cosines of all candidates it was made from. Shape: (candidates,)."""
         character, segment, candidates = query
-        segment_id = self._vocabulary.id_of(segment)
-        ids = self._candidates(character, candidates)
-        if not len(ids):
-            return NOTHING, np.empty(0, dtype=np.float32)
-        cosines = self._cosines(query, ids, segments=[segment])[0]
-        # Taken out of the cosines, not of the gathered vectors, which other segments with this character share.
-        if self._params.exclude_segment and segment_id:
-            others = ids != segment_id
-            ids, cosines = ids[others], cosines[others]
-        if self._params.choice == "random":
-            return select_at_random(ids, cosines, character=character, segment=segment, params=self._params), cosines
-        if self._params.choice == "segment":
-            return select_segment(ids, cosines, segment_id=segment_id), cosines
-        return select(ids, cosines, params=self._params), cosines
+        ((columns, cosines),) = self.answers([Question(character, [segment], candidates)])
+        (selection,) = columns.selections()
+        return selection, cosines
 
-    @property
-    def answers_by_character(self) -> bool:
-        """Whether all segments around a character have the same candidates, and ``answer_character`` can be asked."""
-        params = self._params
-        return params.scope == "vocabulary" and params.choice == "cosine" and not params.exclude_segment
-
-    def answer_character(
-        self, character: str, segments: Sequence[str]
-    ) -> Iterator[tuple[SelectionColumns, npt.NDArray[np.float32]]]:
-        """The same as ``answer`` gives for each segment around a character, some segments at a time.
+    def answers(self, questions: Iterable[Question]) -> Iterator[tuple[SelectionColumns, FloatArray]]:
+        """The same for each segment of many questions, some at a time.
 
         Yields:
-            The selections, and the cosines of all candidates. Shape: (segments, candidates)
+            The selections, and the cosines of all their candidates, one selection's after the other's.
         """
-        ids = self._candidates(character, None)
-        n_at_once = max(1, COSINES_AT_ONCE // max(1, len(ids)))
-        for start in range(0, len(segments), n_at_once):
-            some = segments[start : start + n_at_once]
-            cosines = self._cosines(SelectionQuery(character, some[0], None), ids, segments=some)
-            yield select_rows(ids, cosines, params=self._params), cosines
+        waiting: list[_Asked] = []
+        n_waiting = 0
+        for question in questions:
+            ids = self._candidates(question)
+            n_at_once = max(1, COSINES_AT_ONCE // max(1, len(ids)))
+            for start in range(0, len(question.segments), n_at_once):
+                some = question._replace(segments=question.segments[start : start + n_at_once])
+                n_cosines = len(some.segments) * len(ids)
+                if waiting and n_waiting + n_cosines > COSINES_AT_ONCE:
+                    yield self._answers(waiting)
+                    waiting, n_waiting = [], 0
+                waiting.append((some, ids))
+                n_waiting += n_cosines
+        if waiting:
+            yield self._answers(waiting)
 
-    def _cosines(self, query: SelectionQuery, ids: IntArray, *, segments: Sequence[str]) -> FloatMatrix:
-        """Cosines of each segment with the query's candidates. Shape: (segments, candidates)."""
-        return cosines_with(
-            (self._vectors_to_compare(query, ids, segment) for segment in segments), shape=(len(segments), len(ids))
-        )
+    def _answers(self, asked: Sequence[_Asked]) -> tuple[SelectionColumns, FloatArray]:
+        blocks = list(self._blocks(asked))
+        if self._params.choice == "cosine":
+            columns = select_rows([block for _, block in blocks], params=self._params)
+        else:
+            columns = SelectionColumns.of(
+                [
+                    self._not_by_cosine(ids, row, character=question.character, segment=segment)
+                    for question, (ids, cosines) in blocks
+                    for segment, row in zip(question.segments, cosines, strict=True)
+                ]
+            )
+        return columns, np.concatenate([cosines.ravel() for _, (_, cosines) in blocks])
 
-    def _vectors_to_compare(self, query: SelectionQuery, ids: IntArray, segment: str) -> tuple[FloatMatrix, FloatArray]:
-        """The candidates' vectors and the segment's, in one space. Shapes: (candidates, d or width), (d or width,)."""
-        segment_id = self._vocabulary.id_of(segment)
-        space = self._outside.boundaries if not segment_id else None
-        vector = self._vocabulary.vectors[segment_id] if segment_id else self._outside.of(segment)
-        return self._vectors_of(ids, query, space=space), vector
+    def _not_by_cosine(self, ids: IntArray, cosines: FloatArray, *, character: str, segment: str) -> Selection:
+        if self._params.choice == "random":
+            return select_at_random(ids, cosines, character=character, segment=segment, params=self._params)
+        return select_segment(ids, cosines, segment_id=self._vocabulary.id_of(segment))
 
-    def _candidates(self, character: str, candidates: tuple[int, ...] | None) -> IntArray:
-        if candidates is None:
-            return self._vocabulary.boundaries_of(character)
-        return np.asarray(candidates, dtype=np.int32)
+    def _blocks(self, asked: Sequence[_Asked]) -> Iterator[tuple[Question, Block]]:
+        """The candidates of each question and their cosines with its segments."""
+        for (question, ids), cosines in zip(asked, self._cosines(asked), strict=True):
+            if not self._params.exclude_segment:
+                yield question, (ids, cosines)
+                continue
+            for segment, row in zip(question.segments, cosines, strict=True):
+                # Taken out of the cosines, not of the gathered vectors, which other segments share.
+                others = ids != (self._vocabulary.id_of(segment) or -1)
+                yield question._replace(segments=[segment]), (ids[others], row[None, others])
 
-    def _vectors_of(self, ids: IntArray, query: SelectionQuery, *, space: FloatMatrix | None) -> FloatMatrix:
+    def _cosines(self, asked: Sequence[_Asked]) -> Iterator[FloatMatrix]:
+        """For each question the cosines of its segments with its candidates. Shape of each: (segments, candidates)."""
+        segments = [segment for question, ids in asked if len(ids) for segment in question.segments]
+        boundaries = np.fromiter(map(self._vocabulary.id_of, segments), dtype=np.intp, count=len(segments))
+        vectors = self._vocabulary.vectors.take(boundaries, axis=0)
+        outside = np.flatnonzero(boundaries == 0)
+        of_outside = [self._outside.of(segments[place]) for place in outside.tolist()]
+        space = self._outside.boundaries
+        if space is None:
+            for place, vector in zip(outside.tolist(), of_outside, strict=True):
+                vectors[place] = vector
+        end = 0
+        for question, ids in asked:
+            if not len(ids):
+                yield np.empty((len(question.segments), 0), dtype=np.float32)
+                continue
+            start, end = end, end + len(question.segments)
+            cosines = cosines_with(self._vectors_of(ids, question, space=None), vectors[start:end])
+            if space is not None:
+                first, last = np.searchsorted(outside, (start, end)).tolist()
+                if first < last:
+                    by_bert = self._vectors_of(ids, question, space=space)
+                    cosines[outside[first:last] - start] = cosines_with(by_bert, np.array(of_outside[first:last]))
+            yield cosines
+
+    def _candidates(self, question: Question) -> IntArray:
+        if question.candidates is None:
+            return self._vocabulary.boundaries_of(question.character)
+        return np.asarray(question.candidates, dtype=np.int32)
+
+    def _vectors_of(self, ids: IntArray, question: Question, *, space: FloatMatrix | None) -> FloatMatrix:
         """Vectors of the candidates in ``space``, None for the vocabulary's. Shape: (candidates, d or width)."""
-        character, _, candidates = query
         matrix = self._vocabulary.vectors if space is None else space
         # In sentence scope candidates differ from query to query: there is nothing to share.
-        if candidates is not None:
-            return np.asarray(matrix[ids])
-        if self._gathered_for != character:
-            self._gathered_for, self._gathered = character, {}
+        if question.candidates is not None:
+            return matrix.take(ids, axis=0)
+        if self._gathered_for != question.character:
+            self._gathered_for, self._gathered = question.character, {}
         # By space too: in BERT's space the same candidates have other vectors.
         by_bert = space is not None
         if by_bert not in self._gathered:
-            self._gathered[by_bert] = np.asarray(matrix[ids])
+            self._gathered[by_bert] = matrix.take(ids, axis=0)
         return self._gathered[by_bert]

@@ -73,6 +73,10 @@ class MatchColumns:
         """Those from one place in the arrays to another."""
         return MatchColumns(self.starts[start:end], self.ends[start:end], self.ids[start:end])
 
+    def where(self, wanted: npt.NDArray[np.bool_]) -> MatchColumns:
+        """Those at the places that are true. Shape of ``wanted``: (matches,)."""
+        return MatchColumns(self.starts[wanted], self.ends[wanted], self.ids[wanted])
+
 
 def offsets_of(lengths: Sequence[int] | npt.NDArray[np.integer]) -> Ints:
     """Where stretches of these lengths begin when they lie one after the other, and where the last one ends."""

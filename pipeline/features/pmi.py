@@ -43,23 +43,54 @@ def events_over(matches: MatchColumns) -> tuple[Ints, Ints]:
 
     A word that overlaps itself (哈哈 in 哈哈哈) is one event at a position that it covers twice.
     """
+    covered = _covered(matches)
+    return pairs_of(covered[is_first(covered)])
+
+
+def _covered_again(matches: MatchColumns) -> tuple[Ints, Ints]:
+    """What ``events_over`` leaves out: positions and boundary ids once more for each time but the first."""
+    covered = _covered(matches)
+    return pairs_of(covered[~is_first(covered)])
+
+
+def _covered(matches: MatchColumns) -> Ints:
+    """The keys of each position that each match covers and of the match's boundary, sorted."""
     lengths = matches.ends - matches.starts
-    events = pair_keys(indices_of(matches.starts, lengths), np.repeat(matches.ids, lengths))
-    events.sort()
-    return pairs_of(events[is_first(events)])
+    covered = pair_keys(indices_of(matches.starts, lengths), np.repeat(matches.ids, lengths))
+    covered.sort()
+    return covered
 
 
 def count_events(sentences: SentenceColumns, matches: MatchColumns) -> tuple[Ints, Ints]:
     """Count the match events of each (character, boundary) pair.
 
+    A match of a word is an event at each of its characters, so not events but matches are counted, by word; what a word
+    that overlaps itself covers again is taken off.
+
     Returns:
         The keys of the pairs that occur, ascending, and the events of each.
     """
-    positions, boundaries = events_over(matches)
-    keys = pair_keys(sentences.codes[positions], boundaries)
+    if not len(matches.ids):
+        return add_up([])
+    n_matches = np.bincount(matches.ids)
+    boundaries = np.flatnonzero(n_matches > 0)
+    # A match of each boundary, whichever: the text below it is the word.
+    one = np.empty(len(n_matches), dtype=np.int64)
+    one[matches.ids] = np.arange(len(matches.ids))
+    starts, ends = matches.starts[one[boundaries]], matches.ends[one[boundaries]]
+    keys = pair_keys(sentences.codes[indices_of(starts, ends - starts)], np.repeat(boundaries, ends - starts))
     keys.sort()
-    starts = np.flatnonzero(is_first(keys))
-    return keys[starts], np.diff(starts, append=len(keys))
+    first = np.flatnonzero(is_first(keys))
+    n_in_word = np.diff(first, append=len(keys))
+    keys = keys[first]
+    _, boundaries = pairs_of(keys)
+    events = n_matches[boundaries] * n_in_word
+    # A word can overlap itself only if its first character comes again in it.
+    repeating = np.zeros(len(n_matches), dtype=np.bool_)
+    repeating[boundaries[n_in_word > 1]] = True
+    positions, boundaries = _covered_again(matches.where(repeating[matches.ids]))
+    np.subtract.at(events, np.searchsorted(keys, pair_keys(sentences.codes[positions], boundaries)), 1)
+    return keys, events
 
 
 def add_up(counts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

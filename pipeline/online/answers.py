@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, groupby
 
 from cachetools import LRUCache
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.parquet.feature_rows import SelectedBoundaries
-from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
+from ssmi.pipeline.features.candidates import CandidateSelector, Question, SelectionQuery, queries_of
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary
 from ssmi.pipeline.online.costs import CostCounter
@@ -98,8 +98,13 @@ class SelectionAnswers:
         selector = CandidateSelector(self._vocabulary, OnlineOovVectors(fresh, self._stored), self._params)
         answers: dict[SelectionQuery, SelectedBoundaries] = {}
         # Queries of one character are adjacent, so they share its candidates' vectors.
-        for query in sorted(queries, key=lambda query: query.order):
-            selection, _ = selector.answer(query)
+        in_order = sorted(queries, key=lambda query: query.order)
+        questions = (
+            Question(character, [query.segment for query in some], candidates)
+            for (character, candidates), some in groupby(in_order, lambda query: (query.character, query.candidates))
+        )
+        selections = chain.from_iterable(columns.selections() for columns, _ in selector.answers(questions))
+        for query, selection in zip(in_order, selections, strict=True):
             answers[query] = {
                 "best_id": selection.best_id,
                 "best_cosine": selection.best_cosine,

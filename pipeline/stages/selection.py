@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from ssmi.pipeline.columns.lists import id_lists, list_array, whole
@@ -18,16 +18,14 @@ from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import SELECTIONS
 from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, SelectionColumns, histogram
-from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
-from ssmi.pipeline.features.columns import offsets_of
+from ssmi.pipeline.features.candidates import CandidateSelector, Question
+from ssmi.pipeline.features.columns import is_first, offsets_of
 from ssmi.pipeline.lexicon.segment_vector_files import open_outside_vectors, write_outside
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 COSINES_FILE = "cosines.parquet"
 QUERIES_PER_PART = 4096
-
-Cosines = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -177,10 +175,9 @@ def select_many(task: _SelectTask) -> tuple[int, list[int]]:
     segments = whole(queries, "segment")
     outside = open_outside_vectors(task.embed, task.embed_digest, names=task.names, segments=segments)
     selector = CandidateSelector(vocabulary, outside, task.params)
-    answer = _by_character if selector.answers_by_character else _one_by_one
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
     pieces = []
-    for columns, cosines in answer(selector, queries):
+    for columns, cosines in selector.answers(_questions(queries)):
         pieces.append(columns)
         bins += histogram(cosines)
     answers = SelectionColumns.concatenated(pieces)
@@ -189,24 +186,17 @@ def select_many(task: _SelectTask) -> tuple[int, list[int]]:
     return int(np.count_nonzero(answers.n_candidates == 0)), bins.tolist()
 
 
-def _by_character(selector: CandidateSelector, queries: pa.Table) -> Iterator[tuple[SelectionColumns, Cosines]]:
-    codes = whole(queries, "code").to_numpy()
-    segments = whole(queries, "segment").to_pylist()
-    starts = np.flatnonzero(np.diff(codes, prepend=-1)).tolist()
-    for start, end in zip(starts, [*starts[1:], len(codes)], strict=True):
-        yield from selector.answer_character(chr(codes[start]), segments[start:end])
-
-
-def _one_by_one(selector: CandidateSelector, queries: pa.Table) -> Iterator[tuple[SelectionColumns, Cosines]]:
-    characters = map(chr, whole(queries, "code").to_pylist())
-    segments = whole(queries, "segment").to_pylist()
-    candidates = [None if ids is None else tuple(ids) for ids in _candidates(queries).to_pylist()]
-    selections, cosines = [], [np.zeros(0, dtype=np.float32)]
-    for query in map(SelectionQuery, characters, segments, candidates):
-        selection, of_query = selector.answer(query)
-        selections.append(selection)
-        cosines.append(of_query)
-    yield SelectionColumns.of(selections), np.concatenate(cosines)
+def _questions(queries: pa.Table) -> Iterator[Question]:
+    """The queries, those of one character and the same candidates together."""
+    codes, segments = whole(queries, "code").to_numpy(), whole(queries, "segment").to_pylist()
+    candidates = _candidates(queries)
+    if not candidates.null_count:
+        for code, segment, ids in zip(codes.tolist(), segments, candidates.to_pylist(), strict=True):
+            yield Question(chr(code), [segment], tuple(ids))
+        return
+    starts = np.flatnonzero(is_first(codes)).tolist()
+    for start, end in pairwise([*starts, len(codes)]):
+        yield Question(chr(codes[start]), segments[start:end])
 
 
 def _candidates(queries: pa.Table) -> pa.Array:

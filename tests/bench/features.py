@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from itertools import starmap
 from pathlib import Path
 
 import daachorse
@@ -30,9 +31,11 @@ from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import SegmentParams, SelectionParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import SELECTIONS, ArtifactPaths
-from ssmi.pipeline.features.candidates import CandidateSelector
+from ssmi.pipeline.features.boundary_selection import cosines_with
+from ssmi.pipeline.features.candidates import CandidateSelector, Question
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.pmi import add_up, count_events, events_over
+from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, open_vocabulary
@@ -127,16 +130,16 @@ def selecting(paths: ArtifactPaths, dataset: str) -> tuple[float, float]:
     flops = sum(2 * width * len(vocabulary.boundaries_of(name)) * len(each) for name, each in by_character.items())
     left, right = np.ones((1024, width), np.float32), np.ones((width, 4096), np.float32)
     dense = 2 * width * 1024 * 4096 / cpu(lambda: left @ right)
-    whole_time = cpu(lambda: [list(selector.answer_character(*each)) for each in by_character.items()])
-    products = cpu(lambda: [_products(vocabulary.vectors[vocabulary.boundaries_of(name)], len(each))
-                            for name, each in by_character.items()])  # fmt: skip
+    whole_time = cpu(lambda: list(selector.answers(starmap(Question, by_character.items()))))
+    products = cpu(lambda: [_products(vocabulary, *each) for each in by_character.items()])
     return flops / whole_time / dense, flops / products / dense
 
 
-def _products(vectors: np.ndarray, n: int) -> None:
-    out = np.empty(len(vectors), np.float32)
-    for _ in range(n):
-        np.matmul(vectors, vectors[0] if len(vectors) else np.zeros(vectors.shape[1], np.float32), out=out)
+def _products(vocabulary: Vocabulary, character: str, segments: Sequence[str]) -> None:
+    """The candidates' vectors, gathered, and their cosines with as many vectors as there are segments."""
+    cosines_with(
+        vocabulary.vectors.take(vocabulary.boundaries_of(character), axis=0), vocabulary.vectors[: len(segments)]
+    )
 
 
 def main() -> None:

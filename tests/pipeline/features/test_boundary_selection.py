@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.boundary_selection import (
     HISTOGRAM_BINS,
     NOTHING,
+    Block,
     Selection,
     SelectionColumns,
     cosines_with,
@@ -74,14 +75,36 @@ def _matrices(draw: st.DrawFn) -> list[list[float]]:
     return draw(st.lists(st.lists(coarse, min_size=width, max_size=width), min_size=1, max_size=5))
 
 
-@given(_matrices(), PARAMS)
-def test_many_segments_at_once_equal_one_at_a_time(cosines: list[list[float]], params: SelectionParams) -> None:
+def _block(cosines: list[list[float]]) -> Block:
     ids = np.array(_ids(cosines[0]), np.int32)
-    together = select_rows(ids, np.array(cosines, np.float32).reshape(len(cosines), len(ids)), params=params)
-    alone = SelectionColumns.of([_plainly(row, params) for row in cosines])
+    return ids, np.array(cosines, np.float32).reshape(len(cosines), len(ids))
+
+
+@given(st.lists(_matrices(), min_size=1, max_size=4), PARAMS)
+def test_many_segments_at_once_equal_one_at_a_time(matrices: list[list[list[float]]], params: SelectionParams) -> None:
+    together = select_rows([_block(cosines) for cosines in matrices], params=params)
+    plainly = [_plainly(row, params) for cosines in matrices for row in cosines]
+    assert list(together.selections()) == [
+        replace(one, set_ids=list(one.set_ids), set_cosines=list(one.set_cosines), negative_ids=list(one.negative_ids))
+        for one in plainly
+    ]
+    alone = SelectionColumns.of(plainly)
     for column in fields(SelectionColumns):
         expected, found = getattr(alone, column.name), getattr(together, column.name)
         assert (found.tolist(), found.dtype) == (expected.tolist(), expected.dtype), column.name
+
+
+@pytest.mark.parametrize("threshold", [-1.0, -0.1, 0.1, 0.5])
+@pytest.mark.parametrize("grid", [None, 32])
+def test_long_rows_equal_plain_loops(threshold: float, grid: int | None, rng: np.random.Generator) -> None:
+    # Long enough for limits to leave most of a row out; on a grid many are equal to the last one that is chosen.
+    params = SelectionParams(threshold=threshold, max_set=3, n_negatives=4)
+    matrices = [rng.uniform(-1, 1, (n_segments, width)) for n_segments, width in ((3, 500), (1, 9), (2, 15), (4, 90))]
+    if grid:
+        matrices = [np.round(matrix * grid) / grid for matrix in matrices]
+    cosines = [matrix.astype(np.float32).tolist() for matrix in matrices]
+    together = list(select_rows([_block(matrix) for matrix in cosines], params=params).selections())
+    assert together == [_plainly(row, params) for matrix in cosines for row in matrix]
 
 
 def test_columns_of_objects_and_of_pieces() -> None:
@@ -92,6 +115,8 @@ def test_columns_of_objects_and_of_pieces() -> None:
     assert columns.set_cosines.tolist() == [0.75, 0.5, 0.75, 0.5]
     assert columns.negative_lengths.tolist() == [1, 0, 1] and columns.negative_ids.tolist() == [1, 1]
     assert columns.n_candidates.tolist() == [9, 0, 9]
+    nothing = replace(NOTHING, set_ids=[], set_cosines=[], negative_ids=[])
+    assert list(columns.selections()) == [one, nothing, one]
     pieces = SelectionColumns.concatenated([SelectionColumns.of([one]), SelectionColumns.of([NOTHING, one])])
     assert all(
         getattr(pieces, field.name).tolist() == getattr(columns, field.name).tolist() for field in fields(pieces)
@@ -166,21 +191,27 @@ def test_random_choice_follows_seed_character_and_segment_and_spreads() -> None:
 def test_cosines_equal_a_plain_sum(rng: np.random.Generator) -> None:
     vectors = rng.normal(size=(20, 50))
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    together = cosines_with(((vectors, vectors[place]) for place in (5, 3)), shape=(2, 20))
+    together = cosines_with(vectors, vectors[[5, 3]])
     cosines = together[1]
     for cosine, vector in zip(cosines.tolist(), vectors.tolist(), strict=True):
         expected = math.fsum(left * right for left, right in zip(vector, vectors[3].tolist(), strict=True))
         assert cosine == pytest.approx(expected, abs=1e-6)
     assert cosines.dtype == np.float32 and cosines.max() <= 1.0
-    assert cosines_with([(vectors, vectors[3])], shape=(1, 20))[0].tobytes() == cosines.tobytes()
-    assert cosines_with([(vectors[:0], vectors[3])], shape=(1, 0)).shape == (1, 0)
-    with pytest.raises(ValueError, match="zip"):
-        cosines_with([(vectors, vectors[3])], shape=(2, 20))
+    assert cosines_with(vectors, vectors[[3]])[0].tobytes() == cosines.tobytes()
+    assert cosines_with(vectors[:0], vectors[[3]]).shape == (1, 0)
+
+
+def test_bits_are_those_of_one_product_of_a_matrix_and_a_vector(rng: np.random.Generator) -> None:
+    for n_candidates in (1, 2, 7, 109, 2186):
+        vectors, segments = (rng.normal(size=(n, 100)).astype(np.float32) / 20 for n in (n_candidates, 40))
+        cosines = cosines_with(vectors, segments)
+        for row, segment in zip(cosines, segments, strict=True):
+            assert row.tobytes() == np.clip(np.matmul(vectors, segment), -1, 1).tobytes()
 
 
 def test_rounding_never_leaves_the_range_of_cosines() -> None:
     over = np.full((1, 4), 0.5001, np.float32)
-    assert cosines_with([(over, over[0]), (-over, over[0])], shape=(2, 1)).tolist() == [[1.0], [-1.0]]
+    assert cosines_with(np.concatenate([over, -over]), over).tolist() == [[1.0, -1.0]]
 
 
 @given(st.lists(st.floats(-1, 1, width=32), max_size=40))

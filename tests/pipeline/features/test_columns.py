@@ -61,3 +61,7 @@ def test_matches_of_each_sentence(texts: list[str]) -> None:
     ]
     assert found == [trie.matches(text) for text in texts]
     assert isinstance(within, MatchColumns)
+    long = matches.where(matches.ends - matches.starts > 2)
+    kept = [place for place, number in enumerate(matches.ids.tolist()) if len(WORDS[number - 1]) > 2]
+    for some, all_of_them in ((long.starts, matches.starts), (long.ends, matches.ends), (long.ids, matches.ids)):
+        assert some.tolist() == all_of_them[kept].tolist()

@@ -18,7 +18,7 @@ from ssmi.pipeline.features.pmi import PairWeights, add_up, count_events, pair_k
 from ssmi.pipeline.features.trie import Trie
 
 Estimator = Literal["joint", "paper"]
-WORDS = ["中国", "国家", "中国人", "人人"]
+WORDS = ["中国", "国家", "中国人", "人人", "国中国"]
 SENTENCES = st.lists(st.lists(st.sampled_from("中国人家"), max_size=10), min_size=1, max_size=6)
 
 
@@ -103,6 +103,8 @@ def test_by_hand() -> None:
 
 def test_a_word_that_overlaps_itself_is_one_event_a_position() -> None:
     assert _counted(["人人人"]) == {("人", 4): 3}
+    assert _counted(["人人", "人人人人"]) == {("人", 4): 6}
+    assert _counted(["国中国中国"]) == {("国", 5): 3, ("中", 5): 2, ("中", 1): 2, ("国", 1): 2}
 
 
 def test_scores_come_sorted_with_their_counts_and_no_events_give_no_pairs() -> None:
