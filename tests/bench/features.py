@@ -171,7 +171,7 @@ def main() -> None:
         before = f"{than[name]:10.2f} s before{than[name] / value:7.1f} times" if than else ""
         print(f"{name:24}{value:9.2f} s{n_characters / value:12,.0f} characters a second{before}")
     for name, value in ratios.items():
-        print(f"{name:36}{value:6.2f}")
+        print(f"{name:36}{value:9.2g}")
 
 
 if __name__ == "__main__":
