@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: demo docs test test-heavy field fuzz fuzz-guided soak golden bench bench-features bench-memory bench-predict bench-tagging bench-stream
-.PHONY: curve gains measure-scale simulate-scale probe paper check env lock licences sbom clean
+.PHONY: curve gains subset measure-scale simulate-scale probe paper check env lock licences sbom clean
 
 demo: env
 	$(BIN)/ssmi-cli demo
@@ -111,11 +111,21 @@ curve: env
 	$(BIN)/python -m tests.bench.curve $(ADD)
 
 # F1 of every row that was trained over folds of a DATASET, and its gain OVER one of them, from the counts that are kept
-# in docs/results/counts; COUNTS=FILE takes up the rows of an ablation's counts.parquet first.
+# in docs/results/counts; COUNTS=FILE takes up the rows of an ablation's counts.parquet first, RUNS_OF="ROW=RUN ..." the
+# test scores of runs without folds.
 OVER ?=
 COUNTS ?=
+RUNS_OF ?=
 gains: env
-	$(BIN)/python -m tests.bench.gains --dataset $(DATASET) $(if $(OVER),--over $(OVER)) $(if $(COUNTS),--add $(COUNTS))
+	$(BIN)/python -m tests.bench.gains --dataset $(DATASET) $(if $(OVER),--over $(OVER)) $(if $(COUNTS),--add $(COUNTS)) \
+	  $(foreach one,$(RUNS_OF),--run $(one))
+
+# N sentences of a DATASET's train and DEV more as a data set of its own in FOLDER, the same ones everywhere; test whole.
+N ?= 10000
+DEV ?= 2000
+FOLDER ?= data/msra10k
+subset: env
+	$(BIN)/python -m tests.bench.subset --dataset $(DATASET) --train $(N) --dev $(DEV) $(FOLDER)
 
 # The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
 # on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".

@@ -3,12 +3,14 @@
 ``docs/results/counts/DATASET.parquet`` holds, for each row, seed and sentence, how many entities were gold, predicted
 and correct, as ``ssmi-cli ablate --folds`` leaves them in ``counts.parquet``; a sentence is a digest there. So every
 interval of the documentation can be computed again, and rows that are trained later compared with these. ``--add FILE``
-takes up the rows of such a file, in the place of those of the same name.
+takes up the rows of such a file, in the place of those of the same name; ``--run ROW=DIRECTORY`` takes up the test
+scores of a run without folds.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +19,9 @@ import polars as pl
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.evaluation.significance import ALL, Difference, System, compare
+from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.files import CHECKPOINT
+from ssmi.model.runs.results import counts_file
 from ssmi.pipeline.contract.parquet import schema, tables
 
 COUNTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "counts"
@@ -54,16 +59,30 @@ def add(counts: Path, to: Path) -> None:
     tables.write_rows(to, schema.ABLATION_COUNTS, rows.to_dicts())
 
 
+def add_run(row: str, run: Path, to: Path) -> None:
+    """Take up the counts of a run's test split."""
+    seed = checkpoint_files.read_metadata(run / CHECKPOINT).fingerprint.seed
+    counts = tables.read_rows(counts_file.path_of(run, "test"), schema.COUNTS)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "counts.parquet"
+        rows = [{"configuration": row, "seed": seed, **of_sentence} for of_sentence in counts]
+        tables.write_rows(file, schema.ABLATION_COUNTS, rows)
+        add(file, to)
+
+
 def main() -> None:
     """Print F1 of each row of a data set, and its gain over one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--over", help="the row to compare with; the first one without")
     parser.add_argument("--add", type=Path, help="counts.parquet of an ablation over folds")
+    parser.add_argument("--run", action="append", default=[], metavar="ROW=DIRECTORY", help="a run without folds")
     arguments = parser.parse_args()
     file = COUNTS / f"{arguments.dataset}.parquet"
     if arguments.add:
         add(arguments.add, file)
+    for row, run in (one.split("=", 1) for one in arguments.run):
+        add_run(row, Path(run), file)
     systems = read_systems(file)
     over = arguments.over or next(iter(systems))
     print(f"{'row':<20} seeds     F1   over {over}")

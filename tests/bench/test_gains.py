@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
         ("resume", "ssmi-2", "bert-crf-12"),
         ("resume", "ssmi-2", "bert-crf-2"),
         ("resume", "bert-crf-2", "bert-crf-12"),
+        ("msra10k", "ssmi-2", "bert-crf-12"),
     ],
 )
 def test_the_documented_gains_are_those_of_the_counts(repository: Path, dataset: str, row: str, over: str) -> None:
@@ -59,3 +61,15 @@ def test_the_documented_gains_are_those_of_the_counts(repository: Path, dataset:
     for page in ("docs/experiments.md", "docs/results/index.md"):
         text = (repository / page).read_text(encoding="utf-8")
         assert told in text and f"{100 * one.f1:.2f}" in text and f"{100 * one.base_f1:.2f}" in text, (page, told)
+
+
+def test_a_run_without_folds_is_taken_up(tagging_project: Any, tmp_path: Path) -> None:
+    run = tagging_project.root / "artifacts" / "train" / "tiny"
+    kept = tmp_path / "tiny.parquet"
+    gains.add_run("tiny", run, kept)
+    ((row, system),) = gains.read_systems(kept).items()
+    metrics = json.loads((run / "metrics.json").read_bytes())["test"]
+    counted = system.runs[13]
+    correct = sum(of_type.correct for counts in counted.counts for of_type in counts.values())
+    assert (row, list(system.runs), len(counted.sentences)) == ("tiny", [13], metrics["n_sentences"])
+    assert correct == metrics["correct"]
