@@ -89,7 +89,8 @@ def _are_columns(lines: Sequence[str]) -> bool:
 
 def _are_tagged_words(lines: Sequence[str]) -> bool:
     words = [word for line in lines for word in line.split()]
-    if len(words) < _FEWEST_WORDS or not any(map(is_chinese, "".join(words))):
+    # A word a line with what it is: a dictionary.
+    if len(words) < max(_FEWEST_WORDS, 2 * len(lines)) or not any(map(is_chinese, "".join(words))):
         return False
     tags = [word.rpartition("/")[2].partition("]")[0] for word in words]
     n_usual = sum(_USUAL_PART_OF_SPEECH.fullmatch(tag) is not None for tag in tags)

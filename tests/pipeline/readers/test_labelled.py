@@ -61,6 +61,7 @@ def test_what_is_labelled(lines: list[str], form: str) -> None:
         ["数据/训练/a", "数据/训练/b", "数据/测试/c", "数据/d"],
         ["https://例子.com/news", "https://例子.com/sport", "https://例子.com/a", "https://例子.com/b"],
         ["苹果3元/kg 梨4元/kg 停车5元/h 布6元/m"],
+        ["苹果/n", "跑/v", "红/a", "书/n"],
         ["男/M 女/F 已婚/Y 未婚/N"],
         ["#北京# 晴", "李明/nr 在/p 北京/ns 工作/v"],
     ],
