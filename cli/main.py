@@ -98,7 +98,8 @@ def main() -> None:
     # Waiting threads sleep instead of spinning: on a machine that is shared, spinning made a step several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        code = cli.main(standalone_mode=False)
+        # Named: click would call it `python -m ...` where it is started so.
+        code = cli.main(prog_name="ssmi-cli", standalone_mode=False)
         sys.stdout.flush()  # here, where its failure can be told
     # What click makes of a KeyboardInterrupt that leaves a command.
     except (click.exceptions.Abort, KeyboardInterrupt):

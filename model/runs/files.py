@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError, closest
+from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.storage.replacing import sweep
 from ssmi.pipeline.contract.text.json_text import loads
 
@@ -33,7 +34,10 @@ def report_name(split: str) -> str:
 
 
 def _similar(run: Path) -> str:
-    """A hint with the folder beside a run that is not there whose name is most similar; nothing without one."""
+    """A hint with the project's run of this name, else the folder beside it whose name is most similar."""
+    named = ArtifactPaths(run.parent).runs / run.name
+    if (named / CHECKPOINT).is_dir():
+        return f"; did you mean {str(named)!r}?"
     try:
         close = closest(run.name, (folder.name for folder in run.parent.iterdir() if folder.is_dir()))
     except OSError:

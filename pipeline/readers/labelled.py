@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -15,7 +16,7 @@ from ssmi.pipeline.readers.column_rows import DOCSTART, split_row
 from ssmi.pipeline.readers.formats import brat, columns
 from ssmi.pipeline.readers.formats.bracket import ENTITY
 from ssmi.pipeline.readers.formats.slash import looks_like_slash
-from ssmi.pipeline.readers.rows import SPAN_KEYS
+from ssmi.pipeline.readers.rows import END_KEYS, SPAN_KEYS, START_KEYS
 from ssmi.pipeline.readers.schemes import plain_tag
 
 Form = Literal["columns", "slash"]
@@ -25,34 +26,43 @@ ENDINGS = (*columns.ENDINGS, ".conllu", ".iob", brat.ANNOTATIONS)
 WHAT: Mapping[Form, str] = {"columns": "a token and its tag on each line", "slash": "words with a slash and a tag"}
 """What the lines of a labelled file hold, for messages."""
 
-_FEWEST_OUTSIDE = 5
-"""Rows without an entity that show a file of characters; fewer lines may end in an O by chance."""
+_FEWEST_WORDS_IN_ROWS = 5
+"""Rows that show a file of words; fewer lines may end in an O and a B-SIDE by chance."""
+_FEWEST_OUTSIDE = 20
+"""Rows that show a file without an entity; fewer lines of one character and an O may be a list with ticks."""
 _FEWEST_WORDS = 4
 """Words with a slash that show a tagged text: a text may begin with ``TCP/IP``."""
+_COMMENT = ("# ", "#\t")
+_USUAL_TAG = re.compile(r"[BSU]-[A-Z]{2}.*")
+_OPENS = re.compile(r"[BI]-[^\W\d_]\w.*")
+"""B-12, B-X and M-1 are names of things."""
+_USUAL_PART_OF_SPEECH = re.compile(r"n[rstzhix]?|vn?|p|uj?|wp?|r|[oO]|AD|DE[CG]|N[NRT]|P[NU]|V[CV]|PER|LOC|ORG|GPE")
+"""Tags of half the words of any text that has tags; units (kg, m, h) and translations (``苹果/apple``) are none."""
 _BRACKET_TYPE = re.compile(r"\|[A-Z][A-Z0-9_.-]*\]$")
-_JSON_SPANS = re.compile(r"\s*\[\s*[\[{]")
-_TOKEN_KEYS = (("tokens", "tags"), ("tokens", "ner_tags"), ("sentence", "ner"), ("data", "annotations"))
-"""Pairs of keys that only rows of labelled data have, and no ``text``."""
+_TOKEN_KEYS: tuple[tuple[str, type, str], ...] = (
+    ("tokens", list, "tags"),
+    ("tokens", list, "ner_tags"),
+    ("sentence", list, "ner"),
+    ("data", dict, "annotations"),
+)
+"""Keys that only rows of labelled data have, and no ``text``; the last one holds a list."""
 
 
 def labelled_form(lines: Sequence[str]) -> Form | None:
     """What the first lines of a file are if they are labelled, None for a text.
 
-    Every line must look labelled, but for blank ones and comments: a text that holds a blank, a slash or an O stays
-    a text.
+    Every line must look labelled, but for blank ones and comments, and the tags must be such as labelled files have: a
+    text that holds a blank, a slash or an O stays a text.
     """
-    shown = [line for line in lines if line.strip() and not line.startswith(("#", DOCSTART))]
+    shown = [line for line in lines if line.strip() and not line.startswith((*_COMMENT, DOCSTART))]
     if _are_columns(shown):
         return "columns"
-    words = [word for line in shown for word in line.split()]
-    if len(words) >= _FEWEST_WORDS and any(map(is_chinese, "".join(words))):
-        return "slash" if all(looks_like_slash([line]) for line in shown) else None
-    return None
+    return "slash" if _are_tagged_words(shown) else None
 
 
 def _are_columns(lines: Sequence[str]) -> bool:
     tags: list[str] = []
-    tokens_are_characters = True
+    tokens: list[str] = []
     for line in lines:
         try:
             row = split_row(line)
@@ -61,16 +71,30 @@ def _are_columns(lines: Sequence[str]) -> bool:
         plain = plain_tag(row.tag) if row is not None else None
         if row is None or plain is None:
             return False
+        tokens.append(row.token)
         tags.append(plain[0])
-        tokens_are_characters &= len(row.token) == 1
+    tokens_are_characters = all(len(token) == 1 for token in tokens)
     n_outside = tags.count(OUTSIDE)
-    if 0 < n_outside < len(tags):
-        return True
-    # Without both, `维生素 B-12` above `奔驰 E-200` would be taken for tags.
+    if n_outside == len(tags):
+        # Not 0: a text may well be marks of a game.
+        spelt = all(line.rstrip().endswith(OUTSIDE) for line in lines)
+        return n_outside >= _FEWEST_OUTSIDE and tokens_are_characters and spelt and any(map(is_chinese, tokens))
+    if not tokens_are_characters and (not n_outside or len(tags) < _FEWEST_WORDS_IN_ROWS):
+        return False
     goes_on = any(
-        left[0] in "BIM" and right[0] in "IMEL" and left[2:] == right[2:] != "" for left, right in pairwise(tags)
+        _OPENS.fullmatch(left) and right[0] in "IMEL" and left[2:] == right[2:] for left, right in pairwise(tags)
     )
-    return tokens_are_characters and (n_outside >= _FEWEST_OUTSIDE or goes_on)
+    return goes_on or (n_outside > 0 and any(map(_USUAL_TAG.fullmatch, tags)))
+
+
+def _are_tagged_words(lines: Sequence[str]) -> bool:
+    words = [word for line in lines for word in line.split()]
+    # A word a line with what it is: a dictionary.
+    if len(words) < max(_FEWEST_WORDS, 2 * len(lines)) or not any(map(is_chinese, "".join(words))):
+        return False
+    tags = [word.rpartition("/")[2].partition("]")[0] for word in words]
+    n_usual = sum(_USUAL_PART_OF_SPEECH.fullmatch(tag) is not None for tag in tags)
+    return 2 * n_usual >= len(words) and all(looks_like_slash([line]) for line in lines)
 
 
 def bracketed(lines: Sequence[str]) -> str | None:
@@ -90,17 +114,30 @@ def entity_key(row: Mapping[str, Any]) -> str | None:
     """The key under which a row holds entities beside its text; None where it holds none."""
     for key in SPAN_KEYS:
         value = row.get(key)
-        # `label` may be one of the whole text, and `labels` a list of such.
-        spans = isinstance(value, list) and any(isinstance(item, list | dict) for item in value)
-        as_json = isinstance(value, str) and _JSON_SPANS.match(value)  # in a cell of a table
-        if spans or as_json or (isinstance(value, dict) and value):
+        if isinstance(value, str) and value.lstrip()[:1] == "[":  # in a cell of a table
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                continue
+        # `label` may be one of the whole text, and `labels` a list of such, with a name and a number each.
+        if isinstance(value, list) and any(map(_is_span, value)):
+            return key
+        if isinstance(value, dict) and any(isinstance(named, dict) for named in value.values()):  # CLUENER
             return key
     return None
 
 
+def _is_span(item: object) -> bool:
+    if isinstance(item, dict):
+        return not item.keys().isdisjoint(START_KEYS) and not item.keys().isdisjoint(END_KEYS)
+    return isinstance(item, list) and len(item) >= 3 and type(item[0]) is int and type(item[1]) is int
+
+
 def is_labelled_row(row: Mapping[str, Any]) -> bool:
     """Whether a row holds tokens and their tags, or a task and its annotations, in place of a text."""
-    return any(all(key in row for key in keys) for keys in _TOKEN_KEYS)
+    return any(
+        isinstance(row.get(first), kind) and isinstance(row.get(second), list) for first, kind, second in _TOKEN_KEYS
+    )
 
 
 def ways_out(file: str | Path) -> str:

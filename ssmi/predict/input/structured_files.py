@@ -94,9 +94,10 @@ def refuse_labels(source: Source, *, text_field: str, delimiter: str | None = No
     form = labelled.labelled_form(lines)
     if form is not None or (delimiter is not None and is_table_of_tokens(first)):
         what = "its header names tokens and tags" if form is None else labelled.WHAT[form]
+        as_text = _AS_TEXT if form is not None else "--field NAME says which column holds texts, if one does"
         raise InputDataError(
             f"{source.name}: a labelled file ({what}), not {'plain text' if delimiter is None else 'texts'}",
-            next_step=f"{labelled.ways_out(_path(source.name))}; {_AS_TEXT}",
+            next_step=f"{labelled.ways_out(_path(source.name))}; {as_text}",
         )
 
 

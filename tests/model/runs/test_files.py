@@ -39,6 +39,13 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         require_checkpoint(tmp_path)
 
 
+def test_the_name_of_a_run_gives_its_folder_as_a_hint(tmp_path: Path) -> None:
+    run = _run(tmp_path / "artifacts" / "train" / "tiny", "{}")
+    with pytest.raises(MissingResourceError) as refused:
+        require_checkpoint(tmp_path / "tiny")
+    assert refused.value.message.endswith(f"tiny: no such folder; did you mean '{run}'?")
+
+
 def test_nothing_heavy_is_loaded() -> None:
     code = "import sys, ssmi.model.runs.files; assert not {'torch', 'numpy', 'pyarrow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])

@@ -24,8 +24,8 @@ def test_rows_of_every_scheme_are_columns(scheme: TagScheme, separator: str) -> 
     ("lines", "form"),
     [
         (["中 B-NS", "国 I-NS"], "columns"),  # no row without an entity
-        (["Linux B-SOFT", "用 O"], "columns"),
-        ([f"{token} O" for token in "今天天气好"], "columns"),  # no row with one
+        (["Linux B-SOFT", "用 O", "Emacs B-SOFT", "写 O", "信 O"], "columns"),
+        ([f"{token} O" for token in "今天天气好" * 4], "columns"),  # no row with one
         (["李/nr  建国/nr  在/p  [东海/ns  银行/n]nt"], "slash"),
         (["19980101-01-001-001/m  李/nr  建国/nr  在/p"], "slash"),
     ],
@@ -49,6 +49,21 @@ def test_what_is_labelled(lines: list[str], form: str) -> None:
         ["and/or TCP/IP km/h I/O"],
         ["支持 TCP/IP 和 I/O"],
         ["李明在京", "中 B-NS"],
+        ["血型 O", "维生素 B-12"],
+        ["血型 O", "奔驰 B-Class", "奔驰 E-Class"],
+        ["专辑 B-SIDE", "血型 O"],
+        ["甲 0", "乙 0", "丙 0", "丁 0", "戊 0"] * 9,
+        ["甲 O", "乙 O", "丙 O", "丁 O", "戊 O"],
+        ["一 M-1", "二 M-1", "三 E-1"],
+        ["衬衫 M/L", "裤子 S/M", "帽子 0", "鞋 L/M", "袜子 0"],
+        ["百度 m.baidu.com", "无 o"],
+        ["苹果/apple", "香蕉/banana", "梨/pear", "桃/peach"],
+        ["数据/训练/a", "数据/训练/b", "数据/测试/c", "数据/d"],
+        ["https://例子.com/news", "https://例子.com/sport", "https://例子.com/a", "https://例子.com/b"],
+        ["苹果3元/kg 梨4元/kg 停车5元/h 布6元/m"],
+        ["苹果/n", "跑/v", "红/a", "书/n"],
+        ["男/M 女/F 已婚/Y 未婚/N"],
+        ["#北京# 晴", "李明/nr 在/p 北京/ns 工作/v"],
     ],
 )
 def test_what_is_a_text(lines: list[str]) -> None:
@@ -72,6 +87,19 @@ def test_rows_that_hold_entities_or_tokens() -> None:
     assert entity_key({"labels": '[{"start": 0, "end": 2, "label": "PER"}]'}) == "labels"
     assert entity_key({"label": "sports", "labels": ["a", "b"], "entities": [], "spans": None}) is None
     assert is_labelled_row({"tokens": ["李"], "ner_tags": [0]}) and is_labelled_row({"sentence": [], "ner": []})
+    for told in (
+        {"labels": [{"name": "bug", "id": 1}]},
+        {"label": {"id": 3, "name": "体育"}},
+        {"labels": [["体育", 0.9]]},
+    ):
+        assert entity_key(told) is None
+    assert entity_key({"labels": "[体育] 足球"}) is None
+    for texts in (
+        {"tokens": 350, "tags": ["体育"]},
+        {"sentence": "李明在京", "ner": []},
+        {"data": "李", "annotations": []},
+    ):
+        assert not is_labelled_row(texts)
     assert not is_labelled_row({"tokens": ["李"]}) and not is_labelled_row({"sentence": "李明在京", "id": 1})
 
 

@@ -142,6 +142,22 @@ def test_labelled_lines_are_read_when_they_are_asked_for() -> None:
     assert [one.text for one in read_records(io.BytesIO(table.encode()), name="a", kind="tsv")] == ["李明在京"]
 
 
+def test_a_table_that_may_be_of_texts_is_told_how_to_name_them() -> None:
+    table = "title,content,words,labels\na,李明在京,4,sports\n"
+    with pytest.raises(InputDataError, match="tokens and tags") as refused:
+        list(read_records(io.BytesIO(table.encode()), name="a.csv", kind="csv"))
+    assert "--field NAME" in refused.value.next_step
+    (record,) = read_records(io.BytesIO(table.encode()), name="a.csv", kind="csv", text_field="content")
+    assert record.text == "李明在京"
+
+
+def test_rows_whose_text_has_another_name_are_told_of_it() -> None:
+    for row in ({"content": "李明在京", "tokens": 4, "tags": ["news"]}, {"sentence": "李明在京", "ner": []}):
+        with pytest.raises(InputDataError, match="no field 'text'") as refused:
+            list(read_records(io.BytesIO(json.dumps(row).encode()), name="a.jsonl", kind="jsonl"))
+        assert "--field NAME" in refused.value.next_step
+
+
 def test_a_row_cut_off_where_one_stops_looking_does_not_hide_the_others() -> None:
     text = "中 B-NS\n人 O\n" * 2_000
     with pytest.raises(InputDataError, match="labelled"):
