@@ -7,7 +7,6 @@ in use, so that a whole state is on disk at every moment, whatever happens to th
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_file
-from ssmi.pipeline.contract.storage.replacing import writing
+from ssmi.pipeline.contract.storage.replacing import discard, writing
 from ssmi.pipeline.contract.text.json_text import loads
 
 STATE = "state"
@@ -236,8 +235,7 @@ def find(run: Path) -> SavedState | None:
 
 def remove(run: Path) -> None:
     """Remove the state of a run that has finished."""
-    (run / STATE / STATE_FILE).unlink(missing_ok=True)  # first: without it there is no state, whatever else remains
-    shutil.rmtree(run / STATE, ignore_errors=True)
+    discard(run / STATE)
 
 
 def _file_in_use(folder: Path) -> str | None:

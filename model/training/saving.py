@@ -6,7 +6,6 @@ far, and history.csv. If the process ends in between, resuming writes the rest.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from ssmi.model.training.context import TrainContext
 from ssmi.model.training.step import Learner
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parquet.tables import SPLITS
+from ssmi.pipeline.contract.storage.replacing import discard
 
 
 class RunWriter:
@@ -119,4 +119,4 @@ def _remove_results(run: Path) -> None:
     """
     for path in (run / METRICS, run / RESULT_FILES, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
         path.unlink(missing_ok=True)
-    shutil.rmtree(run / COUNTS, ignore_errors=True)
+    discard(run / COUNTS)

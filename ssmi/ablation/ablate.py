@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssmi.ablation import variants
+from ssmi.ablation.jobs.job import finish_dropping
 from ssmi.ablation.outputs import Command, write_table
 from ssmi.ablation.progress import Progress
 from ssmi.ablation.runs import Ablation, PlannedRun, PreparedRow
@@ -160,6 +161,7 @@ class _Work:
     chosen: Sequence[Configuration]
     progress: Progress = field(init=False)
     missing: list[PlannedRun] = field(default_factory=list)
+    finished: list[Path] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         first = self.ablation.params.train.seed
@@ -178,6 +180,7 @@ class _Work:
                     run = PlannedRun(row, seed, fold)
                     if found := self.ablation.find(run):
                         progress.add(name, fold, found)
+                        self.finished.append(self.ablation.run_folder(run))
                     elif name in names:
                         self.missing.append(run)
         n_chosen = len(names) * len(progress.seeds) * len(progress.folds)
@@ -194,6 +197,8 @@ class _Work:
 
     def do(self) -> AblationResult:
         """Train what is missing; the table is written after each run."""
+        for folder in self.finished:
+            finish_dropping(folder)
         schedule = self.schedule()
         # Before the first run: what earlier calls have finished has its table whatever comes of these.
         table = self._write() if self.progress else None

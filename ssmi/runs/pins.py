@@ -18,7 +18,7 @@ from pathlib import Path
 from ssmi.model.runs.files import CHECKPOINT, SHARDS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.manifest import StoredManifest
-from ssmi.pipeline.contract.storage.replacing import replacing_folder
+from ssmi.pipeline.contract.storage.replacing import discard, replacing_folder
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import USER_DICT, check_feature_store
 
@@ -60,7 +60,7 @@ def drop_others(run: Path) -> None:
     needed = find(run)
     for kept in (run / PINNED).glob("*"):
         if kept != needed:
-            shutil.rmtree(kept, ignore_errors=True)
+            discard(kept)
     if needed is None:
         for folder in (run / PINNED, run):
             with suppress(OSError):

@@ -63,6 +63,7 @@ COMMANDS: dict[str, Kind] = {
     "build of a corpus": Kind(("features", "build", "--corpus", "news", "--force"), project="trained"),
     "train": Kind(("train", *EPOCHS)),
     "ablate": Kind(("ablate", "--only", "no-bert", "--seeds", "1", *EPOCHS)),
+    "ablate over folds": Kind(("ablate", "--only", "no-bert", "--seeds", "1", "--folds", "2", *EPOCHS)),
     "predict": Kind(("predict", "news/text.txt", "--out", "out.jsonl"), project="trained"),
     "predict of a corpus": Kind(("predict", "--shards", "news"), project="trained"),
     "export": Kind(("export", "--out", "pack"), project="trained"),

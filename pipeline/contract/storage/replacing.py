@@ -96,6 +96,14 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         _swap(fresh, folder)
 
 
+def discard(folder: Path) -> None:
+    """Remove a folder, if it is there: a process that is killed meanwhile leaves all of it, or a name that is swept."""
+    gone = _temporary_name(folder)
+    with suppress(FileNotFoundError):
+        folder.rename(gone)
+        _remove(gone)
+
+
 def reserve(path: Path) -> None:
     """Have the disk keep room for a file of its present size, before it is filled through a memory map.
 

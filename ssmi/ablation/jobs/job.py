@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +18,7 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Advance, Reporter
-from ssmi.pipeline.contract.storage.replacing import writing
+from ssmi.pipeline.contract.storage.replacing import discard, writing
 from ssmi.runs.pins import PINNED
 from ssmi.workspace import Workspace
 
@@ -125,7 +124,7 @@ def measure(job: Job) -> Speed:
     except _MeasuredEnough:
         pass
     finally:
-        shutil.rmtree(job.run, ignore_errors=True)
+        discard(job.run)
     return stopwatch.speed
 
 
@@ -135,8 +134,19 @@ def _drop_checkpoint(run: Path) -> None:
     # First: a run that has lost its weights and does not say what it was made from would be trained again.
     with writing(run / MADE_FROM) as temporary:
         json_files.write(temporary, metadata, sort_keys=True)
-    for name in (CHECKPOINT, PINNED):
-        shutil.rmtree(run / name, ignore_errors=True)
+    finish_dropping(run)
+
+
+def finish_dropping(run: Path) -> None:
+    """Remove the weights of a finished run, if that was begun: a process may have been killed at it."""
+    try:
+        dropped = json_files.read(run / MADE_FROM, CheckpointMetadata)
+    except (OSError, ValueError):
+        return
+    # Another checkpoint is that of a later run, whose weights are kept.
+    if made_from(run) == dropped:
+        for name in (CHECKPOINT, PINNED):
+            discard(run / name)
 
 
 class _MeasuredEnough(BaseException):

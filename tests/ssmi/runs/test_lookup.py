@@ -40,6 +40,8 @@ def workspace(tmp_path: Path) -> Workspace:
     root = tmp_path / "project"
     root.mkdir()
     (root / "params.yaml").write_text("datasets: [one, two]\n", encoding="utf-8")
+    for name in ("two", "three", "later"):  # data sets that params.yaml does not list
+        (root / "data" / name).mkdir(parents=True)
     return Workspace(root)
 
 

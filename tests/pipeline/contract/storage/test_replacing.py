@@ -148,8 +148,9 @@ def test_a_name_may_be_as_long_as_any(tmp_path: Path) -> None:
 DYING = """
 import os, signal, sys
 from pathlib import Path
-from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
+from ssmi.pipeline.contract.storage.replacing import discard, replacing_folder, writing
 
+UNWANTED = ("unwanted/a.txt", "unwanted/b.txt")
 EVENTS = {"open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.chmod", "shutil.rmtree", "fcntl.flock"}
 
 def write(place, left):
@@ -166,14 +167,16 @@ def write(place, left):
         with writing(fresh / "a.txt") as temporary:
             temporary.write_text("new", encoding="utf-8")
         (fresh / "b.txt").write_text("new", encoding="utf-8")
+    discard(place / "unwanted")
     os._exit(0)
 
 killed, nth = True, 0
 while killed:
     nth += 1
     place = Path(sys.argv[1], str(nth))
-    (place / "folder").mkdir(parents=True)
-    for name in ("file", "folder/a.txt", "folder/b.txt"):
+    for name in ("folder", "unwanted"):
+        (place / name).mkdir(parents=True)
+    for name in ("file", "folder/a.txt", "folder/b.txt", *UNWANTED):
         (place / name).write_text("old", encoding="utf-8")
     child = os.fork()
     if not child:
@@ -193,17 +196,20 @@ def test_a_process_killed_at_any_file_operation_leaves_the_old_or_the_new(tmp_pa
         timeout=600,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    found, rests = [], 0
+    found, discarded, rests = [], [], 0
     for place in sorted(tmp_path.iterdir(), key=lambda folder: int(folder.name)):
         nameless, before = not (place / "folder").exists(), _names(place)
         sweep(place)
-        assert _names(place) == ["file", "folder", "folder/a.txt", "folder/b.txt"], place.name
+        unwanted = ["unwanted", "unwanted/a.txt", "unwanted/b.txt"] if (place / "unwanted").exists() else []
+        assert _names(place) == ["file", "folder", "folder/a.txt", "folder/b.txt", *unwanted], place.name
         texts = {(place / "folder" / name).read_text(encoding="utf-8") for name in ("a.txt", "b.txt")}
         assert len(texts) == 1, "of one folder all files are old or all are new"
         found.append(((place / "file").read_text(encoding="utf-8"), *texts, nameless))
+        discarded.append(not unwanted)
         rests += before != _names(place)
     assert set(found) == {("old", "old", False), ("new", "old", False), ("new", "old", True), ("new", "new", False)}
     assert found == sorted(found, key=lambda one: (one[0] == "new", one[1] == "new")), "never back again"
+    assert discarded == sorted(discarded) and {True, False} == set(discarded), "whole or gone, never back again"
     assert len(found) > 30 and rests > 15
 
 
