@@ -11,6 +11,7 @@ from ssmi.model.runs import state as states
 from ssmi.model.runs.files import (
     CHECKPOINT,
     COUNTS,
+    DROP_WEIGHTS,
     HEADLINE,
     HISTORY,
     MADE_FROM,
@@ -38,7 +39,7 @@ _TRAIN_AGAIN = "train again, or bring the run over whole"
 _MOVE_AWAY = "move it out of the run's folder"
 _LEFT_BEHIND = "remove it, unless a build is sending it at the moment: one that was killed has left it"
 _IN_RUN = frozenset(
-    {CHECKPOINT, COUNTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
+    {CHECKPOINT, COUNTS, DROP_WEIGHTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
     | {report_name(split) for split in SPLITS}
     # DVC's, beside a checkpoint that it keeps.
     | {".gitignore"}

@@ -13,7 +13,7 @@ from ssmi import training
 from ssmi.model.runs import json_files
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, MADE_FROM
+from ssmi.model.runs.files import CHECKPOINT, DROP_WEIGHTS, MADE_FROM
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
@@ -89,6 +89,11 @@ class Speed:
 
 def do(job: Job, reporter: Reporter) -> None:
     """Train; errors are those of ``training.train``. Without ``keep_checkpoint`` the weights go at the end."""
+    job.run.mkdir(parents=True, exist_ok=True)
+    if job.keep_checkpoint:
+        (job.run / DROP_WEIGHTS).unlink(missing_ok=True)
+    else:
+        (job.run / DROP_WEIGHTS).touch()
     training.train(
         Workspace(job.root, reporter),
         shards=job.shards,
@@ -98,8 +103,7 @@ def do(job: Job, reporter: Reporter) -> None:
         resume=job.resume,
         shards_digest=job.shards_digest,
     )
-    if not job.keep_checkpoint:
-        _drop_checkpoint(job.run)
+    drop_weights(job.run)
 
 
 def made_from(run: Path) -> CheckpointMetadata:
@@ -128,25 +132,21 @@ def measure(job: Job) -> Speed:
     return stopwatch.speed
 
 
-def _drop_checkpoint(run: Path) -> None:
-    """Remove the weights and what they would need on text; what says how the run was made stays."""
-    metadata = checkpoint_files.read_metadata(run / CHECKPOINT)
+def drop_weights(run: Path) -> None:
+    """Remove the weights of a finished run, if they were to go, and what they would need on text.
+
+    What says how the run was made stays. A process that was killed before the end is no reason to keep them: the next
+    ablation calls this again.
+    """
+    if not (run / DROP_WEIGHTS).exists():
+        return
+    metadata = made_from(run)
     # First: a run that has lost its weights and does not say what it was made from would be trained again.
     with writing(run / MADE_FROM) as temporary:
         json_files.write(temporary, metadata, sort_keys=True)
-    finish_dropping(run)
-
-
-def finish_dropping(run: Path) -> None:
-    """Remove the weights of a finished run, if that was begun: a process may have been killed at it."""
-    try:
-        dropped = json_files.read(run / MADE_FROM, CheckpointMetadata)
-    except (OSError, ValueError):
-        return
-    # Another checkpoint is that of a later run, whose weights are kept.
-    if made_from(run) == dropped:
-        for name in (CHECKPOINT, PINNED):
-            discard(run / name)
+    for name in (CHECKPOINT, PINNED):
+        discard(run / name)
+    (run / DROP_WEIGHTS).unlink()
 
 
 class _MeasuredEnough(BaseException):

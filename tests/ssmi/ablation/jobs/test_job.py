@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ssmi.ablation.jobs.job import Job, do, finish_dropping, made_from, measure
+from ssmi.ablation.jobs.job import Job, do, drop_weights, made_from, measure
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import MADE_FROM
 from ssmi.pipeline.contract.errors import MissingResourceError
@@ -52,15 +52,17 @@ def test_without_weights_all_that_a_table_needs_stays(make_job: Callable[..., Jo
 def test_the_removal_of_weights_goes_on_where_a_killed_process_left_it(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=1)
     do(job, Silent())
-    finish_dropping(job.run)  # never begun
+    drop_weights(job.run)  # they were to stay
     assert {"checkpoint", "pinned"} < _files(job.run)
     whole = shutil.copytree(job.run, job.run.with_name("whole"))
     do(replace(job, keep_checkpoint=False), Silent())
     left = _files(job.run)
-    for name in ("checkpoint", "pinned"):
-        shutil.copytree(whole / name, job.run / name)
-        finish_dropping(job.run)
-        assert _files(job.run) == left, name
+    for names in (("checkpoint", "pinned"), ("checkpoint",), ("pinned",), ()):
+        for name in names:
+            shutil.copytree(whole / name, job.run / name)
+        (job.run / "drop-weights").touch()
+        drop_weights(job.run)
+        assert _files(job.run) == left, names
 
 
 def test_a_run_that_says_nothing_of_itself_is_refused_as_one_without_a_checkpoint(make_job: Callable[..., Job]) -> None:
