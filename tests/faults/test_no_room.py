@@ -20,7 +20,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "train": ("train", "-S", "train.epochs=1"),
     "ablate": ("ablate", "--only", "no-bert", "--seeds", "1", "-S", "train.epochs=1"),
     "adapt": ("encoder", "adapt", "--out", "{out}", "--epochs", "1"),
-    "predict": ("predict", "{text}", "--out", "{out}"),
+    "predict": ("predict", "--input", "text", "{text}", "--out", "{out}"),
     "export": ("export", "--out", "{out}"),
     "report": ("report", "--split", "dev", "--out", "{out}"),
     "convert": ("data", "convert", "{text}", "{out}", "--format", "jsonl"),

@@ -24,7 +24,7 @@ PRINTING = {
     "ablate list": ("ablate", "--list"),
     "data list": ("data", "list"),
     "stats": ("stats", "coverage"),
-    "predict": ("predict", "data/tiny/dev.bmes"),
+    "predict": ("predict", "--input", "text", "data/tiny/dev.bmes"),
     "explain": ("explain", "北", "--segment", "北京"),
 }
 """Commands that print; the first ones of anything, the last ones of a trained project."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ssmi.model.network.layers.recurrent import BothDirections, half
@@ -38,4 +39,8 @@ class BiLSTM(BothDirections):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         """Read each sentence in both directions; shapes as in ``BothDirections``."""
-        return super().forward(self.dropout(states), mask)
+        if states.device.type != "cpu":
+            return super().forward(self.dropout(states), mask)
+        # Many CPUs have no LSTM in bfloat16: under autocast torch would fail there.
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(self.dropout(states.float()), mask)

@@ -159,8 +159,8 @@ def test_charts_without_their_stages_are_left_out_with_a_reason(
     [
         (("--run", "nowhere"), 4, "no such folder"),
         (("--out", "no/such/folder/page.html"), 2, "no folder"),
-        (("--dataset", "other"), 4, "other: no such folder"),
-        (("--dataset", "other", "--run", "RUN"), 4, "not built"),
+        (("--dataset", "other"), 4, "data set 'other': unknown"),
+        (("--dataset", "other", "--run", "RUN"), 4, "data set 'other': unknown"),
         (("--split", "third"), 2, "third"),
     ],
 )
