@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssmi.ablation import variants
-from ssmi.ablation.jobs.job import drop_weights
+from ssmi.ablation.jobs.job import tidy
 from ssmi.ablation.outputs import Command, write_table
 from ssmi.ablation.progress import Progress
 from ssmi.ablation.runs import Ablation, PlannedRun, PreparedRow
@@ -198,7 +198,7 @@ class _Work:
     def do(self) -> AblationResult:
         """Train what is missing; the table is written after each run."""
         for folder in self.finished:
-            drop_weights(folder)
+            tidy(folder)
         schedule = self.schedule()
         # Before the first run: what earlier calls have finished has its table whatever comes of these.
         table = self._write() if self.progress else None

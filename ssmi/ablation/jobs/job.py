@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ssmi import training
 from ssmi.model.runs import json_files
+from ssmi.model.runs import state as states
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import CHECKPOINT, DROP_WEIGHTS, MADE_FROM
@@ -103,7 +104,7 @@ def do(job: Job, reporter: Reporter) -> None:
         resume=job.resume,
         shards_digest=job.shards_digest,
     )
-    drop_weights(job.run)
+    _drop_weights(job.run)
 
 
 def made_from(run: Path) -> CheckpointMetadata:
@@ -132,12 +133,14 @@ def measure(job: Job) -> Speed:
     return stopwatch.speed
 
 
-def drop_weights(run: Path) -> None:
-    """Remove the weights of a finished run, if they were to go, and what they would need on text.
+def tidy(run: Path) -> None:
+    """Remove what a process that was killed after a run had finished left of it: its state, and weights that go."""
+    states.remove(run)
+    _drop_weights(run)
 
-    What says how the run was made stays. A process that was killed before the end is no reason to keep them: the next
-    ablation calls this again.
-    """
+
+def _drop_weights(run: Path) -> None:
+    """Remove the weights of a finished run, if they go, and what they would need on text; how it was made stays."""
     if not (run / DROP_WEIGHTS).exists():
         return
     metadata = made_from(run)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ssmi.ablation.jobs.job import Job, do, drop_weights, made_from, measure
+from ssmi.ablation.jobs.job import Job, do, made_from, measure, tidy
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import MADE_FROM
 from ssmi.pipeline.contract.errors import MissingResourceError
@@ -52,8 +52,9 @@ def test_without_weights_all_that_a_table_needs_stays(make_job: Callable[..., Jo
 def test_the_removal_of_weights_goes_on_where_a_killed_process_left_it(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=1)
     do(job, Silent())
-    drop_weights(job.run)  # they were to stay
-    assert {"checkpoint", "pinned"} < _files(job.run)
+    (job.run / "state").mkdir()
+    tidy(job.run)  # the weights were to stay
+    assert {"checkpoint", "pinned"} < _files(job.run) and not (job.run / "state").exists()
     whole = shutil.copytree(job.run, job.run.with_name("whole"))
     do(replace(job, keep_checkpoint=False), Silent())
     left = _files(job.run)
@@ -61,7 +62,7 @@ def test_the_removal_of_weights_goes_on_where_a_killed_process_left_it(make_job:
         for name in names:
             shutil.copytree(whole / name, job.run / name)
         (job.run / "drop-weights").touch()
-        drop_weights(job.run)
+        tidy(job.run)
         assert _files(job.run) == left, names
 
 
