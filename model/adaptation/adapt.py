@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
-from ssmi.model import hardware, learning_rates
+from ssmi.model import encoder_defaults, hardware
 from ssmi.model.adaptation.head import MaskedHead, head_for
 from ssmi.model.adaptation.masking import MaskedBatch, MaskTokens, mask_words
 from ssmi.model.adaptation.record import Adaptation, AdaptationSettings, AdaptedEpoch, HeldOut, write_encoder
@@ -125,7 +125,7 @@ class _Run:
             encoder, shards, largest_token_id=max(int(split.token_ids.max(initial=0)) for split in text.splits)
         )
         head, self._new_head = head_for(encoder, parent.folder)
-        self._train = learning_rates.resolve(params, encoder_width=encoder.width).train
+        self._train = encoder_defaults.resolve(params, shards.statistics.encoder_size).train
         # A head that came with the encoder was trained with it, and is tuned at the encoder's rate.
         if not self._new_head:
             self._train = self._train.model_copy(update={"lr_new": self._train.lr_encoder})

@@ -43,7 +43,7 @@ def check_parameters(params: ModelParams) -> None:
 
     """
     _check_adapters(params)
-    if not params.trains_encoder and params.encoder_layers is not None:
+    if not params.trains_encoder and params.encoder_layers not in (None, "auto"):
         raise ParameterError(
             f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
             next_step="-S model.encoder_layers=null, or -S model.encoder=finetune",
@@ -78,10 +78,11 @@ def _check_layer(params: ModelParams, part: str, name: str, layer: int, *, remed
             f"model.{part} between encoder layers, but model.encoder: {params.encoder} runs none",
             next_step=f"{remedy}, or -S model.encoder=finetune",
         )
-    if params.encoder_layers is not None and layer > params.encoder_layers:
+    layers = params.encoder_layers
+    if isinstance(layers, int) and layer > layers:
         raise ParameterError(
-            f"model.{name}: {layer}, but model.encoder_layers: {params.encoder_layers}",
-            next_step=f"at most -S model.{name}={params.encoder_layers}",
+            f"model.{name}: {layer}, but model.encoder_layers: {layers}",
+            next_step=f"at most -S model.{name}={layers}, or -S model.encoder_layers={layer} or more",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from ssmi.model import hardware, learning_rates
+from ssmi.model import encoder_defaults, hardware
 from ssmi.model.data.shards import Shards
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.parameters.params import Params
@@ -156,7 +156,7 @@ def fingerprint_of(params: Params, *, shards: Shards) -> Fingerprint:
 
     """
     defaults = Params()
-    resolved = learning_rates.resolve(params, encoder_width=shards.statistics.encoder_width)
+    resolved = encoder_defaults.resolve(params, shards.statistics.encoder_size)
     values = {
         f"{section}.{key}": value
         for section, free in _SECTIONS.items()

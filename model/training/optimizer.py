@@ -25,7 +25,7 @@ def build_optimizer(network: nn.Module, params: TrainParams) -> AdamW:
 
     Args:
         network: On its device.
-        params: With numbers for rates, as ``learning_rates.resolve`` gives them.
+        params: With numbers for rates, as ``encoder_defaults.resolve`` gives them.
 
     Returns:
         The optimizer; its groups are in the order in which the network first names their parameters.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from ssmi.model import hardware, learning_rates
+from ssmi.model import encoder_defaults, hardware
 from ssmi.model.data.folds import Fold, fold_characters, read_fold
 from ssmi.model.data.shards import Shards, characters_of, open_shards, read_split
 from ssmi.model.data.split import Split
@@ -105,16 +105,16 @@ def train(
     opened = open_shards(shards)
     if shards_digest not in (None, opened.digest):
         raise StaleArtifactError(f"{shards}: built again just now", next_step="run the same command again")
-    check_buildable(params.model, opened)
+    check_buildable(encoder_defaults.resolve(params, opened.statistics.encoder_size).model, opened)
     adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
         saved = _begin(run, opened, params, reporter, resume=resume)
         # Before `resolve`, after which nothing tells a rate that was chosen from one that was given.
-        reporter.note(learning_rates.describe(params, encoder_width=opened.statistics.encoder_width))
+        reporter.note(encoder_defaults.describe(params, opened.statistics.encoder_size))
         if slow := hardware.slow_bf16(workers.device, params.train.precision):
             reporter.note(slow)
-        params = learning_rates.resolve(params, encoder_width=opened.statistics.encoder_width)
+        params = encoder_defaults.resolve(params, opened.statistics.encoder_size)
         loaded = _load(opened, encoder, params, workers, reporter)
         with Interrupts() as interrupts:  # from here on a signal is heard between two steps, and all is saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
@@ -281,7 +281,9 @@ def _assemble(shards: Shards, encoder: Path | None, params: Params, train: Train
     bert = None
     if encoder is not None and params.model.trains_encoder:
         below = layers_below(params.model, shards.statistics)
-        bert = load_encoder(encoder, layers=params.model.encoder_layers, below=below)
+        layers = params.model.encoder_layers
+        assert layers != "auto"  # it was resolved
+        bert = load_encoder(encoder, layers=layers, below=below)
     if bert is not None:
         # Of train and dev: nothing of test is looked at before the training is over.
         largest = max(train.largest_token_id, int(dev.token_ids.max()))

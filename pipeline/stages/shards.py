@@ -93,6 +93,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         user_dict_digest=_user_dict_digest(context),
         encoder_digest=encoder.digest,
         encoder_width=shape.width,
+        encoder_layers=shape.n_layers,
         n_tokens=shape.n_tokens,
         max_window=max_window,
         windowed_sentences=n_windowed,
@@ -231,7 +232,7 @@ def open_tokens(encoder: Path, digest: str) -> CharacterTokens:
 
 STAGE = Stage(
     name="shards",
-    version=4,
+    version=5,
     sections=("encoder", "shards"),
     upstream=("vocab", "prepare", "segment", "embed", "selection", "pmi"),
     external_inputs=external_inputs,

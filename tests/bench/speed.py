@@ -22,7 +22,7 @@ from torch.nn.utils import clip_grad_norm_
 from torchcrf import CRF
 
 from ssmi.configurations import find
-from ssmi.model import hardware, learning_rates
+from ssmi.model import encoder_defaults, hardware
 from ssmi.model.data.batches import Batch, collate, prefetch, training_batches
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.shards import Shards, open_shards, read_split
@@ -191,7 +191,7 @@ def _params(params: Params, configuration: str, *, frozen: bool, shards: Shards)
     if frozen:
         tree["model"] |= {"encoder": "frozen", "fusion": "output"}
     chosen = find(configuration).apply(parameters.check_params(tree, source="benchmark"))
-    return learning_rates.resolve(chosen, encoder_width=shards.statistics.encoder_width)
+    return encoder_defaults.resolve(chosen, shards.statistics.encoder_size)
 
 
 if __name__ == "__main__":

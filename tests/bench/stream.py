@@ -26,7 +26,7 @@ import pyarrow as pa
 import torch
 
 from ssmi.configurations import find
-from ssmi.model import learning_rates
+from ssmi.model import encoder_defaults
 from ssmi.model.data.shards import Shards, open_shards, read_split
 from ssmi.model.data.training_data import StreamedSplit, TrainingData, WholeSplit
 from ssmi.model.network.build import build
@@ -96,7 +96,7 @@ def train(project: Path, dataset: str, *, configuration: str, streamed: bool, ti
     torch.set_num_threads(1)
     shards = open_shards(ArtifactPaths(project).shards(dataset))
     params = find(configuration).apply(parameters.load(ArtifactPaths(project).params))
-    params = learning_rates.resolve(params, encoder_width=shards.statistics.encoder_width)
+    params = encoder_defaults.resolve(params, shards.statistics.encoder_size)
     data = _data(shards, params, streamed=streamed)
     network = _network(project, shards, params)
     optimizer = build_optimizer(network, params.train)

@@ -212,6 +212,7 @@ def _statistics(*, n_boundaries: int, hidden_layers: int | None, matches: bool) 
         user_dict_digest=None,
         encoder_digest="encoder-a",
         encoder_width=WIDTH,
+        encoder_layers=2,
         n_tokens=len(VOCABULARY),
         max_window=MAX_WINDOW,
         windowed_sentences=0,

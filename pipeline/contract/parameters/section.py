@@ -36,7 +36,27 @@ AutoRate = Annotated[
     BeforeValidator(_rate_or_auto),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "number", "exclusiveMinimum": 0}]}),
 ]
-"""A learning rate; ``auto`` follows the encoder (``model/learning_rates.py``)."""
+"""A learning rate; ``auto`` follows the encoder (``model/encoder_defaults.py``)."""
+
+
+def _layers_or_auto(value: Any) -> Any:
+    """As ``_rate_or_auto``."""
+    if value is None or value == "auto":
+        return value
+    try:
+        if not isinstance(value, bool) and int(value) == float(value) and int(value) >= 1:
+            return value
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError("should be a whole number, at least 1, or null or auto")
+
+
+AutoLayers = Annotated[
+    int | Literal["auto"] | None,
+    BeforeValidator(_layers_or_auto),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}, {"type": "null"}]}),
+]
+"""A number of the encoder's first layers, None for all; ``auto`` follows the encoder, as of ``AutoRate``."""
 
 
 class Section(BaseModel):

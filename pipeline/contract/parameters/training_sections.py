@@ -14,7 +14,16 @@ from pydantic import (
     model_validator,
 )
 
-from ssmi.pipeline.contract.parameters.section import AutoRate, Fraction, NonNegative, Positive, Rate, Section, Seed
+from ssmi.pipeline.contract.parameters.section import (
+    AutoLayers,
+    AutoRate,
+    Fraction,
+    NonNegative,
+    Positive,
+    Rate,
+    Section,
+    Seed,
+)
 
 
 class ModelParams(Section):
@@ -26,10 +35,11 @@ class ModelParams(Section):
         "whose states are stored in the shards (shards.hidden_layers), frozen reads the stored states and trains no "
         "layer, none learns character embeddings (the paper's ablation -BERT).",
     )
-    encoder_layers: Positive | None = Field(
-        default=None,
-        description="Number of the encoder's first layers that are used; null uses all. "
-        "upper trains those of them that come after shards.hidden_layers.",
+    encoder_layers: AutoLayers = Field(
+        default="auto",
+        description="Number of the encoder's first layers that are used; null uses all. auto fine-tunes the first 4 of "
+        "a small encoder (width below 512, such as e5-small-zh) and uses all layers of others and with upper, "
+        "which trains those that come after shards.hidden_layers.",
     )
     fusion: Literal["none", "input", "layer", "output"] = Field(
         default="input",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -143,6 +143,13 @@ class FeatureParameters(_Record):
     pmi: PmiParams
 
 
+class EncoderSize(NamedTuple):
+    """What the trainer's defaults follow: of the encoder that shards were built with."""
+
+    width: int
+    layers: int
+
+
 class ShardsStatistics(_Statistics):
     """How the shards were made: all that the trainer and the tagger must know."""
 
@@ -154,6 +161,8 @@ class ShardsStatistics(_Statistics):
     """sha256 of the segmenter's user dictionary; None without one."""
     encoder_digest: str
     encoder_width: int
+    encoder_layers: int
+    """How many layers the encoder has."""
     n_tokens: int
     """Size of the encoder's vocabulary: token ids are below it."""
     max_window: int
@@ -173,6 +182,11 @@ class ShardsStatistics(_Statistics):
     label_groups: LabelGroups
     """Groups of entity types that are also scored together."""
     feature_parameters: FeatureParameters
+
+    @property
+    def encoder_size(self) -> EncoderSize:
+        """Of the whole encoder."""
+        return EncoderSize(self.encoder_width, self.encoder_layers)
 
 
 def holds_labels(shards: Manifest) -> bool:

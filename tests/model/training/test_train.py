@@ -22,9 +22,9 @@ from ssmi.model.data.batches import collate
 from ssmi.model.data.folds import Fold, fold_characters
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.training_data import StreamedSplit
+from ssmi.model.encoder_defaults import size_of
 from ssmi.model.evaluation.scoring import add
 from ssmi.model.evaluation.sentence_counts import name_of
-from ssmi.model.learning_rates import size_of
 from ssmi.model.network.requirements import wanted
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.results import counts_file
