@@ -16,11 +16,10 @@ from pathlib import Path
 
 import polars as pl
 
+from ssmi.ablation.jobs.job import made_from
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.evaluation.significance import ALL, Difference, System, compare
-from ssmi.model.runs.checkpoint import checkpoint_files
-from ssmi.model.runs.files import CHECKPOINT
 from ssmi.model.runs.results import counts_file
 from ssmi.pipeline.contract.parquet import schema, tables
 
@@ -61,7 +60,7 @@ def add(counts: Path, to: Path) -> None:
 
 def add_run(row: str, run: Path, to: Path) -> None:
     """Take up the counts of a run's test split."""
-    seed = checkpoint_files.read_metadata(run / CHECKPOINT).fingerprint.seed
+    seed = made_from(run).fingerprint.seed
     counts = tables.read_rows(counts_file.path_of(run, "test"), schema.COUNTS)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "counts.parquet"
