@@ -8,7 +8,7 @@
     project.build_features("resume")
     project.train("resume")
     tagger = project.open_run(dataset="resume")  # or ssmi.open_run("artifacts/train/resume")
-    tagger("王小明在北京大学任教授。")
+    tagger("王小明现任北京大学教授。")
 
 Names below are imported when they are first used, so that ``import ssmi`` and the command line's help stay light.
 """
