@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,15 +95,19 @@ def do(job: Job, reporter: Reporter) -> None:
         (job.run / DROP_WEIGHTS).unlink(missing_ok=True)
     else:
         (job.run / DROP_WEIGHTS).touch()
-    training.train(
-        Workspace(job.root, reporter),
-        shards=job.shards,
-        encoder=job.encoder,
-        run=job.run,
-        params=job.params,
-        resume=job.resume,
-        shards_digest=job.shards_digest,
-    )
+    try:
+        training.train(
+            Workspace(job.root, reporter),
+            shards=job.shards,
+            encoder=job.encoder,
+            run=job.run,
+            params=job.params,
+            resume=job.resume,
+            shards_digest=job.shards_digest,
+        )
+    except (SsmiError, OSError):
+        _remove_if_never_begun(job.run)
+        raise
     _drop_weights(job.run)
 
 
@@ -137,6 +141,14 @@ def tidy(run: Path) -> None:
     """Remove what a process that was killed after a run had finished left of it: its state, and weights that go."""
     states.remove(run)
     _drop_weights(run)
+
+
+def _remove_if_never_begun(run: Path) -> None:
+    """Remove the folder of a run that was refused before its first step, in which nothing but its mark lies."""
+    with suppress(OSError):
+        if all(entry.name == DROP_WEIGHTS for entry in run.iterdir()):
+            (run / DROP_WEIGHTS).unlink(missing_ok=True)
+            run.rmdir()
 
 
 def _drop_weights(run: Path) -> None:

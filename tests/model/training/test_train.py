@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import math
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertModel
 
 from ssmi.configurations import find
 from ssmi.model.data.batches import collate
@@ -94,6 +96,42 @@ def test_it_learns_a_handful_of_sentences_by_heart(
     assert result.test is not None and result.test.overall == result.dev.overall
     assert result.history[0].dev.overall.f1 < 1.0
     assert result.best_epoch == next(record.epoch for record in result.history if record.dev.overall.f1 == 1.0)
+
+
+@pytest.mark.parametrize(("given", "trained"), [("auto", 4), (None, 5), (2, 2)])
+def test_of_a_small_encoder_the_first_layers_are_trained(
+    tmp_path: Path,
+    write_shards: Make,
+    sentences: list[Any],
+    tiny_bert: BertModel,
+    encoder_folder: Path,
+    make_params: Make,
+    given: object,
+    trained: int,
+) -> None:
+    deep = BertModel(
+        BertConfig.from_dict({**tiny_bert.config.to_dict(), "num_hidden_layers": 5}), add_pooling_layer=False
+    )
+    deep.save_pretrained(tmp_path / "deep")
+    shutil.copy(encoder_folder / "vocab.txt", tmp_path / "deep")
+    splits = {"train": sentences, "dev": sentences, "test": []}
+    folder = write_shards(tmp_path / "s", splits, statistics={"encoder_layers": 5})
+    seen = Recorder()
+    _train(folder, tmp_path / "deep", tmp_path / "run", make_params(model__encoder_layers=given), seen)
+    (weights,) = (tmp_path / "run" / "checkpoint").rglob("*.safetensors")
+    layers = {int(layer) for name in load_file(weights) for layer in re.findall(r"layer\.(\d+)\.", name)}
+    assert layers == set(range(trained))
+    assert any("the first 4 of 5 layers" in note for note in seen.notes) == (given == "auto")
+
+
+def test_a_part_behind_a_layer_that_is_not_trained_is_refused(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
+) -> None:
+    splits = {"train": sentences, "dev": sentences, "test": []}
+    folder = write_shards(tmp_path / "s", splits, statistics={"encoder_layers": 12})
+    params = make_params(model__fusion="layer", model__fusion_layer=5)
+    with pytest.raises(ParameterError, match=r"fusion_layer: 5, but model\.encoder_layers: 4 .*encoder_layers=5"):
+        _train(folder, encoder_folder, tmp_path / "run", params)
 
 
 def test_frozen_states_alone_can_be_learnt_from(shards: Path, tmp_path: Path, make_params: Make) -> None:

@@ -14,7 +14,7 @@ import pytest
 from ssmi.ablation.jobs.job import Job, do, made_from, measure, tidy
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import MADE_FROM
-from ssmi.pipeline.contract.errors import MissingResourceError
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
 
@@ -47,6 +47,18 @@ def test_without_weights_all_that_a_table_needs_stays(make_job: Callable[..., Jo
     assert {"metrics.json", "history.csv", "counts"} < _files(job.run)
     assert made_from(job.run) == metadata
     assert sum(path.stat().st_size for path in job.run.rglob("*")) < 100_000
+
+
+def test_a_run_that_is_refused_leaves_no_folder(make_job: Callable[..., Job]) -> None:
+    job = replace(make_job(keep=False), shards_digest="0" * 64)
+    with pytest.raises(StaleArtifactError):
+        do(job, Silent())
+    assert not job.run.exists()
+    job.run.mkdir()
+    (job.run / "notes.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(StaleArtifactError):
+        do(job, Silent())
+    assert (job.run / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_the_removal_of_weights_goes_on_where_a_killed_process_left_it(make_job: Callable[..., Job]) -> None:
