@@ -188,6 +188,8 @@ def _print(sides: Mapping[str, Side], crfs: Mapping[str, tuple[list[float], list
 
 def _params(params: Params, configuration: str, *, frozen: bool, shards: Shards) -> Params:
     tree = params.model_dump(mode="json")
+    # All layers, as all figures were measured: fewer leave less of a step to the encoder.
+    tree["model"] |= {"encoder_layers": None}
     if frozen:
         tree["model"] |= {"encoder": "frozen", "fusion": "output"}
     chosen = find(configuration).apply(parameters.check_params(tree, source="benchmark"))
