@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.parameters.section import Section
+from ssmi.pipeline.contract.parameters.params import ModelParams, Params
 from ssmi.pipeline.contract.parquet.statistics import EncoderSize
 
 
@@ -81,19 +80,24 @@ def resolve(params: Params, encoder: EncoderSize) -> Params:
         Numbers in place of the rates' autos, and a number or None (all) in place of ``model.encoder_layers``'.
 
     """
-    size = size_of(encoder.width)
-    filled = {name: rate for name, rate in asdict(size.rates).items() if getattr(params.train, name) == "auto"}
-    changed: dict[str, Section] = {"train": params.train.model_copy(update=filled)}
-    if params.model.encoder_layers == "auto":
-        cut = params.model.encoder == "finetune" and size.layers is not None and size.layers < encoder.layers
-        changed["model"] = params.model.model_copy(update={"encoder_layers": size.layers if cut else None})
-    return params.model_copy(update=changed)
+    rates = asdict(size_of(encoder.width).rates)
+    filled = {name: rate for name, rate in rates.items() if getattr(params.train, name) == "auto"}
+    model = params.model.model_copy(update={"encoder_layers": layers_of(params.model, encoder)})
+    return params.model_copy(update={"train": params.train.model_copy(update=filled), "model": model})
+
+
+def layers_of(params: ModelParams, encoder: EncoderSize) -> int | None:
+    """How many of the encoder's first layers a network uses, None for all: what ``model.encoder_layers`` comes to."""
+    if params.encoder_layers != "auto":
+        return params.encoder_layers
+    layers = size_of(encoder.width).layers
+    return layers if params.encoder == "finetune" and layers is not None and layers < encoder.layers else None
 
 
 def describe(params: Params, encoder: EncoderSize) -> str:
-    """Every rate, and which of them the encoder's width chose; above it the number of layers, if the width chose it.
+    """Two lines: how many layers are fine-tuned, and every rate; and which of these the encoder's width chose.
 
-    ``params`` are as given, with their autos.
+    Without fine-tuning the second alone. ``params`` are as given, with their autos.
     """
     used = resolve(params, encoder)
     kinds = {"lr_encoder": "encoder", "lr_boundaries": "boundaries", "lr_crf": "CRF", "lr_new": "other parts"}
@@ -102,7 +106,14 @@ def describe(params: Params, encoder: EncoderSize) -> str:
     rates = ", ".join(f"{kind} {getattr(used.train, name):g}" for name, kind in kinds.items())
     which = "all" if len(chosen) == len(kinds) else ", ".join(chosen)
     line = f"learning rates: {rates} ({which} for {size})" if chosen else f"learning rates: {rates}"
-    if params.model.encoder_layers != "auto" or used.model.encoder_layers is None:
+    if params.model.encoder != "finetune":
         return line
-    layers = f"encoder: the first {used.model.encoder_layers} of {encoder.layers} layers"
-    return f"{layers} (model.encoder_layers: auto, for {size}; null uses all)\n{line}"
+    cut = params.model.encoder_layers == "auto" and used.model.encoder_layers is not None
+    why = " (model.encoder_layers: auto; null takes all)" if cut else ""
+    return f"encoder: {in_words(params.model, encoder)}{why}\n{line}"
+
+
+def in_words(params: ModelParams, encoder: EncoderSize) -> str:
+    """How many of the encoder's layers are used."""
+    layers = layers_of(params, encoder)
+    return f"all {encoder.layers} layers" if layers is None else f"the first {layers} of {encoder.layers} layers"

@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.progress import Silent
 REPO = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "sample-losses.json"
 STEPS = 30
-# All layers, whatever the default: a network of fewer has no others.
+# All layers, whatever the default is, so that the upper ones are held to their figures too.
 WHOLE = "model.encoder_layers=null"
 OVERRIDES = (WHOLE, "train.threads=1", "train.device=cpu", "train.precision=fp32", f"train.max_steps={STEPS}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ssmi.model import encoder_defaults
 from ssmi.model.data.shards import WITH_MATCHES, Shards
 from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
@@ -42,7 +43,7 @@ def check_parameters(params: ModelParams) -> None:
         ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run or lacks them.
 
     """
-    _check_adapters(params)
+    _check_adapters(params, layers=params.encoder_layers if isinstance(params.encoder_layers, int) else None)
     if not params.trains_encoder and params.encoder_layers not in (None, "auto"):
         raise ParameterError(
             f"model.encoder_layers: {params.encoder_layers}, but model.encoder: {params.encoder} runs no encoder",
@@ -55,8 +56,11 @@ def check_parameters(params: ModelParams) -> None:
         )
 
 
-def _check_adapters(params: ModelParams) -> None:
-    """Refuse a part behind a layer that is not run, or two of them: an encoder has one such place."""
+def _check_adapters(params: ModelParams, *, layers: int | None) -> None:
+    """Refuse a part behind a layer that is not run, or two of them: an encoder has one such place.
+
+    layers: how many are run; None where that is not known, or all are.
+    """
     behind_layer, lebert = params.fusion == "layer", params.lexicon == "lebert"
     if behind_layer and lebert:
         raise ParameterError(
@@ -65,36 +69,55 @@ def _check_adapters(params: ModelParams) -> None:
         )
     if behind_layer:
         remedy = "-S model.fusion=output (or none)"
-        _check_layer(params, "fusion: layer joins boundaries", "fusion_layer", params.fusion_layer, remedy=remedy)
+        _require_encoder(params, "fusion: layer joins boundaries", remedy=remedy)
+        _check_layer(params, "fusion_layer", params.fusion_layer, layers)
     if lebert:
-        remedy = "-S model.lexicon=softlexicon"
-        _check_layer(params, "lexicon: lebert adds words", "lexicon_layer", params.lexicon_layer, remedy=remedy)
+        _require_encoder(params, "lexicon: lebert adds words", remedy="-S model.lexicon=softlexicon")
+        _check_layer(params, "lexicon_layer", params.lexicon_layer, layers)
 
 
-def _check_layer(params: ModelParams, part: str, name: str, layer: int, *, remedy: str) -> None:
-    """Refuse one part: ``part`` says what it does, the parameter ``name`` behind which layer."""
+def _require_encoder(params: ModelParams, part: str, *, remedy: str) -> None:
+    """Refuse a part that stands between layers where none is run; ``part`` says what it does."""
     if not params.trains_encoder:
         raise ParameterError(
             f"model.{part} between encoder layers, but model.encoder: {params.encoder} runs none",
             next_step=f"{remedy}, or -S model.encoder=finetune",
         )
-    layers = params.encoder_layers
-    if isinstance(layers, int) and layer > layers:
+
+
+def _check_layer(params: ModelParams, name: str, layer: int, layers: int | None) -> None:
+    """Refuse a part behind a layer that is not run; the parameter ``name`` says behind which."""
+    if layers is None or layer <= layers:
+        return
+    if params.encoder_layers is None:
         raise ParameterError(
-            f"model.{name}: {layer}, but model.encoder_layers: {layers}",
-            next_step=f"at most -S model.{name}={layers}, or -S model.encoder_layers={layer} or more",
+            f"model.{name}: {layer}, but the encoder has {layers}", next_step=f"at most -S model.{name}={layers}"
         )
+    auto = " (auto, for this encoder)" if params.encoder_layers == "auto" else ""
+    raise ParameterError(
+        f"model.{name}: {layer}, but model.encoder_layers: {layers}{auto}",
+        next_step=f"at most -S model.{name}={layers}, or more layers with -S model.encoder_layers={layer}",
+    )
 
 
 def check_buildable(params: ModelParams, shards: Shards) -> None:
     """Refuse what cannot be built, before anything heavy is loaded.
 
     Raises:
-        ParameterError: As ``check_parameters``, or gates of boundaries that were chosen without cosines.
+        ParameterError: As ``check_parameters``, more layers than the encoder has, or gates of boundaries that were
+            chosen without cosines.
         StaleArtifactError: The shards lack the hidden states or the matches that are read.
 
     """
     check_parameters(params)
+    size = shards.statistics.encoder_size
+    layers = encoder_defaults.layers_of(params, size)
+    if params.trains_encoder and layers is not None and layers > size.layers:
+        raise ParameterError(
+            f"model.encoder_layers: {layers}, but the encoder of {shards.folder} has {size.layers}",
+            next_step=f"at most -S model.encoder_layers={size.layers}",
+        )
+    _check_adapters(params, layers=size.layers if layers is None else layers)
     if wanted(params).cosine_gates and shards.statistics.feature_parameters.selection.choice == "segment":
         raise ParameterError(
             "model.cosine_gate: true is 0 everywhere with selection.choice: segment, which makes no sets",

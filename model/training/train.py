@@ -105,7 +105,7 @@ def train(
     opened = open_shards(shards)
     if shards_digest not in (None, opened.digest):
         raise StaleArtifactError(f"{shards}: built again just now", next_step="run the same command again")
-    check_buildable(encoder_defaults.resolve(params, opened.statistics.encoder_size).model, opened)
+    check_buildable(params.model, opened)
     adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()

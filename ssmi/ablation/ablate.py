@@ -16,7 +16,7 @@ from ssmi.ablation.schedule import Schedule
 from ssmi.ablation.table import Table
 from ssmi.configurations import Configuration, choose
 from ssmi.features import building
-from ssmi.model.network.requirements import check_parameters
+from ssmi.model.network.requirements import check_buildable, check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage.locks import locked
@@ -129,7 +129,10 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
     with locked(
         workspace.paths.lock_of(folder), what=f"the runs of {folder} are being trained", reporter=workspace.reporter
     ):
-        work = _Work(ablation, _prepare(ablation, chosen), request, chosen)
+        rows = _prepare(ablation, chosen)
+        for configuration in chosen:  # the same with what only the shards tell
+            check_buildable(rows[configuration.name].params.model, rows[configuration.name].shards)
+        work = _Work(ablation, rows, request, chosen)
         work.look_up()
         # The features are built even so: how long a run takes is measured on its shards.
         if request.dry_run:

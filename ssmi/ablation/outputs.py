@@ -14,6 +14,7 @@ from ssmi.ablation.render import markdown
 from ssmi.ablation.runs import Ablation, PreparedRow
 from ssmi.ablation.table import FOLDS, FinishedRun, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, Configuration
+from ssmi.model import encoder_defaults
 from ssmi.pipeline.contract.parquet import schema
 from ssmi.pipeline.contract.parquet.tables import write_rows
 from ssmi.pipeline.contract.storage.replacing import writing
@@ -47,9 +48,8 @@ class Command:
 def write_table(ablation: Ablation, rows: Mapping[str, PreparedRow], progress: Progress, command: Command) -> Table:
     """Write the table of what is finished so far."""
     finished, folds = progress.shown()
-    encoder = ablation.params.section("encoder") | {
-        "digest": next(iter(rows.values())).shards.statistics.encoder_digest
-    }
+    statistics, model = next(iter(rows.values())).shards.statistics, ablation.params.model
+    encoder = ablation.params.section("encoder") | {"digest": statistics.encoder_digest}
     setting = Setting(
         ablation.dataset,
         encoder,
@@ -57,6 +57,7 @@ def write_table(ablation: Ablation, rows: Mapping[str, PreparedRow], progress: P
         # The fold is of each run, not of the table.
         ablation.params.model_dump(mode="json", exclude={"corpora": True, "datasets": True, "train": {"fold"}}),
         command.of([ablation.configurations[name] for name in finished]),
+        layers=encoder_defaults.in_words(model, statistics.encoder_size) if model.encoder == "finetune" else "",
         select=ablation.params.train.select,
         n_folds=ablation.n_folds,
         folds=folds,

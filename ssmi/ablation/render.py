@@ -73,6 +73,8 @@ def note(table: Table) -> str:
     over = f"mean ± sample standard deviation over seeds {seeds}" if len(setting.seeds) > 1 else f"seed {seeds}"
     name, revision = setting.encoder["name"], setting.encoder["revision"]
     encoder = f"{name} at {revision}" if revision else name
+    if setting.layers:
+        encoder = f"{encoder} ({setting.layers}, unless a row changes model.encoder_layers)"
     return (
         f"Data set {setting.dataset}, encoder {encoder}; {over}; {_about_splits(table)} {_about_intervals(table)}"
         f"Made by `{setting.command}`."

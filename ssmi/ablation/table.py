@@ -106,6 +106,8 @@ class Setting:
     """By section, without any configuration's changes."""
     command: str
     """What makes this table."""
+    layers: str = ""
+    """How many of the encoder's layers are fine-tuned where no configuration says otherwise; empty where none are."""
     select: str = "best"
     """The epoch that counts: ``train.select``."""
     n_folds: int | None = None

@@ -41,7 +41,8 @@ def test_what_is_set_stays() -> None:
 
 def test_one_line_tells_every_rate_and_who_chose_it() -> None:
     small, base = EncoderSize(384, 2), EncoderSize(768, 12)
-    line = describe(_params(), small)
+    layers, line = describe(_params(), small).splitlines()
+    assert layers == "encoder: all 2 layers"
     rates = "encoder 0.0002, boundaries 0.0001, CRF 0.1, other parts 0.001"
     assert line == f"learning rates: {rates} (all for a small encoder, width 384)"
     partly = describe(_params(lr_encoder=1e-4, lr_new=1e-3), base)
@@ -72,9 +73,21 @@ def test_the_depth_follows_the_encoder(encoder: str, given: object, width: int, 
     assert resolve(resolved, EncoderSize(width, layers)) == resolved
 
 
-def test_a_line_tells_that_not_all_layers_are_trained() -> None:
-    first, second = describe(_params(), EncoderSize(384, 12)).splitlines()
-    assert first.startswith("encoder: the first 4 of 12 layers (model.encoder_layers: auto, for a small encoder")
-    assert second.startswith("learning rates:")
-    whole = parameters.check_params({"model": {"encoder_layers": None}}, source="test")
-    assert describe(whole, EncoderSize(384, 12)).startswith("learning rates:")
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("auto", "encoder: the first 4 of 12 layers (model.encoder_layers: auto; null takes all)"),
+        (2, "encoder: the first 2 of 12 layers"),
+        (None, "encoder: all 12 layers"),
+    ],
+)
+def test_a_line_tells_which_layers_are_trained(given: object, said: str) -> None:
+    params = parameters.check_params({"model": {"encoder_layers": given}}, source="test")
+    first, second = describe(params, EncoderSize(384, 12)).splitlines()
+    assert first == said and second.startswith("learning rates:")
+
+
+@pytest.mark.parametrize("encoder", ["upper", "frozen", "none"])
+def test_where_no_whole_encoder_is_trained_no_line_tells_its_layers(encoder: str) -> None:
+    params = parameters.check_params({"model": {"encoder": encoder, "fusion": "output"}}, source="test")
+    assert describe(params, EncoderSize(384, 12)).startswith("learning rates:")

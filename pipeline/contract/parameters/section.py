@@ -40,7 +40,7 @@ AutoRate = Annotated[
 
 
 def _layers_or_auto(value: Any) -> Any:
-    """As ``_rate_or_auto``."""
+    """One message for the whole union, as of ``_rate_or_auto``."""
     if value is None or value == "auto":
         return value
     try:
@@ -56,7 +56,7 @@ AutoLayers = Annotated[
     BeforeValidator(_layers_or_auto),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}, {"type": "null"}]}),
 ]
-"""A number of the encoder's first layers, None for all; ``auto`` follows the encoder, as of ``AutoRate``."""
+"""A number of first layers of the encoder, None for all; ``auto`` follows it (``model/encoder_defaults.py``)."""
 
 
 class Section(BaseModel):

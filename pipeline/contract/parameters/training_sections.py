@@ -38,7 +38,7 @@ class ModelParams(Section):
     encoder_layers: AutoLayers = Field(
         default="auto",
         description="Number of the encoder's first layers that are used; null uses all. auto fine-tunes the first 4 of "
-        "a small encoder (width below 512, such as e5-small-zh) and uses all layers of others and with upper, "
+        "encoders narrower than 512, as measured with e5-small-zh, and uses all layers of others and with upper, "
         "which trains those that come after shards.hidden_layers.",
     )
     fusion: Literal["none", "input", "layer", "output"] = Field(

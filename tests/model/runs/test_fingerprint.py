@@ -85,6 +85,18 @@ def test_automatic_values_are_the_numbers_they_come_to(shards: Path, make_params
     assert fingerprint_of(written_out, shards=opened) == automatic
 
 
+def test_an_automatic_depth_is_the_number_it_comes_to(
+    write_shards: Make, sentences: list[Any], tmp_path: Path, make_params: Make
+) -> None:
+    deep = write_shards(tmp_path / "deep", {"train": sentences, "dev": sentences}, statistics={"encoder_layers": 12})
+    automatic, four, whole = (
+        fingerprint_of(make_params(model__encoder_layers=layers), shards=open_shards(deep))
+        for layers in ("auto", 4, None)
+    )
+    assert automatic == four != whole
+    assert automatic.parameters["model.encoder_layers"] == 4
+
+
 def test_other_shards_make_another_run(
     shards: Path, write_shards: Make, sentences: list[Any], tmp_path: Path, make_params: Make
 ) -> None:

@@ -268,6 +268,14 @@ def test_wrong_usage(project: Any, arguments: list[str], said: str) -> None:
     assert not (project.root / "artifacts" / "ablate").exists()
 
 
+def test_a_row_that_cannot_be_built_is_refused_before_the_first_run(project: Any) -> None:
+    deep = ("--variant", "deep:model.encoder=finetune,model.fusion=layer,model.fusion_layer=5")
+    outcome = project.ssmi("ablate", "--only", "no-bert", *deep)
+    assert outcome.code == 2
+    assert "model.fusion_layer: 5, but" in outcome.stderr
+    assert not (project.root / "artifacts" / "ablate").exists()
+
+
 @pytest.mark.parametrize("wrong", [{"n_seeds": 0}, {"folds": 1}, {"jobs": -1}])
 def test_wrong_numbers_are_refused_in_python_too(project: Any, wrong: dict[str, int]) -> None:
     with pytest.raises(ParameterError, match=next(iter(wrong))):

@@ -87,6 +87,14 @@ def test_the_note_says_which_encoder_and_which_seeds() -> None:
     assert "encoder hub/bert at abc123; mean ± sample standard deviation over seeds 3, 4;" in said
 
 
+def test_the_note_says_how_many_layers_are_trained() -> None:
+    table = _table([_row("ssmi")])
+    shallow = replace(table, setting=replace(table.setting, layers="the first 4 of 12 layers"))
+    assert "encoder bert (the first 4 of 12 layers, unless a row changes model.encoder_layers); seed 3;" in note(
+        shallow
+    )
+
+
 def test_the_note_says_where_an_interval_is_missing_and_why() -> None:
     known = Interval(0.1, 0.2, 0.0, told_apart=True)
     gains = {"bert-crf": _gain(0, 0), "ssmi": _gain(0.1, 0.1, known), "no-can": _gain(0, 0)}
