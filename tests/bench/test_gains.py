@@ -66,6 +66,9 @@ def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
         ("resume-seeds", "ssmi-2", "bert-crf-12"),
         ("msra10k-seeds", "ssmi-2", "bert-crf-12"),
         ("msra10k-seeds", "ssmi-2", "softlexicon-2"),
+        ("msra10k-seeds", "ssmi-4", "bert-crf-12"),
+        ("msra10k-seeds", "ssmi-4", "softlexicon-2"),
+        ("msra10k-seeds", "ssmi-4", "ssmi-2"),
     ],
 )
 def test_the_documented_gains_are_those_of_the_counts(repository: Path, dataset: str, row: str, over: str) -> None:
