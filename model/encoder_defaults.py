@@ -42,8 +42,8 @@ SIZES = (
         Rates(lr_encoder=2e-4, lr_boundaries=1e-4, lr_crf=1e-1, lr_new=1e-3),
         "searched here on dev with e5-small-zh, width 384 (docs/experiments.md); ELECTRA-small is tuned at 3e-4 by its "
         "authors (Clark et al. 2020, appendix B), BERT miniatures at 3e-5 to 3e-4 (Turc et al. 2019)",
-        # SSMI with e5-small-zh over folds, three seeds on Weibo and two on Resume: with 4 of 12 layers no worse than
-        # with 2, and far above BERT-CRF with 12 or not to be told apart from it (docs/experiments.md, 2026-11-27).
+        # SSMI with e5-small-zh on Weibo, Resume and MSRA: with 4 of 12 layers no worse than with 2, and above BERT-CRF
+        # with 12 or not to be told apart from it (docs/experiments.md, 2026-11-27).
         layers=4,
     ),
     Size(

@@ -96,7 +96,7 @@ def _check_layer(params: ModelParams, name: str, layer: int, layers: int | None)
     auto = " (auto, for this encoder)" if params.encoder_layers == "auto" else ""
     raise ParameterError(
         f"model.{name}: {layer}, but model.encoder_layers: {layers}{auto}",
-        next_step=f"at most -S model.{name}={layers}, or more layers with -S model.encoder_layers={layer}",
+        next_step=f"at most -S model.{name}={layers}, or use more layers (-S model.encoder_layers)",
     )
 
 

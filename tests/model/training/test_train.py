@@ -131,7 +131,9 @@ def test_a_part_behind_a_layer_that_is_not_trained_is_refused(
     splits = {"train": sentences, "dev": sentences, "test": []}
     folder = write_shards(tmp_path / "s", splits, statistics={"encoder_layers": 12})
     params = make_params(model__fusion="layer", model__fusion_layer=5)
-    with pytest.raises(ParameterError, match=r"fusion_layer: 5, but model\.encoder_layers: 4 \(auto.*encoder_layers=5"):
+    with pytest.raises(
+        ParameterError, match=r"fusion_layer: 5, but model\.encoder_layers: 4 \(auto.*at most -S model\.fusion_layer=4"
+    ):
         _train(folder, encoder_folder, tmp_path / "run", params)
 
 
