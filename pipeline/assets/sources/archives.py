@@ -14,6 +14,7 @@ from typing import IO
 from ssmi.pipeline.contract.errors import InputDataError
 
 _BLOCK = 1 << 20
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
 
 
 def read_member(archive: Path, member: str, *, max_bytes: int) -> Iterator[bytes]:
@@ -30,8 +31,8 @@ def read_member(archive: Path, member: str, *, max_bytes: int) -> Iterator[bytes
                 if left < 0:
                     raise InputDataError(f"{archive}: {member} is over {max_bytes} bytes", next_step="do not use it")
                 yield block
-    # RuntimeError: a member that is said to be encrypted.
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+    # RuntimeError: a member that is said to be encrypted; UnicodeDecodeError: a name that is said to be UTF-8.
+    except (*_DAMAGE, UnicodeDecodeError, RuntimeError) as error:
         raise InputDataError(f"{archive}: damaged ({error})", next_step="remove it and fetch it again") from error
 
 

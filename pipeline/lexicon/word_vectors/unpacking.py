@@ -143,6 +143,13 @@ def _bounded(inner: IO[bytes], path: Path) -> io.BufferedReader:
 
 
 def _from_zip(path: Path, stack: ExitStack, plausible: Plausible) -> Unpacked:
+    try:
+        return _from_named_members(path, stack, plausible)
+    except UnicodeDecodeError as error:  # zipfile decodes names, here and when it opens a member
+        raise zipfile.BadZipFile("a name in it is said to be UTF-8 and is not") from error
+
+
+def _from_named_members(path: Path, stack: ExitStack, plausible: Plausible) -> Unpacked:
     archive = stack.enter_context(zipfile.ZipFile(path))
     # A damaged archive may hold a member without a name.
     members = [info for info in archive.infolist() if info.filename and not info.is_dir() and info.file_size]

@@ -45,6 +45,19 @@ def test_a_zip_link_is_refused(tmp_path) -> None:
         _read(tmp_path / "a.whl")
 
 
+@pytest.mark.parametrize("nth", [0, 1])  # beside the member, in the list at the end
+def test_a_name_that_is_said_to_be_utf_8_and_is_not_is_refused(nth: int, tmp_path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as bundle:
+        bundle.writestr("pkg/词", BODY)
+    parts = (tmp_path / "a.whl").read_bytes().split("词".encode())
+    assert len(parts) == 3
+    names = ["词".encode(), "词".encode()]
+    names[nth] = b"\x80\xa0\x80"
+    (tmp_path / "a.whl").write_bytes(parts[0] + names[0] + parts[1] + names[1] + parts[2])
+    with pytest.raises(InputDataError, match=r"a\.whl: damaged"):
+        _read(tmp_path / "a.whl", "pkg/词")
+
+
 def test_a_member_that_is_said_to_be_encrypted_is_refused(tmp_path) -> None:
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as bundle:
         bundle.writestr("pkg/words", "a")

@@ -157,6 +157,19 @@ def test_containers_that_are_not_read_are_named(body: bytes, said: str, tmp_path
     assert "unpack it" in raised.value.next_step
 
 
+@pytest.mark.parametrize("nth", [0, 1])  # beside the member, in the list at the end
+def test_a_name_that_is_said_to_be_utf_8_and_is_not_is_refused(nth: int, tmp_path) -> None:
+    path = tmp_path / "v.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("词.txt", "词语 0.5 0.5\n语词 0.5 0.25\n")
+    first, between, last = path.read_bytes().split("词.txt".encode())
+    names = ["词.txt".encode(), "词.txt".encode()]
+    names[nth] = b"\x80\xa0\x80.txt"
+    path.write_bytes(first + names[0] + between + names[1] + last)
+    with pytest.raises(InputDataError, match=r"v\.zip"):
+        read(path)
+
+
 def test_a_member_behind_a_password_is_refused(tmp_path) -> None:
     body = bytearray(zipped({"v": TEXT}))
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
