@@ -56,7 +56,7 @@ class VectorCache:
                     {
                         word.decode("utf-8", "surrogatepass"): np.frombuffer(vector, dtype=np.float32)
                         for word, vector, digest in rows
-                        if isinstance(vector, bytes) and digest == _digest(word, vector)
+                        if isinstance(word, bytes) and isinstance(vector, bytes) and digest == _digest(word, vector)
                     }
                 )
         return found

@@ -32,7 +32,15 @@ def open_alignment(path: Path) -> LinearMap:
     """
     content = checked_files.read(path)
     try:
-        return LinearMap(**load(content))
+        alignment = LinearMap(**load(content))
+        width, mapped = alignment.weights.shape
+        if [each.shape for each in (alignment.mean, alignment.scale, alignment.offset)] != [
+            (width,),
+            (width,),
+            (mapped,),
+        ]:
+            raise ValueError("arrays that do not fit each other")
+        return alignment
     except (SafetensorError, TypeError, ValueError) as error:
         raise StaleArtifactError(
             f"{path}: not a map between BERT's space and the vocabulary's ({error})",

@@ -90,7 +90,8 @@ def _searched(path: Path) -> object:
 
 
 def _aligned(path: Path) -> object:
-    return open_alignment(path).apply(np.ones((2, 4), dtype=np.float32))
+    alignment = open_alignment(path)
+    return alignment.apply(np.ones((2, len(alignment.mean)), dtype=np.float32))
 
 
 # --- marks and kept vectors ------------------------------------------------------------------------------------------

@@ -24,6 +24,15 @@ def test_a_saved_map_is_the_same_map_in_the_same_bytes(rng: np.random.Generator,
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize("changed", [{"mean": 1}, {"scale": 6}, {"offset": 5}])
+def test_arrays_that_do_not_fit_each_other_are_no_map(tmp_path: Path, changed: dict[str, int]) -> None:
+    sizes = {"mean": 5, "scale": 5, "offset": 4, **changed}
+    arrays = {"weights": np.zeros((5, 4)), **{name: np.zeros(size) for name, size in sizes.items()}}
+    save_file(arrays, tmp_path / "alignment.safetensors")
+    with pytest.raises(StaleArtifactError, match=r"not a map between.*do not fit each other"):
+        open_alignment(tmp_path / "alignment.safetensors")
+
+
 @pytest.mark.parametrize("content", [b"", b"no map", None])
 def test_a_file_that_is_no_map_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "alignment.safetensors"
