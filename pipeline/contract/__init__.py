@@ -1,1 +1,1 @@
-"""The seam between the offline pipeline and the trainer; small, light, imported by both halves."""
+"""The contract between the offline pipeline and the trainer: a small, lightweight package that both import."""

@@ -1,4 +1,4 @@
-"""Arguments from Python: what a public function is called with is checked against the types that it names."""
+"""Check the arguments of public Python functions, mostly against their type annotations."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _STRICT = ConfigDict(strict=True, arbitrary_types_allowed=True)
 
 
 def list_of(name: str, values: Iterable[One]) -> tuple[One, ...]:
-    """The values of an argument that takes several, to be read more than once.
+    """Return the values of a list argument as a tuple, which can be read more than once.
 
     Args:
-        name: Of the argument.
-        values: What was given.
+        name: Name of the argument, for the message.
+        values: The values that were passed.
 
     Raises:
-        ParameterError: One string or path was given, which would be read letter by letter, or no list at all.
+        ParameterError: ``values`` is a single string or path, which would be read letter by letter, or is not iterable.
 
     """
     if isinstance(values, str | bytes | PurePath):
@@ -44,13 +44,13 @@ def list_of(name: str, values: Iterable[One]) -> tuple[One, ...]:
 
 
 def check_probability(name: str, value: float) -> None:
-    """Refuse, with ParameterError, what is not a number from 0 to 1."""
+    """Raise ParameterError unless ``value`` is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
         raise ParameterError(f"{name}={value!r}: not a probability", next_step="give a number from 0 to 1")
 
 
 def check_place(*, workers: int, scheduler: str | None) -> None:
-    """Refuse, with ParameterError, two places at once, and what is no address of a scheduler."""
+    """Raise ParameterError if both workers and a scheduler are given, or if the scheduler is not an address."""
     if scheduler is None:
         return
     if workers > 0:
@@ -65,7 +65,7 @@ def check_place(*, workers: int, scheduler: str | None) -> None:
 
 
 def optional_path(path: str | Path | None) -> Path | None:
-    """An argument that may be left out, as a path."""
+    """Convert an optional path argument to a Path; None stays None."""
     return None if path is None else Path(path)
 
 
@@ -78,7 +78,11 @@ def name_or_path(given: str | Path | None) -> str | None: ...
 
 
 def name_or_path(given: str | Path | None) -> str | None:
-    """A string as it is, for it may be a name; a path as a string that can only be a path; None as None."""
+    """Convert a name or a path to a string.
+
+    A string stays as it is, because it may be a name; a path becomes a string that cannot be taken for a name, with
+    ``./`` in front if necessary; None stays None.
+    """
     if given is None or isinstance(given, str):
         return given
     text = str(given)
@@ -86,21 +90,22 @@ def name_or_path(given: str | Path | None) -> str | None:
 
 
 def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Check the arguments of a public function against its annotations, before it begins.
+    """Check the arguments of a public function against its annotations before it runs.
 
-    Python would take a string for a list of letters, True for 1 and a number for a name, and fail far from the call.
-    Nothing is converted, but that an argument that takes several values is a tuple for the function.
+    Python would accept a string as a list of letters, True as 1 and a number as a name, and fail far from the call.
+    Values are not converted, except that the function receives an ``Iterable`` argument as a tuple.
 
     Raises:
-        ParameterError: By the function: an argument is not what it takes, with both.
+        ParameterError: Raised by the decorated function if an argument does not match its annotation; the message
+            shows the value and the expected type.
 
     """
     signature = inspect.signature(function)
 
     @cache
     def arguments() -> dict[str, _Argument]:
-        # At the first call: what an annotation names may be imported after the function is defined. Without the
-        # result's, which type checkers alone may import.
+        # Resolved on the first call, because the names in annotations may be imported after the function is defined.
+        # The return annotation is left out: its names may be imported for type checkers only.
         named = {name: value for name, value in function.__annotations__.items() if name != "return"}
         hints = get_type_hints(
             SimpleNamespace(__annotations__=named), globalns=inspect.unwrap(function).__globals__, include_extras=True
@@ -112,7 +117,7 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:
-            return function(*args, **kwargs)  # for Python's own message: it names the function
+            return function(*args, **kwargs)  # raises Python's own error, which names the function
         for name, value in bound.arguments.items():
             if name in arguments():
                 bound.arguments[name] = arguments()[name].check(value)
@@ -122,19 +127,19 @@ def checked(function: Callable[Given, Result]) -> Callable[Given, Result]:
 
 
 class _Argument:
-    """What one argument of a function takes."""
+    """The type that one argument of a function accepts."""
 
     def __init__(self, function: str, parameter: inspect.Parameter, hint: Any) -> None:
         self._function = function
         self._parameter = parameter
         self._hint = hint
         self._is_list = any(get_origin(one) is Iterable for one in _alternatives(hint))
-        # In a tuple: a model alone does not take a configuration.
+        # Wrapped in a tuple, because TypeAdapter accepts no configuration for a bare model.
         in_tuple: Any = tuple.__class_getitem__((_as_tuple(hint),))
         self._adapter: TypeAdapter[Any] = TypeAdapter(in_tuple, config=_STRICT)
 
     def check(self, value: Any) -> Any:
-        """The value, of several a tuple; raises ParameterError where it is not one that the argument takes."""
+        """Return the value, a list as a tuple; raise ParameterError if it does not match the annotation."""
         if self._is_list and value is not None:
             value = list_of(self._parameter.name, value)
         try:
@@ -147,7 +152,7 @@ class _Argument:
         return value
 
     def _next_step(self, value: Any) -> str:
-        """What to give; what holds without it, where that is a value and not None or an empty list."""
+        """Suggest what to pass, and name the default unless it is None or an empty list."""
         names = [name for one in _alternatives(self._hint) if get_origin(one) is Literal for name in get_args(one)]
         close = closest(value, names) if isinstance(value, str) else None
         if close is not None:
@@ -164,17 +169,17 @@ def _alternatives(hint: Any) -> tuple[Any, ...]:
 
 
 def _as_tuple(hint: Any) -> Any:
-    """``Iterable[X]`` as ``tuple[X, ...]``: an iterator can be read once, so a tuple is made of it first."""
-    return Union[tuple(map(_as_checked, _alternatives(hint)))]  # noqa: UP007  # of a tuple that is made here
+    """Replace ``Iterable[X]`` by ``tuple[X, ...]``: an iterator can be read only once, so it is made a tuple first."""
+    return Union[tuple(map(_as_checked, _alternatives(hint)))]  # noqa: UP007  # the tuple is built at run time
 
 
 def _as_checked(hint: Any) -> Any:
-    """One alternative as pydantic checks it."""
+    """Convert one alternative to the form that pydantic checks."""
     if get_origin(hint) is Iterable:
         (item,) = get_args(hint)
         return tuple.__class_getitem__((item, ...))
     if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return InstanceOf.__class_getitem__(hint)  # type: ignore[type-arg]  # pydantic would make a model of a dict
+        return InstanceOf.__class_getitem__(hint)  # type: ignore[type-arg]  # pydantic would convert a dict to a model
     return hint
 
 
@@ -189,9 +194,9 @@ _NAMES = {
 
 
 def _describe(hint: Any, *, but: Any = None) -> str:
-    """What is taken, in words: ``a str, a Path or None``; ``but``: an alternative that is left out."""
+    """Describe a type in words, such as ``a str, a Path or None``; ``but`` is an alternative to leave out."""
     words = [_describe_one(one) for one in _alternatives(hint) if one is not but]
-    # A comma where what comes before has parts: ``a tuple of 2, each an int, or None``.
+    # With a comma if an earlier alternative contains one: ``a tuple of 2, each an int, or None``.
     last_or = ", or " if any(", " in word for word in words[:-1]) else " or "
     return last_or.join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
 

@@ -1,11 +1,11 @@
 """Every error a user can get: what happened, where, what to do next, and the exit code.
 
 SsmiError                 1  any other error of this program
-├── DivergedError         1  a training whose loss is not a number
-├── ParameterError        2  params.yaml or a ``-S section.key=value`` is wrong
-├── InputDataError        3  a raw file is not what it should be (names file and line)
-├── MissingResourceError  4  a data set, vectors or an encoder is not there
-└── StaleArtifactError    5  artifacts that do not belong together, or from another schema
+├── DivergedError         1  the loss or gradient of a training is not a number
+├── ParameterError        2  params.yaml, a ``-S section.key=value`` or an argument is invalid
+├── InputDataError        3  a raw file violates its format (names file and line)
+├── MissingResourceError  4  a data set, vector file, encoder or artifact does not exist
+└── StaleArtifactError    5  artifacts that do not belong together, or of another schema version
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 
 class SsmiError(Exception):
-    """Base of the tree. ``message`` says what and where, ``next_step`` what to do about it."""
+    """Base class of all errors. ``message`` says what happened and where, ``next_step`` what to do about it."""
 
     exit_code = 1
 
@@ -26,16 +26,16 @@ class SsmiError(Exception):
         self.next_step = next_step
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survive the trip back from a worker process with both parts."""
+        """Pickle both arguments, so that the error survives the return from a worker process."""
         return (_rebuild, (type(self), self.message, self.next_step))
 
     def __str__(self) -> str:
-        """One line: the message, then the next step."""
+        """Return the message and the next step on one line."""
         return f"{self.message} → {self.next_step}" if self.next_step else self.message
 
 
 class DivergedError(SsmiError):
-    """A training's loss or gradient is not a number: this run failed, others may not."""
+    """The loss or gradient of a training is not a number: this run failed, but others may succeed."""
 
 
 class ParameterError(SsmiError):
@@ -45,7 +45,7 @@ class ParameterError(SsmiError):
 
 
 class InputDataError(SsmiError):
-    """A raw file breaks its format; the message carries ``file:line``."""
+    """A raw file violates its format; the message contains ``file:line``."""
 
     exit_code = 3
 
@@ -57,7 +57,7 @@ class MissingResourceError(SsmiError):
 
 
 class StaleArtifactError(SsmiError):
-    """Artifacts of another schema version, vocabulary, encoder or label set."""
+    """Artifacts belong to another schema version, vocabulary, encoder or label set."""
 
     exit_code = 5
 
@@ -67,21 +67,21 @@ def _rebuild(kind: type[SsmiError], message: str, next_step: str) -> SsmiError:
 
 
 def at_line(path: Path | str, line: int) -> str:
-    """``file:line`` as editors understand it."""
+    """Format a position as ``file:line``, which editors understand."""
     return f"{path}:{line}"
 
 
 _SIMILAR = 0.65
-"""Of 1, as difflib counts: below it two names have little more than a few letters in common."""
+"""Minimum similarity, from 0 to 1 as difflib measures it; below it two names share little more than a few letters."""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The most similar known name; None where none is similar."""
+    """Return the most similar known name; None if no name is similar."""
     return next(iter(difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=_SIMILAR)), None)
 
 
 def nearest(name: str, known: Iterable[str], *, listed: Iterable[str] | None = None) -> str:
-    """A hint with the most similar known name, or a list of names where none is similar: ``listed``, else ``known``."""
+    """Return a hint with the most similar known name or, if none is similar, with all of ``listed``, else ``known``."""
     names = sorted(set(known))
     close = closest(name, names)
     if close is not None:

@@ -1,6 +1,6 @@
-"""Packages that only a part of the program needs: the extras of the installation, and what a person without one reads.
+"""Packages that only a part of the program needs: the extras of the installation, and the error for a missing extra.
 
-The names of extras and their packages are those of pyproject.toml.
+The names of the extras and their packages are those in pyproject.toml.
 """
 
 from __future__ import annotations
@@ -21,41 +21,41 @@ MODULES: Mapping[Extra, tuple[str, ...]] = {
     "stats": ("duckdb",),
     "vectors": ("gensim",),
 }
-"""Extra → the modules that its packages bring."""
+"""Extra → the modules that its packages provide."""
 
 
 @contextmanager
 def needs(extra: Extra, purpose: str) -> Iterator[None]:
-    """Import inside this block what an extra brings.
+    """Guard a block that imports modules of an extra.
 
     Args:
-        extra: The extra that installs it.
-        purpose: What needs it, as the beginning of a sentence.
+        extra: The extra that provides the modules.
+        purpose: What needs the extra, as the beginning of a sentence.
 
     Raises:
-        MissingResourceError: It is not installed; the next step is the line that installs it.
+        MissingResourceError: The extra is not installed; the next step is the command that installs it.
 
     """
     try:
         yield
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
-        # Some other module is missing, and installing the extra would not bring it.
+        # The missing module is not part of the extra, so installing the extra would not provide it.
         if module not in MODULES[extra]:
             raise
         raise _error(extra, purpose, module=module) from error
 
 
 def installed(extra: Extra) -> bool:
-    """Whether all that an extra brings can be imported; nothing is."""
+    """Whether every module of an extra can be imported; nothing is imported to find out."""
     try:
         return all(find_spec(module) is not None for module in MODULES[extra])
-    except ValueError:  # somebody put None in its place in sys.modules
+    except ValueError:  # a module in sys.modules has no __spec__
         return False
 
 
 def missing(extra: Extra, purpose: str) -> MissingResourceError:
-    """The error of ``needs``, for what is run and not imported."""
+    """Return the error that ``needs`` raises, for programs that are run instead of imported."""
     return _error(extra, purpose, module=MODULES[extra][0])
 
 

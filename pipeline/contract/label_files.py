@@ -1,4 +1,4 @@
-"""The label set's file, in shards and in checkpoints."""
+"""The file of the label set, in shards and in checkpoints."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ def save_labels(labels: LabelSet, path: Path) -> None:
 
 
 def load_labels(path: Path, *, held_to: Manifest | None = None) -> LabelSet:
-    """Read what ``save_labels`` wrote.
+    """Read a label set written by ``save_labels``.
 
     Args:
         path: The file.
-        held_to: As ``checked_files.read`` takes it.
+        held_to: Manifest to verify the file against; see ``checked_files.read``.
 
     Returns:
         The label set.
 
     Raises:
-        MissingResourceError: The file is not there.
-        StaleArtifactError: It changed, or is not a label set of this version.
+        MissingResourceError: The file does not exist.
+        StaleArtifactError: The file changed since it was written, or is not a label set of this version.
     """
     content = checked_files.read(path, held_to=held_to)
     try:
         body = json.loads(content)
         labels = LabelSet(body["scheme"], tuple(body["entity_types"]))
-        # The tags are written only for this: a version that would number them otherwise must notice.
+        # The tags are stored only for this check: a version that numbers them differently must notice.
         if labels.scheme not in ROLES or list(labels.tags) != body["tags"]:
             raise KeyError("tags")
-        # They are printed, and stand in rows of columns; the file may be somebody else's.
+        # The types are printed, also in tables, and the file may come from somebody else.
         if wrong := [name for name in labels.entity_types if not isinstance(name, str) or not is_label(name)]:
             raise ValueError(f"{wrong[0]!a} is no name of a type")
     except (ValueError, KeyError, TypeError, RecursionError) as error:

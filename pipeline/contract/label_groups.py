@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from ssmi.pipeline.contract.labels import is_label
 
 ALL_TYPES = "all"
-"""What tables of scores call all types together; no group may be called so."""
+"""Name for all types together in tables of scores; no group may have this name."""
 
 
 def _as_patterns(value: object) -> object:
@@ -30,7 +30,7 @@ def _checked(groups: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, .
 
 _Patterns = Annotated[tuple[str, ...], BeforeValidator(_as_patterns), Field(min_length=1)]
 LabelGroups = Annotated[Mapping[str, _Patterns], AfterValidator(_checked)]
-"""Name of a group → patterns of the entity types in it, such as ``*.NAM``; ``*`` and ``?`` as in file names."""
+"""Name of a group → patterns of its entity types, such as ``*.NAM``; ``*`` and ``?`` match as in file names."""
 
 NO_GROUPS: LabelGroups = MappingProxyType({})
 
@@ -39,18 +39,18 @@ def members(groups: LabelGroups, types: Iterable[str]) -> dict[str, list[str]]:
     """Sort entity types into groups.
 
     Args:
-        groups: As the data set declares them.
+        groups: The groups that the data set declares.
         types: Names of entity types.
 
     Returns:
-        For every group, by name, its types in the order given. A type may be in several groups or in none; a group
+        Name of each group, sorted → its types in the order given. A type may be in several groups or in none; a group
         may be empty.
 
     """
-    # Read once for each group: the first would use up an iterator.
+    # The types are read once per group, and the first group would exhaust an iterator.
     every = list(types)
     return {
-        # fnmatch itself ignores case on Windows: groups would depend on the machine.
+        # fnmatch ignores case on Windows, so groups would depend on the machine.
         name: [label for label in every if any(fnmatchcase(label, pattern) for pattern in patterns)]
         for name, patterns in sorted(groups.items())
     }

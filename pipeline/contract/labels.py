@@ -1,9 +1,9 @@
-"""Tag schemes: spans <-> tags, and the label vocabulary that shards and checkpoints carry.
+"""Tag schemes: conversion between spans and tags, and the label set that shards and checkpoints carry.
 
 A tag is ``O`` or ``<role>-<entity type>``. Roles by scheme:
 BIO: B I; BMES: B M E S; BIOES: B I E S.
 
-One rule for ill-formed sequences, by purpose:
+How an ill-formed sequence is read depends on its purpose:
 * *gold* tags of a raw file are repaired (``repair_spans``): a stray continuation opens an entity, an entity that
   is never closed ends where its type ends. Nothing an annotator marked is lost, and every repair is counted.
 * *predicted* tags are read strictly (``strict_spans``): only B (M|I)* E or S of one type counts (BIO: B I*).
@@ -29,7 +29,7 @@ ROLES: dict[TagScheme, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
-    """A half-open stretch ``[start, end)`` of characters with an entity type."""
+    """A half-open interval ``[start, end)`` of characters with an entity type."""
 
     start: int
     end: int
@@ -37,7 +37,7 @@ class Span:
 
 
 def is_label(name: str) -> bool:
-    """Whether an entity type can be called so: not empty, no control character, no white space around it."""
+    """Whether a string can name an entity type: not empty, no control characters, no surrounding white space."""
     return bool(name) and name == name.strip() and not any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in name)
 
 
@@ -45,13 +45,13 @@ def split_tag(tag: str) -> tuple[str, str]:
     """``B-ORG`` → ``("B", "ORG")``; ``O`` → ``("O", "")``."""
     if tag == OUTSIDE:
         return OUTSIDE, ""
-    # At the first dash only: an entity type may hold dashes itself.
+    # Split at the first dash only, because an entity type may contain dashes.
     role, _, label = tag.partition("-")
     return role, label
 
 
 def spans_to_tags(spans: Iterable[Span], *, n_characters: int, scheme: TagScheme) -> list[str]:
-    """Write non-overlapping spans as one tag a character."""
+    """Convert non-overlapping spans to one tag per character."""
     tags = [OUTSIDE] * n_characters
     inside = INSIDE_ROLE[scheme]
     for span in spans:
@@ -67,14 +67,14 @@ def spans_to_tags(spans: Iterable[Span], *, n_characters: int, scheme: TagScheme
 
 
 def repair_spans(tags: Sequence[str]) -> list[Span]:
-    """Read gold tags of any scheme leniently; nothing that is marked is lost.
+    """Read gold tags of any scheme leniently, so that no marked entity is lost.
 
     A continuation (M, I, E) without an open entity of its type opens one; an open entity that is never closed ends
-    where its type ends. Readers count these, by the rules of the file's scheme.
+    where its type ends. Readers count these repairs, by the rules of the file's scheme.
     """
     spans: list[Span] = []
     start, label = -1, ""
-    for index, tag in enumerate([*tags, OUTSIDE]):  # one O more closes an entity at the sentence's end
+    for index, tag in enumerate([*tags, OUTSIDE]):  # an extra O closes an entity at the sentence's end
         role, kind = split_tag(tag)
         if start >= 0 and not (role in ("M", "I", "E") and kind == label):
             spans.append(Span(start, index, label))
@@ -90,16 +90,16 @@ def repair_spans(tags: Sequence[str]) -> list[Span]:
 
 
 def strict_spans(tags: Sequence[str], *, scheme: TagScheme) -> tuple[list[Span], int]:
-    """Read predicted tags strictly; returns the well-formed spans and the number of ill-formed pieces.
+    """Read predicted tags strictly; return the well-formed spans and the number of ill-formed pieces.
 
-    BMES/BIOES: B (M|I)* E, or S, all of one type. BIO: B I* of one type. An entity that is never closed is one
-    ill-formed piece, and so is each run of continuations without an opening; neither yields a span.
+    BMES/BIOES: B (M|I)* E, or S, all of one type. BIO: B I* of one type. An entity that is never closed counts as one
+    ill-formed piece, as does each run of continuations without an opening; neither yields a span.
     """
     spans: list[Span] = []
     ill_formed = 0
     start, label = -1, ""
     broken = False  # inside a run of continuations without an opening, which counts once
-    for index, tag in enumerate([*tags, OUTSIDE]):  # one O more closes an entity at the sentence's end
+    for index, tag in enumerate([*tags, OUTSIDE]):  # an extra O closes an entity at the sentence's end
         role, kind = split_tag(tag)
         if start >= 0:
             if role == INSIDE_ROLE[scheme] and kind == label:
@@ -128,15 +128,15 @@ def strict_spans(tags: Sequence[str], *, scheme: TagScheme) -> tuple[list[Span],
 
 @dataclass(frozen=True, slots=True)
 class LabelSet:
-    """The tags a shard folder uses; a tag's id is its index in ``tags`` and ``O`` is 0."""
+    """The tags of a shard folder. A tag's id is its index in ``tags``; the id of ``O`` is 0."""
 
     scheme: TagScheme
     entity_types: tuple[str, ...]
 
     @classmethod
     def of(cls, entity_types: Iterable[str], *, scheme: TagScheme) -> LabelSet:
-        """Build from entity types in any order; they are sorted."""
-        # Tags are numbered by this order, and that of a set of strings differs from run to run.
+        """Build a label set from entity types in any order; they are sorted."""
+        # Tag ids follow this order, and the order of a set of strings differs between runs.
         return cls(scheme, tuple(sorted(set(entity_types))))
 
     @property
@@ -163,5 +163,5 @@ class LabelSet:
 
 @lru_cache(maxsize=64)
 def _tags(scheme: TagScheme, entity_types: tuple[str, ...]) -> tuple[str, ...]:
-    """Made once: asked for with every sentence that is decoded."""
+    """Build the tags, cached because every decoded sentence needs them."""
     return (OUTSIDE, *(f"{role}-{label}" for label in entity_types for role in ROLES[scheme]))

@@ -1,7 +1,7 @@
-"""What a stage leaves beside its tables: rows in and out, skips by reason, inputs and files by digest.
+"""The manifest that a stage writes beside its tables: row counts, skips by reason, digests of inputs and files.
 
-The manifest is written last, so a folder without one was never finished. It holds no clock, host or absolute path, and
-the digest of its own content.
+The manifest is written last, so a folder without one is unfinished. It contains the digest of its own content, and no
+time, host name or absolute path.
 """
 
 from __future__ import annotations
@@ -71,21 +71,21 @@ class StageReport:
     rows_in: int
     rows_out: int
     skipped: Mapping[str, int] = field(default_factory=dict)
-    """Reason → count of what did not pass."""
+    """Reason → number of items left out."""
     statistics: Mapping[str, Any] = field(default_factory=dict)
-    """Named figures worth keeping, e.g. repaired tags or a held-out cosine. ``contract.parquet.statistics`` has the
-    types of those that other stages, the trainer or reports read."""
+    """Named figures worth keeping, e.g. repaired tags or a held-out cosine. ``contract.parquet.statistics`` defines
+    the types of the figures that other stages, the trainer or reports read."""
 
 
 @dataclass(frozen=True, slots=True, config=_EXACT)
 class Manifest:
-    """The whole record of one stage run."""
+    """The complete record of one run of a stage."""
 
     stage: str
     dataset: str | None
     parameters: Mapping[str, Any]
     inputs: Mapping[str, str]
-    """Upstream manifests, raw files and assets → sha256."""
+    """Upstream manifest, raw file or asset → sha256."""
     report: StageReport
     files: Mapping[str, FileEntry]
     """Path relative to the stage folder → entry."""
@@ -96,7 +96,7 @@ class Manifest:
     @field_validator("dataset")
     @classmethod
     def _plain_name(cls, dataset: str | None) -> str | None:
-        """A manifest may come from somebody else: the name may not lead out of the folders that are named by it."""
+        """Refuse a name that would lead out of its folders: a manifest may come from somebody else."""
         try:
             return None if dataset is None else check_dataset_name(dataset)
         except ParameterError as error:
@@ -105,7 +105,7 @@ class Manifest:
     @field_validator("files")
     @classmethod
     def _below_the_folder(cls, files: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:
-        """A manifest may come from somebody else: it may only name files below its own folder."""
+        """Refuse files outside the manifest's own folder: a manifest may come from somebody else."""
         for name in files:
             if not stays_below(name):
                 raise ValueError(f"{name!r} is not a file below it")
@@ -117,29 +117,29 @@ _ADAPTER = TypeAdapter(Manifest)
 
 @plain_dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """A manifest as it lies on disk, read once: what it says and what it is called by belong together."""
+    """A manifest and its bytes on disk, read once, so that its content and its digest always match."""
 
     manifest: Manifest
     body: bytes
 
     @property
     def digest(self) -> str:
-        """sha256 of the file: what the stages after it, and runs, name the folder by."""
+        """sha256 of the file, by which later stages and runs identify the folder."""
         return hashlib.sha256(self.body).hexdigest()
 
 
 class FileState(StrEnum):
-    """What has become of a file since a manifest was written."""
+    """State of a file compared with its manifest."""
 
     INTACT = "intact"
     MISSING = "missing"
     CHANGED = "changed"
     FOREIGN = "foreign"
-    """The manifest does not name it."""
+    """The manifest does not name the file."""
 
 
 def describe_files(folder: Path) -> dict[str, FileEntry]:
-    """Entries for every file below ``folder`` except the manifest, in path order."""
+    """Return an entry for every file below ``folder`` except the manifest, in path order."""
     entries = {}
     for name, path in _files(folder).items():
         rows = pq.read_metadata(path).num_rows if path.suffix == ".parquet" else None
@@ -160,16 +160,16 @@ def save(manifest: Manifest, folder: Path) -> None:
 
 
 def load(folder: Path) -> Manifest:
-    """A stage folder's manifest; raises as ``read``."""
+    """Return the manifest of a stage's folder; raises the errors of ``read``."""
     return read(folder).manifest
 
 
 def read(folder: Path) -> StoredManifest:
-    """Read a stage folder's manifest.
+    """Read the manifest of a stage's folder.
 
     Raises:
         MissingResourceError: The stage was not built.
-        StaleArtifactError: Another version built it, or the manifest is not what was written.
+        StaleArtifactError: Another version wrote the manifest, or it is damaged, incomplete or cannot be read.
     """
     path = folder / MANIFEST_NAME
     try:
@@ -191,7 +191,7 @@ def read(folder: Path) -> StoredManifest:
 
 
 def parse(body: bytes) -> StoredManifest | None:
-    """A manifest from elsewhere than a folder of this machine; None where it is damaged or of another version."""
+    """Parse a manifest that does not come from a local folder; None if it is damaged or of another version."""
     try:
         return StoredManifest(_parse(body), body)
     except (ValueError, RecursionError):
@@ -199,17 +199,19 @@ def parse(body: bytes) -> StoredManifest | None:
 
 
 class _OtherVersionError(ValueError):
-    """A manifest of another version of this program."""
+    """The manifest was written by another version of this program."""
 
 
 @lru_cache(maxsize=256)
 def _parse(body: bytes) -> Manifest:
-    """What a manifest says; by its bytes, for every file that is read of a folder asks for it again.
+    """Parse a manifest; cached by its bytes, because every file that is read from a folder needs it.
 
-    Raises ValueError: damaged, or of another version; ValidationError, which is one too: other keys than a manifest's.
+    Raises:
+        ValueError: The manifest is damaged or of another version.
+        ValidationError: Its keys are not those of a manifest; this is a ValueError too.
     """
     tree = loads(body.decode())
-    # Asked first: of a manifest of another version a list of its wrong keys would help nobody.
+    # Checked first: for a manifest of another version, a list of its wrong keys would not help.
     version = tree.get("schema_version") if isinstance(tree, dict) else None
     if version != SCHEMA_VERSION:
         raise _OtherVersionError(f"schema version {version}, this program writes {SCHEMA_VERSION}")
@@ -217,14 +219,14 @@ def _parse(body: bytes) -> Manifest:
 
 
 def mistakes(error: ValidationError) -> str:
-    """Every mistake that pydantic found, as ``key: what is wrong``."""
+    """Format every mistake that pydantic found as ``key: what is wrong``."""
     return "; ".join(
         f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
     )
 
 
 def build_hint(folder: Path) -> str:
-    """The command that makes a stage folder, guessed from its path ``artifacts/<stage>[/<dataset>]``."""
+    """Return the command that builds a folder, guessed from its path, such as ``artifacts/<stage>[/<dataset>]``."""
     if folder.parent.name == ARTIFACTS:
         return "ssmi-cli features build --dataset NAME"
     if folder.parent.parent.name == ARTIFACTS and (folder.parents[1] / "prepare" / folder.name / "text").is_dir():
@@ -240,19 +242,19 @@ def build_hint(folder: Path) -> str:
 
 
 def _upgrade_hint(folder: Path) -> str:
-    """What to do about a folder that another version wrote."""
+    """Return what to do about a folder that another version wrote."""
     hint = build_hint(folder)
     command = f": {hint}" if hint.startswith("ssmi-cli") else ", and train again"
     return f"build the features again with this version{command}"
 
 
 def check_parts(manifest: Manifest, folder: Path) -> None:
-    """Refuse a folder that lacks files that its manifest names, or has tables that it does not name.
+    """Refuse a folder that lacks files named in its manifest, or has tables that the manifest does not name.
 
-    Names and sizes alone are compared; the content is, where each file is opened (``checked_files``).
+    Only names and sizes are compared; the content is verified when a file is opened (``checked_files``).
 
     Raises:
-        StaleArtifactError: Naming each difference.
+        StaleArtifactError: The folder differs from its manifest; the message names each difference.
     """
     problems = []
     for name, state in examine(manifest, folder, deep=False).items():
@@ -270,14 +272,14 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
 
 
 def examine(manifest: Manifest, folder: Path, *, deep: bool) -> dict[str, FileState]:
-    """What has become of every file of a folder, by name: names and sizes are compared, with ``deep`` every byte."""
+    """Return the state of every file of a folder by name, comparing names and sizes and, with ``deep``, every byte."""
     present = _files(folder)
 
     def state(name: str) -> FileState:
         entry, path = manifest.files.get(name), present.get(name)
         if path is None or entry is None:
             return FileState.FOREIGN if entry is None else FileState.MISSING
-        # The size first: where it differs nothing needs to be hashed.
+        # The size is compared first: if it differs, nothing needs to be hashed.
         same = path.stat().st_size == entry.n_bytes and (not deep or digest_file(path) == entry.sha256)
         return FileState.INTACT if same else FileState.CHANGED
 
@@ -285,5 +287,5 @@ def examine(manifest: Manifest, folder: Path, *, deep: bool) -> dict[str, FileSt
 
 
 def intact(manifest: Manifest, folder: Path) -> bool:
-    """Whether every file is there, unchanged, and nothing was added."""
+    """Whether every file is present and unchanged, and no file was added."""
     return set(examine(manifest, folder, deep=True).values()) <= {FileState.INTACT}

@@ -1,4 +1,4 @@
-"""How long work reports progress, whether a terminal, a log or nothing shows it."""
+"""Progress reports of long work, whether they go to a terminal, to a log or nowhere."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ Advance = Callable[[int], None]
 
 @runtime_checkable
 class Reporter(Protocol):
-    """What a stage may say while it works. ``cli.progress`` draws bars; ``Silent`` says nothing."""
+    """Receives progress while a stage works. ``cli.progress`` draws bars; ``Silent`` shows nothing."""
 
     def task(self, label: str, *, total: int, unit: str) -> AbstractContextManager[Advance]:
-        """Open a task of ``total`` units; call the result with how many more are done."""
+        """Open a task of ``total`` units; call the yielded function with the number of units just completed."""
         ...
 
     def note(self, message: str) -> None:
-        """Say one line that stays."""
+        """Show a one-line message that stays visible."""
         ...
 
 
 class Silent:
-    """A reporter for tests and library use."""
+    """A reporter that shows nothing, for tests and library use."""
 
     @contextmanager
     def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        """Accept progress and drop it."""
+        """Ignore the progress."""
         yield lambda _: None
 
     def note(self, message: str) -> None:
-        """Drop the line."""
+        """Ignore the message."""

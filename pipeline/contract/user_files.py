@@ -1,4 +1,4 @@
-"""A file that a user names: the same error for the same condition, whatever reads it."""
+"""Files that a user names: the same condition raises the same error, whatever reads the file."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import BinaryIO
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
 _NOTICED_SECONDS = 1.0
-"""A pipe that is written into sooner is not told of."""
+"""Time to wait for the first writer to a pipe before the wait is reported."""
 
 
 def require_file(path: Path, *, what: str = "", where: str = "", pipes: bool = False) -> None:
-    """Refuse a path that is not a file that can be opened, without opening it.
+    """Refuse a path that is not a readable file. Files and pipes are not opened for the check.
 
     Args:
-        path: The file; a terminal and ``/dev/null`` pass too.
-        what: What the file holds, before it in the message: ``user dictionary``.
-        where: What named the file: a parameter.
-        pipes: Whether a pipe passes too, which can be read once and may never be written into.
+        path: The file; a terminal and ``/dev/null`` are accepted too.
+        what: What the file holds, such as ``user dictionary``; precedes the path in the message.
+        where: What named the file, such as a parameter.
+        pipes: Whether to accept a pipe too, which can be read only once and may never be written into.
 
     Raises:
-        MissingResourceError: There is nothing at the path.
-        InputDataError: It is a folder, a device, a socket or a pipe, or its permissions do not let it be read.
+        MissingResourceError: The path does not exist.
+        InputDataError: The path is a folder, a device, a socket or a pipe, or cannot be read.
 
     """
     name = f"{what} {path}" if what else str(path)
@@ -47,32 +47,32 @@ def require_file(path: Path, *, what: str = "", where: str = "", pipes: bool = F
         raise InputDataError(
             f"{name}: {kind}, where a file is expected that can be read twice", next_step="write it into a file first"
         )
-    # Asked, not tried: to open a pipe (`<(zcat a.gz)`) and close it again would end whoever writes into it.
+    # Checked without opening: opening and closing a pipe (`<(zcat a.gz)`) would end the process that writes into it.
     if not os.access(path, os.R_OK):
         raise InputDataError(f"{name}: cannot be read (Permission denied)", next_step="change its permissions")
 
 
 def _ends(device: Path) -> bool:
-    """Whether what is read from a device has an end: of ``/dev/zero`` and ``/dev/full`` it has none."""
+    """Whether reading a device comes to an end; for ``/dev/zero`` and ``/dev/full`` it does not."""
     if os.path.samestat(device.stat(), Path(os.devnull).stat()):
         return True
     try:
         with device.open("rb", buffering=0) as stream:
             return stream.isatty()
     except OSError:
-        return True  # whoever reads it says why it cannot be read
+        return True  # the error of a later read says why
 
 
 def open_once(path: Path, *, note: Callable[[str], object]) -> BinaryIO:
-    """Open a file or a pipe to read it once; a pipe is waited for, and a person told so.
+    """Open a file or a pipe to read it once; wait for the first writer to a pipe, and report the wait.
 
     Args:
-        path: Of what ``require_file`` lets pass with ``pipes``.
-        note: Told that nobody has written into the pipe yet.
+        path: A path that ``require_file`` accepts with ``pipes``.
+        note: Called with a message if nothing has been written into the pipe yet.
     """
     if sys.platform != "linux" or not stat.S_ISFIFO(path.stat().st_mode):
         return path.open("rb")
-    # Opened at once and read from only when there is something: before a first writer, reading would find an end.
+    # Opened without blocking, and read only once there is data: before the first writer, a read would report the end.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -84,13 +84,13 @@ def open_once(path: Path, *, note: Callable[[str], object]) -> BinaryIO:
 
 
 def unreadable(path: Path | str, error: Exception) -> InputDataError:
-    """The error for a file that is there and whose bytes the system does not give."""
+    """Return the error for a file that exists but cannot be read."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return InputDataError(f"{path}: cannot be read ({reason})", next_step="give a readable file")
 
 
 def read_bytes(path: Path, *, what: str = "", where: str = "") -> bytes:
-    """The whole of a file. Takes and raises what ``require_file`` does, and InputDataError where reading fails."""
+    """Read a whole file. Arguments and errors are those of ``require_file``, with InputDataError if reading fails."""
     require_file(path, what=what, where=where)
     try:
         return path.read_bytes()

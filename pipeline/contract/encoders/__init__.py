@@ -1,1 +1,1 @@
-"""What an encoder's folder says of itself: its type and its vocabulary."""
+"""Reading of an encoder's folder: its type, its sizes and its vocabulary."""

@@ -1,8 +1,8 @@
-"""What of an encoder's config.json reaches transformers: known keys with plain values within bounds, and nothing else.
+"""Filter of an encoder's config.json: only known keys with plain values within bounds reach transformers.
 
 A config comes with a model from somebody else. transformers takes from it which attention kernel to load
-(``attn_implementation``), which code to import (``auto_map``) and how much memory to ask for, so only what a forward
-pass of the supported types reads goes on.
+(``attn_implementation``), which code to import (``auto_map``) and how much memory to allocate, so only what a forward
+pass of the supported types reads is passed on.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 Check = Callable[[Any], bool]
 
 MOST_PARAMETERS = 1 << 32
-"""The largest encoder of a supported type that was published has 3.5 billion (XLM-R XL)."""
+"""Limit of weights; the largest published encoder of a supported type has 3.5 billion (XLM-R XL)."""
 _ACTIVATIONS = (
     "gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh",
     "gelu_pytorch_tanh", "hardswish", "laplace", "leaky_relu", "linear", "mish", "quick_gelu", "relu", "relu2",
     "relu6", "sigmoid", "silu", "sqrtsoftplus", "swish", "tanh",
 )  # fmt: skip
-"""Those of transformers that have no weights of their own."""
+"""Activations of transformers that have no weights of their own."""
 _ATTENTIONS = ("full_attention", "sliding_attention")
 
 
 def _whole(low: int, high: int) -> Check:
-    # Not isinstance, for which JSON's true would be 1.
+    # Not isinstance, which would accept JSON's true as 1.
     return lambda value: type(value) is int and low <= value <= high
 
 
@@ -46,7 +46,7 @@ def _either(*checks: Check) -> Check:
 
 
 def _rope(value: Any) -> bool:
-    """``{"full_attention": {"rope_type": "default", "rope_theta": 160000.0}, ...}``: no other kind is read."""
+    """Accept ``{"full_attention": {"rope_type": "default", "rope_theta": 160000.0}, ...}`` and no other type."""
     of_one: dict[str, Check] = {"rope_type": _one_of("default"), "rope_theta": _number(1, 1e9)}
     return isinstance(value, dict) and all(
         kind in _ATTENTIONS
@@ -115,14 +115,14 @@ CHECKS: Mapping[str, Check] = {
     "rope_scaling": _one_of(None),
     "rope_parameters": _either(_one_of(None), _rope),
 }
-"""Key → whether a value of it may go on."""
+"""Key → check of whether a value may be passed on."""
 
 
 def known_values(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a config that the supported types read, ``model_type`` first among them; the others are dropped.
+    """Return the keys of a config that the supported types read, ``model_type`` first; all others are dropped.
 
     Raises:
-        ValueError: A value is none that its key can have, or the model would be absurdly large.
+        ValueError: A value is not allowed for its key, or the model would be absurdly large.
     """
     kept = {key: value for key, value in config.items() if key in CHECKS}
     wrong = sorted(key for key, value in kept.items() if not CHECKS[key](value))
@@ -136,7 +136,7 @@ def known_values(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _n_parameters(config: Mapping[str, Any]) -> int:
-    """Weights of the embeddings and of the matrices of the layers: all but a few of a model's."""
+    """Count the weights of the embeddings and of the layers' matrices: all but a few of a model's weights."""
     width, layers = config.get("hidden_size", 1), config.get("num_hidden_layers", 1)
     tables = config.get("vocab_size", 1) + config.get("max_position_embeddings", 1)
     return int(width * (tables + layers * (4 * width + 2 * config.get("intermediate_size", 1))))

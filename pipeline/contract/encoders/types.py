@@ -1,8 +1,8 @@
-"""Which encoders are read, and what an encoder's config.json says; both halves ask here. No torch, no transformers.
+"""Supported encoder types, and the contents of an encoder's config.json, for both pipeline and trainer.
 
-An encoder is a folder with config.json, weights and a vocabulary. Its ``model_type`` names the class of transformers
-that runs it; a type that is not in ``TYPES`` is refused, for its weights may well load into another class and mean
-nothing there.
+An encoder is a folder with config.json, weights and a vocabulary. Its ``model_type`` determines the class of
+transformers that runs it. A type that is not in ``TYPES`` is refused, because its weights may load into another class
+without error and mean nothing there. This module imports neither torch nor transformers.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from ssmi.pipeline.contract.text.wording import counted, is_or_are
 
 CONFIG = "config.json"
 SPECIAL_TOKENS = 2
-"""[CLS] in front and [SEP] at the end of what goes through an encoder."""
+"""Special tokens in every input of an encoder: [CLS] at the beginning and [SEP] at the end."""
 ANOTHER_ENCODER = "fetch it again, or name another with encoder.name"
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderType:
-    """What sets a ``model_type`` of transformers apart from the others."""
+    """What distinguishes a ``model_type`` of transformers from the others."""
 
     name: str
     model_class: str
-    """The class of transformers that runs it, taken by name: its Auto classes import more than that one needs."""
+    """Name of the transformers class that runs the type; the Auto classes import more than this class needs."""
     positions_after_padding: int | None = None
-    """Positions are counted from the one after pad_token_id, so that fewer can be used: the id that the type has where
-    its config names none. None: positions are counted from 0."""
+    """Default pad_token_id of a type that counts positions from the one after pad_token_id, so that fewer can be used;
+    None for a type that counts positions from 0."""
     sdpa: bool = True
-    """Whether transformers computes its attention with torch's fused kernels; else plainly ("eager")."""
+    """Whether transformers computes the attention with torch's fused kernels; otherwise without ("eager")."""
     pooler: bool = True
-    """Whether the class takes ``add_pooling_layer``; the others have no pooler at all."""
+    """Whether the class accepts ``add_pooling_layer``; the other classes have no pooler."""
     last_norm: str = ""
-    """The module that normalises the output of the last layer, and no other's; empty for none."""
+    """Name of the module that normalises the output of the last layer only; empty if there is none."""
 
     @property
     def model_arguments(self) -> dict[str, Any]:
-        """How transformers is asked for a model of this type: with the attention that it has, and without a pooler."""
+        """Arguments with which transformers creates a model of this type: with its attention and without a pooler."""
         attention = {"attn_implementation": "sdpa" if self.sdpa else "eager"}
         return {**attention, "add_pooling_layer": False} if self.pooler else attention
 
@@ -59,18 +59,18 @@ _TYPES = (
     EncoderType("xlm-roberta", "XLMRobertaModel", positions_after_padding=1),
     # A table of max_position_embeddings sinusoids, rotated in (RoFormerSinusoidalPositionalEmbedding).
     EncoderType("roformer", "RoFormerModel", sdpa=False, pooler=False),
-    # Relative positions; max_position_embeddings is the longest input that was trained (DebertaV2Embeddings).
+    # Relative positions; max_position_embeddings is the longest input in training (DebertaV2Embeddings).
     EncoderType("deberta-v2", "DebertaV2Model", sdpa=False, pooler=False),
-    # Rotary positions, two layers of three local; max_position_embeddings as trained (ModernBertConfig).
+    # Rotary positions, local in two of three layers; max_position_embeddings is as trained (ModernBertConfig).
     EncoderType("modernbert", "ModernBertModel", pooler=False, last_norm="final_norm"),
 )
 TYPES: Mapping[str, EncoderType] = {one.name: one for one in _TYPES}
 
 _LONGEST_CONFIG = 1 << 24
-"""Bytes: those of models with many thousand classes have a few hundred thousand."""
+"""Maximum bytes of config.json; for models with many thousand classes it has a few hundred thousand."""
 _SIZES = ("num_hidden_layers", "hidden_size", "max_position_embeddings", "vocab_size")
 
-# What checkpoints carry beside the encoder, or what is computed and not learned; states do not depend on it.
+# Weights that checkpoints hold beside the encoder's, or that are computed instead of learned: no state needs them.
 _HEADS = (
     "cls",  # masked language model and next sentence: bert, ernie, roformer, deberta-v2
     "lm_head",  # roberta, xlm-roberta
@@ -82,11 +82,11 @@ _HEADS = (
     "mask_predictions",
     "head",  # modernbert
     "decoder",
-    "classifier",  # of a model tuned for another task
+    "classifier",  # of a model fine-tuned for another task
     "qa_outputs",
 )
 COMPUTED = "encoder.embed_positions.weight"
-"""roformer's sinusoids: a weight by name, which is computed and never trained."""
+"""roformer's sinusoids: named like a weight, but computed and never trained."""
 _HARMLESS = re.compile(
     rf"(?:\w+\.)?(?:{'|'.join(_HEADS)})\..+"
     r"|(?:\w+\.)?embeddings\.(?:position_ids|token_type_ids)"
@@ -97,35 +97,35 @@ _LAYER = re.compile(r"(?:^|\.)layers?\.(\d+)\.")
 
 @dataclass(frozen=True, slots=True)
 class EncoderShape:
-    """The sizes that the pipeline plans with."""
+    """The sizes of an encoder that the pipeline works with."""
 
     type: str
     """``model_type``: one of ``TYPES``."""
     n_layers: int
     width: int
     max_positions: int
-    """Positions that can be used, [CLS] and [SEP] included."""
+    """Number of usable positions, [CLS] and [SEP] included."""
     n_tokens: int
-    """Size of its vocabulary; there may be more embeddings."""
+    """Size of the vocabulary; there may be more embeddings."""
 
     @property
     def max_window(self) -> int:
-        """The most characters it takes at once."""
+        """Maximum number of characters in one input."""
         return self.max_positions - SPECIAL_TOKENS
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """What config.json of an encoder says of a type that is read: known keys alone, with values within bounds.
+    """Read config.json of an encoder of a supported type: only known keys, with values within bounds.
 
     Raises:
-        MissingResourceError: There is none.
-        InputDataError: It is damaged, without a type, of a type that is not read, asks for code that comes with it,
-            or has a value that its key cannot have.
+        MissingResourceError: config.json does not exist.
+        InputDataError: config.json is damaged; has no type or an unsupported type; asks for code that comes with the
+            model; is for quantised weights or a decoder; or has a value that is not allowed for its key.
     """
     path = folder / CONFIG
     try:
         with path.open("rb") as stream:
-            # One byte more than allowed tells a file that is too long, without reading all of it.
+            # One byte more than allowed reveals a file that is too long without reading all of it.
             body = stream.read(_LONGEST_CONFIG + 1)
         if len(body) > _LONGEST_CONFIG:
             raise ValueError(f"over {_LONGEST_CONFIG >> 20} MiB")
@@ -146,7 +146,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def _refused(config: Mapping[str, Any]) -> str:
-    """Why an encoder with this config is not read; empty where it is."""
+    """Return why an encoder with this config is not supported; empty if it is."""
     kind = config.get("model_type")
     if kind is None:
         return "has no model_type, which says how its weights are to be read"
@@ -162,19 +162,22 @@ def _refused(config: Mapping[str, Any]) -> str:
 
 
 def type_of(config: Mapping[str, Any]) -> EncoderType:
-    """The type of a config that ``read_config`` gave."""
+    """Return the type of a config from ``read_config``."""
     return TYPES[config["model_type"]]
 
 
 def encoder_shape(folder: Path) -> EncoderShape:
-    """Type, layers, width and positions from config.json.
+    """Read type, layers, width and positions from config.json, and the size of the vocabulary.
 
-    Raises what ``read_config`` and ``read_vocabulary`` raise, and InputDataError when sizes are not there or when the
-    vocabulary holds more tokens than there are embeddings (fewer are fine: many are padded on purpose).
+    Raises:
+        MissingResourceError: config.json or the vocabulary does not exist.
+        InputDataError: As for ``read_config`` and ``read_vocabulary``. Also if sizes are missing, if the vocabulary
+            holds more tokens than there are embeddings (fewer are fine: many tables are padded on purpose), if
+            config.json and vocabulary differ in the id of [PAD], or if no position is left for a character.
     """
     path = folder / CONFIG
     config = read_config(folder)
-    # Not isinstance, for which JSON's true would be a size of 1.
+    # Not isinstance, which would accept JSON's true as a size of 1.
     wrong = [key for key in _SIZES if type(config.get(key)) is not int or config[key] < 1]
     if wrong:
         raise InputDataError(f"{path}: {', '.join(wrong)} is missing or not a size", next_step=ANOTHER_ENCODER)
@@ -205,29 +208,29 @@ def encoder_shape(folder: Path) -> EncoderShape:
 
 
 def with_layers(config: Mapping[str, Any], n_layers: int) -> dict[str, Any]:
-    """A copy of the config with the first ``n_layers`` layers only."""
+    """Return a copy of the config with the first ``n_layers`` layers only."""
     changed = {**config, "num_hidden_layers": n_layers}
-    if isinstance(config.get("layer_types"), list):  # modernbert: a kind of attention a layer
+    if isinstance(config.get("layer_types"), list):  # modernbert: one kind of attention per layer
         changed["layer_types"] = config["layer_types"][:n_layers]
     return changed
 
 
 def unusable_weights(folder: Path, error: Exception) -> SsmiError:
-    """The error for weights that transformers could not open: MissingResourceError where there are none."""
+    """Return the error for weights that transformers could not open: MissingResourceError if there are none."""
     reason = str(error).strip().splitlines()[0]
     kind = StaleArtifactError if any(folder.glob("*.safetensors")) else MissingResourceError
     return kind(f"{folder}: no usable safetensors weights ({reason})", next_step=ANOTHER_ENCODER)
 
 
 def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int | None) -> None:
-    """Refuse weights that are not those of the encoder: transformers fills in random numbers and only logs it.
+    """Refuse weights that are not the encoder's: transformers would use random numbers and only log it.
 
-    Heads of other tasks, and layers after those asked for, may be left out.
+    Heads of other tasks, and layers after the requested ones, are ignored.
 
     Args:
-        folder: The encoder, for the message.
+        folder: Folder of the encoder, for the message.
         info: The ``loading_info`` of ``from_pretrained``.
-        layers: How many layers were asked for; None for all.
+        layers: Number of requested layers; None for all.
 
     Raises:
         StaleArtifactError: Weights are missing, have another shape, or belong to another type of model.

@@ -1,8 +1,9 @@
-"""An encoder's vocabulary as a map of characters: token → id, whatever file and kind of pieces it is kept in.
+"""An encoder's vocabulary as a map from tokens to ids for single characters, whatever its file and kind of pieces.
 
-vocab.txt, a token a line; else tokenizer.json of a WordPiece, Unigram or BPE model; else a byte-level BPE's vocab.json.
-The special tokens go under BERT's names. A piece that begins with the mark of a word's start (U+2581) stands for the
-characters after it where these have no other piece, and so does a byte-level piece that begins with a blank.
+It is read from vocab.txt, with one token per line; else from tokenizer.json of a WordPiece, Unigram or BPE model; else
+from vocab.json of a byte-level BPE model. The special tokens get BERT's names. A piece that begins with the word-start
+mark (U+2581) stands for the characters after the mark if these have no other piece, and so does a byte-level piece that
+begins with a blank.
 """
 
 from __future__ import annotations
@@ -29,23 +30,24 @@ FETCH_AGAIN = "fetch the encoder again"
 
 WORD_START = "\u2581"
 FEWEST_WHOLE_CHARACTERS = 1000
-"""A byte-level vocabulary knows every character in pieces, so what it says of one id a character counts only if it
-holds the common characters whole: the 1,000 most frequent are about nine in ten of running Chinese text."""
+"""Minimum number of whole Chinese characters in a byte-level vocabulary. It can spell every character in pieces, but to
+give a character one id it must hold the common characters whole: the 1,000 most frequent make up about nine in ten
+characters of running Chinese text."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncoderVocabulary:
-    """Token → id, with the special tokens under BERT's names, and how many tokens there are in all."""
+    """Token → id, with the special tokens under BERT's names, and the ``size``: the largest id plus 1."""
 
     ids: Mapping[str, int]
     size: int
 
 
 def vocabulary_file(folder: Path) -> Path:
-    """The file that the vocabulary is read from.
+    """Return the file that the vocabulary is read from.
 
     Raises:
-        MissingResourceError: There is none, with the reason where there is a sentencepiece model alone.
+        MissingResourceError: The folder has no vocabulary file; the message says if it has only a sentencepiece model.
     """
     for name in VOCABULARIES:
         if (folder / name).is_file():
@@ -62,16 +64,16 @@ def vocabulary_file(folder: Path) -> Path:
 
 
 def encoder_vocabulary(folder: Path) -> dict[str, int]:
-    """Token → id; see ``read_vocabulary``."""
+    """Read an encoder's vocabulary as token → id; see ``read_vocabulary``."""
     return dict(read_vocabulary(folder).ids)
 
 
 def read_vocabulary(folder: Path) -> EncoderVocabulary:
-    """Read an encoder's vocabulary as a map of characters.
+    """Read an encoder's vocabulary as a map from tokens to ids.
 
     Raises:
-        MissingResourceError: Without a file.
-        InputDataError: It holds no vocabulary or cannot give a Chinese character one id.
+        MissingResourceError: The folder has no vocabulary file.
+        InputDataError: The file is damaged, holds no vocabulary, or cannot give a Chinese character a single id.
     """
     path = vocabulary_file(folder)
     try:
@@ -89,10 +91,10 @@ def read_vocabulary(folder: Path) -> EncoderVocabulary:
         body = _json_object(path, text)
         byte_level = path.name == "vocab.json" or _is_byte_level(body)
         tokens, added = _entries(body if path.name == "tokenizer.json" else {"model": {"vocab": body}}, path)
-        # Not the number of tokens: ids may leave gaps, and it is ids that need an embedding.
+        # Not the number of tokens: ids may have gaps, and every id needs an embedding.
         size = max([*tokens.values(), *added.values()], default=-1) + 1
         if byte_level:
-            # Special tokens are written as they are, not in the alphabet of bytes.
+            # Special tokens are stored as plain text, not in the alphabet of bytes.
             tokens, marked = _of_bytes(
                 tokens, special={*added, *(name for row in _OTHER_NAMES.values() for name in row)}
             )
@@ -101,7 +103,7 @@ def read_vocabulary(folder: Path) -> EncoderVocabulary:
         tokens = {**tokens, **added}
     if not size:
         raise InputDataError(f"{path}: holds no vocabulary", next_step=FETCH_AGAIN)
-    # Tokens last: a marked piece stands in only for characters that have no piece of their own.
+    # Tokens come last: a marked piece stands only for characters without a piece of their own.
     ids = _with_known_names({**marked, **tokens})
     _check_characters(path, ids, byte_level=byte_level)
     return EncoderVocabulary(ids, size)
@@ -122,7 +124,7 @@ def check_specials(ids: Mapping[str, int], *, folder: Path | None = None) -> Non
 
 
 def _entries(body: Mapping[str, Any], path: Path) -> tuple[dict[str, int], dict[str, int]]:
-    """The model's tokens, and those added to them."""
+    """Return the model's tokens and the added tokens."""
     model = body.get("model")
     entries = model.get("vocab") if isinstance(model, dict) else None
     try:
@@ -137,7 +139,7 @@ def _entries(body: Mapping[str, Any], path: Path) -> tuple[dict[str, int], dict[
 
 
 def _has_marks(body: Mapping[str, Any]) -> bool:
-    """Whether pieces carry the mark of a word's start, as all of sentencepiece do."""
+    """Whether pieces carry the word-start mark, as in all sentencepiece models."""
     model = body["model"]
     return isinstance(model["vocab"], list) or model.get("type") in ("Unigram", "BPE")
 
@@ -154,7 +156,7 @@ def _holds_byte_level(part: Any) -> bool:
 
 
 def _of_bytes(tokens: Mapping[str, int], *, special: Iterable[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Pieces of whole characters, as text; and those after a blank, without the blank."""
+    """Return the pieces of whole characters as text, and those that begin with a blank without the blank."""
     letters = _byte_letters()
     kept = set(special)
     whole: dict[str, int] = {token: number for token, number in tokens.items() if token in kept}
@@ -164,7 +166,7 @@ def _of_bytes(tokens: Mapping[str, int], *, special: Iterable[str]) -> tuple[dic
             continue
         try:
             text = bytes(letters[letter] for letter in token).decode("utf-8")
-        # Bytes of a part of a character: no character could ever get this id.
+        # The bytes are part of a character, so no character can have this id.
         except (KeyError, UnicodeDecodeError):
             continue
         whole[text] = number
@@ -174,14 +176,14 @@ def _of_bytes(tokens: Mapping[str, int], *, special: Iterable[str]) -> tuple[dic
 
 
 def _byte_letters() -> dict[str, int]:
-    """Letter → byte, of GPT-2's alphabet of visible letters for all bytes."""
+    """Return letter → byte for GPT-2's alphabet, which has a visible letter for every byte."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     hidden = [byte for byte in range(256) if byte not in visible]
     return {chr(byte): byte for byte in visible} | {chr(256 + index): byte for index, byte in enumerate(hidden)}
 
 
 def _with_known_names(tokens: dict[str, int]) -> dict[str, int]:
-    """The special tokens under BERT's names."""
+    """Rename the special tokens to BERT's names."""
     for known, others in _OTHER_NAMES.items():
         present = next((name for name in others if name in tokens), None)
         if known not in tokens and present is not None:

@@ -1,7 +1,7 @@
-"""The sections of params.yaml that features are made by: every parameter with its type, its default and its help.
+"""The sections of params.yaml for building features: every parameter with its type, its default and its help.
 
 ``Field(description=...)`` is what ``ssmi-cli params`` prints and what the documentation shows. A description is one or
-more plain sentences, with the unit and, where there is one, the paper's symbol.
+more plain sentences, with the unit and the paper's symbol, if there are any.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class VocabParams(Section):
     @field_validator("max_word_len")
     @classmethod
     def _not_below_the_shortest(cls, value: int, info: ValidationInfo) -> int:
-        shortest = info.data.get("min_word_len", 1)  # absent where it is wrong itself
+        shortest = info.data.get("min_word_len", 1)  # absent if it is itself invalid
         if value < shortest:
             raise ValueError(f"{value} is below vocab.min_word_len, which is {shortest}")
         return value
@@ -90,7 +90,7 @@ class VocabParams(Section):
     @classmethod
     def _known_encoding(cls, value: str) -> str:
         try:
-            # Blanks and numbers of a vector file are read as bytes, whatever its words are written in.
+            # Blanks and numbers of a vector file are read as bytes, whatever the encoding of its words.
             plain = "a 1\n".encode(value) == b"a 1\n" and text_encoding(value) is not None
         except LookupError:
             raise ValueError(
@@ -100,7 +100,7 @@ class VocabParams(Section):
             plain = False
         if not plain:
             raise ValueError(f"{value}: not read; ASCII must be itself, as in utf-8 (with a mark too) and gb18030")
-        # One spelling of it, because the readers of vectors compare with it.
+        # A single spelling, because the readers of vectors compare with it.
         return "utf-8" if codecs.lookup(value).name == "utf-8" else value
 
 

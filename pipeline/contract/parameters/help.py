@@ -1,4 +1,4 @@
-"""The help of every parameter as typed rows, read from the sections' own fields."""
+"""The help of every parameter as typed rows, read from the fields of the sections."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class ParameterHelp:
     """One parameter of params.yaml.
 
     Attributes:
-        section: Its section, empty for one at the top of the file.
-        key: Its name in the section.
-        type: What it may be, in words: ``input, none or output``, ``whole number, at least 1, or null``.
-        choices: The words that it may be, in the schema's order; none for what may be anything else too.
-        default: Its value where params.yaml does not set it, as JSON has it.
-        description: What it means: sentences that end in a period.
+        section: Section of the parameter; empty for a parameter at the top of the file.
+        key: Name of the parameter in its section.
+        type: Allowed values in words: ``input, none or output``, ``whole number, at least 1, or null``.
+        choices: The allowed words, in the schema's order; empty if other values are allowed too.
+        default: Value of the parameter if params.yaml does not set it, as plain JSON.
+        description: Meaning of the parameter, as sentences that end in a period.
 
     """
 
@@ -37,18 +37,18 @@ class ParameterHelp:
 
     @property
     def name(self) -> str:
-        """What ``-S`` takes before the equals sign."""
+        """Full name of the parameter, which ``-S`` takes before the equals sign."""
         return f"{self.section}.{self.key}" if self.section else self.key
 
 
 def describe(name: str | None = None) -> list[ParameterHelp]:
-    """The parameters in the order of params.yaml.
+    """Describe the parameters in the order of params.yaml.
 
     Args:
-        name: A section or ``section.key``; None for all.
+        name: A section or ``section.key``; None for all parameters.
 
     Returns:
-        A row for each parameter.
+        One row per parameter.
 
     Raises:
         ParameterError: No section or parameter has this name.
@@ -75,14 +75,14 @@ def describe(name: str | None = None) -> list[ParameterHelp]:
 
 
 def render(datasets: Sequence[str]) -> str:
-    """The text of a params.yaml that holds every default, and beside each that is one of a few what else it may be.
+    """Write the text of a params.yaml with every default; a comment lists the choices of a parameter that has any.
 
     Args:
-        datasets: The data sets that it lists.
+        datasets: The data sets to list in the file.
     """
     lines = [
         "# Every value here is a default. `ssmi-cli params [SECTION[.KEY]]` says what each means and may be.",
-        # JSON, for a name may look like a number or a truth value to YAML.
+        # As JSON, because YAML may read a plain name as a number or a boolean.
         f"datasets: {json.dumps(list(datasets), ensure_ascii=False)}",
         "corpora: []",
     ]
@@ -100,7 +100,7 @@ def render(datasets: Sequence[str]) -> str:
 
 
 def _resolve(field: _Schema, schema: _Schema) -> _Schema:
-    """A section's schema, which pydantic keeps apart and names by reference."""
+    """Return a section's schema, which pydantic stores separately and refers to by name."""
     definition: _Schema = schema["$defs"][field["$ref"].rpartition("/")[2]]
     return definition
 
@@ -110,12 +110,12 @@ def _row(section: str, key: str, field: _Schema, default: object) -> ParameterHe
 
 
 def _choices(field: _Schema) -> tuple[str, ...]:
-    """The words of a field's JSON schema that allows nothing else."""
+    """Return the words that a field's JSON schema allows; empty if it allows anything else."""
     return tuple(field["enum"]) if field.get("type") == "string" and "enum" in field else ()
 
 
 def _type(field: _Schema) -> str:
-    """A field's JSON schema in words."""
+    """Describe a field's JSON schema in words."""
     if "anyOf" in field:
         return ", or ".join(map(_type, field["anyOf"]))
     if "const" in field:

@@ -1,7 +1,7 @@
-"""params.yaml, typed and frozen. Unknown keys are refused with the nearest name; every mistake is reported at once.
+"""params.yaml, typed and frozen. Unknown keys are refused with the nearest name; all mistakes are reported together.
 
-Sections carry the names of the stages that read them, so DVC can track whole sections. ``override`` is the one way
-that ``-S section.key=value`` reaches a value, for training and for features alike.
+Sections are named after the stages that read them, so that DVC can track whole sections. ``load`` is the only place
+that applies ``-S section.key=value``, for training and features alike.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ __all__ = [
 
 RENAMED_KEYS = {"embed.ahead": "precompute_words", "model.segment_places": "segment_positions"}
 RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"): "paper"}
-"""Names of version 0.1.0; refused with the present name."""
+"""Names from version 0.1.0, which are refused with the current name."""
 
 _NOT_YAML = (YAMLError, ValueError, KeyError, RecursionError)
-"""ruamel lets Python's own errors through for scalars such as 2020-13-45 or ``!!bool maybe``, and for deep nesting."""
+"""ruamel raises Python's own errors for scalars such as 2020-13-45 or ``!!bool maybe``, and for deep nesting."""
 
 
 _LONGEST_SHOWN = 60
@@ -69,11 +69,11 @@ _EXPECTED = {
     "string_type": "a text",
     **dict.fromkeys(("tuple_type", "list_type"), "a list [a, b]"),
 }
-"""Kinds of pydantic's errors → what should have been given."""
+"""Type of a pydantic error → what was expected."""
 
 
 class Params(Section):
-    """The whole of params.yaml."""
+    """All parameters of params.yaml."""
 
     datasets: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         default=("sample",),
@@ -106,7 +106,7 @@ class Params(Section):
         return names
 
     def section(self, name: str) -> dict[str, Any]:
-        """One section as plain JSON values, for manifests and digests."""
+        """Return one section as plain JSON values, for manifests and digests."""
         value: dict[str, Any] = getattr(self, name).model_dump(mode="json")
         return value
 
@@ -114,11 +114,14 @@ class Params(Section):
 def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
     """Read params.yaml and apply ``section.key=value`` overrides.
 
-    Raises ParameterError naming every mistake at once, as ``section.key: what is wrong``; MissingResourceError and
-    InputDataError for a file that is not there, cannot be read or is not UTF-8.
+    Raises:
+        ParameterError: The file or an override is invalid; wrong values are all named, as
+            ``section.key: what is wrong``.
+        MissingResourceError: The file does not exist.
+        InputDataError: The file cannot be read or is not UTF-8.
     """
     try:
-        # An empty file is None to YAML, and means every default.
+        # YAML reads an empty file as None; it means that every parameter has its default.
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8")) or {}
     except UnicodeDecodeError as error:
         raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
@@ -134,7 +137,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
 
 
 def check_params(tree: Mapping[str, Any], *, source: str) -> Params:
-    """Validate a plain tree of sections; ``source`` names it in errors."""
+    """Validate a plain tree of sections; ``source`` names the tree in the message of a ParameterError."""
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
@@ -143,7 +146,7 @@ def check_params(tree: Mapping[str, Any], *, source: str) -> Params:
 
 
 def dump(params: Params) -> str:
-    """All values, defaults included, as sorted JSON: what a run folder carries."""
+    """Serialise all values, defaults included, as sorted JSON, which run folders contain."""
     return json.dumps(params.model_dump(mode="json"), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
 
@@ -153,7 +156,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
     if not equals or not all(keys):
         raise ParameterError(f"-S {text}: not section.key=value", next_step="for example -S selection.threshold=0.6")
     try:
-        # Read as in the file, so that 0.6 is a number, null is None and [a, b] a list.
+        # Parsed like the file, so that 0.6 is a number, null is None and [a, b] is a list.
         value = YAML(typ="safe").load(io.StringIO(raw))
     except _NOT_YAML:
         raise ParameterError(f"-S {text}: the value is not YAML", next_step="quote it") from None
@@ -167,7 +170,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
 
 
 def _explain(error: ErrorDetails) -> str:
-    """One mistake as ``section.key: what is wrong``."""
+    """Format one mistake as ``section.key: what is wrong``."""
     path = tuple(map(str, error["loc"]))
     where, value = ".".join(path), error["input"]
     if where in RENAMED_KEYS:
@@ -180,7 +183,7 @@ def _explain(error: ErrorDetails) -> str:
             annotation = known.model_fields[name].annotation
             known = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else known
         return f"{where}: unknown key, {_nearest_key(path[-1], known)}"
-    if error["type"] == "value_error":  # raised by a validator of ours: pydantic's message has a prefix for it
+    if error["type"] == "value_error":  # from our own validators; pydantic's message has a prefix
         return f"{where}: {error['ctx']['error']}"
     if error["type"] in _EXPECTED:
         return f"{where}: {_shown(value)} stands where {_EXPECTED[error['type']]} is expected"
@@ -190,12 +193,12 @@ def _explain(error: ErrorDetails) -> str:
 
 def _shown(value: object) -> str:
     plain = value is None or isinstance(value, str | int | float)
-    text = as_yaml(value) if plain else str(value)  # YAML has dates and the like too
+    text = as_yaml(value) if plain else str(value)  # YAML has other types, such as dates
     return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _nearest_key(name: str, section: type[BaseModel]) -> str:
-    """A hint with the key of this name in another section, else with the most similar one here."""
+    """Return a hint: the most similar key here or, if none is similar, the key of this name in another section."""
     others = [
         f"{other}.{name}"
         for other, about in Params.model_fields.items()

@@ -1,4 +1,4 @@
-"""What sections of params.yaml are made of: the kinds of their values, and what all sections have in common."""
+"""Building blocks of the sections of params.yaml: types of values, and the base class of all sections."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Rate = Annotated[float, Field(gt=0.0)]
 
 
 def _rate_or_auto(value: Any) -> Any:
-    """One message for the whole union: pydantic's own would be two, one of which is always beside the point."""
+    """Check the whole union with one message; pydantic's own check gives two, one of which is always irrelevant."""
     try:
-        # float(True) is 1.0, so truth values must be refused by name.
+        # float(True) is 1.0, so booleans must be refused explicitly.
         if value == "auto" or (not isinstance(value, bool) and 0.0 < float(value) < math.inf):
             return value
     except (TypeError, ValueError):
@@ -36,11 +36,11 @@ AutoRate = Annotated[
     BeforeValidator(_rate_or_auto),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "number", "exclusiveMinimum": 0}]}),
 ]
-"""A learning rate; ``auto`` follows the encoder (``model/encoder_defaults.py``)."""
+"""A learning rate; ``auto`` derives it from the encoder (``model/encoder_defaults.py``)."""
 
 
 def _layers_or_auto(value: Any) -> Any:
-    """One message for the whole union, as of ``_rate_or_auto``."""
+    """Check the whole union with one message, as ``_rate_or_auto`` does."""
     if value is None or value == "auto":
         return value
     try:
@@ -56,11 +56,11 @@ AutoLayers = Annotated[
     BeforeValidator(_layers_or_auto),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1}, {"type": "null"}]}),
 ]
-"""A number of first layers of the encoder, None for all; ``auto`` follows it (``model/encoder_defaults.py``)."""
+"""Number of the encoder's first layers, None for all; ``auto`` follows the encoder (``model/encoder_defaults.py``)."""
 
 
 class Section(BaseModel):
     """A frozen section that refuses unknown keys."""
 
-    # YAML can write .nan and .inf; JSON, which manifests are, has neither.
+    # YAML has .nan and .inf; JSON, the format of manifests, has neither.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -1,7 +1,7 @@
-"""The sections of params.yaml that a network is trained by: every parameter with its type, its default and its help.
+"""The sections of params.yaml for training a network: every parameter with its type, its default and its help.
 
 ``Field(description=...)`` is what ``ssmi-cli params`` prints and what the documentation shows. A description is one or
-more plain sentences, with the unit and, where there is one, the paper's symbol.
+more plain sentences, with the unit and the paper's symbol, if there are any.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ssmi.pipeline.contract.parameters.section import (
 
 
 class ModelParams(Section):
-    """The network's parts; with every part off and head crf it is bert-crf: encoder, linear layer, CRF."""
+    """The parts of the network. With every part off and head crf it is bert-crf: encoder, linear layer, CRF."""
 
     encoder: Literal["finetune", "upper", "frozen", "none"] = Field(
         default="finetune",
@@ -250,14 +250,14 @@ class TrainParams(Section):
 
     @model_validator(mode="after")
     def _check_stream(self) -> TrainParams:
-        """Refuse folds of what is not read whole: which fold a sentence is in depends on all texts together."""
+        """Refuse folds with ``stream``: the fold of a sentence depends on all texts together."""
         if self.stream and self.folds is not None:
             raise ValueError("folds need all sentences at once: set stream to false")
         return self
 
     @model_validator(mode="after")
     def _check_folds(self) -> TrainParams:
-        """Refuse what would read test, or look at dev, where it must not."""
+        """Refuse inconsistent folds, and settings that read test or choose the epoch by dev when they must not."""
         if (self.folds is None) != (self.fold is None):
             raise ValueError("folds and fold go together: give both or neither")
         if self.folds is not None and self.fold is not None:

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 LONGEST_SENTENCE = 4096
-"""Characters of the longest sentence that text is cut into, off line and on line: what a batch holds at most."""
+"""Maximum characters of the sentences that text is cut into, offline and online; also the limit of a padded batch."""
 
 
 class SelectedBoundaries(TypedDict):
-    """What a character's features take from the selection of its (character, segment)."""
+    """The part of a selection, made for (character, segment), that becomes features of the character."""
 
     best_id: int
     """The best boundary S_m; 0 for none."""
@@ -26,10 +26,10 @@ class SelectedBoundaries(TypedDict):
 
 
 class SelectionRow(SelectedBoundaries):
-    """A whole row of ``schema.SELECTIONS``."""
+    """A complete row of ``schema.SELECTIONS``."""
 
     selection_id: int
-    """Its place in the table, from 0."""
+    """Index of the row in the table, from 0."""
     character: str
     segment: str
     candidates: tuple[int, ...] | None
@@ -39,9 +39,9 @@ class SelectionRow(SelectedBoundaries):
 
 
 class FeatureRow(TypedDict):
-    """The features of a sentence: what follows from its text alone. The trainer and a tagger read the same ones.
+    """The features of a sentence, which follow from its text alone. The trainer and a tagger read the same features.
 
-    All lists but those of windows, segments and matches have one item a character. Boundary ids are 0 for none.
+    All lists have one item per character, except those of windows, segments and matches. Boundary id 0 means none.
     """
 
     characters: list[str]
@@ -60,17 +60,17 @@ class FeatureRow(TypedDict):
     segment_starts: list[int]
     """The first character of each segment."""
     window_starts: list[int]
-    """The first character of each window of the encoder; [0] for a sentence that fits."""
+    """The first character of each window of the encoder; [0] for a sentence that fits into one."""
     match_starts: list[int] | None
     """The first character of each vocabulary word inside the sentence, by (start, end); None without matches."""
     match_ends: list[int] | None
-    """The character after its last."""
+    """The position after the last character of each match."""
     match_ids: list[int] | None
-    """Its boundary."""
+    """The boundary id of each match."""
 
 
 class EntityColumns(TypedDict):
-    """A gold entity: its first character, the one after its last, and its type."""
+    """A gold entity: its first character, the position after its last character, and its type."""
 
     start: int
     end: int
@@ -78,7 +78,7 @@ class EntityColumns(TypedDict):
 
 
 class ShardRow(FeatureRow):
-    """A whole row of ``schema.SHARDS``: features and gold."""
+    """A complete row of ``schema.SHARDS``: features and gold."""
 
     sentence_id: int
     tag_ids: list[int] | None
@@ -86,11 +86,11 @@ class ShardRow(FeatureRow):
     entities: list[EntityColumns] | None
     """None in text without labels."""
     hidden_start: int | None
-    """The first row in ``part-*.hidden.npy``; None without hidden states."""
+    """Index of the sentence's first row in ``part-*.hidden.npy``; None without hidden states."""
 
 
 class EncoderStates(NamedTuple):
-    """The frozen encoder's states of a sentence, as they are stored beside its row."""
+    """The frozen encoder's states of a sentence, as stored beside its row."""
 
     characters: npt.NDArray[np.float16]
     """Shape: (n_characters, width)"""

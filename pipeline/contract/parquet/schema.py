@@ -1,7 +1,7 @@
-"""The Arrow schema of every table that crosses a stage border. Raise ``SCHEMA_VERSION`` when one changes.
+"""Arrow schemas of all tables in the artifacts. Increase ``SCHEMA_VERSION`` when one changes.
 
-Positions count *characters*, one Unicode code point each: readers cut longer tokens. Intervals are half-open. Boundary
-id 0 is "no boundary"; words of the vocabulary start at 1.
+Positions count *characters*, one Unicode code point each: readers split longer tokens. Intervals are half-open.
+Boundary id 0 means "no boundary"; the ids of vocabulary words start at 1.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SENTENCES = pa.schema(
 SOURCES = pa.schema(
     [
         ("sentence_id", pa.int32()),
-        ("text_id", pa.int64()),  # 0-based number of the text in the corpus, blank ones counted too
-        ("file", pa.string()),  # its name below the corpus
-        ("line", pa.int64()),  # 1-based line of the text in it, in a table its row
+        ("text_id", pa.int64()),  # 0-based number of the text in the corpus, counting blank texts too
+        ("file", pa.string()),  # name of the text's file, relative to the corpus
+        ("line", pa.int64()),  # 1-based line of the text in its file; in a table, its row
         ("start", pa.int64()),  # position of the sentence's first character in the text as given
-        ("positions", pa.list_(pa.int64())),  # of every character; null where they follow one another from start
+        ("positions", pa.list_(pa.int64())),  # of every character in the text; null if consecutive from start
     ]
 )
 """prepare: ``artifacts/prepare/<corpus>/sources/part-*.parquet``: where each sentence of a corpus comes from."""
@@ -49,11 +49,11 @@ VOCABULARY = pa.schema(
 CHARACTER_INDEX = pa.schema(
     [
         ("character", pa.string()),
-        ("start", pa.int64()),  # into character_boundaries.npy
+        ("start", pa.int64()),  # half-open range in character_boundaries.npy
         ("end", pa.int64()),
     ]
 )
-"""vocab: ``artifacts/vocab/characters.parquet``: which stretch of the CSR array holds a character's boundaries."""
+"""vocab: ``artifacts/vocab/characters.parquet``: which range of the CSR array holds a character's boundaries."""
 
 SEGMENTS = pa.schema(
     [
@@ -69,7 +69,7 @@ DISTINCT_SEGMENTS = pa.schema(
         ("segment_id", pa.int32()),  # row of vectors.npy
         ("segment", pa.string()),
         ("boundary_id", pa.int32()),  # 0: out of the vocabulary
-        ("n_train", pa.int64()),  # occurrences by split; all 0: precomputed for new text; null in a corpus
+        ("n_train", pa.int64()),  # occurrences per split; all 0: precomputed for new text; null in a corpus
         ("n_dev", pa.int64()),
         ("n_test", pa.int64()),
     ]
@@ -90,7 +90,7 @@ SELECTIONS = pa.schema(
         ("negative_ids", _ids),  # lowest first
     ]
 )
-"""selection: ``artifacts/selection/<dataset>/selections/part-*.parquet``: each distinct query, answered once."""
+"""selection: ``artifacts/selection/<dataset>/selections/part-*.parquet``: one answer for each distinct query."""
 
 SELECTION_IDS = pa.schema([("sentence_id", pa.int32()), ("selection_ids", _ids)])
 """selection: ``artifacts/selection/<dataset>/<split>/part-*.parquet``: one selection for each character."""
@@ -107,7 +107,7 @@ PMI_PAIRS = pa.schema(
     [
         ("character", pa.string()),
         ("boundary_id", pa.int32()),
-        ("n_events", pa.int64()),  # A
+        ("n_events", pa.int64()),  # A: match events of this character and boundary
         ("pmi", pa.float64()),
         ("weight", pa.float64()),  # p(b) * PMI(c, b)
     ]
@@ -145,7 +145,7 @@ SHARDS = pa.schema(
         ("hidden_start", pa.int64()),  # first row in part-*.hidden.npy; null without hidden states
     ]
 )
-"""shards: ``artifacts/shards/<dataset>/<split>/part-*.parquet``: one row a sentence, all the trainer reads."""
+"""shards: ``artifacts/shards/<dataset>/<split>/part-*.parquet``: one row per sentence, all the trainer reads."""
 
 PREDICTIONS = pa.schema(
     [
@@ -156,13 +156,13 @@ PREDICTIONS = pa.schema(
         ("score", pa.float64()),  # probability of exactly this entity, 0 to 1
     ]
 )
-"""predict: ``artifacts/predict/<run>/<corpus>/part-*.parquet``: one row an entity, in the order of the texts."""
+"""predict: ``artifacts/predict/<run>/<corpus>/part-*.parquet``: one row per entity, in the order of the texts."""
 
 COUNTS = pa.schema(
     [
-        ("sentence", pa.string()),  # digest of its characters and gold entities
+        ("sentence", pa.string()),  # digest of the sentence's characters and gold entities
         (
-            "counts",  # of the types that are gold or predicted in it
+            "counts",  # of each type that is gold or predicted in the sentence
             pa.list_(
                 pa.struct(
                     [
@@ -176,12 +176,12 @@ COUNTS = pa.schema(
         ),
     ]
 )
-"""train: ``<run>/counts/<split>.parquet``: one row a sentence, in the split's order."""
+"""train: ``<run>/counts/<split>.parquet``: one row per sentence, in the split's order."""
 
 ABLATION_COUNTS = pa.schema([("configuration", pa.string()), ("seed", pa.int64()), *COUNTS])
-"""ablate, with folds: ``folds-N/counts.parquet``: one row a sentence, seed and row of the table."""
+"""ablate, with folds: ``folds-N/counts.parquet``: one row per sentence, seed and configuration."""
 
 
 def boundaries(width: int) -> pa.Schema:
-    """shards: ``artifacts/shards/<dataset>/boundaries.parquet``, the boundaries the shards name; ``width`` = d."""
+    """shards: ``artifacts/shards/<dataset>/boundaries.parquet``, the boundaries the shards refer to; ``width`` = d."""
     return pa.schema([("boundary_id", pa.int32()), ("word", pa.string()), ("vector", pa.list_(pa.float32(), width))])

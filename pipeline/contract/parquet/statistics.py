@@ -1,6 +1,6 @@
-"""The statistics of a stage's manifest that others read, typed: the seam from stages to trainer, tagger and reports.
+"""Typed statistics in the manifests of stages, as later stages, the trainer, the tagger and reports read them.
 
-A stage writes ``X(...).to_json()`` into its report; everybody else reads it back with ``X.of(manifest)``.
+A stage writes ``X(...).to_json()`` into its report; readers get it back with ``X.of(manifest)``.
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ from ssmi.pipeline.contract.project.paths import LABELS_FILE
 
 
 class _Record(BaseModel):
-    """Frozen, and refuses keys that it does not know."""
+    """A frozen record that refuses unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values under the names of the fields."""
+        """Return plain JSON values by field name."""
         return self.model_dump(mode="json")
 
 
 class _Statistics(_Record):
-    """What one stage says of its own work."""
+    """Statistics that one stage reports about its own work."""
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """Read the statistics of a manifest of this stage.
+        """Read the statistics from a manifest of this stage.
 
         Raises:
-            StaleArtifactError: Another version wrote them; every unknown and missing key is named.
+            StaleArtifactError: Another version wrote the statistics; the message names every unknown and missing key.
 
         """
         try:
@@ -58,14 +58,14 @@ class _Statistics(_Record):
 
 
 class AlignmentFit(_Record):
-    """How well the map from BERT's space to that of the word vectors fits."""
+    """How well the map from BERT's space to the space of the word vectors fits."""
 
     fitted_words: int
     held_out_words: int
     held_out_cosine: float
     """Mean cosine of mapped and true vectors of the held-out words."""
     shuffled_cosine: float
-    """Mean cosine with the true vectors shuffled: what chance gives."""
+    """Mean cosine with the true vectors shuffled, as the chance level."""
 
 
 class ExtraWords(_Record):
@@ -77,7 +77,7 @@ class ExtraWords(_Record):
     """Reason → count."""
     encoder_digest: str | None = None
     alignment: AlignmentFit | None = None
-    """How well the words' vectors were mapped; like ``encoder_digest`` None where no word was added."""
+    """How well the words' vectors were mapped; None, like ``encoder_digest``, if no word was added."""
 
 
 class VocabStatistics(_Statistics):
@@ -86,14 +86,14 @@ class VocabStatistics(_Statistics):
     width: int
     format: str
     container: str
-    """What the file was packed in; empty where it was not."""
+    """Compression or archive format of the file; empty if it was not packed."""
     encoding: str
     rows_in_header: int | None
     read_to_the_end: bool
     repairs: Mapping[str, int]
     licence: str
     member: str | None = None
-    """The file inside an archive, where there is one."""
+    """Name of the file inside an archive; None without an archive."""
     members_passed_over: int = 0
     extra_words: ExtraWords | None = None
 
@@ -111,12 +111,12 @@ class PrepareStatistics(_Statistics):
     entities: int
     dev_cut_from_train: bool
     label_groups: LabelGroups
-    """As the data set's record declares them."""
+    """Groups of entity types, as the data set's record declares them."""
     source: str | None = None
-    """Of a corpus, where its files lie; None for a data set, and in what version 0.1 wrote."""
+    """Where the files of a corpus lie; None for a data set, and in manifests of version 0.1."""
 
     def to_json(self) -> dict[str, Any]:
-        """Without ``source`` where there is none."""
+        """Return plain JSON values by field name, without ``source`` if it is None."""
         return self.model_dump(mode="json", exclude=None if self.source is not None else {"source"})
 
 
@@ -128,7 +128,7 @@ class EmbedStatistics(_Statistics):
     precomputed_segments: int
     encoder_digest: str
     alignment: AlignmentFit | None
-    """None where no map is fitted (``embed.space: bert``)."""
+    """None if no map is fitted (``embed.space: bert``)."""
 
 
 class FeatureParameters(_Record):
@@ -144,14 +144,14 @@ class FeatureParameters(_Record):
 
 
 class EncoderSize(NamedTuple):
-    """What the trainer's defaults follow: of the encoder that shards were built with."""
+    """Size of the encoder that shards were built with, which determines defaults of the trainer."""
 
     width: int
     layers: int
 
 
 class ShardsStatistics(_Statistics):
-    """How the shards were made: all that the trainer and the tagger must know."""
+    """How the shards were built: everything that the trainer and the tagger must know."""
 
     vocabulary_digest: str
     """sha256 of the vocabulary's manifest."""
@@ -162,40 +162,40 @@ class ShardsStatistics(_Statistics):
     encoder_digest: str
     encoder_width: int
     encoder_layers: int
-    """How many layers the encoder has."""
+    """Number of layers of the encoder."""
     n_tokens: int
-    """Size of the encoder's vocabulary: token ids are below it."""
+    """Size of the encoder's vocabulary; all token ids are below it."""
     max_window: int
-    """The most characters that one window holds."""
+    """Maximum number of characters in one window."""
     windowed_sentences: int
     """Sentences with more characters than ``max_window``."""
     boundaries: int
     boundary_width: int
     hidden_width: int | None
-    """Width of the stored hidden states; None when there are none."""
+    """Width of the stored hidden states; None without hidden states."""
     hidden_layers: int | None
-    """How many first layers of the encoder the hidden states come from; None when there are none."""
+    """Number of the encoder's first layers that computed the hidden states; None without hidden states."""
     matches: bool
     """Whether the rows hold every vocabulary word that matches inside the sentence."""
     hidden_norm: bool = True
-    """Whether a norm behind the encoder's last layer was applied to the hidden states."""
+    """Whether the norm after the encoder's last layer was applied to the hidden states."""
     label_groups: LabelGroups
     """Groups of entity types that are also scored together."""
     feature_parameters: FeatureParameters
 
     @property
     def encoder_size(self) -> EncoderSize:
-        """Of the whole encoder."""
+        """Size of the whole encoder."""
         return EncoderSize(self.encoder_width, self.encoder_layers)
 
 
 def holds_labels(shards: Manifest) -> bool:
-    """Whether shards are of a data set, by their manifest: those of a corpus have no labels."""
+    """Whether shards have labels, according to their manifest; the shards of a corpus have none."""
     return LABELS_FILE in shards.files
 
 
 def require_labels(shards: Manifest, folder: Path) -> None:
-    """Refuse the shards of a corpus, on which nothing can be trained or scored. Raises MissingResourceError."""
+    """Raise MissingResourceError for the shards of a corpus, on which nothing can be trained or scored."""
     if not holds_labels(shards):
         raise MissingResourceError(
             f"{folder}: text without labels, so there is nothing to train on or to score",

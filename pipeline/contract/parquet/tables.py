@@ -1,4 +1,4 @@
-"""Write and open the Parquet tables of the contract: checked schema, steady bytes, whole-or-nothing files."""
+"""Write and read the Parquet tables of the contract: checked schemas, reproducible bytes, atomic files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT = "text"
 """The one split of a corpus, whose sentences have no labels."""
 ALL_SPLITS = (*SPLITS, TEXT)
 SOURCES = "sources"
-"""Folder of a prepared corpus, beside its split: where each sentence comes from, in parts of the same numbers."""
+"""Folder beside the split of a prepared corpus: where each sentence comes from, in parts numbered as the split's."""
 ROWS_PER_GROUP = 4096
 
 
@@ -30,12 +30,12 @@ def part_path(folder: Path, split: str, part: int) -> Path:
 
 
 def list_parts(folder: Path, split: str) -> list[Path]:
-    """The parts of a split in order; empty when the split does not exist."""
+    """List the parts of a split in order; empty if the split does not exist."""
     return in_order((folder / split).glob("part-*.parquet"))
 
 
 def in_order(parts: Iterable[Path]) -> list[Path]:
-    """Parts of one split by their numbers, of which those from 100,000 on have more digits."""
+    """Sort the parts of one split by their numbers, which have more digits from 100,000 on."""
     return sorted(parts, key=lambda path: (len(path.name), path.name))
 
 
@@ -47,21 +47,22 @@ def write_rows(path: Path, schema: pa.Schema, rows: Sequence[Mapping[str, Any]])
 
 
 def write_table(path: Path, schema: pa.Schema, table: pa.Table) -> None:
-    """Write a table under a temporary name, then rename it: a reader sees the whole file or none.
+    """Write a table under a temporary name, then rename it, so that readers see the whole file or none.
 
-    The metadata of its schema, which are no part of the contract, are written too.
+    The metadata of its schema, which is not part of the contract, is written too.
     """
     _check_written(path, schema, table)
     write_tables(path, table.schema, [table])
 
 
 def write_tables(path: Path, schema: pa.Schema, some: Iterable[pa.Table]) -> None:
-    """Write one table of many, which need not be in memory together, as ``write_table`` does.
+    """Write many tables as one file, as ``write_table`` does; they need not be in memory together.
 
-    Each but the last must have a multiple of ``ROWS_PER_GROUP`` rows; the file is then that of all as one table.
+    Each table except the last must have a multiple of ``ROWS_PER_GROUP`` rows. The file then equals that of a single
+    table with all rows.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Spelled out, since another release of pyarrow may have other defaults.
+    # Explicit, because the defaults may differ between releases of pyarrow.
     with writing(path) as temporary, pq.ParquetWriter(
         temporary,
         schema,
@@ -70,7 +71,7 @@ def write_tables(path: Path, schema: pa.Schema, some: Iterable[pa.Table]) -> Non
         write_page_index=True,
         store_schema=True,
         write_page_checksum=True,
-        # Texts repeat; of numbers a dictionary costs a quarter of the time, and the files are no smaller for it.
+        # Texts repeat; for numbers, dictionaries take a quarter of the time and do not make the files smaller.
         use_dictionary=list(_text_columns(schema)),
     ) as writer:  # fmt: skip
         is_empty = True
@@ -78,12 +79,12 @@ def write_tables(path: Path, schema: pa.Schema, some: Iterable[pa.Table]) -> Non
             _check_written(path, schema, table)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             is_empty = False
-        if is_empty:  # as a table without rows is written
+        if is_empty:  # the same file as for a table without rows
             writer.write_table(schema.empty_table())
 
 
 def _text_columns(fields: Iterable[pa.Field], *, within: str = "") -> Iterator[str]:
-    """The columns of texts by their names in a file, also those of lists and structures."""
+    """Yield the string columns by their names in the file, including those inside lists and structs."""
     for field in fields:
         name, kind = f"{within}{field.name}", field.type
         if pa.types.is_string(kind):
@@ -104,20 +105,20 @@ def _check_written(path: Path, schema: pa.Schema, table: pa.Table) -> None:
 def read_table(
     path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None, held_to: Manifest | None = None
 ) -> pa.Table:
-    """Read a whole table, refusing one whose columns are not the contract's or that changed since it was written.
+    """Read a whole table after verifying that it is unchanged and has the columns of the contract.
 
     Args:
         path: The file.
-        schema: The contract's.
-        columns: Those to read; None for all.
-        held_to: As ``checked_files.read`` takes it.
+        schema: Schema of the table in the contract.
+        columns: Names of the columns to read; None for all.
+        held_to: Manifest to verify the file against; see ``checked_files.read``.
 
     Returns:
-        The columns, in the order asked for.
+        The columns, in the requested order.
 
     Raises:
-        MissingResourceError: The file is not there.
-        StaleArtifactError: It changed, or is no table of this version.
+        MissingResourceError: The file does not exist.
+        StaleArtifactError: The file changed since it was written, or is not a table of this version.
     """
     with open_table(path, held_to=held_to) as file:
         check_columns(path, file.schema_arrow, schema)
@@ -127,13 +128,13 @@ def read_table(
 
 @contextmanager
 def open_table(path: Path, *, held_to: Manifest | None = None) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file as ``read_table`` does, whatever its columns; what cannot be read in it is refused alike."""
+    """Open a verified Parquet file with any columns; errors are those of ``read_table``, also while it is read."""
     content = checked_files.read(path, held_to=held_to)
     try:
-        # pq.read_table would import pandas where it is installed: half a second.
+        # pq.read_table would import pandas if it is installed, which takes half a second.
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
             yield file
-    # Of bytes that were not written so, Arrow also tells in Python's own words.
+    # For damaged bytes, Arrow also raises Python's own exceptions.
     except (OSError, pa.ArrowException, ValueError, KeyError, OverflowError) as error:
         raise _no_table(path, error) from error
 
@@ -145,7 +146,7 @@ def _no_table(path: Path, error: Exception) -> StaleArtifactError:
 
 
 def check_columns(path: Path, stored: pa.Schema, schema: pa.Schema) -> None:
-    """Refuse, with StaleArtifactError, a table whose columns are not the contract's; metadata is no part of it."""
+    """Raise StaleArtifactError if the columns of a table are not the contract's; metadata is not compared."""
     if stored.remove_metadata().equals(schema):
         return
     differing = sorted(
@@ -159,7 +160,7 @@ def check_columns(path: Path, stored: pa.Schema, schema: pa.Schema) -> None:
 
 
 def read_tables(path: Path, schema: pa.Schema, *, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Read a table some rows at a time, after reading the file through; raises as ``read_table``."""
+    """Read a table in batches of rows after verifying the whole file; raises the errors of ``read_table``."""
     checked_files.check(path)
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -173,18 +174,18 @@ def read_tables(path: Path, schema: pa.Schema, *, columns: Sequence[str]) -> Ite
 def read_rows(
     path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None, held_to: Manifest | None = None
 ) -> list[dict[str, Any]]:
-    """Read a table as plain rows; as ``read_table``."""
+    """Read a table as plain rows; arguments and errors are those of ``read_table``."""
     rows: list[dict[str, Any]] = read_table(path, schema, columns=columns, held_to=held_to).to_pylist()
     return rows
 
 
 def count_rows(paths: Iterable[Path]) -> int:
-    """Rows of several tables together; as ``rows_of``."""
+    """Count the rows of several tables together; see ``rows_of``."""
     return sum(rows_of(list(paths)))
 
 
 def rows_of(paths: Sequence[Path]) -> list[int]:
-    """Rows of each of several tables: from the manifest beside it, where there is one, else from its footer."""
+    """Count the rows of each table, according to the manifest beside it or, without one, the file's footer."""
     return [_rows(path, entry) for path, entry in zip(paths, checked_files.entries_of(paths), strict=True)]
 
 

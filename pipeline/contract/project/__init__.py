@@ -1,1 +1,1 @@
-"""A project on disk: its folders, the names of its stages and data sets, and who works in it."""
+"""A project on disk: its paths, the names of its stages and data sets, and the lock within a process."""

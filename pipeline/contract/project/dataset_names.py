@@ -1,4 +1,4 @@
-"""What a data set may be called: its name is that of folders and a word of shell commands, and others may choose it."""
+"""Valid names of data sets: a name is used for folders and in shell commands, and may come from somebody else."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from unicodedata import category
 from ssmi.pipeline.contract.errors import ParameterError
 
 LONGEST_NAME = 200
-"""Bytes of a data set's name: file systems take 255, and temporary names are longer."""
+"""Maximum number of bytes in a data set's name: file systems allow 255, and temporary names are longer."""
 _BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufe0e\ufe0f"
-"""Letters and marks to Unicode that show nothing: two names would look alike."""
+"""Characters that Unicode counts as letters or marks but that are invisible: names with them would look alike."""
 
 
 def check_dataset_name(name: str, *, of: Literal["data set", "corpus"] = "data set") -> str:
     """Return a data set's name if it can name a folder below ``artifacts/<stage>/`` and nothing else, in any shell.
 
-    Letters and digits of any script, ``-``, ``_``, ``.`` and blanks within it. Raises ParameterError for anything else:
-    paths, dots or dashes in front, quotes, ``$``, ``;``, ``@``, line ends.
+    A name consists of letters and digits of any script, ``-``, ``_``, ``.`` and blanks, which may not be at its edges.
+
+    Raises:
+        ParameterError: The name is empty, is longer than ``LONGEST_NAME``, begins with a dot or a dash, or contains
+            anything else, such as slashes, quotes, ``$``, ``;``, ``@`` or line ends.
     """
     odd = sorted({character for character in name if not _may_be_in_name(character)})
     too_long = len(name.encode("utf-8", "replace")) > LONGEST_NAME
@@ -36,5 +39,5 @@ def check_dataset_name(name: str, *, of: Literal["data set", "corpus"] = "data s
 
 
 def _may_be_in_name(character: str) -> bool:
-    # M as well: accents and vowel signs that combine are parts of words.
+    # M is included: combining accents and vowel signs are parts of words.
     return character in "-_. " or (category(character)[0] in "LMN" and character not in _BLANK_LETTERS)

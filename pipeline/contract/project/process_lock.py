@@ -1,7 +1,7 @@
-"""One computation at a time in a process.
+"""A lock that allows one computation at a time in a process.
 
-A tagger caches what it computed, and torch's and BLAS's numbers of threads belong to the whole process, as does what
-transformers changes while it opens weights. So whatever uses them on line takes a turn first.
+A tagger caches its results. The thread counts of torch and BLAS, and what transformers changes while it loads weights,
+belong to the whole process. Online code that uses any of these takes a turn first.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from contextlib import AbstractContextManager
 _turn = threading.RLock()
 
 if hasattr(os, "register_at_fork"):
-    # A fork waits for the turn under way: the child finds nothing half done, and no lock whose owner it lacks.
+    # A fork waits for the current turn, so that the child inherits no half-done work and no lock of a missing thread.
     os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
 
 
 def turn() -> AbstractContextManager[object]:
-    """Wait until no other thread of this process has a turn, and take one. The thread that has it may take another."""
+    """Take a turn, waiting while another thread of this process has one; a thread that has a turn may take another."""
     return _turn

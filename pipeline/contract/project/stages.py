@@ -1,4 +1,4 @@
-"""The stages of the pipeline as a list: what is known of each without importing it."""
+"""The stages of the pipeline, and what is known of each without importing it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 class StageOutline(NamedTuple):
-    """What the command line, dvc.yaml and paths say of a stage."""
+    """What the command line, dvc.yaml and paths need to know about a stage."""
 
     per_dataset: bool
-    """Whether each data set has its own output; otherwise all share one."""
+    """Whether each data set has its own output; otherwise all data sets share one."""
     summary: str
-    """What becomes of what: a sentence without its capital and period."""
+    """What the stage turns into what, as a sentence without capital and period."""
     of_corpus: str | None = None
-    """The same of a corpus, where that is something else."""
+    """Summary for a corpus; None if it is the same."""
 
 
 STAGES: Mapping[str, StageOutline] = MappingProxyType(
@@ -33,4 +33,4 @@ STAGES: Mapping[str, StageOutline] = MappingProxyType(
         "shards": StageOutline(True, "all features to the shards that the trainer reads"),
     }
 )
-"""Every stage, in the order they run."""
+"""Every stage, in the order in which they run."""

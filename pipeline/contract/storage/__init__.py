@@ -1,1 +1,1 @@
-"""What is on disk is whole, and written by one process at a time."""
+"""Files and folders on disk: written atomically, by one process at a time, and verified when they are read."""

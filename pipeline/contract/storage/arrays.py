@@ -1,4 +1,4 @@
-"""numpy arrays on disk: mapped into memory once they are checked."""
+"""numpy arrays on disk, mapped into memory after they are verified."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ def map_array(path: Path, *, held_to: Manifest | None = None, writeable: bool = 
 
     Args:
         path: The file.
-        held_to: As ``checked_files.read`` takes it.
-        writeable: Whether it may be written to, in memory alone; torch wants that of an array that it only reads.
+        held_to: Manifest to verify the file against; see ``checked_files.read``.
+        writeable: Whether the array may be written to, in memory only; torch requires it even of arrays that it only
+            reads.
 
     Returns:
-        The array. A plain one: every view of numpy's memmap class costs a Python call.
+        The array, as a plain ndarray: every view of numpy's memmap class costs a Python call.
 
     Raises:
-        MissingResourceError: The file is not there.
-        StaleArtifactError: It changed since it was written, or holds no array.
+        MissingResourceError: The file does not exist.
+        StaleArtifactError: The file changed since it was written, or contains no array.
     """
     checked_files.check(path, held_to=held_to)
     try:
         with path.open("rb") as stream:
             np.lib.format.read_magic(stream)
             shape, *_ = np.lib.format.read_array_header_1_0(stream)
-        # An array without values cannot be mapped.
+        # An empty array cannot be mapped.
         mode: Literal["c", "r"] | None = ("c" if writeable else "r") if math.prod(shape) else None
         return np.asarray(np.load(path, mmap_mode=mode, allow_pickle=False))
-    # The header is a Python literal, which numpy has Python's own reader read.
+    # The header is a Python literal, so numpy also raises the errors of Python's parser.
     except (
         OSError,
         ValueError,

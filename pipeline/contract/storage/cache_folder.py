@@ -1,4 +1,4 @@
-"""Where this machine keeps what it can fetch or compute again."""
+"""The cache folder of this machine, for files that can be fetched or computed again."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ssmi.pipeline.contract.storage.own_folders import make_own
 
 
 def cache_root() -> Path:
-    """Find the cache: the folder named by ``SSMI_CACHE``, else the user's cache folder of this platform."""
+    """Return the cache folder: the one named by ``SSMI_CACHE``, else the user's cache folder on this platform."""
     named = os.environ.get("SSMI_CACHE")
     return Path(named).expanduser().absolute() if named else Path(platformdirs.user_cache_dir("ssmi", appauthor=False))
 
 
 def make_cache_root() -> Path:
-    """Make the cache folder where there is none, for its owner alone: what lies in it is used without being asked.
+    """Create the cache folder if necessary, accessible to its owner only, because its content is trusted.
 
     Raises:
-        SsmiError: Another user put it there, or a link in its place.
-        OSError: It cannot be made.
+        SsmiError: The folder, or a link in its place, belongs to another user.
+        OSError: The folder cannot be created.
     """
     root = cache_root()
     make_own(root, root=root)

@@ -1,7 +1,7 @@
-"""Files of a stage's folder, each held to the digest in the folder's manifest when it is opened.
+"""Files of a stage's folder, each verified against the digest in the folder's manifest when it is opened.
 
-The bytes that are digested are those that are used: what is not mapped into memory is read once, whole. What is mapped
-is read through before.
+The digest is computed from the bytes that are used: a file that is not mapped into memory is read once, whole. A file
+that is mapped is read through beforehand.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from ssmi.pipeline.contract.storage.digests import digest_once
 
 
 def read(path: Path, *, held_to: Manifest | None = None) -> bytes:
-    """Read a file that must be what the manifest says.
+    """Read a file and verify it against the manifest.
 
     Args:
-        path: The file, in the stage's folder or in that of a split in it.
-        held_to: The manifest; None for the one in the folder. Where there is none, as in a folder that a stage is
-            still writing, nothing is compared.
+        path: The file, in the stage's folder or in the folder of a split in it.
+        held_to: The manifest; None for the one in the stage's folder. If that folder has no manifest, because a stage
+            is still writing it, nothing is verified.
 
     Returns:
-        The content.
+        The content of the file.
 
     Raises:
-        MissingResourceError: The file is not there.
-        StaleArtifactError: It is not what was written, or cannot be read.
+        MissingResourceError: The file does not exist.
+        StaleArtifactError: The file changed since it was written, is not in the manifest, or cannot be read.
     """
-    # Before the file: where a build replaces the folder in between, that is found.
+    # Read before the file, so that a build that replaces the folder in between is noticed.
     manifest = held_to or _manifest_beside(path)
     try:
         content = plain_files.read_bytes(path)
@@ -44,7 +44,7 @@ def read(path: Path, *, held_to: Manifest | None = None) -> bytes:
 
 
 def check(path: Path, *, held_to: Manifest | None = None) -> None:
-    """Read a file through, once a process, before it is mapped into memory; arguments and errors as of ``read``."""
+    """Verify a file, read once per process, before it is mapped into memory; arguments and errors as for ``read``."""
     manifest = held_to or _manifest_beside(path)
     try:
         digest = digest_once(path)
@@ -55,7 +55,7 @@ def check(path: Path, *, held_to: Manifest | None = None) -> None:
 
 
 def require_plain(paths: Iterable[Path]) -> None:
-    """Refuse what lies in the place of a file and is none, a pipe say, without opening it; errors as of ``read``."""
+    """Refuse pipes, sockets and devices in place of files, without opening them; errors as for ``read``."""
     for path in paths:
         try:
             plain_files.require_plain(path)
@@ -64,9 +64,9 @@ def require_plain(paths: Iterable[Path]) -> None:
 
 
 def entries_of(paths: Iterable[Path]) -> list[FileEntry | None]:
-    """What the manifest beside each file says of it; None where it does not name it, or there is none.
+    """Return the manifest entry of each file; None if there is no manifest or it does not name the file.
 
-    A folder's manifest is read once: it has a line for every file, so reading it for every file would be quadratic.
+    A folder's manifest is read once: it lists every file, so reading it for every file would take quadratic time.
     """
     beside: dict[Path, Manifest | None] = {}
     entries = []
@@ -79,12 +79,12 @@ def entries_of(paths: Iterable[Path]) -> list[FileEntry | None]:
 
 
 def hint_for(path: Path) -> str:
-    """The command that makes a file again."""
+    """Return the command that builds a file again."""
     return manifests.build_hint(_folder_of(path))
 
 
 def _folder_of(path: Path) -> Path:
-    """The stage's folder: the file's own, or the one above where that is a split's."""
+    """Return the stage's folder: the file's own folder, or the parent of a split's folder."""
     above = path.parent.parent
     own = path.parent
     return above if not (own / MANIFEST_NAME).is_file() and (above / MANIFEST_NAME).is_file() else own

@@ -15,20 +15,21 @@ SEAL = "sha256"
 """The key of a sealed object that holds the digest of all its other keys."""
 
 _known: dict[tuple[int, ...], str] = {}
-"""What ``digest_once`` computed in this process."""
+"""Identity of a file → digest that ``digest_once`` computed in this process."""
 
 
 def digest_file(path: Path) -> str:
-    """sha256 of a file, read in blocks; OSError where it cannot be read, or is a pipe or a device."""
+    """Compute the sha256 of a file in blocks; raises OSError if it cannot be read, or is a pipe or a device."""
     with open_plain(path) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def digest_once(path: Path) -> str:
-    """sha256 of a file that is read once a process for as long as it stays the same file.
+    """Compute the sha256 of a file, reading it once per process as long as it stays the same file.
 
-    What tells that is inode, size and both times. The time of change (ctime) is the system's own: unlike that of
-    modification, no program sets it back. Nothing is kept for the next process, which could only believe it.
+    A file is identified by device, inode, size and both times. Unlike the modification time, the change time (ctime)
+    is set by the system, and no program can set it back. Nothing is stored for other processes, which could not verify
+    it.
     """
     status = path.stat()
     identity = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
@@ -38,21 +39,21 @@ def digest_once(path: Path) -> str:
 
 
 def digest_json(value: Any) -> str:
-    """sha256 of a JSON value in canonical form."""
+    """Compute the sha256 of a JSON value in canonical form."""
     text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def seal(body: Mapping[str, Any]) -> dict[str, Any]:
-    """An object with the digest of its content as one more key."""
+    """Return an object with the digest of its content as an additional key, ``SEAL``."""
     return {**body, SEAL: digest_json(body)}
 
 
 def unseal(text: bytes) -> dict[str, Any]:
-    """The object that was sealed.
+    """Parse a sealed object, verify its digest, and return it without the digest.
 
     Raises:
-        ValueError: It is not JSON, no object, or not what was sealed.
+        ValueError: The text is not a JSON object, or the digest is missing or does not match.
     """
     body = loads(text.decode())
     if not isinstance(body, dict):

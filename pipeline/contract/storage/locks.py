@@ -1,4 +1,4 @@
-"""One process at a time: a lock that ends with its process, and that says to others who has it."""
+"""Locks between processes: a lock ends with its process, and tells other processes who holds it."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.own_folders import make_own
 
 _NOTICED_SECONDS = 1.0
-"""A shorter wait is not told."""
+"""Time to wait for a lock before the wait is reported."""
 _LONGEST_COMMAND = 200
 _CANNOT_BE_WRITTEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 @contextmanager
 def locked(path: Path, *, what: str, reporter: Reporter, instead: str = "") -> Iterator[None]:
-    """Hold a lock; where another process has it, say which that is, and wait for it, or with ``instead`` give up.
+    """Hold a lock. If another process holds it, report that process and wait or, with ``instead``, raise an error.
 
-    Nobody is kept out where the lock's folder cannot be written: nobody could be told.
+    If the lock's folder cannot be written, the block runs without a lock, because other processes could not see it.
 
     Args:
-        path: The lock's file, ``ROOT/locks/NAME``, of which both folders are made for their owner alone; it stays.
-            Beside it lies who holds it.
-        what: What is being done under it, for the message: ``the features of this project are being built``.
-        reporter: Told whom this process waits for.
-        instead: What a person can do, where waiting would be wrong.
+        path: The lock's file, ``ROOT/locks/NAME``, which is not removed. Both folders are created for their owner
+            only. A file beside it names the holder.
+        what: What is done under the lock, for the message: ``the features of this project are being built``.
+        reporter: Receives a note about the process that is waited for.
+        instead: What the user can do instead of waiting; empty to wait.
 
     Raises:
-        SsmiError: Another process has it, and there is something to do ``instead``; or another user made a folder.
-        OSError: The disk is full.
+        SsmiError: Another process holds the lock and ``instead`` is given, or another user created one of the folders.
+        OSError: The lock's file cannot be created, for example because the disk is full.
     """
     lock = FileLock(path)
     try:
@@ -66,7 +66,7 @@ def _place(path: Path) -> Path:
 
 def _say_who(path: Path) -> None:
     command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
-    with suppress(OSError, UnicodeError):  # it only helps a message
+    with suppress(OSError, UnicodeError):  # the file only serves a message
         text = f"process {os.getpid()}: {command[:_LONGEST_COMMAND]}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
         with os.fdopen(os.open(_place(path), flags, 0o600), "w", encoding="utf-8") as stream:
@@ -78,5 +78,5 @@ def _holder(path: Path) -> str:
         text = _place(path).read_text(encoding="utf-8")
     except (OSError, ValueError):
         return "another process"
-    # Whoever may write there must not reach the terminal with it.
+    # Whoever can write to this file must not be able to control the terminal.
     return "".join(letter if letter.isprintable() else "?" for letter in text)

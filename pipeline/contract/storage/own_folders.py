@@ -1,4 +1,4 @@
-"""Folders for their owner alone: what is used from there without being asked was put there by nobody else."""
+"""Folders that only their owner can access, so that nobody else can put content into them that is then trusted."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ssmi.pipeline.contract.errors import SsmiError
 
 
 def make_own(folder: Path, *, root: Path) -> None:
-    """Make a folder and those above it as far as ``root``, where they are missing, for their owner alone.
+    """Create a folder and its missing parents up to ``root``, accessible to their owner only.
 
-    The process's umask makes no difference. What lies above ``root`` is made as any folder.
+    The process's umask makes no difference. Folders above ``root`` are created with the usual permissions.
 
     Args:
         folder: ``root``, or a folder below it.
-        root: The outermost folder that others must not get into.
+        root: The outermost folder that other users must not access.
 
     Raises:
-        SsmiError: Another user put one of them there, or a link in its place.
-        OSError: One cannot be made.
+        SsmiError: One of the folders, or a link in its place, belongs to another user.
+        OSError: A folder cannot be created.
     """
     root.parent.mkdir(parents=True, exist_ok=True)
     inner = folder.relative_to(root).parts
     for place in (root.joinpath(*inner[:depth]) for depth in range(len(inner) + 1)):
-        # Asked after it was made: what is there by then nobody else can replace.
+        # Checked after its creation: nobody else can replace a folder that exists.
         place.mkdir(mode=0o700, exist_ok=True)
         if sys.platform != "win32" and not _is_own(place):
             raise SsmiError(
@@ -35,5 +35,5 @@ def make_own(folder: Path, *, root: Path) -> None:
 
 
 def _is_own(place: Path) -> bool:
-    """Whether a folder or link is of this process's user, or of whoever has the folder around it in hand anyway."""
+    """Whether a folder or link belongs to this user, or to the owner of its parent, who controls it anyway."""
     return place.lstat().st_uid in (os.geteuid(), place.parent.stat().st_uid)

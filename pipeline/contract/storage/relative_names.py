@@ -1,4 +1,4 @@
-"""Names of files that somebody else wrote down: none may lead out of the folder that they are relative to."""
+"""Relative file names that come from somebody else, none of which may lead out of its folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 
 def stays_below(name: str) -> bool:
-    """Whether a name with slashes means something in its folder, on any system."""
+    """Whether a relative name, with slashes, stays inside its folder on any system."""
     path = PurePosixPath(name)
-    # A backslash is a letter to PurePosixPath, but parts folders on Windows.
+    # To PurePosixPath a backslash is a letter, but on Windows it separates folders.
     return not path.is_absolute() and ".." not in path.parts and not set(name) & set("\\\0")

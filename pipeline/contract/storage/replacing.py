@@ -1,14 +1,14 @@
-"""Files and folders that appear whole or not at all, and what a killed process leaves of them.
+"""Atomic writing of files and folders, and removal of what killed processes leave behind.
 
-Until it is whole, ``NAME`` is called ``.NAME.TOKEN.ssmi.tmp``, in the folder where it belongs: a rename is whole within
-one file system only. Nobody can guess the token, and nothing that is there already is opened under that name. The
-process that writes holds a lock on it (``flock``), which ends with the process however that ends: what nobody holds was
-left by one that died, and goes when something is next written beside it, or a project is opened.
+Until it is complete, ``NAME`` is called ``.NAME.TOKEN.ssmi.tmp`` and lies in its final folder, because a rename is
+atomic only within one file system. The token cannot be guessed, and no existing file is opened under that name. The
+writing process holds a lock on it (``flock``), which ends with the process in any case. A temporary name without a lock
+was left by a dead process, and is removed when something is next written beside it or a project is opened.
 
-A folder cannot be renamed over another, so the old one is called ``.NAME.TOKEN.ssmi.old`` for a moment. A process that
-is killed in that moment leaves no ``NAME``; the old one then gets its name back, at the same occasions.
+A folder cannot be renamed over another, so the old one is called ``.NAME.TOKEN.ssmi.old`` for a moment. If the process
+is killed in that moment, there is no ``NAME``; the old folder gets its name back on the same occasions.
 
-What has its name was on disk before (``fsync``): it is whole after a power failure too.
+Data is on disk (``fsync``) before it gets its final name, so it is complete even after a power failure.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if sys.platform != "win32":
 _TMP, _OLD = ".tmp", ".old"
 _LEFT = re.compile(r"^\.(.+)\.[0-9a-f]{16}\.ssmi(\.tmp|\.old)$")
 _LONGEST_NAME = 50
-"""Letters of a file's name that its temporary name repeats: a name may have 255 bytes, and a letter may take four."""
+"""Letters of a file's name kept in its temporary name: a name may have 255 bytes, and a letter may take four."""
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
-    """Yield a temporary file beside ``path`` that becomes ``path`` when the block succeeds and vanishes when not.
+    """Yield a temporary file beside ``path`` that becomes ``path`` if the block succeeds and is removed if it fails.
 
-    An OSError that names no file, as writing into one that is open raises it, then names ``path``.
+    An OSError that names no file, as when writing to an open file fails, then names ``path``.
     """
     with naming(path), _writing(path) as temporary:
         yield temporary
@@ -49,10 +49,10 @@ def _writing(path: Path) -> Iterator[Path]:
     try:
         try:
             yield temporary
-            os.fsync(descriptor)  # first: where the disk is full after all, this says so
+            os.fsync(descriptor)  # before the rename: raises an error if the disk is full
         finally:
             if sys.platform == "win32":
-                os.close(descriptor)  # a file that is open cannot be renamed there
+                os.close(descriptor)  # an open file cannot be renamed on Windows
         temporary.replace(path)
         _settle_names(path.parent)
     finally:
@@ -63,7 +63,7 @@ def _writing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def temporary_folder(folder: Path) -> Iterator[Path]:
-    """Yield a new empty folder beside ``folder``, which its owner alone can read; what is left of it is removed.
+    """Yield a new empty folder beside ``folder``, accessible to its owner only; whatever is left of it is removed.
 
     An OSError that names no file then names ``folder``.
     """
@@ -85,7 +85,7 @@ def _temporary_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty sibling folder that replaces ``folder`` when the block succeeds; on failure nothing changes."""
+    """Yield an empty sibling folder that replaces ``folder`` if the block succeeds; on failure nothing changes."""
     with temporary_folder(folder) as fresh:
         yield fresh
         fresh.chmod(0o755)
@@ -97,7 +97,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder, if it is there: a process that is killed meanwhile leaves all of it, or a name that is swept."""
+    """Remove a folder if it exists; a process killed meanwhile leaves it whole, or under a name that is swept."""
     gone = _temporary_name(folder)
     with suppress(FileNotFoundError):
         folder.rename(gone)
@@ -105,9 +105,9 @@ def discard(folder: Path) -> None:
 
 
 def reserve(path: Path) -> None:
-    """Have the disk keep room for a file of its present size, before it is filled through a memory map.
+    """Reserve disk space for a file of its current size, before it is filled through a memory map.
 
-    Where a map meets a full disk, the process is killed (SIGBUS). Raises OSError where there is no room.
+    A write through a memory map to a full disk kills the process (SIGBUS). Raises OSError if there is no space.
     """
     if hasattr(os, "posix_fallocate") and path.stat().st_size:
         descriptor = os.open(path, os.O_RDWR | _NO_LINKS)
@@ -119,7 +119,7 @@ def reserve(path: Path) -> None:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Have an OSError that names no file, as writing into one that is open raises it, name ``path``."""
+    """Make an OSError that names no file, as when writing to an open file fails, name ``path``."""
     try:
         yield
     except OSError as error:
@@ -130,18 +130,18 @@ def naming(path: Path) -> Iterator[None]:
 
 def _swap(fresh: Path, folder: Path) -> None:
     old = fresh.with_suffix(_OLD)
-    # Held too, so that nobody takes it for what a dead process left.
+    # Held too, so that no process takes it for the remains of a dead one.
     descriptor = _hold(folder)
     try:
         try:
-            with suppress(FileNotFoundError):  # there was none
+            with suppress(FileNotFoundError):  # there is no old folder
                 folder.rename(old)
             fresh.rename(folder)
         finally:
             if os.path.lexists(old) and not os.path.lexists(folder):
                 old.rename(folder)
         _settle_names(folder.parent)
-        # The new folder is in place: what cannot be removed of the old one makes that no failure.
+        # The new folder is in place, so failing to remove the old one is not an error.
         _remove(old)
     finally:
         _let_go(descriptor)
@@ -150,8 +150,8 @@ def _swap(fresh: Path, folder: Path) -> None:
 def sweep(folder: Path) -> None:
     """Remove what dead processes left half written in a folder, and give a folder that they moved away its name back.
 
-    What cannot be removed, or of which it cannot be told whether its process lives (a file system without locks, a
-    folder that others own), stays.
+    Whatever cannot be removed stays, and so does whatever may belong to a live process, where that cannot be determined
+    (a file system without locks, a folder owned by others).
     """
     try:
         with os.scandir(folder) as entries:
@@ -168,13 +168,13 @@ def sweep_below(folder: Path) -> None:
     """``sweep`` a folder and every folder below it."""
     for inner, names, _ in os.walk(folder):
         sweep(Path(inner))
-        # Of those, what is still there is being written.
+        # Temporary folders that remain may be in use: do not descend into them.
         names[:] = [name for name in names if not _LEFT.match(name)]
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Keep a folder, which is there, from ``remove_unheld`` of every process for the length of the block."""
+    """Protect an existing folder from ``remove_unheld`` in any process while the block runs."""
     descriptor = _hold(folder)
     try:
         yield
@@ -183,7 +183,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def remove_unheld(folder: Path) -> bool:
-    """Remove a folder that no process holds; returns whether it did. Where locks cannot tell, it stays."""
+    """Remove a folder that no process holds; return whether it was removed. Without working locks, it stays."""
     if sys.platform == "win32" or folder.is_symlink():
         return False
     with suppress(OSError):
@@ -198,7 +198,7 @@ def remove_unheld(folder: Path) -> bool:
 
 
 def named(path: Path) -> Path:
-    """A path as a person knows it: what is being written has a temporary name."""
+    """Replace the temporary names in a path by the final names, as a person knows them."""
     return Path(*(_LEFT.sub(r"\1", part) for part in path.parts))
 
 
@@ -225,13 +225,13 @@ def _remove(path: Path) -> None:
 
 
 def _new_file(path: Path) -> tuple[Path, int]:
-    """A new empty file, and the descriptor that holds it."""
+    """Create an empty file; return its path and the descriptor that holds it."""
     while True:
         temporary = _temporary_name(path.with_name(path.name[:_LONGEST_NAME]))
-        # Not of tempfile's: its files are for their owner alone, and this one is to be as any other file.
+        # Not tempfile, whose files only their owner can access: this file gets the usual permissions.
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o666)
         _lock(descriptor)
-        if temporary.exists():  # and not swept away just before it was locked
+        if temporary.exists():  # it was not swept before it was locked
             return temporary, descriptor
         os.close(descriptor)
 
@@ -251,7 +251,7 @@ def _temporary_name(path: Path) -> Path:
 
 
 def _hold(folder: Path) -> int | None:
-    """A descriptor that holds a folder; None where folders cannot be opened."""
+    """Return a descriptor that holds a folder; None if the folder cannot be opened."""
     if sys.platform == "win32":
         return None
     with suppress(OSError):
@@ -262,14 +262,14 @@ def _hold(folder: Path) -> int | None:
 
 
 def _lock(descriptor: int) -> None:
-    """Say to all other processes that this one has it open."""
+    """Take a shared lock, which shows all other processes that this one has the file open."""
     if sys.platform != "win32":
-        with suppress(OSError):  # a file system without locks: nobody sweeps there either
+        with suppress(OSError):  # a file system without locks, where nothing is swept either
             fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
 def _is_free(descriptor: int) -> bool:
-    """Whether nobody holds it. Raises OSError where that cannot be told."""
+    """Whether no process holds the file; raises OSError if that cannot be determined."""
     if sys.platform == "win32":
         return False
     try:
@@ -285,7 +285,7 @@ def _let_go(descriptor: int | None) -> None:
 
 
 def _settle(path: Path) -> None:
-    """Have the disk hold what was written to a file; raises OSError as writing does."""
+    """Flush a file to disk; raises OSError as writing does."""
     descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
     try:
         os.fsync(descriptor)
@@ -294,7 +294,7 @@ def _settle(path: Path) -> None:
 
 
 def _settle_names(folder: Path) -> None:
-    """Have the disk hold which names are in a folder, where the file system can be asked that."""
+    """Flush the names in a folder to disk, if the file system supports it."""
     if sys.platform != "win32":
         with suppress(OSError):
             _settle(folder)

@@ -1,1 +1,1 @@
-"""What counts as a word, and which encodings are read."""
+"""Text: words, encodings, JSON, and the wording of messages."""

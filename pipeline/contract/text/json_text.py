@@ -1,4 +1,4 @@
-"""JSON of other people's texts: written harmless to a terminal, read without Python's limits showing through."""
+"""JSON of untrusted text: written so that a terminal is safe, read so that every failure is a ValueError."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import re
 from typing import Any
 
 _CONTROLS = re.compile("[\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""DEL, the second set of control characters, and what turns the reading order; JSON escapes the first set itself."""
+"""DEL, the C1 control characters, and the controls of text direction; JSON itself escapes the C0 set."""
 
 
 def dumps(value: Any) -> str:
-    """One line of JSON that reads back as ``value``; every piece can be encoded as UTF-8.
+    """Serialise a value as one line of JSON, which can always be encoded as UTF-8 and reads back as ``value``.
 
-    A lone surrogate is spelt as JSON can, and then all that is not ASCII with it.
+    If it contains a lone surrogate, every character outside ASCII is escaped.
     """
     text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError:
         return json.dumps(value)
-    # Outside strings JSON is ASCII, so all of these stand in one.
+    # JSON is ASCII outside strings, so these characters occur only inside strings.
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def loads(text: str) -> Any:
-    """Read JSON. Raises ValueError for all that is none, for what is nested too deeply among it."""
+    """Parse JSON; raises ValueError if the text is not JSON or is nested too deeply."""
     try:
         return json.loads(text)
     except RecursionError:

@@ -1,4 +1,4 @@
-"""Words of messages: counts with their nouns, parameters as YAML has them, kinds of JSON values."""
+"""Wording of messages: counts with their nouns, parameters as in YAML, names of JSON types."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def counted(n: int, noun: str) -> str:
-    """A number and its noun, in the plural but for one: ``1 part``, ``2,048 sentences``, ``0 entities``."""
+    """Format a number with its noun, in the plural unless it is 1: ``1 part``, ``2,048 sentences``, ``0 entities``."""
     return f"{n:,} {noun if n == 1 else plural(noun)}"
 
 
 def plural(noun: str) -> str:
-    """Of an English noun that has a regular one; of several words the last: ``data set``, ``data sets``."""
+    """Return the regular plural of an English noun; of several words the last changes: ``data set``, ``data sets``."""
     if noun.endswith("y") and noun[-2] not in "aeiou":
         return f"{noun[:-1]}ies"
     is_soft = noun.endswith(("s", "x", "ch", "sh")) and not noun.endswith("epoch")
@@ -21,12 +21,12 @@ def plural(noun: str) -> str:
 
 
 def is_or_are(n: int) -> str:
-    """The verb of a count."""
+    """Return the verb that agrees with a count."""
     return "is" if n == 1 else "are"
 
 
 def as_yaml(value: Any) -> str:
-    """A value of a parameter as params.yaml and ``-S`` write it: ``true``, ``null``, ``0.5``, ``[a, b]``, ``word``."""
+    """Format a parameter's value as in params.yaml and ``-S``: ``true``, ``null``, ``0.5``, ``[a, b]``, ``word``."""
     if isinstance(value, str):
         return value
     if isinstance(value, list | tuple):
@@ -35,10 +35,10 @@ def as_yaml(value: Any) -> str:
 
 
 def json_kind(value: Any) -> str:
-    """What JSON calls a value that was read from it."""
+    """Return the name of the JSON type of a value that was read from JSON."""
     if value is None:
         return "null"
-    # Before numbers: to Python True is one.
+    # Checked before numbers, because in Python True is a number.
     for kind, name in ((bool, "a boolean"), (str, "a string"), (list, "an array"), (dict, "an object")):
         if isinstance(value, kind):
             return name
@@ -46,5 +46,5 @@ def json_kind(value: Any) -> str:
 
 
 def some(names: Sequence[str], *, most: int = 8) -> str:
-    """The first few of some names: ``LOC, NAME, ORG ...``."""
+    """List the first few names: ``LOC, NAME, ORG ...``."""
     return f"{', '.join(names[:most])}{' ...' if len(names) > most else ''}"

@@ -1,10 +1,10 @@
-"""Entities do not cut Latin words or numbers, and have no blank at an edge.
+"""Word edges: entities do not cut Latin words or numbers, and do not begin or end with a blank.
 
-A **word** is a run of letters of the Latin, Greek and Cyrillic scripts (accents and full-width forms too), digits, and
-accents that combine; between two digits one of ``. , : /`` belongs to it: ``Apple``, ``Иван``, ``5G``, ``3.14``,
-``1,000``, ``10:30``. Hyphens, apostrophes and all else end a word.
+A **word** is a run of letters of the Latin, Greek and Cyrillic scripts (including accented and full-width forms),
+digits and combining accents; one of ``. , : /`` between two digits belongs to it: ``Apple``, ``Иван``, ``5G``,
+``3.14``, ``1,000``, ``10:30``. Hyphens, apostrophes and all other characters end a word.
 
-``whole_words`` is what both scoring and tagging put predictions through; gold entities stay as they are.
+Scoring and tagging both apply ``whole_words`` to predictions; gold entities stay as they are.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from collections.abc import Sequence
 from ssmi.pipeline.contract.labels import Span
 
 FREE, JOINED, BLANK = 0, 1, 2
-"""What a character is to an edge: it may begin a word or stand alone; the word before goes on in it; a blank."""
+"""Kinds of characters: begins a word or belongs to none; continues the word before it; is a blank."""
 
 WITHOUT_BLANKS = (
     "\u2e80-\u303f\u3040-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff61-\uff9f"
     "\U00016fe0-\U00018dff\U0001aff0-\U0001b2ff\U00020000-\U0003ffff"
 )
-"""Han, kana, bopomofo, Yi and Tangut, with their punctuation: written without blanks between words."""
+"""Han, kana, bopomofo, Yi and Tangut, with their punctuation: scripts without blanks between words."""
 _LETTERS = (
     "A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02af\u0300-\u037d\u037f-\u0386\u0388-\u0481\u0483-\u052f"
     "\u1c80-\u1c8f\u1d00-\u1dbf\u1e00-\u1fff\u2c60-\u2c7f\u2de0-\u2dff\ua640-\ua69f\ua720-\ua7ff\uab30-\uab6f"
     "\ufb00-\ufb06\uff21-\uff3a\uff41-\uff5a"
 )
-"""The blocks of the three scripts and of the accents."""
+"""Character ranges of the three scripts and of the combining accents."""
 _WORD_OR_BLANK = re.compile(rf"(?:[\d{_LETTERS}]|(?<=\d)[.,:/](?=\d))+|\s")
 
 
@@ -49,11 +49,18 @@ def cuts_word(start: int, end: int, kinds: Sequence[int]) -> bool:
 
 
 def whole_words(spans: Sequence[Span], kinds: Sequence[int]) -> list[Span]:
-    """Spans, in order and without overlaps, moved to the edges of words; ``kinds`` is what ``edges`` says.
+    """Move the edges of spans to the edges of words.
 
-    A span that holds a part of a word gets all of it. A word of which two or more hold parts goes to the one that holds
-    the most of it, of equals to the left one; the others keep what lies outside, and vanish where that is nothing. Then
-    blanks at the edges are left out.
+    A span that covers part of a word is extended to all of it. If several spans cover parts of one word, the span that
+    covers most of it gets the word, the leftmost on a tie; the others keep what lies outside the word, and are dropped
+    if nothing does. Finally, blanks at the edges of spans are cut off.
+
+    Args:
+        spans: Spans in order, without overlaps.
+        kinds: Kind of each character of the sentence, as ``edges`` returns it.
+
+    Returns:
+        The moved spans, in the same order.
     """
     moved = [[span.start, span.end] for span in spans]
     cut = {
@@ -75,7 +82,7 @@ def whole_words(spans: Sequence[Span], kinds: Sequence[int]) -> list[Span]:
 
 
 def _word_around(position: int, kinds: Sequence[int]) -> tuple[int, int]:
-    """The word in which the character at ``place`` is JOINED to the one before."""
+    """Return the edges of the word around ``position``, whose character is JOINED to the one before."""
     start, end = position - 1, position + 1
     while kinds[start] == JOINED:
         start -= 1
@@ -89,7 +96,7 @@ def _overlap(span: Span, word: tuple[int, int]) -> int:
 
 
 def _settle(span: Span, moved: list[int], word: tuple[int, int], *, wins: bool) -> list[int]:
-    """A span's edges, as far as they are ``moved`` already, with all of a word that it cuts or with nothing of it."""
+    """Return a span's edges, so far ``moved``, with all of a word that it cuts if it ``wins``, else with none of it."""
     start, end = moved
     if wins:
         return [min(start, word[0]), max(end, word[1])]
