@@ -1,1 +1,1 @@
-"""Between the tables of the contract and the arrays that features are computed with: no Python object a character."""
+"""Conversion between the contract's tables and arrays for features, without a Python object per character."""

@@ -1,7 +1,7 @@
-"""All answers of the selection stage in arrays on disk, from which a part takes those that its characters name.
+"""All answers of the selection stage in arrays on disk, from which a part takes the answers for its characters.
 
-An answer is found by its id alone, so a part reads what it names, not a table as long as the data set. The arrays are
-memory-mapped: the processes of one machine share a copy.
+An answer is found by its id alone, so a part reads only the answers it needs, not a table as long as the data set. The
+arrays are memory-mapped, so the processes of one machine share a copy.
 """
 
 from __future__ import annotations
@@ -31,14 +31,16 @@ _TYPES: dict[str, type[np.generic]] = {
     "negative_ids": np.int32,
     "negative_ids.ends": np.int64,
 }
-"""File → type; ``.ends`` says where in the column each answer's list ends."""
+"""File → type; an ``.ends`` file holds the position in its column at which each answer's list ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListColumn:
     """Lists of ids, one after the other.
 
-    ``offsets``: where each list begins, and where the last one ends. Shape: (lists + 1,); ``ids``: int32.
+    Attributes:
+        offsets: Start of each list in ``ids``, and the end of the last list. Shape: (lists + 1,)
+        ids: The ids of all lists.
     """
 
     offsets: Ints
@@ -47,23 +49,23 @@ class ListColumn:
 
 @dataclass(frozen=True, slots=True)
 class AnswerColumns:
-    """Some answers. Ids are boundary ids; shapes of the first two: (answers,)."""
+    """Some answers. Ids are boundary ids; ``best_ids`` and ``best_cosines`` have the shape (answers,)."""
 
     best_ids: npt.NDArray[np.int32]
     best_cosines: npt.NDArray[np.float32]
-    """0 where there is no best."""
+    """0 for an answer without a best boundary."""
     sets: ListColumn
     negatives: ListColumn
 
 
 class Answers:
-    """The arrays, opened."""
+    """The opened arrays of all answers."""
 
     def __init__(self, folder: Path) -> None:
         self._columns = {name: _mapped(folder / name, kind) for name, kind in _TYPES.items()}
 
     def take(self, ids: Ints) -> AnswerColumns:
-        """The answers with these ids, in their order."""
+        """Return the answers with these ids, in the order of ``ids``."""
         return AnswerColumns(
             self._columns["best_id"][ids], self._columns["best_cosine"][ids], self._lists("set_ids", ids),
             self._lists("negative_ids", ids),
@@ -71,7 +73,7 @@ class Answers:
 
     def _lists(self, name: str, ids: Ints) -> ListColumn:
         ends = self._columns[f"{name}.ends"]
-        # The first begins at 0, each other one where the one before it ends.
+        # The first list begins at 0, each other list where the list before it ends.
         starts = np.where(ids > 0, ends[ids - 1], 0) if len(ends) else np.zeros(0, dtype=np.int64)
         lengths = ends[ids] - starts
         return ListColumn(offsets_of(lengths), self._columns[name][indices_of(starts, lengths)])
@@ -91,7 +93,7 @@ def write_answers(parts: Sequence[Path], folder: Path) -> None:
 
 
 def _append(files: Mapping[str, BinaryIO], name: str, column: pa.Array, *, n_before: int) -> int:
-    """Write a column of one part; returns how many numbers that were."""
+    """Write a column of one part; return the number of values written."""
     if pa.types.is_list(column.type):
         _write(files[f"{name}.ends"], offsets(column)[1:] + n_before, name=f"{name}.ends")
         column = column.flatten()
@@ -104,11 +106,11 @@ def _write(stream: BinaryIO, values: npt.NDArray[Any], *, name: str) -> None:
 
 
 def _mapped(path: Path, kind: type[np.generic]) -> npt.NDArray[Any]:
-    # A file without bytes cannot be mapped. As a plain array: every view of numpy's memmap class costs a Python call.
+    # An empty file cannot be mapped. A plain array, because every view of numpy's memmap class costs a Python call.
     return np.asarray(np.memmap(path, dtype=kind, mode="r")) if path.stat().st_size else np.zeros(0, dtype=kind)
 
 
 @lru_cache(maxsize=1)
 def open_answers(folder: Path) -> Answers:
-    """The answers, opened once a process. A stage's working folder is never one of older answers."""
+    """Open the answers once per process, which is safe: a stage's working folder never held older answers."""
     return Answers(folder)

@@ -1,4 +1,4 @@
-"""Arrays that the parts of a stage leave to one another, in files of its scratch folder."""
+"""Arrays that the parts of a stage pass to one another in files of its scratch folder."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ from ssmi.pipeline.contract.storage import replacing
 
 
 def save_array(path: Path, array: npt.NDArray[np.generic]) -> None:
-    """Write an array as ``.npy``, whole or not at all: a task may run twice."""
+    """Write an array as ``.npy`` atomically, because a task may run twice."""
     with replacing.writing(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)

@@ -15,13 +15,13 @@ def whole(table: pa.Table, name: str) -> pa.Array:
 
 
 def offsets(lists: pa.ListArray) -> Ints:
-    """Where each list begins in its flattened values, and where the last one ends. Shape: (lists + 1,)."""
+    """Return the start of each list in the flattened values, and the end of the last list. Shape: (lists + 1,)."""
     ends: Ints = lists.offsets.to_numpy().astype(np.int64)
     return ends - ends[:1]
 
 
 def numbers(lists: pa.Array) -> npt.NDArray[np.int64]:
-    """All numbers in a column of lists (of lists)."""
+    """Return all numbers in a column of lists, which may be nested."""
     while pa.types.is_list(lists.type):
         lists = lists.flatten()
     values: Ints = lists.to_numpy().astype(np.int64)
@@ -29,17 +29,17 @@ def numbers(lists: pa.Array) -> npt.NDArray[np.int64]:
 
 
 def list_array(starts: Ints, values: pa.Array) -> pa.ListArray:
-    """Lists of ``values``; ``starts`` as ``offsets`` gives them."""
+    """Build lists of ``values``; ``starts`` has the form that ``offsets`` returns."""
     return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), values)
 
 
 def id_lists(starts: Ints, ids: Ints) -> pa.ListArray:
-    """Lists of int32."""
+    """Build lists of int32 ids; ``starts`` has the form that ``offsets`` returns."""
     return list_array(starts, pa.array(ids, pa.int32()))
 
 
 def text_of(strings: pa.StringArray) -> str:
-    """All strings of an array joined."""
+    """Join all strings of an array."""
     _, ends, data = strings.buffers()
     if not len(strings) or data is None:
         return ""
@@ -48,7 +48,7 @@ def text_of(strings: pa.StringArray) -> str:
 
 
 def characters_of(text: str) -> pa.StringArray:
-    """Each character of a text as a string of its own; raises UnicodeEncodeError for lone surrogates."""
+    """Split a text into an array of its characters; raises UnicodeEncodeError for lone surrogates."""
     codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
     n_bytes = 1 + (codes >= 0x80).astype(np.int64) + (codes >= 0x800) + (codes >= 0x10000)
     starts = pa.array(np.append(0, np.cumsum(n_bytes)), pa.int32())

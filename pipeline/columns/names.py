@@ -1,4 +1,4 @@
-"""Texts and a number for each in a file, found by binary search: none of them is held in memory."""
+"""Sorted names in a file, each with a number, found by binary search instead of held in memory."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ssmi.pipeline.features.columns import Ints, is_first
 
 SCHEMA = pa.schema([("name", pa.string()), ("number", pa.int64())])
 NAMES_PER_BLOCK = 4096
-"""The first name of each block is held in memory."""
+"""Names in one block of the file; only the first name of each block is held in memory."""
 
 
 class SortedNames:
-    """Names, ascending by code points, each with its number; opened once, read by block."""
+    """Names in ascending order of code points, each with its number; opened once and read by block."""
 
     def __init__(self, path: Path) -> None:
-        # Mapped: the processes of a machine share what they read of it, and the system may drop it.
+        # Memory-mapped, so that processes of a machine share the pages they read, and the system may drop them.
         self._blocks = pa.ipc.open_file(pa.memory_map(str(path)))
         blocks = [self._block(index) for index in range(self._blocks.num_record_batches)]
         self._firsts = pa.array([block["name"][0].as_py() for block in blocks], pa.string())
@@ -33,7 +33,7 @@ class SortedNames:
         return self._n
 
     def find(self, names: pa.Array) -> tuple[Ints, Ints]:
-        """The place of each of some names among all, from 0, and its number; both are -1 where it is not there."""
+        """Return the index of each given name among all names, and its number; both are -1 if the name is missing."""
         found: Ints = np.full((2, len(names)), -1, dtype=np.int64)
         order = pc.sort_indices(names)
         ascending = names.take(order)
@@ -47,7 +47,7 @@ class SortedNames:
         return given[0], given[1]
 
     def numbers(self) -> Iterator[Ints]:
-        """The numbers of all names in their order, some at a time."""
+        """Yield the numbers of all names, in the order of the names, block by block."""
         for index in range(self._blocks.num_record_batches):
             yield self._block(index)["number"].to_numpy()
 
@@ -56,7 +56,7 @@ class SortedNames:
 
 
 def write_names(names: Iterable[pa.Table], path: Path) -> None:
-    """Write names, each once and in any order, in tables of ``SCHEMA``, for ``SortedNames``."""
+    """Write a file for ``SortedNames`` from tables of ``SCHEMA``, which hold each name once and in any order."""
     ascending = sorted_tables(names, SCHEMA, order=[("name", "ascending")], folder=path.parent)
     with replacing.writing(path) as temporary, pa.ipc.new_file(temporary, SCHEMA) as writer:
         for block in in_groups(ascending, SCHEMA, rows=NAMES_PER_BLOCK):
@@ -64,9 +64,9 @@ def write_names(names: Iterable[pa.Table], path: Path) -> None:
 
 
 def _found(block: pa.RecordBatch, names: pa.Array, *, before: int) -> Ints:
-    """Places and numbers of names that would stand in a block, which has ``before`` names before it."""
+    """Return the indices and numbers of names that sort into a block, which has ``before`` names before it."""
     places = pc.search_sorted(block["name"], names).to_numpy().astype(np.int64)
-    # What is behind all is compared with the last one, and is not it.
+    # A name that sorts after the whole block is compared with the last one, and differs from it.
     nearest = pa.array(np.minimum(places, len(block) - 1))
     there = pc.equal(block["name"].take(nearest), names).to_numpy(zero_copy_only=False)
     return np.where(there, np.stack([places + before, block["number"].take(nearest).to_numpy()]), -1)

@@ -1,9 +1,10 @@
-"""The selection queries of many characters as columns: which differ, in which order, and which each character asks.
+"""The selection queries of many characters as columns: the distinct queries in order, and the query of each character.
 
-In files of the stage's scratch folder: ``part-N.arrow`` holds a part's distinct queries, sorted, and ``part-N.npy`` for
-each character of the part its query's place there. The parts' queries are merged by ranges of characters, so that no
-process holds those of the whole data set: ``range-N.arrow`` has the distinct ones of a range, ``range-N.npy`` the place
-there of every query of every part. An id is a place after all ranges, in the order (character, segment, candidates).
+They are files in the stage's scratch folder. ``part-N.arrow`` holds the distinct queries of a part, sorted, and
+``part-N.npy`` the index there of each character's query. The queries of all parts are merged by ranges of characters,
+so that no process holds the queries of the whole data set: ``range-N.arrow`` holds the distinct queries of a range, and
+``range-N.npy`` the index there of every query of every part. The id of a query is its index in all ranges together,
+which is in the order (character, segment, candidates).
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, 
 from ssmi.pipeline.features.pmi import events_over
 
 SCHEMA = pa.schema([("code", pa.int64()), ("segment", pa.string()), ("candidates", pa.binary())])
-"""The character's code point, the segment around it, and in sentence scope the candidates' ids as big-endian numbers of
-four bytes, which sort as the ids do; null in vocabulary scope."""
+"""The character's code point, the segment around it, and the candidates: in sentence scope their ids as big-endian
+numbers of four bytes, which sort as the ids do; null in vocabulary scope."""
 ROWS_PER_RANGE = 1 << 18
-"""Of the parts' distinct queries, that a range holds unless a single character has more."""
+"""Target number of the parts' distinct queries per range; the last character of a range may exceed it."""
 _CODE_POINTS = 0x110000
 
 
@@ -38,12 +39,13 @@ def distinct_queries(
     """The distinct queries of a part.
 
     Args:
-        sentences: The part's.
-        segments: They tile the sentences, one after the other.
-        matches: The candidates in sentence scope; None in vocabulary scope.
+        sentences: The sentences of the part.
+        segments: The segments of all sentences in order; they tile the sentences.
+        matches: The vocabulary words inside the sentences, which are the candidates in sentence scope; None in
+            vocabulary scope.
 
     Returns:
-        The queries, sorted, in the form of ``SCHEMA``, and each character's place among them.
+        The distinct queries, sorted, in the form of ``SCHEMA``, and the index among them of each character's query.
     """
     ranks, names = _ranked(segments)
     around = np.repeat(ranks, pc.utf8_length(segments).to_numpy())
@@ -53,16 +55,16 @@ def distinct_queries(
 
 
 def _candidates(matches: MatchColumns, *, n_characters: int) -> pa.BinaryArray:
-    """The ids of the boundaries over each character."""
+    """Return the ids of the boundaries over each character, in the form of ``SCHEMA``."""
     positions, ids = events_over(matches)
-    # Cast by Arrow, which refuses offsets that are too large: a part of millions of sentences.
+    # Cast by Arrow, which refuses offsets that are too large, as for a part of millions of sentences.
     ends = pa.array(4 * offsets_of(np.bincount(positions, minlength=n_characters))).cast(pa.int32())
     buffers = [None, ends.buffers()[1], pa.py_buffer(ids.astype(">u4"))]
     return pa.Array.from_buffers(pa.binary(), n_characters, buffers)
 
 
 def candidate_ids(candidates: pa.BinaryArray) -> tuple[Ints, npt.NDArray[np.int32]]:
-    """Where each query's candidates begin among all, and where the last end; their ids."""
+    """Return the start of each query's candidates and the end of the last, and the ids of all candidates."""
     _, ends, data = candidates.buffers()
     offsets = np.frombuffer(ends, dtype=np.int32)[candidates.offset : candidates.offset + len(candidates) + 1] // 4
     ids = np.frombuffer(data or b"", dtype=">u4")[offsets[0] : offsets[-1]]
@@ -74,7 +76,7 @@ def _no_candidates(n: int) -> tuple[Ints, pa.Array]:
 
 
 def _ranked(values: pa.Array) -> tuple[Ints, pa.Array]:
-    """For each value its place among the distinct ones, and those, sorted by their bytes."""
+    """Return the index of each value among the distinct values, and the distinct values sorted by their bytes."""
     if values.null_count:
         return _no_candidates(len(values))
     coded = values.dictionary_encode()
@@ -87,7 +89,7 @@ def _ranked(values: pa.Array) -> tuple[Ints, pa.Array]:
 def _distinct(
     codes: Ints, segment_ranks: Ints, segments: pa.Array, candidate_ranks: Ints, candidates: pa.Array
 ) -> tuple[pa.Table, Ints]:
-    """Distinct rows, sorted, and the place of each given row among them."""
+    """Return the distinct rows, sorted, and the index of each given row among them."""
     keys, places = np.unique((codes << 32) | segment_ranks, return_inverse=True)
     rows, places = np.unique((places << 32) | candidate_ranks, return_inverse=True)
     keys = keys[rows >> 32]
@@ -101,17 +103,17 @@ def _distinct(
 
 @dataclass(frozen=True, slots=True)
 class QueryFiles:
-    """The files of all queries. ``n_parts``: parts are numbered from 0."""
+    """The files of the queries of ``n_parts`` parts, which are numbered from 0."""
 
     folder: Path
     n_parts: int
 
     def save_part(self, part: int, queries: pa.Table, places: Ints) -> None:
-        """Keep what ``distinct_queries`` gave for a part."""
+        """Save what ``distinct_queries`` returned for a part."""
         _save(self.part(part), queries, places)
 
     def ranges(self, *, rows_per_range: int = ROWS_PER_RANGE) -> list[tuple[int, int]]:
-        """The characters of each range: code points from the first number to before the second."""
+        """Divide the characters into ranges, each a half-open interval of code points."""
         rows = np.zeros(_CODE_POINTS, dtype=np.int64)
         for part in range(self.n_parts):
             codes = _codes(_open(self.part(part)))
@@ -122,7 +124,7 @@ class QueryFiles:
         return list(pairwise([*asked[is_first(before // rows_per_range)].tolist(), _CODE_POINTS]))
 
     def merge(self, index: int, *, codes: tuple[int, int]) -> int:
-        """Merge a range of all parts and keep it; returns how many distinct queries it has."""
+        """Merge a range of all parts and save it; return the number of its distinct queries."""
         slices = [_between(_open(self.part(part)), codes) for part in range(self.n_parts)]
         merged = pa.concat_tables([SCHEMA.empty_table(), *slices]).combine_chunks()
         segments, candidates = (_ranked(whole(merged, name)) for name in ("segment", "candidates"))
@@ -132,13 +134,13 @@ class QueryFiles:
         return len(queries)
 
     def save_first_ids(self, n_queries: Sequence[int]) -> int:
-        """Number the ranges, given how many queries each has; returns how many there are together."""
+        """Save the first id of each range, given its number of queries; return the total number of queries."""
         first = offsets_of(n_queries)
         save_array(self.folder / "first-ids.npy", first)
         return int(first[-1])
 
     def ids(self, part: int) -> Ints:
-        """The id of the query of each character of a part."""
+        """Return the id of the query of each character of a part."""
         pieces = [np.zeros(0, dtype=np.int64)]
         for index, first in enumerate(self._first_ids()[:-1].tolist()):
             start, end = np.load(self._starts(index), mmap_mode="r")[part : part + 2].tolist()
@@ -147,7 +149,7 @@ class QueryFiles:
         return ids
 
     def queries(self, start: int, end: int) -> pa.Table:
-        """The queries with ids from ``start`` to before ``end``, in the form of ``SCHEMA``."""
+        """Return the queries with ids in ``[start, end)``, in the form of ``SCHEMA``."""
         firsts = self._first_ids().tolist()
         pieces = [
             _open(self.range(index)).slice(max(start - first, 0), min(end, last) - max(start, first))
@@ -161,11 +163,11 @@ class QueryFiles:
         return first
 
     def part(self, part: int) -> Path:
-        """The files of a part, without their endings."""
+        """Path of the files of a part, without suffix."""
         return self.folder / f"part-{part}"
 
     def range(self, index: int) -> Path:
-        """The files of a range, without their endings."""
+        """Path of the files of a range, without suffix."""
         return self.folder / f"range-{index}"
 
     def _starts(self, index: int) -> Path:
@@ -176,7 +178,7 @@ def _save(stem: Path, queries: pa.Table, places: Ints) -> None:
     with (
         replacing.writing(stem.with_suffix(".arrow")) as temporary,
         pa.OSFile(str(temporary), "wb") as stream,
-        # Not compressed, so that it can be mapped and searched without being read.
+        # Not compressed, so that the file can be mapped and searched without reading all of it.
         pa.ipc.new_file(stream, SCHEMA) as writer,
     ):
         writer.write_table(queries)

@@ -18,13 +18,13 @@ from ssmi.pipeline.features.columns import SentenceColumns, offsets_of
 def sentences_table(
     texts: Sequence[str], *, lines: Sequence[int], entities: Sequence[Sequence[Span]] | None, first: int = 0
 ) -> pa.Table:
-    """Sentences as the prepare stage writes them.
+    """Build a table of sentences as the prepare stage writes it.
 
     Args:
-        texts: One a sentence.
-        lines: Where each begins in its file, from 1.
-        entities: Of each sentence, in order; None for a corpus, which has none.
-        first: The number of the first sentence.
+        texts: One text per sentence.
+        lines: Line of its file on which each sentence begins, from 1.
+        entities: Entities of each sentence, in order; None for a corpus, which has no entities.
+        first: Id of the first sentence.
 
     Returns:
         A table of ``schema.SENTENCES``.
@@ -54,10 +54,10 @@ def read_sentences(path: Path) -> SentenceColumns:
 
 
 def sentence_columns(table: pa.Table) -> SentenceColumns:
-    """The column ``characters`` of a table of sentences.
+    """Convert the column ``characters`` of a table of sentences.
 
     Raises:
-        StaleArtifactError: A token holds several code points, which older versions prepared.
+        StaleArtifactError: A token holds several code points, as in tables that older versions prepared.
     """
     lists = whole(table, "characters")
     characters = lists.flatten()

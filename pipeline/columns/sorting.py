@@ -1,4 +1,4 @@
-"""Tables sorted though they need not fit in memory: sorted runs in files, merged a block at a time."""
+"""Sorting of tables that need not fit in memory: sorted runs in files, merged block by block."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import pyarrow.compute as pc
 from ssmi.pipeline.features.columns import Ints
 
 Order = Sequence[tuple[str, Literal["ascending", "descending"]]]
-"""The columns to sort by, the first one first. Texts sort by their bytes in UTF-8, which is by code points."""
+"""Columns to sort by, the most significant first. Texts sort by their UTF-8 bytes, and so by code points."""
 
 ROWS_PER_RUN = 1 << 17
-"""Rows that are sorted in memory."""
+"""Rows of a run, which is sorted in memory."""
 MOST_RUNS = 32
-"""That are merged at once; more are merged into fewer first."""
+"""Maximum number of runs merged at once; if there are more, they are first merged into fewer."""
 
 
 def sorted_tables(
@@ -29,14 +29,14 @@ def sorted_tables(
     """Sort the rows of many tables.
 
     Args:
-        tables: Each of ``schema``.
-        schema: Columns without nulls.
-        order: Rows that are equal in all its columns stay in no certain order.
-        folder: For the runs, which are gone in the end; it must be there.
-        rows_per_run: The most rows in memory, but for those of one given table.
+        tables: The tables, each of ``schema``.
+        schema: Schema of the tables; the columns contain no nulls.
+        order: Columns to sort by; rows that are equal in all of them are in no particular order.
+        folder: Existing folder for the runs, which are removed at the end.
+        rows_per_run: Maximum number of rows in memory; a single given table may exceed it.
 
     Yields:
-        The rows, some at a time. Several tables may hold rows that are equal by ``order``.
+        The sorted rows in several tables. Rows that are equal by ``order`` may be in different tables.
     """
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         paths = (Path(scratch) / f"{number}.arrow" for number in count())
@@ -54,7 +54,7 @@ def sorted_tables(
 
 
 def in_groups(tables: Iterable[pa.Table], schema: pa.Schema, *, rows: int) -> Iterator[pa.Table]:
-    """The rows of many tables in tables of so many rows each; the last may have fewer."""
+    """Regroup the rows of many tables into tables of ``rows`` rows; the last may have fewer."""
     held = schema.empty_table()
     for table in tables:
         held = pa.concat_tables([held, table])
@@ -67,7 +67,7 @@ def in_groups(tables: Iterable[pa.Table], schema: pa.Schema, *, rows: int) -> It
 
 
 def summed(tables: Iterable[pa.Table], schema: pa.Schema, *, key: str) -> Iterator[pa.Table]:
-    """Sorted rows with the same ``key``, in whichever tables, as one row with the sums of all other columns."""
+    """Combine sorted rows with the same ``key``, also across tables, into one row with sums of the other columns."""
     held = schema.empty_table()
     for table in tables:
         rows = pa.concat_tables([held, table]).combine_chunks()
@@ -80,7 +80,7 @@ def summed(tables: Iterable[pa.Table], schema: pa.Schema, *, key: str) -> Iterat
             for name in schema.names
         ]
         sums = pa.table(columns, schema=schema)
-        # The last one may go on in the next table.
+        # The last key may continue in the next table.
         n_done = max(0, len(sums) - 1)
         yield sums.slice(0, n_done)
         held = sums.slice(n_done)
@@ -112,14 +112,14 @@ def _write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table], *, rows_pe
 
 
 def _read(path: Path) -> Iterator[pa.Table]:
-    # Read and not mapped: what is mapped would stay in memory as long as there is room.
+    # Read, not mapped: mapped pages would stay in memory as long as there is room.
     with pa.OSFile(str(path), "rb") as source, pa.ipc.open_stream(source) as blocks:
         for block in blocks:
             yield pa.Table.from_batches([block])
 
 
 def _merged(runs: Sequence[Iterator[pa.Table]], order: Order) -> Iterator[pa.Table]:
-    """Merge sorted runs: in turn all rows up to the least of the last rows of the runs' blocks."""
+    """Merge sorted runs: each table holds all rows up to the smallest of the last rows of the runs' current blocks."""
     heads = [(next(run), run) for run in runs]
     while heads:
         lasts = pa.concat_tables([block.slice(len(block) - 1) for block, _ in heads])
@@ -136,7 +136,7 @@ def _merged(runs: Sequence[Iterator[pa.Table]], order: Order) -> Iterator[pa.Tab
 
 
 def _n_up_to(block: pa.Table, bound: dict[str, object], order: Order) -> int:
-    """How many rows of a sorted block come before a row or are equal to it."""
+    """Count the rows of a sorted block that come before ``bound`` or are equal to it."""
     up_to: pa.ChunkedArray | pa.Scalar = pa.scalar(True)
     for name, direction in reversed(order):
         column, value = block[name], pa.scalar(bound[name], block.schema.field(name).type)
