@@ -1,4 +1,4 @@
-"""Check the arguments of public Python functions, mostly against their type annotations."""
+"""Check the arguments of public Python functions against their annotations and other rules."""
 
 from __future__ import annotations
 

@@ -172,8 +172,9 @@ def encoder_shape(folder: Path) -> EncoderShape:
     Raises:
         MissingResourceError: config.json or the vocabulary does not exist.
         InputDataError: As for ``read_config`` and ``read_vocabulary``. Also if sizes are missing, if the vocabulary
-            holds more tokens than there are embeddings (fewer are fine: many tables are padded on purpose), if
-            config.json and vocabulary differ in the id of [PAD], or if no position is left for a character.
+            holds more tokens than there are embeddings (fewer are fine: many tables are padded on purpose), if no
+            position is left for a character, or if positions are counted from [PAD] and config.json and vocabulary
+            differ in its id.
     """
     path = folder / CONFIG
     config = read_config(folder)

@@ -96,7 +96,7 @@ def _overlap(span: Span, word: tuple[int, int]) -> int:
 
 
 def _settle(span: Span, moved: list[int], word: tuple[int, int], *, wins: bool) -> list[int]:
-    """Return a span's edges, so far ``moved``, with all of a word that it cuts if it ``wins``, else with none of it."""
+    """Extend a span's edges, so far ``moved``, to all of a word that it cuts if it ``wins``, else exclude the word."""
     start, end = moved
     if wins:
         return [min(start, word[0]), max(end, word[1])]
