@@ -89,7 +89,7 @@ class AblationResult:
 
     Attributes:
         folder: The folder with ``table.json``, ``table.md``, the pictures and the runs.
-        table: The table; None if no run has finished.
+        table: The table; None if no run has finished, and for a dry run.
         diverged: One line per run whose loss was not finite.
         failed: One line per run that failed for another reason; only for runs in processes of their own.
 
