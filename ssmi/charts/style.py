@@ -60,7 +60,7 @@ STYLE: dict[str, Any] = {
 SMALL = 8.5
 """Font size of the text at bars and marks."""
 STEPS = (1, 2, 5, 10)
-"""Allowed distances between the ticks of an axis, up to a power of ten."""
+"""Allowed distances between two ticks of an axis, each times any power of ten."""
 
 
 def percent(share: float) -> str:
