@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE
 
 MAX_ERRORS = 5_000
-"""Maximum number of listed errors, as a longer page opens slowly; the page states how many of the first are listed."""
+"""Maximum number of listed errors, as a longer page opens slowly; the page says that it lists only the first errors."""
 MARGIN = 2
 """Number of characters before and after an error whose features are shown."""
 MAX_CHARACTERS = 60
