@@ -117,7 +117,7 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
         The kind of the asset and its files.
 
     Raises:
-        ParameterError: A revision was given for a listed asset.
+        ParameterError: ``revision`` is given for anything but a hub model.
         MissingResourceError: The asset cannot be fetched, or its terms do not allow it.
 
     """

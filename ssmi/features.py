@@ -173,7 +173,7 @@ def _context(
     is_share: bool = False,
     force: bool = False,
 ) -> Iterator[StageContext]:
-    """Yield the context in which stages run; the lock of ``building`` is held except for shares, which run at once."""
+    """Yield the context in which stages run, under the lock of ``building`` except for shares, which run at once."""
     check_place(workers=workers, scheduler=scheduler)
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)

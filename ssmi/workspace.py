@@ -154,7 +154,7 @@ def find_root(start: Path, *, upward: bool = True) -> Path:
 
     Raises:
         MissingResourceError: There is no such folder.
-        InputDataError: ``upward`` is false, and params.yaml in ``start`` is a folder.
+        InputDataError: ``upward`` is false, and params.yaml in ``start`` is not a file.
 
     """
     # A relative path has no parents above the working folder.

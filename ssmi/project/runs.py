@@ -56,7 +56,7 @@ class RunMethods(Workspace):
 
         Raises:
             MissingResourceError: The run, the shards or the file does not exist.
-            StaleArtifactError: The run was not trained on features that fit these shards.
+            StaleArtifactError: The run and the shards do not belong together.
             InputDataError: The split is empty, or the file violates its format.
 
         """
@@ -139,7 +139,7 @@ class RunMethods(Workspace):
 
         Raises:
             MissingResourceError: The run or the shards do not exist.
-            StaleArtifactError: The run was not trained on features that fit these shards.
+            StaleArtifactError: The run and the shards do not belong together.
 
         """
         from ssmi.report.write import write_report

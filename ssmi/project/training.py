@@ -148,8 +148,8 @@ class TrainingMethods(Workspace):
             n_seeds: Number of runs per configuration, with the seed ``train.seed`` and the numbers after it.
             folds: Cross-validate on this number of folds of train and dev, without reading test; None for the splits
                 of the data set.
-            jobs: Number of runs at once, each in its own process; 0 for one per GPU, or one per physical core without
-                a GPU.
+            jobs: Number of runs at once, each in its own process if there are several; 0 for one per GPU, or one per
+                physical core without a GPU.
             keep_checkpoints: Whether to keep the weights of finished runs; None keeps them unless ``folds`` is given.
             dry_run: Whether to report the expected duration to the reporter and stop before training.
             overrides: Parameter changes for all configurations, ``section.key=value`` each.
@@ -202,8 +202,8 @@ class TrainingMethods(Workspace):
             datasets: Names of data sets; empty for those of the paper that are on this machine.
             only: Names of configurations; empty for BERT-CRF, SSMI and the peers.
             n_seeds: Number of runs per configuration, with the seed ``train.seed`` and the numbers after it.
-            jobs: Number of runs at once, each in its own process; 0 for one per GPU, or one per physical core without
-                a GPU.
+            jobs: Number of runs at once, each in its own process if there are several; 0 for one per GPU, or one per
+                physical core without a GPU.
             overrides: Parameter changes for all runs, ``section.key=value`` each.
             device: Device to compute on; None for that of ``train.device``.
 
