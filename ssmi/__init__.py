@@ -10,7 +10,7 @@
     tagger = project.open_run(dataset="resume")  # or ssmi.open_run("artifacts/train/resume")
     tagger("王小明现任北京大学教授。")
 
-Names below are imported when they are first used, so that ``import ssmi`` and the command line's help stay light.
+Public names are imported on first use, so that ``import ssmi`` and the command line's help stay fast.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ __all__ = [
     "score_file",
 ]
 
-# The imports above are for type checkers alone; these are what the interpreter goes by.
+# The imports above are for type checkers only; at run time, __getattr__ imports names from these modules.
 _HOMES = {
     "DivergedError": "ssmi.pipeline.contract.errors",
     "Entity": "ssmi.predict.entity",
@@ -77,17 +77,17 @@ _HOMES = {
 
 
 def __dir__() -> list[str]:
-    """The public names, for a notebook to offer: until they are used, none of them is in the module."""
+    """Return the public names, so that notebooks can complete names that were not imported yet."""
     return [*__all__, "__version__", "__doc__", "__name__", "__file__", "__path__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home, or read the version of the installed package."""
+    """Import a public name from its home module, or read the version of the installed package."""
     if name == "__version__":
         return import_module("importlib.metadata").version("ssmi")
     if name not in _HOMES:
         raise AttributeError(f"module 'ssmi' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)
-    # From now on it is found without __getattr__.
+    # Cached in the module, so that the next lookup does not reach __getattr__.
     globals()[name] = value
     return value

@@ -1,6 +1,7 @@
-"""Networks by name: SSMI, the baseline, each ablation of the paper's Tables 2 and 3, and the peers it is measured
-against. Each is params.yaml with a few values changed, so a row of a table differs from its neighbour by those values
-and nothing else: all read the same text, encoder, vectors and schedule.
+"""Named networks: SSMI, the baseline, each ablation of the paper's Tables 2 and 3, and the peers SSMI is compared with.
+
+Each is params.yaml with a few values changed, so a row of a table differs from its neighbour by those values and
+nothing else: all share the same text, encoder, vectors and schedule.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 
 Value = str | bool | int | float | None
 BASELINE = "bert-crf"
-"""The configuration whose gains are shown."""
+"""The configuration over which a table shows the gains of the other rows, unless a row names another."""
 _PARTS: Mapping[str, Value] = {
     "model.fusion": "none",
     "model.boundary_roles": False,
@@ -33,7 +34,7 @@ _PARTS: Mapping[str, Value] = {
     "model.lexicon": "none",
     "model.head": "crf",
 }
-"""Every part of the network that can be left out, left out."""
+"""The network without any of its optional parts."""
 _PAPER: Mapping[str, Value] = {
     "model.fusion": "input",
     "model.segment_positions": False,
@@ -54,7 +55,7 @@ _PAPER: Mapping[str, Value] = {
     "selection.exclude_segment": False,
     "selection.choice": "cosine",
 }
-"""Every part of the network and of the selection as the paper has it; widths, sizes and encoder stay as they are."""
+"""Every part of the network and of the selection as in the paper; widths, sizes and encoder are left unchanged."""
 _NO_ENCODER: Mapping[str, Value] = {"model.encoder": "none", "model.encoder_layers": None}
 _SPAN: Mapping[str, Value] = {"model.head": "span"}
 _BILSTM: Mapping[str, Value] = {"model.gru": True, "model.recurrent_cell": "lstm"}
@@ -66,45 +67,45 @@ class Configuration:
 
     name: str
     title: str
-    """As the paper writes the row."""
+    """The row's name in the paper's tables."""
     changes: Mapping[str, Value]
-    """``section.key`` → value, over params.yaml."""
+    """The values that differ from params.yaml, ``section.key`` → value."""
     summary: str
     against: str = BASELINE
-    """The row over which an ablation's table shows the gain."""
+    """The row over which an ablation's table shows this row's gain."""
 
     def apply(self, params: Params) -> Params:
-        """``params`` with the changes made."""
+        """Return ``params`` with the changes applied."""
         tree = params.model_dump(mode="json")
         for path, value in self.changes.items():
             section, _, key = path.partition(".")
-            tree.setdefault(section, {})[key] = value  # an unknown section is refused below, with the nearest name
+            tree.setdefault(section, {})[key] = value  # check_params rejects an unknown section
         return parameters.check_params(tree, source=f"configuration {self.name}")
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """The changes as ``-S`` takes them."""
+        """The changes as arguments of ``-S``."""
         return tuple(f"{path}={value}" for path, value in zip(self.changes, self.values_as_yaml, strict=True))
 
     @property
     def values_as_yaml(self) -> tuple[str, ...]:
-        """The values of the changes, as ``-S`` and ``--variant`` take them after ``=``."""
+        """The values of the changes as YAML, in the form that ``-S`` and ``--variant`` accept after ``=``."""
         return tuple(json.dumps(value) for value in self.changes.values())
 
     @property
     def feature_changes(self) -> Mapping[str, Value]:
-        """The changes that shards depend on."""
+        """The changes that affect the shards."""
         return {path: value for path, value in self.changes.items() if not path.startswith(("model.", "train."))}
 
     def changed_sections(self, params: Params) -> frozenset[str]:
-        """The sections of features that it changes in ``params``: with any, it needs other shards than theirs."""
+        """Return the feature sections that it changes in ``params``; if there are any, it needs its own shards."""
         changed = self.apply(params)
         sections = {path.partition(".")[0] for path in self.feature_changes}
         return frozenset(name for name in sections if changed.section(name) != params.section(name))
 
 
 def _peer(name: str, title: str, summary: str, *parts: Mapping[str, Value]) -> Configuration:
-    """A network of somebody else: those parts alone."""
+    """Return a published network for comparison, made of the given parts only."""
     changes = dict(_PARTS)
     for part in parts:
         changes.update(part)
@@ -112,7 +113,7 @@ def _peer(name: str, title: str, summary: str, *parts: Mapping[str, Value]) -> C
 
 
 def _lexicon(kind: str) -> Mapping[str, Value]:
-    # Such a network reads the matches of the shards, and shards without them are refused (check_shards).
+    # The network reads the matches in the shards; check_shards rejects shards without matches.
     return {"model.lexicon": kind, "shards.matches": True}
 
 
@@ -167,11 +168,11 @@ _EVERY = (
     _peer("char-crf", "Char-CRF", "learned character embeddings → CRF", _NO_ENCODER),
 )
 CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType({each.name: each for each in _EVERY})
-"""In the order of the paper's tables, SSMI and the baseline first, what is not in the paper and the peers last."""
+"""All configurations by name: SSMI, the paper's network, the baseline, ablations in the paper's order, then peers."""
 
 
 def first_with_features_of(configuration: Configuration) -> Configuration:
-    """The first configuration that changes the same features: those that follow train on its shards."""
+    """Return the first configuration with the same feature changes; later ones train on its shards."""
     return next(
         (each for each in CONFIGURATIONS.values() if each.feature_changes == configuration.feature_changes),
         configuration,
@@ -182,11 +183,16 @@ CURVES = ("ssmi", "no-cosine", "no-gmi", "no-lmi", "char-max")
 """The rows of the paper's Figure 3."""
 
 _RENAMED = {"no-places": "paper", "no-segment-positions": "paper"}
-"""Names of earlier versions; refused with the present name."""
+"""Configuration names of earlier versions → the name that the error message suggests."""
 
 
 def find(name: str) -> Configuration:
-    """The configuration of a name; raises ParameterError with the nearest one."""
+    """Return the configuration called ``name``.
+
+    Raises:
+        ParameterError: The name is unknown; the message suggests the closest one.
+
+    """
     if name in _RENAMED:
         raise ParameterError(f"configuration {name!r} was renamed", next_step=f"write {_RENAMED[name]}")
     try:
@@ -200,10 +206,15 @@ def find(name: str) -> Configuration:
 
 
 def choose(names: Iterable[str]) -> list[Configuration]:
-    """The configurations of these names, all for none, in the table's order; raises ParameterError for others.
+    """Return the named configurations in the table's order, or all of them if no name is given.
 
-    names: the argument ``only`` of ``ablate``.
+    Args:
+        names: The argument ``only`` of ``ablate``.
+
+    Raises:
+        ParameterError: A name is unknown.
+
     """
-    # Sorted: out of a set, another wrong name would be told each time.
+    # Sorted, so that the error names the same unknown name each time, also if the names come from a set.
     wanted = {find(name).name for name in sorted(list_of("only", names))} or set(CONFIGURATIONS)
     return [configuration for name, configuration in CONFIGURATIONS.items() if name in wanted]

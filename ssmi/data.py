@@ -1,4 +1,4 @@
-"""Data sets, vectors and encoders: what there is, fetching it, checking a data set, converting a file."""
+"""Data sets, vectors and encoders: list and fetch them, check a data set, convert a file."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ list_assets = resolve.list_assets
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An asset that is on this machine.
+    """An asset that is available on this machine.
 
     Attributes:
-        kind: What it is.
-        files: A data set's files by split; of vectors and encoders the one path, under the kind's name.
+        kind: Kind of asset: ``dataset``, ``vectors`` or ``encoder``.
+        files: The files of a data set by split; for vectors and encoders a single path under the name of the kind.
 
     """
 
@@ -60,12 +60,12 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class DatasetReport:
-    """What was seen when a data set was read from start to end.
+    """Findings of a complete read of a data set.
 
     Attributes:
-        files: Its files, where they were found, how they are read.
-        encoder: The encoder whose characters and longest window it was held to.
-        check: Counts, duplicates, repairs and the like.
+        files: The data set's files, where they were found and how they are read.
+        encoder: The encoder whose vocabulary and longest window the data set was checked against.
+        check: Counts, duplicates, repairs and other findings.
         user_dictionary: How often each line of ``segment.user_dict`` matched; None without one.
 
     """
@@ -76,7 +76,7 @@ class DatasetReport:
     user_dictionary: tuple[LineUse, ...] | None
 
     def __repr__(self) -> str:
-        """The sentences and entities of each split, in one line."""
+        """Return the sentences and entities of each split, in one line."""
         splits = (
             f"{name} of {counted(one.sentences, 'sentence')} and {counted(sum(one.entities.values()), 'entity')}"
             for name, one in self.check.splits.items()
@@ -84,7 +84,7 @@ class DatasetReport:
         return f"<DatasetReport of {self.files.name}: {', '.join(splits)}>"
 
     def to_json(self) -> dict[str, Any]:
-        """What ``ssmi-cli data check --json`` prints; some values are paths."""
+        """Return what ``ssmi-cli data check --json`` prints; some values are paths."""
         return {
             **asdict(self.check),
             "encoder": {"name": self.encoder.name, **asdict(self.encoder.shape)},
@@ -94,7 +94,7 @@ class DatasetReport:
 
 
 def dataset_names(root: Path) -> set[str]:
-    """The data sets that have a name: the listed ones, and folders in ``SSMI_DATA`` and the project's ``data``."""
+    """Return the names of the listed data sets and of the folders in ``SSMI_DATA`` and in the project's ``data``."""
     names = set(registry.names("dataset"))
     parents = [Path(named).expanduser()] if (named := os.environ.get("SSMI_DATA")) else []
     for parent in (*parents, root / "data"):
@@ -105,17 +105,20 @@ def dataset_names(root: Path) -> set[str]:
 
 @checked
 def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Reporter | None = None) -> Fetched:
-    """Bring a listed data set, vectors or encoder, or a model of the hub, into the cache, checksums checked.
+    """Fetch a listed data set, vectors or encoder, or a hub model, into the cache and verify its checksums.
 
     Args:
-        name: A listed name; any other is taken for an encoder.
-        root: The project, whose own copies come first; any folder without one.
+        name: A listed name; any other name is taken for that of an encoder.
+        root: The project folder, whose own copies take precedence; any folder if there is no project.
         revision: The revision of a hub model.
-        reporter: Told of progress; None for silence.
+        reporter: Receives progress; None for silence.
+
+    Returns:
+        The kind of the asset and its files.
 
     Raises:
-        ParameterError: A revision of what is no model of the hub.
-        MissingResourceError: It cannot or may not be fetched.
+        ParameterError: ``revision`` is given for anything but a hub model.
+        MissingResourceError: The asset cannot be fetched, or its terms do not allow it.
 
     """
     reporter = reporter or Silent()
@@ -182,27 +185,27 @@ def convert_file(
     labels: Iterable[str] | None = None,
     reporter: Reporter | None = None,
 ) -> ReadReport:
-    """Read a file of any known format and write its sentences in another, whole or not at all.
+    """Convert a labelled file from any known format to another. The target is written completely or not at all.
 
     Args:
-        source: A file, or a folder or pair of brat's.
+        source: The file to read; for brat, a folder or a pair of files.
         target: The file to write.
-        to: Its format.
-        scheme: Of the tags that it holds, where it holds tags.
-        input_format: Of ``source``; None takes it from its name or its first lines.
-        encoding: Of ``source``; None takes its byte order mark's, else UTF-8.
-        offsets: ``auto``, ``code-points`` or ``utf-16``.
-        tag_map: The types to keep and their names, or a YAML or JSON file that holds them.
-        labels: The names of tags that are numbers.
-        reporter: Told of progress; None for silence.
+        to: The format of ``target``.
+        scheme: The tag scheme of ``target``, for formats that hold tags.
+        input_format: The format of ``source``; None infers it from the file's name or its first lines.
+        encoding: The encoding of ``source``; None uses that of its byte order mark, or UTF-8 without one.
+        offsets: Unit of the offsets in ``source``: ``auto``, ``code-points`` or ``utf-16``.
+        tag_map: The entity types to keep and their new names, or a YAML or JSON file that holds them.
+        labels: The names of tags that ``source`` gives as numbers.
+        reporter: Receives progress; None for silence.
 
     Returns:
-        How the source was read: what was repaired and left out.
+        How the source was read, with everything that was repaired or left out.
 
     Raises:
-        ParameterError: Something here is not known.
-        MissingResourceError: There is no source, or no folder for the target.
-        InputDataError: The source breaks its format, with ``file:line``.
+        ParameterError: A format, scheme, encoding or other option is unknown.
+        MissingResourceError: The source or the target's folder does not exist.
+        InputDataError: The source violates its format; the message gives ``file:line``.
 
     """
     from ssmi.pipeline.writers import convert
@@ -224,7 +227,7 @@ def _options(given: Mapping[str, Any]) -> ReadOptions:
 
 
 def _word_finder(workspace: Workspace) -> Callable[[str], Iterable[tuple[int, int]]] | None:
-    """What finds (start, end) of every vocabulary word in a text; None where no vocabulary is built."""
+    """Return a function that finds (start, end) of every vocabulary word in a text; None if no vocabulary is built."""
     folder = workspace.paths.vocabulary
     if not (folder / manifests.MANIFEST_NAME).is_file():
         workspace.reporter.note("no vocabulary built yet: match rates are left out (ssmi-cli features vocab)")
@@ -239,7 +242,7 @@ def _word_finder(workspace: Workspace) -> Callable[[str], Iterable[tuple[int, in
 def _count_dictionary_uses(
     workspace: Workspace, params: SegmentParams, files: Iterable[Path], options: ReadOptions
 ) -> tuple[LineUse, ...] | None:
-    """How often each line of ``segment.user_dict`` matched in all files together; None where there is none."""
+    """Count how often each line of ``segment.user_dict`` matches in all files together; None without a dictionary."""
     if params.user_dict is None:
         return None
     from ssmi.pipeline.features.text.segmentation import segment_sentence

@@ -1,7 +1,7 @@
-"""The demonstration: ``dvc repro`` on the default data set, and what it came to.
+"""The demonstration: run ``dvc repro`` on the default data set and summarise the result.
 
-What was built is also kept as an experiment of DVC: another processor builds other bytes than dvc.lock was committed
-with, so the commit is no way back to them.
+The result is also kept as a DVC experiment: another processor builds other bytes than those recorded in the committed
+dvc.lock, so the commit cannot restore them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.parquet.statistics import EmbedStatistics, PrepareSt
 from ssmi.workspace import Workspace
 
 EXPERIMENT = "demo"
-"""Name of the experiment that keeps what was built."""
+"""Name of the experiment that keeps the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class DemoResult:
 
     Attributes:
         dataset: The data set.
-        sentences: Their number by split.
-        n_segments: Distinct word segments.
-        n_oov_segments: Those of them outside the vocabulary.
-        n_boundaries: Boundary words.
-        scores: Entities of all types, by split.
-        kept: Whether the experiment ``demo`` brings it back.
+        sentences: Number of sentences by split.
+        n_segments: Number of distinct word segments.
+        n_oov_segments: Number of distinct word segments outside the vocabulary.
+        n_boundaries: Number of boundary words.
+        scores: Entity counts over all types, by split.
+        kept: Whether the result was kept as the experiment ``demo``.
 
     """
 
@@ -46,21 +46,21 @@ class DemoResult:
 
 
 def run_demo(workspace: Workspace) -> DemoResult:
-    """Run ``dvc repro``, its output on the screen, and keep what it built as an experiment.
+    """Run ``dvc repro`` with its output on the screen, and keep the result as an experiment.
 
     Raises:
-        SsmiError: It did not finish.
+        SsmiError: ``dvc repro`` did not finish.
 
     """
     dataset = workspace.dataset(None)
     workspace.reporter.note(f"dvc repro: raw text → features → a tagger for {dataset!r}; a few minutes on two cores")
-    # Not quiet, so that DVC has said on the screen what went wrong; here is only that it did.
+    # Not quiet: DVC prints what went wrong, and the error raised here only says that it failed.
     storage = {} if workspace.storage is None else {"SSMI_STORAGE": workspace.storage}
     if commands.run_dvc(workspace.root, ["repro"], quiet=False, more=storage):
         raise SsmiError("dvc repro did not finish", next_step="read its message above; `ssmi-cli doctor` helps")
     try:
         kept = commands.save_experiment(workspace.root, EXPERIMENT)
-    except (SsmiError, OSError) as error:  # without git, say; what was built is there all the same
+    except (SsmiError, OSError) as error:  # for example without git; the result is there nevertheless
         workspace.reporter.note(f"not kept as an experiment: {error}")
         kept = False
     return _result(workspace, dataset, kept=kept)

@@ -1,4 +1,4 @@
-"""What a bug report or a first hour needs to know of this machine and of a project."""
+"""Diagnosis of this machine and of a project, for bug reports and new installations."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from ssmi.pipeline.assets.resolve import AssetStatus, encoder_at_hand, list_asse
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.workspace import Workspace, find_root
 
-# Names of distributions, by which metadata finds versions; modules may have other names (torchcrf).
+# Distribution names, by which importlib.metadata finds versions; the modules may be called otherwise (torchcrf).
 LIBRARIES = (
     "torch", "transformers", "pyarrow", "polars", "duckdb", "dask", "gensim", "jieba", "rjieba", "daachorse",
     "pytorch-crf", "safetensors", "dvc",
 )  # fmt: skip
 PACKAGES = ("ssmi", "ssmi.pipeline", "ssmi.model", "ssmi.cli")
-"""Packages of which the report says where they were imported from."""
+"""Packages whose import location the report gives."""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """What is installed, found and missing.
+    """What is installed, found and missing on this machine.
 
     Attributes:
-        python: The interpreter's version.
-        cpu_cores: As the system counts them; None where it does not say.
-        libraries: Name → version; None for one that is missing.
-        packages: Name of a package → the file that it is imported from; None for one that is not found.
-        project: The project's folder; None outside any.
-        cache: Where fetched files are kept.
-        data_folder: What ``SSMI_DATA`` names, or what is wrong with it; None where it is not set.
-        encoder: What ``encoder.name`` is, or what is wrong with it, in words.
-        graphics_card: Its name; None where torch sees none.
-        assets: Every listed data set, vectors and encoder.
+        python: Version of the Python interpreter.
+        cpu_cores: Number of CPU cores according to the operating system; None if unknown.
+        libraries: Library → version; None for a missing library.
+        packages: Package → the file it is imported from; None for a package that is not found.
+        project: The project folder; None outside of a project.
+        cache: The folder of fetched files.
+        data_folder: The value of ``SSMI_DATA``, or what is wrong with it; None if it is not set.
+        encoder: The value of ``encoder.name`` and where the encoder is, or what is wrong, in words.
+        graphics_card: Name of the GPU; None if torch does not find one.
+        assets: Status of every listed data set, vectors and encoder.
 
     """
 
@@ -54,14 +54,14 @@ class Diagnosis:
 
 
 def diagnose(start: Path, *, upward: bool = True) -> Diagnosis:
-    """Look at this machine, and at the project in a folder where there is one.
+    """Diagnose this machine and, if there is one, the project.
 
     Args:
-        start: The folder.
-        upward: Whether the project may also be above it.
+        start: The folder in which to look for the project.
+        upward: Whether to look in the folders above ``start`` too.
 
     """
-    # No project, or one whose params.yaml is wrong, is something to report here, not a failure.
+    # A missing project or an invalid params.yaml is a finding to report here, not a failure.
     root: Path | None = None
     try:
         root = find_root(start, upward=upward)
@@ -71,7 +71,7 @@ def diagnose(start: Path, *, upward: bool = True) -> Diagnosis:
     data_folder, assets = os.environ.get("SSMI_DATA"), tuple[AssetStatus, ...]()
     try:
         assets = tuple(list_assets(root=root or Path.cwd()))
-    except MissingResourceError as error:  # a wrong SSMI_DATA is what a person may be looking for
+    except MissingResourceError as error:  # a wrong SSMI_DATA is a finding too
         data_folder = error.message
     return Diagnosis(
         python=platform.python_version(),

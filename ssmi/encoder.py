@@ -1,4 +1,4 @@
-"""Adapting the project's encoder to a data set's own text."""
+"""Adaptation of the project's encoder to a data set's text."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["AdaptedEncoder", "adapt"]
 
 @dataclass(frozen=True, slots=True)
 class AdaptedEncoder:
-    """An encoder that was made from another.
+    """An encoder that was trained further on a data set's text.
 
     Attributes:
         folder: The encoder folder, absolute.
-        name: What ``encoder.name`` calls it in the project that it was made in.
-        adaptation: What it was made of, and how well it guesses masked characters before and after.
+        name: The value of ``encoder.name`` that selects it in the project where it was made.
+        adaptation: Its parent, text and settings, and how well it predicted masked characters before and after.
 
     """
 
@@ -50,7 +50,7 @@ def adapt(
     device: str | None,
 ) -> AdaptedEncoder:
     """Train the encoder on masked text of train and dev; see ``Project.adapt_encoder``."""
-    # exists() follows a link, and is false for one that leads nowhere.
+    # exists() follows links and is false for a dangling one.
     if out.exists() or out.is_symlink():
         raise ParameterError(f"{out}: already exists", next_step="name a new folder, or remove this one first")
     settings = [
@@ -59,11 +59,11 @@ def adapt(
         f"train.batch_size={batch_size}",
         f"train.lr_encoder={'auto' if lr is None else lr}",
         "train.lr_new=auto",
-        # Whatever network the project trains, here all of the encoder is.
+        # All layers of the encoder are trained, whatever the project's network uses.
         "model.encoder=finetune",
         "model.encoder_layers=null",
     ]
-    # Later ones go over earlier: what this call says of training, no -S changes.
+    # Later overrides take precedence, so -S cannot change the training settings of this call.
     params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
     name = workspace.dataset(dataset, params=params)
     workspace.fetch_features(name)
@@ -71,7 +71,7 @@ def adapt(
     shards = workspace.paths.shards(name)
     _check_dataset(workspace, name, shards=shards)
     folder = training.check_shards(workspace, params, shards=shards, dataset=name)
-    assert folder is not None  # of ``model.encoder: finetune``
+    assert folder is not None  # because of ``model.encoder: finetune``
     digest = ShardsStatistics.of(manifests.load(shards)).encoder_digest
     with workspace.reporter.task("loading torch", total=0, unit=""):
         from ssmi.model.adaptation.adapt import Parent, adapt
@@ -81,7 +81,7 @@ def adapt(
 
 
 def _check_dataset(workspace: Workspace, name: str, *, shards: Path) -> None:
-    """Where nothing is built: refuse a data set that is not there, rather than ask for its features."""
+    """If no features are built, reject a data set that does not exist rather than ask for its features."""
     if not (shards / manifests.MANIFEST_NAME).is_file():
         from ssmi.pipeline.assets.resolve import find_dataset
 
@@ -89,7 +89,7 @@ def _check_dataset(workspace: Workspace, name: str, *, shards: Path) -> None:
 
 
 def _name_in(root: Path, folder: Path) -> str:
-    """The folder as ``encoder.name`` finds it: below the project by its place there, and never like a listed name."""
+    """Return the folder as a value of ``encoder.name``: relative below the project, and never like a listed name."""
     if not folder.is_relative_to(root):
         return str(folder)
     below = folder.relative_to(root).as_posix()

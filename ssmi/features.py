@@ -1,4 +1,4 @@
-"""Building features of a data set or a corpus: every stage that is not current, or one, here or on workers."""
+"""Build the features of a data set or corpus: all outdated stages, or a single one, in this process or on workers."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ State = Literal["built", "current"]
 
 @dataclass(frozen=True, slots=True)
 class StageState:
-    """What became of one stage.
+    """Outcome of one stage.
 
     Attributes:
-        name: The stage.
-        state: ``built`` just now, or ``current`` and left as it was.
-        folder: Its output.
+        name: Name of the stage.
+        state: ``built`` if the stage was run, ``current`` if it was up to date and left unchanged.
+        folder: The stage's output folder.
 
     """
 
@@ -47,11 +47,11 @@ class StageState:
 
 @dataclass(frozen=True, slots=True)
 class FeatureBuild:
-    """What became of the stages of a data set or of a corpus.
+    """Outcome of building the features of a data set or corpus.
 
     Attributes:
-        dataset: The data set, or the name of the corpus.
-        stages: One item a stage, in the order in which they run.
+        dataset: Name of the data set or corpus.
+        stages: The outcome of each stage, in the order in which stages run.
 
     """
 
@@ -61,12 +61,12 @@ class FeatureBuild:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What features are built for: a data set, or a corpus.
+    """The data set or corpus whose features are built.
 
     Attributes:
-        dataset: The data set; None for the first of params.yaml.
-        corpus: A corpus in place of a data set: its name, or a path below the project.
-        like: The data set whose map and pairs' weights the corpus gets; None for the first of params.yaml.
+        dataset: The data set; None for the first one in params.yaml.
+        corpus: A corpus in place of a data set: its name, or its path or URL.
+        like: The data set whose alignment map and pair weights the corpus uses; None for the first one in params.yaml.
 
     """
 
@@ -75,7 +75,7 @@ class Subject:
     like: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse, with ParameterError, what excludes each other."""
+        """Raise ParameterError for arguments that exclude each other."""
         if self.dataset is not None and self.corpus is not None:
             raise ParameterError(
                 f"the data set {self.dataset} and the corpus {self.corpus} at once", next_step="give one of them"
@@ -93,7 +93,7 @@ def build(
     overrides: Iterable[str],
     force: bool,
 ) -> FeatureBuild:
-    """Run every stage that is not current, and tell DVC; see ``Project.build_features``."""
+    """Run every stage that is not current, and record the result for DVC; see ``Project.build_features``."""
     overrides = list_of("overrides", overrides)
     with _context(
         workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides, force=force
@@ -105,7 +105,7 @@ def build(
             for one in built
         )
     if context.corpus is None:
-        # The current ones too: they may have been built where DVC did not hear of it.
+        # Current stages are recorded too: they may have been built without DVC.
         commands.record(workspace, context.dataset, [one.name for one in stages], overridden=bool(overrides))
     return FeatureBuild(context.dataset, stages)
 
@@ -119,7 +119,7 @@ def run_stage(
     scheduler: str | None,
     overrides: Iterable[str],
 ) -> StageReport:
-    """Run one stage whether it is current or not, as ``dvc repro`` asks for; see ``Project.run_stage``."""
+    """Run one stage whether it is current or not, as ``dvc repro`` requires; see ``Project.run_stage``."""
     with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
         stage = get_stage(name)
         _bring(context, stage.upstream)
@@ -129,7 +129,7 @@ def run_stage(
 
 
 def building(workspace: Workspace) -> AbstractContextManager[None]:
-    """Keep other builds of the project waiting: all read one vocabulary, and a stage reads what others just wrote."""
+    """Lock out other builds of the project: all share one vocabulary, and stages read what earlier stages wrote."""
     return locked(
         workspace.paths.lock("features"),
         what="the features of this project are being built",
@@ -147,17 +147,17 @@ def run_share(
     scheduler: str | None,
     overrides: Iterable[str],
 ) -> StageShare:
-    """Do one share of a stage's parts; see ``Project.run_stage``."""
+    """Process one share of a stage's parts; see ``Project.run_stage``."""
     with _context(
         workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides, is_share=True
     ) as context:
-        # With the stage itself: where it is finished, there is nothing to do.
+        # The stage itself is included: if storage holds it finished, there is nothing to do.
         _bring(context, (*get_stage(name).upstream, name))
         return run_stage_share(get_stage(name), context, Share(*part))
 
 
 def _bring(context: StageContext, stages: Iterable[str]) -> None:
-    """Have the stages that one reads as they are in storage: on another machine they may have been built anew."""
+    """Bring stages up to date with storage, where another machine may have rebuilt them."""
     if context.remote is not None:
         bring(context.remote, stages, context.dataset, paths=context.paths, reporter=context.reporter)
 
@@ -173,7 +173,7 @@ def _context(
     is_share: bool = False,
     force: bool = False,
 ) -> Iterator[StageContext]:
-    """What stages run in, alone but for the shares of a stage, which are there to run at once."""
+    """Yield the context in which stages run, under the lock of ``building`` except for shares, which run at once."""
     check_place(workers=workers, scheduler=scheduler)
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)
@@ -188,7 +188,7 @@ def _context(
         remote.check(for_workers=scheduler is not None)
         if corpus is not None:
             bring_all(remote, corpus.like, paths=workspace.paths, reporter=workspace.reporter)
-    # Names are checked by now: a lock is a file, and what is refused leaves none.
+    # Only after the names are checked: a lock is a file, and a rejected request must not leave one behind.
     alone = nullcontext() if is_share else building(workspace)
     with alone, open_executor(workers=workers, scheduler=scheduler) as executor:
         yield StageContext(workspace.root, name, params, executor, workspace.reporter, corpus=corpus, remote=remote)

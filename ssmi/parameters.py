@@ -1,4 +1,4 @@
-"""The parameters of params.yaml, explained: what ``ssmi-cli params`` prints.
+"""Descriptions of the parameters of params.yaml, as ``ssmi-cli params`` prints them.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Figures about a data set's artifacts: the named reports and SQL of one's own, as rows or as a polars frame."""
+"""Statistics of a data set's artifacts, from named reports or your own SQL, as rows or as a polars frame."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ DEFAULT_REPORT = named_reports.DEFAULT_REPORT
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a report or a query answered.
+    """Result of a report or query.
 
     Attributes:
-        columns: Their names, as the query gives them; a name may come twice.
-        types: DuckDB's name of each column's type.
-        rows: One tuple a row, a value a column.
-        n_left_out: Rows beyond the limit.
+        columns: Column names as the query gives them; a name may occur more than once.
+        types: DuckDB's type name of each column.
+        rows: One tuple per row, with one value per column.
+        n_left_out: Number of rows beyond the limit, which are not in ``rows``.
 
     """
 
@@ -37,14 +37,14 @@ class Statistics:
     n_left_out: int = 0
 
     def __repr__(self) -> str:
-        """Its size and columns, in one line; ``pl()`` shows the rows."""
+        """Return the size and the columns, in one line; ``pl()`` shows the rows."""
         more = f", {self.n_left_out:,} more left out" if self.n_left_out else ""
         rows, columns = counted(len(self.rows), "row"), counted(len(self.columns), "column")
         return f"<Statistics: {rows}{more}, {columns} ({some(self.columns)}); .pl() makes a frame>"
 
     @property
     def distinct_columns(self) -> tuple[str, ...]:
-        """``columns``, with repeated names numbered, ``n``, ``n_2``; a number whose name is taken is left out."""
+        """``columns`` with repeated names numbered (``n``, ``n_2``), skipping numbers whose name is taken."""
         names: list[str] = []
         for name in self.columns:
             distinct, number = name, 1
@@ -55,7 +55,7 @@ class Statistics:
         return tuple(names)
 
     def pl(self) -> pl.DataFrame:
-        """The rows as a polars frame of shape (rows, columns), under ``distinct_columns``."""
+        """Return the rows as a polars frame of shape (rows, columns), with ``distinct_columns`` as column names."""
         import polars
 
         plain: dict[str, type[polars.DataType]] = {
@@ -66,7 +66,7 @@ class Statistics:
             "VARCHAR": polars.String,
             "BOOLEAN": polars.Boolean,
         }
-        # Other types are None here: polars finds them out, from all rows, because the first may hold nothing but nulls.
+        # Other types are None here; polars infers them from all rows, because the first rows may hold only nulls.
         schema = {name: plain.get(kind) for name, kind in zip(self.distinct_columns, self.types, strict=True)}
         return polars.DataFrame(list(self.rows), schema=schema, orient="row", infer_schema_length=None)
 
@@ -75,7 +75,7 @@ find_report = named_reports.find_report
 
 
 def list_reports() -> list[Report]:
-    """The named reports, in alphabetical order."""
+    """Return the named reports, in alphabetical order."""
     return list(named_reports.list_reports().values())
 
 
@@ -96,11 +96,11 @@ def sql(workspace: Workspace, query: str, *, dataset: str | None, limit: int | N
 
 
 def shell_script(workspace: Workspace, name: str, *, dataset: str | None) -> str:
-    """A named report as SQL that a plain DuckDB shell runs: the views that it reads, then the query.
+    """Return a named report as SQL for a plain DuckDB shell: the views that the report reads, then its query.
 
     Raises:
-        ParameterError: There is no such report.
-        MissingResourceError: A stage that it reads is not built.
+        ParameterError: There is no report of this name.
+        MissingResourceError: A stage that the report reads is not built.
 
     """
     of = workspace.dataset(dataset)

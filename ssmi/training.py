@@ -1,4 +1,4 @@
-"""What is asked of shards before anything is trained on them, and training, by ``train`` and ``ablate`` alike."""
+"""Training on shards, shared by ``train`` and ``ablate``, and the checks of the shards before training starts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ssmi.model.training.train import TrainResult
 
 _HARMLESS = frozenset({"shards.matches"})
-"""Features that shards may hold though the parameters ask for none: a network that does not read them is the same."""
+"""Parameters in which the shards may differ from the run: a network that does not read the feature is unaffected."""
 
 __all__ = ["Interrupted", "TrainResult", "check_shards", "is_alone", "is_main_process", "train", "train_dataset"]
 
@@ -44,19 +44,19 @@ def train_dataset(
     """Train on a data set's shards; see ``Project.train``."""
     overrides = list_of("overrides", overrides)
     named = find(configuration) if isinstance(configuration, str) else configuration
-    # -S has the last word, over the configuration too.
+    # Overrides (-S) come last, so that they take precedence over the configuration.
     params = workspace.params((*(named.overrides if named else ()), *overrides), device=device)
     name = workspace.dataset(dataset, params=params)
     workspace.fetch_features(name)
     check_labelled(workspace, name)
     shards = workspace.paths.shards(name)
     folder = run or workspace.paths.run(name, configuration=named.name if named else None)
-    # Before they are looked at: what is trained on below must be what is looked at here.
+    # Read before the checks, so that training uses exactly the shards that were checked.
     digest = manifests.read(shards).digest
     encoder = check_shards(workspace, params, shards=shards, dataset=name, configuration=named)
-    # torch comes last: whatever is refused above is refused at once.
+    # torch is imported last, so that the checks above fail fast.
     with workspace.reporter.task("loading torch", total=0, unit=""):
-        import ssmi.model.training.train  # noqa: F401  # slow, so it is imported while the task is shown
+        import ssmi.model.training.train  # noqa: F401  # slow to import, so shown as a task
     result = train(
         workspace,
         shards=shards,
@@ -66,21 +66,21 @@ def train_dataset(
         resume=resume,
         shards_digest=digest,
     )
-    # This folder alone is the output of dvc.yaml's train stage.
+    # Only this folder is an output of the train stage in dvc.yaml.
     if is_main_process() and folder.resolve() == workspace.paths.run(name).resolve():
         commands.record(workspace, name, [TRAIN], overridden=named is not None or bool(overrides))
     return result
 
 
 def is_main_process() -> bool:
-    """Whether this process writes and prints: of those that torchrun started only the first does."""
+    """Return whether this process writes and prints: of the processes that torchrun starts, only the first one does."""
     from ssmi.model.training import distributed
 
     return distributed.is_main_process()
 
 
 def is_alone() -> bool:
-    """Whether torchrun started no other process beside this one."""
+    """Return whether this is the only training process, that is, torchrun started no others."""
     from ssmi.model.training import distributed
 
     return distributed.is_alone()
@@ -89,11 +89,23 @@ def is_alone() -> bool:
 def check_shards(
     workspace: Workspace, params: Params, *, shards: Path, dataset: str, configuration: Configuration | None = None
 ) -> Path | None:
-    """Return the folder of the encoder to train, None where none is; refuse shards that are not of these parameters.
+    """Check that shards fit the parameters, and find the encoder to train.
 
-    configuration: what ``params`` were made with; one that changes features is built and trained by ``ablate``.
-    Raises MissingResourceError for shards that were not built or hold no labels, StaleArtifactError for those of other
-    feature parameters or of another encoder.
+    Args:
+        workspace: The project.
+        params: The parameters of the run.
+        shards: The folder of the shards.
+        dataset: Name of the data set, for messages.
+        configuration: The configuration that ``params`` were made with. If it changes features, the error message
+            refers to ``ablate``, which builds its features and trains on them.
+
+    Returns:
+        The folder of the encoder, or None if no encoder is trained.
+
+    Raises:
+        MissingResourceError: The shards are not built or hold no labels.
+        StaleArtifactError: The shards were built with other feature parameters or another encoder.
+
     """
     built = manifests.load(shards)
     require_labels(built, shards)
@@ -135,10 +147,13 @@ def train(
     resume: bool,
     shards_digest: str | None,
 ) -> TrainResult:
-    """``model.training.train``, with what the run will read on text kept beside it from the start.
+    """Call ``model.training.train``, and keep the features needed for prediction in the run folder from the start.
 
-    So a run that is interrupted can be used, whatever is built in the project later. Raises SsmiError where another
-    process trains in the folder.
+    Even an interrupted run can then be used on text, whatever is built in the project later.
+
+    Raises:
+        SsmiError: Another process trains in the run folder.
+
     """
     from ssmi.model.training import distributed
 
@@ -159,7 +174,7 @@ def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
         workspace.paths.lock_of(run),
         what=f"{run} is being trained",
         reporter=workspace.reporter,
-        # Not waited for: what it trains would then be replaced.
+        # Do not wait for the other process: its result would then be replaced.
         instead="wait until it is done, or name another folder with --run",
     )
 
@@ -191,10 +206,10 @@ def _train(
             shards_digest=shards_digest,
         )
     except (SsmiError, OSError):
-        if distributed.is_main_process() and pins.find(run) is None:  # refused before it began
+        if distributed.is_main_process() and pins.find(run) is None:  # rejected before the run began
             pins.drop_others(run)
         raise
-    # Not earlier: until the new checkpoint is written, the one before may still need its own.
+    # Not earlier: until the new checkpoint is written, the previous checkpoint may still need its features.
     if distributed.is_main_process():
         pins.drop_others(run)
     return result
@@ -215,7 +230,7 @@ def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Par
 
 
 def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], dataset: str, *, remedy: str) -> None:
-    """Refuse to train on shards that other feature parameters made: the run would be recorded under a false name."""
+    """Reject shards built with other feature parameters: the run would be recorded with parameters it did not use."""
     differing = [
         f"{section}.{key} is {as_yaml(value)} in the shards, "
         f"{as_yaml(params.section(section).get(key))} in the parameters"

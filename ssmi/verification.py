@@ -1,4 +1,4 @@
-"""Whether everything below ``artifacts/`` is what was written: stages, runs and their checkpoints, kept features."""
+"""Verification that the files below ``artifacts/`` are as written: stages, runs, checkpoints and kept features."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _LEFT_BEHIND = "remove it, unless a build is sending it at the moment: one that 
 _IN_RUN = frozenset(
     {CHECKPOINT, COUNTS, DROP_WEIGHTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
     | {report_name(split) for split in SPLITS}
-    # DVC's, beside a checkpoint that it keeps.
+    # Written by DVC beside a checkpoint that it tracks.
     | {".gitignore"}
 )
-"""What training, ``report`` and DVC leave in a run's folder."""
+"""Names that training, ``report`` and DVC write into a run folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class Finding:
     """A file that is not as it was written.
 
     Attributes:
-        path: Below the project's folder; of a file in storage its URL.
+        path: Path relative to the project folder; for a file in storage, its URL.
         state: ``missing``, ``changed`` or ``foreign``.
-        problem: More of it, where there is more to say.
-        next_step: What to do.
+        problem: Details of the problem; empty if the state says everything.
+        next_step: How to repair it.
 
     """
 
@@ -67,12 +67,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedFolder:
-    """What became of the files of a stage, a checkpoint, or a run's results.
+    """State of the files of a stage, a checkpoint, or a run's results.
 
     Attributes:
-        path: Below the project's folder; of a stage in storage its URL.
-        n_intact: Files that are as they were written.
-        findings: All others.
+        path: Path relative to the project folder; for a stage in storage, its URL.
+        n_intact: Number of files that are as they were written.
+        findings: All other files.
 
     """
 
@@ -81,16 +81,16 @@ class VerifiedFolder:
     findings: tuple[Finding, ...]
 
     def count(self, state: FileState) -> int:
-        """Files in this state."""
+        """Return the number of files in this state."""
         return self.n_intact if state == FileState.INTACT else sum(one.state == state for one in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What ``verify`` found.
+    """Result of ``verify``.
 
     Attributes:
-        folders: One a stage, checkpoint and finished run, by path.
+        folders: Every stage, checkpoint, unfinished state and finished run, sorted by path, then the stages in storage.
         deep: Whether every byte was compared.
 
     """
@@ -100,14 +100,14 @@ class Verification:
 
     @property
     def findings(self) -> list[Finding]:
-        """Of all folders."""
+        """The findings of all folders."""
         return [finding for folder in self.folders for finding in folder.findings]
 
 
 def verify(workspace: Workspace, *, deep: bool) -> Verification:
-    """Compare names and sizes, with ``deep`` every byte, of all that stages and training wrote; see ``Project.verify``.
+    """Compare names and sizes, or with ``deep`` every byte, of all files written below ``artifacts/``.
 
-    A folder that something is being written into at the moment may be told as changed.
+    A folder that is being written to at the moment may be reported as changed. See ``Project.verify``.
     """
     places = sorted(_places(workspace), key=lambda place: place[0])
     folders = []
@@ -125,10 +125,10 @@ _Examine = Callable[[Path, bool], Iterator[Finding]]
 
 
 def _places(workspace: Workspace) -> Iterator[tuple[Path, _Examine]]:
-    """Every folder that something vouches for, and stages that lack what does."""
+    """Yield every folder with a record of its files, and stage folders without a manifest, with how to examine each."""
     artifacts = workspace.paths.folder
     for path in artifacts.rglob(MANIFEST_NAME):
-        # The one in a checkpoint is a file of it, and has no others beside it.
+        # The manifest in a checkpoint belongs to the checkpoint; the files that it lists are not beside it.
         if CHECKPOINT not in path.parts:
             yield path.parent, _stage
     for path in artifacts.rglob(METADATA):
@@ -152,7 +152,7 @@ def _stage(folder: Path, deep: bool) -> Iterator[Finding]:
         return
     kept = PINNED in folder.parts
     for name, state in manifests.examine(manifest, folder, deep=deep).items():
-        # A run keeps of this stage the pairs alone.
+        # Of this stage, a run keeps only the pairs.
         if kept and manifest.stage == "pmi" and state == FileState.MISSING and name != PAIRS_FILE:
             continue
         yield Finding(folder / name, state, "", _TRAIN_AGAIN if kept else hint)
@@ -160,7 +160,7 @@ def _stage(folder: Path, deep: bool) -> Iterator[Finding]:
 
 
 def _stored(workspace: Workspace, *, deep: bool) -> Iterator[VerifiedFolder]:
-    """The stages in storage, where there is one."""
+    """Yield the stages in storage, if the project has storage."""
     remote = workspace.remote
     if remote is None:
         return
@@ -170,7 +170,7 @@ def _stored(workspace: Workspace, *, deep: bool) -> Iterator[VerifiedFolder]:
     stored = StoredStages(remote)
     for place in stored.places():
         url, states = f"{remote}/{place}", stored.examine(place, deep=deep)
-        # The whole stage: a build compares sizes alone of what it finds there.
+        # Remove the whole stage: a build compares only the sizes of files in storage.
         again = f"remove {url} there, then ssmi-cli --storage {quote(str(remote))} features build"
         wrong = tuple(
             Finding(f"{url}/{name}", state, "", _LEFT_BEHIND if state == FileState.FOREIGN else again)
@@ -186,7 +186,7 @@ def _checkpoint(folder: Path, deep: bool) -> Iterator[Finding]:
 
 
 def _state(folder: Path, deep: bool) -> Iterator[Finding]:
-    """The state of a run that is not finished: its weights and moments are in one file, which the other one names."""
+    """Examine the state of an unfinished run: one file with weights and moments, and another that names it."""
     yield from _foreign(folder.parent)
     try:
         saved = states.find(folder.parent)
@@ -205,15 +205,15 @@ def _results(run: Path, deep: bool) -> Iterator[Finding]:
 
 
 def _foreign(run: Path) -> Iterator[Finding]:
-    """What lies in a run's folder and is not of it."""
+    """Yield files in a run folder that do not belong to the run."""
     for path in sorted(run.iterdir()):
-        # What is being written, ``report`` at its work, has a temporary name.
+        # A file that is being written, for example by ``report``, has a temporary name.
         if replacing.named(path).name not in _IN_RUN:
             yield Finding(path, FileState.FOREIGN, "", _MOVE_AWAY)
 
 
 def _listed(folder: Path, present: set[Path], deep: bool) -> Iterator[Finding]:
-    """The files of a list, and those that should be in it."""
+    """Examine the files listed in a folder's digest file, and those present that the list lacks."""
     try:
         digests = {folder / name: digest for name, digest in result_files.read(folder).items()}
     except SsmiError as error:
@@ -231,6 +231,6 @@ def _listed(folder: Path, present: set[Path], deep: bool) -> Iterator[Finding]:
 
 
 def _below(root: Path, folder: VerifiedFolder) -> VerifiedFolder:
-    """The same, named as a person in the project's folder would."""
+    """Return ``folder`` with paths relative to the project folder."""
     findings = (replace(one, path=Path(one.path).relative_to(root)) for one in folder.findings)
     return VerifiedFolder(Path(folder.path).relative_to(root), folder.n_intact, tuple(findings))

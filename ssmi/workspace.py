@@ -1,4 +1,4 @@
-"""The ground that everything stands on: the folder with params.yaml, its artifacts, and who is told of progress."""
+"""The workspace that the application's modules share: the project folder, its artifacts, a reporter and storage."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workspace:
-    """A project folder without the verbs: what the modules of the application take.
+    """A project folder without the methods of ``Project``: the argument that the application's modules take.
 
     Attributes:
         root: The folder that holds params.yaml, absolute.
-        reporter: Told of progress and notes; silent by default.
-        storage: URL of storage that holds the features too; None where they lie here alone.
+        reporter: Receives progress and notes; silent by default.
+        storage: URL of shared storage for the features; None if they are on this machine only.
 
     """
 
@@ -37,18 +37,18 @@ class Workspace:
     storage: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse, with ParameterError, storage that is no URL."""
+        """Raise ParameterError for storage that is not a URL."""
         if self.storage is not None:
             check_storage(self.storage, what="storage")
 
     @property
     def paths(self) -> ArtifactPaths:
-        """Where everything lies."""
+        """Paths of the project's files and artifacts."""
         return ArtifactPaths(self.root)
 
     @property
     def remote(self) -> RemoteFolder | None:
-        """The storage, opened; None without one. Raises as ``RemoteFolder``, and ParameterError for a website."""
+        """The opened storage, or None; raises the errors of ``RemoteFolder``, and ParameterError for a website."""
         if self.storage is None:
             return None
         from ssmi.pipeline.remote.addresses import check_writable
@@ -58,14 +58,18 @@ class Workspace:
 
     @checked
     def fetch_features(self, dataset: str) -> None:
-        """Have the features of a data set or corpus as they are in the storage; without one nothing happens.
+        """Update the features of a data set or corpus from storage; do nothing without storage.
 
-        For what only reads: a storage that is not there is one that was named wrong, and nothing makes it.
+        This is for operations that only read features: storage that does not exist is an error, as it is never created
+        here.
+
+        Args:
+            dataset: Name of the data set or corpus.
 
         Raises:
-            MissingResourceError: There is no such storage, or it cannot be used.
-            ParameterError: It holds another corpus of this name than lies here.
-            StaleArtifactError: A file in it is not what was written.
+            MissingResourceError: The storage does not exist or cannot be used.
+            ParameterError: The storage and this machine hold different corpora under this name.
+            StaleArtifactError: A file in storage is not as it was written.
 
         """
         remote = self.remote
@@ -77,14 +81,14 @@ class Workspace:
 
     @checked
     def params(self, overrides: Iterable[str] = (), *, device: str | None = None) -> Params:
-        """params.yaml with changes.
+        """Load params.yaml and apply overrides.
 
         Args:
-            overrides: ``section.key=value``, the later ones over the earlier.
-            device: A value for ``train.device`` over all of them.
+            overrides: ``section.key=value`` each; later ones take precedence.
+            device: A value for ``train.device`` that takes precedence over ``overrides``.
 
         Raises:
-            ParameterError: Naming every mistake at once.
+            ParameterError: A parameter is unknown or invalid; the message names every mistake.
 
         """
         more = () if device is None else (f"train.device={device}",)
@@ -92,17 +96,21 @@ class Workspace:
 
     @checked
     def dataset(self, name: str | None, *, params: Params | None = None) -> str:
-        """The data set meant by ``name``: for None the first that ``params``, else params.yaml, lists.
+        """Check the name of a data set or corpus; for None, return the first data set.
+
+        Args:
+            name: The name; None for the first data set that ``params`` lists.
+            params: The parameters; None for those of params.yaml.
 
         Raises:
             ParameterError: The name could lead out of the project's folders.
-            MissingResourceError: There is no such data set or corpus, and nothing is built of one.
+            MissingResourceError: No data set or corpus has this name, and no features are built under it.
 
         """
         if name is None:
             return (params or self.params()).datasets[0]
         check_dataset_name(name)
-        # What storage holds is seen when it is asked.
+        # Storage may hold it, which is checked when features are fetched.
         if self.storage is None and not self.paths.is_built(name):
             self._check_known(name)
         return name
@@ -115,21 +123,21 @@ class Workspace:
             check_dataset(name, root=self.root, built=self.paths.built_names())
         except MissingResourceError:
             listed: tuple[str, ...] = ()
-            with suppress(SsmiError):  # a params.yaml that is wrong is told where its values are needed
+            with suppress(SsmiError):  # an invalid params.yaml is reported where its values are needed
                 listed = self.params().corpora
             if not is_listed(name, listed, root=self.root):
                 raise
 
 
 def check_storage(url: object, *, what: str) -> None:
-    """Refuse what is no URL of storage, before anything is read.
+    """Reject a value that is not a storage URL, before anything is read.
 
     Args:
-        url: As given.
-        what: Whose value it is, for the message: ``storage``, or the option.
+        url: The value as given by the caller.
+        what: Name of the argument or option, for the message.
 
     Raises:
-        ParameterError: It is no string, empty, or as ``ssmi.pipeline.remote.addresses.check_url``.
+        ParameterError: The value is not a string, is empty, or ``ssmi.pipeline.remote.addresses.check_url`` rejects it.
 
     """
     from ssmi.pipeline.remote.addresses import check_url
@@ -142,11 +150,11 @@ def check_storage(url: object, *, what: str) -> None:
 
 
 def find_root(start: Path, *, upward: bool = True) -> Path:
-    """The nearest folder with params.yaml: ``start``, or with ``upward`` one above it.
+    """Find the nearest folder with params.yaml: ``start`` or, with ``upward``, a folder above it.
 
     Raises:
-        MissingResourceError: There is none.
-        InputDataError: ``start`` alone is looked at, and a folder is called params.yaml there.
+        MissingResourceError: There is no such folder.
+        InputDataError: ``upward`` is false, and params.yaml in ``start`` is not a file.
 
     """
     # A relative path has no parents above the working folder.
@@ -154,7 +162,7 @@ def find_root(start: Path, *, upward: bool = True) -> Path:
     for folder in [start, *start.parents] if upward else [start]:
         if (folder / PARAMS_NAME).is_file():
             return folder
-    if not upward and (start / PARAMS_NAME).exists():  # this folder was meant, so say what is wrong with it
+    if not upward and (start / PARAMS_NAME).exists():  # the caller means this folder, so report what is wrong with it
         require_file(start / PARAMS_NAME)
     raise MissingResourceError(
         f"no {PARAMS_NAME} in {start}{' or above it' if upward else ''}",

@@ -1,4 +1,4 @@
-"""An ablation from start to end: build what is missing, train the runs that are not finished, write the table."""
+"""A complete ablation: build missing features, train the runs that are not finished, write the table."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from ssmi.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class AblationRequest:
-    """What is asked of an ablation.
+    """Arguments of an ablation.
 
     Attributes:
-        only: Names of configurations; empty for all, or for none where there are variants.
-        variants: Configurations of the caller's own.
-        n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
-        n_folds: Into how many folds train and dev are divided; None scores dev, and test as ``train.test`` says.
-        n_jobs: Runs at once; 0 for one a GPU, or a physical core where there is none.
-        keep_checkpoints: Whether the weights of finished runs stay; None for those of runs without folds.
-        dry_run: Whether to stop once the expected time is told.
-        overrides: Changes of parameters, of all rows.
-        device: Where to compute; None as ``train.device`` says.
+        only: Names of configurations; if empty, all configurations, or none of them if there are variants.
+        variants: The caller's own configurations.
+        n_seeds: Number of runs per configuration, with the seed ``train.seed`` and the numbers after it.
+        n_folds: Number of folds into which train and dev are divided; None scores dev, and test if ``train.test``.
+        n_jobs: Number of runs at once; 0 for one per GPU, or one per physical core without a GPU.
+        keep_checkpoints: Whether to keep the weights of finished runs; None keeps them unless there are folds.
+        dry_run: Whether to stop after reporting the expected duration.
+        overrides: Parameter changes for all rows.
+        device: Device to compute on; None for that of ``train.device``.
 
     """
 
@@ -54,7 +54,7 @@ class AblationRequest:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be."""
+        """Raise ParameterError for numbers of seeds, folds or jobs that are too small."""
         if self.n_seeds < 1:
             raise ParameterError(
                 f"n_seeds {self.n_seeds}: at least one run of each is needed", next_step="give 1 or more"
@@ -65,10 +65,10 @@ class AblationRequest:
             raise ParameterError(f"jobs {self.n_jobs}: below 0", next_step="give 1 or more, or 0 for as many as fit")
 
     def params(self, workspace: Workspace) -> Params:
-        """The parameters that configurations change; with folds the last epoch counts unless the caller says other."""
+        """Return the parameters before any configuration; with folds, the last epoch counts unless overridden."""
         if self.n_folds is None:
             return workspace.params(self.overrides, device=self.device)
-        # Fold 1 is a placeholder: each run puts its own in its place (PlannedRun.params).
+        # Fold 1 is a placeholder: each run sets its own fold (PlannedRun.params).
         before = (f"train.folds={self.n_folds}", "train.fold=1", "train.test=false", "train.select=last")
         params = workspace.params((*before, *self.overrides), device=self.device)
         if params.train.folds != self.n_folds:
@@ -78,20 +78,20 @@ class AblationRequest:
         return params
 
     def chosen(self) -> list[Configuration]:
-        """The rows to run, in the table's order."""
+        """Return the configurations to run, in the table's order."""
         built_in = choose(self.only) if self.only or not self.variants else []
         return [*built_in, *self.variants]
 
 
 @dataclass(frozen=True, slots=True)
 class AblationResult:
-    """What an ablation came to.
+    """Result of an ablation.
 
     Attributes:
-        folder: Holds ``table.json``, ``table.md``, the pictures and the runs.
-        table: The table; None where no run has ever finished.
-        diverged: A line for each run whose loss stopped being a number.
-        failed: A line for each run that ended in another way; only of those with a process of their own.
+        folder: The folder with ``table.json``, ``table.md``, the pictures and the runs.
+        table: The table; None if no run has finished, and for a dry run.
+        diverged: One line per run whose loss was not finite.
+        failed: One line per run that failed for another reason; only for runs in processes of their own.
 
     """
 
@@ -101,7 +101,7 @@ class AblationResult:
     failed: tuple[str, ...] = ()
 
     def raise_if_diverged(self) -> None:
-        """Raise DivergedError where a run diverged, SsmiError where one failed otherwise."""
+        """Raise SsmiError if a run failed, or DivergedError if runs only diverged."""
         lines = (*self.diverged, *self.failed)
         if lines:
             kind = SsmiError if self.failed else DivergedError
@@ -115,14 +115,14 @@ class AblationResult:
 
 def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) -> AblationResult:
     """Train configurations over seeds, and folds, and write one table; see ``Project.ablate``."""
-    # torchrun tells its processes so how many they are.
+    # torchrun sets WORLD_SIZE to the number of its processes.
     if os.environ.get("WORLD_SIZE", "1") != "1":
         raise ParameterError("ablate trains in one process", next_step="start it without torchrun")
     params = request.params(workspace)
     every, chosen = variants.named(request.variants), request.chosen()
     keep = request.n_folds is None if request.keep_checkpoints is None else request.keep_checkpoints
     ablation = Ablation(workspace, workspace.dataset(dataset, params=params), params, every, request.n_folds, keep)
-    # All rows before anything is built or trained.
+    # Check all rows before anything is built or trained.
     for configuration in chosen:
         check_parameters(configuration.apply(params).model)
     folder = workspace.paths.ablation(ablation.dataset)
@@ -130,11 +130,11 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
         workspace.paths.lock_of(folder), what=f"the runs of {folder} are being trained", reporter=workspace.reporter
     ):
         rows = _prepare(ablation, chosen)
-        for configuration in chosen:  # the same with what only the shards tell
+        for configuration in chosen:  # again, with what only the shards reveal
             check_buildable(rows[configuration.name].params.model, rows[configuration.name].shards)
         work = _Work(ablation, rows, request, chosen)
         work.look_up()
-        # The features are built even so: how long a run takes is measured on its shards.
+        # The features are built even for a dry run, which measures the speed of training on the shards.
         if request.dry_run:
             work.schedule().expect()
             return AblationResult(ablation.folder, None, ())
@@ -142,7 +142,7 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
 
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, PreparedRow]:
-    """The chosen rows, their features built, and those of earlier calls whose features are current; by name."""
+    """Build the features of the chosen rows; return these and rows of earlier calls with current features, by name."""
     check_no_corpus_has_it(ablation.dataset, paths=ablation.workspace.paths, remote=ablation.workspace.remote)
     with building(ablation.workspace), open_executor(workers=0, scheduler=None) as executor:
         ablation.build_features(executor)
@@ -172,9 +172,9 @@ class _Work:
         self.progress = Progress(list(self.rows), seeds, self.ablation.folds)
 
     def look_up(self) -> None:
-        """Find what is finished and list what is not.
+        """Find the finished runs and list the missing ones.
 
-        Seed by seed and fold by fold, with all rows of one fold after each other, so that rows can be compared early.
+        The missing runs are ordered by seed, then fold, then row, so that rows can be compared early.
         """
         progress, names = self.progress, [each.name for each in self.chosen]
         for seed in progress.seeds:
@@ -194,16 +194,16 @@ class _Work:
             )
 
     def schedule(self) -> Schedule:
-        """How the missing runs are done."""
+        """Return the schedule of the missing runs."""
         n_all = len(self.chosen) * len(self.progress.seeds) * len(self.progress.folds)
         return Schedule(self.ablation, self.missing, n_all=n_all, n_jobs=self.request.n_jobs)
 
     def do(self) -> AblationResult:
-        """Train what is missing; the table is written after each run."""
+        """Train the missing runs, and write the table after each run."""
         for folder in self.finished:
             tidy(folder)
         schedule = self.schedule()
-        # Before the first run: what earlier calls have finished has its table whatever comes of these.
+        # Before the first run, so that the runs of earlier calls are in a table even if all of these fail.
         table = self._write() if self.progress else None
 
         def finished(run: PlannedRun) -> float:

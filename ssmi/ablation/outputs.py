@@ -1,4 +1,4 @@
-"""The files of an ablation: the table for machines and for people, the pictures, the counts behind the figures."""
+"""The output files of an ablation: the table as JSON and markdown, the pictures, and the counts behind the figures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COUNTS_FILE = "counts.parquet"
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """The command that makes a table where there is none yet, but for its rows."""
+    """The command that makes a table from scratch, without its rows."""
 
     dataset: str
     overrides: Sequence[str]
@@ -32,12 +32,12 @@ class Command:
     n_folds: int | None
 
     def of(self, rows: Sequence[Configuration]) -> str:
-        """With these rows."""
+        """Return the command with these rows."""
         built_in = [each.name for each in rows if each.name in CONFIGURATIONS]
         own = [
             word for each in rows if each.name not in CONFIGURATIONS for word in ("--variant", variants.as_option(each))
         ]
-        # Without --only there are all built-in rows, beside variants none.
+        # Without --only, the rows are all built-in configurations, or none of them if there are variants.
         only = ["--only", ",".join(built_in)] if built_in and (own or set(built_in) != set(CONFIGURATIONS)) else []
         folds = [] if self.n_folds is None else ["--folds", str(self.n_folds)]
         changes = [word for override in self.overrides for word in ("-S", override)]
@@ -46,7 +46,7 @@ class Command:
 
 
 def write_table(ablation: Ablation, rows: Mapping[str, PreparedRow], progress: Progress, command: Command) -> Table:
-    """Write the table of what is finished so far."""
+    """Write the table of the runs finished so far."""
     finished, folds = progress.shown()
     statistics, model = next(iter(rows.values())).shards.statistics, ablation.params.model
     encoder = ablation.params.section("encoder") | {"digest": statistics.encoder_digest}
@@ -54,7 +54,7 @@ def write_table(ablation: Ablation, rows: Mapping[str, PreparedRow], progress: P
         ablation.dataset,
         encoder,
         progress.seeds,
-        # The fold is of each run, not of the table.
+        # The fold belongs to a run, not to the table.
         ablation.params.model_dump(mode="json", exclude={"corpora": True, "datasets": True, "train": {"fold"}}),
         command.of([ablation.configurations[name] for name in finished]),
         layers=encoder_defaults.in_words(model, statistics.encoder_size) if model.encoder == "finetune" else "",
@@ -81,7 +81,7 @@ def write_table(ablation: Ablation, rows: Mapping[str, PreparedRow], progress: P
 
 
 def _write_counts(ablation: Ablation, finished: Mapping[str, Sequence[FinishedRun]]) -> None:
-    """Every sentence's counts in every row and seed of the table: enough to resample it elsewhere."""
+    """Write the counts of every sentence for every row and seed, from which the table can be resampled elsewhere."""
     rows = [
         {
             "configuration": name,

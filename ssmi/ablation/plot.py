@@ -1,4 +1,4 @@
-"""The ablation table as pictures. The same table gives the same bytes."""
+"""Charts of the ablation table. The same table gives the same bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOOKS: Sequence[tuple[Colour, str]] = (
 )
 """Colour and marker of each row of CURVES."""
 _SCORED = ("dev", "mean of the folds'")
-"""What F1 after each epoch is of, without folds and with them."""
+"""What F1 after each epoch refers to, without folds and with folds."""
 
 
 def plot_scores(table: Table, path: Path) -> bool:
@@ -30,10 +30,10 @@ def plot_scores(table: Table, path: Path) -> bool:
 
     Args:
         table: The ablation table.
-        path: The .svg or .png to write. The scores are those of test, of dev where the table has no test, or of folds.
+        path: The .svg or .png to write. The scores are those of test, of dev if the table has no test, or of the folds.
 
     Returns:
-        True: there is always a picture.
+        True, because there is always a picture.
     """
     split = table.rows[0].scored_splits[-1]
     intervals = [_interval(row, split) for row in table.rows]
@@ -47,7 +47,7 @@ def plot_curves(table: Table, path: Path) -> bool:
 
     Args:
         table: The ablation table.
-        path: The .svg or .png to write; removed where the table has none of these rows.
+        path: The .svg or .png to write; removed if the table has none of these rows.
 
     Returns:
         Whether there is a picture.

@@ -1,6 +1,6 @@
-"""The runs of all folds of one seed as one run: every sentence of train and dev scored once.
+"""Pooling of the runs of all folds of a seed into one run, in which every sentence of train and dev is scored once.
 
-F1 is that of the pooled counts, not a mean over folds: folds differ in how many entities they hold.
+F1 is computed from the pooled counts, not as a mean over folds, because folds differ in their number of entities.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from ssmi.model.evaluation.sentence_counts import Counted
 from ssmi.model.runs.results.metrics_file import RunMetrics
 
 _DEV = "dev"
-"""What the split that a fold is scored as is called in its run."""
+"""The name of the split under which a run scores its fold."""
 
 
 def pool(runs: Mapping[int, FinishedRun]) -> FinishedRun:
-    """One run of a seed from those of its folds, by number; at least one."""
+    """Pool the runs of a seed's folds, given by fold number, into one run; there must be at least one."""
     ordered = [runs[fold] for fold in sorted(runs)]
     epochs = {run.best_epoch for run in ordered}
     counted = [run.counted[_DEV] for run in ordered if _DEV in run.counted]
@@ -26,7 +26,7 @@ def pool(runs: Mapping[int, FinishedRun]) -> FinishedRun:
         ordered[0].seed,
         epochs.pop() if len(epochs) == 1 else None,
         pool_metrics([run.metrics for run in ordered]),
-        # strict=False: with train.patience folds may end after different numbers of epochs.
+        # strict=False: with train.patience, folds may end after different numbers of epochs.
         [statistics.fmean(of_epoch) for of_epoch in zip(*(run.dev_f1 for run in ordered), strict=False)],
         {FOLDS: _joined(counted)} if len(counted) == len(ordered) else {},
         {fold: runs[fold].metrics.by_split[_DEV].overall.f1 for fold in sorted(runs)},
@@ -34,7 +34,7 @@ def pool(runs: Mapping[int, FinishedRun]) -> FinishedRun:
 
 
 def pool_metrics(metrics: Sequence[RunMetrics]) -> RunMetrics:
-    """The scores of several folds together."""
+    """Pool the scores of several folds."""
     return RunMetrics({FOLDS: pooled([of_run.by_split[_DEV] for of_run in metrics])})
 
 

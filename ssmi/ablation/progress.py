@@ -1,4 +1,4 @@
-"""Which runs of an ablation are finished, and what of them can stand in one table while others are not."""
+"""The finished runs of an ablation, and those that can be compared in one table while others are missing."""
 
 from __future__ import annotations
 
@@ -14,39 +14,40 @@ class Progress:
     """The finished runs, by row, seed and fold.
 
     Attributes:
-        seeds: Those of each row.
-        folds: Those of each seed; None alone without folds.
+        seeds: The seeds of each row.
+        folds: The folds of each seed; a single None without folds.
 
     """
 
     def __init__(self, names: Sequence[str], seeds: Sequence[int], folds: Sequence[int | None]) -> None:
-        """``names``: of the rows."""
+        """Start without finished runs; ``names`` are those of the rows."""
         self.seeds, self.folds = seeds, folds
         self._runs: dict[str, dict[int, _Folds]] = {name: {seed: {} for seed in seeds} for name in names}
         self._given_up: set[tuple[str, int]] = set()
 
     def __bool__(self) -> bool:
-        """Whether any run is finished."""
+        """Return whether any run is finished."""
         return any(folds for of_row in self._runs.values() for folds in of_row.values())
 
     def add(self, name: str, fold: int | None, run: FinishedRun) -> None:
-        """A run of a row has finished."""
+        """Add a finished run of a row."""
         self._runs[name][run.seed][fold] = run
 
     def give_up(self, name: str, seed: int) -> None:
-        """A run of a row failed, so this seed of it will not be whole."""
+        """Record that a run of a row failed, so that this seed of the row stays incomplete."""
         self._given_up.add((name, seed))
 
     def f1(self, name: str, seed: int) -> float:
-        """F1 of a row's seed, from 0 to 1: of the folds that are finished, of test, of dev where test is not read."""
+        """Return F1 of a row's seed, from 0 to 1: on the finished folds, on test, or on dev if test is not read."""
         by_split = _whole(self._runs[name][seed]).metrics.by_split
         return by_split[list(by_split)[-1]].overall.f1
 
     def shown(self) -> tuple[dict[str, list[FinishedRun]], list[int]]:
-        """The runs that can stand beside each other, by row, and the folds that they are of (none without folds).
+        """Return the runs that can be compared, by row, and their folds (none without folds).
 
-        Those are the whole seeds of every row. Until each row has one, it is the first seed of all, as far as the folds
-        that are finished in every row that has begun it; a row that failed in it stands aside.
+        These are the complete seeds of every row. Until every row has a complete seed, they are the first seed of all
+        rows, restricted to the folds that are finished in every row that has started it; a row that failed in its
+        first seed is left out.
         """
         every = [fold for fold in self.folds if fold is not None]
         whole = {
@@ -61,7 +62,7 @@ class Progress:
             return {name: runs for name, runs in whole.items() if runs}, every
         present = {name: begun[name] for name in begun if begun[name] and (name in behind or whole[name])}
         common = [fold for fold in every if all(fold in folds for folds in present.values())]
-        if not common:  # a row of an earlier call that got no further than other folds
+        if not common:  # for example, an earlier call finished other folds of a row
             return {name: runs for name, runs in whole.items() if runs}, every
         return {name: [_whole({fold: folds[fold] for fold in common})] for name, folds in present.items()}, common
 

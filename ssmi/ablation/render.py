@@ -1,4 +1,4 @@
-"""The table of an ablation for a reader: cells times 100, the note below it, the markdown page."""
+"""The table of an ablation for readers: cells as percentages, the note below the table, and the markdown page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ssmi.model.evaluation.significance import LEVEL, RESAMPLES
 
 
 def cells(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Header and rows. Figures are of test, of dev where there is no test."""
+    """Return header and rows; the figures are those of test, of dev if there is no test, or of the folds."""
     splits = table.rows[0].scored_splits
     split = splits[-1]
     columns = {"precision": f"{split} P", "recall": f"{split} R", "f1": f"{split} F1"}
@@ -38,7 +38,7 @@ def _percent(figure: Figure) -> str:
 
 
 def _signed(row: TableRow, split: str) -> str:
-    """The gain over the row that it is to be compared with, with its interval, as far as they are known."""
+    """Format the gain over the row's reference with its interval, as far as they are known."""
     against = row.of.against
     gain = row.gains.get(against)
     if gain is None or split not in gain.f1 or row.configuration == against:
@@ -50,7 +50,7 @@ def _signed(row: TableRow, split: str) -> str:
 
 
 def other_cells(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the runs of other settings; no rows where there are none."""
+    """Return header and rows for the runs with other settings; there are no rows without such runs."""
     splits = ("dev", "test") if table.setting.n_folds is None else (FOLDS,)
     header = ["configuration", "settings", "seeds", *(f"{split} F1" for split in splits), "differs"]
     rows = [
@@ -67,7 +67,7 @@ def other_cells(table: Table) -> tuple[list[str], list[list[str]]]:
 
 
 def note(table: Table) -> str:
-    """The line below the table: what its figures are, and how they were made."""
+    """Return the note below the table: what its figures are and how they were made."""
     setting = table.setting
     seeds = ", ".join(map(str, setting.seeds))
     over = f"mean ± sample standard deviation over seeds {seeds}" if len(setting.seeds) > 1 else f"seed {seeds}"
@@ -114,7 +114,7 @@ def _about_intervals(table: Table) -> str:
 
 
 def markdown(table: Table, *, figures: Mapping[str, str]) -> str:
-    """The table as a page; figures: title → file beside it."""
+    """Return the table as a markdown page; ``figures`` maps titles to picture files beside it."""
     images = "".join(f"\n![{title}]({name})\n" for title, name in figures.items())
     title = f"# Ablations: {table.setting.dataset}"
     return f"{title}\n\n{_lines(*cells(table))}\n\n{note(table)}\n{images}{_others(table)}"
@@ -126,7 +126,7 @@ def _others(table: Table) -> str:
 
 
 def _lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in markdown: two columns of words, figures, and words again where the last column says what differs."""
+    """Return a markdown table: two columns of text, then figures, and text again in a last column ``differs``."""
     kinds = ["---", "---"] + ["---:"] * (len(header) - 2)
     if header[-1] == "differs":
         kinds[-1] = "---"

@@ -1,9 +1,9 @@
-"""The runs of an ablation: the shards each configuration trains on, where its runs lie, which are done, and doing them.
+"""The runs of an ablation: the shards of each configuration, the run folders, the finished runs, and pending jobs.
 
-Everything is below ``artifacts/ablate/DATASET``: ``runs/CONFIGURATION/SETTINGS/SEED`` are run folders as ``ssmi-cli
-train`` leaves them (SETTINGS: see ``ssmi.ablation.settings``), ``features/CONFIGURATION/STAGE/DATASET`` the stages of a
-configuration that changes features, and of those after it that change the same. With N folds the runs are
-``folds-N/runs/CONFIGURATION/SETTINGS/SEED/FOLD``.
+Everything is below ``artifacts/ablate/DATASET``. ``runs/CONFIGURATION/SETTINGS/SEED`` are run folders as ``ssmi-cli
+train`` writes them (for SETTINGS see ``ssmi.ablation.settings``). ``features/CONFIGURATION/STAGE/DATASET`` are the
+stages of a configuration that changes features, shared with later configurations that make the same changes. With N
+folds, the run folders are ``folds-N/runs/CONFIGURATION/SETTINGS/SEED/FOLD``.
 """
 
 from __future__ import annotations
@@ -36,32 +36,32 @@ from ssmi.workspace import Workspace
 
 @dataclass(frozen=True, slots=True)
 class PreparedRow:
-    """A configuration that can be trained, or whose runs can be looked at."""
+    """A configuration whose shards are built, so that it can be trained and its finished runs can be found."""
 
     configuration: Configuration
     params: Params
-    """With its changes; the seed, and the fold where there are folds, are each run's own."""
+    """The parameters with the configuration's changes; each run sets its own seed and, with folds, its fold."""
     shards: Shards
 
     def tagged_characters(self, trained: int) -> int:
-        """About how many characters are tagged after an epoch, where ``trained`` are trained on in it."""
+        """Return about how many characters are tagged after an epoch that trains on ``trained`` characters."""
         if self.params.train.folds is not None:
             return trained // (self.params.train.folds - 1)
         return sum(map(len, characters_of(self.shards, "dev")))
 
     @property
     def settings(self) -> str:
-        """The name of what its runs have in common."""
+        """The name of the settings that its runs have in common."""
         return settings.name_of(fingerprint_of(self.params, shards=self.shards))
 
     def describe(self) -> Description:
-        """What its runs have in common, in full, as ``params.json`` holds it."""
+        """Return the settings that its runs have in common in full, the content of ``params.json``."""
         return settings.describe(self.params, fingerprint_of(self.params, shards=self.shards))
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """One training: a row of the table, a seed and, where there are folds, the fold that is dev."""
+    """A run to train: a row of the table, a seed and, with folds, the fold that serves as dev."""
 
     row: PreparedRow
     seed: int
@@ -69,33 +69,33 @@ class PlannedRun:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The name of the run in messages."""
         fold = "" if self.fold is None else f", fold {self.fold}"
         return f"{self.row.configuration.name}, seed {self.seed}{fold}"
 
     @property
     def params(self) -> Params:
-        """Its parameters."""
+        """The parameters of the run."""
         train = self.row.params.train.model_copy(update={"seed": self.seed, "fold": self.fold})
         return self.row.params.model_copy(update={"train": train})
 
     @property
     def fingerprint(self) -> Fingerprint:
-        """What it is made from."""
+        """The fingerprint of what the run is made from."""
         return fingerprint_of(self.params, shards=self.row.shards)
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """Where and from which parameters the rows of one table are made.
+    """The project, data set and parameters from which the rows of one table are made.
 
     Attributes:
         workspace: The project.
         dataset: The data set.
-        params: Those that configurations change.
-        configurations: All that there are, by name, in the table's order.
-        n_folds: Into how many folds train and dev are divided; None for the splits as they are.
-        keep_checkpoints: Whether the weights of finished runs stay.
+        params: The parameters before the changes of a configuration.
+        configurations: All configurations by name, in the table's order.
+        n_folds: Number of folds into which train and dev are divided; None for the splits of the data set.
+        keep_checkpoints: Whether to keep the weights of finished runs.
 
     """
 
@@ -106,48 +106,48 @@ class Ablation:
     n_folds: int | None = None
     keep_checkpoints: bool = True
     _opened: dict[Path, Shards] = field(default_factory=dict, repr=False)
-    """Most rows train on the same shards."""
+    """Opened shards by folder, as most rows train on the same shards."""
 
     @property
     def folder(self) -> Path:
-        """Holds the table and the runs."""
+        """The folder of the table and the runs."""
         return self.workspace.paths.ablation(self.dataset, n_folds=self.n_folds)
 
     @property
     def runs(self) -> Path:
-        """Holds the runs of all configurations."""
+        """The folder of the runs of all configurations."""
         return self.folder / "runs"
 
     @property
     def folds(self) -> tuple[int | None, ...]:
-        """The folds of every row and seed; None alone where there are none."""
+        """The folds of every row and seed; a single None without folds."""
         return (None,) if self.n_folds is None else tuple(range(1, self.n_folds + 1))
 
     def run_folder(self, run: PlannedRun) -> Path:
-        """Where a run lies."""
+        """Return the run folder of a run."""
         folder = self.runs / run.row.configuration.name / run.row.settings / str(run.seed)
         return folder if run.fold is None else folder / str(run.fold)
 
     def has_runs(self, configuration: Configuration) -> bool:
-        """Whether there is anything to look at."""
+        """Return whether a configuration has a folder of runs."""
         return (self.runs / configuration.name).is_dir()
 
     def others(self, rows: Mapping[str, PreparedRow]) -> list[OtherSettings]:
-        """The finished runs of other settings, of all configurations."""
+        """Return the finished runs of all configurations whose settings are not those of ``rows``."""
         others: list[OtherSettings] = []
         for name, configuration in self.configurations.items():
             row = rows.get(name)
             if row is not None:
                 present, now = row.settings, row.describe()
-            else:  # its features are not those of the parameters, so no run is
+            else:  # its features are not current, so none of its runs has the present settings
                 present, now = "", settings.describe(configuration.apply(self.params), None)
             others += settings.others(self.runs, configuration=name, present=present, now=now, n_folds=self.n_folds)
         return others
 
     def build_features(self, executor: Executor) -> None:
-        """Build the stages of the parameters that are not current, as ``features build`` does, with storage too.
+        """Build the stages that are not current, as ``features build`` does, including the exchange with storage.
 
-        Those that configurations change are built and kept here alone.
+        Stages that configurations change are built by ``prepare``, and kept on this machine only.
         """
         workspace, remote = self.workspace, self.workspace.remote
         if remote is not None:
@@ -155,14 +155,14 @@ class Ablation:
         context = StageContext(workspace.root, self.dataset, self.params, executor, workspace.reporter, remote=remote)
         built = list(registry.build(context, force=False))
         if any(one.ran for one in built):
-            # Overrides of training alone leave the features those of params.yaml, which DVC may know of.
+            # If overrides change training only, the features are those of params.yaml, which DVC may record.
             plain = self.workspace.params()
             sections = {section for one in built for section in one.stage.sections}
             overridden = any(self.params.section(name) != plain.section(name) for name in sections)
             commands.record(self.workspace, self.dataset, [one.stage.name for one in built], overridden=overridden)
 
     def prepare(self, configuration: Configuration, executor: Executor, *, build: bool) -> PreparedRow | None:
-        """A row whose shards are there; without ``build``, None if they would have to be built first."""
+        """Return a row with its shards; without ``build``, return None if they would have to be built first."""
         context = self._context(configuration, executor)
         if context.variant is not None:
             if build:
@@ -175,7 +175,7 @@ class Ablation:
         return PreparedRow(configuration, context.params, self._opened[folder])
 
     def _context(self, configuration: Configuration, executor: Executor) -> StageContext:
-        """Where the configuration's features are built: apart are the stages that its changes reach, and only those."""
+        """Return the context of a configuration's features; stages affected by its changes have their own folders."""
         sections = configuration.changed_sections(self.params)
         stages = registry.affected(sections) if sections else frozenset[str]()
         features = self.workspace.paths.ablation_features(self.dataset, first_with_features_of(configuration).name)
@@ -190,7 +190,7 @@ class Ablation:
         )
 
     def find(self, run: PlannedRun) -> FinishedRun | None:
-        """The finished run of just these parameters and shards, if there is one."""
+        """Return the finished run with exactly these parameters and shards, or None."""
         folder = self.run_folder(run)
         if not all((folder / name).is_file() for name in (METRICS, HISTORY)) or self._differences(run):
             return None
@@ -200,7 +200,7 @@ class Ablation:
         return FinishedRun(run.seed, made_from(folder).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, run: PlannedRun) -> list[str]:
-        """Why a finished run is not the one wanted."""
+        """Return the differences between a finished run and the planned one."""
         try:
             then = made_from(self.run_folder(run)).fingerprint
         except SsmiError as error:
@@ -208,7 +208,7 @@ class Ablation:
         return then.differences(run.fingerprint, run="the finished run")
 
     def job(self, run: PlannedRun) -> Job:
-        """A run as work to do from its beginning."""
+        """Return the job that trains a run from its start."""
         folder, shards = self.run_folder(run), run.row.shards.folder
         encoder = training.check_shards(self.workspace, run.params, shards=shards, dataset=self.dataset)
         return Job(
@@ -222,7 +222,7 @@ class Ablation:
         )
 
     def make_ready(self, run: PlannedRun) -> tuple[bool, str]:
-        """Make its folder ready; returns whether to go on with what is in it, and what to say of that."""
+        """Prepare the run folder; return whether to resume the run in it, and a remark for the progress message."""
         resume, state = self._standing(run)
         if not resume:
             states.remove(self.run_folder(run))
@@ -230,7 +230,7 @@ class Ablation:
         return resume, state
 
     def _standing(self, run: PlannedRun) -> tuple[bool, str]:
-        """Whether a run that is not finished can be gone on with, and what to say of what is there."""
+        """Return whether an unfinished run can be resumed, and a remark about the present content of its folder."""
         folder = self.run_folder(run)
         try:
             unfinished = states.find(folder)

@@ -1,4 +1,4 @@
-"""Doing the runs of an ablation, one after the other or several at once, and saying how long it will take."""
+"""Run an ablation's trainings, in sequence or in parallel, and estimate how long they take."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ssmi.pipeline.contract.errors import DivergedError, SsmiError
 
 @dataclass(slots=True)
 class Schedule:
-    """The runs that are to be done.
+    """The pending runs of an ablation.
 
     Attributes:
-        ablation: What they belong to.
-        missing: The runs, in the order in which they are done.
-        n_all: How many runs there are with those that are finished already.
-        n_jobs: How many run at once; 0 for one a GPU, or a physical core where there is none.
-        diverged: A line for each run whose loss stopped being a number.
-        failed: A line for each that ended in another way.
+        ablation: The ablation that the runs belong to.
+        missing: The pending runs, in the order in which they are trained.
+        n_all: Number of runs, including those that are finished already.
+        n_jobs: Number of runs at once; 0 for one per GPU, or one per physical core without a GPU.
+        diverged: One line per run whose loss was not finite.
+        failed: One line per run that failed for another reason.
 
     """
 
@@ -37,11 +37,11 @@ class Schedule:
     diverged: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     _seconds: dict[str, float] = field(default_factory=dict)
-    """Expected of a run, by name of its row."""
+    """Expected seconds of a run, by name of its row."""
     _done: set[str] = field(default_factory=set)
 
     def expect(self) -> None:
-        """Say how long it will take; rows that this machine has not timed are trained for a few steps first."""
+        """Report the expected duration; rows not yet timed on this machine are first trained for a few steps."""
         if not self.missing:
             return
         first: dict[str, PlannedRun] = {}
@@ -50,18 +50,18 @@ class Schedule:
         known = {name: self._times.of(run.row.settings, n_jobs=self.slots.n) for name, run in first.items()}
         self._seconds = {name: seconds for name, seconds in known.items() if seconds is not None}
         self._measure([run for name, run in first.items() if name not in self._seconds])
-        # A sum that lacks a row would promise too little.
+        # A sum without some of the rows would be too low.
         if len(self._seconds) == len(first):
             n, n_jobs = len(self.missing), self.slots.n
             of_a_run = {name: self._seconds[name] for name in first}
             self._note(expected.describe(of_a_run, n_runs=n, seconds=self._left(), n_jobs=n_jobs))
 
     def do(self, finished: Callable[[PlannedRun], float], gave_up: Callable[[PlannedRun], None]) -> None:
-        """Do all runs; a run that fails loses no other.
+        """Train all pending runs; the others continue if a run diverges or, in a process of its own, fails otherwise.
 
         Args:
-            finished: Called after each; returns F1 of its row and seed so far, from 0 to 1.
-            gave_up: Called for each that failed.
+            finished: Called with each finished run; returns F1 of its row and seed so far, from 0 to 1.
+            gave_up: Called with each run that failed.
 
         Raises:
             Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved.
@@ -86,7 +86,7 @@ class Schedule:
 
     @property
     def slots(self) -> Slots:
-        """The shares of the machine."""
+        """The processes that run at once, with their shares of the machine."""
         train = self.ablation.params.train
         device = hardware.choose_device(train.device)
         return Slots.of(device, n_jobs=self.n_jobs, threads=train.threads)
@@ -96,12 +96,12 @@ class Schedule:
         return Times(self.ablation.workspace.paths.run_times)
 
     def _left(self) -> float:
-        """Expected seconds of the runs that are not done."""
+        """Return the expected seconds of the runs that are still pending."""
         left = [self._seconds[run.row.configuration.name] for run in self.missing if run.name not in self._done]
         return expected.total(left, n_jobs=self.slots.n)
 
     def _job(self, run: PlannedRun) -> Job:
-        # First: what is refused here leaves the run folder as it is.
+        # First, so that a rejected run leaves its folder unchanged.
         job = self.ablation.job(run)
         resume, state = self.ablation.make_ready(run)
         self._note(f"{self._count(run)} {run.name}{state}")
@@ -121,7 +121,7 @@ class Schedule:
 
     def _finish(self, run: PlannedRun, ended: Ended, *, f1: float) -> None:
         name = run.row.configuration.name
-        # The time of a run that was gone on with is not that of a whole run.
+        # The time of a resumed run is not that of a complete run.
         if not ended.answer.get("resumed"):
             self._seconds[name] = ended.seconds
             self._times.add(run.row.settings, n_jobs=self.slots.n, seconds=ended.seconds)
@@ -135,18 +135,18 @@ class Schedule:
             )
 
     def _measure(self, runs: Sequence[PlannedRun]) -> None:
-        """Train each for a few steps, as many at once as there will be."""
+        """Train each run for a few steps, as many at once as the actual runs."""
         scratch = self.ablation.workspace.paths.scratch / "speed"
 
         def job_of(run: PlannedRun) -> Job:
-            # With the number of this process: another call may measure in the same project.
+            # Named by the process id, because another call may measure in the same project.
             return replace(self.ablation.job(run), run=scratch / f"{os.getpid()}-{run.row.configuration.name}")
 
         def end(run: PlannedRun, ended: Ended) -> None:
             log_of(job_of(run).run).unlink(missing_ok=True)
             if ended.state == "done":
                 self._expect_from(run, Speed(*(ended.answer[name] for name in Speed.__slots__)))
-            else:  # the run itself will say it again
+            else:  # the run itself will report the error
                 self._note(f"{run.row.configuration.name}: no speed measured ({ended.message})")
 
         if not runs:
@@ -161,7 +161,7 @@ class Schedule:
     def _measure_here(self, run: PlannedRun, job: Job) -> None:
         try:
             self._expect_from(run, measure(job))
-        except SsmiError as error:  # the run itself will say it again
+        except SsmiError as error:  # the run itself will report the error
             self._note(f"{run.row.configuration.name}: no speed measured ({error.message})")
 
     def _expect_from(self, run: PlannedRun, speed: Speed) -> None:

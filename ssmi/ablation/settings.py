@@ -1,7 +1,7 @@
-"""The settings that an ablation's runs were made with: a folder for each, named by a digest of what makes the runs.
+"""The settings of an ablation's runs: one folder per setting, named by a digest of everything but the seed.
 
-``runs/CONFIGURATION/SETTINGS/SEED`` is a run folder; ``params.json`` beside the seeds says what SETTINGS stands for.
-So a call with other parameters takes no finished run away, and one with the first parameters finds its runs again.
+``runs/CONFIGURATION/SETTINGS/SEED`` is a run folder; ``params.json`` beside the seeds describes SETTINGS. A call with
+other parameters therefore keeps the finished runs, and a call with the first parameters finds its runs again.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ from ssmi.pipeline.contract.storage.replacing import writing
 PARAMS = "params.json"
 _LENGTH = 8
 _NOT_FEATURES = ("corpora", "datasets", "model", "train")
-"""Parts of params.yaml that shards do not depend on."""
+"""Sections of params.yaml that shards do not depend on."""
 
 
 class Description(JsonBody):
-    """``params.json``: what the runs of a settings folder are made from."""
+    """Content of ``params.json``: what the runs of a settings folder are made from."""
 
     fingerprint: FingerprintField | None
-    """Without the seed; None, which is never written, where the shards are not built."""
+    """The fingerprint without the seed; None if the shards are not built, which is never written to a file."""
     features: dict[str, dict[str, Any]]
     """The parameters of the features in the shards, by section."""
 
     def feature_parameters(self) -> dict[str, Any]:
-        """``section.key`` → value."""
+        """Return the feature parameters as ``section.key`` → value."""
         return {f"{section}.{key}": value for section, keys in self.features.items() for key, value in keys.items()}
 
 
 def name_of(fingerprint: Fingerprint) -> str:
-    """The name of the folder of all runs that differ in the seed alone."""
+    """Return the name of the folder of all runs that differ only in their seed."""
     return digest_json(fingerprint.setting.to_json())[:_LENGTH]
 
 
 def describe(params: Params, fingerprint: Fingerprint | None) -> Description:
-    """What the runs are made from; ``fingerprint`` is None where there are no shards that they could be made from."""
+    """Describe what runs are made from; ``fingerprint`` is None if their shards are not built."""
     features = params.model_dump(mode="json", exclude=set(_NOT_FEATURES))
     return Description(fingerprint=fingerprint and fingerprint.setting, features=features)
 
 
 def write(folder: Path, body: Description) -> None:
-    """Say in a settings folder what it stands for."""
+    """Write the description of a settings folder into it."""
     folder.mkdir(parents=True, exist_ok=True)
     with writing(folder / PARAMS) as temporary:
         json_files.write(temporary, body)
@@ -63,9 +63,15 @@ def write(folder: Path, body: Description) -> None:
 def others(
     runs: Path, *, configuration: str, present: str, now: Description, n_folds: int | None = None
 ) -> Iterator[OtherSettings]:
-    """A configuration's settings, other than ``present``, that have finished runs; ``now``: those of the table.
+    """Yield the settings of a configuration that have finished runs, except those of the table.
 
-    With folds a seed counts once all its folds are finished.
+    Args:
+        runs: The folder of the runs of all configurations.
+        configuration: Name of the configuration.
+        present: Name of the table's settings, which are left out.
+        now: Description of the table's settings, with which others are compared.
+        n_folds: Number of folds, a seed being finished when all its folds are; None without folds.
+
     """
     for path in sorted((runs / configuration).glob(f"*/{PARAMS}")):
         if path.parent.name == present:
@@ -83,8 +89,8 @@ def others(
 
 
 def _finished(settings: Path, *, n_folds: int | None) -> Iterator[tuple[int, RunMetrics]]:
-    """(seed, scores) of the finished runs of a settings folder, in the seeds' order; those of folds pooled."""
-    # params.json lies beside the seeds. By number: as text 10 comes before 9.
+    """Yield (seed, scores) of the finished runs of a settings folder in the order of seeds, with folds pooled."""
+    # params.json is beside the seeds. Sorted by number, because 10 comes before 9 as text.
     for run in sorted((path for path in settings.iterdir() if path.name.isdecimal()), key=lambda path: int(path.name)):
         parts = [run] if n_folds is None else [run / str(fold) for fold in range(1, n_folds + 1)]
         if all((part / METRICS).is_file() for part in parts):
@@ -93,13 +99,14 @@ def _finished(settings: Path, *, n_folds: int | None) -> Iterator[tuple[int, Run
 
 
 def _differs(then: Description, now: Description) -> list[str]:
-    """``train.epochs 1 (now 2)`` for each thing that differs; of features the parameters, where those say it.
+    """Return a text such as ``train.epochs 1 (now 2)`` for each difference.
 
-    Without shards there is nothing to be made from now: then the features alone are looked at.
+    Feature parameters that differ stand for the digests of the shards. If the shards are not built for either side,
+    only feature parameters are compared.
     """
     before, after = then.feature_parameters(), now.feature_parameters()
     if then.fingerprint and now.fingerprint:
-        # Other parameters of features give other shards: their digests would say the same again, and less clearly.
+        # Other feature parameters give other shards, whose digests would repeat the difference less clearly.
         entries = Fingerprint.to_json if before == after else Fingerprint.without_shards
         before, after = before | entries(then.fingerprint), after | entries(now.fingerprint)
     differing = [

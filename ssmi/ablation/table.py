@@ -1,6 +1,6 @@
-"""Finished runs → one table: figures of each run, mean and standard deviation over seeds, gains.
+"""The table of finished runs: the figures of each run, mean and standard deviation over seeds, and gains.
 
-Pure functions. Ratios are from 0 to 1 here and times 100 for a reader (``render``). The intervals of gains are those of
+All functions are pure. Ratios are from 0 to 1 here, and percentages in ``render``. The intervals of gains are those of
 ``ssmi-cli compare``.
 """
 
@@ -25,7 +25,7 @@ from ssmi.model.evaluation.significance import (
 from ssmi.model.runs.results.metrics_file import RunMetrics
 
 FOLDS = "folds"
-"""The "split" of runs over folds: all sentences of train and dev, each scored by the network that has not seen it."""
+"""The "split" of runs over folds: all sentences of train and dev, each scored by the network not trained on it."""
 SPLITS = ("dev", "test", FOLDS)
 
 Json = dict[str, Any]
@@ -33,21 +33,21 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """What a finished run came to."""
+    """The results of a finished run."""
 
     seed: int
     best_epoch: int | None
-    """The epoch that was kept; None where it is not the same in all folds."""
+    """The epoch whose weights were kept; None if it differs between folds."""
     metrics: RunMetrics
     dev_f1: Sequence[float]
-    """After each epoch."""
+    """F1 on dev after each epoch."""
     counted: Mapping[str, Counted] = field(default_factory=dict)
-    """By split; none where the run folder has lost them."""
+    """The counts of each sentence, by split; empty if they are missing in the run folder."""
     fold_f1: Mapping[int, float] = field(default_factory=dict)
-    """F1 of each fold that is pooled in it, by number; none without folds."""
+    """F1 of each pooled fold, by number; empty without folds."""
 
     def figures(self, split: str) -> dict[str, float]:
-        """The figures of a split that go into the table, by name."""
+        """Return the table's figures of a split, by name."""
         scores = self.metrics.by_split[split]
         return {
             "precision": scores.overall.precision,
@@ -59,7 +59,7 @@ class FinishedRun:
         }
 
     def to_json(self) -> Json:
-        """The form that table.json holds."""
+        """Return the form stored in table.json."""
         figures = {split: self.figures(split) for split in self.metrics.by_split}
         return {
             "seed": self.seed,
@@ -72,19 +72,19 @@ class FinishedRun:
 
 @dataclass(frozen=True, slots=True)
 class OtherSettings:
-    """Finished runs of a configuration that are not of the table's parameters."""
+    """Finished runs of a configuration with other parameters than the table's."""
 
     configuration: str
     settings: str
-    """The name of their folder."""
+    """The name of the settings folder."""
     differs: Sequence[str]
-    """What is not as it is in the table."""
+    """The differences from the table's parameters."""
     seeds: Sequence[int]
     f1: Mapping[str, float]
-    """Mean over seeds, by split."""
+    """Mean F1 over seeds, by split."""
 
     def to_json(self) -> Json:
-        """The form that table.json holds."""
+        """Return the form stored in table.json."""
         return {
             "configuration": self.configuration,
             "settings": self.settings,
@@ -96,54 +96,55 @@ class OtherSettings:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all rows have in common."""
+    """The properties that all rows have in common."""
 
     dataset: str
     encoder: Mapping[str, str | None]
-    """Name, revision, and digest of what the shards were built with."""
+    """Name and revision of the encoder, and the digest of the encoder that the shards were built with."""
     seeds: Sequence[int]
     parameters: Mapping[str, Any]
-    """By section, without any configuration's changes."""
+    """Parameters by section, without the changes of configurations."""
     command: str
-    """What makes this table."""
+    """The command that makes this table."""
     layers: str = ""
-    """How many of the encoder's layers are fine-tuned where no configuration says otherwise; empty where none are."""
+    """The encoder layers that are fine-tuned unless a configuration changes it, in words; empty if none are."""
     select: str = "best"
-    """The epoch that counts: ``train.select``."""
+    """The epoch that counts, as in ``train.select``."""
     n_folds: int | None = None
-    """Into how many folds train and dev are divided; None for the splits as they are."""
+    """Number of folds into which train and dev are divided; None for the splits of the data set."""
     folds: Sequence[int] = ()
-    """Those that are finished in all rows, and so in the table."""
+    """The folds in the table, which are finished in all rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A ratio over seeds."""
+    """A ratio with its distribution over seeds."""
 
     mean: float
     std: float | None
-    """The sample standard deviation (n - 1); None for one run."""
+    """The sample standard deviation (n - 1); None for a single run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where the gain of a row lies, by ``ssmi-cli compare``'s bootstrap."""
+    """The confidence interval of a gain, from the bootstrap of ``ssmi-cli compare``."""
 
     low: float
     high: float
     other_sign: float
-    """Share of the resamples in which the gain has the other sign."""
+    """Share of the resamples in which the gain is 0 or has the other sign."""
     told_apart: bool
-    """Whether 0 lies outside."""
+    """Whether the interval excludes 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """How much more F1 a row has than a reference, by split.
+    """Gain of a row in F1 over a reference row, by split.
 
     Attributes:
-        f1: Difference of the means.
-        interval: None where a run of either kept no counts, or the two are not of the same sentences.
+        f1: Difference of the mean F1, by split.
+        interval: Interval of the difference, by split; None if a run of either row kept no counts, or the rows were
+            not scored on the same sentences.
 
     """
 
@@ -153,13 +154,13 @@ class Gain:
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A configuration over its seeds.
+    """A configuration with the runs of its seeds.
 
     Attributes:
         of: The configuration.
         figures: Split → name (``precision``, ``recall``, ``f1``, ``span_f1`` ...) → figure.
-        runs: In the order of their seeds.
-        gains: Over every row that was scored on the same splits, itself included, by name.
+        runs: The runs, in the order of their seeds.
+        gains: Gains over every row that was scored on the same splits (including the row itself), by name of that row.
 
     """
 
@@ -170,21 +171,21 @@ class TableRow:
 
     @property
     def configuration(self) -> str:
-        """The name of its configuration."""
+        """The name of the configuration."""
         return self.of.name
 
     @property
     def title(self) -> str:
-        """As the paper writes the row."""
+        """The row's name in the paper's tables."""
         return self.of.title
 
     @property
     def scored_splits(self) -> list[str]:
-        """The splits that it has figures of: dev, and test where there is one; or folds."""
+        """The splits with figures: dev, and test if it was scored; or folds."""
         return [split for split in SPLITS if split in self.figures]
 
     def to_json(self) -> Json:
-        """The form that table.json holds."""
+        """Return the form stored in table.json."""
         intervals = {
             name: {split: one and asdict(one) for split, one in gain.interval.items()}
             for name, gain in self.gains.items()
@@ -207,9 +208,9 @@ class Table:
     """The table of an ablation.
 
     Attributes:
-        setting: What all rows have in common.
-        rows: In the paper's order.
-        other_settings: Finished runs of other parameters, which are not in the rows.
+        setting: The properties that all rows have in common.
+        rows: The rows, in the paper's order.
+        other_settings: Finished runs with other parameters, which are not in the rows.
 
     """
 
@@ -218,7 +219,7 @@ class Table:
     other_settings: tuple[OtherSettings, ...] = ()
 
     def to_json(self) -> Json:
-        """The form that table.json holds."""
+        """Return the form stored in table.json."""
         return {
             "dataset": self.setting.dataset,
             "encoder": dict(self.setting.encoder),
@@ -239,7 +240,7 @@ def make_table(
     *,
     configurations: Mapping[str, Configuration] = CONFIGURATIONS,
 ) -> Table:
-    """The table, rows in the order of ``configurations``; ``runs`` by name, those without any have no row."""
+    """Make the table from runs by configuration name, with a row for each of ``configurations`` that has runs."""
     figures = {name: _figures(runs[name]) for name in configurations if runs.get(name)}
     intervals = {split: _intervals(runs, split) for split in SPLITS}
     rows = []
@@ -258,7 +259,7 @@ def make_table(
 
 
 def _figures(runs: Sequence[FinishedRun]) -> dict[str, dict[str, Figure]]:
-    """Mean and deviation over runs, by split and name."""
+    """Return mean and standard deviation over runs, by split and name."""
     return {split: _over_seeds([run.figures(split) for run in runs]) for split in runs[0].metrics.by_split}
 
 
@@ -271,7 +272,7 @@ def _over_seeds(figures: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
 
 
 def _intervals(runs: Mapping[str, Sequence[FinishedRun]], split: str) -> dict[tuple[str, str], Interval]:
-    """(row, reference) → the interval of its gain, where all runs of both kept the counts of the same sentences."""
+    """Return (row, reference) → interval of the gain, if all runs of both rows kept counts of the same sentences."""
     systems = {
         name: System({run.seed: run.counted[split] for run in of_row})
         for name, of_row in runs.items()
@@ -282,7 +283,7 @@ def _intervals(runs: Mapping[str, Sequence[FinishedRun]], split: str) -> dict[tu
         sentences = next(iter(systems.values())).counted
         alike = {name: one for name, one in systems.items() if first_difference(sentences, one.counted) is None}
         of = {ALL: groups(list(alike.values()))[ALL]}
-        # Once for all rows of the same sentences, not once for each pair of them.
+        # Resample once for all rows with the same sentences rather than once per pair of rows.
         sampled = dict(zip(alike, sample(list(alike.values()), of), strict=True))
         for name, reference in product(alike, alike):
             (one,) = differences(sampled[name], sampled[reference])

@@ -1,8 +1,9 @@
-"""Configurations that a call of ``ablate`` brings with it: a name, a configuration to begin from, and changes.
+"""Variants: configurations defined by the caller of ``ablate``, with a name, a base configuration, and changes.
 
-On the command line ``NAME:key=value,key=value``, in a file a mapping from names to mappings. ``base`` names the
-configuration that the changes are made to (``ssmi``, the parameters as they are, where it is left out), ``against`` the
-row whose gain over is shown (``bert-crf`` where it is left out); all other keys are parameters, as ``-S`` takes them.
+On the command line, a variant is ``NAME:key=value,key=value``; in a file, variants are a mapping from names to
+mappings. ``base`` names the configuration that is changed (by default ``ssmi``, the parameters as they are), and
+``against`` the row over which the gain is shown (by default ``bert-crf``); all other keys are parameters, as for
+``-S``.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from ssmi.pipeline.contract.user_files import read_bytes
 
 _NAME = re.compile(r"[\w][\w.+-]*")
 _NEXT_KEY = re.compile(r",(?=[a-z]\w*(?:\.[a-z]\w*)?=)")
-"""The commas between changes: those within a value have no key after them."""
+"""A comma between changes; a comma within a value is not followed by a key."""
 _EXAMPLE = "for example --variant small:base=bert-crf,model.encoder_layers=2"
 
 
 def parse(text: str) -> Configuration:
-    """A variant of the command line; raises ParameterError for what is none."""
+    """Parse a variant of the command line; raise ParameterError if it is malformed."""
     name, colon, changes = text.partition(":")
     pairs = [part.partition("=") for part in _NEXT_KEY.split(changes)] if changes else []
     if not colon or not all(equals for _, equals, _ in pairs):
@@ -36,10 +37,13 @@ def parse(text: str) -> Configuration:
 
 
 def read(path: Path) -> list[Configuration]:
-    """The variants of a YAML file, in its order.
+    """Read the variants of a YAML file, in the order of the file.
 
-    Raises ParameterError for what is none, MissingResourceError and InputDataError for a file that is not there, cannot
-    be read or is not UTF-8.
+    Raises:
+        ParameterError: The content is not YAML, or not a mapping of valid variants.
+        MissingResourceError: The file does not exist.
+        InputDataError: The file cannot be read or is not UTF-8.
+
     """
     try:
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8"))
@@ -54,12 +58,17 @@ def read(path: Path) -> list[Configuration]:
             f"{path}: not a mapping from names to changes",
             next_step='lines such as "small: {base: bert-crf, model.encoder_layers: 2}"',
         )
-    # A name with nothing behind it is null in YAML: its base, unchanged.
+    # A name without a value is null in YAML, and stands for the unchanged base.
     return [_make(str(name), changes or {}, source=str(path)) for name, changes in tree.items()]
 
 
 def named(variants: Iterable[Configuration]) -> dict[str, Configuration]:
-    """All configurations by name, these after the built-in ones; ParameterError where two are of one name."""
+    """Return the built-in configurations and the variants by name.
+
+    Raises:
+        ParameterError: A name is given twice, or ``against`` names no configuration.
+
+    """
     every = dict(CONFIGURATIONS)
     for variant in variants:
         if variant.name in every:
@@ -67,7 +76,7 @@ def named(variants: Iterable[Configuration]) -> dict[str, Configuration]:
                 f"variant {variant.name}: there is a configuration of this name already", next_step="choose another"
             )
         every[variant.name] = variant
-    # When all names are known: a row may be against a variant that comes after it.
+    # Checked when all names are known, because ``against`` may name a later variant.
     for variant in every.values():
         if variant.against not in every:
             raise ParameterError(
@@ -84,7 +93,7 @@ def _make(name: str, given: Mapping[str, Any], *, source: str) -> Configuration:
         )
     base = find(str(given.get("base", "ssmi")))
     own = {key: value for key, value in given.items() if key not in ("base", "against")}
-    wrong = [key for key in own if not isinstance(key, str) or "." not in key]  # YAML has other keys than texts
+    wrong = [key for key in own if not isinstance(key, str) or "." not in key]  # YAML has keys of other types
     if wrong:
         raise ParameterError(
             f"{source}: {wrong[0]}: neither base, against nor section.key", next_step=f"write it so: {_EXAMPLE}"
@@ -101,7 +110,7 @@ def _value(raw: str, text: str) -> Any:
 
 
 def as_option(variant: Configuration) -> str:
-    """What ``--variant`` takes to make this very configuration."""
+    """Return the argument of ``--variant`` that gives this configuration."""
     written = dict(zip(variant.changes, variant.values_as_yaml, strict=True))
     within = [each for each in CONFIGURATIONS.values() if each.changes.items() <= variant.changes.items()]
     base = max(within, key=lambda each: len(each.changes))  # ssmi changes nothing, so there is one

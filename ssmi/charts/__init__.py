@@ -1,1 +1,1 @@
-"""Every chart of this program, drawn by matplotlib: as a picture file, or as inline SVG for the report's page."""
+"""Charts drawn with matplotlib, as picture files or as inline SVG for the report's page."""

@@ -1,4 +1,4 @@
-"""What the charts use of matplotlib. No other module imports it."""
+"""The parts of matplotlib that the charts use. No other module imports matplotlib."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shares as bars, and histograms as steps."""
+"""Bar charts of shares, and histograms drawn as steps."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BarChart:
         axes.bar_label(bars, [percent(share) for share in self.shares], padding=2, fontsize=SMALL)
         axes.set_xticks(range(len(self.names)), self.names)
         axes.tick_params(axis="x", length=0)
-        # Room for the shares on top; bars that are all 0 still need a height.
+        # Leave room for the shares on top of the bars; if all shares are 0, the axis still needs a height.
         axes.set_ylim(0, 1.08 * (max(self.shares, default=0) or 1))
         canvas.write_y_in_percent()
         axes.set_xlabel(self.x_label)
@@ -47,7 +47,7 @@ class Steps:
 
 @dataclass(frozen=True, slots=True)
 class StepChart:
-    """Histograms over the same bins, one over the other; ``edges`` has one item more than each has shares."""
+    """Overlaid histograms with the same bins; ``edges`` has one item more than the shares of each histogram."""
 
     label: str
     edges: Sequence[float]
@@ -59,8 +59,8 @@ class StepChart:
     def draw(self, canvas: Canvas) -> None:
         """Draw the histograms as filled steps.
 
-        One bin far above all others (the segment itself, at a cosine of 1) is cut off, and its share is written beside
-        it: the others would be flat.
+        A single bin far above all others (the segment itself, at a cosine of 1) is cut off, so that the other bins stay
+        visible; its share is written beside it.
         """
         axes = canvas.axes
         highest_of_bins = sorted(max(shares) for shares in zip(*(one.shares for one in self.histograms), strict=True))
@@ -90,7 +90,7 @@ class StepChart:
         canvas.add_legend()
 
     def _write_cut_shares(self, canvas: Canvas, top: float) -> None:
-        """Write the shares that the axes cut off beside their bin, in the colours of their histograms."""
+        """Write cut-off shares beside their bin, in the colours of their histograms."""
         cut = [one for one in self.histograms if max(one.shares) > top]
         index = max(range(len(self.edges) - 1), key=lambda bin_: max(one.shares[bin_] for one in self.histograms))
         is_right = index > 0.6 * len(self.edges)

@@ -1,4 +1,4 @@
-"""Candidate words and their cosines, in the manner of the paper's Figure 1."""
+"""A chart of candidate words and their cosines, in the manner of the paper's Figure 1."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from ssmi.charts.style import SMALL, Colour
 
 @dataclass(frozen=True, slots=True)
 class CandidateRow:
-    """One word."""
+    """A candidate word."""
 
     word: str
     cosine: float
     role: str
-    """What the legend calls its kind."""
+    """The name of its role in the legend."""
     colour: Colour
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateChart:
-    """The candidates of a character in a segment, a row each."""
+    """The candidates of a character in a segment, with one row per candidate."""
 
     character: str
     segment: str
     rows: Sequence[CandidateRow]
     threshold: float
-    """Size of the set of boundaries."""
+    """The cosine above which a word may enter the boundary set."""
 
     @property
     def label(self) -> str:
-        """The character and the segment."""
+        """What the chart shows: the character and the segment."""
         return f"candidates of {self.character} in {self.segment} by cosine"
 
     @property
     def size(self) -> tuple[float, float]:
-        """Higher with more rows."""
+        """Width and height in inches; the height grows with the number of rows."""
         return 7.0, 1.5 + 0.3 * len(self.rows)
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw a line as long as its cosine for each word.
+        """Draw a line for each word, as long as its cosine.
 
         Raises:
-            MissingResourceError: No installed font can write the segment.
+            MissingResourceError: No installed font has glyphs for the segment.
         """
         axes = canvas.axes
         font = FontProperties(fname=str(find_cjk_font(self.segment)))
@@ -70,7 +70,7 @@ class CandidateChart:
         axes.axvline(0, color=Colour.INK, linewidth=0.8)
         axes.axvline(self.threshold, color=Colour.SOFT, linewidth=0.9, linestyle=":", label="threshold of the set")
         axes.set_yticks(range(len(self.rows)), [each.word for each in self.rows], fontproperties=font, fontsize=12)
-        # y grows upward, and the nearest belongs on top.
+        # The y axis points upward, but the nearest candidate belongs on top.
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.grid(axis="x")

@@ -1,4 +1,4 @@
-"""A font for Chinese: matplotlib's own has no Chinese characters."""
+"""Find a font with Chinese characters, which matplotlib's default font lacks."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from ssmi.charts.backend import FT2Font, findSystemFonts
 from ssmi.pipeline.contract.errors import MissingResourceError
 
 PREFERRED = ("NotoSansCJK", "NotoSansSC", "SourceHanSans", "wqy-", "msyh", "PingFang", "Hiragino", "simhei", "Droid")
-"""How the file names of the preferred fonts begin, best first; all others follow by name."""
+"""Prefixes of the file names of preferred fonts, best first; all other fonts follow by name."""
 
 
 def find_cjk_font(text: str, *, fonts: Iterable[Path] | None = None) -> Path:
     """Find a font file that has a glyph for every character of ``text``.
 
     Args:
-        text: What the font must be able to write.
+        text: The text that the font must be able to write.
         fonts: The files to choose from; None for all installed fonts.
 
     Returns:
-        The preferred one of the fonts that have all the glyphs.
+        The most preferred of the fonts that have all the glyphs.
 
     Raises:
-        MissingResourceError: No font has them; the error says what to install.
+        MissingResourceError: No font has all the glyphs; the message says what to install.
     """
-    # matplotlib's own font list is a cache that misses a font installed since: ask the system.
+    # Ask the system: matplotlib's cached font list lacks fonts that were installed later.
     files = [Path(name) for name in findSystemFonts()] if fonts is None else list(fonts)
     code_points = {ord(character) for character in text}
     for path in sorted(files, key=_preference):
@@ -47,5 +47,5 @@ def _preference(path: Path) -> tuple[int, bool, str]:
 def _has_glyphs(path: Path, code_points: set[int]) -> bool:
     try:
         return code_points <= FT2Font(str(path)).get_charmap().keys()
-    except (OSError, RuntimeError):  # not a font, or of a kind that FreeType does not know
+    except (OSError, RuntimeError):  # not a font, or in a format that FreeType does not support
         return False

@@ -1,4 +1,4 @@
-"""matplotlib's SVG file → an element for a page: smaller, named, coloured by the page, with tooltips."""
+"""Conversion of matplotlib's SVG into an element of a page: smaller, labelled, in the page's colours, with tooltips."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ssmi.charts.style import Colour
 
 _VARIABLES = {colour.value: colour.css for colour in Colour}
 _DROPPED = ("metadata", "style")
-"""The style element would act on the whole page; ``page_svg`` says the same on the root."""
+"""Elements left out. The style element would affect the whole page; ``page_svg`` sets its style on the root instead."""
 _COLOUR = re.compile(r"#[0-9a-f]{6}")
 _FONT = re.compile(r"font: (?:\w+ )*([\d.]+px)[^;]*")
 _FONT_FAMILY = re.compile(r"font-family: [^;]*;? ?")
@@ -26,8 +26,8 @@ def page_svg(source: bytes, *, label: str, tooltips: Mapping[str, str]) -> str:
 
     Args:
         source: matplotlib's SVG, with text as text.
-        label: What the chart shows, for readers who cannot see it.
-        tooltips: The id of a group of the SVG → the text to show when the pointer is over it.
+        label: Description of the chart for readers who cannot see it.
+        tooltips: Id of a group of the SVG → text to show when the pointer is over it.
 
     Returns:
         The element. Its colours are variables of the page, its text has the page's font, and it refers to nothing
@@ -50,14 +50,14 @@ def page_svg(source: bytes, *, label: str, tooltips: Mapping[str, str]) -> str:
 
 
 def _rewritten(node: Element, targets: set[str], tooltips: Mapping[str, str]) -> list[Element]:
-    """The element without what a page does not need; of a group without attributes only its children."""
+    """Return the element without parts that a page does not need; for a group without attributes, its children."""
     name = _local(node.tag)
     if name in _DROPPED:
         return []
     values = {_local(key): _value(_local(key), value) for key, value in node.items()}
     attributes = {key: value for key, value in values.items() if value}
     if name == "path" and (attributes.get("style") == "fill: none" or _ONE_POINT.fullmatch(attributes["d"])):
-        return []  # nothing to see: a background without a colour, or a line from a point to itself
+        return []  # invisible: a background without a colour, or a line from a point to itself
     tooltip = tooltips.get(attributes.get("id", ""))
     if attributes.get("id") not in targets:
         attributes.pop("id", None)
@@ -77,7 +77,7 @@ def _rewritten(node: Element, targets: set[str], tooltips: Mapping[str, str]) ->
 
 
 def _local(name: str) -> str:
-    """A name without its namespace: HTML knows that of SVG by itself."""
+    """Return a name without its namespace, which SVG within HTML does not need."""
     return name.rpartition("}")[2]
 
 

@@ -1,4 +1,4 @@
-"""Means with their deviations, a row each, and the single values they are made of."""
+"""A chart of means with their deviations and single values, with one row per mean."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ssmi.charts.style import Colour
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One row."""
+    """A row of the chart: a mean with its deviation and the single values."""
 
     name: str
     mean: float
@@ -19,12 +19,12 @@ class Interval:
     values: Sequence[float]
     colour: Colour
     has_guide: bool = False
-    """A dotted line down the chart at its mean."""
+    """Whether to draw a dotted line down the chart at the mean."""
 
 
 @dataclass(frozen=True, slots=True)
 class IntervalChart:
-    """Points rather than bars: bars that do not start at zero mislead, and rows lie within a point or two."""
+    """Means as points, not bars: the rows differ by a point or two, and bars that do not start at zero mislead."""
 
     label: str
     intervals: Sequence[Interval]
@@ -33,7 +33,7 @@ class IntervalChart:
 
     @property
     def size(self) -> tuple[float, float]:
-        """Higher with more rows."""
+        """Width and height in inches; the height grows with the number of rows."""
         return 7.0, 1.4 + 0.34 * len(self.intervals)
 
     def draw(self, canvas: Canvas) -> None:
@@ -46,7 +46,7 @@ class IntervalChart:
             if each.has_guide:
                 axes.axvline(each.mean, color=colour, linewidth=0.8, linestyle=":")
         axes.set_yticks(range(len(self.intervals)), [each.name for each in self.intervals])
-        # y grows upward, and the first row belongs on top.
+        # The y axis points upward, but the first row belongs on top.
         axes.invert_yaxis()
         axes.grid(axis="x")
         axes.set(xlabel=self.x_label, title=self.title)

@@ -1,4 +1,4 @@
-"""Lines over a common x, with bands and a mark."""
+"""Line charts over a common x axis, with bands and a mark."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ssmi.charts.style import SIZE, STEPS, Colour
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: values over ``xs``."""
+    """A line: values over ``xs``."""
 
     name: str
     xs: Sequence[float]
@@ -26,7 +26,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A vertical line and its text."""
+    """A vertical line with a text."""
 
     x: float
     text: str
@@ -45,12 +45,12 @@ class LineChart:
     size: tuple[float, float] = SIZE
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the lines, a dot a value, and a legend where there is more than one line."""
+        """Draw the lines with one dot per value, and a legend if there is more than one line."""
         axes = canvas.axes
         for line in self.lines:
             axes.plot(line.xs, line.values, color=line.colour, linestyle=line.dashes)
             for index, (x, value) in enumerate(zip(line.xs, line.values, strict=True)):
-                # A dot is a line of one point, so that the first one stands for the line in the legend.
+                # A dot is drawn as a line of one point, so that the first dot represents the line in the legend.
                 label = line.name if index == 0 else None
                 look = line.dashes + line.marker
                 (dot,) = axes.plot([x], [value], look, color=line.colour, label=label)

@@ -1,4 +1,4 @@
-"""The reliability of a run's probabilities: how often the entities of a probability are right (Guo et al. 2017)."""
+"""The reliability of a run's probabilities: how often entities of a given probability are right (Guo et al. 2017)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ssmi.model.evaluation.calibration import Calibration
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityChart:
-    """Precision against probability: a bar for each bin that is not empty, with its number of entities."""
+    """Precision against probability, with a bar for each non-empty bin and its number of entities."""
 
     calibration: Calibration
     title: str = ""
@@ -20,7 +20,7 @@ class ReliabilityChart:
     size: tuple[float, float] = SIZE
 
     def draw(self, canvas: Canvas) -> None:
-        """Draw the bars, a dot at the mean probability of each, and the line of perfect calibration."""
+        """Draw the bars, a dot at the mean probability of each bin, and the line of perfect calibration."""
         axes = canvas.axes
         for each in self.calibration.bins:
             if each.n:
@@ -51,6 +51,6 @@ class ReliabilityChart:
 
 
 def plot_reliability(calibration: Calibration, path: Path) -> None:
-    """Write the chart to ``path`` (.svg or .png), with the two figures of the calibration above it."""
+    """Write the chart to ``path`` (.svg or .png), with calibration error and Brier score as its title."""
     title = f"expected calibration error {calibration.ece:.2%}, Brier {calibration.brier:.4f}"
     save_chart(ReliabilityChart(calibration, title=title), path)

@@ -1,4 +1,4 @@
-"""A chart as a file or as inline SVG. The same chart gives the same bytes."""
+"""Rendering of charts to files or inline SVG. The same chart gives the same bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DPI = 200
 
 
 class Canvas:
-    """The axes that a chart draws on, and the tooltips of what it drew."""
+    """The axes that a chart draws on, and the tooltips of the drawn elements."""
 
     def __init__(self, figure: Figure) -> None:
         self.axes: Axes = figure.add_subplot()
@@ -33,7 +33,7 @@ class Canvas:
         self.tooltips[name] = text
 
     def add_mark(self, x: float, text: str) -> None:
-        """Draw a dashed vertical line at ``x`` with ``text`` at its top, inside the axes. Set the limits before."""
+        """Draw a dashed vertical line at ``x`` with ``text`` at its top; the limits of the axes must be set before."""
         low, high = self.axes.get_xlim()
         is_right = x > low + 0.6 * (high - low)
         self.axes.axvline(x, color=Colour.SOFT, linewidth=1, linestyle=(0, (3, 3)))
@@ -48,23 +48,23 @@ class Canvas:
         )
 
     def add_legend(self) -> None:
-        """Name what has a label, below the axes."""
+        """Add a legend of all labelled elements below the axes."""
         columns = int(self._figure.get_figwidth())
         self._figure.legend(loc="outside lower center", ncols=columns, handlelength=1.6, columnspacing=1.4)
 
     def write_y_in_percent(self) -> None:
-        """Write y, a share from 0 to 1, in per cent, with lines across."""
+        """Format the y axis, a share from 0 to 1, in per cent, and draw horizontal grid lines."""
         self.axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=STEPS))
         self.axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}%")
         self.axes.grid(axis="y")
 
 
 class Chart(Protocol):
-    """What can be drawn: its size, its name for readers who cannot see it, and how."""
+    """A chart that can be drawn on a canvas."""
 
     @property
     def label(self) -> str:
-        """What the chart shows, in a few words."""
+        """A short description of the chart, for readers who cannot see it."""
 
     @property
     def size(self) -> tuple[float, float]:
@@ -75,31 +75,31 @@ class Chart(Protocol):
 
 
 def save_chart(chart: Chart, path: Path) -> None:
-    """Write ``chart`` to ``path``, whole or not at all; the suffix, .svg or .png, says in which format."""
+    """Write ``chart`` to ``path``, completely or not at all; the suffix, .svg or .png, determines the format."""
     form = path.suffix[1:]
-    # Date and version of the program would make other bytes of the same chart.
+    # Leave out date and program version, which would change the bytes of the same chart.
     metadata = {"Date": None, "Creator": None, "Title": chart.label} if form == "svg" else {"Software": None}
     with _drawn(chart, background="white", fonttype="path") as (figure, _), writing(path) as temporary:
         figure.savefig(temporary, format=form, dpi=DPI, metadata=metadata)
 
 
 def inline_svg(chart: Chart) -> str:
-    """Return ``chart`` as an SVG element for the report's page, coloured by the variables of its style sheet."""
+    """Return ``chart`` as an SVG element for the report's page, with the colour variables of its style sheet."""
     target = io.BytesIO()
     with _drawn(chart, background="none", fonttype="none") as (figure, canvas):
         for artist in figure.findobj():
-            artist.set_clip_on(False)  # a clip path is named by url(...), and the page has no such name
+            artist.set_clip_on(False)  # a clip path is referred to by url(#id), which the page lacks
         figure.savefig(target, format="svg", metadata={"Date": None})
     return page_svg(target.getvalue(), label=chart.label, tooltips=canvas.tooltips)
 
 
 @contextmanager
 def _drawn(chart: Chart, *, background: str, fonttype: str) -> Iterator[tuple[Figure, Canvas]]:
-    """The chart drawn with our settings alone: not a person's matplotlib settings, no clock, no random ids."""
-    # The ids within an SVG are made from the salt: each chart of a page has its own.
+    """Yield the drawn chart, independent of the user's matplotlib settings, the clock and random ids."""
+    # The salt determines the ids within an SVG, so that each chart of a page has its own ids.
     settings = {"svg.hashsalt": chart.label, "svg.fonttype": fonttype, "savefig.facecolor": background}
     with style.context([STYLE, settings], after_reset=True), warnings.catch_warnings():
-        # A rare word may hold a character that the font lacks; a box is drawn for it.
+        # A rare word may contain a character that the font lacks; a box is drawn in its place.
         warnings.filterwarnings("ignore", message="Glyph")
         figure = Figure(figsize=chart.size, layout="constrained")
         canvas = Canvas(figure)

@@ -1,4 +1,4 @@
-"""The colours and the look that all charts share."""
+"""The colours and style settings that all charts share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 
 class Colour(StrEnum):
-    """The colours of charts, as they are in a picture file.
+    """The colours of charts, as used in picture files.
 
-    On the report's page each is the variable of its name (``BLUE`` is ``var(--blue)``), which the style sheet defines
-    for light and dark mode. The strong ones are Okabe and Ito's, which people with any colour vision can tell apart.
+    On the report's page, each colour is a variable of the same name (``BLUE`` is ``var(--blue)``), which the style
+    sheet defines for light and dark mode. The strong colours are those of Okabe and Ito, which people with any colour
+    vision can distinguish.
     """
 
     INK = "#1d2129"
@@ -27,12 +28,12 @@ class Colour(StrEnum):
 
     @property
     def css(self) -> str:
-        """The colour as a style sheet of the page knows it."""
+        """The colour as a variable of the page's style sheet."""
         return f"var(--{self.name.lower()})"
 
 
 SIZE = (5.3, 2.9)
-"""Width and height of a chart in inches; one inch is 72 units of an SVG."""
+"""Default width and height of a chart in inches; an inch is 72 units in an SVG."""
 
 STYLE: dict[str, Any] = {
     "font.size": 10,
@@ -57,11 +58,11 @@ STYLE: dict[str, Any] = {
     "lines.markersize": 4,
 }
 SMALL = 8.5
-"""Size of the text of a bar or a mark."""
+"""Font size of the text at bars and marks."""
 STEPS = (1, 2, 5, 10)
-"""Between two ticks of an axis there is one of these, or it times a power of ten."""
+"""Allowed distances between two ticks of an axis, each times any power of ten."""
 
 
 def percent(share: float) -> str:
-    """0.123 as 12%; below 10% with one decimal."""
+    """Format a share in per cent: 0.123 as 12%, and with one decimal below 10%."""
     return f"{100 * share:.0f}%" if share >= 0.0995 or not share else f"{100 * share:.1f}%"

@@ -1,1 +1,1 @@
-"""DVC: running it, and the dvc.yaml that is written from the stages."""
+"""Integration with DVC: running its commands, and writing dvc.yaml from the stages."""

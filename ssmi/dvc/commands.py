@@ -1,4 +1,4 @@
-"""What DVC knows of: which data sets it tracks, and telling it what was built without it. DVC runs as a subprocess."""
+"""DVC commands: run DVC as a subprocess, and record stages in dvc.lock that were built without it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,32 @@ from ssmi.workspace import Workspace
 
 
 def environment() -> dict[str, str]:
-    """The environment with this interpreter's scripts first, so that ``cmd:`` lines find the same ssmi-cli."""
+    """Return the environment with this interpreter's scripts first in PATH, so that ``cmd:`` lines find ssmi-cli."""
     scripts = str(Path(sys.executable).parent)
     return {**os.environ, "PATH": scripts + os.pathsep + os.environ.get("PATH", "")}
 
 
 def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool, more: Mapping[str, str] | None = None) -> int:
-    """Run DVC in the project; returns its exit code, its output kept from the screen when ``quiet``.
+    """Run DVC in the project.
 
-    more: additions to the environment.
-    Raises MissingResourceError where DVC is not installed.
+    Args:
+        root: The project folder.
+        arguments: The command line of DVC.
+        quiet: Whether to keep DVC's output off the screen.
+        more: Additional environment variables.
+
+    Returns:
+        The exit code of DVC; always 0 with ``quiet``.
+
+    Raises:
+        MissingResourceError: DVC is not installed.
+        SsmiError: DVC failed, with ``quiet``.
+
     """
     if not extras.installed("dvc"):
         raise extras.missing("dvc", f"dvc {arguments[0]}")
     _allow_without_git(root)
-    # This interpreter's DVC, which is the one that `installed` asked about.
+    # The DVC of this interpreter, which is the one that `installed` checks.
     command = [sys.executable, "-m", "dvc", *arguments]
     done = subprocess.run(
         command, cwd=root, env=environment() | dict(more or {}), capture_output=quiet, text=True, check=False
@@ -44,19 +55,26 @@ def run_dvc(root: Path, arguments: Sequence[str], *, quiet: bool, more: Mapping[
 
 
 def _reason(said: str) -> str:
-    """Of what DVC wrote to stderr its last error in one line; else its last line."""
+    """Extract the last error from DVC's standard error in one line, or its last line if there is no error."""
     errors = said.rpartition("ERROR: ")
     if errors[1]:
-        # A blank line ends it; what follows is advice.
+        # A blank line ends the error; advice follows.
         return " ".join(errors[2].partition("\n\n")[0].split())
     return "".join([line.strip() for line in said.splitlines() if line.strip()][-1:])
 
 
 def save_experiment(root: Path, name: str) -> bool:
-    """Keep the project's files and outputs as an experiment that ``dvc exp apply NAME`` brings back; False without git.
+    """Save the project's files and outputs as an experiment that ``dvc exp apply NAME`` restores.
 
-    The outputs go into DVC's cache under the digests of this machine, whatever the committed dvc.lock says of them.
-    Raises SsmiError when DVC cannot.
+    The outputs go into DVC's cache with the digests they have on this machine, whatever the committed dvc.lock says.
+
+    Returns:
+        Whether the experiment was saved; False for a project without git.
+
+    Raises:
+        MissingResourceError: DVC is not installed.
+        SsmiError: DVC failed.
+
     """
     if not (root / ".git").exists():
         return False
@@ -65,7 +83,7 @@ def save_experiment(root: Path, name: str) -> bool:
 
 
 def _identity(root: Path) -> dict[str, str]:
-    """Who git says keeps something, told in full: DVC reads fewer of its settings and refuses without."""
+    """Return git's identity as environment variables, because DVC needs one and reads fewer settings than git."""
     identity: dict[str, str] = {}
     for key in ("name", "email"):
         asked = subprocess.run(
@@ -76,7 +94,7 @@ def _identity(root: Path) -> dict[str, str]:
 
 
 def _allow_without_git(root: Path) -> None:
-    """A project unpacked from a tarball has no .git; DVC then needs to be told, in its uncommitted local config."""
+    """Let DVC run in a project without .git, such as an unpacked tarball, by a setting in its uncommitted config."""
     local = root / ".dvc" / "config.local"
     if not (root / ".git").exists() and not local.exists():
         with writing(local) as temporary:
@@ -84,12 +102,12 @@ def _allow_without_git(root: Path) -> None:
 
 
 def tracks(root: Path) -> bool:
-    """Whether the project is under DVC."""
+    """Return whether the project is under DVC."""
     return (root / ".dvc").is_dir() and (root / "dvc.yaml").is_file()
 
 
 def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overridden: bool) -> None:
-    """Tell DVC, where there is one, of stages that were built or are current; say so where it does not know of them."""
+    """Record built or current stages in dvc.lock if the project uses DVC, and report why if that is not possible."""
     if not tracks(workspace.root) or "DVC_STAGE" in os.environ:  # DVC sets it for a command that it runs and records
         return
     if not extras.installed("dvc"):
@@ -105,10 +123,10 @@ def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overrid
 
 
 def _commit_or_note(workspace: Workspace, targets: Sequence[str]) -> None:
-    """``commit_stages``. What keeps DVC from it, another DVC at work say, is a note: the outputs are whole."""
+    """Call ``commit_stages``, and report a failure (another DVC is running, say) as a note: the outputs are intact."""
     alone = locked(workspace.paths.lock("dvc"), what="dvc.lock is being written", reporter=workspace.reporter)
     try:
-        # DVC waits for another a few seconds only.
+        # Hold our own lock, because DVC waits only a few seconds for another DVC.
         with alone:
             commit_stages(workspace.root, targets)
     except SsmiError as error:
@@ -116,12 +134,12 @@ def _commit_or_note(workspace: Workspace, targets: Sequence[str]) -> None:
 
 
 def commit_stages(root: Path, targets: Sequence[str]) -> None:
-    """Record the present outputs of stages in dvc.lock and the cache, as if DVC had run them."""
+    """Record the present outputs of stages in dvc.lock and the cache, as if DVC had run the stages."""
     if targets:
-        # --force: of a stage that changed DVC asks whether it is meant, and nobody sees the question.
+        # --force: otherwise DVC asks for confirmation of changed stages, and nobody would see the question.
         run_dvc(root, ["commit", "--force", *targets], quiet=True)
 
 
 def target(stage: str, dataset: str) -> str:
-    """DVC's name of a stage: ``segment@resume``; one that all data sets share has no data set."""
+    """Return DVC's name of a stage, for example ``segment@resume``; shared stages have no data set in their name."""
     return f"{stage}@{dataset}" if stage == TRAIN or STAGES[stage].per_dataset else stage

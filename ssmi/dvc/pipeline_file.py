@@ -1,4 +1,4 @@
-"""dvc.yaml, written from the stages themselves: their versions, what they read, their parameters and outputs."""
+"""Generation of dvc.yaml from the stages: their versions, dependencies, parameters and outputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ssmi.workspace import Workspace
 NAME = "dvc.yaml"
 TRAIN = "train"
 DATA = "data"
-"""Folder of a project with the raw files of its own data sets."""
+"""Project folder with the raw files of its own data sets."""
 _HEADER = """\
 The stages are written by `ssmi-cli dvc write`; run it again after an upgrade of the program. `--stage-version` is the
 version of what a stage computes: DVC runs a stage again when it is another. Keys and stages of your own stay."""
@@ -33,16 +33,16 @@ Entry = dict[str, Any]
 def write_pipeline(root: Path) -> Path:
     """Write the stages of this program into a project's dvc.yaml.
 
-    What else stands in the file, stages of other names among it, stays as it is. Needs the installed package alone.
+    All other content of the file, including stages of other names, is kept. DVC does not need to be installed.
 
     Args:
-        root: The project's folder, with its params.yaml.
+        root: The project folder, which contains params.yaml.
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
-        ParameterError: params.yaml or a dvc.yaml that is there cannot be read.
+        ParameterError: params.yaml or an existing dvc.yaml cannot be read.
 
     """
     path = root / NAME
@@ -57,28 +57,28 @@ def write_pipeline(root: Path) -> Path:
 
 
 def outdated(root: Path) -> list[str]:
-    """Name the stages that ``write_pipeline`` would change, in order. Raises as it does."""
+    """Return the stages that ``write_pipeline`` would change, in order; errors are those of ``write_pipeline``."""
     stages = _read(root / NAME).get("stages") or {}
     return [name for name, entry in pipeline_stages(root).items() if stages.get(name) != entry]
 
 
 def of_other_versions(root: Path, names: Iterable[str]) -> list[str]:
-    """Name those stages of a project's dvc.yaml that it runs in another version than this program has."""
+    """Return those of the named stages whose version in the project's dvc.yaml is not that of this program."""
     stages = _read(root / NAME).get("stages") or {}
     versions = {name: _VERSION.search(str((stages.get(name) or {}).get("cmd", ""))) for name in names}
     return [name for name, version in versions.items() if version and int(version[1]) != version_of(name)]
 
 
 def version_of(name: str) -> int:
-    """The version of a stage, ``train`` among them. Raises ParameterError for an unknown name."""
+    """Return the version of a stage, including ``train``; raise ParameterError for an unknown name."""
     return REVISION if name == TRAIN else get_stage(name).version
 
 
 def check_version(name: str, version: int | None) -> None:
-    """Refuse to run a stage for a dvc.yaml that names another version of it; None names none.
+    """Check the version of a stage that dvc.yaml asks for; None asks for no particular version.
 
     Raises:
-        StaleArtifactError: DVC would record the output under a version that did not make it.
+        StaleArtifactError: This program has another version, so DVC would record a wrong version for the output.
 
     """
     if version is not None and version != version_of(name):
@@ -89,8 +89,8 @@ def check_version(name: str, version: int | None) -> None:
 
 
 def pipeline_stages(root: Path) -> dict[str, Entry]:
-    """Name of each stage → its entry in a project's dvc.yaml. Raises ParameterError for a wrong params.yaml."""
-    # All data sets of a matrix have the same deps, so one with a folder brings it in for all.
+    """Return the entry of each stage in a project's dvc.yaml; raise ParameterError for an invalid params.yaml."""
+    # All data sets of a matrix share their deps, so one data set with a folder adds the dependency for all.
     has_raw_files = any((root / DATA / name).is_dir() for name in Workspace(root).params().datasets)
     stages = {name: _stage(name, raw_files=has_raw_files and name == "prepare") for name in STAGE_NAMES}
     return {**stages, TRAIN: _train()}
@@ -102,7 +102,7 @@ def _stage(name: str, *, raw_files: bool) -> Entry:
     item = ""
     if stage.per_dataset:
         entry["matrix"] = {"dataset": "${datasets}"}
-        item = " ${item}"  # DVC makes `--dataset NAME` of it, the name quoted for the shell
+        item = " ${item}"  # DVC expands it to `--dataset NAME`, with the name quoted for the shell
     entry["cmd"] = f"ssmi-cli features {name} --stage-version {stage.version}{item}"
     if deps := [*map(_output, stage.upstream), *([DATA] if raw_files else [])]:
         entry["deps"] = deps
@@ -139,7 +139,7 @@ def _yaml() -> YAML:
 
 
 def _read(path: Path) -> Any:
-    """The file, with its comments; an empty document where there is none."""
+    """Read the file with its comments; return an empty document if there is no file."""
     yaml = _yaml()
     try:
         document = yaml.load(path.read_text(encoding="utf-8")) if path.is_file() else None

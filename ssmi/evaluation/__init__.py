@@ -1,1 +1,1 @@
-"""Scoring a run on any labelled file, comparing runs, and drawing calibration."""
+"""Evaluation of runs: scores on splits and labelled files, calibration, and comparison of systems."""

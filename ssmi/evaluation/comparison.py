@@ -1,4 +1,4 @@
-"""Two trained systems on the same sentences: which has the higher F1, and whether that can be told from chance."""
+"""Comparison of two trained systems on the same sentences: the difference in F1, and whether it is significant."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["Comparison", "Difference", "compare_runs", "runs_in"]
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How much better a system is than a base on one split."""
+    """Difference in F1 between a system and a base on one split."""
 
     split: str
     n_sentences: int
@@ -46,16 +46,16 @@ class Comparison:
     """Confidence level of the intervals: 0.95."""
     overall: Difference
     by_type: Mapping[str, Difference]
-    """Each entity type by name, then each group of types that the data set's record declares."""
+    """Difference for each entity type, by name, then for each group of types that the data set's record declares."""
 
     def __repr__(self) -> str:
-        """The gain and its interval, in one line."""
+        """Return F1 of both systems and the interval of the difference, in one line."""
         one = self.overall
         interval = f"{100 * self.level:.0f} % interval [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
         return f"<Comparison on {self.split}: F1 {100 * one.f1:.2f} against {100 * one.base_f1:.2f}, {interval}>"
 
     def to_json(self) -> dict[str, Any]:
-        """For machines: ratios from -1 to 1."""
+        """Return the comparison as JSON values; scores are ratios from -1 to 1."""
         return {
             "split": self.split,
             "n_sentences": self.n_sentences,
@@ -80,28 +80,29 @@ def compare_runs(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Comparison:
-    """How much more F1 ``run`` has than ``base``, with a paired bootstrap interval over sentences (and seeds).
+    """Compute the difference in F1 between two systems, with a paired bootstrap interval over sentences (and seeds).
 
-    Either is a run folder, or one that holds the runs of several seeds, as ``ssmi-cli ablate`` leaves them. A run that
-    has no counts of the split, because it was not scored at the end of training, is scored here.
+    A system is a run folder, or a folder with the runs of several seeds as written by ``ssmi-cli ablate``. Runs without
+    stored counts of the split, because training did not score it, are scored first.
 
     Args:
-        run: The system in question.
-        base: The system that it is compared with.
+        run: The system to assess.
+        base: The system to compare it with.
         split: The split whose sentences are compared.
-        n_resamples: Bootstrap resamples that the intervals are made from.
-        project: The folder whose ``artifacts/`` hold the shards; by default the nearest with params.yaml above the run.
-        storage: URL of storage that holds the shards too; it is asked where a run without counts is scored.
-        device: Where a run without counts is scored.
-        reporter: Is told notes and progress; None for silence.
+        n_resamples: Number of bootstrap resamples for the intervals.
+        project: The project folder whose ``artifacts/`` contain the shards; None for the nearest folder with
+            params.yaml above the run, else above the working folder.
+        storage: URL of shared storage for the features, used if a run without counts must be scored.
+        device: Device on which runs without counts are scored.
+        reporter: Receives progress and notes; None for silence.
 
     Returns:
-        The difference in F1, ``run`` less ``base``, over all entities and by type, with its intervals.
+        The difference in F1, ``run`` minus ``base``, over all entities and by type, with intervals.
 
     Raises:
         MissingResourceError: There is no run, or there are no shards to score it on.
-        ParameterError: The runs of a folder differ in more than their seed.
-        StaleArtifactError: The two were scored on different sentences.
+        ParameterError: The runs in a folder differ in more than their seed.
+        StaleArtifactError: The two systems were scored on different sentences.
 
     """
     reporter = reporter or Silent()
@@ -128,10 +129,10 @@ def compare_runs(
 
 
 def runs_in(folder: Path) -> dict[int, Path]:
-    """Seed → run folder: the folder itself where it is a run, else the runs of several seeds in it.
+    """Return seed → run folder: the folder itself if it is a run, else the runs of several seeds in it.
 
-    The folder of a configuration of ``ablate`` may be given where its runs are of one setting. Raises as
-    ``compare_runs`` does.
+    The folder of a configuration of ``ablate`` is accepted if its runs have a single setting. The errors are those of
+    ``compare_runs``.
     """
     if (folder / CHECKPOINT).is_dir() or not folder.is_dir():
         require_checkpoint(folder)
@@ -152,7 +153,7 @@ def runs_in(folder: Path) -> dict[int, Path]:
 
 
 def _label_groups(folder: Path) -> LabelGroups:
-    """The groups of entity types that the shards of a folder's runs declare."""
+    """Return the groups of entity types declared in the shards of a folder's runs."""
     run = next(iter(runs_in(folder).values()))
     return ShardsStatistics.of(manifests.load(run / CHECKPOINT / SHARDS)).label_groups
 
@@ -193,13 +194,13 @@ def _score(run: Path, split: str, workspace: Workspace, *, device: str) -> Count
     shards = _shards_of(run, dataset, workspace.paths)
     tagged = tag_split(run=run, shards=shards, split=split, device=device, reporter=workspace.reporter)
     fold = fold_of(run, tagged.shards, split)
-    # What a run of a fold calls dev is the fold, not the data set's dev.
+    # For a run of a fold, dev is the fold, not the data set's dev.
     characters = fold_characters(tagged.shards, split, fold) if fold else characters_of(tagged.shards, split)
     return count(characters, tagged.gold, tagged.predicted.spans)
 
 
 def _shards_of(run: Path, dataset: str, paths: ArtifactPaths) -> Path:
-    """The shards that a run was trained on; where those are gone, its data set's, which the checkpoint is held to."""
+    """Return the shards that a run was trained on; if they are gone, those of its data set, which are then checked."""
     built = paths.shards(dataset)
     wanted = checkpoint_files.read_metadata(run / CHECKPOINT).shards
     for folder in (built, *paths.ablation_shards(dataset)):

@@ -1,6 +1,6 @@
-"""Scores of a run on a split of a data set or on a labelled file, with how reliable its probabilities are.
+"""Scores of a run on a split of a data set or on a labelled file, and the calibration of its probabilities.
 
-Whatever can be refused is refused before torch is imported.
+Invalid requests are rejected before torch is imported.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ __all__ = ["Calibration", "EntityCounts", "Evaluation", "Scores", "evaluate_file
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a run came to on a split or a file.
+    """Scores of a run on a split or a file.
 
     Attributes:
-        title: The split, or the file's name.
-        scores: Precision, recall and F1, ratios from 0 to 1, with their counts.
-        calibration: How probabilities and precision go together.
-        file: How the file was read and what the run does not know in it; None where shards were scored.
+        title: The split, or the name of the file.
+        scores: Precision, recall and F1 as ratios from 0 to 1, with their counts.
+        calibration: How well the predicted probabilities match the precision.
+        file: How the file was read, and entities in it of types unknown to the run; None if shards were scored.
 
     """
 
@@ -45,11 +45,11 @@ class Evaluation:
     file: FileScores | None = None
 
     def __repr__(self) -> str:
-        """The main figures, in one line."""
+        """Return the main scores, in one line."""
         return f"<Evaluation of {self.title}: {self.scores.headline()}>"
 
     def to_json(self) -> dict[str, Any]:
-        """What ``ssmi-cli evaluate --json`` prints under the title."""
+        """Return what ``ssmi-cli evaluate --json`` prints under the title."""
         if self.file is not None:
             return self.file.to_json()
         return {**self.scores.to_json(), "calibration": self.calibration.to_json()}
@@ -60,7 +60,7 @@ def evaluate_split(
 ) -> Evaluation:
     """Score a run on a split of a data set's shards; see ``Project.evaluate``.
 
-    With both ``run`` and ``dataset``, where there are no shards that the run can read, the split's own file is tagged.
+    If both ``run`` and ``dataset`` are given and the run cannot read the shards, the raw file of the split is tagged.
     """
     check_split(split)
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
@@ -99,21 +99,25 @@ def evaluate_file(
     device: str = "auto",
     reporter: Reporter | None = None,
 ) -> Evaluation:
-    """Score a run on a labelled file of any format that ``prepare`` reads, tagged as ``predict`` does.
+    """Score a run on a labelled file, which is tagged in the same way as by ``predict``.
 
     Args:
         run: The run folder, or a packed one.
-        file: The file, or a folder of brat's.
-        project: The project whose features the run reads; None for the nearest above the run.
-        encoding: Of the file; None as a ``dataset.yaml`` beside it says, else UTF-8.
-        offsets: ``auto``, ``code-points`` or ``utf-16``; None as a ``dataset.yaml`` beside it says.
-        device: Where to compute.
-        reporter: Told of progress, and of what was repaired or left out; None for silence.
+        file: The file, in any format that ``prepare`` reads; for brat, a folder.
+        project: The project whose features the run reads; None for the nearest project above the run.
+        encoding: Encoding of the file; None for that of a ``dataset.yaml`` beside it, or UTF-8.
+        offsets: Unit of entity offsets: ``auto``, ``code-points`` or ``utf-16``; None for that of a ``dataset.yaml``
+            beside the file.
+        device: Device to compute on.
+        reporter: Receives progress, and notes on what was repaired or left out; None for silence.
+
+    Returns:
+        Scores, calibration, and how the file was read.
 
     Raises:
-        ParameterError: An encoding or a unit of offsets that is not known.
-        MissingResourceError: The run or the file is not there.
-        InputDataError: The file breaks its format, with ``file:line``.
+        ParameterError: The encoding or the unit of offsets is unknown.
+        MissingResourceError: The run or the file does not exist.
+        InputDataError: The file violates its format; the message gives ``file:line``.
 
     """
     given = {key: value for key, value in (("encoding", encoding), ("offsets", offsets)) if value is not None}
@@ -140,7 +144,7 @@ def _file_of(files: DatasetFiles, split: str, *, why_not: str) -> Path:
 
 
 def _features_of(run: Path, workspace: Workspace) -> Path:
-    """The project that a run was trained in where it lies in one, else the one at hand."""
+    """Return the project that contains a run, or the workspace's project if the run is outside of any."""
     try:
         return nearest_project(run)
     except MissingResourceError:
@@ -161,7 +165,7 @@ def _tag_file(
 
 
 def _note_reading(file: Path, scored: FileScores, reporter: Reporter) -> None:
-    """Say what the reader says of the file, what it repaired or left out, and which types the run does not know."""
+    """Report the reader's notes, repaired and skipped lines, and entity types that the run does not know."""
     report = scored.report
     for text in report.notes:
         reporter.note(f"{file.name}: {text}")

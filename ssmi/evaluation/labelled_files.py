@@ -1,4 +1,4 @@
-"""Scores of a tagger on any labelled file: gold entities as the readers give them, predicted ones as in any text."""
+"""Scores of a tagger on a labelled file, comparing the reader's gold entities with those predicted for the text."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from ssmi.predict.tagger import Tagger
 
 @dataclass(frozen=True, slots=True)
 class FileScores:
-    """What a tagger came to on a file."""
+    """Scores of a tagger on a labelled file."""
 
     scores: Scores
-    """Positions are compared in the text's code points, also where the file gives longer tokens."""
+    """Precision, recall and F1; positions are compared in code points, even if the file's tokens are longer."""
     calibration: Calibration
     unknown_types: Mapping[str, int]
-    """Gold entities of each type that the run was not trained on: they count as missed."""
+    """Number of gold entities of each type that the run was not trained on; they count as missed."""
     report: ReadReport
-    """How the file was read: its format, what was repaired or left out."""
+    """How the file was read: its format, and what was repaired or left out."""
 
     def __repr__(self) -> str:
-        """The main figures, in one line."""
+        """Return the main scores, in one line."""
         return f"<FileScores of {self.report.path.name}: {self.scores.headline()}>"
 
     def to_json(self) -> dict[str, Any]:
-        """What ``ssmi-cli evaluate --json`` says of it."""
+        """Return what ``ssmi-cli evaluate --json`` prints for a file."""
         return {
             **self.scores.to_json(),
             "calibration": self.calibration.to_json(),
@@ -50,16 +50,28 @@ class FileScores:
 def score_file(
     tagger: Tagger, path: str | Path, *, options: ReadOptions = DEFAULT, reporter: Reporter | None = None
 ) -> FileScores:
-    """Tag the sentences of a labelled file, of any format that ``prepare`` reads, and compare with its gold entities.
+    """Tag the sentences of a labelled file and score the result against its gold entities.
 
-    A sentence is tagged as its characters joined, and its entities are those that shards would hold (without blanks at
-    their edges). options: what the file does not say of itself.
+    The text of a sentence is its characters joined, and its gold entities are those that shards would contain (without
+    blanks at their edges).
 
-    Raises MissingResourceError where there is no file, InputDataError with ``file:line`` where it breaks its format.
+    Args:
+        tagger: The tagger to score.
+        path: The file, in any format that ``prepare`` reads.
+        options: Reading options that the file itself does not determine, such as its encoding.
+        reporter: Receives progress; None for silence.
+
+    Returns:
+        Scores, calibration, gold entities of unknown types, and how the file was read.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: The file violates its format; the message gives ``file:line``.
+
     """
     reporter = reporter or Silent()
     read, report = read_sentences(Path(path), options=options)
-    # The tagger holds texts back until it has a batch: their gold entities wait here.
+    # The tagger buffers texts until it has a batch; meanwhile their gold entities wait here.
     waiting: deque[list[Span]] = deque()
 
     def texts() -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Why a character in a segment gets its boundary words, as numbers and as a picture."""
+"""Explanation of the boundary words selected for a character in a segment, as numbers and as a picture."""

@@ -1,4 +1,4 @@
-"""Asking about a character in a project: its features as they are built, its parameters, its encoder."""
+"""Explanation of a character with a project's built features, parameters and encoder."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Explanation", "Source", "explain_character", "find_user_entity"]
 
 _SECTIONS = ("selection", "encoder", "datasets")
-"""Sections of params.yaml that may be overridden; the rest is in the features as built."""
+"""Sections of params.yaml that may be overridden; all others are fixed by the built features."""
 
 
 def explain_character(
     workspace: Workspace, character: str, segment: str, *, dataset: str | None, overrides: Iterable[str]
 ) -> Explanation:
-    """Rank all words that hold a character; see ``Project.explain``."""
+    """Rank all words that contain a character; see ``Project.explain``."""
     overrides = list_of("overrides", overrides)
     params = workspace.params(overrides)
     if unread := [text for text in overrides if text.partition(".")[0].strip() not in _SECTIONS]:
@@ -51,12 +51,12 @@ def explain_character(
 
 
 def find_user_entity(segment: str, file: Path) -> UserEntity | None:
-    """The entity that a segment is in a file of words and labels, as ``predict --entities`` reads it.
+    """Look up a segment in a file of words and labels, as ``predict --entities`` reads it; None if it is not listed.
 
     Raises:
-        InputDataError: A line of the file is wrong, with ``file:line``.
+        InputDataError: A line of the file is malformed; the message gives ``file:line``.
 
     """
-    from ssmi.predict.user_entities import UserEntities  # with torch
+    from ssmi.predict.user_entities import UserEntities  # imports torch
 
     return UserEntities.read(file).get(segment)

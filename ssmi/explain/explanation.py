@@ -1,4 +1,4 @@
-"""Why a character in a segment gets its boundaries: all candidates by cosine, as the paper's Figure 1 shows them."""
+"""Explanation of the boundaries of a character in a segment: all candidates by cosine, as in the paper's Figure 1."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
 
 Source = Literal["vocabulary", "stored", "encoder"]
-"""Where a segment's vector comes from: it is a word; it lies with the features; the encoder made it just now."""
+"""Origin of a segment's vector: the vocabulary, the vectors stored with the features, or the encoder on demand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A word that holds the character.
+    """A word that contains the character.
 
     Attributes:
-        rank: From 1, by cosine; ties by boundary id.
+        rank: Rank by cosine, from 1; ties are broken by boundary id.
         word: The word.
-        cosine: From -1 to 1, with the segment.
+        cosine: Cosine with the segment, from -1 to 1.
         best: Whether it is the best boundary.
-        in_set: Whether the boundary set holds it.
+        in_set: Whether it is in the boundary set.
         negative: Whether it is one of the negatives.
 
     """
@@ -54,7 +54,7 @@ class Candidate:
 
     @property
     def chosen(self) -> bool:
-        """Whether the features use it at all."""
+        """Whether the features use the candidate in any role."""
         return self.best or self.in_set or self.negative
 
 
@@ -64,11 +64,11 @@ class Explanation:
 
     Attributes:
         character: The character.
-        segment: The segment that it stands in.
-        source: Where the segment's vector comes from.
-        alone: The vector was made of the segment alone, where the features take it from whole sentences.
-        params: How boundaries are chosen.
-        candidates: Every word of the vocabulary that holds the character.
+        segment: The segment that contains the character.
+        source: Origin of the segment's vector.
+        alone: Whether the vector was computed from the segment alone although the features use whole sentences.
+        params: The parameters by which boundaries are chosen.
+        candidates: Every word of the vocabulary that contains the character, without the segment if it is excluded.
 
     """
 
@@ -80,19 +80,19 @@ class Explanation:
     candidates: tuple[Candidate, ...]
 
     def __repr__(self) -> str:
-        """What is explained, and the nearest words, in one line."""
+        """Return the character, the segment and the nearest words, in one line."""
         nearest = some([one.word for one in self.candidates])
         found = counted(len(self.candidates), "candidate")
         return f"<Explanation of {self.character} in {self.segment}: {found} ({nearest})>"
 
     @property
     def n_over_threshold(self) -> int:
-        """Candidates that the boundary set may take."""
+        """Number of candidates above the threshold of the boundary set."""
         return sum(one.cosine > self.params.threshold for one in self.candidates)
 
     @property
     def notes(self) -> list[str]:
-        """What is not here as it is in the features, a sentence each."""
+        """The differences between this explanation and the features, one sentence each."""
         notes = []
         if self.alone:
             notes.append("the vector is of the segment alone; the features take the mean over its sentences")
@@ -105,11 +105,11 @@ class Explanation:
         return notes
 
     def nearest(self, n: int) -> list[Candidate]:
-        """The ``n`` nearest candidates and all that are chosen; all candidates for 0."""
+        """Return the ``n`` nearest candidates and all chosen candidates; with 0, return all candidates."""
         return [one for one in self.candidates if not n or one.rank <= n or one.chosen]
 
     def to_json(self, shown: Sequence[Candidate]) -> dict[str, Any]:
-        """What ``ssmi-cli explain --json`` prints, with these of the candidates."""
+        """Return what ``ssmi-cli explain --json`` prints, with the given candidates."""
         return {
             "character": self.character,
             "segment": self.segment,
@@ -130,13 +130,27 @@ def explain(
     params: SelectionParams,
     find_encoder: Callable[[], Path],
 ) -> Explanation:
-    """Rank all words that hold ``character`` by their cosine with ``segment``, and choose as the features do.
+    """Rank all words that contain ``character`` by their cosine with ``segment``, and select as the features do.
 
-    ``vocab`` and ``embed`` are built stage folders; ``find_encoder`` is asked only for a segment that is in neither.
-    All of the vocabulary is looked at, whatever ``params.scope``: there is no sentence here.
+    The whole vocabulary is searched, whatever ``params.scope``, because there is no sentence.
 
-    Raises ParameterError for a character that the segment does not hold, SsmiError where no word holds it, and
-    MissingResourceError or StaleArtifactError for folders and an encoder that are not there or do not belong together.
+    Args:
+        character: A single character.
+        segment: The word segment that contains the character.
+        vocab: The built folder of the stage ``vocab``.
+        embed: The built folder of the stage ``embed``.
+        params: The parameters by which boundaries are chosen.
+        find_encoder: Returns the encoder folder; called only for a segment that is in neither folder.
+
+    Returns:
+        All candidates, the nearest first, and the role in which each is selected.
+
+    Raises:
+        ParameterError: The segment does not contain the character, or one of them is malformed.
+        SsmiError: No word contains the character.
+        MissingResourceError: A folder or the encoder does not exist.
+        StaleArtifactError: The folders or the encoder do not belong together.
+
     """
     _check_question(character, segment)
     built = manifests.load(embed)
@@ -187,20 +201,20 @@ def _manifest_of(folder: Path) -> Path:
 def _ranked(
     character: str, segment: str, vocabulary: Vocabulary, outside: OnlineOovVectors, params: SelectionParams
 ) -> tuple[Candidate, ...]:
-    # One thread, as the features are computed: the very same figures.
+    # One thread, as in the feature stages, so that the numbers are identical.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
         chosen, cosines = CandidateSelector(vocabulary, outside, params).answer(
             SelectionQuery(character, segment, None)
         )
     ids = vocabulary.boundaries_of(character)
     if params.exclude_segment and segment in vocabulary:
-        # The selector leaves it out too: ids and cosines have to stay side by side.
+        # The selector leaves the segment out, so its id is removed to keep ids and cosines aligned.
         ids = ids[ids != vocabulary[segment]]
     order = sorted(zip(ids.tolist(), cosines.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
     return tuple(
         Candidate(
             rank,
-            # Boundary ids begin at 1; 0 is none.
+            # Boundary ids start at 1; 0 stands for no boundary.
             vocabulary.words[index - 1],
             cosine,
             best=index == chosen.best_id,
@@ -212,14 +226,14 @@ def _ranked(
 
 
 def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path, encoder: Path) -> FloatArray:
-    """The vector of a segment that is neither a word nor stored, as the embed stage makes it of a segment alone."""
+    """Compute the vector of a segment that is neither a word nor stored, as the embed stage does without context."""
     digest, expected = encoder_digest(encoder), EmbedStatistics.of(built).encoder_digest
     if digest != expected:
         raise StaleArtifactError(
             f"{encoder} is another encoder ({digest[:12]}) than {embed} was built with ({expected[:12]})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
-    # Brings transformers, which a segment with a vector of its own does not need.
+    # Imports transformers, which segments that have a vector do not need.
     from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
     states = FrozenEncoder(encoder, CharacterTokens(encoder_vocabulary(encoder))).states

@@ -1,4 +1,4 @@
-"""The candidates of a character in a segment as a picture."""
+"""A picture of the candidates of a character in a segment."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _LOOKS: dict[Role, tuple[str, Colour]] = {
     "negative": ("negative", Colour.PINK),
     "": ("other candidates", Colour.GREY),
 }
-"""Name in the legend, and colour."""
+"""Role → name in the legend, and colour."""
 
 
 def plot_candidates(explanation: Explanation, shown: Sequence[Candidate], path: Path) -> None:
     """Write a picture with a line for each candidate, as long as its cosine.
 
     Args:
-        explanation: What ``explain`` returned.
-        shown: Those of its candidates to draw, in this order.
+        explanation: The result of ``explain``.
+        shown: The candidates to draw, in this order.
         path: The .svg or .png to write.
 
     Raises:
-        MissingResourceError: No installed font can write the segment.
+        MissingResourceError: No installed font has glyphs for the segment.
     """
     rows = [CandidateRow(one.word, one.cosine, *_LOOKS[_role(one)]) for one in shown]
     chart = CandidateChart(explanation.character, explanation.segment, rows, explanation.params.threshold)
@@ -38,7 +38,7 @@ def plot_candidates(explanation: Explanation, shown: Sequence[Candidate], path: 
 
 
 def _role(candidate: Candidate) -> Role:
-    """Return what the candidate was chosen as, in one word: best, set, negative, or empty."""
+    """Return the role in which the candidate was chosen: best, set, negative, or empty."""
     if candidate.best:
         return "best"
     return "set" if candidate.in_set else "negative" if candidate.negative else ""

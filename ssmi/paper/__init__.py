@@ -1,1 +1,1 @@
-"""The paper's tables made again with any encoder, beside the figures that the paper prints."""
+"""Reproduction of the paper's tables with any encoder, beside the scores printed in the paper."""

@@ -1,4 +1,4 @@
-"""The page: what was measured here beside what the paper prints, one table for all data sets and one for each."""
+"""The page with measured scores beside those of the paper: one table for all data sets, and one for each data set."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _SPANS: Mapping[str, str] = {"span_f1": "span F1", "type_accuracy": "type accura
 
 
 def markdown(tables: Mapping[str, Table], *, encoder: str, command: str, missing: Sequence[str]) -> str:
-    """The page of the tables made so far.
+    """Return the page of the tables made so far.
 
     Args:
-        tables: Data set → its table, in the page's order.
-        encoder: The encoder's name.
-        command: What makes the page.
-        missing: A line for each of the paper's data sets that was not found.
+        tables: Data set → its table, in the order of the page.
+        encoder: Name of the encoder.
+        command: The command that makes the page.
+        missing: One line for each of the paper's data sets that was not found.
 
     """
     parts = [
@@ -45,7 +45,7 @@ def markdown(tables: Mapping[str, Table], *, encoder: str, command: str, missing
 
 
 def _overview(tables: Mapping[str, Table]) -> str:
-    """F1 of every row on every data set."""
+    """Return a table with F1 of every row on every data set."""
     titles = {row.configuration: row.title for table in tables.values() for row in table.rows}
     rows = {name: {row.configuration: row for row in table.rows} for name, table in tables.items()}
     header = ["configuration", "row", *(f"{_title(name)}{part}" for name in tables for part in ("", ", paper"))]
@@ -60,7 +60,7 @@ def _overview(tables: Mapping[str, Table]) -> str:
 
 
 def _details(dataset: str, table: Table) -> str:
-    """Every figure of Table 1 for one data set, and the gain over BERT-CRF."""
+    """Return a table with all figures of the paper's Table 1 for one data set, and the gain over BERT-CRF."""
     first = _figures(table.rows[0])
     groups = "named_f1" in first
     names = [name for name in _COLUMNS if name in first and not (groups and name in ("precision", "recall"))]
@@ -85,7 +85,7 @@ def _details(dataset: str, table: Table) -> str:
 
 
 def _spans(tables: Mapping[str, Table]) -> str:
-    """Table 2: F1 of spans whatever their type, and the share of right types among right spans."""
+    """Return the paper's Table 2: F1 of spans regardless of type, and the share of correct types in correct spans."""
     header = ["data set", "configuration", *(f"{text}{part}" for text in _SPANS.values() for part in ("", ", paper"))]
     lines = [
         [
@@ -121,7 +121,7 @@ def _printed(configuration: str, dataset: str, name: str) -> str:
 
 
 def _gain(row: TableRow) -> str:
-    """The gain over BERT-CRF with its interval, as far as they are known."""
+    """Format the gain over BERT-CRF with its interval, as far as they are known."""
     gain, split = row.gains.get(_BASELINE), row.scored_splits[-1]
     if gain is None or row.configuration == _BASELINE:
         return "-"
@@ -131,6 +131,6 @@ def _gain(row: TableRow) -> str:
 
 
 def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    n_words = 2  # columns of words; figures are set to the right
+    n_words = 2  # columns of text; figures are aligned to the right
     kinds = ["---"] * n_words + ["---:"] * (len(header) - n_words)
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, kinds, *rows))

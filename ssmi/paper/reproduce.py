@@ -1,4 +1,4 @@
-"""From an encoder's name to the page: features and runs of every data set of the paper that is there, by ``ablate``."""
+"""Reproduction of the paper with an encoder: the features, the runs (by ``ablate``) and the page of its data sets."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ ROWS = (
     "bilstm-crf",
     "char-crf",
 )
-"""What is compared unless other rows are named: SSMI, the paper's network, the baseline, and the peers."""
+"""The rows compared by default: SSMI, the paper's network, the baseline, and the peers."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaperRequest:
-    """What is asked for.
+    """Arguments of a reproduction.
 
     Attributes:
-        encoder: A folder, a name of the list, or the name of a hub model; None for that of params.yaml.
+        encoder: A folder, a listed name, or the name of a hub model; None for the encoder of params.yaml.
         datasets: Names of data sets; empty for those of the paper that are on this machine.
         only: Names of configurations; empty for ``ROWS``.
-        n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
-        n_jobs: Runs at once; 0 for one a GPU, or a physical core where there is none.
-        overrides: Changes of parameters, of all runs.
-        device: Where to compute.
+        n_seeds: Number of runs per configuration, with the seed ``train.seed`` and the numbers after it.
+        n_jobs: Number of runs at once; 0 for one per GPU, or one per physical core without a GPU.
+        overrides: Parameter changes for all runs.
+        device: Device to compute on; None for that of ``train.device``.
 
     """
 
@@ -60,21 +60,21 @@ class PaperRequest:
     device: str | None = None
 
     def of_each(self) -> AblationRequest:
-        """What is asked of ``ablate`` for each data set."""
+        """Return the request to ``ablate`` for each data set."""
         rows = choose(self.only or ROWS)
-        # Quoted, for -S reads YAML, where a bare name may be something else than text.
+        # Quoted, because -S reads YAML, where a bare name may not be a string.
         encoder = () if self.encoder is None else (f"encoder.name={json.dumps(self.encoder, ensure_ascii=False)}",)
         return AblationRequest(
             only=tuple(each.name for each in rows),
             n_seeds=self.n_seeds,
             n_jobs=self.n_jobs,
-            # Last, over an encoder.name among the overrides.
+            # Last, so that it takes precedence over encoder.name among the overrides.
             overrides=(*self.overrides, *encoder),
             device=self.device,
         )
 
     def command(self, encoder: str, rows: Sequence[str]) -> str:
-        """The command that makes the page where there is none yet."""
+        """Return the command that makes the page from scratch."""
         words = ["ssmi-cli", "paper", "--encoder", encoder]
         words += ["--datasets", ",".join(self.datasets)] if self.datasets else []
         words += ["--only", ",".join(rows)] if self.only else []
@@ -85,14 +85,14 @@ class PaperRequest:
 
 @dataclass(frozen=True, slots=True)
 class PaperResult:
-    """What the tables came to.
+    """Result of a reproduction.
 
     Attributes:
-        page: The file with the tables; ``paper.json`` beside it holds the same for machines.
-        tables: Data set → its table, as ``ablate`` makes it, for those of which a run has finished.
-        missing: A line for each of the paper's data sets that was not found.
-        diverged: A line for each run whose loss stopped being a number.
-        failed: A line for each run that ended in another way; only of those with a process of their own.
+        page: The markdown file with the tables; ``paper.json`` beside it has the same content as JSON.
+        tables: Data set → its table, as made by ``ablate``, for data sets with a finished run.
+        missing: One line for each of the paper's data sets that was not found.
+        diverged: One line per run whose loss was not finite.
+        failed: One line per run that failed for another reason; only for runs in processes of their own.
 
     """
 
@@ -103,7 +103,7 @@ class PaperResult:
     failed: tuple[str, ...]
 
     def raise_if_diverged(self) -> None:
-        """Raise DivergedError where a run diverged, SsmiError where one failed otherwise."""
+        """Raise SsmiError if a run failed, or DivergedError if runs only diverged."""
         AblationResult(self.page.parent, None, self.diverged, self.failed).raise_if_diverged()
 
 
@@ -120,7 +120,7 @@ def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
         )
     for line in missing:
         workspace.reporter.note(f"not found: {line}")
-    for name in present:  # all of them first: what is wrong with one is better known before hours of training
+    for name in present:  # all of them first, so that errors appear before hours of training
         features.build(
             workspace, features.Subject(name), workers=0, scheduler=None, overrides=of_each.overrides, force=False
         )
@@ -138,7 +138,7 @@ def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """The tables so far, written after each, so that hours of runs are never without a page."""
+    """The page with the tables made so far, written after each table, so that it exists during hours of runs."""
 
     workspace: Workspace
     encoder: str
@@ -151,7 +151,7 @@ class _Page:
         return _page_of(self.workspace, self.encoder)
 
     def add(self, dataset: str, table: Table) -> None:
-        """Write page and JSON with one table more."""
+        """Add a table, and write the page and its JSON."""
         self.tables[dataset] = table
         body = {
             "encoder": self.encoder,
@@ -171,15 +171,15 @@ class _Page:
 
 
 def _page_of(workspace: Workspace, encoder: str) -> Path:
-    # A path or a name of the hub holds slashes; a dot in front would hide the folder.
+    # Paths and names of hub models contain slashes; a leading dot would hide the folder.
     return workspace.paths.paper(re.sub(r"[^\w.-]+", "-", encoder).strip("-.")) / "paper.md"
 
 
 def _check_page(page: Path, encoder: str) -> None:
-    """Refuse, with ParameterError, to replace the page of another encoder: ``a/b`` and ``a-b`` have one folder."""
+    """Raise ParameterError if the page of another encoder would be replaced: ``a/b`` and ``a-b`` share a folder."""
     try:
         other = json.loads(page.with_suffix(".json").read_text(encoding="utf-8"))["encoder"]
-    except (OSError, ValueError, KeyError, TypeError):  # no page yet, or none of ours
+    except (OSError, ValueError, KeyError, TypeError):  # no page yet, or not written by this program
         return
     if other != encoder:
         raise ParameterError(
@@ -193,7 +193,7 @@ def _check_names(datasets: Iterable[str]) -> tuple[str, ...]:
 
 
 def _find_datasets(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The paper's data sets on this machine, in its order, and a line for each that is not there."""
+    """Return the paper's data sets on this machine, in the paper's order, and one line for each missing data set."""
     assets = {asset.name: asset for asset in list_assets(root=root) if asset.kind == "dataset"}
     present, missing = [], []
     for paper_name, names in DATASETS.items():

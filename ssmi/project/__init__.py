@@ -1,4 +1,4 @@
-"""A project as Python sees it: every verb of the command line as a method with a typed result.
+"""The Python interface to a project: every command of the command line as a method with a typed result.
 
 ::
 
@@ -7,8 +7,8 @@
     project.train("resume", configuration="bert-crf")
     project.stats("coverage", dataset="resume").pl()
 
-Each method imports what it needs when it is called. None prints: progress and notes go to the reporter. ``demo`` alone
-lets another program write to the screen, which is DVC.
+Methods import their dependencies when they are called. They do not print: progress and notes go to the reporter. The
+only exception is ``demo``, during which DVC writes to the screen.
 """
 
 from __future__ import annotations
@@ -31,42 +31,45 @@ __all__ = ["Project", "open_project"]
 def open_project(
     folder: str | Path = ".", *, upward: bool = True, reporter: Reporter | None = None, storage: str | None = None
 ) -> Project:
-    """Open a project, and remove what a killed process left half written in its artifacts.
+    """Open a project, and remove temporary files that killed processes left in its artifacts.
 
     Args:
         folder: The folder with params.yaml.
-        upward: Whether it may also be a folder above.
-        reporter: Told of progress and notes; None for silence.
-        storage: URL of storage that holds the features too (``s3://BUCKET/FOLDER``, ``file:///...``).
-            Whatever reads features first takes those in it that are others than here; a build takes what is current
-            there and sends what it makes. Keys are the driver's matter, by its environment variables.
+        upward: Whether to look for params.yaml in the folders above ``folder`` too.
+        reporter: Receives progress and notes; None for silence.
+        storage: URL of shared storage for the features (``s3://BUCKET/FOLDER``, ``file:///...``). Methods that read
+            features first fetch those that differ from the local ones; ``build_features`` fetches current stages
+            and uploads the stages that it builds. The storage driver reads credentials from its environment variables.
+
+    Returns:
+        The project.
 
     Raises:
-        MissingResourceError: There is no params.yaml, or the storage's driver is not installed.
-        ParameterError: ``storage`` is no URL, has a password in it, or no storage is called so.
+        MissingResourceError: There is no params.yaml, or the driver of the storage is not installed.
+        ParameterError: ``storage`` is not a URL, contains a password, or has an unknown scheme.
 
     """
     project = Project(find_root(Path(folder), upward=upward), reporter or Silent(), storage)
     if storage is not None:
         from ssmi.pipeline.remote.filesystem import open_folder  # loads fsspec, which most callers do not need
 
-        open_folder(storage, what="storage")  # its driver; the storage itself is asked when there is work for it
+        open_folder(storage, what="storage")  # loads the driver only; the storage itself is accessed on first use
     sweep_below(project.paths.folder)
     return project
 
 
 @dataclass(frozen=True)
 class Project(FeatureMethods, TrainingMethods, RunMethods):
-    """A project folder: its parameters, its artifacts, and what can be done with them.
+    """A project folder with its parameters and artifacts, and the operations on them.
 
-    Where a method takes ``dataset``, None means the first data set that params.yaml lists. ``overrides`` are
-    ``section.key=value`` over params.yaml; later ones take precedence. ``device`` is ``auto``, ``cpu``, ``cuda``,
-    ``cuda:1`` and so on. Every method raises ParameterError for parameters that are unknown or do not fit, and for
-    arguments of a wrong type.
+    Unless a method says otherwise, ``dataset=None`` means the first data set that params.yaml lists. ``overrides`` are
+    changes of the form ``section.key=value`` to the parameters of params.yaml; later ones take precedence. ``device``
+    is ``auto``, ``cpu``, ``cuda``, ``cuda:1`` and so on. Every method raises ParameterError for unknown or invalid
+    parameters and for arguments of a wrong type.
 
     Attributes:
         root: The folder that holds params.yaml, absolute.
-        reporter: Told of progress and notes; silent by default.
-        storage: URL of storage that holds the features too; None where they lie here alone.
+        reporter: Receives progress and notes; silent by default.
+        storage: URL of shared storage for the features; None if they are on this machine only.
 
     """

@@ -1,4 +1,4 @@
-"""What is done with data and features: checking, building, asking."""
+"""The methods of a project for data and features: check, build, explain and query."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FeatureMethods(Workspace):
-    """What is done with data and features: checking, building, asking."""
+    """Methods for data and features: check, build, explain and query."""
 
     @checked
     def check_data(
         self, dataset: str | None = None, *, encoding: str | None = None, offsets: str | None = None
     ) -> DatasetReport:
-        """Read a data set's raw files from start to end and say what is odd in them.
+        """Read all raw files of a data set and report their counts and irregularities.
 
         Args:
-            dataset: The data set.
-            encoding: Of the raw files; None as ``dataset.yaml`` says.
-            offsets: ``auto``, ``code-points`` or ``utf-16``; None as ``dataset.yaml`` says.
+            dataset: The data set; None for the first one in params.yaml.
+            encoding: Encoding of the raw files; None for that of ``dataset.yaml``.
+            offsets: Unit of entity offsets: ``auto``, ``code-points`` or ``utf-16``; None for that of ``dataset.yaml``.
 
         Returns:
-            Counts by split and type, duplicates, overlaps, repairs, unknown characters, vocabulary matches.
+            Counts by split and type, duplicates, overlaps, repairs, unknown characters and vocabulary matches.
 
         Raises:
-            MissingResourceError: The data set or the encoder is not there.
-            InputDataError: A raw file breaks its format, with ``file:line``.
+            MissingResourceError: The data set or the encoder does not exist.
+            InputDataError: A raw file violates its format; the message gives ``file:line``.
 
         """
         from ssmi import data
@@ -60,27 +60,27 @@ class FeatureMethods(Workspace):
         overrides: Iterable[str] = (),
         force: bool = False,
     ) -> FeatureBuild:
-        """Run every feature stage that is not current; where the project uses DVC, record the result in dvc.lock.
+        """Run every feature stage that is not current. If the project uses DVC, record the result in dvc.lock.
 
         Args:
-            dataset: The data set.
-            corpus: In its place text without labels: a name of ``corpora`` in params.yaml or of a folder of data, or
-                the path or URL of a folder or file; a Path is a path and no name.
-            like: The data set whose map and pairs' weights a corpus gets, as a run on it reads new text; None for the
-                first of params.yaml.
-            workers: Local worker processes; 0 builds in this process. The bytes are the same.
-            scheduler: The address of a Dask scheduler, in place of ``workers``.
-            overrides: Changes of parameters.
-            force: Run every stage, current or not; a corpus may take the place of another of its name.
+            dataset: The data set; None for the first one in params.yaml.
+            corpus: Unlabelled text in place of a data set: a name from ``corpora`` in params.yaml or of a data folder,
+                or the path or URL of a folder or file. A Path is always a path, never a name.
+            like: The data set whose alignment map and pair weights the corpus uses, so that its features are those that
+                a run on this data set computes for new text; None for the first one in params.yaml.
+            workers: Number of local worker processes; 0 builds in this process. The output bytes are the same.
+            scheduler: Address of a Dask scheduler, in place of ``workers``.
+            overrides: Parameter changes, ``section.key=value`` each.
+            force: Whether to run stages that are current too, and to let a corpus replace another of the same name.
 
         Returns:
-            Each stage with its folder, ``built`` or ``current``.
+            Each stage with its folder and whether it was ``built`` or ``current``.
 
         Raises:
-            MissingResourceError: The data set, the corpus, vectors or encoder are not there.
-            InputDataError: A raw file breaks its format, with ``file:line``.
-            ParameterError: Another corpus was built under the name of this one, here or in the storage.
-            StaleArtifactError: The features of ``like`` are not of these parameters.
+            MissingResourceError: The data set, the corpus, the word vectors or the encoder does not exist.
+            InputDataError: A raw file violates its format; the message gives ``file:line``.
+            ParameterError: Another corpus was built under the same name, on this machine or in storage.
+            StaleArtifactError: The features of ``like`` were built with other parameters.
 
         """
         from ssmi import features
@@ -129,25 +129,26 @@ class FeatureMethods(Workspace):
         overrides: Iterable[str] = (),
         part: tuple[int, int] | None = None,
     ) -> StageReport | StageShare:
-        """Run one feature stage whether it is current or not, or one share of its parts.
+        """Run one feature stage, whether it is current or not, or one share of its parts.
 
         Args:
             name: The stage: ``vocab``, ``prepare``, ``segment``, ``embed``, ``selection``, ``pmi`` or ``shards``.
-            dataset: The data set.
-            corpus: As for ``build_features``.
-            like: As for ``build_features``.
-            workers: As for ``build_features``.
-            scheduler: As for ``build_features``.
-            overrides: Changes of parameters.
-            part: Which share of how many to do, from (1, n) to (n, n). When all are done, a call without it puts them
-                together; the bytes are the same.
+            dataset: The data set; None for the first one in params.yaml.
+            corpus: Unlabelled text in place of a data set, as for ``build_features``.
+            like: The data set whose alignment map and pair weights the corpus uses, as for ``build_features``.
+            workers: Number of local worker processes; 0 runs the stage in this process.
+            scheduler: Address of a Dask scheduler, in place of ``workers``.
+            overrides: Parameter changes, ``section.key=value`` each.
+            part: The share of the parts to process and the number of shares, from (1, n) to (n, n). When all shares
+                are processed, a call without ``part`` assembles the stage. The output bytes are the same.
 
         Returns:
-            Its rows in and out, what was left out and why, and its statistics; of a share, how far it came.
+            The stage's rows in and out, the reasons for skipped rows, and its statistics; with ``part``, the progress
+            of the share.
 
         Raises:
-            MissingResourceError: A stage that it reads is not built.
-            ParameterError: There is no such part, or the stage does not work in parts.
+            MissingResourceError: A stage that this stage reads is not built.
+            ParameterError: There is no such share, or the stage does not work in parts.
 
         """
         from ssmi import features
@@ -163,20 +164,20 @@ class FeatureMethods(Workspace):
     def explain(
         self, character: str, segment: str, *, dataset: str | None = None, overrides: Iterable[str] = ()
     ) -> Explanation:
-        """Rank the words that hold a character by their cosine with its segment, and choose as the features do.
+        """Rank the words that contain a character by their cosine with its segment, and select as the features do.
 
         Args:
-            character: One character.
-            segment: The word that it stands in.
-            dataset: The data set whose segment vectors are read.
-            overrides: Changes of ``selection.*``.
+            character: A single character.
+            segment: The word segment that contains the character.
+            dataset: The data set whose segment vectors are used; None for the first one in params.yaml.
+            overrides: Changes of ``selection`` parameters, ``selection.key=value`` each.
 
         Returns:
-            All candidates, the nearest first, with what each is chosen as.
+            All candidates, the nearest first, and the role in which each is selected.
 
         Raises:
-            MissingResourceError: The stages vocab and embed are not built.
-            SsmiError: No word holds the character.
+            MissingResourceError: The stages ``vocab`` and ``embed`` are not built.
+            SsmiError: No word of the vocabulary contains the character.
 
         """
         from ssmi.explain.ask import explain_character
@@ -185,18 +186,18 @@ class FeatureMethods(Workspace):
 
     @checked
     def stats(self, report: str = "overview", *, dataset: str | None = None, limit: int | None = None) -> Statistics:
-        """Answer a named report about a data set's artifacts.
+        """Run a named report on a data set's artifacts.
 
         Args:
-            report: Its name; ``ssmi.statistics.list_reports`` lists them.
-            dataset: The data set.
-            limit: Most rows; None for all.
+            report: Name of the report; ``ssmi.statistics.list_reports`` returns all of them.
+            dataset: The data set; None for the first one in params.yaml.
+            limit: Maximum number of rows; None for all.
 
         Returns:
-            Columns and rows; ``.pl()`` makes a polars frame of them.
+            Columns and rows; ``.pl()`` converts them to a polars frame.
 
         Raises:
-            MissingResourceError: A stage that it reads is not built.
+            MissingResourceError: A stage that the report reads is not built.
 
         """
         from ssmi import statistics
@@ -205,20 +206,20 @@ class FeatureMethods(Workspace):
 
     @checked
     def sql(self, query: str, *, dataset: str | None = None, limit: int | None = None) -> Statistics:
-        """Answer a SELECT over the views of a data set's artifacts.
+        """Run an SQL query on the views of a data set's artifacts.
 
         Args:
-            query: One SELECT, SHOW, DESCRIBE or SUMMARIZE; ``SHOW TABLES`` lists the views.
-            dataset: The data set.
-            limit: Most rows; None for all.
+            query: One SELECT, SHOW, DESCRIBE or SUMMARIZE statement; ``SHOW TABLES`` lists the views.
+            dataset: The data set; None for the first one in params.yaml.
+            limit: Maximum number of rows; None for all.
 
         Returns:
-            Columns and rows; ``.pl()`` makes a polars frame of them.
+            Columns and rows; ``.pl()`` converts them to a polars frame.
 
         Raises:
-            ParameterError: The statement is wrong, in DuckDB's words, or would do more than read the views.
-            MissingResourceError: A stage that it reads is not built.
-            SsmiError: DuckDB fails at it.
+            ParameterError: The statement is invalid (the message is DuckDB's) or does more than read the views.
+            MissingResourceError: A stage that the query reads is not built.
+            SsmiError: DuckDB fails to execute the query.
 
         """
         from ssmi import statistics

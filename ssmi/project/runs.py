@@ -1,4 +1,4 @@
-"""What is done with trained runs: scoring, comparing, tagging; and whether all files are whole."""
+"""The methods of a project for trained runs: score, compare, tag and export; and the verification of all files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunMethods(Workspace):
-    """What is done with trained runs: scoring, comparing, tagging; and whether all files are whole."""
+    """Methods for trained runs: score, compare, tag and export; and the verification of all files."""
 
     @checked
     def evaluate(
@@ -41,22 +41,23 @@ class RunMethods(Workspace):
         """Score a run on a split of a data set, or on any labelled file.
 
         Args:
-            dataset: The data set; None for the one that ``run`` was trained on. With both, where there are no shards
-                that the run can read, the split's own file is tagged as any text.
+            dataset: The data set; None for the one that ``run`` was trained on. If both ``dataset`` and ``run`` are
+                given and the run cannot read the data set's shards, the raw file of the split is tagged instead.
             run: The run folder; None for ``artifacts/train/DATASET``.
-            split: ``train``, ``dev`` or ``test``; not read with ``file``.
-            file: A labelled file of any known format, scored whole in place of a split.
-            encoding: Of ``file``; None as a ``dataset.yaml`` beside it says.
-            offsets: Of ``file``: ``auto``, ``code-points`` or ``utf-16``; None as a ``dataset.yaml`` beside it says.
-            device: Where to compute.
+            split: ``train``, ``dev`` or ``test``; ignored with ``file``.
+            file: A labelled file of any known format, scored as a whole in place of a split.
+            encoding: Encoding of ``file``; None for that of a ``dataset.yaml`` beside it, or UTF-8.
+            offsets: Unit of entity offsets in ``file``: ``auto``, ``code-points`` or ``utf-16``; None for that of a
+                ``dataset.yaml`` beside it.
+            device: Device to compute on.
 
         Returns:
-            Scores, ratios from 0 to 1 with their counts, and the calibration of the probabilities.
+            Scores as ratios from 0 to 1 with their counts, and the calibration of the probabilities.
 
         Raises:
-            MissingResourceError: The run, the shards or the file are not there.
+            MissingResourceError: The run, the shards or the file does not exist.
             StaleArtifactError: The run and the shards do not belong together.
-            InputDataError: The split is empty, or the file breaks its format.
+            InputDataError: The split is empty, or the file violates its format.
 
         """
         from ssmi.evaluation import evaluate
@@ -84,21 +85,21 @@ class RunMethods(Workspace):
         n_resamples: PositiveInt = 2_000,
         device: str = "auto",
     ) -> Comparison:
-        """Say how much more F1 a run has than another, with a paired bootstrap interval.
+        """Compute the difference in F1 between two systems, with a paired bootstrap interval.
 
         Args:
-            run: A run folder, or one that holds the runs of several seeds.
-            base: What it is compared with, of the same kind.
+            run: The system to assess: a run folder, or a folder with the runs of several seeds.
+            base: The system to compare it with, given in the same way.
             split: ``train``, ``dev`` or ``test``.
-            n_resamples: Bootstrap samples, of sentences and, where there are several, of seeds.
-            device: Where a run without counts of the split is scored.
+            n_resamples: Number of bootstrap resamples, over sentences and, if there are several, over seeds.
+            device: Device on which runs without stored counts of the split are scored.
 
         Returns:
-            The difference of all types together and of each, with intervals.
+            The difference in F1, ``run`` minus ``base``, over all entities and by type, with intervals.
 
         Raises:
-            MissingResourceError: There is no run, or no shards to score it on.
-            StaleArtifactError: The two were scored on different sentences.
+            MissingResourceError: There is no run, or there are no shards to score it on.
+            StaleArtifactError: The two systems were scored on different sentences.
 
         """
         from ssmi.evaluation.comparison import compare_runs
@@ -124,20 +125,20 @@ class RunMethods(Workspace):
         out: str | Path | None = None,
         device: str = "auto",
     ) -> ReportResult:
-        """Write one HTML page about a run: scores, confusion of types, every error with its features.
+        """Write an HTML page about a run: scores, confusion of types, and every error with its features.
 
         Args:
             dataset: The data set; None for the one that ``run`` was trained on.
             run: The run folder; None for ``artifacts/train/DATASET``.
             split: ``train``, ``dev`` or ``test``.
             out: The file to write; None for ``report-SPLIT.html`` in the run folder.
-            device: Where to compute.
+            device: Device to compute on.
 
         Returns:
-            The page's path, F1 from 0 to 1, and how many errors of each kind there are.
+            The path of the page, F1 from 0 to 1, and the number of errors of each kind.
 
         Raises:
-            MissingResourceError: The run or the shards are not there.
+            MissingResourceError: The run or the shards do not exist.
             StaleArtifactError: The run and the shards do not belong together.
 
         """
@@ -155,27 +156,31 @@ class RunMethods(Workspace):
         threads: int | None = None,
         entities: str | Path | Words | None = None,
     ) -> Tagger:
-        """Open a run for use on text.
+        """Open a run to tag text with it.
 
         Args:
-            run: The run folder, or a packed one; None for the data set's.
-            dataset: The data set.
-            device: Where to compute.
-            threads: As ``Tagger.open`` takes it.
-            entities: As ``Tagger.open`` takes it.
+            run: The run folder, or one that ``export`` packed; None for ``artifacts/train/DATASET``.
+            dataset: The data set whose run to open; None for the first one in params.yaml. Give only one of ``run``
+                and ``dataset``.
+            device: Device to compute on.
+            threads: Number of CPU threads while tagging: 0 for one per physical core, None for torch's current setting.
+            entities: A file of words and labels, or a mapping, that are entities wherever they occur; see
+                ``ssmi.open_run``.
 
         Returns:
             A callable: text → entities.
 
         Raises:
-            MissingResourceError: The run, or what its features are made with, is not there.
+            MissingResourceError: The run, or a file needed to compute its features, does not exist.
             StaleArtifactError: The features are not those that the run was trained on.
+            ParameterError: Both ``run`` and ``dataset`` are given, or the device or number of threads is invalid.
+            InputDataError: The file of ``entities`` is malformed.
 
         """
         from ssmi.runs.lookup import find_run
 
         folder = find_run(self, run=optional_path(run), dataset=dataset)
-        # With torch: a run that is not there is refused before.
+        # Imports torch, so a run that does not exist is rejected first.
         from ssmi.predict.tagger import Tagger
 
         return Tagger.open(
@@ -194,36 +199,37 @@ class RunMethods(Workspace):
         scheduler: str | None = None,
         device: str = "auto",
     ) -> CorpusPrediction:
-        """Tag a corpus whose features are built, part by part, into ``artifacts/predict/RUN/CORPUS``.
+        """Tag a corpus whose features are built, part by part, and write ``artifacts/predict/RUN/CORPUS``.
 
-        RUN is the name of the run's folder, followed by ``@`` and eight digits of its checkpoint's digest where the run
-        is not in ``artifacts/train``. The entities are those that ``open_run`` finds in the same texts. Finished parts
-        are kept: an interrupted call is continued by the same call. Each part is tagged on one thread, so that its
-        bytes are the same in any process.
+        RUN is the name of the run folder; if the run is not in ``artifacts/train``, ``@`` and eight digits of its
+        checkpoint's digest are appended. The entities are those that ``open_run`` finds in the same texts. Finished
+        parts are kept, so repeating an interrupted call continues it. Each part is tagged on one thread, so that its
+        bytes do not depend on the process.
 
         Args:
-            corpus: As ``build_features`` took it.
-            run: The run folder; None for the data set's.
-            dataset: The data set; None for the first of params.yaml.
-            min_score: Entities with a lower score are left out; 0 to 1.
-            workers: Local worker processes; 0 tags in this process.
-            scheduler: The address of a Dask scheduler, in place of ``workers``.
-            device: Where to compute.
+            corpus: The corpus, as given to ``build_features``.
+            run: The run folder; None for ``artifacts/train/DATASET``.
+            dataset: The data set whose run to use; None for the first one in params.yaml. Give only one of ``run`` and
+                ``dataset``.
+            min_score: Entities with a lower score are left out; from 0 to 1.
+            workers: Number of local worker processes; 0 tags in this process.
+            scheduler: Address of a Dask scheduler, in place of ``workers``.
+            device: Device to compute on.
 
         Returns:
-            The folder, and how much there is in it.
+            The output folder and its numbers of sentences, entities and parts.
 
         Raises:
-            MissingResourceError: The run, or the features of the corpus, are not there.
-            StaleArtifactError: The features are not those that the run reads text with.
-            ParameterError: A data set is named in place of a corpus, the path is that of another corpus than was built
-                under its name, or the score is not from 0 to 1.
+            MissingResourceError: The run or the features of the corpus do not exist.
+            StaleArtifactError: The features are not those that the run uses for text.
+            ParameterError: ``corpus`` is a data set, or the path of a corpus other than the one built under its name,
+                or ``min_score`` is not from 0 to 1.
 
         """
         from ssmi.runs.lookup import find_run
 
         folder = find_run(self, run=optional_path(run), dataset=dataset)
-        from ssmi.predict.corpus.tagging import predict_corpus  # with torch: a run that is not there is refused before
+        from ssmi.predict.corpus.tagging import predict_corpus  # imports torch, so after the run is found
 
         return predict_corpus(
             self,
@@ -239,38 +245,39 @@ class RunMethods(Workspace):
     def export(
         self, run: str | Path | None = None, *, out: str | Path, dataset: str | None = None
     ) -> Mapping[str, int]:
-        """Pack a run and all that prediction needs into one folder, which ``ssmi.open_run`` opens on any machine.
+        """Pack a run with everything that prediction needs into a folder that ``ssmi.open_run`` opens on any machine.
 
         Args:
-            run: The run folder, or a packed one; None for the data set's.
-            out: The folder to make; it must not be there.
-            dataset: The data set.
+            run: The run folder, or a packed one; None for ``artifacts/train/DATASET``.
+            out: The folder to create; it must not exist.
+            dataset: The data set whose run to pack; None for the first one in params.yaml. Give only one of ``run`` and
+                ``dataset``.
 
         Returns:
-            The files of the pack and their bytes.
+            The files of the pack and their sizes in bytes.
 
         Raises:
-            ParameterError: The folder is there already.
-            MissingResourceError: The run, or what its features are made with, is not there.
+            ParameterError: ``out`` exists already, or both ``run`` and ``dataset`` are given.
+            MissingResourceError: The run, or a file needed to compute its features, does not exist.
             StaleArtifactError: The features are not those that the run was trained on.
 
         """
         from ssmi.runs.lookup import find_run
 
         folder = find_run(self, run=optional_path(run), dataset=dataset)
-        from ssmi.predict.packing import pack  # with torch: a run that is not there is refused before
+        from ssmi.predict.packing import pack  # imports torch, so after the run is found
 
         return pack(folder, Path(out), project=self.root, reporter=self.reporter)
 
     @checked
     def verify(self, *, deep: bool = False) -> Verification:
-        """Say whether all that stages, training and ablations wrote below ``artifacts/`` is as it was written.
+        """Verify that the files of stages, training and ablations below ``artifacts/``, and in storage, are as written.
 
         Args:
-            deep: Compare every byte; otherwise names, sizes and manifests alone.
+            deep: Whether to compare every byte; otherwise only names, sizes and manifests are compared.
 
         Returns:
-            Every folder with its intact files counted, and each file that is missing, changed or foreign.
+            For every folder, the number of intact files and each file that is missing, changed or foreign.
 
         Raises:
             OSError: A folder cannot be listed.

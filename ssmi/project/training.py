@@ -1,4 +1,4 @@
-"""What trains: one network, an encoder, the rows of a table."""
+"""The methods of a project that train: a network, an encoder, or the rows of a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingMethods(Workspace):
-    """What trains: one network, an encoder, the rows of a table."""
+    """Methods that train: a network, an encoder, or the rows of a table."""
 
     @checked
     def train(
@@ -34,25 +34,28 @@ class TrainingMethods(Workspace):
         device: str | None = None,
         resume: bool = False,
     ) -> TrainResult:
-        """Train on a data set's shards; the best epoch on dev is kept, test is scored once.
+        """Train on a data set's shards, keep the best epoch on dev, and score test once.
 
         Args:
-            dataset: The data set.
-            configuration: A named network over params.yaml, ``bert-crf`` for example; ``overrides`` change it.
-            run: Where to write; None for ``artifacts/train/DATASET``, with a configuration ``DATASET+NAME``.
-            overrides: Changes of parameters.
-            device: Where to compute; None as ``train.device`` says.
-            resume: Continue the unfinished run in the run folder.
+            dataset: The data set; None for the first one in params.yaml.
+            configuration: A named network, for example ``bert-crf``, whose changes apply to params.yaml before
+                ``overrides``.
+            run: The run folder to write; None for ``artifacts/train/DATASET``, or ``artifacts/train/DATASET+NAME`` with
+                a configuration.
+            overrides: Parameter changes, ``section.key=value`` each.
+            device: Device to compute on; None for that of ``train.device``.
+            resume: Whether to continue the unfinished run in the run folder.
 
         Returns:
             The run folder, the history by epoch, and the scores of the best epoch on dev and test.
 
         Raises:
             MissingResourceError: The shards are not built, or there is nothing to resume.
-            StaleArtifactError: The shards are of other feature parameters or another encoder.
-            DivergedError: The loss stopped being a number.
+            StaleArtifactError: The shards were built with other feature parameters or another encoder.
+            DivergedError: The loss or its gradient is not finite.
             SsmiError: Another process trains in the run folder.
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP, after everything was saved; a KeyboardInterrupt.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the training, after its state was saved; a
+                KeyboardInterrupt.
 
         """
         from ssmi import training
@@ -80,28 +83,30 @@ class TrainingMethods(Workspace):
         overrides: Iterable[str] = (),
         device: str | None = None,
     ) -> AdaptedEncoder:
-        """Train the project's encoder on masked words of a data set's train and dev text, into a folder of its own.
+        """Train the project's encoder on masked words of a data set's train and dev text, and write it to a new folder.
 
-        Test is not read. All layers are trained. ``encoder.name`` may then name the folder.
+        The test split is not read. All layers are trained. The new folder may then be given as ``encoder.name``.
 
         Args:
-            dataset: The data set; its features are built.
-            out: The encoder folder to make; it must not be there.
+            dataset: The data set, whose features must be built; None for the first one in params.yaml.
+            out: The encoder folder to create; it must not exist.
             epochs: Number of epochs.
-            seed: Of masks, order and dropout, and of what is held out to measure with.
-            batch_size: Sentences in a batch.
-            lr: Peak learning rate of the encoder; None follows its width.
-            overrides: Changes of parameters; of ``train`` only device, threads, precision, warm-up, decay and clip.
-            device: Where to compute; None as ``train.device`` says.
+            seed: Seed of the masks, the order of sentences, dropout and the choice of held-out sentences.
+            batch_size: Number of sentences in a batch.
+            lr: Peak learning rate of the encoder; None derives it from the encoder's width.
+            overrides: Parameter changes, ``section.key=value`` each. Of ``train``, only device, threads, precision,
+                warm-up, decay and clip have an effect.
+            device: Device to compute on; None for that of ``train.device``.
 
         Returns:
-            The folder, its name for ``encoder.name``, and the losses on held-out sentences before and after.
+            The folder, its value for ``encoder.name``, and the losses on held-out sentences before and after.
 
         Raises:
-            ParameterError: The folder is there already.
-            MissingResourceError: There is no such data set, its features are not built, or the encoder has no [MASK].
-            StaleArtifactError: The features are of other parameters or another encoder.
-            DivergedError: The loss stopped being a number.
+            ParameterError: ``out`` exists already.
+            MissingResourceError: The data set does not exist, its features are not built, or the encoder has no
+                [MASK] token.
+            StaleArtifactError: The features were built with other parameters or another encoder.
+            DivergedError: The loss or its gradient is not finite.
 
         """
         from ssmi import encoder
@@ -133,26 +138,28 @@ class TrainingMethods(Workspace):
         overrides: Iterable[str] = (),
         device: str | None = None,
     ) -> AblationResult:
-        """Train configurations of the network over seeds, and write one table. Finished runs are kept.
+        """Train configurations of the network with several seeds, and write one table. Finished runs are reused.
 
         Args:
-            dataset: The data set.
-            only: Names of configurations; empty for all, or for none where there are variants.
-            variants: Configurations of one's own: ``NAME:key=value,key=value`` each, as ``--variant`` takes them, or
-                the Path of a YAML file of them.
-            n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
-            folds: Cross-validate on so many parts of train and dev, and read no test; None for the splits as they are.
-            jobs: Runs at once, each in a process of its own; 0 for one a GPU, or a physical core without any.
-            keep_checkpoints: Whether the weights of finished runs stay; None for those of runs without folds.
-            dry_run: Tell the reporter how long it will take, and stop.
-            overrides: Changes of parameters, of all configurations.
-            device: Where to compute; None as ``train.device`` says.
+            dataset: The data set; None for the first one in params.yaml.
+            only: Names of configurations; if empty, all configurations, or none of them if there are variants.
+            variants: Your own configurations: ``NAME:key=value,key=value`` each, as for ``--variant``, or the Path of
+                a YAML file that lists them.
+            n_seeds: Number of runs per configuration, with the seed ``train.seed`` and the numbers after it.
+            folds: Cross-validate on this number of folds of train and dev, without reading test; None for the splits
+                of the data set.
+            jobs: Number of runs at once, each in its own process if there are several; 0 for one per GPU, or one per
+                physical core without a GPU.
+            keep_checkpoints: Whether to keep the weights of finished runs; None keeps them unless ``folds`` is given.
+            dry_run: Whether to report the expected duration to the reporter and stop before training.
+            overrides: Parameter changes for all configurations, ``section.key=value`` each.
+            device: Device to compute on; None for that of ``train.device``.
 
         Returns:
             The table, its folder, and the runs that diverged or failed.
 
         Raises:
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call continues.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the ablation; repeating the call continues it.
 
         """
         from ssmi.ablation.ablate import AblationRequest, ablate
@@ -185,25 +192,28 @@ class TrainingMethods(Workspace):
         overrides: Iterable[str] = (),
         device: str | None = None,
     ) -> PaperResult:
-        """Train the paper's rows on its data sets with an encoder, and write one page beside the paper's figures.
+        """Train the paper's rows on its data sets with an encoder, and write a page that compares the scores.
 
-        Features of every data set are built first; then ``ablate`` makes the table of each. Finished runs are kept.
+        The features of every data set are built first; then ``ablate`` makes a table for each data set. Finished runs
+        are reused.
 
         Args:
-            encoder: A folder, a name of the list, or the name of a hub model; None for that of params.yaml.
+            encoder: A folder, a listed name, or the name of a hub model; None for the encoder of params.yaml.
             datasets: Names of data sets; empty for those of the paper that are on this machine.
             only: Names of configurations; empty for BERT-CRF, SSMI and the peers.
-            n_seeds: Runs of each, with ``train.seed`` and the numbers after it.
-            jobs: Runs at once, each in a process of its own; 0 for one a GPU, or a physical core without any.
-            overrides: Changes of parameters, of all runs.
-            device: Where to compute; None as ``train.device`` says.
+            n_seeds: Number of runs per configuration, with the seed ``train.seed`` and the numbers after it.
+            jobs: Number of runs at once, each in its own process if there are several; 0 for one per GPU, or one per
+                physical core without a GPU.
+            overrides: Parameter changes for all runs, ``section.key=value`` each.
+            device: Device to compute on; None for that of ``train.device``.
 
         Returns:
-            The page, the table of each data set, what was not found, and the runs that diverged or failed.
+            The page, the table of each data set, the data sets that were not found, and the runs that diverged or
+            failed.
 
         Raises:
-            MissingResourceError: None of the data sets is there, or the encoder is not.
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP; the same call continues.
+            MissingResourceError: None of the data sets exists, or the encoder does not.
+            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the runs; repeating the call continues them.
 
         """
         from ssmi.paper.reproduce import PaperRequest, reproduce
@@ -221,12 +231,15 @@ class TrainingMethods(Workspace):
 
     @checked
     def demo(self) -> DemoResult:
-        """Run ``dvc repro`` on the first data set, and keep what it built as an experiment.
+        """Run ``dvc repro`` for the first data set, and keep the result as an experiment.
 
-        DVC writes its own output to this process's standard output and standard error; the reporter does not get it.
+        DVC writes its output to the standard output and standard error of this process, not to the reporter.
+
+        Returns:
+            Counts of the features that were built, and the scores of the trained run.
 
         Raises:
-            SsmiError: It did not finish.
+            SsmiError: ``dvc repro`` did not finish.
 
         """
         from ssmi.demo import run_demo

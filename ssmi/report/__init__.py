@@ -1,1 +1,1 @@
-"""One HTML page about a run: scores, charts, confusion of types, and every error with its features."""
+"""The HTML report of a run: scores, charts, confusion of types, and every error with its features."""

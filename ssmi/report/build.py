@@ -1,4 +1,4 @@
-"""From a run and the artifacts to the finished page."""
+"""Building the report's page from a run and the artifacts."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class ErrorCounts:
 
     Attributes:
         by_kind: Kind (``type``, ``span``, ``missed``, ``spurious``) → number of errors.
-        n_with_errors: Sentences with at least one.
-        n_sentences: All sentences.
+        n_with_errors: Number of sentences with at least one error.
+        n_sentences: Number of sentences in the split.
     """
 
     by_kind: Mapping[str, int]
@@ -41,11 +41,11 @@ class ErrorCounts:
 
     @property
     def total(self) -> int:
-        """Errors of all kinds."""
+        """Number of errors of all kinds."""
         return sum(self.by_kind.values())
 
     def __str__(self) -> str:
-        """In one line."""
+        """Return the counts in one line."""
         kinds = ", ".join(f"{self.by_kind[kind]:,} {KIND_NAMES[kind]}" for kind in KINDS)
         sentences = f"{self.n_with_errors:,} of {counted(self.n_sentences, 'sentence')}"
         return f"{counted(self.total, 'error')} in {sentences}: {kinds}"
@@ -53,7 +53,7 @@ class ErrorCounts:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The page, with the figures that it opens with."""
+    """The page and its main figures."""
 
     html: str
     f1: float
@@ -72,24 +72,25 @@ def build(
     device: str,
     reporter: Reporter,
 ) -> Page:
-    """Tag a split with a run and make the page about it.
+    """Tag a split with a run, and make the page about it.
 
     Args:
-        run: The run's folder.
-        title: The page's title.
-        run_name: How the page names the run; a path of this machine should not be in it.
-        paths: Where the project's artifacts lie.
-        dataset: The data set's name.
-        split: train, dev or test.
-        device: auto, cpu or cuda.
-        reporter: Told how far the tagging is.
+        run: The run folder.
+        title: Title of the page.
+        run_name: Name of the run on the page; it should not contain a path of this machine.
+        paths: Paths of the project's artifacts.
+        dataset: Name of the data set.
+        split: ``train``, ``dev`` or ``test``.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        reporter: Receives the progress of tagging.
 
     Returns:
         The page and its main figures. The same artifacts and tags give the same bytes.
 
     Raises:
         MissingResourceError: The run has no checkpoint, or the shards are not built.
-        StaleArtifactError: The run does not belong to the shards, or history.csv is of another version.
+        StaleArtifactError: The run does not belong to the shards, or history.csv has another version.
+        ParameterError: The run was trained on one fold, and ``split`` is train or dev.
     """
     shards = paths.shards(dataset)
     _refuse_folds(run, split)
@@ -125,7 +126,7 @@ def build(
 
 
 def _refuse_folds(run: Path, split: str) -> None:
-    """The errors and the statistics of features on the page are those of whole splits."""
+    """Reject train and dev of a run of one fold: errors and feature statistics on the page are of whole splits."""
     if split in PARTS and Fold.of(checkpoint_files.read_params(run / CHECKPOINT).train) is not None:
         raise ParameterError(
             f"{run}: a run of one fold, whose {split} is not the data set's, has no page",

@@ -1,4 +1,4 @@
-"""What the page shows, as typed values; the templates lay it out."""
+"""The content of the page as typed values, which the templates lay out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KIND_NAMES: Mapping[ErrorKind, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing about the run, named."""
+    """A named property of the run."""
 
     name: str
     value: str
@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Figures, or the sentence that says why there are none."""
+    """Figures, or a sentence that explains why there are none."""
 
     figures: Sequence[Figure] = ()
     why_omitted: str = ""
@@ -47,7 +47,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class ConfusionCell:
-    """How many entities have the gold type of the row and the predicted type of the column."""
+    """The number of entities with the gold type of the row and the predicted type of the column."""
 
     count: int
     share: float
@@ -57,7 +57,7 @@ class ConfusionCell:
 
 @dataclass(frozen=True, slots=True)
 class ConfusionRow:
-    """One gold type; None for no gold entity."""
+    """A row for one gold type, or for predicted entities without a gold entity if ``label`` is None."""
 
     label: str | None
     cells: Sequence[ConfusionCell]
@@ -65,7 +65,7 @@ class ConfusionRow:
 
 @dataclass(frozen=True, slots=True)
 class ConfusionTable:
-    """Gold types down, predicted types across; the last of both is None, no entity."""
+    """Confusion of types: gold types are rows, predicted types are columns, and the last of both is None, no entity."""
 
     labels: Sequence[str | None]
     rows: Sequence[ConfusionRow]
@@ -73,7 +73,7 @@ class ConfusionTable:
 
 @dataclass(frozen=True, slots=True)
 class UnknownRow:
-    """Recall of one type, by whether its entities are words of the vocabulary and whether train has them."""
+    """Recall of one type, by whether its entities are words of the vocabulary and whether they occur in train."""
 
     label: str
     in_vocabulary: SplitRecall
@@ -82,19 +82,19 @@ class UnknownRow:
 
 @dataclass(frozen=True, slots=True)
 class UnknownEntities:
-    """How well entities are found that the vocabulary or train does not hold."""
+    """Recall of entities that are missing in the vocabulary or in train."""
 
     rows: Sequence[UnknownRow] = ()
     n_segments: int = 0
-    """Segments of the split; 0 where they are not known."""
+    """Number of segments in the split; 0 if unknown."""
     outside_share: float = 0.0
-    """The share of them that are not words of the vocabulary."""
+    """Share of segments that are not words of the vocabulary."""
     why_omitted: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FeaturesRead:
-    """Which features the network reads; the names are those of the page's script."""
+    """The features that the network reads; the attributes have the names used in the page's script."""
 
     best: bool
     set: bool
@@ -110,7 +110,7 @@ class PageContent:
     scores: Scores
     calibration: Panel
     bins: Sequence[Bin]
-    """The calibration's bins that hold an entity."""
+    """The non-empty bins of the calibration."""
     epochs: Panel
     confusion: ConfusionTable
     features: Sequence[Panel]
@@ -120,7 +120,7 @@ class PageContent:
 
 
 def confusion_table(counts: Counter[tuple[str | None, str | None]]) -> ConfusionTable:
-    """Lay out (gold type, predicted type) → count as a table, types by name, without a row where there is no entity."""
+    """Arrange (gold type, predicted type) → count as a table, types by name; it has no rows without entities."""
     names = sorted({label for pair in counts for label in pair if label is not None})
     labels: list[str | None] = [*names, None] if names else []
     rows = []
@@ -137,7 +137,7 @@ def confusion_table(counts: Counter[tuple[str | None, str | None]]) -> Confusion
 def unknown_entities(
     features: FeatureStatistics, *, in_vocabulary: Mapping[str, SplitRecall], in_train: Mapping[str, SplitRecall]
 ) -> UnknownEntities:
-    """Put the two recalls of each type side by side; both mappings have the same types."""
+    """Combine the two recalls of each type; both mappings must have the same types."""
     why_omitted = features.in_vocabulary.why_omitted or features.in_train.why_omitted
     if why_omitted:
         return UnknownEntities(why_omitted=why_omitted)

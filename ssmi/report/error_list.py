@@ -1,4 +1,4 @@
-"""The errors with their sentences and features, in the form that the page's script reads."""
+"""The errors with their sentences and features, in the form that the page's script expects."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE
 
 MAX_ERRORS = 5_000
-"""With more, the page would open slowly: the first are kept, in the order of the split, and the page says so."""
+"""Maximum number of listed errors, as a longer page opens slowly; the page says that it lists only the first errors."""
 MARGIN = 2
-"""Characters before and after an error whose features are shown."""
+"""Number of characters before and after an error whose features are shown."""
 MAX_CHARACTERS = 60
-"""Characters of one error whose features are shown."""
+"""Maximum number of characters per error whose features are shown."""
 _COLUMNS = ("sentence_id", "characters", "best_ids", "best_cosines", "set_ids", "local_ids", "segment_starts")
 
 Entity = tuple[int, int, int]
-"""Start, end, and index of the label."""
+"""Start, end, and index of the label in ``ErrorList.labels``."""
 
 
 class CharacterFeatures(NamedTuple):
-    """The features of one character; words are texts, empty for none."""
+    """The features of one character, with words as text and an empty string for no word."""
 
     position: int
     segment: str
@@ -42,7 +42,7 @@ class CharacterFeatures(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ListedSentence:
-    """A sentence with an error in it."""
+    """A sentence that contains an error."""
 
     id: int
     text: list[str]
@@ -53,11 +53,11 @@ class ListedSentence:
 
 @dataclass(frozen=True, slots=True)
 class ListedError:
-    """An error as the page lists it."""
+    """An error in the form listed on the page."""
 
     kind: ErrorKind
     sentence: int
-    """Index in the list's sentences."""
+    """Index in ``ErrorList.sentences``."""
     start: int
     end: int
     gold: list[int]
@@ -72,16 +72,16 @@ class ErrorList:
     """The errors of a split."""
 
     counts: Mapping[ErrorKind, int]
-    """Errors by kind, listed or not."""
+    """Number of errors by kind, listed or not."""
     n_sentences: int
-    """Sentences with an error."""
+    """Number of sentences with an error."""
     labels: Sequence[str]
     sentences: Sequence[ListedSentence]
     errors: Sequence[ListedError]
 
     @property
     def n_errors(self) -> int:
-        """All errors, listed or not."""
+        """Number of errors, listed or not."""
         return sum(self.counts.values())
 
 
@@ -94,15 +94,15 @@ def list_errors(
     predicted: Sequence[Sequence[Span]],
     limit: int = MAX_ERRORS,
 ) -> ErrorList:
-    """Find every error, and list the first ones with the features around them.
+    """Find every error, and list the first errors with the features around them.
 
     Args:
-        shards: Those that were tagged.
-        split: train, dev or test.
-        labels: The names of all entity types.
-        gold: Each sentence's gold entities, in the order of the split.
-        predicted: Each sentence's predicted entities.
-        limit: How many errors to list at most.
+        shards: The shards that were tagged.
+        split: ``train``, ``dev`` or ``test``.
+        labels: Names of all entity types.
+        gold: Gold entities of each sentence, in the order of the split.
+        predicted: Predicted entities of each sentence, in the same order.
+        limit: Maximum number of listed errors.
 
     Returns:
         The counts of all errors, and the list.
@@ -116,7 +116,7 @@ def list_errors(
     sentences: list[ListedSentence] = []
     listed: list[ListedError] = []
     for (index, of_sentence), row in zip(shown.items(), features, strict=True):
-        # In one order for both: an error names its entities by their index in these.
+        # Sorted, because an error refers to its entities by their indices in these lists.
         sides = sorted(gold[index]), sorted(predicted[index])
         listed += [_listed(error, len(sentences), sides, row, words) for error in of_sentence]
         entities = ([(span.start, span.end, label_ids[span.label]) for span in side] for side in sides)
@@ -137,7 +137,7 @@ def _listed(
     row: Mapping[str, Any],
     words: Mapping[int, str],
 ) -> ListedError:
-    """An error of the listed sentence of this number; ``sides``: its gold and predicted entities, sorted."""
+    """List an error of a sentence given by its index; ``sides`` are its sorted gold and predicted entities."""
     gold, predicted = sides
     return ListedError(
         error.kind,
@@ -151,7 +151,7 @@ def _listed(
 
 
 def _first(errors: Sequence[Sequence[SpanError]], limit: int) -> dict[int, Sequence[SpanError]]:
-    """Index of the sentence → its errors, as far as the first ``limit`` errors go."""
+    """Return the first ``limit`` errors, by index of their sentence."""
     shown: dict[int, Sequence[SpanError]] = {}
     for index, of_sentence in enumerate(errors):
         if of_sentence[:limit]:
@@ -182,7 +182,7 @@ def _features_of(position: int, row: Mapping[str, Any], words: Mapping[int, str]
 
 
 def _read_features(shards: Shards, split: str, indices: Sequence[int]) -> list[dict[str, Any]]:
-    """The rows of the sentences at ``indices`` of the split; only these are unpacked."""
+    """Read the rows of the sentences at ``indices`` of the split; only these are converted to Python values."""
     rows: list[dict[str, Any]] = []
     first = 0
     for path in shards.parts(split):
@@ -194,7 +194,7 @@ def _read_features(shards: Shards, split: str, indices: Sequence[int]) -> list[d
 
 
 def _read_words(shards: Shards, rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
-    """Boundary id → word, of the boundaries in ``rows``; empty for 0."""
+    """Return boundary id → word for the boundaries in ``rows``, and an empty string for id 0."""
     needed = {index for row in rows for name in ("best_ids", "local_ids") for index in row[name]}
     needed |= {index for row in rows for set_ids in row["set_ids"] for index in set_ids}
     words = read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest)

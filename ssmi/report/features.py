@@ -1,4 +1,4 @@
-"""Statistics of the features: cosines, candidates, and entities that the vocabulary or train does not hold."""
+"""Statistics of the features: cosines, candidates, and entities that are missing in the vocabulary or in train."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.inspect import warehouse
 
 BINS = 100
-"""Bins of the stored histogram of cosines: width 0.02 over [-1, 1]."""
+"""Number of bins in the stored histogram of cosines, each 0.02 wide, over [-1, 1]."""
 _MENTIONS = (
     "SELECT DISTINCT entity.label AS label, array_to_string(characters[entity.start + 1 : entity.end], '') AS text"
     " FROM (SELECT characters, unnest(entities) AS entity FROM shards WHERE split = '{split}')"
@@ -36,7 +36,7 @@ FROM selections WHERE best_id <> 0 GROUP BY bin ORDER BY bin
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """The rows of a query, or the sentence that says why there are none."""
+    """The rows of a query, or a sentence that explains why there are none."""
 
     rows: Sequence[tuple[Any, ...]] = ()
     why_omitted: str = ""
@@ -44,15 +44,15 @@ class QueryResult:
 
 @dataclass(frozen=True, slots=True)
 class FeatureStatistics:
-    """What the stages' artifacts say about the features of a split.
+    """Statistics of a split's features, from the artifacts of the stages.
 
     Attributes:
         cosines: (bin, count) of all candidates, over the distinct queries of all splits.
         best: (bin, count) of the best candidates, over the same queries.
-        candidates: (floor of log2 of the number of candidates, or -1 for none; positions) of the split.
-        segments: (occurrences, of them outside the vocabulary) in the split.
+        candidates: (floor of log2 of the number of candidates, or -1 for none; number of positions) in the split.
+        segments: (number of occurrences, number of those outside the vocabulary) in the split.
         in_vocabulary: (label, text) of the split's gold entities whose text is a word of the vocabulary.
-        in_train: (label, text) of train's gold entities.
+        in_train: (label, text) of the gold entities of train.
     """
 
     cosines: QueryResult
@@ -67,14 +67,14 @@ def query_features(*, paths: ArtifactPaths, dataset: str, split: str, shards: Ma
     """Query the stage folders that the shards were built from.
 
     Args:
-        paths: Where the project's artifacts lie.
-        dataset: The data set's name.
-        split: train, dev or test.
-        shards: The manifest of the shards that the run was scored on.
+        paths: Paths of the project's artifacts.
+        dataset: Name of the data set.
+        split: ``train``, ``dev`` or ``test``.
+        shards: Manifest of the shards that the run was scored on.
 
     Returns:
-        The statistics. A stage that is not built, or was built again since the shards, gives a reason for each
-        statistic that needs it.
+        The statistics. If a stage is not built, or was rebuilt after the shards, each statistic that needs it gives
+        the reason instead of rows.
     """
     in_vocabulary = f"SELECT label, text FROM ({_MENTIONS.format(split=split)}) JOIN vocabulary ON word = text"
     segments = (
@@ -101,7 +101,7 @@ def _run(opened: warehouse.Warehouse, sql: str, *, paths: ArtifactPaths, dataset
     try:
         views = opened.views_of(sql)
     except SsmiError:
-        # Its message may name folders of this machine, and the page may be sent to others.
+        # The error message may contain paths of this machine, and the page may be sent to others.
         return QueryResult(why_omitted=f"Not shown: not every stage that this needs is built; {build} builds them.")
     # The shards themselves are those that the run was scored on.
     stages = {warehouse.VIEWS[view].partition("/")[0] for view in views} - {"shards"}
@@ -116,37 +116,37 @@ def _run(opened: warehouse.Warehouse, sql: str, *, paths: ArtifactPaths, dataset
 
 @dataclass(slots=True)
 class Recall:
-    """Gold entities of some kind, and how many of them were predicted."""
+    """The number of gold entities of some kind, and how many of them were predicted correctly."""
 
     n: int = 0
     correct: int = 0
 
     @property
     def ratio(self) -> float | None:
-        """From 0 to 1; None without an entity."""
+        """Recall from 0 to 1; None without entities."""
         return self.correct / self.n if self.n else None
 
     def add(self, *, correct: bool) -> None:
-        """Count one entity."""
+        """Count an entity."""
         self.n += 1
         self.correct += correct
 
 
 @dataclass(slots=True)
 class SplitRecall:
-    """The gold entities of one type, divided into those that are known and those that are not."""
+    """Recall of one type, separately for known and unknown entities."""
 
     known: Recall
     unknown: Recall
 
     @property
     def n(self) -> int:
-        """All entities of the type."""
+        """Number of gold entities of the type."""
         return self.known.n + self.unknown.n
 
     @property
     def unknown_share(self) -> float:
-        """The share of those that are not known, from 0 to 1."""
+        """Share of unknown entities, from 0 to 1."""
         return self.unknown.n / (self.n or 1)
 
 
@@ -157,16 +157,16 @@ def recall_by_type(
     gold: Sequence[Sequence[Span]],
     predicted: Sequence[Sequence[Span]],
 ) -> dict[str, SplitRecall]:
-    """Count recall apart for entities that are known and those that are not.
+    """Count recall separately for known and unknown entities.
 
     Args:
         known: (type, text) of the entities that count as known.
-        characters: Each sentence's characters.
-        gold: Each sentence's gold entities.
-        predicted: Each sentence's predicted entities.
+        characters: Characters of each sentence.
+        gold: Gold entities of each sentence.
+        predicted: Predicted entities of each sentence.
 
     Returns:
-        Type → its recall, in the order of the types' names.
+        Type → its recall, in the order of type names.
     """
     by_type: dict[str, SplitRecall] = {}
     for sentence, gold_spans, predicted_spans in zip(characters, gold, predicted, strict=True):

@@ -1,4 +1,4 @@
-"""The page's charts."""
+"""The charts of the page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ssmi.report.features import BINS, FeatureStatistics
 
 
 def calibration_panel(calibration: Calibration) -> Panel:
-    """How often predicted entities of a probability are right, and the figures made of it."""
+    """Chart how often predicted entities of a given probability are right, with the calibration's summary figures."""
     if not calibration.n:
         return Panel(why_omitted="Not shown: no entity was predicted.")
     note = (
@@ -30,7 +30,7 @@ def calibration_panel(calibration: Calibration) -> Panel:
 
 
 def epochs_panel(history: Sequence[Epoch], *, best_epoch: int, split: str) -> Panel:
-    """Dev scores and the training loss over epochs."""
+    """Chart dev scores and the training loss over epochs."""
     if not history:
         return Panel(why_omitted="Not shown: the run has no history.csv with an epoch in it.")
     xs = [row.epoch for row in history]
@@ -61,7 +61,7 @@ def epochs_panel(history: Sequence[Epoch], *, best_epoch: int, split: str) -> Pa
 
 
 def cosines_panel(features: FeatureStatistics, *, threshold: float | None) -> Panel:
-    """The histogram of the cosines of all candidates, and over it that of the best."""
+    """Chart the histogram of the cosines of all candidates, overlaid with that of the best candidates."""
     if why_omitted := features.cosines.why_omitted or features.best.why_omitted:
         return Panel(why_omitted=why_omitted)
     all_by_bin, best_by_bin = dict(features.cosines.rows), dict(features.best.rows)
@@ -87,7 +87,7 @@ def cosines_panel(features: FeatureStatistics, *, threshold: float | None) -> Pa
 
 
 def candidates_panel(features: FeatureStatistics, *, split: str) -> Panel:
-    """How many words of the vocabulary hold a character, over the split's characters."""
+    """Chart how many words of the vocabulary contain a character, over the characters of the split."""
     if features.candidates.why_omitted:
         return Panel(why_omitted=features.candidates.why_omitted)
     by_bin = dict(features.candidates.rows)
@@ -106,7 +106,7 @@ def candidates_panel(features: FeatureStatistics, *, split: str) -> Panel:
 
 
 def _bin_name(bin_: int) -> str:
-    """The lower end of a bin: 0 for bin -1, else a power of two."""
+    """Return the lower end of a bin: 0 for bin -1, else a power of two."""
     if bin_ < 0:
         return "0"
     low = 2**bin_

@@ -1,7 +1,7 @@
-"""The page from its content, by the templates of this package.
+"""Rendering of the page from its content with the templates of this package.
 
-Jinja escapes all text and fails on a name that the content lacks. Only the charts, the style sheet and the script go in
-as they are; all three are made here.
+Jinja escapes all text, and fails on names that the content lacks. Only the charts, the style sheet and the script are
+inserted unescaped; all three are made by this program.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(content: PageContent) -> str:
-    """Return the page as HTML: one file that needs no network. The same content gives the same bytes."""
+    """Return the page as a single HTML file that needs no network. The same content gives the same bytes."""
     return (
         _environment()
         .get_template("page.html")
@@ -50,7 +50,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.policies["json.dumps_function"] = _dumps
-    # Jinja would hand sort_keys to _dumps, which takes the value alone.
+    # By default, Jinja passes sort_keys to _dumps, which takes only the value.
     environment.policies["json.dumps_kwargs"] = {}
     environment.filters["points"] = lambda ratio: f"{100 * ratio:.2f}"
     environment.filters["count"] = lambda n: f"{n:,}"
@@ -59,9 +59,9 @@ def _environment() -> Environment:
 
 
 def _dumps(value: object) -> str:
-    """JSON for ``tojson``, which then escapes what could end a script element; dataclasses are objects."""
+    """Serialise for ``tojson``, which then escapes what could end a script element; dataclasses become objects."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_fields)
-    # Line ends in old versions of JavaScript.
+    # These two characters end a line in old versions of JavaScript.
     return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 

@@ -1,4 +1,4 @@
-"""Writing the report of a run of a project."""
+"""Writing the report of a project's run to a file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReportResult:
-    """A page that was written.
+    """Result of writing a report.
 
     Attributes:
-        path: The file.
-        split: What was tagged.
-        f1: Of all types together, from 0 to 1.
-        errors: How many of each kind; as a str a line for people.
+        path: The file of the page.
+        split: The split that was tagged.
+        f1: F1 over all types, from 0 to 1.
+        errors: Number of errors of each kind; ``str()`` gives a readable line.
 
     """
 
@@ -41,7 +41,7 @@ def write_report(
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
     workspace.fetch_features(name)
     target = out or folder / report_name(split)
-    from ssmi.report.build import build  # with torch: a run that is not there is refused before
+    from ssmi.report.build import build  # imports torch, so after the run is found
 
     page = build(
         run=folder,
@@ -59,6 +59,6 @@ def write_report(
 
 
 def _name_of(run: Path, root: Path) -> str:
-    """A run's folder below the project; elsewhere its last name alone, because a page travels and paths do not."""
+    """Return the run folder relative to the project, or only its name: the page may be sent to other machines."""
     whole = run.resolve()
     return whole.relative_to(root).as_posix() if whole.is_relative_to(root) else whole.name

@@ -1,1 +1,1 @@
-"""Where a run lies, and the features that it keeps."""
+"""Lookup of runs, and the features pinned in run folders."""

@@ -1,4 +1,4 @@
-"""Which run is meant, and which project's features it reads. Light: nothing heavy is imported."""
+"""Find a run by its folder or data set, and the project whose features it reads, without heavy imports."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ __all__ = [
 
 
 def check_split(split: str) -> None:
-    """Refuse, with ParameterError, what is not the name of a split."""
+    """Raise ParameterError for a name that is not a split."""
     if split not in SPLITS:
         raise ParameterError(f"split {split!r}: there is none of this name", next_step=f"one of {', '.join(SPLITS)}")
 
 
 def check_labelled(workspace: Workspace, name: str) -> str:
-    """The name of a data set. Raises MissingResourceError where it is that of a corpus, which has no labels."""
+    """Return the name of a data set; raise MissingResourceError for a corpus, which has no labels."""
     if list_parts(workspace.paths.stage("prepare", name), TEXT):
         raise MissingResourceError(
             f"corpus {name}: text without labels, so there is nothing to train on or to score",
@@ -41,10 +41,15 @@ def check_labelled(workspace: Workspace, name: str) -> str:
 
 
 def find_run(workspace: Workspace, *, run: Path | None, dataset: str | None) -> Path:
-    """A run that is named, or the one that ``train`` leaves for a data set, for None the first of params.yaml.
+    """Find a run by its folder, or the run that ``train`` writes for a data set.
+
+    Args:
+        workspace: The project.
+        run: The run folder; None for ``artifacts/train/DATASET``.
+        dataset: The data set; None for the first one in params.yaml.
 
     Raises:
-        ParameterError: Both were named.
+        ParameterError: Both ``run`` and ``dataset`` are given.
         MissingResourceError: There is no run, or the name is that of a corpus.
 
     """
@@ -58,15 +63,15 @@ def find_run(workspace: Workspace, *, run: Path | None, dataset: str | None) -> 
 
 
 def run_and_dataset(workspace: Workspace, *, run: Path | None, dataset: str | None) -> tuple[Path, str]:
-    """A run, and the data set on whose shards it is scored: by default the one that it was trained on.
+    """Find a run and the data set on whose shards to score it, by default the data set that it was trained on.
 
     Args:
         workspace: The project.
-        run: The run folder; None for the data set's.
-        dataset: The data set; None for the run's own, else the first of params.yaml.
+        run: The run folder; None for ``artifacts/train/DATASET``.
+        dataset: The data set; None for the one that the run was trained on, else the first one in params.yaml.
 
     Raises:
-        MissingResourceError: There is no run.
+        MissingResourceError: There is no run, or the name is that of a corpus.
 
     """
     name = check_labelled(workspace, workspace.dataset(dataset or (trained_on(run) if run else None)))
@@ -76,19 +81,19 @@ def run_and_dataset(workspace: Workspace, *, run: Path | None, dataset: str | No
 
 
 def trained_on(run: Path) -> str | None:
-    """The data set whose shards a run was trained on; None where it does not say."""
+    """Return the data set on whose shards a run was trained; None if unknown."""
     try:
-        require_checkpoint(run)  # first: an old run's manifest would be refused with another next step
+        require_checkpoint(run)  # first, because the manifest of an old run gives another next step
         return manifest.load(run / CHECKPOINT / SHARDS).dataset
     except MissingResourceError:
         return None
 
 
 def nearest_project(run: Path) -> Path:
-    """The nearest folder with params.yaml above a run, else above the working folder.
+    """Find the nearest folder with params.yaml above a run, else the working folder or the nearest one above it.
 
     Raises:
-        MissingResourceError: There is none.
+        MissingResourceError: There is no such folder.
 
     """
     for start in (run.resolve().parent, Path.cwd()):
@@ -103,6 +108,6 @@ def nearest_project(run: Path) -> Path:
 
 
 def note_if_unfinished(run: Path, reporter: Reporter) -> None:
-    """Say, where it is so, that a run has not reached its end."""
+    """Report if a run is unfinished."""
     if not (run / METRICS).is_file():
         reporter.note(f"{run}: an unfinished run (no {METRICS}); these are its best weights so far")

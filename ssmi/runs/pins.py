@@ -1,10 +1,10 @@
-"""What a run reads on text, kept beside its weights until the run folder is removed.
+"""Pinned features: the files that a run reads to tag text, kept beside its weights until the run folder is removed.
 
-The vocabulary and a data set's features may be built again; a stage's folder is then replaced, never written into. So a
-run keeps hard links to the files that it was trained with, ``pinned/SHARDS/{vocab,embed,pmi}/...``: they take room of
-their own only once the project's files are others. Where links are not possible they are copies. A user dictionary,
-which an editor may write into, is always copied. The encoder is not kept: nothing here builds it, it is named by
-``encoder.name`` and held to its digest.
+The vocabulary and a data set's features may be rebuilt, which replaces the folder of a stage and never writes into it.
+A run therefore keeps hard links to the files that it was trained with, ``pinned/SHARDS/{vocab,embed,pmi}/...``, which
+take up space only once the project's files are replaced. If links are not possible, the files are copied. A user
+dictionary, which an editor may write into, is always copied. The encoder is not kept, because this program does not
+build it: it is named by ``encoder.name`` and verified against its digest.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import USER_DICT, check_feature_store
 
 PINNED = "pinned"
-"""Folder of a run; one below it is named by the manifest of the shards that its files belong to."""
+"""Name of the folder in a run folder; its subfolders are named by the digest of the shards' manifest."""
 _SHORT = 12
 
 
 def find(run: Path) -> Path | None:
-    """The folder with what was kept for a run's checkpoint; None where nothing was."""
+    """Return the folder of the features pinned for a run's checkpoint; None if there are none."""
     trained_on = run / CHECKPOINT / SHARDS / manifests.MANIFEST_NAME
     if not trained_on.is_file():
         return None
@@ -37,10 +37,17 @@ def find(run: Path) -> Path | None:
 
 
 def keep(run: Path, *, shards: StoredManifest, store: FeatureStore) -> None:
-    """Keep what belongs to shards that a run is about to be trained on; what is kept already stays.
+    """Pin the features that belong to the shards of a run, before it is trained; features pinned already are kept.
 
-    Raises MissingResourceError or StaleArtifactError where the folders are not those that the shards were built from,
-    or a file in them is not what was written.
+    Args:
+        run: The run folder.
+        shards: Manifest of the shards.
+        store: The files to pin.
+
+    Raises:
+        MissingResourceError: A file or folder does not exist.
+        StaleArtifactError: The shards were built from other folders, or a file is not as it was written.
+
     """
     place = _place(run, shards.digest)
     if place.is_dir():
@@ -51,12 +58,12 @@ def keep(run: Path, *, shards: StoredManifest, store: FeatureStore) -> None:
             if not name.startswith("encoder/"):
                 (fresh / name).parent.mkdir(exist_ok=True)
                 _link(path, fresh / name, copied=name == USER_DICT)
-        # What was linked too: a stage may have been built again meanwhile.
+        # Check the links too, because a stage may have been rebuilt in the meantime.
         check_feature_store(replace(FeatureStore.packed(fresh), encoder=store.encoder), shards.manifest)
 
 
 def drop_others(run: Path) -> None:
-    """Remove what was kept for checkpoints that are no longer there; all, and an empty run folder, without any."""
+    """Remove features pinned for other checkpoints; without a checkpoint, remove all, and the run folder if empty."""
     needed = find(run)
     for kept in (run / PINNED).glob("*"):
         if kept != needed:
@@ -64,7 +71,7 @@ def drop_others(run: Path) -> None:
     if needed is None:
         for folder in (run / PINNED, run):
             with suppress(OSError):
-                # rmdir and not rmtree: whatever else lies there stays.
+                # rmdir rather than rmtree, so that other files are kept.
                 folder.rmdir()
 
 
@@ -74,8 +81,8 @@ def _place(run: Path, digest: str) -> Path:
 
 def _link(path: Path, to: Path, *, copied: bool) -> None:
     if not copied:
-        with suppress(OSError):  # another file system, or one without links
-            # Of a symbolic link the file behind it: the link may lead elsewhere later.
+        with suppress(OSError):  # another file system, or one without hard links
+            # Link the target of a symbolic link, which may point elsewhere later.
             os.link(path.resolve(), to)
             return
     shutil.copyfile(path, to)

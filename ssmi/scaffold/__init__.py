@@ -1,4 +1,4 @@
-"""A new project folder for one's own data."""
+"""Creation of a new project folder for your own data."""
 
 from ssmi.scaffold.create import init_project
 

@@ -1,4 +1,4 @@
-"""Make a project folder: parameters, the stages for DVC, and the data, whole or not at all."""
+"""Create a project folder with parameters, the stages for DVC, and data, completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ssmi.project import Project
 from ssmi.scaffold.version_control import init_dvc
 
 KEPT = ".git"
-"""The one thing that may be in the folder already: a repository just made or cloned."""
+"""The only entry that the folder may contain already: a repository just created or cloned."""
 
 
 @checked
@@ -39,22 +39,26 @@ def init_project(
     name: str | None = None,
     reporter: Reporter | None = None,
 ) -> Project:
-    """Make a project folder for data of one's own.
+    """Create a project folder for your own data.
 
-    It needs nothing but the installed package. The files of ``data`` are read to their end first and copied into
-    ``data/NAME/``. Where DVC is installed, the project is put under it.
+    The project needs only the installed package. The files of ``data`` are copied into ``data/NAME/`` and read
+    completely, so that errors in them appear at once. If DVC is installed, the project is put under DVC.
 
     Args:
-        folder: A new or empty folder; one with nothing but ``.git`` is empty too.
-        data: Labelled files in any format that is read, named after their splits (``train.bmes``, ``dev.jsonl``); one
-            file alone is the train split, whatever its name. A ``dataset.yaml`` among them says how they are read.
-        name: What the data set is called; None takes the folder's name.
-        reporter: Told what was read; None for silence.
+        folder: A new or empty folder; it may contain ``.git``.
+        data: Labelled files in any supported format, named after their splits (``train.bmes``, ``dev.jsonl``). A single
+            file is the train split, whatever its name. A ``dataset.yaml`` among the files sets how they are read.
+        name: Name of the data set; None for the name of the folder.
+        reporter: Receives a note on each split that was read; None for silence.
+
+    Returns:
+        The new project.
 
     Raises:
-        ParameterError: The folder is not empty or cannot be made, the name cannot be one, or ``data`` is one path.
-        MissingResourceError: A file is not there, or none is the train split.
-        InputDataError: A file cannot be read (names file and line), or it is not clear which split it is.
+        ParameterError: The folder is not empty or cannot be created, the name is invalid, or ``data`` is a single path
+            in place of a list.
+        MissingResourceError: A file does not exist, or there is no train split.
+        InputDataError: A file cannot be read (the message gives file and line), or its split is not clear.
 
     """
     root, reporter = Path(folder).resolve(), reporter or Silent()
@@ -86,7 +90,7 @@ def _check_empty(root: Path) -> None:
 
 
 def _write_files(root: Path, name: str) -> None:
-    """All but the data and the stages."""
+    """Write all files of a project except the data and the stages."""
     templates = files("ssmi.scaffold") / "templates"
 
     def write(path: str, text: str) -> None:
@@ -107,7 +111,7 @@ def _write_files(root: Path, name: str) -> None:
 
 
 def _copy_data(data: Sequence[Path], folder: Path, name: str, reporter: Reporter) -> None:
-    """Copy the files, find out which split each is, and read each to its end."""
+    """Copy the files, determine the split of each, and read each completely."""
     folder.mkdir(parents=True)
     for path in data:
         _copy(path, folder)
@@ -126,14 +130,14 @@ def _copy(path: Path, folder: Path) -> None:
         raise InputDataError(f"{path}: another file has the same name", next_step="rename one of them")
     if path.is_file():
         shutil.copyfile(path, folder / path.name)
-    elif files_of(path) != [path]:  # of a format that has folders
+    elif files_of(path) != [path]:  # a format whose data are folders
         shutil.copytree(path, folder / path.name)
     else:
         raise InputDataError(f"{path} is a folder", next_step="name the files in it")
 
 
 def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:
-    """The copies as a data set with a train split; refuses files that are no split."""
+    """Open the copies as a data set with a train split; reject files that are not a split."""
     labelled = [path.name for path in data if path.name != DESCRIPTION]
     try:
         data_folder = open_folder(folder)
@@ -141,7 +145,7 @@ def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:
             _describe_as_train(folder, labelled[0])
             data_folder = open_folder(folder)
     except SsmiError as error:
-        # The copies lie in a temporary folder, which is gone when the message is read.
+        # The copies are in a temporary folder, which is removed before the message is read.
         shown = error.message.replace(str(folder), f"data/{name}")
         raise type(error)(shown, next_step=error.next_step) from error
     used = {path.name for path in data_folder.splits.values()}
@@ -161,15 +165,15 @@ def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:
 
 def _describe_as_train(folder: Path, file: str) -> None:
     """Add to dataset.yaml that the only file is the train split."""
-    # JSON's strings are YAML's too, whatever the name holds.
+    # A JSON string is valid YAML too, whatever characters the name contains.
     line = f"splits: {{train: {json.dumps(file, ensure_ascii=False)}}}\n"
-    # Appended: a dataset.yaml that came with the data keeps what it says.
+    # Append, to keep the content of a dataset.yaml that came with the data.
     with (folder / DESCRIPTION).open("a", encoding="utf-8") as stream:
         stream.write(line)
 
 
 def _read(path: Path, split: str, data_folder: DataFolder, reporter: Reporter) -> None:
-    """Read a split to its end, as a build will, and tell what is in it."""
+    """Read a split completely, as a build will, and report its content."""
     sentences, report = read_sentences(path, options=data_folder.options)
     labels = Counter(entity.label for sentence in sentences for entity in sentence.entities)
     types = f" of {', '.join(sorted(labels))}" if labels else ""
@@ -181,9 +185,9 @@ def _read(path: Path, split: str, data_folder: DataFolder, reporter: Reporter) -
 
 
 def _move_into(staged: Path, root: Path) -> None:
-    """Move what was written into the folder, one entry after the other, for it may be the current one; undo on failure.
+    """Move the staged entries into the folder, which may be the working folder, one by one; undo it on failure.
 
-    DVC is told last, in the folder where it will work.
+    DVC is initialised last, in the final folder.
     """
     is_new = not root.exists()
     root.mkdir(exist_ok=True)
@@ -192,7 +196,7 @@ def _move_into(staged: Path, root: Path) -> None:
         for path in sorted(staged.iterdir()):
             moved.append(path.rename(root / path.name))
         init_dvc(root)
-    # Ctrl-C too: the folder is made whole or not at all.
+    # On Ctrl-C too: the folder is created completely or not at all.
     except BaseException:
         _remove([*moved, root / ".dvc"], root if is_new else None)
         raise

@@ -1,4 +1,4 @@
-"""Putting a new project under DVC, where it is installed."""
+"""Initialisation of DVC in a new project, if DVC is installed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.errors import SsmiError
 
 _SETTINGS = {"analytics": "false", "check_update": "false"}
-"""Nothing is sent or asked for unless the user turns it on."""
+"""Settings that keep DVC from using the network on its own, unless the user changes them."""
 
 
 _IGNORED = "/config.local\n/tmp\n/cache\n"
-"""What git leaves out of ``.dvc``, as DVC itself writes it."""
+"""Content of ``.dvc/.gitignore``, as DVC itself writes it."""
 
 
 def init_dvc(root: Path) -> None:
-    """Put a folder under DVC, in a git repository or without one; nothing without DVC.
+    """Put a folder under DVC, with or without a git repository; do nothing if DVC is not installed.
 
-    The index of the git repository stays as it is, whereas ``dvc init`` in one stages the files that it writes. So DVC
-    is told that there is no git, and the setting that says so is left out again where there is.
+    The index of the git repository is left unchanged, whereas ``dvc init`` would stage the files that it writes. DVC is
+    therefore initialised as if there were no git, and that setting is dropped afterwards if there is a repository.
+
+    Raises:
+        SsmiError: ``dvc init`` failed.
+
     """
     if not extras.installed("dvc"):
         return

@@ -1,1 +1,1 @@
-"""Runs of an ablation as processes: what one is, how many at once, and how long all will take."""
+"""The runs of an ablation as jobs: a single job, a pool of processes, and the expected duration."""

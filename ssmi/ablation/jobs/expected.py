@@ -1,6 +1,6 @@
-"""How long an ablation will take: from runs of the same settings that this machine has done, else from a few steps.
+"""Expected duration of an ablation, from earlier runs with the same settings on this machine or from a few steps.
 
-The times of this machine are in ``.ssmi``, not among the artifacts, whose bytes depend on no clock.
+The times of this machine are stored in ``.ssmi``, not among the artifacts, whose bytes must not depend on a clock.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.contract.text.json_text import loads
 
 _TAGGING = 0.35
-"""The time to tag a character, as a share of the time to train on it: a forward pass, and the CRF's search."""
+"""Time to tag a character (a forward pass and the CRF's search) as a share of the time to train on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds of a whole run, by settings and by how many ran at once, as measured on this machine."""
+    """Measured seconds of complete runs on this machine, by settings and number of runs at once."""
 
     path: Path
 
     def of(self, settings: str, *, n_jobs: int) -> float | None:
-        """What a run took; None where none has been timed."""
+        """Return the seconds that a run took; None if none was timed."""
         return self._read().get(f"{settings} x{n_jobs}")
 
     def add(self, settings: str, *, n_jobs: int, seconds: float) -> None:
-        """Keep what a run took, in place of what one took before."""
+        """Store the seconds that a run took, replacing an earlier measurement."""
         times = {**self._read(), f"{settings} x{n_jobs}": round(seconds, 1)}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with writing(self.path) as temporary:
@@ -40,16 +40,16 @@ class Times:
         try:
             return {str(name): float(value) for name, value in loads(self.path.read_text("utf-8")).items()}
         except (OSError, ValueError, TypeError, AttributeError, OverflowError):
-            return {}  # nothing was timed, or the file is damaged: it is only a hint
+            return {}  # nothing was timed, or the file is damaged; the times are only a hint
 
 
 def seconds_of_run(speed: Speed, train: TrainParams, *, tagged_characters: int) -> float:
-    """What a run will take.
+    """Estimate the seconds that a run will take.
 
     Args:
-        speed: Of its first steps.
-        train: Its parameters.
-        tagged_characters: Of the sentences that are scored after each epoch.
+        speed: Speed of its first steps.
+        train: Training parameters of the run.
+        tagged_characters: Number of characters in the sentences that are scored after each epoch.
 
     """
     trained = speed.characters * train.epochs
@@ -60,8 +60,8 @@ def seconds_of_run(speed: Speed, train: TrainParams, *, tagged_characters: int) 
 
 
 def total(seconds: Iterable[float], *, n_jobs: int) -> float:
-    """What runs of these times take, so many at once."""
-    # As the pool gives them out: the next run takes the slot that is free first.
+    """Return the total seconds of runs with these durations, with ``n_jobs`` at once."""
+    # As in the pool, the next run takes the first free slot.
     ends = [0.0] * n_jobs
     for one in seconds:
         ends[ends.index(min(ends))] += one
@@ -69,7 +69,7 @@ def total(seconds: Iterable[float], *, n_jobs: int) -> float:
 
 
 def in_words(seconds: float) -> str:
-    """``2 h 10 min``, ``5 min``, ``20 s``."""
+    """Format a duration: ``2 h 10 min``, ``5 min``, ``20 s``."""
     if seconds < 99.5:
         return f"{max(1, round(seconds))} s"
     minutes = round(seconds / 60)
@@ -77,7 +77,7 @@ def in_words(seconds: float) -> str:
 
 
 def describe(known: Mapping[str, float], *, n_runs: int, seconds: float, n_jobs: int) -> str:
-    """``60 runs, about 2 h 10 min with 2 jobs``, and what a run of each row takes."""
+    """Describe the duration: ``60 runs, about 2 h 10 min with 2 jobs``, and the duration of a run of each row."""
     jobs = f" with {n_jobs} jobs" if n_jobs > 1 else ""
     each = ", ".join(f"{name} {in_words(one)}" for name, one in known.items())
     return f"{n_runs} run{'s' if n_runs != 1 else ''}, about {in_words(seconds)}{jobs} (a run: {each})"

@@ -1,4 +1,4 @@
-"""One run of an ablation as a piece of work that any process can do: what it is, doing it, and measuring its speed."""
+"""A run of an ablation as a job for any process: its description, its execution, and a measurement of its speed."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _MEASURED_STEPS = 3
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A run to do.
+    """A run to train.
 
     Attributes:
         root: The project folder.
-        shards: What to train on.
-        encoder: The encoder to train; None where none is.
+        shards: The folder of the shards to train on.
+        encoder: The folder of the encoder to train; None if no encoder is trained.
         run: The run folder.
-        params: Of the run; device and threads are those that the job is to use.
-        keep_checkpoint: Whether the weights stay when the run is finished.
-        resume: Whether to go on with what is in the run folder.
-        shards_digest: sha256 of the manifest of the shards when the run was planned; None trains on what is there.
+        params: Parameters of the run, including the device and the threads that the job uses.
+        keep_checkpoint: Whether to keep the weights of the finished run.
+        resume: Whether to continue the unfinished run in the run folder.
+        shards_digest: sha256 of the shards' manifest when the run was planned; None accepts the shards as they are.
 
     """
 
@@ -54,7 +54,7 @@ class Job:
     shards_digest: str | None = None
 
     def to_json(self) -> str:
-        """In one line, for another process."""
+        """Return the job as one line of JSON, for another process."""
         paths = {name: str(getattr(self, name)) for name in ("root", "shards", "run")}
         encoder = None if self.encoder is None else str(self.encoder)
         flags = {name: getattr(self, name) for name in _FLAGS}
@@ -62,7 +62,7 @@ class Job:
 
     @classmethod
     def from_json(cls, text: str) -> Job:
-        """What ``to_json`` gave."""
+        """Restore a job from the result of ``to_json``."""
         body = json.loads(text)
         encoder = None if body["encoder"] is None else Path(body["encoder"])
         params = parameters.check_params(body["params"], source="a run of the ablation")
@@ -75,10 +75,10 @@ class Speed:
     """How fast a machine trains a configuration.
 
     Attributes:
-        start_seconds: From the beginning until the first step: reading shards and encoder.
-        characters: Of an epoch's train sentences.
-        characters_a_step: Of a training step.
-        characters_a_second: Of training steps.
+        start_seconds: Seconds before the first step, spent on reading shards and encoder.
+        characters: Number of characters in an epoch of train sentences.
+        characters_a_step: Mean number of characters per training step.
+        characters_a_second: Characters per second during training steps.
 
     """
 
@@ -89,7 +89,7 @@ class Speed:
 
 
 def do(job: Job, reporter: Reporter) -> None:
-    """Train; errors are those of ``training.train``. Without ``keep_checkpoint`` the weights go at the end."""
+    """Train, with the errors of ``training.train``; without ``keep_checkpoint``, remove the weights at the end."""
     job.run.mkdir(parents=True, exist_ok=True)
     if job.keep_checkpoint:
         (job.run / DROP_WEIGHTS).unlink(missing_ok=True)
@@ -112,19 +112,19 @@ def do(job: Job, reporter: Reporter) -> None:
 
 
 def made_from(run: Path) -> CheckpointMetadata:
-    """What a finished run was made from, whether its weights were kept or not; errors as of ``read_metadata``."""
+    """Read the metadata of a finished run, with or without its weights; errors are those of ``read_metadata``."""
     try:
         return checkpoint_files.read_metadata(run / CHECKPOINT)
     except SsmiError:
         try:
             return json_files.read(run / MADE_FROM, CheckpointMetadata)
         except (OSError, ValueError):
-            pass  # what is wrong with the checkpoint says more
+            pass  # the error of the checkpoint is more informative
         raise
 
 
 def measure(job: Job) -> Speed:
-    """Train for a few steps, in a folder that is gone afterwards, and say how fast that was."""
+    """Measure the speed of a few training steps, in a temporary run folder."""
     from ssmi.model.training.train import train
 
     stopwatch = _Stopwatch()
@@ -138,13 +138,13 @@ def measure(job: Job) -> Speed:
 
 
 def tidy(run: Path) -> None:
-    """Remove what a process that was killed after a run had finished left of it: its state, and weights that go."""
+    """Remove the state and the unwanted weights of a finished run, which a killed process may have left."""
     states.remove(run)
     _drop_weights(run)
 
 
 def _remove_if_never_begun(run: Path) -> None:
-    """Remove the folder of a run that was refused before its first step, in which nothing but its mark lies."""
+    """Remove the folder of a run that was rejected before its first step, if it holds nothing but the mark."""
     with suppress(OSError):
         if all(entry.name == DROP_WEIGHTS for entry in run.iterdir()):
             (run / DROP_WEIGHTS).unlink(missing_ok=True)
@@ -152,11 +152,11 @@ def _remove_if_never_begun(run: Path) -> None:
 
 
 def _drop_weights(run: Path) -> None:
-    """Remove the weights of a finished run, if they go, and what they would need on text; how it was made stays."""
+    """Remove weights and kept features of a finished run that is marked for it; the metadata is kept."""
     if not (run / DROP_WEIGHTS).exists():
         return
     metadata = made_from(run)
-    # First: a run that has lost its weights and does not say what it was made from would be trained again.
+    # The metadata comes first: a run with neither weights nor metadata would be trained again.
     with writing(run / MADE_FROM) as temporary:
         json_files.write(temporary, metadata, sort_keys=True)
     for name in (CHECKPOINT, PINNED):
@@ -165,23 +165,23 @@ def _drop_weights(run: Path) -> None:
 
 
 class _MeasuredEnough(BaseException):
-    """Not an Exception: nothing on the way may take it for an error of the run."""
+    """Ends a measurement. It is not an Exception, so that no handler takes it for an error of the run."""
 
 
 class _Stopwatch:
-    """A reporter that times the steps of the first epoch and ends the training when it has seen enough of them."""
+    """A reporter that times the steps of the first epoch, and ends the training after enough steps."""
 
     def __init__(self) -> None:
         self._begun = time.perf_counter()
         self._first: float | None = None
-        """When the first step was done: it is slower than the others."""
+        """Time at the end of the first step, which is slower than the others."""
         self._last = 0.0
         self._start_seconds = 0.0
         self._total = self._done = self._seen = self._steps = 0
 
     @property
     def speed(self) -> Speed:
-        """What was seen; an epoch of one step counts as fast as that step with all its beginning."""
+        """The measured speed; with a single step, that of this step including its warm-up."""
         if self._first is None or self._last == self._first:
             rate = self._total / max(self._last - self._begun - self._start_seconds, 1e-6)
         else:
@@ -190,7 +190,7 @@ class _Stopwatch:
 
     @contextmanager
     def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        """Time the task whose units are characters; the one after it, scoring dev, is not begun."""
+        """Time the task whose unit is characters, and end the training before the next task, which scores dev."""
         if self._steps:
             raise _MeasuredEnough
         if unit != "characters":
@@ -200,10 +200,10 @@ class _Stopwatch:
         yield self._advance
 
     def note(self, message: str) -> None:
-        """Drop the line."""
+        """Ignore the message."""
 
     def _advance(self, count: int) -> None:
-        if not count:  # the steps of a resumed run; here none
+        if not count:  # reported for the steps of a resumed run; here there are none
             return
         self._steps, self._last, self._seen = self._steps + 1, time.perf_counter(), self._seen + count
         if self._first is None:

@@ -1,7 +1,7 @@
-"""Several runs at once, each in a process of its own with its share of the machine, and its log beside the run folder.
+"""Several runs at once, each in its own process with a share of the machine and a log beside the run folder.
 
-A process that ends badly loses no other. Ctrl-C, SIGTERM and SIGHUP stop all of them, with their state saved; if this
-process is killed, they notice that its end of their pipe is closed, and do the same.
+A process that fails does not affect the others. Ctrl-C, SIGTERM and SIGHUP stop all processes after they saved their
+state. If this process is killed, the others notice that its end of their pipe is closed, and stop in the same way.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ssmi.pipeline.contract.text.wording import counted
 
 _POLL_SECONDS = 0.1
 _LAST_WORDS = 400
-"""Characters of a log that a message quotes."""
+"""Number of characters at the end of a log that a message quotes."""
 Task = TypeVar("Task")
 
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """How many processes run at once, and what each may use.
+    """Number of processes at once, and the resources of each.
 
     Attributes:
-        devices: The value of ``train.device`` of each process that runs at the same time.
-        threads: CPU threads of each.
+        devices: The value of ``train.device`` for each of the processes that run at the same time.
+        threads: Number of CPU threads per process.
 
     """
 
@@ -46,12 +46,14 @@ class Slots:
 
     @classmethod
     def of(cls, device: torch.device, *, n_jobs: int, threads: int) -> Slots:
-        """The shares of this machine.
+        """Divide this machine among processes.
 
         Args:
-            device: What ``train.device`` comes to; of several GPUs each process gets one where none is named.
-            n_jobs: How many run at once; 0 for one a GPU, or a physical core where there is none.
-            threads: ``train.threads``: of a single process, 0 for all cores; several have one each on a CPU.
+            device: The device that ``train.device`` selects. If it is ``cuda`` without an index, processes are
+                distributed over all GPUs.
+            n_jobs: Number of processes at once; 0 for one per GPU, or one per physical core without a GPU.
+            threads: ``train.threads`` of a single process, 0 for all cores. Several processes get one thread each on
+                a CPU, and an equal share of the physical cores on GPUs.
 
         """
         gpus = [str(device)] if device.type == "cpu" or device.index is not None else _gpus()
@@ -62,7 +64,7 @@ class Slots:
 
     @property
     def n(self) -> int:
-        """How many processes run at once."""
+        """Number of processes at once."""
         return len(self.devices)
 
 
@@ -75,10 +77,10 @@ class Ended:
     """How a process ended.
 
     Attributes:
-        state: ``done``, ``diverged`` (the loss is no number any more) or ``failed``.
-        message: What went wrong; empty for done.
-        seconds: From its start to its end.
-        answer: What it said, for done.
+        state: ``done``, ``diverged`` (the loss is not finite) or ``failed``.
+        message: The error message; empty for ``done``.
+        seconds: Seconds from start to end of the process.
+        answer: The answer of the process, for ``done``.
 
     """
 
@@ -104,23 +106,23 @@ def run_all(
     slots: Slots,
     on_end: Callable[[Task, Ended], None],
 ) -> None:
-    """Do all tasks, as many at once as there are slots, in their order.
+    """Run all tasks in their order, as many at once as there are slots.
 
     Args:
-        tasks: What is to be done.
+        tasks: The tasks to run.
         kind: Whether to train, or to measure the speed of training.
-        job_of: Makes the job of a task when its turn comes.
-        slots: What the processes may use.
-        on_end: Told how each ended, in this process, one at a time.
+        job_of: Called with each task when its turn comes; returns its job.
+        slots: Number of processes at once, and the resources of each.
+        on_end: Called in this process with each task and how its process ended, one at a time.
 
     Raises:
         Interrupted: After Ctrl-C, SIGTERM or SIGHUP, when all processes have ended.
 
     """
     waiting, running = deque(tasks), list[tuple[Task, _Process]]()
-    # Taken from its end, so that the first device comes first.
+    # Slots are taken from the end of the list, so that the first device is used first.
     free = list(range(len(slots.devices)))[::-1]
-    # `running` is changed in place: whatever it holds when the block is left has to be stopped.
+    # `running` is changed in place: the processes it holds when the block is left must be stopped.
     with Interrupts() as interrupts, _stopped_at_the_end(running):
         while waiting or running:
             while waiting and free:
@@ -137,11 +139,11 @@ def run_all(
 
 @contextmanager
 def _stopped_at_the_end(running: list[tuple[Task, _Process]]) -> Iterator[None]:
-    """However it ends, no process is left: each saves its state first, unless this process is interrupted once more."""
+    """Stop all processes when the block ends; each saves its state first, unless this process is interrupted again."""
     try:
         yield
     finally:
-        # All are told before one is waited for, so that they save their states at the same time.
+        # Signal all processes before waiting for any, so that they save their states at the same time.
         for _, process in running:
             _close(process)
         try:
@@ -149,7 +151,7 @@ def _stopped_at_the_end(running: list[tuple[Task, _Process]]) -> Iterator[None]:
                 process.popen.wait()
         finally:
             for _, process in running:
-                process.popen.kill()  # nothing to do for one that has ended
+                process.popen.kill()  # no effect on a process that has ended
                 process.popen.wait()
                 _pipe(process.popen.stdout).close()
 
@@ -159,7 +161,7 @@ def _start(kind: str, job: Job, slots: Slots, *, slot: int) -> _Process:
     job = replace(job, params=job.params.model_copy(update={"train": train}))
     log = log_of(job.run)
     log.parent.mkdir(parents=True, exist_ok=True)
-    # Appended to: a run that is gone on with keeps the log of its beginning.
+    # Append, so that a resumed run keeps the log of its beginning.
     with log.open("ab") as stream:
         popen = subprocess.Popen(
             [sys.executable, "-m", "ssmi.ablation.jobs.worker", kind],
@@ -168,11 +170,11 @@ def _start(kind: str, job: Job, slots: Slots, *, slot: int) -> _Process:
             stderr=stream,
             text=True,
             encoding="utf-8",
-            # Libraries read the threads when they are loaded, before the worker has its job; UTF-8 as at this end.
+            # Libraries read the number of threads on import, before the worker has its job; UTF-8 as at this end.
             env={**os.environ, "OMP_NUM_THREADS": str(slots.threads), "PYTHONUTF8": "1"},
-            start_new_session=True,  # a terminal's Ctrl-C reaches this process alone, which tells them
+            start_new_session=True,  # a terminal's Ctrl-C reaches this process only, which stops the others
         )
-    with suppress(OSError):  # it may have ended already; its exit code will say so
+    with suppress(OSError):  # the process may have ended already, which its exit code shows later
         stdin = _pipe(popen.stdin)
         stdin.write(job.to_json() + "\n")
         stdin.flush()
@@ -180,20 +182,20 @@ def _start(kind: str, job: Job, slots: Slots, *, slot: int) -> _Process:
 
 
 def log_of(run: Path) -> Path:
-    """The log of a run that had a process of its own, beside the run folder."""
+    """Return the log file of a run with a process of its own; it is beside the run folder."""
     return run.with_name(f"{run.name}.log")
 
 
 def _ended(process: _Process) -> Ended:
     seconds = time.monotonic() - process.started
     with _pipe(process.popen.stdout) as stdout:
-        # Only now: the answer is one short line, which waits in the pipe.
+        # Reading at the end suffices: the answer is one short line, which fits into the pipe's buffer.
         lines = stdout.read().splitlines()
     _close(process)
-    # Without an answer it did not get to its end, killed for example: its exit code and its log say more.
+    # Without an answer the process did not reach its end (it was killed, for example): report exit code and log.
     with suppress(ValueError, IndexError, KeyError):
         answer = json.loads(lines[-1])
-        if answer["state"] == "done":  # all is written, however the process came to its end afterwards
+        if answer["state"] == "done":  # everything is written, whatever the exit code
             return Ended("done", "", seconds, answer)
         state: Literal["diverged", "failed"] = "diverged" if answer["state"] == "diverged" else "failed"
         return Ended(state, str(answer.get("message") or answer["state"]), seconds)
@@ -206,11 +208,11 @@ def _last_words(log: Path) -> str:
 
 
 def _close(process: _Process) -> None:
-    """Close the pipe that the process takes for a sign of life."""
+    """Close the pipe that shows the process that its parent is alive."""
     with suppress(OSError):
         _pipe(process.popen.stdin).close()
 
 
 def _pipe(stream: IO[str] | None) -> IO[str]:
-    assert stream is not None  # all three were asked for
+    assert stream is not None  # stdin and stdout are pipes
     return stream

@@ -1,8 +1,8 @@
 """The process of one run, ``python -m ssmi.ablation.jobs.worker train|measure``, which the pool starts.
 
-The first line of standard input is the job; the parent then keeps the pipe open for as long as it lives. When it is
-gone, however it ended, the run saves its state and stops, as after Ctrl-C. The last line of standard output is the
-answer, standard error the log.
+The first line of standard input is the job; the parent process keeps the pipe open for as long as it lives. When the
+parent ends for any reason, the run saves its state and stops, as after Ctrl-C. The last line of standard output is the
+answer; standard error is the log.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SECONDS_BETWEEN_LINES = 60.0
 
 
 def main(task: str) -> int:
-    """Do the job and answer ``{"state": "done" | "interrupted" | "diverged" | "failed", ...}``; 0 for done."""
+    """Run the job, print ``{"state": "done" | "interrupted" | "diverged" | "failed", ...}``, and return 0 for done."""
     job = Job.from_json(sys.stdin.readline())
-    # daemon: it waits for as long as the parent lives, and must not keep a finished run from ending.
+    # A daemon thread: it waits while the parent lives, and must not keep a finished run from ending.
     threading.Thread(target=_stop_with_the_parent, daemon=True).start()
     answer: dict[str, object] = {"state": "done", "resumed": job.resume}
     try:
@@ -44,7 +44,7 @@ def main(task: str) -> int:
     except SsmiError as error:
         sys.stderr.write(f"{error}\n")
         answer = {"state": "failed", "message": str(error)}
-    except Exception as error:  # whatever it is, the parent has to hear of it
+    except Exception as error:  # report any error to the parent
         traceback.print_exc()
         answer = {"state": "failed", "message": f"{type(error).__name__}: {error}"}
     sys.stdout.write(json.dumps(answer) + "\n")
@@ -53,7 +53,7 @@ def main(task: str) -> int:
 
 
 class _Log:
-    """Notes and, each minute, how far a task is, on standard error."""
+    """A reporter that writes notes and, once per minute, the progress of a task to standard error."""
 
     @contextmanager
     def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
@@ -74,8 +74,8 @@ class _Log:
 
 
 def _stop_with_the_parent() -> None:
-    # Not through sys.stdin: a thread that waits in it when the interpreter ends holds its lock, and that is fatal.
-    os.read(sys.stdin.fileno(), 1)  # until the pipe is closed
+    # Not through sys.stdin: a thread blocked in it at interpreter shutdown holds its lock, which is a fatal error.
+    os.read(sys.stdin.fileno(), 1)  # blocks until the pipe is closed
     os.kill(os.getpid(), signal.SIGTERM)
 
 
