@@ -1,4 +1,4 @@
-"""A tiny complete project (raw text, word vectors, encoder, params.yaml), built once per session in a temporary folder."""
+"""A tiny complete project (raw text, vectors, encoder, params.yaml), built once per session in a temporary folder."""
 
 from __future__ import annotations
 
