@@ -1,4 +1,4 @@
-"""Facts stated in two places must agree: checks before a commit, in `make check` and on GitHub; the version."""
+"""Where the same thing is said twice: checks before a commit, in `make check` and on GitHub; the version."""
 
 from __future__ import annotations
 
@@ -52,5 +52,5 @@ def test_there_is_a_line_of_tests_for_a_line_of_code(repository: Path) -> None:
 
 
 def _is_linked(path: Path, repository: Path) -> bool:
-    """Whether the path goes through a symbolic link; such a file is counted at its real path."""
+    """Whether a symbolic link leads to it: it is counted where it is."""
     return path.resolve() != repository.resolve() / path.relative_to(repository)

@@ -1,4 +1,4 @@
-"""The built wheel, installed: its contents, and a project that works without this repository."""
+"""The built wheel, installed: what it carries, and that a project works with nothing of this repository around."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ ROOMS = ("pipeline", "model", "cli")
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment with the wheel, in place of the editable installation of the tests' environment."""
+    """An environment with the wheel in it, in the place of the editable installation of the tests' own."""
 
     python: Path
     environment: Mapping[str, str]
 
     def run(self, *command: str | Path, cwd: Path) -> str:
-        """Run a command of the environment (``python``, ``ssmi-cli`` ...), which must succeed; return its stdout."""
+        """Run a command of the environment (``python`` or ``ssmi-cli`` ...) that must succeed; returns its stdout."""
         program, *arguments = map(str, command)
         done = subprocess.run(
             [str(self.python.parent / program), *arguments],
@@ -39,7 +39,7 @@ class Installed:
 
 
 def _build(source: Path, folder: Path) -> Path:
-    """Build the wheel of a source folder without using a package index."""
+    """The wheel of a source folder, without asking any index."""
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
          "--disable-pip-version-check", "--wheel-dir", str(folder), str(source)],
@@ -58,13 +58,13 @@ def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel in an environment that takes every other package from the tests' environment."""
+    """The wheel in an environment that takes every other package from the tests' own."""
     root = tmp_path_factory.mktemp("installed")
     venv.create(root, with_pip=False, symlinks=True)
     bin_folder = Path(sysconfig.get_path("scripts", vars={"base": str(root)}))
     python = bin_folder / "python"
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(root), "platbase": str(root)}))
-    # Python ignores .pth files on a plain path, and with them the editable installation there.
+    # A plain path is no place where .pth files are obeyed, so the editable installation in it is not.
     (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     subprocess.run(
         [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index",
@@ -79,7 +79,7 @@ def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest
 
 
 def _sources(repository: Path) -> set[str]:
-    """Files of the package on disk, by their path in the wheel; files of linked folders at ``ssmi/ROOM/...``."""
+    """The files of the package as git and the disk have them, by their place below ``ssmi``."""
     folders = {"ssmi": repository / "ssmi", **{f"ssmi/{room}": repository / room for room in ROOMS}}
     modules = set()
     for name, folder in folders.items():
@@ -115,7 +115,7 @@ def test_the_source_archive_gives_the_same_wheel(wheel: Path, repository: Path, 
 
 @pytest.fixture(scope="session")
 def made_elsewhere(installed: Installed, pristine_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project made by ``init`` from the tiny data, with its vectors and encoder inside."""
+    """A project made by ``init`` from the tiny data, whose vectors and encoder lie in it."""
     folder = tmp_path_factory.mktemp("elsewhere")
     data = [pristine_project.raw(split) for split in ("train", "dev", "test")]
     installed.run("ssmi-cli", "init", "own", "--data", *data, cwd=folder)
@@ -131,7 +131,7 @@ def made_elsewhere(installed: Installed, pristine_project: Any, tmp_path_factory
 
 @pytest.fixture(scope="session")
 def trained_elsewhere(installed: Installed, made_elsewhere: Path) -> Path:
-    """The project with features and a run, each made by its command."""
+    """The project with features and a run, each made by its own command."""
     installed.run("ssmi-cli", "features", "build", cwd=made_elsewhere)
     installed.run("ssmi-cli", "train", cwd=made_elsewhere)
     return made_elsewhere
@@ -147,7 +147,7 @@ def test_the_wheels_own_copy_is_imported(installed: Installed, repository: Path,
 def test_a_project_of_ones_own_works_from_init_to_predict(
     installed: Installed, trained_elsewhere: Path, built_once: Any
 ) -> None:
-    """The features equal those that the repository's code builds from the same data."""
+    """And its features are those that the repository's code builds of the same data."""
     (trained_elsewhere / "texts.txt").write_text("王小明在北京大学。\n", encoding="utf-8")
     said = installed.run("ssmi-cli", "predict", "--run", "artifacts/train/own", "texts.txt", cwd=trained_elsewhere)
     assert '"text": "王小明在北京大学。"' in said
@@ -158,7 +158,7 @@ def test_a_project_of_ones_own_works_from_init_to_predict(
 
 def test_dvc_knows_what_was_built_and_runs_what_changed(installed: Installed, trained_elsewhere: Path) -> None:
     before = installed.run("python", "-m", "dvc", "repro", cwd=trained_elsewhere)
-    assert "features" not in before  # `features build` has recorded them in DVC
+    assert "features" not in before  # `features build` has told DVC of them
     assert "up to date" in installed.run("python", "-m", "dvc", "repro", cwd=trained_elsewhere)
 
 
