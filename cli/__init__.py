@@ -1,1 +1,1 @@
-"""The command line: it parses, calls ssmi, and prints."""
+"""The command line: parses arguments, calls ssmi, and prints."""

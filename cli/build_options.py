@@ -1,4 +1,4 @@
-"""Options of commands that build: for what, where the work runs, with which changes."""
+"""Options of commands that build features: the data set or corpus, the executor, and parameter overrides."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def corpus_options(command: Decorated) -> Decorated:
 
 
 def stage_version_option(command: Decorated) -> Decorated:
-    """``--stage-version N``: what dvc.yaml asks for, so that DVC sees when a stage comes to compute something else."""
+    """``--stage-version N``: the version in dvc.yaml, by which DVC sees that a stage computes something else."""
     return click.option(
         "--stage-version",
         type=click.IntRange(min=0),
@@ -36,7 +36,7 @@ def stage_version_option(command: Decorated) -> Decorated:
 
 
 def executor_options(command: Decorated) -> Decorated:
-    """``--workers`` and ``--scheduler``; serial without them."""
+    """``--workers`` and ``--scheduler``; without them the work runs serially in this process."""
     command = click.option(
         "--workers", type=click.IntRange(min=0), default=0, envvar="SSMI_WORKERS", help="Local worker processes."
     )(command)
@@ -46,5 +46,5 @@ def executor_options(command: Decorated) -> Decorated:
 
 
 def build_options(command: Decorated) -> Decorated:
-    """What is built, where and with which changes, under the names that ``Project.run_stage`` takes."""
+    """Data set or corpus, executor and overrides, under the argument names of ``Project.run_stage``."""
     return dataset_option(corpus_options(executor_options(override_option(command))))

@@ -1,4 +1,4 @@
-"""What the shell may offer after an option: names that this machine knows. Loads nothing heavy."""
+"""Shell completion of option values from names known on this machine. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ssmi.cli.session import Session
 
 
 def datasets(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Data sets: the listed ones, what params.yaml names, and the folders of one's own."""
+    """Names of data sets: listed ones, those of params.yaml, and the user's own folders."""
     from ssmi.data import dataset_names
     from ssmi.pipeline.contract.errors import SsmiError
 
     session = _session(context)
     names: set[str] = set()
-    with suppress(SsmiError):  # no project here, or one whose params.yaml is wrong
+    with suppress(SsmiError):  # no project here, or an invalid params.yaml
         names |= set(session.params().datasets)
     return _beginning(names | dataset_names(session.project_folder or Path()), incomplete)
 
 
 def corpora(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The names of the corpora that params.yaml lists."""
+    """Names of the corpora that params.yaml lists."""
     from ssmi.pipeline.contract.errors import SsmiError
 
     names: set[str] = set()
@@ -35,18 +35,18 @@ def corpora(context: click.Context, parameter: click.Parameter, incomplete: str)
 
 
 def configurations(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Names of ``ablate --list``; after a comma the next one."""
+    """Names of ``ablate --list``; after a comma, the next name."""
     from ssmi.configurations import CONFIGURATIONS
 
     before, comma, last = incomplete.rpartition(",")
-    # The shell puts the offer in place of the whole word, so what stands before the comma is offered again.
+    # The shell replaces the whole word by the completion, which therefore repeats the part before the comma.
     return [before + comma + name for name in _beginning(CONFIGURATIONS, last)]
 
 
 def parameters(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[click.shell_completion.CompletionItem]:
-    """``section.key=`` of params.yaml, and after ``=`` the values of those that have a few."""
+    """``section.key=`` of every parameter; after ``=``, its values if they can be listed."""
     name, given, value = incomplete.partition("=")
     if given:
         return [_item(f"{name}={one}") for one in _beginning(values_by_parameter().get(name, []), value)]
@@ -54,7 +54,7 @@ def parameters(
 
 
 def parameter_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Sections of params.yaml, and every ``section.key``."""
+    """Names of the sections of params.yaml and of every ``section.key``."""
     from ssmi.pipeline.contract.parameters.params import Params
 
     return _beginning({*Params.model_fields, *values_by_parameter()}, incomplete)
@@ -63,23 +63,23 @@ def parameter_names(context: click.Context, parameter: click.Parameter, incomple
 def runs(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[click.shell_completion.CompletionItem]:
-    """Folders, as the shell itself completes them."""
+    """Folders, completed by the shell itself."""
     return [click.shell_completion.CompletionItem(incomplete, type="dir")]
 
 
 def devices(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """The kinds; which there are only torch knows, and it takes seconds to say so."""
+    """Usual device names. Only torch knows which devices exist, and importing it takes seconds."""
     return _beginning(("auto", "cpu", "cuda", "cuda:0", "cuda:1"), incomplete)
 
 
 def encodings(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Encodings that Chinese text is usually in."""
+    """Common encodings of Chinese text."""
     names = ("utf-8", "gb18030", "gbk", "big5", "utf-16", "utf-16-le", "utf-16-be")
     return [name for name in names if name.startswith(incomplete.lower())]
 
 
 def _session(context: click.Context) -> Session:
-    """That of the command to come: the top command, which makes it, is not run for a completion."""
+    """A session with the given ``--project``: a completion does not run the top command, which creates sessions."""
     return Session(project_option=context.find_root().params.get("project"))
 
 
@@ -92,7 +92,7 @@ def _item(value: str) -> click.shell_completion.CompletionItem:
 
 
 def values_by_parameter() -> dict[str, list[str]]:
-    """Every ``section.key``, with its values where they are few."""
+    """Every ``section.key`` with its possible values, or an empty list if they cannot be listed."""
     from ssmi.pipeline.contract.parameters.params import Params, Section
 
     values: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""What a person reads when a command fails: one clear line, what to do next, and a documented exit code."""
+"""Messages of failed commands: one clear line, what to do next, and a documented exit code."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _NEXT_STEPS = {
     errno.ESTALE: "look after the network that it lies on, and run the same command again",
     errno.ENOTCONN: "look after the network that it lies on, and run the same command again",
 }
-"""Of errors of the system that no traceback explains better."""
+"""Next steps by ``errno``, for operating-system errors that no traceback explains better."""
 
 
 def explain(error: BaseException) -> int:
-    """Say what failed; returns the exit code."""
+    """Print what failed and what to do next on stderr; return the exit code."""
     if isinstance(error, SsmiError):
         code = fail(f"error: {error.message}", error.exit_code)
         if error.next_step:
@@ -46,27 +46,27 @@ def explain(error: BaseException) -> int:
         return fail(f"error: out of memory{f' ({text})' if text else ''}\n  next: {_NEXT_STEPS[errno.ENOMEM]}", 1)
     number = _number(error)
     if isinstance(error, OSError) and number in _NEXT_STEPS:
-        place = error.filename2 or error.filename  # of a copy or a rename the second is written
+        place = error.filename2 or error.filename  # a copy or a rename writes to the second path
         place = f"{named(Path(os.fsdecode(place)))}: " if place else ""
         return fail(f"error: {place}{os.strerror(number)}\n  next: {_NEXT_STEPS[number]}", 1)
     return fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
 
 
 def _number(error: BaseException) -> int:
-    """The system's number of an error; 0 where it has none."""
+    """The ``errno`` of an error; 0 if it has none."""
     if not isinstance(error, OSError):
         return 0
-    # numpy counts what it could not write, and does not say why: the disk is full, or a limit is reached.
+    # numpy says how much it could not write but not why: the disk is full, or a limit is reached.
     if error.errno is None and " requested and " in str(error) and str(error).endswith(" written"):
         return errno.ENOSPC
     return error.errno or 0
 
 
 def fail(message: str, code: int) -> int:
-    """Say it on stderr, where there is still somebody; returns the exit code."""
-    with suppress(ValueError):  # it is closed
+    """Print a message on stderr, if stderr still has a reader; return the exit code."""
+    with suppress(ValueError):  # stderr is closed
         try:
-            # It may hold names and texts of files that somebody else wrote.
+            # The message may contain file names and text that somebody else wrote.
             click.echo(visible_lines(message), err=True)
         except OSError:
             give_up(sys.stderr)

@@ -16,7 +16,7 @@ from ssmi.cli.session import Session
 from ssmi.cli.terminal.closed import give_up, has_reader
 from ssmi.cli.usage import CommandGroup, as_parameter_error
 
-# The help of each is said again here: to ask a command for its own would import its module.
+# The summaries are repeated here, because reading them from a command would import its module.
 COMMANDS = {
     "ablate": ("ssmi.cli.commands.ablate", "Train the paper's configurations over seeds; one table."),
     "compare": ("ssmi.cli.commands.compare", "Say whether one trained run is better than another."),
@@ -42,16 +42,16 @@ _STOPPING = ("SIGTERM", "SIGHUP")
 
 
 class LazyGroup(CommandGroup):
-    """Knows its commands by name and one line of help; a command's module loads when it runs."""
+    """A group that knows its commands by name and summary, and imports a command's module when it runs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names."""
+        """Names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command, or None for an unknown name."""
         if cmd_name not in COMMANDS:
-            # click makes a usage error of None, and CommandGroup answers it with the nearest name.
+            # click turns None into a usage error, which CommandGroup answers with the nearest name.
             return None
         command: click.Command = getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
         return command
@@ -89,31 +89,31 @@ def cli(ctx: click.Context, project: Path | None, storage: str | None) -> None:
 
 
 def main() -> None:
-    """Run; every failure becomes one clear line and a documented exit code."""
-    # From the arguments: when cli.main has raised, its context, and the option in it, are gone.
+    """Run the command line; every failure becomes one clear line and a documented exit code."""
+    # Read from the arguments: once cli.main has raised, the context that holds the option is gone.
     debug = "--debug" in sys.argv
     _listen()
-    # setdefault: what the environment says already goes first. A command imports the libraries only later.
+    # setdefault keeps values from the environment. Commands import the libraries that read these only later.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    # Waiting threads sleep instead of spinning: on a machine that is shared, spinning made a step several times slower.
+    # Waiting threads sleep instead of spinning: on a shared machine, spinning made a step several times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
-        # Named: click would call it `python -m ...` where it is started so.
+        # prog_name, because click would use `python -m ...` when started that way.
         code = cli.main(prog_name="ssmi-cli", standalone_mode=False)
-        sys.stdout.flush()  # here, where its failure can be told
-    # What click makes of a KeyboardInterrupt that leaves a command.
+        sys.stdout.flush()  # here, where a failure can still be reported
+    # click turns a KeyboardInterrupt that leaves a command into Abort.
     except (click.exceptions.Abort, KeyboardInterrupt):
         _stop_listening()
         sys.exit(fail("interrupted", INTERRUPTED))
-    # Before ClickException, of which it is one: a group without a command shows its help.
+    # Before ClickException, its base class: a group called without a command shows its help.
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
         sys.exit(explain(as_parameter_error(error)))
     except (SystemExit, BrokenPipeError):
-        # Outside its standalone mode click leaves so only for a broken pipe. Where it is that to the reader (`| head`),
-        # nothing is wrong.
+        # Outside standalone mode, click exits this way only for a broken pipe. If the pipe is stdout and its reader has
+        # gone (`| head`), nothing is wrong.
         if not has_reader(sys.stdout):
             give_up(sys.stdout)
             sys.exit(0)
@@ -123,21 +123,21 @@ def main() -> None:
         if debug:
             raise
         sys.exit(explain(error))
-    # Outside its standalone mode click returns the code of context.exit, else what the command returned.
+    # Outside standalone mode, click returns the code of context.exit, otherwise the command's return value.
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _listen() -> None:
-    """A stopped container or batch job, and a terminal that is closed, tidy up as Ctrl-C does."""
+    """Make SIGTERM (a stopped container or batch job) and SIGHUP (a closed terminal) clean up as Ctrl-C does."""
     for name in _STOPPING:
-        number = getattr(signal, name, None)  # Windows has fewer
-        # Who ignores one (nohup) means it; a container's first process has no other way than the handler.
+        number = getattr(signal, name, None)  # Windows lacks SIGHUP
+        # An ignored SIGHUP (nohup) stays ignored; SIGTERM stops a container's first process only through a handler.
         if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
             signal.signal(number, signal.default_int_handler)
 
 
 def _stop_listening() -> None:
-    """Once it is told, the next signal just ends the process."""
+    """Restore the default actions, so that the next signal ends the process at once."""
     for name in ("SIGINT", *_STOPPING):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.default_int_handler:

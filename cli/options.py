@@ -17,24 +17,24 @@ _MOST_DIGITS = 9
 
 
 class InputFile(click.Path):
-    """A file that the command reads, ``-`` for what is piped in where that is allowed.
+    """Path of a file that the command reads; ``-`` for standard input if ``allow_dash``.
 
-    One that is not there or cannot be read ends as it does from Python, with the error of a file rather than of usage.
+    A missing or unreadable file raises the same error as from Python: an error about a file, not about usage.
     """
 
     def __init__(self, *, allow_dash: bool = False) -> None:
         super().__init__(dir_okay=False, allow_dash=allow_dash, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path. Raises what ``require_file`` does."""
-        # Before click's own checks, which call a folder wrong usage (exit code 2).
+        """Convert to a path. Raises the errors of ``require_file``."""
+        # Before click's own checks, which report a folder as wrong usage (exit code 2).
         if not (self.allow_dash and str(value) == "-"):
-            require_file(Path(value), pipes=self.allow_dash)  # what may be piped in is read once
+            require_file(Path(value), pipes=self.allow_dash)  # a command that accepts a pipe reads its input once
         return super().convert(value, param, ctx)
 
 
 def dataset_option(command: Decorated) -> Decorated:
-    """``--dataset NAME``; without it the first of params.yaml."""
+    """``--dataset NAME``; by default the first data set of params.yaml."""
     return click.option(
         "--dataset",
         metavar="NAME",
@@ -45,14 +45,14 @@ def dataset_option(command: Decorated) -> Decorated:
 
 
 def plain_name(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """The name of a data set. Raises ParameterError for one that can name no folder of artifacts."""
+    """Validate the name of a data set. Raises ParameterError if it cannot name a folder of artifacts."""
     from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 
     return None if value is None else check_dataset_name(value)
 
 
 def storage_url(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """The URL of ``--storage``; an empty variable means none. Raises ParameterError for what is no URL."""
+    """Validate the URL of ``--storage``; an empty SSMI_STORAGE counts as unset. Raises ParameterError for no URL."""
     from ssmi.workspace import check_storage
 
     if value is not None:
@@ -61,7 +61,7 @@ def storage_url(context: click.Context, parameter: click.Parameter, value: str |
 
 
 def run_option(command: Decorated) -> Decorated:
-    """``--run FOLDER``: a run that is there; without it the data set's."""
+    """``--run FOLDER``: an existing run; by default the data set's run."""
     return click.option(
         "--run",
         type=click.Path(file_okay=False, path_type=Path),
@@ -81,17 +81,17 @@ def device_option(command: Decorated) -> Decorated:
 
 
 def json_option(command: Decorated) -> Decorated:
-    """``--json``: one JSON document on stdout in place of what a person reads."""
+    """``--json``: one JSON document on stdout in place of the human-readable output."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document for scripts.")(command)
 
 
 def split_names(texts: Iterable[str]) -> list[str]:
-    """The names between commas, of all times that an option is given."""
+    """Split comma-separated names, across all occurrences of an option."""
     return [name.strip() for text in texts for name in text.split(",")]
 
 
 def seeds_option(*, default: int) -> Callable[[Decorated], Decorated]:
-    """``--seeds N``: with how many seeds each row is trained, as ``n_seeds``."""
+    """``--seeds N``: the number of seeds per row, passed as ``n_seeds``."""
     return click.option(
         "--seeds",
         "n_seeds",
@@ -103,11 +103,11 @@ def seeds_option(*, default: int) -> Callable[[Decorated], Decorated]:
 
 
 def jobs_option(command: Decorated) -> Decorated:
-    """``--jobs N|auto``: how many runs are trained at once, as ``n_jobs``; 0 for auto."""
+    """``--jobs N|auto``: the number of runs trained at once, passed as ``n_jobs``; 0 for auto."""
     return click.option(
         "--jobs",
         "n_jobs",
-        # A string: click hands the default to the callback too.
+        # A string, because click passes the default to the callback too.
         default="1",
         show_default=True,
         metavar="N|auto",
@@ -119,15 +119,15 @@ def jobs_option(command: Decorated) -> Decorated:
 def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int:
     if value == "auto":
         return 0
-    # Of its length first: Python reads no number of more than 4300 digits.
+    # The length first, because Python refuses to convert more than 4300 digits.
     if not value.isdecimal() or len(value) > _MOST_DIGITS or int(value) < 1:
-        # Not ParameterError: click adds which option it was, and usage.py names it.
+        # Not ParameterError: click records the option in BadParameter, and usage.py names it.
         raise click.BadParameter(f"{value[:40]!r} is neither auto nor a whole number from 1")
     return int(value)
 
 
 def override_option(command: Decorated) -> Decorated:
-    """``-S section.key=value``, as often as wanted."""
+    """``-S section.key=value``, repeatable."""
     return click.option(
         "-S",
         "--set",
@@ -140,7 +140,7 @@ def override_option(command: Decorated) -> Decorated:
 
 
 def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:
-    """``--plot FILE``: a picture, svg or png, in a folder that is there."""
+    """``--plot FILE``: an .svg or .png picture in an existing folder."""
     return click.option(
         "--plot",
         "picture",
@@ -151,7 +151,7 @@ def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:
 
 
 def check_picture(picture: Path | None) -> None:
-    """Refuse a ``--plot`` of another form, or in a folder that is not there."""
+    """Raise ParameterError if ``--plot`` has another file extension or its folder does not exist."""
     if picture is not None and picture.suffix not in (".svg", ".png"):
         raise ParameterError(f"--plot {picture}: neither .svg nor .png", next_step="give it a name that ends so")
     if picture is not None and not picture.parent.is_dir():

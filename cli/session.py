@@ -1,4 +1,4 @@
-"""What every command knows: the project, its parameters, and how to tell a person what happens."""
+"""State that commands share: the project, its parameters, and the progress reporter."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 # No slots: cached_property keeps its values in __dict__.
 @dataclass(frozen=True)
 class Session:
-    """Made once by the top command; nothing heavy is imported before a command asks."""
+    """Created once by the top command; imports nothing heavy until a command asks for it."""
 
     project_option: Path | None
     storage: str | None = None
-    """URL of storage that holds the features too."""
+    """URL of a storage that also holds the features."""
 
     @cached_property
     def project(self) -> Project:
-        """The folder that holds params.yaml: ``--project``, else the nearest one upward from here."""
+        """The project in ``--project``, by default in the nearest folder with params.yaml, upward from here."""
         from ssmi.project import open_project
 
-        # A folder that was named is the one meant: no other above it takes its place.
+        # A folder given explicitly is meant exactly: no folder above it takes its place.
         upward = self.project_option is None
         folder = self.project_option or Path()
         project = open_project(folder, upward=upward, reporter=self.reporter)
-        # Not by open_project, which loads the driver at once: many commands need none.
+        # Not passed to open_project, which loads the driver at once: many commands need none.
         return replace(project, storage=self.storage)
 
     @property
@@ -44,12 +44,12 @@ class Session:
 
     @cached_property
     def named_root(self) -> Path | None:
-        """The project's folder where ``--project`` names one; None leaves it to be found from a run's place."""
+        """The project's folder if ``--project`` is given; None means that it is found from a run's location."""
         return self.root if self.project_option is not None else None
 
     @cached_property
     def project_folder(self) -> Path | None:
-        """``root``, or None outside any project, for commands that have something to say there too."""
+        """``root``, or None outside a project, for commands that also work there."""
         from ssmi.pipeline.contract.errors import MissingResourceError
 
         try:
@@ -58,10 +58,20 @@ class Session:
             return None
 
     def find_run(self, *, run: Path | None, dataset: str | None) -> tuple[Path, Path | None]:
-        """The run folder, and the project whose features it reads; None for the nearest above the run.
+        """Find the run folder and the project whose features it reads.
 
-        A run that is named needs no project here: a packed one has none. Raises MissingResourceError, before anything
-        heavy is imported, where there is no run.
+        A run given explicitly needs no project here, because a packed run has none.
+
+        Args:
+            run: The run folder.
+            dataset: The data set whose run is used if ``run`` is None.
+
+        Returns:
+            The run folder, and the project; None means the nearest project above the run.
+
+        Raises:
+            ParameterError: Both ``run`` and ``dataset`` are given.
+            MissingResourceError: There is no run. Raised before anything heavy is imported.
         """
         from ssmi.runs.lookup import find_run, require_checkpoint
 
@@ -75,7 +85,7 @@ class Session:
         return run, self.named_root
 
     def say_if_nowhere(self) -> None:
-        """Note that there is no project here, where there is none."""
+        """Print a note if there is no project here."""
         from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 
         if self.project_folder is None:
@@ -88,7 +98,7 @@ class Session:
 
     @cached_property
     def reporter(self) -> Bars | Lines:
-        """Bars on a terminal, a line a minute without one."""
+        """Progress bars on a terminal, otherwise one line per minute."""
         from ssmi.cli.terminal.progress import choose_reporter
 
         return choose_reporter()

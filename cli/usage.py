@@ -1,4 +1,4 @@
-"""What is wrong with a command line, told as every other error is: what, and what to do next."""
+"""Errors in a command line, reported like every other error: what is wrong, and what to do next."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ssmi.cli.completion import values_by_parameter
 from ssmi.pipeline.contract.errors import ParameterError, closest, nearest
 
 _VALUE = re.compile(r"""^(['"])(?P<value>.*?)\1""")
-"""The value that click quotes first in what it says of one that is not among the choices."""
+"""The value that click quotes at the start of its message about an invalid choice."""
 
 
 class CommandGroup(click.Group):
-    """Commands under one name; answers an unknown one with the nearest."""
+    """A group that answers an unknown command with the nearest name."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command. Raises ParameterError where there is none of this name."""
+        """Find the command. Raises ParameterError if there is no command of this name."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            if args[0].startswith("-"):  # an option in a command's place, which click has named
+            if args[0].startswith("-"):  # an option where a command belongs; click's error names it
                 raise
             raise ParameterError(
                 f"{ctx.command_path}: no command {args[0]!r}", next_step=nearest(args[0], self.list_commands(ctx))
@@ -31,11 +31,11 @@ class CommandGroup(click.Group):
 
 
 def as_parameter_error(error: click.ClickException) -> ParameterError:
-    """What click found wrong with a command line, in this program's form."""
+    """Convert an error that click found in a command line to this program's form."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption):
         return ParameterError(f"no option {error.option_name}", next_step=_nearest_option(error.option_name, context))
-    # Before BadParameter, of which it is one.
+    # Before BadParameter, its base class.
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return ParameterError(f"{_name(error.param)} is missing", next_step=_how_to_give(error.param, context))
     if isinstance(error, click.BadParameter):
@@ -45,21 +45,21 @@ def as_parameter_error(error: click.ClickException) -> ParameterError:
 
 
 def _name(parameter: click.Parameter) -> str:
-    """``--split``, ``FILES``: as a person types it."""
+    """The name of a parameter as typed: ``--split``, ``FILES``."""
     if isinstance(parameter, click.Option):
         return max(parameter.opts, key=len)
     return parameter.human_readable_name
 
 
 def _nearest_option(name: str, context: click.Context | None) -> str:
-    # get_params and not params: it has --help too.
+    # get_params rather than params, because it includes --help.
     parameters = [] if context is None else context.command.get_params(context)
-    # Without the dashes, which would make any two options alike.
+    # Without the dashes, which would make any two options similar.
     options = {option.lstrip("-"): option for one in parameters for option in (*one.opts, *one.secondary_opts)}
     near = closest(name.lstrip("-"), options)
     if near is not None:
         return f"did you mean {options[near]}?"
-    # `--epochs 3`, as other trainers have it: parameters are set by -S.
+    # An option that other trainers have, such as `--epochs 3`: here parameters are set with -S.
     meant = name.lstrip("-").replace("-", "_")
     if "overrides" in {one.name for one in parameters}:
         keys = [key for key in values_by_parameter() if meant in (key, key.rpartition(".")[2])]
@@ -72,7 +72,7 @@ def _nearest_option(name: str, context: click.Context | None) -> str:
 
 
 def _nearest_choice(error: click.BadParameter) -> str:
-    """The choice most like the value that was given; empty where there is nothing to choose from."""
+    """Next step with the choice nearest to the given value; empty if the parameter has no choices."""
     kind = error.param.type if error.param is not None else None
     if not isinstance(kind, click.Choice):
         return ""
@@ -96,5 +96,5 @@ def _help(context: click.Context | None) -> str:
 
 
 def _plain(message: str) -> str:
-    """A sentence of click's as part of a line: no capital at its beginning, no full stop."""
+    """One of click's sentences as part of a line: without initial capital and full stop."""
     return f"{message[:1].lower()}{message[1:]}".rstrip(".")

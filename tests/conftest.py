@@ -1,4 +1,4 @@
-"""A whole tiny project in a temporary folder: raw text, word vectors, an encoder, params.yaml; built once a session."""
+"""A tiny complete project (raw text, vectors, encoder, params.yaml), built once per session in a temporary folder."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ TAGGING = (
 Gold = tuple[tuple[str, ...], tuple[Span, ...]]
 
 
-# A busy machine is slow, which is no fault of what is tested.
+# A busy machine is slow, which says nothing about the code under test.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take Ctrl-C's signal even where whoever started the tests ignores it: the programs they start inherit that."""
+    """Handle SIGINT even if the parent process ignores it, because the programs that tests start inherit this."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``make golden`` gives it; nothing else writes golden numbers."""
+    """Add ``--write-golden``, used by ``make golden``; nothing else writes golden numbers."""
     parser.addoption("--write-golden", action="store_true", help="write tests/golden anew before comparing")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left: its exit code and what it said."""
+    """Result of a command: its exit code and output."""
 
     code: int
     stdout: str
@@ -69,7 +69,7 @@ class Outcome:
 
     @property
     def states(self) -> dict[str, str]:
-        """Stage → built or current, from what ``features build`` prints."""
+        """Mapping from stage to ``built`` or ``current``, as printed by ``features build``."""
         return {line.split()[0]: line.split()[1] for line in self.stdout.splitlines()}
 
     @property
@@ -79,13 +79,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Project:
-    """A project folder and the door to it."""
+    """A project folder, and the commands to run in it."""
 
     root: Path
     environment: Mapping[str, str]
 
     def ssmi(self, *arguments: str) -> Outcome:
-        """Run ssmi-cli in this process, from its entry point, so that imports are paid for once."""
+        """Run ssmi-cli through its entry point in this process, so that imports are paid for once."""
         import ssmi.cli.main as program
 
         stdout, stderr = io.StringIO(), io.StringIO()
@@ -104,13 +104,13 @@ class Project:
         return Outcome(code, stdout.getvalue(), stderr.getvalue())
 
     def build(self, *arguments: str) -> Outcome:
-        """``features build`` that must succeed."""
+        """Run ``features build``, which must succeed."""
         outcome = self.ssmi("features", "build", *arguments)
         assert outcome.code == 0, outcome.stderr
         return outcome
 
     def start(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start ssmi-cli as a process of its own in the project folder."""
+        """Start ssmi-cli as a separate process in the project folder."""
         return subprocess.Popen(
             [sys.executable, "-m", "ssmi.cli.main", *arguments],
             cwd=self.root,
@@ -122,7 +122,7 @@ class Project:
         )
 
     def process(self, *arguments: str, timeout: float = 1200) -> Outcome:
-        """Run ssmi-cli as a process of its own."""
+        """Run ssmi-cli as a separate process."""
         with self.start(*arguments) as process:
             stdout, stderr = process.communicate(timeout=timeout)
         return Outcome(process.returncode, stdout, stderr)
@@ -135,7 +135,7 @@ class Project:
         dump_yaml(tree, path)
 
     def artifacts(self, *names: str) -> dict[str, str]:
-        """Every file below ``artifacts[/name...]`` → digest of its bytes; stray temporary files show up too."""
+        """Mapping from each file below ``artifacts[/name...]`` to its digest; includes stray temporary files."""
         folder = self.root.joinpath("artifacts", *names)
         return {
             path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
@@ -156,7 +156,7 @@ Change = Callable[[dict[str, Any]], object]
 
 @pytest.fixture(scope="session")
 def reseal() -> Callable[..., None]:
-    """Make what lies in a stage's folder by now, and what a change makes of its manifest, look as if written so."""
+    """Rewrite and seal a manifest, after a change to it, so that the folder's present files count as original."""
 
     def reseal(folder: Path, change: Change = lambda body: None) -> None:
         body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
@@ -170,7 +170,7 @@ def reseal() -> Callable[..., None]:
 
 @pytest.fixture
 def without_nohup() -> Iterator[None]:
-    """SIGHUP as programs of a terminal have it: under nohup, tests and what they start would ignore it."""
+    """Give SIGHUP its default action, as at a terminal: under nohup, tests and programs they start would ignore it."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, signal.SIG_DFL if before is None else before)
@@ -184,7 +184,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of every command: caches of its own, no data folder of this machine, no colours."""
+    """The environment of every command: separate caches, no data folder of this machine, no colours."""
     caches = tmp_path_factory.mktemp("caches")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSMI_", "DVC_", "GIT_"))}
     return {
@@ -204,7 +204,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def pristine_project(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Project:
-    """Everything a build needs and nothing built. Copy it before writing into it (``project``, ``fresh_project``)."""
+    """Everything that a build needs, nothing built. Copy it before writing to it (``project``, ``fresh_project``)."""
     root = tmp_path_factory.mktemp("pristine") / "project"
     splits = _choose_sentences()
     (root / "data" / "tiny").mkdir(parents=True)
@@ -225,7 +225,7 @@ def pristine_project(tmp_path_factory: pytest.TempPathFactory, environment: dict
 
 @pytest.fixture(scope="session")
 def built_once(pristine_project: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny project built serially with its own parameters. Read only: use ``project`` to change something."""
+    """The tiny project, built serially with its own parameters. Read-only: use ``project`` to change something."""
     project = _copy(pristine_project, tmp_path_factory.mktemp("built"))
     outcome = project.build()
     assert set(outcome.states.values()) == {"built"}
@@ -234,19 +234,19 @@ def built_once(pristine_project: Project, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def project(built_once: Project, tmp_path: Path) -> Project:
-    """A built project of one's own; nothing in it knows that it was copied."""
+    """A built project for one test; nothing in it depends on the place it was copied from."""
     return _copy(built_once, tmp_path)
 
 
 @pytest.fixture
 def fresh_project(pristine_project: Project, tmp_path: Path) -> Project:
-    """A project of one's own of which nothing is built."""
+    """A project for one test in which nothing is built."""
     return _copy(pristine_project, tmp_path)
 
 
 @pytest.fixture(scope="session")
 def tagging_project(built_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny project with a run that has learned to find entities. Read only."""
+    """The tiny project with a run that has learned to find entities. Read-only."""
     project = _copy(built_once, tmp_path_factory.mktemp("tagging"))
     outcome = project.ssmi("train", *TAGGING)
     assert outcome.code == 0, outcome.stderr
@@ -269,7 +269,7 @@ def _copy(project: Project, parent: Path) -> Project:
 
 
 def _choose_sentences() -> dict[str, list[Gold]]:
-    """60, 12 and 12 sentences of the embedded sample and of kinds that it lacks."""
+    """60, 12 and 12 sentences: from the embedded sample, and of kinds that it lacks."""
     chosen = {split: _short(split, count) for split, count in (("train", 54), ("dev", 11), ("test", 11))}
     return {
         "train": [*chosen["train"], *_awkward(), _longer_than_any_window(chosen["train"])],
@@ -295,7 +295,7 @@ def _awkward() -> list[Gold]:
 
 
 def _longer_than_any_window(sentences: Sequence[Gold]) -> Gold:
-    """One sentence of over 510 characters, put together from short ones."""
+    """One sentence of over 510 characters, concatenated from short ones."""
     characters: list[str] = []
     spans: list[Span] = []
     for text, entities in sentences:
@@ -318,7 +318,7 @@ def _as_bmes(sentences: Iterable[Gold]) -> str:
 
 
 def _write_vectors(path: Path, texts: Sequence[str]) -> None:
-    """Two of three words of the texts, words they lack, and rows that a vocabulary drops; in word2vec text."""
+    """Write word2vec text: two of three words of the texts, words they lack, and rows that a vocabulary drops."""
     import rjieba
 
     engine = rjieba.Jieba()
@@ -333,14 +333,14 @@ def _write_vectors(path: Path, texts: Sequence[str]) -> None:
 
 
 def _vector(word: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """A direction of its own for each word, save that those beginning with 公 or 董 lie close together."""
+    """A separate direction for each word, except that words beginning with 公 or 董 are close together."""
     seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
     direction = np.random.default_rng(seed).normal(size=DIMENSIONS)
     return direction + 2 if word[0] in "公董" else direction
 
 
 def _write_encoder(folder: Path, texts: Sequence[str]) -> None:
-    """A BERT of two layers with random weights and one token a character."""
+    """Write a BERT of two layers with random weights and one token per character."""
     import torch
     from safetensors.torch import save_file
     from transformers import BertConfig, BertModel
@@ -372,13 +372,13 @@ ENCODER_TYPES = ("bert", "ernie", "electra", "roberta", "xlm-roberta", "roformer
 
 @pytest.fixture(params=ENCODER_TYPES)
 def encoder_type(request: pytest.FixtureRequest) -> str:
-    """Every type of encoder that is read."""
+    """Every supported type of encoder."""
     kind: str = request.param
     return kind
 
 
 def _class_of_encoder(kind: str) -> tuple[Any, Any, dict[str, Any]]:
-    """Of a type transformers' config and model, and the values that set it apart."""
+    """The config and model classes of transformers for a type, and the settings specific to it."""
     import transformers as hf
 
     types: dict[str, tuple[Any, Any, dict[str, Any]]] = {
@@ -406,10 +406,10 @@ def _class_of_encoder(kind: str) -> tuple[Any, Any, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def write_typed_encoder() -> Callable[..., Any]:
-    """Write a tiny random encoder of a type with a vocabulary in vocab.txt; returns transformers' own class.
+    """Write a tiny random encoder of a type with a vocabulary in vocab.txt; return the model class of transformers.
 
-    What sets the type apart is in it: ERNIE's tasks, narrower embeddings, relative positions, local attention. There
-    are more embeddings than tokens, and every weight is large enough to matter.
+    It includes what is specific to the type: ERNIE's tasks, narrower embeddings, relative positions, local attention.
+    There are more embeddings than tokens, and every weight is large enough to matter.
     """
 
     def write(folder: Path, kind: str, vocabulary: Sequence[str], *, positions: int = 64, **changes: Any) -> Any:
@@ -443,7 +443,7 @@ def write_typed_encoder() -> Callable[..., Any]:
 
 
 class PageReader(HTMLParser):
-    """The page as a browser splits it: tags with their attributes, and the text of the data element."""
+    """A page parsed as by a browser: tags with their attributes, visible text, and the text of the data element."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -465,13 +465,13 @@ class PageReader(HTMLParser):
 
 @pytest.fixture(scope="session")
 def read_page() -> Callable[[str], PageReader]:
-    """Split a page as a browser does."""
+    """Parse a page as a browser does."""
     return PageReader
 
 
 @pytest.fixture(scope="session")
 def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
-    """Open a page at an address with a hash; give the document after its script ran. Skips without a browser."""
+    """Open a page with a URL hash; return the document after its scripts ran. Skips without a browser."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         assert "CI" not in os.environ, ".ci/run brings a browser"

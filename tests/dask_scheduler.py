@@ -1,4 +1,4 @@
-"""Where a Dask scheduler that was just started listens."""
+"""Address of a Dask scheduler that was just started."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def address_in(scheduler_file: Path, *, seconds: float = 600) -> str:
-    """The address in the file of ``dask scheduler --scheduler-file``, as soon as it is there.
+    """Wait for the file of ``dask scheduler --scheduler-file`` and return the address in it.
 
-    Dask opens the file before it writes it, so one that is there may be empty or half written.
+    Dask opens the file before it writes it, so an existing file may be empty or half written.
 
     Raises:
-        TimeoutError: No scheduler wrote it in so many seconds.
+        TimeoutError: No scheduler wrote the file within ``seconds``.
 
     """
     end = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""``ssmi-cli ablate``: train the paper's configurations over several seeds, and make one table of them."""
+"""``ssmi-cli ablate``: train the paper's configurations over several seeds, and write one table."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ssmi.cli.session import Session
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of configurations, known ones, in the table's order; none where none was given."""
+    """Validate names of configurations and put them in the table's order; empty if none were given."""
     from ssmi.configurations import choose
 
-    # `choose` takes none for all; here none stays none, which beside variants means no built-in row.
+    # `choose` takes an empty list for all; here it stays empty, so that variants alone add no built-in row.
     return tuple(each.name for each in choose(split_names(value)) if value)
 
 
@@ -118,7 +118,7 @@ def ablate(
             overrides=overrides,
             device=device,
         )
-    # Here and not in main: click makes an Abort, which has no message, of every KeyboardInterrupt.
+    # Here and not in main, because click turns every KeyboardInterrupt into an Abort without a message.
     except Interrupted as interrupted:
         context.exit(fail(f"interrupted: {interrupted.message}\n  next: the same command", INTERRUPTED))
     table = result.table
@@ -130,7 +130,7 @@ def ablate(
             click.echo("other settings")
             print_table(*other_cells(table))
         click.echo(f"{note(table)}\n{result.folder}")
-    # Last: the table of the runs that finished is shown whatever became of the others.
+    # Last, so that the table of the finished runs is shown even if others diverged.
     result.raise_if_diverged()
 
 

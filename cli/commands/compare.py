@@ -46,7 +46,7 @@ def compare(
         n_resamples=resamples,
         project=session.named_root,
         storage=session.storage,
-        # Scoring does not read train.device, which None stands for elsewhere.
+        # None would mean train.device, which scoring does not read.
         device=device or "auto",
         reporter=session.reporter,
     )
@@ -88,7 +88,7 @@ def _seeds(seeds: tuple[int, ...]) -> str:
 
 
 def verdict(comparison: Comparison) -> str:
-    """What the interval says, in words."""
+    """Say in words what the interval implies."""
     difference = comparison.overall
     if difference.told_apart:
         text = f"The interval excludes 0: RUN is {'better' if difference.gain > 0 else 'worse'} on these sentences."

@@ -1,4 +1,4 @@
-"""``ssmi-cli data``: what there is to build from, fetching it, and looking hard at it before building."""
+"""``ssmi-cli data``: list, fetch, convert, and check data sets and other assets before building."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def list_(session: Session, as_json: bool) -> None:
 @click.pass_obj
 def fetch(session: Session, name: str, revision: str | None) -> None:
     """Download NAME (a listed data set, vectors or encoder, or a hub model) into the cache and check its checksum."""
-    # Under another name: `data` is the group of these commands.
+    # Under another name, because `data` is the command group here.
     from ssmi import data as assets
 
-    # Outside a project too: its own copies would only come first.
+    # Works outside a project too: a project's own copies would only take precedence.
     root = session.project_folder or Path.cwd()
     fetched = assets.fetch(name, root=root, revision=revision, reporter=session.reporter)
     for split, path in fetched.files.items():

@@ -1,4 +1,4 @@
-"""``ssmi-cli data convert``: a file of any known format into one that other tools read."""
+"""``ssmi-cli data convert``: convert a file of any known format to one that other tools read."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def convert(
 
 
 def _tag_map(given: str) -> Path | Mapping[str, str]:
-    """Pairs as they are typed, else the file that holds them."""
-    # One that holds no = can only be meant as a file, and is refused as one if it is not there.
+    """Parse pairs given on the command line, or return the path of the file that holds them."""
+    # A value without = can only be a file, and is reported as a missing file if it does not exist.
     if Path(given).exists() or "=" not in given:
         return Path(given)
     pairs = [pair.partition("=") for pair in given.split(",")]

@@ -1,4 +1,4 @@
-"""``ssmi-cli demo``: the whole path on the default data set, what it came to, and what to try next."""
+"""``ssmi-cli demo``: run the whole path on the default data set; show the results and what to try next."""
 
 from __future__ import annotations
 

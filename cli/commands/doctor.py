@@ -1,4 +1,4 @@
-"""``ssmi-cli doctor``: what a bug report or a first hour needs to know."""
+"""``ssmi-cli doctor``: facts about the installation, for bug reports and first steps."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def doctor(session: Session, as_json: bool) -> None:
         listed = [dict(zip(("asset", "kind", "found"), asset, strict=True)) for asset in assets]
         click.echo(json.dumps({**rows, "assets": listed}, ensure_ascii=False, indent=1, default=str))
         return
-    # The words are for people alone: in JSON no project is null.
+    # The wording is for people only: in JSON, no project is null.
     print_table(("what", "found"), list((rows | {"project": facts.project or NO_PROJECT}).items()))
     print_table(("asset", "kind", "found"), assets)

@@ -1,4 +1,4 @@
-"""``ssmi-cli encoder``: make an encoder of one's own from another."""
+"""``ssmi-cli encoder``: make your own encoder from another."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def evaluate(
 
 
 def _check_usage(file: Path | None, picture: Path | None, reading: Mapping[str, str | None]) -> None:
-    # --split has a default, so its value does not tell whether it was given.
+    # --split has a default, so its value does not show whether it was given.
     source = click.get_current_context().get_parameter_source("split")
     if file is not None and source is ParameterSource.COMMANDLINE:
         raise ParameterError("--file is scored whole: it has no --split", next_step="give one of them")

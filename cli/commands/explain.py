@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ssmi.predict.user_entities import UserEntity
 
 BAR = 24
-"""Cells of a bar for a cosine of 1."""
+"""Length of the bar for a cosine of 1, in characters."""
 SOURCES = {
     "vocabulary": "a word of the vocabulary",
     "stored": "outside the vocabulary; its vector is BERT's, stored with the features",

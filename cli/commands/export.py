@@ -1,4 +1,4 @@
-"""``ssmi-cli export``: a run and all that prediction needs, in one folder."""
+"""``ssmi-cli export``: pack a run and everything that prediction needs into one folder."""
 
 from __future__ import annotations
 

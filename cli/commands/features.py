@@ -1,6 +1,6 @@
 """``ssmi-cli features``: build all stages for a data set or a corpus, or run one of them as dvc.yaml does.
 
-What ``build_options`` asks for goes on as it is, under the names that ``Project`` takes.
+Values of ``build_options`` are passed on unchanged, under the argument names of ``Project``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ssmi.pipeline.contract.text.wording import counted, is_or_are
 def features() -> None:
     """Build features: raw text to Parquet shards.
 
-    `build` runs whatever is not current; the single stages always run, as `dvc repro` asks them to.
+    `build` runs the stages that are not up to date; a single stage always runs, as `dvc repro` expects.
     """
 
 
@@ -55,10 +55,10 @@ def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> Non
 @click.option("--part", metavar="I/N", help="Run the I-th of N shares of the parts.")
 @click.pass_obj
 def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -> None:
-    """Run one stage, or one share of its parts (for job arrays and the like).
+    """Run one stage, or one share of its parts (for job arrays, for example).
 
-    With --part, N independent processes run one share each; a last call without it joins the parts. A stage that needs
-    all parts before it can continue ends early with a line that says so: start the N processes again.
+    With --part, N independent processes run one share each; a last call without --part joins the parts. A stage
+    that needs all parts before it can continue ends early and says so: start the N processes again.
     """
     if part is None:
         _run_stage(session, stage_name, chosen)
@@ -75,7 +75,7 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
 
 
 def share_of(text: str) -> tuple[int, int]:
-    """``2/4`` as two numbers; raises BadParameter for what is not of this form."""
+    """Parse ``2/4`` into two numbers. Raises BadParameter for any other form."""
     match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
     if match is None:
         raise click.BadParameter(f"{text!r} is not I/N; the second of four is 2/4", param_hint="--part")
@@ -88,7 +88,7 @@ def _run_stage(session: Session, stage_name: str, chosen: Mapping[str, Any]) -> 
     click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")
 
 
-# A function, so that each command keeps a stage_name of its own; in the loop below all would share the last.
+# A function, so that each command keeps its own stage_name; in the loop below, all would share the last.
 def _stage_command(stage_name: str, summary: str) -> click.Command:
     @click.command(stage_name, help=summary)
     @build_options
@@ -103,6 +103,6 @@ def _stage_command(stage_name: str, summary: str) -> click.Command:
     return command
 
 
-# From the contract, which imports neither torch nor dask: the help loads no stage.
+# STAGES comes from the contract, which imports neither torch nor dask, so the help loads no stage.
 for _name, _stage in STAGES.items():
     features.add_command(_stage_command(_name, f"{_stage.summary[0].upper()}{_stage.summary[1:]}."))

@@ -1,4 +1,4 @@
-"""``ssmi-cli init``: a project folder for data of one's own."""
+"""``ssmi-cli init``: make a project folder for your own data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ssmi.cli.session import Session
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-# An option takes one value: of `--data data/*.bmes` the shell's other files arrive as arguments.
+# An option takes one value: the other files that the shell makes of `--data data/*.bmes` arrive as arguments.
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", multiple=True, type=click.Path(path_type=Path), metavar="FILE...", help="Labelled files.")
 @click.option("--name", metavar="NAME", help="Name of the data set.  [default: the folder's name]")

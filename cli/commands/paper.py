@@ -1,4 +1,4 @@
-"""``ssmi-cli paper``: the paper's tables with any encoder, on every data set of it that is found."""
+"""``ssmi-cli paper``: make the paper's tables with any encoder, on each of its data sets that is found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ssmi-cli params``: what each parameter means, may be and is."""
+"""``ssmi-cli params``: meaning, type, default and present value of each parameter."""
 
 from __future__ import annotations
 
@@ -46,29 +46,29 @@ def params(session: Session, name: str | None, as_json: bool) -> None:
 
 
 def _present_values(session: Session) -> dict[str, Any] | None:
-    """What params.yaml says, by section; None outside a project and where the file has mistakes, which are told."""
+    """Values of params.yaml by section; None outside a project, or, with a note, if the file is invalid."""
     from ssmi.pipeline.contract.errors import ParameterError
 
     if session.project_folder is None:
         return None
     try:
         return session.params().model_dump(mode="json")
-    except ParameterError as error:  # the one who has to correct it needs the help more than anybody
+    except ParameterError as error:  # a person who has to correct the file needs this help most
         session.reporter.note(f"{error.message}; the defaults are shown")
         return None
 
 
 def _entry(row: ParameterHelp, *, value: object, in_project: bool) -> str:
-    """A line with the value, then the type and the description, indented."""
+    """One line with the value, then the description and the type, indented."""
     shown = value if in_project else row.default
     head = f"{row.name}: {_yaml(shown)}"
     if in_project and value != row.default:
         head += f"    (default: {_yaml(row.default)})"
-    # 88 columns: a line longer than that is hard to read, and the terminal may be wider.
+    # 88 columns even on a wider terminal: longer lines are hard to read.
     body = click.wrap_text(f"{row.description} [{row.type}]", 88, initial_indent="    ", subsequent_indent="    ")
     return f"{head}\n{body}"
 
 
 def _yaml(value: object) -> str:
-    """A value as params.yaml has it."""
+    """A value as written in params.yaml."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

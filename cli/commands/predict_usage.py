@@ -1,4 +1,4 @@
-"""Which options of ``ssmi-cli predict`` go together, and its checks of what they say."""
+"""Checks of the options of ``ssmi-cli predict``: their values, and which of them can be combined."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _OF_FILES: Mapping[str, str] = {
     "out": "--out",
     "batch_chars": "--batch-chars",
 }
-"""Parameters that are about files of text and what is written of them."""
+"""Parameters that concern files of text and the output written for them."""
 _OF_SHARDS: Mapping[str, str] = {"corpus": "--shards", "workers": "--workers", "scheduler": "--scheduler"}
 
 
 def check_encoding_option(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """The encoding by Python's name. Raises ParameterError for one that is not known or is none of text."""
-    if not value or context.resilient_parsing:  # a completion: nothing heavy
+    """Python's name of the encoding. Raises ParameterError if it is unknown or not a text encoding."""
+    if not value or context.resilient_parsing:  # a completion imports nothing heavy
         return None
     from ssmi.predict.input.text_decoding import check_encoding
 
@@ -35,7 +35,7 @@ def check_encoding_option(context: click.Context, parameter: click.Parameter, va
 
 
 def check_usage(*, interactive: bool, corpus: str | None) -> None:
-    """Refuse, with ParameterError, options that were given and mean nothing beside the others."""
+    """Raise ParameterError for options that have no effect in combination with the others."""
     if interactive:
         _refuse({**_OF_FILES, **_OF_SHARDS}, "--interactive reads what is typed")
     elif corpus is not None:
@@ -52,7 +52,7 @@ def _refuse(idle: Mapping[str, str], what: str) -> None:
 
 
 def what_is_piped_in(*, interactive: bool) -> tuple[Path, ...]:
-    """Standard input in place of FILES; raises ParameterError where it is a terminal."""
+    """Standard input in place of FILES; none if interactive. Raises ParameterError if it is a terminal."""
     if interactive:
         return ()
     if sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""``ssmi-cli report``: one page about a run: scores, confusion, every error with what the features said there."""
+"""``ssmi-cli report``: one page about a run: scores, confusion, and every error with its features."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report(
     The page is one file that needs no network. With --run and no --dataset, the data set is the one that the run was
     trained on. If the stages of a chart are not built, the page leaves it out and says so.
     """
-    # Now rather than after the split was tagged.
+    # Checked before the split is tagged.
     if out is not None and not out.parent.is_dir():
         raise ParameterError(f"--out {out}: no folder {out.parent}", next_step="make it, or name another")
     result = session.project.report(dataset, run=run, split=split, out=out, device=device or "auto")

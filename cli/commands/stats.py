@@ -54,7 +54,7 @@ def stats(
     lists the views for queries of your own.
     """
     if as_json:
-        # --format has a default, so only one that was typed can contradict --json.
+        # --format has a default, so only an explicit --format can contradict --json.
         if click.get_current_context().get_parameter_source("form") is ParameterSource.COMMANDLINE and form != "json":
             raise ParameterError(f"--json is --format json, and --format {form} was given too", next_step="give one")
         form = "json"
@@ -73,7 +73,7 @@ def stats(
         _list_reports()
     if limit is None and form == "table":
         limit = TABLE_ROWS
-    # What --limit calls 0 is None from here on.
+    # From here on, None means no limit; --limit uses 0.
     limit = limit or None
     if sql is None:
         result = project.stats(name, dataset=dataset, limit=limit)

@@ -67,7 +67,7 @@ def train(
         result = session.project.train(
             dataset, configuration=config, run=run, overrides=overrides, device=device, resume=resume
         )
-    # Here and not in main: click makes an Abort, which has no message, of every KeyboardInterrupt.
+    # Here and not in main, because click turns every KeyboardInterrupt into an Abort without a message.
     except training.Interrupted as interrupted:
         if training.is_main_process():
             again = _same_command_resumed() if training.is_alone() else "the same torchrun command with --resume"

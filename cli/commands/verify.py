@@ -1,4 +1,4 @@
-"""``ssmi-cli verify``: whether the project's artifacts are what was written."""
+"""``ssmi-cli verify``: check that the project's artifacts are as they were written."""
 
 from __future__ import annotations
 

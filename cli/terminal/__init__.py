@@ -1,1 +1,1 @@
-"""What a person sees at the terminal: progress, tables, streams, interactive lines."""
+"""Output on the terminal: progress, tables, streams, interactive lines."""

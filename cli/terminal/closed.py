@@ -10,11 +10,11 @@ from typing import Any, TextIO
 
 
 def give_up(stream: TextIO) -> None:
-    """Let what is still to be written to a stream go nowhere, where its reader has gone or its disk is full."""
+    """Flush a stream; if its reader has gone or its disk is full, discard its output from here on."""
     try:
         stream.flush()
     except OSError:
-        # Of the stream itself: what Python has in its buffer would fail once more at the end.
+        # Redirect the descriptor itself: what is left in Python's buffer would fail again at exit.
         with suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, stream.fileno())
@@ -22,7 +22,7 @@ def give_up(stream: TextIO) -> None:
 
 
 def has_reader(stream: TextIO) -> bool:
-    """Whether somebody may still read what is written to a stream, as far as that can be told."""
+    """Whether a stream may still have a reader; False on systems without ``poll``."""
     if not hasattr(select, "poll"):
         return False
     try:
@@ -34,14 +34,14 @@ def has_reader(stream: TextIO) -> bool:
 
 
 class Stderr:
-    """The present stderr, on which nothing fails: whoever watched may have gone, and the work goes on."""
+    """The current stderr, on which no write fails: the work continues even if the reader has gone."""
 
     def __init__(self) -> None:
-        # Kept: while a bar is drawn, rich puts another in its place that writes here.
+        # Kept, because rich replaces sys.stderr, while a bar is drawn, by a stream that writes here.
         self._stream: TextIO = sys.stderr
 
     def write(self, text: str) -> int:
-        """Write, as far as that is possible."""
+        """Write the text if possible; return its length in any case."""
         try:
             return self._stream.write(text)
         except OSError:
@@ -49,9 +49,9 @@ class Stderr:
             return len(text)
 
     def flush(self) -> None:
-        """Flush, as far as that is possible."""
+        """Flush if possible."""
         give_up(self._stream)
 
     def __getattr__(self, name: str) -> Any:
-        """All else is stderr's."""
+        """Take every other attribute from stderr."""
         return getattr(self._stream, name)

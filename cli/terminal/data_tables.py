@@ -1,4 +1,4 @@
-"""What ``data check`` shows of a data set, as tables."""
+"""Tables that ``data check`` shows about a data set."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Table(NamedTuple):
 
 
 def tables_of(report: DatasetReport) -> list[Table]:
-    """Everything that the check saw; a table without rows is left out, save the counts and the types."""
+    """All findings of the check. Tables without rows are omitted, except those of the splits and the entities."""
     check = report.check
     names = list(check.splits)
     types = sorted({kind for split in check.splits.values() for kind in split.entities})
@@ -98,7 +98,7 @@ def _unknown(check: DataCheck) -> list[Cells]:
 
 
 def _user_dictionary(uses: Sequence[LineUse]) -> Table:
-    """The lines that never matched first, then the file's order."""
+    """Lines of the user dictionary: those that never matched first, each group in file order."""
     rows: list[Cells] = [
         (one.line, one.word, one.segments, one.sentences, one.note or ("" if one.segments else "never matched"))
         for one in sorted(uses, key=lambda one: (one.segments > 0, one.line))

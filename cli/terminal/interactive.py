@@ -1,4 +1,4 @@
-"""``ssmi-cli predict --interactive``: entities are shown while a line is typed, and in a table once it is done."""
+"""``ssmi-cli predict --interactive``: show entities while a line is typed, and in a table when it is entered."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 PROMPT = "> "
 COLOURS = ("green", "magenta", "cyan", "yellow", "blue", "red")
-"""Of the entity types, in the order of their names, over and over."""
+"""Colours of the labels, assigned in order and repeated as needed."""
 
 
 def converse(tagger: Tagger, *, min_score: float = 0.0) -> None:
-    """Until Ctrl-D: read a line, print it with its entities marked, and a table of them.
+    """Read lines until Ctrl-D; print each with its entities marked, and a table of them.
 
-    At a terminal they are coloured as the line is typed.
+    At a terminal, entities are also coloured while the line is typed.
     """
     stdout = utf8_stdout()
-    # What is typed is no markup, whatever brackets and colons it holds; off a terminal nothing has to fit a width.
+    # Brackets and colons in typed text are not markup; without a terminal, no width limits the output.
     console = Console(
         file=stdout, width=None if stdout.isatty() else 10_000, highlight=False, markup=False, emoji=False
     )
@@ -43,12 +43,12 @@ def converse(tagger: Tagger, *, min_score: float = 0.0) -> None:
         console.print(marked(line, entities, colours))
         if entities:
             console.print(_table(entities, colours))
-        # Whoever talks to it through a pipe gets each answer at once.
+        # A program that talks to this one through a pipe gets each answer at once.
         stdout.flush()
 
 
 def marked(text: str, entities: Sequence[Entity], colours: Mapping[str, str]) -> Text:
-    """The text with ``[entity TYPE]`` in its type's colour."""
+    """The text with each entity as ``[entity TYPE]`` in the colour of its type."""
     shown = Text()
     end = 0
     for entity in entities:
@@ -76,13 +76,13 @@ def _table(entities: Sequence[Entity], colours: Mapping[str, str]) -> Table:
 
 
 def _lines(read: Read, colours: Mapping[str, str]) -> Iterator[tuple[str, Sequence[Entity]]]:
-    """Lines with their entities, as they are typed, or as they are piped in."""
+    """Lines with their entities, typed at a terminal or piped in."""
     if sys.stdin.isatty() and sys.stdout.isatty():
-        # prompt_toolkit is needed only where somebody types.
+        # prompt_toolkit is needed only at a terminal.
         from ssmi.cli.terminal.live import typed_lines
 
         yield from typed_lines(read, colours, prompt=PROMPT)
         return
-    # A conversation goes on where a byte is not UTF-8; a file would be refused by default.
+    # Bytes that are not UTF-8 do not end a conversation; a file with such bytes is refused by default.
     for record in read_records(sys.stdin.buffer, name="stdin", kind="text", errors="replace"):
         yield record.text, read(record.text)

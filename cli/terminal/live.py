@@ -1,4 +1,4 @@
-"""Lines as they are typed at a terminal, their entities in colour. The only importer of prompt_toolkit."""
+"""Lines typed at a terminal, with entities in colour. The only module that imports prompt_toolkit."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from ssmi import Entity
 
 Read = Callable[[str], "Sequence[Entity]"]
-"""A text → its entities."""
+"""Function from a text to its entities."""
 
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse"})
 
 
 def typed_lines(read: Read, colours: Mapping[str, str], *, prompt: str) -> Iterator[tuple[str, Sequence[Entity]]]:
-    """Each line and its entities once it is done; until then they show in ``colours``, by label, and below the line.
+    """Yield each line with its entities when it is entered.
 
-    Ends with Ctrl-D; Ctrl-C raises KeyboardInterrupt.
+    While a line is typed, its entities appear in ``colours`` (by label) and are listed below it. Ctrl-D ends the
+    iteration; Ctrl-C raises KeyboardInterrupt.
     """
-    # A lambda: the session is made below, and nothing is asked before it draws.
+    # A lambda, because the session is created below; it is not called before the session draws.
     with Reading(read, tell=lambda: session.app.invalidate()) as reading:
         session: PromptSession[str] = PromptSession(
             prompt,
@@ -47,16 +48,18 @@ def typed_lines(read: Read, colours: Mapping[str, str], *, prompt: str) -> Itera
 
 @dataclass(frozen=True, slots=True)
 class _Result:
-    """What was tagged last."""
+    """The text tagged last, with its entities."""
 
     text: str = ""
     entities: Sequence[Entity] = ()
 
 
 class Reading:
-    """A thread that tags what was typed last, so that typing never waits.
+    """A thread that tags the text typed last, so that typing never waits.
 
-    tell: called, by that thread, when there is something new.
+    Args:
+        read: Finds the entities of a text.
+        tell: Called by the thread when a new result is available.
     """
 
     def __init__(self, read: Read, *, tell: Callable[[], None]) -> None:
@@ -80,19 +83,19 @@ class Reading:
         self._thread.join()
 
     def ask(self, text: str) -> None:
-        """Have a text read, in place of any that waits."""
+        """Request that a text be tagged, in place of any text still waiting."""
         with self._changed:
             self._asked = text
             self._changed.notify_all()
 
     def known_of(self, text: str) -> list[Entity]:
-        """The entities of the text that was tagged last, those whose text this one begins with too."""
-        # Taken once, without the lock: the thread replaces it and never changes it.
+        """Entities of the text tagged last, as far as ``text`` agrees with it up to the end of each entity."""
+        # Read once, without the lock: the thread replaces the result but never modifies it.
         result = self._result
         return [one for one in result.entities if text.startswith(result.text[: one.end])]
 
     def all_of(self, text: str) -> Sequence[Entity]:
-        """The entities of a text, waited for. Raises what the tagger raised."""
+        """Wait for the entities of a text and return them. Raises what the tagger raised."""
         self.ask(text)
         with self._changed:
             self._changed.wait_for(lambda: self._result.text == text or self._failure is not None)
@@ -108,7 +111,7 @@ class Reading:
                     return
                 text = self._asked
             try:
-                # The lock is free meanwhile: whoever types may ask for the next text.
+                # The lock is free meanwhile, so that the next text can be requested.
                 result = _Result(text, self._read(text))
             except Exception as error:
                 with self._changed:
@@ -122,14 +125,14 @@ class Reading:
 
 
 class _Marks(Processor):
-    """Colours the entities of what is being typed, and has it read, whenever it is drawn."""
+    """Colours the entities of the text being typed, and requests its tagging, at every redraw."""
 
     def __init__(self, reading: Reading, colours: Mapping[str, str]) -> None:
         self._reading = reading
         self._colours = colours
 
     def apply_transformation(self, transformation_input: TransformationInput) -> Transformation:
-        """A line's characters with their styles."""
+        """Return the characters of a line with their styles."""
         document, number = transformation_input.document, transformation_input.lineno
         self._reading.ask(document.text)
         start = document.translate_row_col_to_index(number, 0)
@@ -138,7 +141,7 @@ class _Marks(Processor):
         for one in self._reading.known_of(document.text):
             for column in range(max(one.start - start, 0), min(one.end - start, len(line))):
                 styles[column] = _style(self._colours[one.label])
-        # One character for one, so that columns and the cursor stay where they are.
+        # Each character becomes exactly one, so that columns and the cursor keep their positions.
         return Transformation([(style, visible(character)) for style, character in zip(styles, line, strict=True)])
 
 

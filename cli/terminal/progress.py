@@ -1,4 +1,4 @@
-"""Progress on stderr: bars on a terminal; elsewhere a line when a task has run for a minute, and each minute after."""
+"""Progress on stderr: bars on a terminal; elsewhere, for tasks of over a minute, one line per minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECONDS_BETWEEN_LINES = 60.0
 
 
 class Bars:
-    """Bars that vanish when a task ends; notes stay."""
+    """Progress bars that vanish when a task ends; notes stay."""
 
     def __init__(self) -> None:
         self._console = Console(file=cast(TextIO, Stderr()))
@@ -27,17 +27,17 @@ class Bars:
 
     @contextmanager
     def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        """Show a bar; with ``total`` 0 a spinner and a count."""
+        """Show a bar; if ``total`` is 0, a spinner and a count."""
         known = total > 0
         count = MofNCompleteColumn() if known else TextColumn("{task.completed}")
-        name = TextColumn("{task.description}", markup=False)  # a label may hold braces and brackets of a file's name
+        name = TextColumn("{task.description}", markup=False)  # a file name in a label may contain braces and brackets
         columns = (SpinnerColumn(), name, BarColumn(), count, TextColumn(unit), TimeRemainingColumn())
         with Progress(*columns, console=self._console, transient=True) as progress:
             bar = progress.add_task(visible_lines(label), total=total if known else None)
 
             def advance(n: int) -> None:
                 progress.advance(bar, n)
-                progress.start()  # nothing to do but after room was made
+                progress.start()  # has an effect only after make_room
 
             self._drawn = progress
             try:
@@ -50,17 +50,17 @@ class Bars:
         self._console.print(visible_lines(message), highlight=False, markup=False, soft_wrap=True)
 
     def make_room(self) -> None:
-        """Take the bar away, for output to the same terminal, until it moves again."""
+        """Remove the bar until it advances again, for other output to the same terminal."""
         if self._drawn is not None:
             self._drawn.stop()
 
 
 class Lines:
-    """For logs and pipes: no control characters, and silence for short tasks."""
+    """Progress lines for logs and pipes: no control characters, and nothing for short tasks."""
 
     @contextmanager
     def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        """Print how far a long task is, at most once a minute."""
+        """Print the progress of a long task, at most once per minute."""
         done = 0
         last = time.monotonic()
 
@@ -81,9 +81,9 @@ class Lines:
         stderr.flush()
 
     def make_room(self) -> None:
-        """Lines stay."""
+        """Do nothing: printed lines stay."""
 
 
 def choose_reporter() -> Bars | Lines:
-    """Bars where a person watches, lines elsewhere."""
+    """Return bars if stderr is a terminal, lines otherwise."""
     return Bars() if sys.stderr.isatty() else Lines()

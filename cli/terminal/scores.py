@@ -1,4 +1,4 @@
-"""Scores as a table: one line a type, as seqeval's users know it, then the totals."""
+"""Scores as a table: one line per type, as in seqeval's report, then the totals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def print_scores(by_split: Mapping[str, Scores]) -> None:
-    """Print the scores of each split, a table a split."""
+    """Print the scores, one table per split."""
     from ssmi.cli.terminal.tables import print_table
 
     for split, scores in by_split.items():

@@ -1,4 +1,4 @@
-"""The answer of a report or a query as a table, as JSON and as CSV."""
+"""The result of a report or query as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ssmi.statistics import Statistics
 
 _FORMULA = "=+-@\t\r"
-"""What a spreadsheet takes for the beginning of a formula."""
+"""Characters that a spreadsheet takes for the beginning of a formula."""
 LIST_ITEMS = 12
-"""Items of a nested list that a table's cell shows; JSON and CSV hold all."""
+"""Number of items of a nested list that a table cell shows; JSON and CSV contain all."""
 
 
 def show_table(result: Statistics) -> None:
@@ -31,8 +31,8 @@ def show_table(result: Statistics) -> None:
 
 
 def show_json(result: Statistics) -> None:
-    """Print a JSON array, an object a row."""
-    # A query may give two columns one name, and an object would keep one of them.
+    """Print a JSON array with one object per row."""
+    # A query may give two columns the same name, and an object would keep only one of them.
     names = result.distinct_columns
     lines = [dumps(dict(zip(names, map(_plain, row), strict=True))) for row in result.rows]
     click.echo("[\n" + ",\n".join(lines) + "\n]" if lines else "[]")
@@ -48,22 +48,22 @@ def show_csv(result: Statistics) -> None:
 
 
 def _in_spreadsheet(value: Any) -> Any:
-    """A value as a CSV cell; a text that a spreadsheet would run as a formula has an apostrophe in front."""
+    """A value as a CSV cell; text that a spreadsheet would run as a formula gets a leading apostrophe."""
     if isinstance(value, (list, dict)):
         return _nested(value)
-    # A mark alone, as the characters of a text are, is no formula.
+    # A single mark, as in columns of characters, is not a formula.
     return f"'{value}" if isinstance(value, str) and len(value) > 1 and value[0] in _FORMULA else value
 
 
 def _csv_line(values: Sequence[object]) -> str:
-    """One line that ends in a newline; written with CRLF first, or Python 3.11 would leave a lone CR unquoted."""
+    """One line ending in a newline; written with CRLF first, because Python 3.11 would leave a lone CR unquoted."""
     line = io.StringIO(newline="")
     csv.writer(line, lineterminator="\r\n").writerow(values)
     return line.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: Any) -> object:
-    """A value as a table shows it: big numbers whole, lists short (visibly), control characters seen not obeyed."""
+    """A value as a table shows it: large numbers as integers, long lists visibly cut, control characters escaped."""
     value = _plain(value)
     if isinstance(value, float):
         return round(value) if 1000 <= abs(value) < 1e15 else value
@@ -75,7 +75,7 @@ def _cell(value: Any) -> object:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON knows it; what is not a number there (NaN, infinity) becomes null."""
+    """A value that JSON can represent; NaN and infinity, which JSON lacks, become null."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
@@ -94,7 +94,7 @@ def _nested(value: Any) -> str:
 
 
 def _printable(text: str) -> str:
-    """Text whose control and space characters other than the blank are seen rather than obeyed."""
+    """Text with control characters, and white space other than the blank, escaped."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
     )

@@ -1,4 +1,4 @@
-"""Where output goes, whatever the machine's locale: stdout as UTF-8, or a file that appears when it is whole."""
+"""Output independent of the machine's locale: UTF-8 on stdout, or a file that appears when it is complete."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Write = Callable[[str], object]
 
 
 def utf8_stdout() -> TextIO:
-    """Stdout, made to write UTF-8 and plain newlines where it is a real stream."""
+    """Return stdout, set to UTF-8 and plain newlines if it is a real stream."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8", newline="\n")
     return sys.stdout
@@ -26,16 +26,16 @@ def utf8_stdout() -> TextIO:
 
 @contextmanager
 def open_output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
-    """What writes a piece: to a file that appears when all is done, or for None to stdout at once."""
+    """Yield a function that writes one piece: to a file that appears at the end, or at once to stdout if None."""
     if out is None:
-        stdout = utf8_stdout()  # a progress bar puts its own in its place
+        stdout = utf8_stdout()  # kept, because a progress bar replaces sys.stdout
 
         def write(piece: str) -> None:
-            # Only then are the rows on the same terminal as the bar.
+            # Only on a terminal can rows and bar share a screen.
             if stdout.isatty():
                 reporter.make_room()
             stdout.write(piece)
-            # Whoever reads a pipe gets each batch when it is tagged.
+            # The reader of a pipe gets each batch as soon as it is tagged.
             stdout.flush()
 
         yield write
@@ -47,11 +47,11 @@ def open_output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
 
 
 def check_output(out: Path, files: Sequence[Path]) -> None:
-    """Refuse an --out that cannot be a file, or that is one of the files to read. Raises ParameterError."""
+    """Raise ParameterError if --out cannot be a file or is one of the files to read."""
     if not (out.parent.is_dir() and (out.is_file() or not out.exists())):
         raise ParameterError(
             f"--out {out}: no folder {out.parent}, or something there that is not a file", next_step="name another"
         )
-    # samefile: a link to one of the files is that file.
+    # samefile, because a link to one of the files is that file.
     if out.exists() and any(path.exists() and path.samefile(out) for path in files):
         raise ParameterError(f"--out {out}: one of the FILES, which would be lost", next_step="name another")

@@ -1,4 +1,4 @@
-"""Tables a person can read, on stdout; never cut when nobody's terminal has to fit them."""
+"""Human-readable tables on stdout; only a terminal limits their width."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ssmi.cli.terminal.visible import visible_lines
 
 
 def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print one table: numbers to the right, CJK widths counted, long cells folded on a terminal."""
+    """Print one table: numbers right-aligned, CJK widths counted, long cells folded on a terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -22,11 +22,11 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     for row in body:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else 10_000
-    # Cells are data: brackets and colons in them are no markup.
+    # Cells are data: brackets and colons in them are not markup.
     console = Console(width=width, markup=False, highlight=False, emoji=False)
     with console.capture() as drawn:
         console.print(table)
-    # Not by rich, which ends the program by its own way where the reader has gone.
+    # Not printed by rich, which ends the program in its own way if the reader has gone.
     sys.stdout.write(drawn.get())
 
 
@@ -42,6 +42,6 @@ def _is_number(text: str) -> bool:
     try:
         float(text.replace(",", ""))
     except ValueError:
-        # What _cell writes for None does not make a column of numbers one of words.
+        # The dash that _cell writes for None keeps a column numeric.
         return text == "-"
     return True

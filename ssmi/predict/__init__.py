@@ -1,1 +1,1 @@
-"""A trained run used on text: read it, find its entities, write them."""
+"""Use of a trained run on text: read texts, find their entities, write them."""

@@ -1,4 +1,4 @@
-"""What a tagger says of a text, and what a user says beforehand."""
+"""Entities that a tagger finds in a text, and entities that a user names beforehand."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Literal
 
 Source = Literal["model", "file"]
 Mode = Literal["add", "force"]
-"""``add``: where the tagger found nothing. ``force``: in place of what the tagger found."""
+"""``add``: only where the tagger found nothing. ``force``: in place of what the tagger found."""
 Words = Mapping[str, str | tuple[str, Mode]]
-"""Word → label, or label and mode: entities that a user names."""
+"""Entities that a user names: a mapping from word to label, or to label and mode."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """``text`` is the piece ``[start, end)`` of the text as it was given; positions count code points."""
+    """An entity of a text. ``text`` is the slice ``[start, end)`` of the text as given; positions count code points."""
 
     start: int
     end: int
@@ -24,4 +24,4 @@ class Entity:
     score: float
     """The run's probability, 0 to 1, that exactly this is an entity of this type; 0 for a type it does not know."""
     source: Source = "model"
-    """Whether the run found it, or a file of the user's names it (``open_run(..., entities=...)``)."""
+    """``model`` if the run found the entity, ``file`` if the user named it (``open_run(..., entities=...)``)."""

@@ -1,4 +1,4 @@
-"""Files of text in, rows with their entities out, in a format of one's choice: what ``ssmi-cli predict`` writes."""
+"""Files of text in, rows with their entities out, in a chosen format: the output of ``ssmi-cli predict``."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ def predict_files(
     min_score: float = 0.0,
     reporter: Reporter | None = None,
 ) -> Iterator[str]:
-    """Tag the texts of files, in order, and yield them as text to be written, a piece at a time.
+    """Tag the texts of files, in order, and yield the output piece by piece.
 
-    Memory does not grow with the files: a batch of texts is read, tagged and yielded, then the next one.
+    Memory does not grow with the files: each batch of texts is read, tagged and yielded before the next.
 
     Args:
-        tagger: A run that is open.
-        files: Files of text, JSON lines, JSON, CSV or TSV, ``-`` for standard input; gzip is unpacked.
+        tagger: An open run.
+        files: Files of text, JSON lines, JSON, CSV or TSV, or ``-`` for standard input. Gzip is unpacked.
         format: ``jsonl``, ``conll``, ``doccano`` or ``label-studio``.
-        input: What the files hold: ``text`` (a text a line), ``paragraphs``, ``jsonl``, ``json``, ``csv`` or ``tsv``;
-            None goes by each name.
-        field: The field of a row that holds the text; None for ``text``.
-        encoding: Of the files; None for what a byte order mark says, else UTF-8.
-        errors: ``strict`` refuses bytes that are not of the encoding, ``replace`` reads them as U+FFFD.
-        batch_characters: How many characters are tagged together; None for 16,384.
-        min_score: Entities that the run finds with a lower score are left out; 0 to 1.
-        reporter: Told of progress; None for silence.
+        input: Kind of the files: ``text`` (one text per line), ``paragraphs``, ``jsonl``, ``json``, ``csv`` or ``tsv``;
+            None to decide by the name of each file.
+        field: Field of a row that contains the text; None for ``text``.
+        encoding: Encoding of the files; None for that of the byte order mark, or UTF-8 without one.
+        errors: ``strict`` refuses bytes that are invalid in the encoding, ``replace`` reads them as U+FFFD.
+        batch_characters: Number of characters tagged together; None for 16,384.
+        min_score: Lowest score of an entity that the run finds, 0 to 1; entities below it are left out.
+        reporter: Receives progress and notes; None for silence.
 
     Yields:
-        Pieces of the output, in order; joined they are the whole.
+        Pieces of the output, in order; joined, they are the whole output.
 
     Raises:
         ParameterError: A format or an encoding is unknown, plain text has no fields, or the score is not from 0 to 1.
-        MissingResourceError: A file is not there.
-        InputDataError: A file cannot be read, with ``file:line``.
+        MissingResourceError: A file does not exist.
+        InputDataError: A file cannot be read; the message names ``file:line``.
 
     """
     paths = [Path(path) for path in files]
@@ -97,9 +97,9 @@ def predictions(
     sources: bool,
     reporter: Reporter,
 ) -> Iterator[str]:
-    """The records of a source with their entities, a piece of text at a time; see ``predict_files``.
+    """Tag the records of a source and yield the output piece by piece; see ``predict_files``.
 
-    ``sources``: whether rows say of each entity whether the run or the user named it.
+    ``sources``: whether rows state for each entity whether the run or the user named it.
     """
     check_probability("min_score", min_score)
     if format not in FORMATS:

@@ -1,7 +1,7 @@
-r"""Texts with their entities, written for people and for annotation tools; a piece of output at a time.
+r"""Texts with their entities in formats for people and annotation tools, written piece by piece.
 
-Every piece can be encoded as UTF-8: JSON spells a lone surrogate as ``\ud800``, so that what reads it back gets the
-text as it was given; CoNLL, which has no escapes, writes U+FFFD in its place.
+Every piece can be encoded as UTF-8: JSON escapes a lone surrogate (``\ud800``), so that a reader gets the text as it
+was given; CoNLL, which has no escapes, replaces it by U+FFFD.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ from ssmi.predict.input.reading import Record
 
 Tagged = tuple[Record, Sequence[Entity]]
 DIGITS = 6
-"""Digits of a score after the point."""
+"""Decimal digits of a score."""
 
 _NOT_IN_CONLL = re.compile("[\n\r\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a format may want to say of the tagger."""
+    """Facts about the tagger that a format may include."""
 
     labels: LabelSet
     version: str
     sources: bool = False
-    """Whether rows say of each entity whether the run found it or the user named it; JSONL alone does."""
+    """Whether rows state for each entity whether the run found it or the user named it; used by JSONL only."""
 
 
 def jsonl(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
-    """One object a line: the text, the fields that it came with, ``entities``."""
+    """One object per line: the text, the fields of its record, ``entities``."""
     return formats.jsonl(_rows(rows, sources=origin.sources), _style(origin))
 
 
 def doccano(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
-    """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
+    """JSONL for doccano's sequence labelling: ``label`` contains ``[start, end, type]``."""
     return formats.doccano(_rows(rows), _style(origin))
 
 
 def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
-    """A character, a tab, its tag; a blank line after each text. Blank characters and tabs stand as they are.
+    """One character, a tab and its tag per line; a blank line after each text. Blanks and tabs are kept.
 
-    Tags are of the run's scheme. A line end inside a text is written as U+FFFD.
+    Tags are in the run's scheme. A line end inside a text is written as U+FFFD.
     """
     plain = (replace(row, text=_NOT_IN_CONLL.sub("\ufffd", row.text)) for row in _rows(rows))
     return formats.conll(plain, _style(origin))
@@ -54,7 +54,7 @@ def conll(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
 def label_studio(rows: Iterable[Tagged], origin: Origin) -> Iterator[str]:
     """Label Studio's array of tasks with predictions, for a ``<Labels name="label" toName="text">``.
 
-    A task's score is that of the least certain entity that the run found, by which its data manager can sort.
+    A task's score is that of the least certain entity that the run found; Label Studio's data manager can sort by it.
     """
     return formats.label_studio(_rows(rows), _style(origin))
 

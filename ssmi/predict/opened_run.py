@@ -1,4 +1,4 @@
-"""A trained run in memory: its network, and what makes features for it; opened again where its tagger was sent."""
+"""A trained run in memory: its network and its features. A pickled tagger opens it again in another process."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from ssmi.runs.lookup import nearest_project
 
 @dataclass(frozen=True, slots=True)
 class RunSource:
-    """What a run was opened from: all that another process needs to open it again."""
+    """Everything that another process needs to open a run again."""
 
     run: Path
     project: Path | None
     device: str
     threads: int | None
     checkpoint: str
-    """The digest of the run's checkpoint."""
+    """Digest of the run's checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedRun:
-    """What a tagger works with, in one process."""
+    """Network and features of a tagger in one process."""
 
     source: RunSource
     features: OnlineFeatures
@@ -46,14 +46,14 @@ class OpenedRun:
 
 
 def open_for_use(run: Path, *, project: Path | None, device: str, threads: int | None, reporter: Reporter) -> OpenedRun:
-    """Open a run folder or a packed one; arguments and errors as of ``open_run``."""
-    # type and not isinstance, which would take True for 1.
+    """Open a run folder or a packed run; arguments and errors are those of ``open_run``."""
+    # type rather than isinstance, which would accept True as 1.
     if threads is not None and not (type(threads) is int and threads >= 0):
         raise ParameterError(f"threads={threads!r}: not a number of threads", next_step="0 takes the physical cores")
     packed = is_packed(run)
     if packed:
         check_pack(run)
-    with turn():  # transformers changes torch for all threads while it builds
+    with turn():  # transformers changes torch's state for all threads while it builds a model
         trained = checkpoints.load_alone(run / CHECKPOINT)
     if project is None and not packed:
         project = nearest_project(run)
@@ -61,7 +61,7 @@ def open_for_use(run: Path, *, project: Path | None, device: str, threads: int |
     try:
         features = OnlineFeatures(folders, shards=trained.shards)
     except StaleArtifactError as error:
-        if packed:  # nobody who got a pack can build its features again
+        if packed:  # the recipient of a pack cannot build its features again
             raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
         raise
     with turn():
@@ -84,9 +84,9 @@ def open_for_use(run: Path, *, project: Path | None, device: str, threads: int |
 
 @lru_cache(maxsize=1)
 def open_again(source: RunSource) -> OpenedRun:
-    """Open what was opened in another process: once, however often its tagger is sent.
+    """Open a run that was opened in another process: once, however often its tagger is unpickled.
 
-    Raises StaleArtifactError where the run was trained again in between.
+    Raises StaleArtifactError if the run was trained again in between.
     """
     digest = checkpoint_files.digest(source.run / CHECKPOINT)
     if digest != source.checkpoint:

@@ -1,4 +1,4 @@
-"""A run and all that prediction needs of its project, in one folder that opens anywhere."""
+"""Pack a run, with everything that prediction needs of its project, into one folder that opens anywhere."""
 
 from __future__ import annotations
 
@@ -27,14 +27,15 @@ BRING_AGAIN = "pack the run again with `ssmi-cli export`, or bring the folder ov
 
 
 def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporter | None = None) -> dict[str, int]:
-    """Copy a run with its features into a new folder, whole or not at all; returns its files and their bytes.
+    """Copy a run with its features into a new folder, completely or not at all.
 
-    Raises ParameterError when ``out`` is there already, else as ``Tagger.open``.
+    Returns a mapping from file name to size in bytes. Raises ParameterError if ``out`` already exists, and the errors
+    of ``Tagger.open``.
     """
     if out.exists() or out.is_symlink():
         raise ParameterError(f"{out}: already exists", next_step="name a new folder, or remove this one first")
     reporter = reporter or Silent()
-    # A pack may be packed again, as long as it is what was packed.
+    # A pack may be packed again if it is unchanged.
     if is_packed(run):
         check_pack(run)
     trained = checkpoints.load_alone(run / CHECKPOINT)
@@ -54,7 +55,7 @@ def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporte
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             copyfile(path, fresh / name)
             advance(sizes[name])
-        # The copies too: a stage may have been built again while they were made.
+        # Check the copies too: a stage may have been built again meanwhile.
         check_feature_store(FeatureStore.packed(fresh / FEATURES), shards)
         (fresh / NOTICE).write_text(notice, encoding="utf-8")
         body = {"format": FORMAT, "files": {name: manifests.digest_file(fresh / name) for name in sorted(files)}}
@@ -63,9 +64,11 @@ def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporte
 
 
 def check_pack(run: Path) -> None:
-    """Hold a packed run to what was packed; its features are held to the shards where they are opened.
+    """Verify a packed run against the digests in the pack.
 
-    Raises StaleArtifactError naming each file that is another, with both digests.
+    Its features are verified against the shards when they are opened.
+
+    Raises StaleArtifactError, which names each file that differs with both digests.
     """
     problems = []
     for name, packed in _read(run / PACK).items():
@@ -98,7 +101,7 @@ def _read(path: Path) -> dict[str, str]:
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # no name that a file can have
+    except OSError:  # not a valid file name
         return False
 
 
@@ -118,6 +121,6 @@ encoder        {_licence(encoder, "encoder")}
 
 def _licence(name: str, kind: Kind) -> str:
     asset = known(name, kind)
-    if asset is None:  # only the last part of a path: where it lay is nobody's business
+    if asset is None:  # only the last part of a path, so that its location is not disclosed
         return f"{Path(name).name}: a copy of one's own; its licence is not known here"
     return f"{name} ({asset.source}): {asset.licence}"

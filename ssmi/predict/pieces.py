@@ -1,4 +1,4 @@
-"""Texts on their way through a tagger, in the pieces that the network reads at once."""
+"""Texts on their way through a tagger, cut into the pieces that the network reads at once."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from ssmi.predict.user_entities import MergedEntity
 
 @dataclass(slots=True)
 class Text:
-    """A text on its way."""
+    """A text that is being tagged."""
 
     text: str
     entities: list[Entity] = field(default_factory=list)
     n_waiting: int = 0
-    """Pieces of the text that are not tagged yet, and one more while it is being cut."""
+    """Number of pieces not tagged yet, plus one while the text is being cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of what is seen of a text."""
+    """A stretch of the visible part of a text."""
 
     of: Text
     seen: Stretch
     n_given: int
-    """Characters of the text as given that are done with it; over all pieces of a text they are all of its."""
+    """Characters of the text as given that this piece accounts for; over all pieces, the whole text."""
 
     @property
     def text(self) -> str:
-        """What the network reads; empty only where nothing of the text is seen."""
+        """The text that the network reads; empty only if nothing of the text is visible."""
         return self.seen.text
 
     def add(self, merged: Iterable[MergedEntity]) -> None:
-        """Give its text the entities of this piece, at their positions in the text as given."""
+        """Add the entities of this piece to its text, at their positions in the text as given."""
         for one in merged:
             start, end = self.seen.given(one.span.start, one.span.end)
             self.of.entities.append(Entity(start, end, one.span.label, self.of.text[start:end], one.score, one.source))
 
 
 def cut(text: Text) -> Iterator[Piece]:
-    """The pieces of a text, in order; at least one."""
+    """Yield the pieces of a text, in order; at least one."""
     windows = pieces_of(text.text)
-    # One window behind: a piece is done with all that stands before the next one begins.
+    # One window behind, because a piece accounts for all characters before the next one begins.
     start, held = 0, next(windows, Stretch("", ()))
     for following in windows:
         yield Piece(text, held, following.positions[0] - start)

@@ -1,4 +1,4 @@
-"""The records of files and of stdin, tagged in their order, a batch at a time."""
+"""Records of files and of standard input, tagged in order, batch by batch."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ STDIN = Path("-")
 
 @dataclass(frozen=True, slots=True)
 class RecordSource:
-    """Where records come from, and how they are read.
+    """The source of records, and how to read it.
 
     Attributes:
-        files: Files, ``-`` for ``stdin``, in this order.
-        stdin: What ``-`` stands for.
-        kind: What all of them hold; None goes by each name.
-        text_field: Where rows hold the text.
-        encoding: Of all of them; None for what a byte order mark says, else UTF-8.
-        errors: What becomes of bytes that are not of the encoding.
-        note: Told where a pipe is waited for, and of entities that an input holds already.
+        files: Files to read, in this order; ``-`` for ``stdin``.
+        stdin: The stream that ``-`` stands for.
+        kind: Kind of all files; None to decide by the name of each.
+        text_field: Field of a row that contains the text.
+        encoding: Encoding of all files; None for that of the byte order mark, or UTF-8 without one.
+        errors: Treatment of bytes that are invalid in the encoding.
+        note: Called with a message when a pipe is waited for, and when an input already contains entities.
 
     """
 
@@ -46,11 +46,11 @@ class RecordSource:
 
     @property
     def n_bytes(self) -> int:
-        """Size of all files together; 0, for unknown, when stdin is among them."""
+        """Total size of the files; 0, for unknown, if stdin is among them."""
         return 0 if STDIN in self.files else sum(path.stat().st_size for path in self.files)
 
     def read(self, advance: Callable[[int], None]) -> Iterator[Record]:
-        """All records; ``advance`` is told of bytes as they are read. Raises as ``read_records`` does."""
+        """Yield all records; ``advance`` gets the number of bytes read. Raises the errors of ``read_records``."""
         for path in self.files:
             if path == STDIN:
                 yield from self._records(self.stdin, STDIN_NAME, self.kind, advance)
@@ -78,29 +78,29 @@ class RecordSource:
 
 
 class Progress:
-    """Counts bytes that were read as done when their characters are tagged: one line may take minutes."""
+    """Counts bytes as done when their characters are tagged, not when they are read: one line may take minutes."""
 
     def __init__(self, advance: Advance) -> None:
         self._advance = advance
         self._bytes = self._characters = 0
 
     def read(self, n_bytes: int) -> None:
-        """``n_bytes`` more are waiting."""
+        """Count ``n_bytes`` more as waiting."""
         self._bytes += n_bytes
 
     def expect(self, n_characters: int) -> None:
-        """The bytes read hold ``n_characters`` to tag."""
+        """Count ``n_characters`` more, of the bytes read, as waiting to be tagged."""
         self._characters += n_characters
 
     def tagged(self, n_characters: int) -> None:
-        """``n_characters`` of those that are waiting are done."""
+        """Count ``n_characters`` of the waiting characters as done."""
         n_bytes = self._bytes * n_characters // self._characters
         self._bytes -= n_bytes
         self._characters -= n_characters
         self._advance(n_bytes)
 
     def finish(self) -> None:
-        """What is left holds no character."""
+        """Count the remaining bytes, which contain no character, as done."""
         self._advance(self._bytes)
 
 
@@ -112,17 +112,17 @@ def tag_records(
     min_score: float = 0.0,
     advance: Advance,
 ) -> Iterator[Tagged]:
-    """Each record with its entities, in order; no more records are held than the tagger holds texts.
+    """Yield each record with its entities, in order; no more records are kept than the tagger keeps texts.
 
     Args:
         tagger: An open run.
         source: The records.
-        batch_characters: Characters that are tagged together; None for the tagger's own number.
-        min_score: The lowest score of an entity, from 0 to 1.
-        advance: Told of the bytes of ``source`` as they are tagged.
+        batch_characters: Number of characters tagged together; None for the tagger's default.
+        min_score: Lowest score of an entity, 0 to 1.
+        advance: Called with the number of bytes of ``source`` tagged since the last call.
 
     Raises:
-        InputDataError: For a record that cannot be read, after those before it were given out.
+        InputDataError: A record cannot be read; raised after the records before it were yielded.
 
     """
     progress = Progress(advance)
@@ -136,7 +136,7 @@ def tag_records(
                 waiting.append(record)
                 progress.expect(len(record.text))
                 yield record.text
-        except InputDataError as error:  # what came before it is tagged first
+        except InputDataError as error:  # the records before it are tagged first
             failure = error
 
     for entities in tagger.stream(

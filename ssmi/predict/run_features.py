@@ -1,6 +1,6 @@
-"""Where the features of a run lie: beside its weights in a packed run, else in the project that it was trained in.
+"""Locate the features of a run: beside its weights in a packed run, otherwise in the project that trained it.
 
-Where the project has built others since, those that the run has kept are read (``pins``).
+If the project has built other features since, those that the run has kept are read (``pins``).
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from ssmi.runs import pins
 from ssmi.runs.lookup import nearest_project
 
 FEATURES = "features"
-"""Folder of a packed run that holds what ``FeatureStore.files`` names."""
+"""Folder of a packed run with the files that ``FeatureStore.files`` names."""
 
 
 def is_packed(run: Path) -> bool:
-    """Whether a run folder brings its features along."""
+    """Whether a run folder contains its features."""
     return (run / FEATURES).is_dir()
 
 
 def version(run: Path) -> str:
-    """The run's name and what tells its weights from others."""
+    """The run's name, followed by the beginning of the digest of its weights."""
     return f"{run.resolve().name}-{digest_once(run / CHECKPOINT / 'model.safetensors')[:12]}"
 
 
 def feature_folders(
     run: Path, shards: Manifest, params: Params, *, project: Path | None, reporter: Reporter
 ) -> FeatureStore:
-    """The folders that text is turned into rows with; whether they are the right ones is checked where they are opened.
+    """The folders needed to turn text into rows. They are verified against the shards when they are opened.
 
-    Raises MissingResourceError where no project is found.
+    Raises MissingResourceError if no project is found.
     """
     if is_packed(run):
         return FeatureStore.packed(run / FEATURES)
@@ -48,14 +48,14 @@ def feature_folders(
     kept = pins.find(run)
     if kept is None or belong(current, shards):
         return current
-    # The encoder is not among what a run keeps (see pins).
+    # A run does not keep its encoder (see pins).
     return replace(FeatureStore.packed(kept), encoder=current.encoder)
 
 
 def project_folders(
     run: Path, shards: Manifest, params: Params, *, project: Path | None, reporter: Reporter
 ) -> FeatureStore:
-    """The folders of the project, whatever they hold now. Raises MissingResourceError where no project is found."""
+    """The folders of the project, whatever they contain. Raises MissingResourceError if no project is found."""
     root = project or nearest_project(run)
     paths = ArtifactPaths(root)
     dataset = shards.dataset or ""

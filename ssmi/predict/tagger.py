@@ -1,4 +1,4 @@
-"""A trained run, opened for use on text: where both halves meet."""
+"""A trained run, opened for use on text; joins the feature pipeline and the network."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ from ssmi.predict.pieces import Piece, Text, cut
 from ssmi.predict.user_entities import UserEntities, merge_entities
 
 BATCH_CHARACTERS = 4 * MAX_PADDED_CHARACTERS
-"""Characters whose features are made together."""
+"""Number of characters whose features are computed together."""
 
 
 class Tagger:
-    """Text → entities, the same from however many threads: they take turns, a batch each.
+    """A callable from text to entities. Any number of threads may share it: they take turns, batch by batch.
 
-    Two taggers of one process take turns too, because torch's number of threads is the process's. A pickled tagger is
-    no more than where it was opened from; where it is used, it is opened again (once a process, by its first text),
-    and refused if the run was trained again in between. A copy is the tagger itself, for using it changes nothing.
+    The entities do not depend on the number of threads. Two taggers of one process take turns too, because torch's
+    number of threads applies to the whole process. A pickled tagger contains only where it was opened from: another
+    process opens the run again (once, with the first text), which fails if the run was trained again in between. A copy
+    is the tagger itself, because using it does not change it.
     """
 
     def __init__(self, source: RunSource, user_entities: UserEntities, opened: OpenedRun | None = None) -> None:
@@ -54,7 +55,7 @@ class Tagger:
         entities: str | Path | Words | None = None,
         reporter: Reporter | None = None,
     ) -> Tagger:
-        """Open a run folder or a packed one: see ``open_run`` for arguments, result and errors."""
+        """Open a run folder or a packed run; see ``open_run`` for arguments, result and errors."""
         reporter = reporter or Silent()
         opened = open_for_use(
             Path(run),
@@ -70,7 +71,7 @@ class Tagger:
 
     def __repr__(self) -> str:
         """The run, its entity types and the device, in one line."""
-        if self._opened is None:  # showing a tagger must not open it
+        if self._opened is None:  # repr must not open the run
             return f"<Tagger of {self.run}, to be opened by its first text>"
         spans = self._opened.spans
         types = spans.labels.entity_types
@@ -93,10 +94,17 @@ class Tagger:
     @overload
     def __call__(self, texts: Iterable[str], *, min_score: float = 0.0) -> list[list[Entity]]: ...
     def __call__(self, texts: str | Iterable[str], *, min_score: float = 0.0) -> list[Entity] | list[list[Entity]]:
-        """The entities of a text, or of each of many, in the order of the text. They never overlap.
+        """Find the entities of one text or of several, in text order. Entities never overlap.
 
-        min_score: those that the run finds with a lower score are left out; 0 to 1.
-        Raises ParameterError for a text that is no str, and for another ``min_score``.
+        Args:
+            texts: A text, or several.
+            min_score: Lowest score of an entity that the run finds, 0 to 1; entities below it are left out.
+
+        Returns:
+            The entities of the text, or one list for each of several texts.
+
+        Raises:
+            ParameterError: A text is not a str, or ``min_score`` is not from 0 to 1.
         """
         if isinstance(texts, str):
             return next(self.stream([texts], min_score=min_score))
@@ -110,12 +118,12 @@ class Tagger:
         min_score: float = 0.0,
         advance: Advance | None = None,
     ) -> Iterator[list[Entity]]:
-        """Yield the entities of each text in turn; at most ``batch_characters`` and one text are held in memory.
+        """Yield the entities of each text in turn; at most ``batch_characters`` and one text are kept in memory.
 
-        Texts are tagged once they hold this many characters (an empty text counts as one), or when there are no more.
-        A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark there is, and so is one
-        with blank lines. ``advance`` is told of characters as they are tagged, while other threads wait for their
-        turn; they do not wait for the reader of the stream.
+        Texts are tagged as soon as they reach this number of characters (an empty text counts as one), and at the end.
+        A text longer than 4,096 characters is read in pieces, cut at the best punctuation mark available; a text with
+        blank lines is cut at them. ``advance`` gets the number of characters as they are tagged, while other threads
+        wait for their turn; threads do not wait for the consumer of the stream.
         """
         if isinstance(texts, str | bytes):
             raise ParameterError(
@@ -127,7 +135,7 @@ class Tagger:
         _check(batch_characters=batch_characters, min_score=min_score)
         here = self._here()
         if os.getpid() != here.process and here.spans.threads > 1:
-            # torch's threads do not survive a fork: it would wait for them without end
+            # torch's threads do not survive a fork: it would wait for them forever
             raise RuntimeError(
                 "this tagger was opened in another process: open it in this one, spawn and do not fork, or threads=1"
             )
@@ -165,26 +173,26 @@ class Tagger:
 
     @property
     def label_groups(self) -> LabelGroups:
-        """Groups of entity types that are also scored together, as the data set of the run declares them."""
+        """Groups of entity types that are also scored together, as declared by the run's data set."""
         return self._here().label_groups
 
     @property
     def user_entities(self) -> UserEntities:
-        """The user's entities that the tagger was opened with."""
+        """The user entities that the tagger was opened with."""
         return self._user_entities
 
     @property
     def network(self) -> Network:
-        """What tags, where it computes."""
+        """The network, on its device."""
         return self._here().spans.network
 
     @property
     def features(self) -> OnlineFeatures:
-        """What makes the rows; ``features.statistics()`` counts what it did."""
+        """The feature pipeline that turns text into rows; ``features.statistics()`` counts its work."""
         return self._here().features
 
     def _here(self) -> OpenedRun:
-        """What it works with; a tagger that was pickled opens it now."""
+        """The run opened in this process; an unpickled tagger opens it on first use."""
         if self._opened is None:
             self._opened = open_again(self._source)
         return self._opened
@@ -201,7 +209,7 @@ class Tagger:
         here = self._here()
         named = [self._user_entities.matches(piece.text) for piece in full]
         types = here.spans.labels.entity_types
-        # Of a label that it does not know the run has no probability to give.
+        # The run has no probability for a label that it does not know.
         asked = [[match.span for match in matches if match.span.label in types] for matches in named]
         with here.spans.turn():
             sentences = here.features.segment([list(piece.text) for piece in full])
@@ -219,7 +227,7 @@ class Tagger:
 
 
 def _check(*, batch_characters: int, min_score: float) -> None:
-    # type and not isinstance, which would take True for 1.
+    # type rather than isinstance, which would accept True as 1.
     if not (type(batch_characters) is int and batch_characters >= 1):
         raise ParameterError(f"batch_characters={batch_characters!r}: not an int of at least 1", next_step="give one")
     check_probability("min_score", min_score)
@@ -242,23 +250,23 @@ def open_run(
     """Open a run folder, or one that ``ssmi-cli export`` packed, for use on text.
 
     Args:
-        run: The folder of the run or of the pack.
-        project: The folder whose ``artifacts/`` hold the run's features; by default the nearest with params.yaml
-            above the run, else above the working folder. A packed run needs none.
+        run: Folder of the run or of the pack.
+        project: Folder whose ``artifacts/`` contain the run's features; by default the nearest one with params.yaml
+            above the run, else above the working folder. A packed run needs no project.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
-        threads: How many threads torch uses on the CPU while it tags: 0 for one per physical core, None for as
-            many as torch is set to now.
-        entities: A file of words and labels, or a mapping, that are entities wherever they stand; see
+        threads: Number of CPU threads that torch uses while tagging: 0 for one per physical core, None for
+            torch's current setting.
+        entities: Words with labels that are entities wherever they occur, as a file or a mapping; see
             ``UserEntities.read`` and ``merge_entities``.
-        reporter: Is told notes and progress; None for silence.
+        reporter: Receives notes and progress; None for silence.
 
     Returns:
-        A callable: text → entities.
+        A callable from text to entities.
 
     Raises:
-        MissingResourceError: The run, or what its features are made with, does not exist.
-        StaleArtifactError: The features are not those that the run was trained on; both are named.
-        ParameterError: A device, or a number of threads, that cannot be.
+        MissingResourceError: The run, or something that its features are computed from, does not exist.
+        StaleArtifactError: The features are not those that the run was trained on; the message names both.
+        ParameterError: The device or the number of threads is invalid.
         InputDataError: The file of ``entities`` is malformed.
 
     """

@@ -1,4 +1,4 @@
-"""Entities that a user names beforehand: words with their labels, merged with what a tagger finds."""
+"""Entities that a user names beforehand: words with labels, merged with the entities that a tagger finds."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class UserEntity:
-    """A word, as the tagger sees it, that is an entity wherever it stands."""
+    """A word, as the tagger sees it, that is an entity wherever it occurs."""
 
     word: str
     label: str
     mode: Mode
     where: str
-    """``file:line``, or the word as given."""
+    """Origin of the word: ``file:line``, or the word as given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An occurrence of one."""
+    """An occurrence of a user entity in a text."""
 
     span: Span
     mode: Mode
@@ -45,7 +45,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class MergedEntity:
-    """An entity of the output, of the tagger or of the user."""
+    """An entity of the output, found by the tagger or named by the user."""
 
     span: Span
     score: float
@@ -55,22 +55,32 @@ class MergedEntity:
 # No slots: cached_property keeps the trie in __dict__.
 @dataclass(frozen=True)
 class UserEntities:
-    """All of a file or a mapping; may be pickled and compared."""
+    """All user entities of a file or mapping; can be pickled and compared."""
 
     entities: tuple[UserEntity, ...] = ()
     notes: tuple[str, ...] = ()
-    """What a person should know of the file."""
+    """Notes about the file for the user."""
 
     @classmethod
     def read(cls, given: str | Path | Words) -> UserEntities:
-        """Read a file of UTF-8, or take a mapping.
+        """Read a UTF-8 file, or take a mapping.
 
-        A line is a word, a tab, a label and, perhaps, a tab and a mode; without a tab blanks separate them, and the
-        word may hold some. Empty lines and those that begin with ``#`` are passed over. A word is compared as the
-        tagger sees it, without the blanks that separate no words. What stands there twice counts once, and is noted.
+        A line consists of a word, a tab, a label and, optionally, a tab and a mode. In a line without tabs, blanks
+        separate these columns, and the word itself may contain blanks. Empty lines and comments are skipped; a comment
+        begins with ``#``, or with ``# `` if it is indented. Words are compared as the tagger sees them, without the
+        blanks that do not separate words. A repeated entry counts once, and is noted.
 
-        Raises MissingResourceError when the file is not there, InputDataError with ``file:line`` for a line that is
-        not of this form and for a word with two labels or modes.
+        Args:
+            given: The file, or a mapping from word to label or to label and mode.
+
+        Returns:
+            The entities, with notes about them.
+
+        Raises:
+            MissingResourceError: The file does not exist.
+            InputDataError: A line does not have this form, or a word has two labels or modes; the message names
+                ``file:line``, or the word of a mapping.
+            ParameterError: A value of the mapping is neither a label nor a label and a mode.
         """
         rows = _of_mapping(given) if isinstance(given, Mapping) else _of_file(Path(given))
         known: dict[str, UserEntity] = {}
@@ -90,7 +100,7 @@ class UserEntities:
         return cls(tuple(known.values()), tuple(notes))
 
     def notes_for(self, entity_types: Sequence[str], *, longest: int) -> list[str]:
-        """``notes``, and what a run of these types that reads ``longest`` characters at once adds to them."""
+        """``notes``, plus notes for a run with these entity types that reads ``longest`` characters at once."""
         more = [
             f"{one.where}: a word of {len(one.word):,} characters never matches; {longest:,} are read at once"
             for one in self.entities
@@ -108,18 +118,18 @@ class UserEntities:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels, in the order in which they come."""
+        """Labels in order of first occurrence."""
         return tuple(dict.fromkeys(one.label for one in self.entities))
 
     def get(self, word: str) -> UserEntity | None:
-        """The entity that a word is, blanks aside."""
+        """The entity of a word, compared without blanks that do not separate words; None if there is none."""
         return next((one for one in self.entities if one.word == _as_seen(word)), None)
 
     def matches(self, text: str) -> list[Match]:
-        """Every occurrence in what is seen of a text, by (start, end), that cuts no Latin word and no number."""
+        """All occurrences in the visible text, by (start, end), that do not cut a Latin word or a number."""
         if not self.entities:
             return []
-        # One character for one, so positions stay; the words of the trie were changed alike (_as_seen).
+        # One character replaces one, so positions stay; the words of the trie were changed in the same way (_as_seen).
         occurrences = self._trie.matches(_SURROGATE.sub("\ufffd", text))
         if not occurrences:
             return []
@@ -136,18 +146,19 @@ class UserEntities:
         return Trie.build([one.word for one in self.entities])
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Without the trie, which is built again where it is needed.
+        # Without the trie, which is rebuilt on demand.
         return (type(self), (self.entities, self.notes))
 
 
 def merge_entities(
     tagged: Sequence[TaggedSpan], named: Sequence[Match], *, n_characters: int, min_score: float
 ) -> list[MergedEntity]:
-    """What a tagger found, as far as it is ``min_score`` probable, with the user's entities; none overlap.
+    """Merge the entities that a tagger found with probability ``min_score`` or more with the user's; none overlap.
 
-    Forced ones come first and replace all that they touch; then those to add, where nothing else is. Of either kind
-    longer ones come before shorter, then left before right. Their score is what the tagger says of the very same span
-    and type, 0 where it does not know the type; ``min_score`` is not for them.
+    Forced entities come first and replace every entity they overlap; then the tagger's; then entities to add, where
+    nothing else is. Among forced entities, and among those to add, longer spans take precedence over shorter ones, then
+    left over right. The score of a user entity is the tagger's probability of exactly this span and type, 0 if it does
+    not know the type; ``min_score`` does not apply to user entities.
     """
     asked = {one.span: one.probability for one in tagged if one.extra}
     taken = bytearray(n_characters)
@@ -165,7 +176,7 @@ def merge_entities(
 
 
 def _laid(spans: Iterable[Span], taken: bytearray) -> list[Span]:
-    """The spans that overlap nothing taken, the longest first; marks their characters as taken."""
+    """Spans that overlap nothing taken, longest first; marks their characters as taken."""
     laid = []
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
         if not any(taken[span.start : span.end]):
@@ -194,7 +205,7 @@ def _of_mapping(words: Words) -> Iterator[UserEntity]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         yield from numbered_lines(path)
-    except InputDataError as error:  # what readers of data sets advise does not help here
+    except InputDataError as error:  # the advice of the readers of data sets does not help here
         raise InputDataError(error.message, next_step="save it as UTF-8") from error
 
 

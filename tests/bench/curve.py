@@ -1,8 +1,8 @@
 """F1 against the encoder's depth and against speed: ``make curve`` draws docs/results/curve.csv.
 
-A point is a network with so many encoder layers on a data set: its F1 over the folds of ``ablate --folds``, with the
-95 % interval over sentences (and seeds), and how many times as fast as the first run of ``make bench-tagging`` it tags
-text. ``add`` takes the F1 from the counts of an ablation whose rows are called NETWORK-LAYERS (``ssmi-2``,
+A point is a network with a given number of encoder layers on a data set: its F1 over the folds of ``ablate --folds``,
+with the 95 % interval over sentences (and seeds), and its tagging speed relative to the first run of ``make
+bench-tagging``. ``add`` takes F1 from the counts of an ablation whose rows are named NETWORK-LAYERS (``ssmi-2``,
 ``char-crf-none``), and the speed from a file of lines ``NETWORK-LAYERS,TIMES``.
 """
 
@@ -33,25 +33,25 @@ COLOURS = {
     "lebert": Colour.GREEN,
     "segment-only": Colour.PURPLE,
 }
-"""Of the networks whose points are joined by a line; the others are grey."""
+"""Colours of the networks whose points are joined by a line; all others are grey."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A network of one depth on one data set."""
+    """A network with one depth on one data set."""
 
     dataset: str
     network: str
     layers: str
     """Encoder layers, or ``none``."""
     n_runs: int
-    """Trainings: folds times seeds."""
+    """Number of trainings: folds times seeds."""
     f1: float
     low: float
     high: float
-    """In per cent; the interval's ends."""
+    """Ends of the interval; F1 and both ends are in per cent."""
     speed: float
-    """Times the first run's characters a second."""
+    """Characters per second, as a multiple of the first run's."""
 
     @property
     def depth(self) -> int:
@@ -60,7 +60,7 @@ class Point:
 
 
 def f1_of_rows(counts: Path, *, n_folds: int) -> dict[str, tuple[int, float, float, float]]:
-    """Row of an ablation → trainings, F1 and its interval in per cent, from ``folds-N/counts.parquet``."""
+    """Map each row of an ablation to its trainings, F1 and interval in per cent, from ``folds-N/counts.parquet``."""
     frame = pl.read_parquet(counts).with_columns(
         correct=pl.col("counts").list.eval(pl.element().struct.field("correct")).list.sum(),
         size=pl.col("counts").list.eval(pl.element().struct.field("gold") + pl.element().struct.field("predicted"))
@@ -85,7 +85,7 @@ def f1_of_rows(counts: Path, *, n_folds: int) -> dict[str, tuple[int, float, flo
 
 
 def read_points(path: Path = POINTS) -> list[Point]:
-    """The points of the file."""
+    """Read the points of a file."""
     kinds = {field.name: field.type for field in fields(Point)}
     convert = {"int": int, "float": float, "str": str}
     with path.open(encoding="utf-8", newline="") as stream:
@@ -119,7 +119,7 @@ def front(points: Sequence[Point]) -> list[Point]:
 
 @dataclass(frozen=True, slots=True)
 class FrontChart:
-    """F1 over speed: a line a network, a point a depth, and the Pareto front."""
+    """F1 over speed: one line per network, one point per depth, and the Pareto front."""
 
     dataset: str
     points: Sequence[Point]
@@ -173,13 +173,13 @@ def draw(points: Sequence[Point], folder: Path = PICTURES) -> None:
 
 
 def read_speeds(path: Path) -> Mapping[str, float]:
-    """Row → times the first run, of lines ``NETWORK-LAYERS,TIMES``."""
+    """Map each row to its speed as a multiple of the first run's, from lines ``NETWORK-LAYERS,TIMES``."""
     lines = path.read_text(encoding="utf-8").split()
     return {name: float(times) for name, times in (line.split(",") for line in lines)}
 
 
 def add(dataset: str, counts: Sequence[Path], speeds: Path, *, n_folds: int, path: Path = POINTS) -> None:
-    """Add the rows of ablations to the points of ``path``, in place of those of the same network and depth."""
+    """Add the rows of ablations to the points of ``path``; they replace points of the same network and depth."""
     points = {(point.dataset, point.network, point.layers): point for point in read_points(path)}
     speed_of = read_speeds(speeds)
     for of_ablation in counts:
@@ -190,7 +190,7 @@ def add(dataset: str, counts: Sequence[Path], speeds: Path, *, n_folds: int, pat
 
 
 def main() -> None:
-    """Add to the points where told to, then draw them all."""
+    """Add points with ``--add``, then draw all points."""
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--add", metavar="DATASET")
     reader.add_argument("--counts", type=Path, nargs="*", default=[], help="counts.parquet of ablations over folds")

@@ -1,8 +1,9 @@
-"""What the feature stages cost, and against what: ``make bench-features PROJECT=. DATASET=msra``.
+"""Cost of the feature stages, and comparisons: ``make bench-features PROJECT=. DATASET=msra``.
 
-CPU time of each stage on one core, encoder and segmenter counted apart, in a copy of a project in which the data set is
-built; ``THAN=DIR`` runs the stages of another version of the program in turn. Then ratios of the inner loops: matching
-against daachorse's own loop, selection against one dense matrix product, counting against DuckDB's group-by.
+Measures the CPU time of each stage on one core, without the encoder and with the segmenter counted separately, in a
+copy of a project in which the data set is built; ``THAN=DIR`` also runs the stages of another version of the program.
+Then come ratios of the inner loops: matching against daachorse's own loop, selection against one dense matrix product,
+counting against DuckDB's group-by.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, open_vocabulary
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("prepare", "segment", "selection", "pmi", "shards")
-"""All of a data set but ``embed``, which is the encoder's time."""
+"""All stages of a data set except ``embed``, whose time is the encoder's."""
 REPEATS = 3
 
 
 def cpu_of_stages(project: Path, dataset: str, code: Path) -> dict[str, float]:
-    """CPU seconds of each stage as a process of its own, run by the program in ``code`` on a copy of the project."""
+    """CPU seconds of each stage, run as a separate process by the program in ``code`` on a copy of the project."""
     environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
     seconds = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -56,7 +57,7 @@ def cpu_of_stages(project: Path, dataset: str, code: Path) -> dict[str, float]:
         for stage in STAGES:
             command = [sys.executable, "-m", "ssmi.cli.main", "--project", str(copy), "features", stage]
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            # Not from here: the folder a program is started in is searched for its packages first.
+            # Not started from here, because Python searches the working folder for packages first.
             subprocess.run(
                 [*command, "--dataset", dataset], cwd=folder, env=environment, check=True, capture_output=True
             )
@@ -66,7 +67,7 @@ def cpu_of_stages(project: Path, dataset: str, code: Path) -> dict[str, float]:
 
 
 def cpu(work: Callable[[], object]) -> float:
-    """The least CPU time of some calls, which a busy machine lengthens."""
+    """The least CPU time of several calls, since a busy machine lengthens it."""
     times = []
     for _ in range(REPEATS):
         start = time.process_time()
@@ -86,7 +87,7 @@ def cutting(parts: Sequence[SentenceColumns], params: SegmentParams) -> float:
 
 
 def matching(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
-    """daachorse's loop over the sentences, over ours."""
+    """Time of daachorse's loop over the sentences, divided by the time of ours."""
     trie = open_vocabulary(vocabulary, digest="").trie
     automaton = daachorse.CharwiseDoubleArrayAhoCorasick.deserialize((vocabulary / TRIE_FILE).read_bytes())
     texts = [part.texts for part in parts]
@@ -95,7 +96,7 @@ def matching(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
 
 
 def counting(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
-    """DuckDB's group-by over all match events, over ours, which begins with the matches."""
+    """Time of DuckDB's group-by over all match events, divided by the time of ours, which starts from the matches."""
     trie = open_vocabulary(vocabulary, digest="").trie
     matches = [trie.columns(part) for part in parts]
     pairs = [(part.codes[positions], ids) for part, each in zip(parts, matches, strict=True)
@@ -110,9 +111,10 @@ def counting(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
 
 
 def selecting(paths: ArtifactPaths, dataset: str) -> tuple[float, float]:
-    """Selection's rate of floating-point operations, over that of one dense product: with all choices, products alone.
+    """Selection's rate of floating-point operations, divided by that of one dense product.
 
-    Both count two operations for each number of each candidate's vector.
+    Returns the ratio for the whole selection, and for its matrix products alone. Both count two operations for each
+    number of each candidate's vector.
     """
     queries = [
         tables.read_table(path, schema.SELECTIONS, columns=["character", "segment"])
@@ -136,7 +138,7 @@ def selecting(paths: ArtifactPaths, dataset: str) -> tuple[float, float]:
 
 
 def _products(vocabulary: Vocabulary, character: str, segments: Sequence[str]) -> None:
-    """The candidates' vectors, gathered, and their cosines with as many vectors as there are segments."""
+    """Gather the candidates' vectors and compute their cosines with as many vectors as there are segments."""
     cosines_with(
         vocabulary.vectors.take(vocabulary.boundaries_of(character), axis=0), vocabulary.vectors[: len(segments)]
     )

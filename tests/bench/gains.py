@@ -1,10 +1,10 @@
-"""Gains between the rows of ablations over folds, from the counts that they left: ``make gains``.
+"""Gains between the rows of ablations over folds, computed from their stored counts: ``make gains``.
 
-``docs/results/counts/DATASET.parquet`` holds, for each row, seed and sentence, how many entities were gold, predicted
-and correct, as ``ssmi-cli ablate --folds`` leaves them in ``counts.parquet``; a sentence is a digest there. So every
-interval of the documentation can be computed again, and rows that are trained later compared with these. ``--add FILE``
-takes up the rows of such a file, in the place of those of the same name; ``--run ROW=DIRECTORY`` takes up the test
-scores of a run without folds.
+``docs/results/counts/DATASET.parquet`` contains, for each row, seed and sentence, the number of gold, predicted and
+correct entities, as ``ssmi-cli ablate --folds`` writes them to ``counts.parquet``; sentences are stored as digests. So
+every interval of the documentation can be recomputed, and rows that are trained later can be compared with these.
+``--add FILE`` adds the rows of such a file, replacing rows of the same name and seed; ``--run ROW=DIRECTORY`` adds the
+test scores of a run without folds.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COUNTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "counts"
 
 
 def read_systems(counts: Path) -> dict[str, System]:
-    """Row of an ablation → its runs by seed, the folds of each together."""
+    """Map each row of an ablation to its runs by seed, each with all its folds."""
     frame = pl.read_parquet(counts)
     systems = {}
     for (row,), of_row in frame.group_by("configuration", maintain_order=True):
@@ -44,12 +44,12 @@ def _by_type(counts: pl.Series) -> Mapping[str, EntityCounts]:
 
 
 def gain(systems: Mapping[str, System], row: str, over: str) -> Difference:
-    """How much more F1 a row has than another, with its interval over sentences and seeds."""
+    """Difference in F1 between two rows, with its interval over sentences and seeds."""
     return compare(systems[row], systems[over])[ALL]
 
 
 def add(counts: Path, to: Path) -> None:
-    """Take up the rows of an ablation; those of the same name and seed are replaced."""
+    """Add the rows of an ablation; rows of the same name and seed are replaced."""
     frames = [pl.read_parquet(path) for path in (to, counts) if path.exists()]
     new = frames[-1].select("configuration", "seed").unique()
     kept = [frame.join(new, on=["configuration", "seed"], how="anti") for frame in frames[:-1]]
@@ -59,7 +59,7 @@ def add(counts: Path, to: Path) -> None:
 
 
 def add_run(row: str, run: Path, to: Path) -> None:
-    """Take up the counts of a run's test split."""
+    """Add the counts of a run's test split."""
     seed = made_from(run).fingerprint.seed
     counts = tables.read_rows(counts_file.path_of(run, "test"), schema.COUNTS)
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +70,7 @@ def add_run(row: str, run: Path, to: Path) -> None:
 
 
 def main() -> None:
-    """Print F1 of each row of a data set, and its gain over one."""
+    """Print the F1 of each row of a data set, and its gain over one of them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--over", help="the row to compare with; the first one without")

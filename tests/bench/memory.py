@@ -1,9 +1,9 @@
-"""Whether memory and time a sentence grow with a corpus: ``make bench-memory PROJECT=. DATASET=sample TEXT=FILE``.
+"""Growth of memory and time per sentence with a corpus: ``make bench-memory PROJECT=. DATASET=sample TEXT=FILE``.
 
-The first lines of a text, twice and eight times as many, all of them different, are built as corpora like a data set
-that is built in the project, stage by stage with one worker. Told of each stage: the peak of the driver's and of the
-worker's memory (resident, mapped files among it) and the CPU time a sentence of both. Then segmentation and selection,
-with their matching, are run with two workers on the longest piece.
+The first lines of a text, then twice and eight times as many, are built as corpora in the manner of a data set that is
+built in the project, stage by stage with one worker; the lines should all be different. For each stage, the benchmark
+reports the peak memory of the driver and of the worker (resident, including mapped files) and the CPU time of both per
+sentence. Then segmentation and selection, with their matching, are run with two workers on the longest piece.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TIMES = (1, 2, 8)
 
 
 def stage(project: Path, name: str, corpus: Path, like: str, *, workers: int, switches: tuple[str, ...] = ()) -> Run:
-    """Run one stage of a corpus in a process of its own, and workers."""
+    """Run one stage of a corpus in a separate process with workers."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
     options = ["--corpus", str(corpus), "--like", like, "--workers", str(workers), *switches]
     command = [sys.executable, "-m", "ssmi.cli.main", "--project", str(project), "features", name, *options]
@@ -35,7 +35,7 @@ def stage(project: Path, name: str, corpus: Path, like: str, *, workers: int, sw
 
 
 def pieces(text: Path, folder: Path, *, lines: int) -> dict[int, Path]:
-    """The first lines of a text, so many and so many times more, each piece a corpus of its own."""
+    """Write the first ``lines`` lines of a text, and its multiples in ``TIMES``, each as a separate corpus."""
     corpora = {}
     for times in TIMES:
         corpora[times] = folder / f"piece-{times}"
@@ -46,7 +46,7 @@ def pieces(text: Path, folder: Path, *, lines: int) -> dict[int, Path]:
 
 
 def copy_of(project: Path, like: str, folder: Path) -> Path:
-    """The project with what corpora need of the data set."""
+    """Copy the project with the stages of the data set that corpora need."""
     copy = folder / "project"
     paths, copied = ArtifactPaths(project), ArtifactPaths(copy)
     for name in ("vocab", *STAGES):
@@ -81,7 +81,7 @@ def main() -> None:
 
 
 def print_growth(runs: Mapping[tuple[str, int], Run], *, lines: int) -> None:
-    """A line for each stage: peaks of the pieces, the largest over the smallest, milliseconds of a further line."""
+    """Print one line per stage: peaks of the pieces, largest over smallest, milliseconds per additional line."""
     print(f"pieces of {', '.join(f'{lines * times:,}' for times in TIMES)} lines; memory in MiB")
     print("CPU time in ms: of a line of the longest piece, and of each line that a piece has more than the one before")
     for name in STAGES:
@@ -98,9 +98,10 @@ def print_growth(runs: Mapping[tuple[str, int], Run], *, lines: int) -> None:
 
 
 def print_shared(name: str, runs: Mapping[tuple[str, int], Run], two: Run) -> None:
-    """How much faster two workers are than one on the longest piece, each process having a core of its own.
+    """Print how much faster two workers are than one on the longest piece, with one core per process.
 
-    Also without what does not depend on the text, start and imports: what is left at no lines, by the shortest piece.
+    The speed-up is also given without start and imports, which do not depend on the text: their time is extrapolated to
+    zero lines from the shortest and the longest piece.
     """
     short, one = runs[name, TIMES[0]].critical_path, runs[name, TIMES[-1]].critical_path
     start = short - (one - short) / (TIMES[-1] - TIMES[0])

@@ -1,8 +1,8 @@
-"""What tagging text costs beside the encoder alone: ``make bench-predict RUN=artifacts/train/sample FILES=texts.txt``.
+"""Cost of tagging relative to the encoder alone: ``make bench-predict RUN=artifacts/train/sample FILES=texts.txt``.
 
-Piece by piece of the text, the whole path and then the encoder's bare forward pass on the very batches that it had
-there, so that a noisy machine slows both alike. The encoder alone goes through them in both ways, each batch on all
-threads and a batch a thread, as the whole path does it on a CPU.
+For each piece of the text, runs the whole path and then the encoder's forward pass alone on the same batches, so that a
+noisy machine slows both alike. The encoder alone processes them in two ways: each batch on all threads, and one batch
+per thread, as the whole path does on a CPU.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CALLS = 30
 
 
 class Encoder:
-    """A module that remembers what it was called with, to be run again alone."""
+    """Records the calls of a module, to repeat them without the rest of the network."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -44,7 +44,7 @@ class Encoder:
         self._module.forward(*call[0], **call[1])
 
     def again(self) -> tuple[float, float]:
-        """Seconds for all calls since the last time: one after the other on all threads, and one a thread."""
+        """Repeat the recorded calls; return seconds in sequence on all threads, and with one call per thread."""
         calls, self._calls = self._calls, []
         with _timed() as in_turn:
             for call in calls:
@@ -57,7 +57,7 @@ class Encoder:
         return in_turn(), beside()
 
     def forget(self) -> None:
-        """Remember nothing from now on."""
+        """Stop recording calls, and drop the recorded ones."""
         self._hook.remove()
         self._calls = []
 
@@ -69,7 +69,7 @@ def _now() -> float:
 
 
 def main() -> None:
-    """Open a run, tag the texts twice, then one sentence over and over."""
+    """Open a run, tag the texts twice, then time calls on single sentences."""
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--run", type=Path, required=True)
     reader.add_argument("--device", default="auto")
@@ -87,7 +87,7 @@ def main() -> None:
     )
     if tagger.network.encoder is None:
         raise SystemExit("this run has no encoder of its own (model.encoder is not finetune)")
-    tagger("㐀㐁㐂，")  # opens the frozen encoder too, which embeds segments that nobody has met
+    tagger("㐀㐁㐂，")  # also opens the frozen encoder, which embeds unknown segments
     encoder = Encoder(tagger.network.encoder)
     for title in ("new text", "the same text again"):
         _throughput(title, tagger, encoder, texts)

@@ -1,9 +1,9 @@
-"""What each reading of the selection tells a linear tagger: ``make probe PROJECT=DIR DATASET=weibo``.
+"""Value of each reading of the selection to a linear tagger: ``make probe PROJECT=DIR DATASET=weibo``.
 
-F1 over five folds of train and dev, test is never read, and the gain over a base with its 95 % bootstrap interval over
-sentences. ``CHANGED="NAME=DIR ..."`` names projects that hold the same data set with other features, whose readings are
-then held against those of the first. The first project's shards store the encoder's states
-(``-S shards.hidden=true -S shards.hidden_layers=2``). One thread.
+Prints F1 over five folds of train and dev (test is never read), and the gain over a base with its 95 % bootstrap
+interval over sentences. ``CHANGED="NAME=DIR ..."`` names projects with the same data set and other features, whose
+readings are compared with those of the first project. The first project's shards must store the encoder's states
+(``-S shards.hidden=true -S shards.hidden_layers=2``). Runs on one thread.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from tests.bench.probing.readings import Matrix, Readings, read_readings, readin
 
 ROOT = Path(__file__).resolve().parents[2]
 SHRINKAGES = (0.003, 0.03, 0.1)
-"""Of the classifier's covariance: the best of them for the base is that of every row."""
+"""Shrinkages of the classifier's covariance; the best one for the base is used for every row."""
 BASE = ("states", "segment", "places")
 PAPER = (*BASE, "best", "set", "local")
 SEED = 13
-"""A name for the only run of each row."""
+"""Seed under which the only run of each row is listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A set of features, and the row that it is held against; None for the base itself."""
+    """A set of features, and the name of the row to compare it with; None for the base itself."""
 
     name: str
     features: tuple[str, ...]
@@ -44,10 +44,10 @@ BASE_ROW = Row("base", BASE, None)
 
 
 def rows_of(changed: Sequence[str]) -> list[Row]:
-    """All rows in the order in which they are made; each after the one that it is against.
+    """All rows in the order of computation; each follows the row that it is compared with.
 
     Args:
-        changed: Names of projects beside the first.
+        changed: Names of the projects other than the first.
 
     """
     rows = [BASE_ROW, Row("states", ("states",), "base")]
@@ -67,9 +67,9 @@ def rows_of(changed: Sequence[str]) -> list[Row]:
 
 
 def chosen(rows: Sequence[Row], texts: Sequence[str]) -> list[Row]:
-    """The rows whose names hold one of some texts, with those that they are held against, in the same order."""
+    """Rows whose names contain one of ``texts``, with the rows they are compared with, in the same order."""
     wanted = {row.name for row in rows if any(text in row.name for text in texts)} | {BASE_ROW.name}
-    for row in reversed(rows):  # each is behind the one that it is against
+    for row in reversed(rows):  # each row follows the row it is compared with
         if row.against and row.name in wanted:
             wanted.add(row.against)
     return [row for row in rows if row.name in wanted]
@@ -80,10 +80,10 @@ def _of(features: Sequence[str], project: str) -> tuple[str, ...]:
 
 
 class Probe:
-    """The rows of one data set, trained and scored one by one."""
+    """Trains and scores the rows of one data set one by one."""
 
     def __init__(self, projects: Mapping[str, Readings], rows: Sequence[Row]) -> None:
-        """``projects``: the first one's sentences and states are everyone's, the others' readings by name."""
+        """``projects``: readings by project; all rows use the sentences and states of the first."""
         self._rows = rows
         self._slices: dict[str, Indices] = {}
         made: list[Matrix] = []
@@ -94,14 +94,14 @@ class Probe:
         self._tagger = FoldTagger(np.concatenate(made, axis=1), next(iter(projects.values())))
 
     def width(self, row: Row) -> int:
-        """Columns of a row."""
+        """Number of columns of a row."""
         return len(self._columns(row))
 
     def _columns(self, row: Row) -> Indices:
         return np.concatenate([self._slices[feature] for feature in row.features])
 
     def choose_shrinkage(self) -> float:
-        """The one of ``SHRINKAGES`` with which the base has the highest F1, each of them told."""
+        """Print the F1 of the base for each of ``SHRINKAGES``, and return the best one."""
         f1 = {}
         for shrinkage in SHRINKAGES:
             f1[shrinkage] = gain(self._tagger.count(self._columns(BASE_ROW), shrinkage=shrinkage)).f1
@@ -109,7 +109,7 @@ class Probe:
         return max(f1, key=lambda shrinkage: f1[shrinkage])
 
     def run(self, *, shrinkage: float) -> Iterator[tuple[Row, Difference]]:
-        """Each row with its F1 and its gain over the row that it is against, as soon as they are known."""
+        """Yield each row with its F1 and its gain over the row it is compared with, as soon as they are known."""
         finished: dict[str, Counted] = {}
         for row in self._rows:
             finished[row.name] = self._tagger.count(self._columns(row), shrinkage=shrinkage)
@@ -117,12 +117,12 @@ class Probe:
 
 
 def gain(counted: Counted, base: Counted | None = None) -> Difference:
-    """F1, and how much more it is than that of a base, which is itself where there is none."""
+    """F1, and its difference from that of a base; without a base, the difference from itself."""
     return compare(System({SEED: counted}), System({SEED: base or counted}))[ALL]
 
 
 def told(row: Row, found: Difference, width: int) -> str:
-    """A row of the table; a star behind an interval that does not hold 0."""
+    """A row of the table; a star marks an interval that excludes 0."""
     over = ""
     if row.against:
         interval = f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]{'*' if found.told_apart else ''}"

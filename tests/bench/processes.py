@@ -1,4 +1,4 @@
-"""Memory and CPU time of a command and the processes that it starts, read from Linux's ``/proc`` while it runs."""
+"""Memory and CPU time of a command and its child processes, read from Linux's ``/proc`` while it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(slots=True)
 class Process:
-    """What was last seen of a process. ``peak``: the most it had in memory, in MiB; ``cpu``: seconds."""
+    """The last known state of a process. ``peak``: its peak resident memory in MiB; ``cpu``: its CPU seconds."""
 
     command: str
     peak: float = 0.0
@@ -24,19 +24,19 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A command that has ended: itself, and the processes that worked for it."""
+    """A finished command: its own process, and its workers."""
 
     driver: Process
     workers: tuple[Process, ...]
 
     @property
     def cpu(self) -> float:
-        """Seconds of all its processes."""
+        """CPU seconds of all processes."""
         return self.driver.cpu + sum(worker.cpu for worker in self.workers)
 
     @property
     def critical_path(self) -> float:
-        """Seconds that it would take with a core for each process: the driver's and the busiest worker's."""
+        """Seconds it would take with one core per process: those of the driver plus those of the busiest worker."""
         return self.driver.cpu + max((worker.cpu for worker in self.workers), default=0.0)
 
 
@@ -44,13 +44,13 @@ def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], le
     """Run a command to its end.
 
     Args:
-        command: What is run.
-        cwd: Where.
-        environment: In which environment.
-        least_cpu: A process that took less is none of its workers, as Python's helpers of pools are none.
+        command: The command line.
+        cwd: Working folder.
+        environment: Environment variables.
+        least_cpu: A process with fewer CPU seconds does not count as a worker, such as Python's pool helpers.
 
     Raises:
-        CalledProcessError: It failed.
+        CalledProcessError: The command failed.
     """
     seen: dict[int, Process] = {}
     with subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:

@@ -1,4 +1,4 @@
-"""How much of a training step is matrix products that its characters need: what an ideal step would take alone."""
+"""Share of a training step that is necessary matrix products: the time an ideal step would take."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ssmi.model.data.batches import Batch
 from ssmi.model.network.network import Network
 
 _PASSES = 3
-"""A product forward and two back: for its input's gradient and for its weight's."""
+"""One product forward and two backward: for the gradients of the input and of the weight."""
 
 
 def flops_of_layers(network: Network, *, n_characters: int) -> int:
-    """Floating-point operations of all linear layers in a step, for these characters and no padding."""
+    """Floating-point operations of all linear layers in a step, for ``n_characters`` characters without padding."""
     return sum(_PASSES * 2 * n_characters * a * b * count for (a, b), count in _shapes(network).items())
 
 
 def flops_of_attention(network: Network, batch: Batch) -> int:
-    """Of the attention's two products, Q K^T and weights by V, for every pair of characters of a window."""
+    """Floating-point operations of the attention's products, Q K^T and weights by V, over all pairs within a window."""
     assert network.encoder is not None
     n_layers = int(network.encoder.bert.config.num_hidden_layers)
     pairs = int(batch.windows.lengths.square().sum())
@@ -29,9 +29,10 @@ def flops_of_attention(network: Network, batch: Batch) -> int:
 
 
 def seconds_of_products(network: Network, batch: Batch) -> float:
-    """CPU time of this thread for the products alone, on plain matrices of these sizes.
+    """CPU time of this thread for the products alone, on plain matrices of the same sizes.
 
-    Those of the linear layers are computed; the attention's, a few per cent, are taken at the same rate.
+    The products of the linear layers are computed; those of the attention, a few per cent, are assumed to run at the
+    same rate.
     """
     n_characters = int(batch.mask.sum())
     seconds = sum(_seconds(n_characters, *shape) * count for shape, count in _shapes(network).items())
@@ -40,14 +41,14 @@ def seconds_of_products(network: Network, batch: Batch) -> float:
 
 
 def _shapes(network: Network) -> Counter[tuple[int, int]]:
-    """Inputs and outputs of each linear layer."""
+    """Count the linear layers by their number of inputs and outputs."""
     layers = (part for part in network.modules() if isinstance(part, nn.Linear))
     return Counter((part.in_features, part.out_features) for part in layers)
 
 
 def _seconds(n_rows: int, inputs: int, outputs: int) -> float:
     states, weight, gradient = torch.randn(n_rows, inputs), torch.randn(outputs, inputs), torch.randn(n_rows, outputs)
-    _products(states, weight, gradient)  # so that no memory is taken from the system while it counts
+    _products(states, weight, gradient)  # so that no memory is requested from the system while the clock runs
     start = time.thread_time()
     _products(states, weight, gradient)
     return time.thread_time() - start

@@ -1,6 +1,7 @@
-"""Ratios that this project promises, measured in one run: ``make bench``, or ``make bench DATASET=resume``.
+"""Speed ratios that this project promises, measured in one run: ``make bench``, or ``make bench DATASET=resume``.
 
-Every ratio compares runs of the same batches, taken in turn, so that a noisy machine slows both sides alike.
+Every ratio compares steps on the same batches, alternating between both sides, so that a noisy machine slows both
+alike.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ WARMING = 3
 
 @dataclass
 class Side:
-    """One network in training, and the seconds its steps took."""
+    """One network in training, and the seconds of its steps."""
 
     name: str
     params: Params
@@ -70,7 +71,7 @@ class Side:
         self.steps: list[float] = []
 
     def step(self) -> None:
-        """One step, as the trainer makes it."""
+        """Make one step in the same way as the trainer."""
         start = time.perf_counter()
         batch = next(self.coming)
         ready = time.perf_counter()
@@ -79,7 +80,7 @@ class Side:
         self.steps.append(time.perf_counter() - start)
 
     def train_on(self, batch: Batch) -> None:
-        """The step without the wait for its batch."""
+        """Make a step on a batch, without waiting for data."""
         with hardware.autocast(torch.device("cpu"), self.params.train.precision):
             losses = self.network(batch)
         self.optimizer.zero_grad()
@@ -89,7 +90,7 @@ class Side:
 
 
 def ratio(left: Sequence[float], right: Sequence[float]) -> str:
-    """How many times longer the left side's steps took, batch by batch: median, and the quartiles."""
+    """Ratio of the left side's step times to the right side's, batch by batch: median and quartiles, and of totals."""
     left, right = left[WARMING:], right[WARMING:]
     low, middle, high = statistics.quantiles([a / b for a, b in zip(left, right, strict=True)], n=4)
     return f"{middle:.2f} (quartiles {low:.2f} to {high:.2f}); total {sum(left) / sum(right):.2f}"
@@ -114,7 +115,7 @@ def time_crfs(side: Side, n_steps: int) -> dict[str, tuple[list[float], list[flo
 
 
 def product_shares(side: Side, n_steps: int) -> list[float]:
-    """For each step the share of its CPU time that its matrix products would take alone; on one thread."""
+    """Share of each step's CPU time that its matrix products would take alone, on one thread."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     shares = []
@@ -124,14 +125,14 @@ def product_shares(side: Side, n_steps: int) -> list[float]:
         start = time.thread_time()
         side.train_on(batch)
         seconds = time.thread_time() - start
-        products.append(seconds_of_products(side.network, batch))  # on both sides of it: a neighbour comes and goes
+        products.append(seconds_of_products(side.network, batch))  # before and after, since other load comes and goes
         shares.append(statistics.mean(products) / seconds)
     torch.set_num_threads(before)
     return shares
 
 
 def main() -> None:
-    """Build shards with hidden states in a folder of its own, then measure."""
+    """Build shards with hidden states in a temporary folder, then measure."""
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--dataset", default="sample")
     reader.add_argument("--steps", type=int, default=30, help="batches that every side trains on")
@@ -188,7 +189,7 @@ def _print(sides: Mapping[str, Side], crfs: Mapping[str, tuple[list[float], list
 
 def _params(params: Params, configuration: str, *, frozen: bool, shards: Shards) -> Params:
     tree = params.model_dump(mode="json")
-    # All layers, as all figures were measured: fewer leave less of a step to the encoder.
+    # All layers, as for all published figures: with fewer, the encoder takes a smaller share of a step.
     tree["model"] |= {"encoder_layers": None}
     if frozen:
         tree["model"] |= {"encoder": "frozen", "fusion": "output"}

@@ -1,8 +1,8 @@
-"""What ``train.stream`` takes of memory and waits: ``make bench-stream PROJECT=. DATASET=msra``.
+"""Memory use and waiting time of ``train.stream``: ``make bench-stream PROJECT=. DATASET=msra``.
 
-The train split of built shards stands several times in a copy of them, with ids of its own. On each of them some steps
-of an epoch are trained, with the encoder's first layer (``bert-crf``) and with characters alone (``char-crf``); each in
-a process of its own, streamed, and with characters alone also in memory.
+Copies of built shards repeat the train split several times, with new sentence ids. On each copy, some steps of an epoch
+are trained with the encoder's first layer (``bert-crf``) and with characters alone (``char-crf``), each in a separate
+process; both are streamed, and ``char-crf`` is also trained in memory.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ SENTENCES_A_BATCH = {WITHOUT_ENCODER: 256, WITH_ENCODER: 16}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training took."""
+    """Cost of one training."""
 
     configuration: str
     streamed: bool
@@ -59,11 +59,11 @@ class Outcome:
     steps: int
     seconds: float
     waiting: float
-    """Seconds of them in which the step had no batch."""
+    """Seconds, of ``seconds``, spent waiting for a batch."""
     peak_mib: int
 
     def __str__(self) -> str:
-        """A line of the table."""
+        """One line of the table."""
         where = "streamed" if self.streamed else "in memory"
         return (
             f"{self.configuration:10}{where:12}{self.times:3} times{self.sentences:12,} sentences{self.steps:8,} steps"
@@ -72,7 +72,7 @@ class Outcome:
 
 
 def repeat(project: Path, dataset: str, target: Path, *, times: int) -> None:
-    """Make a project whose train split is another project's so many times over; all else is a link to it."""
+    """Make a project whose train split repeats another project's ``times`` times; all other files are links to it."""
     source, shards = (ArtifactPaths(root).shards(dataset) for root in (project, target))
     shutil.copyfile(ArtifactPaths(project).params, ArtifactPaths(target).params)
     shards.parent.mkdir(parents=True)
@@ -92,7 +92,7 @@ def repeat(project: Path, dataset: str, target: Path, *, times: int) -> None:
 
 
 def train(project: Path, dataset: str, *, configuration: str, streamed: bool, times: int, n_steps: int) -> Outcome:
-    """Train so many steps of an epoch, or all of it, as the trainer makes them."""
+    """Train at most ``n_steps`` steps of an epoch in the same way as the trainer."""
     torch.set_num_threads(1)
     shards = open_shards(ArtifactPaths(project).shards(dataset))
     params = find(configuration).apply(parameters.load(ArtifactPaths(project).params))
@@ -131,7 +131,7 @@ def _data(shards: Shards, params: Params, *, streamed: bool) -> TrainingData:
 
 
 def _network(project: Path, shards: Shards, params: Params) -> Network:
-    """The network, with the first layer of the encoder where it has one."""
+    """The network, with the first layer of the encoder if it has an encoder."""
     bert = None
     if params.model.trains_encoder:
         named = params.encoder
@@ -144,7 +144,7 @@ def _network(project: Path, shards: Shards, params: Params) -> Network:
 
 
 def measure(project: Path, dataset: str, *, all_times: Sequence[int], n_steps: int) -> list[Outcome]:
-    """Train on each copy in processes of their own; tells of each as it ends."""
+    """Train on each copy in separate processes; print each result when it is ready."""
     outcomes = []
     for times in all_times:
         with tempfile.TemporaryDirectory(dir=project) as folder:
@@ -159,7 +159,7 @@ def measure(project: Path, dataset: str, *, all_times: Sequence[int], n_steps: i
 
 
 def main() -> None:
-    """Measure, or train once in a process that ``measure`` started."""
+    """Measure, or with ``--one``, train once for ``measure``."""
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("--project", type=Path, default=ROOT, help="where the data set is built")
     reader.add_argument("--dataset", default="sample")

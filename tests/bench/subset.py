@@ -1,7 +1,7 @@
-"""``make subset``: a fixed number of a data set's sentences as a data set of its own, where the whole takes too long.
+"""``make subset``: a fixed number of a data set's sentences as a separate data set, if the whole takes too long.
 
-Of the distinct texts of train, in the order of their SHA-256, the first are train and the next dev; test stays whole.
-So the choice needs no seed, and everybody makes the same one.
+The distinct texts of train are sorted by their SHA-256: the first become train and the next dev; test stays complete.
+So the choice needs no seed and is the same for everybody.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ def in_order(sentences: Iterable[Sentence]) -> list[Sentence]:
 
 
 def subset(dataset: str, folder: Path, *, n_train: int, n_dev: int, root: Path) -> dict[str, int]:
-    """Write so many sentences of a data set as files of a folder.
+    """Write a fixed number of a data set's sentences as files of a folder.
 
     Args:
         dataset: The name of the data set.
-        folder: Where ``train.conll``, ``dev.conll`` and ``test.conll`` are written.
-        n_train: Sentences of train.
-        n_dev: Sentences of dev, from the data set's train.
+        folder: Folder for ``train.conll``, ``dev.conll`` and ``test.conll``.
+        n_train: Number of sentences of train.
+        n_dev: Number of sentences of dev, taken from the data set's train.
         root: The project's folder.
 
     Returns:
@@ -57,7 +57,7 @@ def subset(dataset: str, folder: Path, *, n_train: int, n_dev: int, root: Path) 
 
 
 def main() -> None:
-    """Write the files, and say how many sentences each has."""
+    """Write the files and print the number of sentences in each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--train", type=int, default=10_000)

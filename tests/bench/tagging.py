@@ -1,8 +1,8 @@
-"""How fast runs tag text, beside each other: ``make bench-tagging RUNS="RUN RUN ..." FILES=texts.txt``.
+"""Tagging speed of several runs, compared: ``make bench-tagging RUNS="RUN RUN ..." FILES=texts.txt``.
 
-Every run tags a piece of the text before the next piece is taken, so that a noisy machine slows all alike, and CPU time
-is counted, on one thread. The first pass is over new text (segments outside the vocabulary are embedded), the second
-over the same text, whose segments are known by then.
+Every run tags a piece of the text before the next piece is taken, so that a noisy machine slows all alike. CPU time is
+measured, on one thread. The first pass is over new text (segments outside the vocabulary are embedded), the second over
+the same text, whose segments are then known.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ PASSES = ("new text", "again")
 
 @dataclass
 class Side:
-    """A run and the CPU seconds that each piece took, by pass."""
+    """A run, and the CPU seconds of each piece, by pass."""
 
     name: str
     tagger: Tagger
     seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in PASSES})
 
     def tag(self, piece: Sequence[str], *, of: str) -> None:
-        """Tag a piece and note the time."""
+        """Tag a piece and record the time."""
         start = time.process_time()
         for _ in self.tagger.stream(piece):
             pass
@@ -49,7 +49,7 @@ def main() -> None:
     hardware.set_threads(1)
     sides = [Side(run.name, Tagger.open(run, device="cpu", threads=1, reporter=Silent())) for run in options.runs]
     for side in sides:
-        side.tagger("㐀㐁㐂，")  # opens the frozen encoder too, which embeds segments that nobody has met
+        side.tagger("㐀㐁㐂，")  # also opens the frozen encoder, which embeds unknown segments
     pieces = list(pieces_of(texts))
     with garbage_collection_paused():
         for name in PASSES:
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _ratio(first: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]], *, of: str) -> float:
-    """How many times faster the other is: the median over pieces."""
+    """Speed of the other as a multiple of the first's: the median over pieces."""
     return statistics.median(one / two for one, two in zip(first[of], other[of], strict=True))
 
 

@@ -1,4 +1,4 @@
-"""The curve of F1 against depth and speed: its figures and its picture are those of the files."""
+"""The curve of F1 against depth and speed: its figures and picture agree with the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gains of the documentation, from the counts that are kept: what is added, and what comes out."""
+"""The gains of the documentation, computed from the stored counts: adding counts, and the results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
     # 2 · correct / (gold + predicted): 10 of 30 found, and 20 of 30.
     assert (found.base_f1, found.f1) == (pytest.approx(20 / 40), pytest.approx(40 / 50))
     assert 0 < found.low < found.gain < found.high
-    # Taken up again, nothing changes.
+    # Adding the same counts again changes nothing.
     before = kept.read_bytes()
     gains.add(second, kept)
     assert kept.read_bytes() == before

@@ -1,4 +1,4 @@
-"""`make bench-memory` runs, and what it tells can be true; and a process's memory is what the system says."""
+"""`make bench-memory` runs with plausible output, and the memory of a process agrees with the system's figure."""
 
 from __future__ import annotations
 

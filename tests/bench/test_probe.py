@@ -1,4 +1,4 @@
-"""`make probe` runs, and what it tells is true."""
+"""`make probe` runs, and its output is correct."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.bench.probing.readings import READINGS, Readings, read_readings, same
 
 @pytest.fixture(scope="module")
 def with_states(built_once: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny project whose shards store the states of the encoder's first layer."""
+    """The tiny project, with shards that store the states of the encoder's first layer."""
     project = copy_project(built_once, tmp_path_factory.mktemp("states"))
     outcome = project.ssmi("features", "build", "-S", "shards.hidden=true", "-S", "shards.hidden_layers=1")
     assert outcome.code == 0, outcome.stderr
@@ -45,7 +45,7 @@ def test_every_reading_has_a_row_for_each_character(readings: Readings) -> None:
 
 
 def test_a_segment_of_the_vocabulary_is_its_own_best_boundary(readings: Readings) -> None:
-    """The cosine that selection wrote is that of the two vectors which are read from other files."""
+    """The cosine that selection wrote equals that of the two vectors, which are read from other files."""
     best, segment = readings.of("best"), readings.of("segment")
     chosen_one = np.abs(best).sum(1) > 0
     norms = np.linalg.norm(best, axis=1) * np.linalg.norm(segment, axis=1)
@@ -71,12 +71,12 @@ def test_the_set_is_the_mean_of_its_members(readings: Readings) -> None:
 
 def test_a_fold_is_tagged_by_the_others_alone(readings: Readings) -> None:
     tags = np.eye(len(readings.labels.tags), dtype=np.float32)[readings.split.tag_ids]
-    # Without noise nothing varies within a tag, and there is no covariance to speak of.
+    # Without noise nothing varies within a tag, and the covariance vanishes.
     noise = np.random.default_rng(13).normal(scale=0.05, size=tags.shape).astype(np.float32)
     every = np.arange(tags.shape[1])
     tagger = FoldTagger(tags + noise, readings)
     assert _f1(tagger.count(every, shrinkage=0.01).counts) > 0.9
-    # Told of one fold alone, the tags help nobody: what that fold is tagged by has nothing but noise.
+    # Tags in the features of one fold alone do not help it: the classifier for that fold is fitted to pure noise.
     told = np.where(tagger.fold_of_each[:, None] == 1, tags, 0) + noise
     counts = FoldTagger(told, readings).count(every, shrinkage=0.01).counts
     assert _f1([one for one, fold in zip(counts, tagger.folds.tolist(), strict=True) if fold == 1]) < 0.1
@@ -117,7 +117,7 @@ def test_a_row_against_its_own_features_gains_nothing(readings: Readings) -> Non
 def test_all_rows_are_told(
     with_states: Path, built_once: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The other project stores no states: those of the first are taken, and nothing else differs."""
+    """The other project stores no states: those of the first are used, and nothing else differs."""
     command = ["probe", "--project", str(with_states), "--dataset", "tiny", "--changed", f"same={built_once.root}"]
     monkeypatch.setattr(sys, "argv", command)
     main()

@@ -1,4 +1,4 @@
-"""`make bench` runs, and what it tells can be true."""
+"""`make bench` runs, and its output is plausible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make bench-stream`: its copies hold train several times, and what is streamed of them takes no more memory."""
+"""`make bench-stream`: its copies contain train several times, and streaming them takes no more memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.bench.stream import measure, repeat
 
 @dataclass(frozen=True)
 class Project:
-    """As the fixtures' projects, a folder."""
+    """A folder, with the interface of the fixtures' projects."""
 
     root: Path
 
@@ -45,7 +45,7 @@ def test_train_stands_several_times_with_ids_of_its_own(built_once: Any, tmp_pat
 
 
 def test_streamed_data_takes_no_more_memory_when_there_is_more_of_it(built_once: Any, tmp_path: Path) -> None:
-    """In parts of so many sentences that a part's place in the manifest does not count beside them."""
+    """Parts have so many sentences that the size of a part's entry in the manifest is negligible."""
     source = ArtifactPaths(built_once.root).shards("tiny")
     table = pa.concat_tables([tables.read_table(part, schema.SHARDS) for part in open_shards(source).parts("train")])
     thick = Project(tmp_path / "thick")
@@ -66,7 +66,7 @@ def test_streamed_data_takes_no_more_memory_when_there_is_more_of_it(built_once:
         tracemalloc.stop()
         return most
 
-    peak(2)  # what is loaded once
+    peak(2)  # loads what is loaded once
     assert peak(12) <= 1.3 * peak(3)
 
 

@@ -1,4 +1,4 @@
-"""A subset of a data set: the same sentences for everybody, none of them twice, and its files read as any other."""
+"""A subset of a data set: the same sentences for everybody, none twice, in files that are read like any other."""
 
 from __future__ import annotations
 

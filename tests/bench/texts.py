@@ -1,4 +1,4 @@
-"""The text that benchmarks tag: read from files, in pieces that are tagged together."""
+"""Text for benchmarks of tagging: read from files, in pieces that are tagged together."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ssmi.predict.tagger import BATCH_CHARACTERS
 
 
 def read_texts(path: Path) -> list[str]:
-    """The texts of a .jsonl file, or the lines of another."""
+    """The texts of a .jsonl file, or the lines of any other file."""
     with path.open("rb") as stream:
         kind = "jsonl" if path.suffix == ".jsonl" else "text"
         return [record.text for record in read_records(stream, name=str(path), kind=kind)]
 
 
 def pieces_of(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Texts that are tagged together."""
+    """Group texts into pieces of at least ``BATCH_CHARACTERS`` characters; the last may be shorter."""
     piece: list[str] = []
     for text in texts:
         piece.append(text)

@@ -1,7 +1,7 @@
-"""Commands in forks of a process that has imported what they import and has run none of them.
+"""Run commands in forks of a process that has imported their modules but has run none of them.
 
-A command that is killed fifty times so costs its work fifty times, and not its imports. It is killed (SIGKILL) at its
-n-th file operation below a folder; so is a command that a ``dvc`` starts, and the ``dvc`` with it.
+A command that is killed fifty times then costs its work fifty times, but not its imports. It is killed (SIGKILL) at its
+n-th file operation below a folder; so is a command that a ``dvc`` starts, together with the ``dvc``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _IMPORTED = (
     *("ssmi.predict.corpus.tagging", "transformers.models.bert.modeling_bert", "safetensors.torch", "duckdb"),
     *("rich.progress", "rich.table", "filelock", "scipy.sparse.linalg", "dvc.cli", "dvc.repo.reproduce"),
 )
-"""Of what commands import as they run, that which takes long."""
+"""Modules that commands import as they run and that take long to import."""
 _SECONDS = 1200.0
 _WRAPPER = """#!{python} -SE
 import os, sys
@@ -36,7 +36,7 @@ with Client({address!r}) as other:
     other.send((os.getcwd(), sys.argv[1:]))
     sys.exit(other.recv())
 """
-"""``ssmi-cli`` for a ``dvc``: has it run in a fork too, and ends with its code."""
+"""``ssmi-cli`` for a ``dvc``: has the command run in a fork too, and exits with its code."""
 
 Program = Callable[[Path, Sequence[str]], None]
 
@@ -69,7 +69,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a command: its exit code (-9: killed), operations until then, what it said."""
+    """Result of a command: its exit code (-9: killed), number of operations until then, and output."""
 
     code: int
     n_operations: int
@@ -78,13 +78,13 @@ class Ended:
 
 @dataclass
 class Forks:
-    """Runs commands, one at a time; what they say goes into a folder of its own."""
+    """Runs commands, one at a time; their output goes into the folder ``home``."""
 
     home: Path
     _running: list[tuple[Command, BaseProcess]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Take what a ``dvc`` asks for from now on."""
+        """Start to serve the commands that a ``dvc`` asks for."""
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__, *_IMPORTED])
         self._counter = self._context.Value("q", 0)
@@ -110,9 +110,9 @@ class Forks:
         return process
 
     def _serve(self) -> None:
-        """Run what a ``dvc`` starts, until the tests end."""
+        """Run the commands that a ``dvc`` starts, until the tests end."""
         while True:
-            with suppress(EOFError, OSError), self._listener.accept() as connection:  # who asked may be killed
+            with suppress(EOFError, OSError), self._listener.accept() as connection:  # the client may be killed
                 folder, arguments = connection.recv()
                 asked, process = self._running[0]
                 command = Command(ssmi_cli, arguments, Path(folder), asked.environment, asked.nth)
@@ -130,7 +130,7 @@ def _code_of(process: BaseProcess) -> int:
 
 
 def _live(command: Command, counter: Any, killing: Sequence[int], first_on_path: str, said: Path) -> None:
-    """All of a fork's life."""
+    """Run one command in a fork, from start to end."""
     os.chdir(command.folder)
     os.environ.clear()
     os.environ.update({**command.environment, "PATH": first_on_path + command.environment["PATH"]})
@@ -156,5 +156,5 @@ def _is_counted(event: str, details: tuple[Any, ...], folder: str) -> bool:
     if event not in EVENTS or not details or (event == "open" and details[1] in _READING):
         return False
     place = details[0]
-    # What is opened by its number is no name in the folder.
+    # A file opened by descriptor has no name in the folder.
     return isinstance(place, str | os.PathLike) and str(Path.cwd() / os.fsdecode(place)).startswith(folder)

@@ -1,4 +1,4 @@
-"""Killed (SIGKILL) at any file operation, a command that is run again ends in the same bytes and leaves nothing.
+"""A command killed (SIGKILL) at any file operation and run again writes the same bytes and leaves nothing else.
 
 ``pytest -m heavy tests/faults/test_killed.py`` kills every command 50 times.
 """
@@ -30,7 +30,7 @@ SPLITS = {split: f"中 B-NS\n国 E-NS\n{split} O\n".encode() * 40_000 for split 
 
 
 def fetch(folder: Path, arguments: Sequence[str]) -> None:
-    """``ssmi-cli data fetch`` of a data set that is listed at an address of this machine."""
+    """``ssmi-cli data fetch`` of a data set listed at an address of this machine."""
     files = tuple(
         RemoteFile(
             split,
@@ -47,7 +47,7 @@ def fetch(folder: Path, arguments: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Kind:
-    """A command that is killed, and which of the projects it is run in."""
+    """A command to kill, and the project to run it in."""
 
     arguments: tuple[str, ...]
     program: Program = ssmi_cli
@@ -77,9 +77,9 @@ COMMANDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Kills:
-    """What came of killing a command.
+    """Result of killing a command ``n`` times.
 
-    ``left``: after how many of them something half written lay there, which the next run removed.
+    ``left``: number of kills that left half-written files, which the next run removed.
     """
 
     n: int
@@ -87,7 +87,7 @@ class Kills:
 
 
 def contents(root: Path) -> dict[str, str]:
-    """Every file and folder below a folder → digest of a file's bytes; without what belongs to this machine."""
+    """Mapping from each file and folder below ``root`` to a file's digest; without machine-specific files."""
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         for path in sorted(root.rglob("*"))
@@ -96,7 +96,7 @@ def contents(root: Path) -> dict[str, str]:
 
 
 def rests(root: Path) -> list[str]:
-    """Names that only what is half written has, anywhere below a folder."""
+    """Half-written files anywhere below a folder, recognised by their names."""
     return sorted(str(path.relative_to(root)) for path in root.rglob(".*") if ".ssmi." in path.name)
 
 
@@ -110,7 +110,7 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Forks:
 
 @pytest.fixture(scope="module")
 def small(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project of few sentences, built."""
+    """A built project of few sentences."""
     project = copy_project(pristine_project, tmp_path_factory.mktemp("small"))
     for split, n in SENTENCES.items():
         blocks = project.raw(split).read_text(encoding="utf-8").split("\n\n")
@@ -122,7 +122,7 @@ def small(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="module")
 def trained(small: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same with a run and a corpus in three parts, built."""
+    """``small`` with a run, and a built corpus in three parts."""
     project = copy_project(small, tmp_path_factory.mktemp("trained"))
     rates = {"lr_encoder": 0.002, "lr_boundaries": 0.001, "lr_crf": 0.01, "lr_new": 0.005}
     project.set("train", epochs=12, **rates)
@@ -139,7 +139,7 @@ def trained(small: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFact
 def reproduced(
     small: Any, copy_project: Any, forks: Forks, repository: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Any:
-    """The same under DVC, with a change after which it builds and trains again."""
+    """``small`` under DVC, with a change that makes it build and train again."""
     project = copy_project(small, tmp_path_factory.mktemp("reproduced"))
     for name in (".dvcignore", ".dvc/config"):
         (project.root / name).parent.mkdir(exist_ok=True)
@@ -154,7 +154,7 @@ def reproduced(
 
 @pytest.fixture(scope="module")
 def empty(small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A folder with nothing in it but what is fetched."""
+    """An empty folder, for a data set to be fetched."""
     root = tmp_path_factory.mktemp("empty") / "project"
     root.mkdir()
     return replace(small, root=root)
@@ -162,7 +162,7 @@ def empty(small: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Where the data set that is fetched lies."""
+    """Address of a server with the data set to fetch."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -188,7 +188,7 @@ Kill = Callable[[str, int], Kills]
 
 @pytest.fixture
 def kill(forks: Forks, copy_project: Any, address: str, tmp_path: Path, request: pytest.FixtureRequest) -> Kill:
-    """Kill a command so many times, each in a project of its own and at another place, and run it again."""
+    """Kill a command ``n`` times, each time in a separate project and at another operation, and run it again."""
 
     def command_in(name: str, place: str) -> Command:
         kind = COMMANDS[name]
@@ -210,7 +210,7 @@ def kill(forks: Forks, copy_project: Any, address: str, tmp_path: Path, request:
             assert forks.run(replace(command, nth=nth)).code == -signal.SIGKILL
             left += bool(rests(command.folder))
             again = forks.run(command)
-            # A pack that was whole already is not written over.
+            # A pack that was already complete is not overwritten.
             there = name == "export" and again.code == 2 and "already exists" in again.said
             assert again.code == 0 or there, (nth, again.said)
             assert (nth, contents(command.folder)) == (nth, wanted)

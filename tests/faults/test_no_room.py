@@ -1,4 +1,4 @@
-"""A full disk, a limit on files, a disk that is read-only: one line, exit code 1, the old output as it was, no rest."""
+"""A full disk, a file size limit, a read-only disk: one line, exit code 1, old output unchanged, no leftovers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 
 def _files(root: Path) -> dict[str, str]:
-    """Every file below a folder → digest, without what belongs to this machine: locks, parts that are finished."""
+    """Mapping from each file below a folder to its digest, without machine-specific files: locks, finished parts."""
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
@@ -49,7 +49,7 @@ def _assert_one_line(code: int, stderr: str, *said: str) -> None:
 
 @pytest.fixture(scope="module")
 def trained(tagging_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project with everything; each test leaves it as it was."""
+    """A complete project, which no test changes."""
     project = copy_project(tagging_project, tmp_path_factory.mktemp("no-room"))
     (project.root / "text.bmes").write_text("京 S-LOC\n好 O\n\n" * 40, encoding="utf-8")
     return project

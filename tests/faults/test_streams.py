@@ -1,4 +1,4 @@
-"""Standard streams that end too early, and signals: silence or one line, never a traceback, nothing half written."""
+"""Standard streams that end early, and signals: silence or one line, never a traceback, nothing half written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PRINTING = {
     "predict": ("predict", "--input", "text", "data/tiny/dev.bmes"),
     "explain": ("explain", "北", "--segment", "北京"),
 }
-"""Commands that print; the first ones of anything, the last ones of a trained project."""
+"""Commands that print; those in ``LIGHT`` need only a project, the others a trained one."""
 LIGHT = ("help", "params", "ablate list")
 CLOSED_PIPE = (0, -signal.SIGPIPE)
 
@@ -46,7 +46,7 @@ def _printing_to(project: Any, descriptor: int, command: Sequence[str]) -> subpr
 
 @pytest.fixture(scope="module")
 def project_of(pristine_project: Any, request: pytest.FixtureRequest) -> Callable[[str], Any]:
-    """The cheapest project that has what a command prints."""
+    """The cheapest project in which a command can print."""
 
     def find(name: str) -> Any:
         return pristine_project if name in LIGHT else request.getfixturevalue("tagging_project")
@@ -56,7 +56,7 @@ def project_of(pristine_project: Any, request: pytest.FixtureRequest) -> Callabl
 
 @pytest.mark.parametrize("name", PRINTING)
 def test_a_reader_that_goes_is_no_error(project_of: Callable[[str], Any], name: str) -> None:
-    """As ``| head -1``: it ends silently, with 0 or as SIGPIPE ends a program."""
+    """As with ``| head -1``: the command ends silently, with code 0 or by SIGPIPE."""
     reader, writer = os.pipe()
     os.close(reader)
     done = _printing_to(project_of(name), writer, PRINTING[name])
@@ -79,7 +79,7 @@ def test_output_into_a_full_disk_is_said(project_of: Callable[[str], Any], name:
 
 
 def test_another_broken_pipe_is_no_success(pristine_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody reads the output: it was a process that this one worked with."""
+    """Stdout still has a reader, so the broken pipe belongs to a process that this one worked with."""
 
     def break_off(*_: object) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
@@ -94,7 +94,7 @@ def test_another_broken_pipe_is_no_success(pristine_project: Any, monkeypatch: p
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """The handlers of the tests' own process, which commands that run in it change."""
+    """Restore the signal handlers of the test process, which commands run in it change."""
     numbers = (signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     yield
@@ -137,7 +137,7 @@ def test_a_training_whose_terminal_is_closed_is_saved(project: Any) -> None:
         assert process.poll() is None
         _drain(terminal)
         time.sleep(0.01)
-    os.close(terminal)  # what is written to it from now on fails, and the kernel sends SIGHUP
+    os.close(terminal)  # writing to the terminal fails from here on, and the kernel sends SIGHUP
     assert process.wait(1200) == 130
     assert sorted(path.name for path in run.iterdir()) == ["checkpoint", "history.csv", "pinned", "state"]
     assert "nothing to resume" not in project.ssmi("train", "--resume", "-S", "train.epochs=41").stderr
@@ -174,7 +174,7 @@ def test_a_build_that_is_told_to_stop_leaves_all_as_it_was(project: Any, numbers
     assert "Traceback" not in stderr and "--debug" not in stderr, stderr
     if len(numbers) == 1:
         assert project.artifacts() == before
-    # The second came while it was tidying up: the next command does the rest.
+    # After a second signal during the clean-up, the next command does the rest.
     project.raw("train").write_bytes(raw)
     assert project.ssmi("features", "build", "-S", "prepare.sentences_per_part=256").code == 0
     assert not [name for name in project.artifacts() if ".ssmi." in name]

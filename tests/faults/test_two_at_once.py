@@ -1,4 +1,4 @@
-"""Two commands in one project: one waits, saying for whom, or is refused in one line; outputs are never mixed."""
+"""Two commands in one project: one waits and says for which, or is refused in one line; outputs never mix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from filelock import FileLock
 
 
 def _wait_for(process: subprocess.Popen[str], text: str) -> str:
-    """Read stderr until it says that; everything that was read."""
+    """Read stderr until it contains a text; return everything read."""
     said = ""
     while text not in said:
         assert process.stderr is not None
@@ -26,7 +26,7 @@ def _wait_for(process: subprocess.Popen[str], text: str) -> str:
 
 @pytest.fixture
 def building(project: Any) -> Iterator[FileLock]:
-    """Another build of the project is under way."""
+    """Make it seem that another build of the project is running; yields its lock."""
     locks = project.root / ".ssmi" / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / "features.lock")
@@ -56,7 +56,7 @@ def test_a_build_waits_for_another_and_says_for_which(
 
 
 def test_two_builds_of_other_parameters_are_not_mixed(project: Any) -> None:
-    """Whichever is first, what lies there is what the second would have built alone."""
+    """The artifacts are those that the second build would have made alone."""
     options = ("-S", "segment.hmm=false", "-S", "pmi.estimator=paper")
     with project.start("features", "build", "--force") as first:
         _wait_for(first, "vocab: ")

@@ -1,1 +1,1 @@
-"""Broken and hostile input by the thousand: see ``__main__``."""
+"""Broken and hostile input by the thousand; see ``__main__``."""

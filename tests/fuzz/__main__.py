@@ -1,7 +1,7 @@
-"""``make fuzz``: break good files and give them to what reads them, for a given time or number.
+"""``make fuzz``: break good files and pass them to their readers, for a given time or number of inputs.
 
-Nothing but the program's own errors may come out, within 5 seconds of CPU time and 200 MB an input. An input that fails
-is kept, with the seed that makes it again.
+A reader may raise only the program's own errors, within 5 seconds of CPU time and 200 MiB per input. A failing input is
+kept in a file whose name ends with its seed and number, which reproduce it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.fuzz.targets import TARGETS, Target
 
 SECONDS_AN_INPUT = 5.0
 MOST_GROWTH = 200 << 10
-"""KiB by which the peak of this process may grow in one input."""
+"""Largest growth of this process's peak memory during one input, in KiB."""
 INPUTS_A_ROUND = 100
 MOST_FAILURES = 20
 
 
 def attempt(target: Target, body: bytes, folder: Path) -> str:
-    """Read one input; ``read`` or ``refused``. Raises whatever is neither."""
+    """Read one input; return ``read`` or ``refused``. Raises any other outcome."""
     for name, beside in target.beside.items():
         (folder / name).write_bytes(beside)
     path = folder / target.file
@@ -55,13 +55,13 @@ def _too_long(*_: object) -> None:
 
 
 def inputs(target: Target, *, seed: int, n: int) -> list[bytes]:
-    """The good files and ``n`` broken ones; the same for the same seed."""
+    """The good files and ``n`` broken ones; equal seeds give equal inputs."""
     rng = Random(f"{target.name} {seed}")
     return [*target.seeds, *(broken(rng.choice(target.seeds), rng) for _ in range(n))]
 
 
 class Count:
-    """What came of the inputs of one target."""
+    """Counts of outcomes for the inputs of one target."""
 
     def __init__(self) -> None:
         self.read = self.refused = self.failures = 0
@@ -77,7 +77,7 @@ class Count:
 
 
 def one_round(target: Target, folder: Path, count: Count, *, seed: int, n: int) -> None:
-    """Give the inputs of a seed to a target and count them; what fails is said, and kept beside the folder."""
+    """Pass the inputs of a seed to a target and count outcomes; failures are printed and kept beside the folder."""
     folder.mkdir(exist_ok=True)
     for number, body in enumerate(inputs(target, seed=seed, n=n)):
         try:
@@ -93,16 +93,16 @@ def one_round(target: Target, folder: Path, count: Count, *, seed: int, n: int) 
 
 
 def main() -> int:
-    """Fuzz every target in turn until the time or the inputs are up; the exit code says whether anything failed."""
+    """Fuzz every target in turn until the time or the inputs are used up; the exit code is 1 if anything failed."""
     arguments = _arguments()
-    # In the background Ctrl-C is switched off; SIGTERM ends it with the counts too.
+    # A background process ignores Ctrl-C, so SIGTERM also ends the run with its counts.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     chosen = [TARGETS[arguments.only]] if arguments.only else list(TARGETS.values())
     kept = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-"))
     counts = {target.name: Count() for target in chosen}
     end = time.monotonic() + arguments.seconds
     seed, left = arguments.seed, arguments.inputs
-    with suppress(KeyboardInterrupt):  # what was done until then is told
+    with suppress(KeyboardInterrupt):  # the counts so far are printed
         while left > 0 and time.monotonic() < end and sum(one.failures for one in counts.values()) < MOST_FAILURES:
             for target in chosen:
                 folder = kept / target.name.replace(" ", "-")

@@ -1,7 +1,7 @@
-"""``make fuzz-guided``: as ``make fuzz``, but led by which code an input reaches (atheris, libFuzzer).
+"""``make fuzz-guided``: as ``make fuzz``, but guided by the code that an input reaches (atheris, libFuzzer).
 
-Each target has a process of its own, which begins with the target's good files and ends at the first input that fails;
-that input is kept. Where atheris has no wheel (it has them for Linux on x86-64) there is ``make fuzz`` alone.
+Each target runs in a separate process, which starts from the target's good files and ends at the first failing input;
+that input is kept. Atheris has wheels only for Linux on x86-64; elsewhere, only ``make fuzz`` is available.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MEGABYTES = 4096
-"""Most of a process, with torch and all else that is loaded; ``attempt`` bounds what one input adds."""
+"""Memory limit of a process, including torch and everything else loaded; ``attempt`` limits the growth per input."""
 
 
 @dataclass(frozen=True)
 class Guided:
-    """What came of a target: how many inputs it got, places of the code that they reached, and libFuzzer's words."""
+    """Result for a target: number of inputs, places of the code reached, and libFuzzer's output."""
 
     n: int
     covered: int
@@ -29,7 +29,7 @@ class Guided:
 
 
 def fuzz_in_a_process(name: str, *, seconds: int, seed: int, kept: Path) -> Guided:
-    """Fuzz one target for so many seconds; what fails is kept in a folder."""
+    """Fuzz one target for ``seconds``; failing inputs are kept in the folder ``kept``."""
     options = [f"-max_total_time={seconds}", f"-seed={seed}", f"-rss_limit_mb={MEGABYTES}", "-print_final_stats=1"]
     command = [sys.executable, "-m", "tests.fuzz.guided", "--target", name, "--kept", str(kept), *options]
     ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -39,7 +39,7 @@ def fuzz_in_a_process(name: str, *, seconds: int, seed: int, kept: Path) -> Guid
 
 
 def fuzz_here(name: str, kept: Path, options: list[str]) -> None:
-    """Give inputs to a target until one fails or libFuzzer's options say that it is enough; ends this process."""
+    """Pass inputs to a target until one fails or a limit in libFuzzer's options is reached; ends this process."""
     import atheris
 
     with atheris.instrument_imports(include=["ssmi"]):
@@ -60,7 +60,7 @@ def fuzz_here(name: str, kept: Path, options: list[str]) -> None:
 
 
 def main() -> int:
-    """Fuzz targets one after the other; the exit code says whether anything failed."""
+    """Fuzz targets one after the other; the exit code is 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""Broken copies of good files: bits, bytes, numbers and stretches that are other ones, missing or doubled."""
+"""Broken copies of good files: bits, bytes, numbers and stretches are changed, removed or doubled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def broken(body: bytes, rng: random.Random) -> bytes:
 
 
 def _place(body: bytearray, rng: random.Random) -> int:
-    """Anywhere, but as often near the beginning or the end, where headers and footers are."""
+    """Choose a position: anywhere, near the beginning, or near the end, where headers and footers are."""
     n = max(1, len(body))
     return rng.choice((rng.randrange(n), rng.randrange(min(n, 64)), n - 1 - rng.randrange(min(n, 512))))
 
@@ -45,7 +45,7 @@ def _insert(body: bytearray, rng: random.Random) -> None:
 
 
 def _number(body: bytearray, rng: random.Random) -> None:
-    """A binary number of some width that is absurd."""
+    """Overwrite bytes with an extreme binary number of 2, 4 or 8 bytes."""
     width = rng.choice((2, 4, 8))
     value = rng.choice((0, 1, -1, 2**31 - 1, -(2**31), 2**15, 2**62, rng.getrandbits(30)))
     place = _place(body, rng)

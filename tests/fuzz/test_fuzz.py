@@ -1,4 +1,4 @@
-"""A few broken files for everything that reads others' files; `make fuzz` gives it as many as there is time for."""
+"""A few broken files for every reader of untrusted files; `make fuzz` uses as many as time allows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fuzz.mutations import broken
 from tests.fuzz.targets import TARGETS
 
 UNREAD = {"checkpoint", "pack"}
-"""Targets whose good files need more around them than a folder."""
+"""Targets whose good files need more context than a folder."""
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
@@ -48,5 +48,5 @@ def test_an_input_is_made_again_from_its_seed(body: bytes, seed: int) -> None:
 def test_a_guided_run_reaches_the_code_that_reads(tmp_path: Path) -> None:
     came = fuzz_in_a_process("format conll", seconds=5, seed=1, kept=tmp_path / "kept")
     assert came.is_good, came.said
-    # The good files alone reach more than what one refused at its first byte would.
+    # The good files alone reach more code than a file refused at its first byte.
     assert came.n >= len(TARGETS["format conll"].seeds) and came.covered > 100, came.said

@@ -1,1 +1,1 @@
-"""Very many sentences through one process: see ``__main__``."""
+"""Very many sentences through one process; see ``__main__``."""

@@ -1,7 +1,7 @@
-"""``make soak``: very many sentences through one ``predict``, and through one Python program with two threads.
+"""``make soak``: send very many sentences through one ``predict``, and through one Python program with two threads.
 
-Memory must stay as it is once it is warm, and the entities must be those that small batches give: every so-many-th
-sentence is tagged again, seven at a time.
+Memory must not grow after the warm-up, and the entities must be those found in small batches: about 2,000 sentences,
+evenly spread, are tagged again, seven at a time.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from tests.soak.memory import MOST_GROWTH, Course, python, watch
 from tests.soak.texts import read_lines, sentences
 
 COMPARED = 2000
-"""Sentences that are tagged again, spread over all."""
+"""Approximate number of sentences that are tagged again, evenly spread."""
 SAMPLES = 200
-"""Of memory, spread over all."""
+"""Approximate number of memory samples, evenly spread."""
 BATCH = 7
 PREDICT, THREADS = "ssmi-cli predict", "Python, two threads"
 
@@ -33,7 +33,7 @@ Entities = list[dict[str, object]]
 
 @dataclass(frozen=True)
 class Soaked:
-    """What one process had and said: its memory, and the entities of the sentences that are compared."""
+    """Results of one process: its memory, and the entities of the sentences to compare."""
 
     course: Course
     compared: Sequence[str]
@@ -41,7 +41,7 @@ class Soaked:
 
 
 def soak(run: Path, lines: Sequence[str], n: int, *, seconds: float | None = None) -> dict[str, Soaked]:
-    """Send ``n`` sentences, or as many as go in so many seconds, through both, one after the other."""
+    """Send ``n`` sentences, or as many as fit in ``seconds``, through both commands, one after the other."""
     commands = {
         PREDICT: python("ssmi.cli.main", "predict", "--run", str(run), "-"),
         THREADS: python("tests.soak.threads", str(run)),
@@ -65,7 +65,7 @@ def _soak(command: Sequence[str], lines: Sequence[str], n: int, seconds: float |
 
 
 def differing(run: Path, one: Soaked) -> list[str]:
-    """Those of the sentences that a small batch gives other entities."""
+    """Return the compared sentences for which a small batch gives other entities."""
     tagger, different = ssmi.open_run(run, threads=1), []
     for start in range(0, len(one.compared), BATCH):
         batch = one.compared[start : start + BATCH]
@@ -79,7 +79,7 @@ def differing(run: Path, one: Soaked) -> list[str]:
 
 
 def chart(results: dict[str, Soaked]) -> LineChart:
-    """Memory over sentences, of both."""
+    """Chart of memory over sentences, for both commands."""
     colours = (Colour.BLUE, Colour.ORANGE)
     lines = [
         Line(name, list(one.course.sentences), list(one.course.megabytes), colour, marker="")
@@ -89,7 +89,7 @@ def chart(results: dict[str, Soaked]) -> LineChart:
 
 
 def main() -> int:
-    """Say how memory went; the exit code says whether it grew or anything differed."""
+    """Print the course of memory; the exit code is 1 if memory grew too much or entities differ."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--sentences", type=int, default=100_000)

@@ -1,4 +1,4 @@
-"""A process that is fed sentences, and how much memory it has as their rows come out."""
+"""Feed sentences to a process and record its memory as their rows come out."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from time import monotonic
 from typing import IO
 
 WARM_UP = 1 / 3
-"""Share of the sentences before memory must stay as it is."""
+"""Share of the sentences after which memory must not grow."""
 MOST_GROWTH = 0.05
-"""Of the memory after the warm-up."""
+"""Largest allowed growth, relative to the memory after the warm-up."""
 
 
 @dataclass(frozen=True)
 class Course:
-    """What a process had while it worked: one entry a sample, in order."""
+    """Memory of a process while it worked, with one entry per sample, in order."""
 
     n: int
-    """Sentences in all."""
+    """Total number of sentences."""
     sentences: Sequence[int]
-    """That were done."""
+    """Number of sentences done at each sample."""
     megabytes: Sequence[float]
 
     def growth(self) -> float:
-        """Mean memory of the last third of what comes after the warm-up over that of the first third, less 1.
+        """Relative growth of mean memory from the first to the last third of the samples after the warm-up.
 
-        Raises ValueError where fewer than three samples are left.
+        Raises ValueError if there are fewer than three samples after the warm-up.
         """
         after = [size for n, size in zip(self.sentences, self.megabytes, strict=True) if n >= WARM_UP * self.n]
         third = len(after) // 3
@@ -43,18 +43,18 @@ class Course:
 def watch(
     command: Sequence[str], texts: Iterable[str], *, every: int, seconds: float | None, row: Callable[[str], object]
 ) -> Course:
-    """Feed a command lines, and tell ``row`` of each line that it writes; Linux only.
+    """Feed lines to a command, and call ``row`` with each line that it writes; Linux only.
 
     Args:
-        command: Writes a line for each that it reads.
+        command: Command that writes one line for each line it reads.
         texts: The lines.
-        every: After so many lines its memory is looked at.
-        seconds: After so many it is fed no more; None for all lines.
-        row: Told of each line that comes out.
+        every: Number of lines between samples of memory.
+        seconds: Seconds after which feeding stops; None for all lines.
+        row: Called with each line of output.
 
     Raises:
-        subprocess.CalledProcessError: It fails.
-        ValueError: It writes more or fewer lines than it was fed.
+        subprocess.CalledProcessError: The command fails.
+        ValueError: The command writes more or fewer lines than it was fed.
 
     """
     course: list[tuple[int, float]] = []
@@ -62,7 +62,7 @@ def watch(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         assert process.stdin and process.stdout
-        # A thread of its own: written from here, both sides would wait for each other once the pipes are full.
+        # A separate thread, because otherwise both sides would wait for each other once the pipes are full.
         fed = _Fed(texts, until=None if seconds is None else monotonic() + seconds)
         feeder = Thread(target=fed.write, args=(process.stdin,), daemon=True)
         feeder.start()
@@ -80,7 +80,7 @@ def watch(
 
 
 class _Fed:
-    """Lines on their way into a command, and how many went."""
+    """Writes lines to a command and counts them."""
 
     def __init__(self, texts: Iterable[str], *, until: float | None) -> None:
         self.n = 0
@@ -88,22 +88,22 @@ class _Fed:
         self._until = until
 
     def write(self, stream: IO[str]) -> None:
-        with suppress(BrokenPipeError), stream:  # a command that failed says so by its exit code
+        with suppress(BrokenPipeError), stream:  # a failed command is reported through its exit code
             for text in self._texts:
                 if self._until is not None and monotonic() > self._until:
                     return
                 stream.write(f"{text}\n")
-                stream.flush()  # so that texts may wait for the row of the one before
+                stream.flush()  # so that a text may wait for the row of the previous one
                 self.n += 1
 
 
 def python(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module."""
+    """Command line that runs a module."""
     return [sys.executable, "-m", module, *arguments]
 
 
 def resident_megabytes(pid: int) -> float:
-    """Resident memory of a process; 0 for one that has just ended."""
+    """Resident memory of a process; 0 if it has just ended."""
     with suppress(OSError):
         for line in _lines(Path(f"/proc/{pid}/status")):
             if line.startswith("VmRSS:"):

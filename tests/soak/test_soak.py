@@ -1,4 +1,4 @@
-"""A soak in small: the same entities from both ways as from small batches; what counts as growing."""
+"""A small soak: both commands give the same entities as small batches; and what counts as growth."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINES = ["王小明在北京大学任教授", "长江大桥", "他是上海市�
 LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads what Linux tells of a process")
 ROUND = 150
 GROWS = "import sys\nkept = []\nfor line in sys.stdin: kept.append(bytearray({})); print(line, end='', flush=True)"
-"""A program that keeps so many bytes for each line."""
+"""A program that keeps a given number of bytes for each line."""
 
 
 def test_lines_are_those_of_text_and_of_data_sets(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_small_soak_gives_what_small_batches_give(tagging_project: Any, monkey
         assert (one.course.n, len(one.compared), len(one.found)) == (60, 60, 60)
         assert any(one.found.values()) and not differing(run, one)
     assert [line.name for line in chart(results).lines] == [PREDICT, THREADS]
-    # One that differs or is missing is found.
+    # A sentence that differs or is missing is found.
     text, other, *_ = compared = results[PREDICT].compared
     wrong = {**results[PREDICT].found, text: [{"start": 0}]}
     del wrong[other]
@@ -66,15 +66,15 @@ def test_sentences_that_come_again_take_no_memory(tagging_project: Any, monkeypa
     written = io.StringIO()
     for_new = _kept(tagger, texts, written)
     first = sorted(written.getvalue().splitlines())
-    _kept(tagger, texts, io.StringIO())  # one thread may have met what the other had not
+    _kept(tagger, texts, io.StringIO())  # a thread may have seen segments that the other had not
     written = io.StringIO()
-    # What is new is remembered; eight times as many that are not new take less than that.
+    # New text is remembered; eight times as much repeated text takes less memory than that.
     assert 0 <= _kept(tagger, 8 * texts, written) < for_new
     assert sorted(written.getvalue().splitlines()) == sorted(8 * first)
 
 
 def _kept(tagger: Tagger, texts: str, written: io.StringIO) -> int:
-    """Bytes of the program's own that are held more after two threads have tagged them."""
+    """Bytes allocated by the program's code that remain after two threads have tagged the texts."""
     tracemalloc.start()
     try:
         tag_by_threads(tagger, io.StringIO(texts), written)
@@ -97,7 +97,7 @@ def test_a_program_that_keeps_what_it_reads_is_seen_to_grow(kept: int, grows: bo
     turn = Semaphore(1)
 
     def texts() -> Iterator[str]:
-        # Each waits for the row of the one before: a program that has read everything may end before it is looked at.
+        # Each text waits for the row of the previous one; otherwise the program may end before it is sampled.
         for n in range(300):
             assert turn.acquire(timeout=600)
             yield str(n)
@@ -108,7 +108,7 @@ def test_a_program_that_keeps_what_it_reads_is_seen_to_grow(kept: int, grows: bo
 
     course = watch(_program(GROWS.format(kept)), texts(), every=10, seconds=None, row=row)
     assert lines == [f"{n}\n" for n in range(300)]
-    # After the last row it may have ended.
+    # After the last row the program may have ended.
     assert (course.n, list(course.sentences)[:29]) == (300, list(range(10, 300, 10)))
     assert (course.growth() > MOST_GROWTH) == grows
 

@@ -1,4 +1,4 @@
-"""As many different sentences as wanted, of text files and data sets."""
+"""Any number of different sentences, from text files and data sets."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ssmi.pipeline.readers import read_sentences
 
 
 def sentences(lines: Sequence[str], n: int) -> Iterator[str]:
-    """``n`` sentences, no two the same: the lines again and again, each with its number, which no vocabulary has.
+    """Yield ``n`` sentences, all different: the lines in a cycle, each with its number, which no vocabulary contains.
 
-    So what is remembered of every new word or segment would grow for ever.
+    Anything that is remembered for every new word or segment would therefore grow without bound.
     """
     for number, line in enumerate(islice(cycle(lines), n)):
         yield f"{line}第{number}号"

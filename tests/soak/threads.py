@@ -1,4 +1,4 @@
-"""A Python program with two threads and one tagger: lines of stdin in, a row of JSON each out, as of ``predict``."""
+"""A Python program with two threads and one tagger: lines from stdin in, one JSON row each out, as from ``predict``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THREADS = 2
 
 
 class Source:
-    """Lines that several threads take in turn."""
+    """Lines of a stream, shared by several threads: each line goes to one of them."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -34,7 +34,7 @@ class Source:
 
 
 def tag_by_threads(tagger: Tagger, stream: TextIO, out: TextIO) -> None:
-    """Tag the lines of a stream by ``THREADS`` threads; rows are written as they come."""
+    """Tag the lines of a stream with ``THREADS`` threads; rows are written as they are ready."""
     source, writing = Source(stream), Lock()
     with ThreadPoolExecutor(THREADS) as pool:
         for job in [pool.submit(_tag, tagger, source, out, writing) for _ in range(THREADS)]:

@@ -1,1 +1,1 @@
-"""What is installed: the lock, and its licences."""
+"""Installed packages: the lock files and the licences."""

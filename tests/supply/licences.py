@@ -1,7 +1,7 @@
-"""``make licences``: write docs/licences.md, the licence of every package that the locks may install.
+"""``make licences``: write docs/licences.md, with the licence of every package that the locks may install.
 
-A licence is what the package's own metadata say: of packages of this environment as they are installed, of CUDA's
-libraries, which an environment with torch for CPUs has not, as pip tells without fetching them.
+Licences are taken from the packages' metadata: for packages installed in this environment, from the installation; for
+CUDA's libraries, which an environment with torch for CPUs lacks, from pip's report, without fetching them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SAME = {
     "psfl": "PSF-2.0",
     "python software foundation license": "PSF-2.0",
 }
-"""What people write → the name that all others have for it."""
+"""Mapping from names that authors write, in lower case, to the standard name."""
 TOLD = {"atheris": "Apache-2.0"} | {
     name: "LicenseRef-NVIDIA-Proprietary"
     for name in (
@@ -48,7 +48,7 @@ TOLD = {"atheris": "Apache-2.0"} | {
         "nvidia-nvshmem-cu13",
     )
 }
-"""Of packages whose metadata say nothing that pip tells: the licence that lies in each as a file."""
+"""Licences of packages for which pip reports none, taken from the licence file in each package."""
 PERMISSIVE = frozenset(
     {
         "0BSD",
@@ -71,13 +71,13 @@ PERMISSIVE = frozenset(
     }
 )
 WEAK_COPYLEFT = frozenset({"EPL-1.0", "EPL-2.0", "LGPL-2.1-only", "LGPL-2.1-or-later", "MPL-2.0"})
-"""They bind changes to the package itself, of which there are none here."""
+"""Licences that bind only changes to the package itself, of which there are none here."""
 EXCEPTIONS = frozenset({"Apache-2.0 WITH LLVM-exception", "GPL-2.0-only WITH linking-exception"})
 NVIDIA = "LicenseRef-NVIDIA-Proprietary"
 
 _LONGEST_NAME = 80
 _VAGUE = ("", "BSD", "Dual License", "UNKNOWN")
-"""Words that say less than a classifier may."""
+"""Licence names that may be less exact than a classifier."""
 _HEAD = """\
 # Licences
 
@@ -99,7 +99,7 @@ class Licensed:
 
 
 def licence_of(*, expression: str | None, field: str | None, classifiers: Sequence[str]) -> str:
-    """The licence by what metadata say, the most exact first; empty where they say nothing."""
+    """The licence according to the metadata, from the most exact field; empty if they name none."""
     short = (field or "").strip()
     names = [one.rpartition(" :: ")[2] for one in classifiers if one.startswith("License :: OSI Approved ::")]
     written = expression or (short if "\n" not in short and len(short) < _LONGEST_NAME else "")
@@ -109,7 +109,7 @@ def licence_of(*, expression: str | None, field: str | None, classifiers: Sequen
 
 
 def is_allowed(licence: str) -> bool:
-    """Whether a package of this licence may be depended on: every part of AND must be allowed, one of OR."""
+    """Whether a dependency may have this licence: every part of an AND, and one part of an OR, must be allowed."""
     parts = re.sub(r"\(([^()]*)\)", lambda match: match[1].replace(" AND ", " & "), licence).split(" AND ")
     return all(any(_one(choice) for choice in part.split(" OR ")) for part in parts)
 
@@ -135,7 +135,7 @@ def _installed(package: Locked) -> str | None:
 
 
 def _reported(file: str) -> Mapping[str, str]:
-    """Package → licence, as pip tells of a lock file that is not installed."""
+    """Mapping from package to licence, from pip's report on a lock file that is not installed."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
     options = ["--require-hashes", "--only-binary", ":all:", "--report", "-", "-r", str(ROOT / file)]
     done = subprocess.run([*command, *options], check=True, stdout=subprocess.PIPE, text=True)
@@ -151,7 +151,7 @@ def _reported(file: str) -> Mapping[str, str]:
 
 
 def collect() -> Iterator[Licensed]:
-    """Every package of the locks."""
+    """Yield every package of the locks with its licence."""
     reported: Mapping[str, str] | None = None
     for file in (WHEELS, SOURCES, CUDA):
         for package in read(file):
@@ -165,13 +165,13 @@ def collect() -> Iterator[Licensed]:
 
 
 def page(packages: Sequence[Licensed]) -> str:
-    """docs/licences.md."""
+    """Text of docs/licences.md."""
     rows = [f"| {one.name} | {one.version} | {one.licence} |" for one in packages]
     return "\n".join([_HEAD, "| package | version | licence |", "|---|---|---|", *rows]) + "\n"
 
 
 def read_page() -> list[Licensed]:
-    """What the page says."""
+    """Read the packages and licences of the page."""
     rows = re.findall(r"^\| (\S+) \| (\S+) \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.M)
     return [Licensed(*row) for row in rows if row[0] != "package"]
 

@@ -1,9 +1,9 @@
-"""``make lock``: write the lock files anew from pyproject.toml and constraints.txt.
+"""``make lock``: rewrite the lock files from pyproject.toml and constraints.txt.
 
-uv resolves for every Python and platform of ``[tool.uv]`` at once. What comes out is divided into wheels, the few
-packages that have none, and torch with CUDA's libraries. torch's builds for CPUs, which no package index has, get a
-lock of their own: their digests stand in torch-cpu.sha256, as ``sha256sum`` writes them. Of two files that a lock
-allows pip would prefer the one whose digest its index tells, and that is always CUDA's.
+uv resolves for every Python and platform of ``[tool.uv]`` at once. The result is divided into wheels, the few packages
+without wheels, and torch with CUDA's libraries. torch's builds for CPUs, which no package index has, get a separate
+lock, with digests from torch-cpu.sha256 in the format of ``sha256sum``. A common lock would not do: of two files that a
+lock allows, pip prefers the one whose digest the index gives, and that is always CUDA's.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.supply.locks import CPU, CUDA, ROOT, SOURCES, WHEELS, Locked, parse
 
 WITHOUT_WHEELS = ("antlr4-python3-runtime", "jieba", "seqeval")
-"""The only packages that may come as source."""
+"""The only packages that may be installed from source."""
 TORCH_CPU = Path(__file__).with_name("torch-cpu.sha256")
 OF_TORCH = re.compile("(nvidia|cuda)-.*|triton|torch")
 _HEADERS = {
@@ -28,7 +28,7 @@ _HEADERS = {
 EVERYWHERE = "python_full_version < '3.14' and (sys_platform == 'darwin' or sys_platform == 'linux')"
 _OPTIONS = (
     "--universal",
-    "--python-version=3.11.5",  # pymdown-extensions needs it
+    "--python-version=3.11.5",  # required by pymdown-extensions
     "--generate-hashes",
     "--no-python-downloads",
     "--no-header",
@@ -42,18 +42,18 @@ _OPTIONS = (
 
 
 def resolve(root: Path) -> str:
-    """What uv makes of the project: the whole closure with the digests of all files."""
+    """Output of uv for the project: all direct and indirect dependencies with the digests of all files."""
     command = ["uv", "pip", "compile", "--quiet", *_OPTIONS, "--constraint", "constraints.txt", "pyproject.toml"]
     return subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def everywhere(text: str) -> str:
-    """The same without the marker that only repeats ``[tool.uv]``: other Pythons and systems are asked about before."""
+    """Remove the marker that only repeats ``[tool.uv]``: other Pythons and systems are excluded earlier."""
     return text.replace(f" ; {EVERYWHERE}", "")
 
 
 def divide(packages: list[Locked]) -> dict[str, list[Locked]]:
-    """Lock file → its packages."""
+    """Divide packages among the lock files."""
     (torch,) = [one for one in packages if one.name == "torch"]
     return {
         CPU: [for_cpus(torch.version)],
@@ -64,7 +64,7 @@ def divide(packages: list[Locked]) -> dict[str, list[Locked]]:
 
 
 def cpu_digests(version: str) -> list[str]:
-    """The digests of torch's builds for CPUs; raises SystemExit where none of this version are known."""
+    """Digests of torch's builds for CPUs. Raises SystemExit if none of this version is known."""
     lines = [line.split() for line in TORCH_CPU.read_text(encoding="utf-8").splitlines()]
     digests = [digest for digest, name in lines if name.startswith(f"torch-{version}+cpu-")]
     if not digests:
@@ -73,19 +73,19 @@ def cpu_digests(version: str) -> list[str]:
 
 
 def for_cpus(version: str) -> Locked:
-    """torch's build for CPUs of a version."""
+    """The build of a torch version for CPUs."""
     hashes = [f"    --hash=sha256:{digest}" for digest in cpu_digests(version)]
     (torch,) = parse(" \\\n".join([f"torch=={version}+cpu", *hashes]))
     return torch
 
 
 def text_of(file: str, packages: list[Locked]) -> str:
-    """A lock file."""
+    """Text of a lock file."""
     return "\n".join([f"# {_HEADERS[file]}. Written by `make lock`.", *(one.text for one in packages)]) + "\n"
 
 
 def main() -> None:
-    """Write the files."""
+    """Write the lock files."""
     for file, packages in divide(parse(everywhere(resolve(ROOT)))).items():
         (ROOT / file).write_text(text_of(file, packages), encoding="utf-8")
         print(f"{file}: {len(packages)} packages")

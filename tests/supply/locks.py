@@ -1,4 +1,4 @@
-"""The lock files, read: packages with their versions, markers and digests."""
+"""Read the lock files: packages with versions, markers and digests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 WHEELS = "requirements.lock"
-"""Everything that comes as a wheel."""
+"""All packages that come as wheels."""
 SOURCES = "requirements-source.lock"
-"""What its authors publish as source alone; built with the setuptools of ``WHEELS`` and nothing else."""
+"""Packages published only as source; built with the setuptools of ``WHEELS`` and nothing else."""
 CPU = "requirements-cpu.lock"
-"""torch's build for CPUs, which no package index has: for where pip is told of its place."""
+"""torch's builds for CPUs, which no package index has; used if pip is given their location."""
 CUDA = "requirements-cuda.lock"
-"""torch for everywhere else; on Linux it needs CUDA's libraries."""
+"""torch for all other cases; on Linux it needs CUDA's libraries."""
 LOCKS = (WHEELS, SOURCES, CPU, CUDA)
 
 _BLOCK = re.compile(r"^(?![#\s]).+(?:\n[ \t].*)*", re.M)
@@ -27,20 +27,20 @@ _DIGEST = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 @dataclass(frozen=True)
 class Locked:
-    """A package of a lock."""
+    """A package in a lock file."""
 
     name: NormalizedName
     version: str
     marker: Marker | None
-    """Where it is installed; None for everywhere."""
+    """Condition for installing the package; None for always."""
     digests: tuple[str, ...]
-    """sha256 of each file that may be installed."""
+    """SHA-256 of each file that may be installed."""
     text: str
-    """As it stands in the file."""
+    """The package's lines in the file."""
 
 
 def parse(text: str) -> list[Locked]:
-    """The packages of a lock file's text, in its order."""
+    """Parse the packages of a lock file's text, in order."""
     found = []
     for block in _BLOCK.findall(text):
         requirement = Requirement(block.partition("--hash")[0].rstrip("\\ \n"))
@@ -52,5 +52,5 @@ def parse(text: str) -> list[Locked]:
 
 
 def read(name: str, *, root: Path = ROOT) -> list[Locked]:
-    """The packages of one of ``LOCKS``."""
+    """Read the packages of one of ``LOCKS``."""
     return parse((root / name).read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Every package of the locks has a licence, known and allowed; what is allowed, and how it is told."""
+"""Every package of the locks has a known and allowed licence; which licences are allowed, and how they are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_every_locked_package_is_in_the_table_with_its_version() -> None:
 def test_every_licence_is_known_and_allowed() -> None:
     of_cuda = {one.name for one in read(CUDA)}
     for one in licences.read_page():
-        # What NVIDIA's own terms allow: CUDA's libraries are fetched from NVIDIA with torch, and passed on by nobody.
+        # NVIDIA's terms allow this: CUDA's libraries are fetched from NVIDIA with torch and not redistributed.
         assert licences.is_allowed(one.licence) or (one.name in of_cuda and one.licence == licences.NVIDIA), one
 
 

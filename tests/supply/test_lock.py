@@ -1,4 +1,4 @@
-"""The lock files, constraints.txt and pyproject.toml say the same, and the environment is made of nothing else."""
+"""The lock files, constraints.txt and pyproject.toml agree, and the environment is made from nothing else."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def project(repository: Path) -> dict[str, Any]:
 
 
 def asked(project: dict[str, Any], extras: tuple[str, ...]) -> Iterator[Requirement]:
-    """What the project asks for, of other packages than itself."""
+    """Yield the project's requirements, other than the project itself."""
     optional = project["optional-dependencies"]
     lines = [*project["dependencies"], *(line for extra in extras for line in optional[extra])]
     for requirement in map(Requirement, lines):
@@ -72,7 +72,7 @@ def test_every_package_has_digests_and_no_place_that_it_comes_from(repository: P
     packages = read(file)
     assert packages and all(one.digests for one in packages)
     assert [one.name for one in packages] == sorted({one.name for one in packages})
-    # The files hold what was parsed of them, and a comment.
+    # The files contain the parsed packages and a comment, and nothing else.
     assert sum(text.count(digest) for one in packages for digest in one.digests) == text.count("--hash=sha256:")
 
 

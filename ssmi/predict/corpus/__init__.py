@@ -1,1 +1,1 @@
-"""Tagging a corpus whose features are built: part by part, resumable, into Parquet."""
+"""Tag a corpus whose features are built: part by part, resumable, into Parquet."""

@@ -1,4 +1,4 @@
-"""Tagging on workers that share no folder with this process: the run, the features and the parts go over storage."""
+"""Tag on workers that share no folder with this process: the run, features and parts are passed through storage."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from ssmi.workspace import Workspace
 def tag_over_storage(
     work: Work[PartTask, None], executor: Executor, *, workspace: Workspace, remote: RemoteFolder, folder: Path
 ) -> None:
-    """Tag parts as a stage is built over storage, and bring them here.
+    """Tag parts in the same way as a stage is built over storage, and fetch them.
 
-    A part that a worker has tagged lies in the storage, its mark last, so the same call after an interruption, on any
-    machine, takes it from there. When all are here they are moved into ``folder``, and the storage holds none of them.
+    A tagged part is kept in the storage, its mark written last, so that the same call after an interruption, on any
+    machine, finds it there. When all parts are fetched, they are moved into ``folder`` and removed from the storage.
 
     Args:
-        work: The parts that are missing.
-        executor: Of workers elsewhere.
+        work: The missing parts.
+        executor: Executor whose workers are on other machines.
         workspace: The project.
-        remote: Its storage.
+        remote: The project's storage.
         folder: ``artifacts/predict/RUN/CORPUS``.
 
     Raises:
-        MissingResourceError: The storage cannot be used, or the scheduler went away.
-        SsmiError: A part failed, naming it.
+        MissingResourceError: The storage cannot be used, or the scheduler is gone.
+        SsmiError: A part failed; the message names it.
     """
     paths, first = workspace.paths, work.tasks[0]
     make_own(paths.unfinished, root=paths.private)
@@ -47,11 +47,11 @@ def tag_over_storage(
         remote=remote,
     )
     unfinished.begin()
-    # A finished stage that lies in the storage is what workers read of; where it is here alone it is sent.
+    # Workers read finished stages from the storage; a stage that is only here is sent there.
     for stage in (first.boundaries.parent, first.sources.parents[1]):
         place = stage.relative_to(paths.folder).as_posix()
         StoredStages(remote).publish(stage, place, reporter=workspace.reporter)
-    # A run is no stage: workers get it as a file of the work under way, which goes when that is done.
+    # A run is not a stage: workers get it as a file of the unfinished work, which is removed at the end.
     checkpoint = unfinished.scratch / "run" / CHECKPOINT
     _copy(first.checkpoint, checkpoint)
     tasks = [replace(task, checkpoint=checkpoint, target=unfinished.output / task.target.name) for task in work.tasks]
@@ -63,8 +63,8 @@ def tag_over_storage(
 
 
 def _copy(checkpoint: Path, to: Path) -> None:
-    """A folder whose files are links to those of another, or copies where the file system has none."""
-    if to.exists():  # an earlier call's, of the same run
+    """Make a folder of hard links to the files of a checkpoint, or of copies if the file system has no links."""
+    if to.exists():  # made by an earlier call for the same run
         return
     with replacing.replacing_folder(to) as fresh:
         for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):

@@ -1,4 +1,4 @@
-"""One part of a corpus → the entities that a run finds in it, at their positions in the texts as given."""
+"""Tag one part of a corpus: the entities that a run finds, at their positions in the texts as given."""
 
 from __future__ import annotations
 
@@ -23,44 +23,44 @@ _MADE_FROM, _ROWS = b"made_from", b"rows"
 
 @dataclass(frozen=True, slots=True)
 class PartTask:
-    """A part to tag: paths and settings, for it may go to another process, or to a machine that has no other files."""
+    """A part to tag, as paths and settings: another process, or a machine without other files, may do the work."""
 
     checkpoint: Path
-    """Of the run."""
+    """Checkpoint folder of the run."""
     boundaries: Path
-    """Of the shards, in their folder."""
+    """The boundaries file in the folder of the shards."""
     part: Path
-    """Of the shards."""
+    """The part of the shards."""
     arrays: tuple[Path, ...]
-    """Hidden states beside it."""
+    """Arrays of hidden states beside the part."""
     sources: Path
-    """The part of the prepared corpus that says where its sentences come from."""
+    """The part of the prepared corpus that records where the sentences come from."""
     target: Path
     device: str
     min_score: float
     made_from: str
-    """Digest of all that the result depends on."""
+    """Digest of everything that the result depends on."""
 
 
 def is_finished(task: PartTask) -> bool:
-    """Whether the part is there, whole, and made from the same run, shards and settings."""
+    """Whether the part exists, is complete, and was made from the same run, shards and settings."""
     try:
         plain_files.require_plain(task.target)
         with pq.ParquetFile(task.target, page_checksum_verification=True) as file:
             table = file.read()
-        # The columns first: JSON has no place for what others may hold.
+        # The columns first, because JSON cannot represent the values of other columns.
         if table.schema.remove_metadata() != schema.PREDICTIONS:
             return False
-        # What was changed may be no text any more, or no number that JSON has.
+        # A changed file may contain invalid text, or numbers that JSON lacks.
         return bool(table.schema.metadata == _metadata(task, table))
     except (OSError, ValueError, KeyError, OverflowError, pa.ArrowException):
         return False
 
 
 def tag_part(task: PartTask) -> None:
-    """Tag a part and write its entities, the file whole or not at all.
+    """Tag a part and write its entities, completely or not at all.
 
-    On one thread, whatever process does it: sums of floats then come out the same.
+    Every process uses one thread, so that sums of floats come out the same.
     """
     sources = tables.read_rows(task.sources, schema.SOURCES)
     with hardware.turn_on(1):
@@ -73,13 +73,13 @@ def tag_part(task: PartTask) -> None:
 
 
 def _metadata(task: PartTask, table: pa.Table) -> dict[bytes, bytes]:
-    """What a part says of itself: what it was made from, and the digest of its rows."""
+    """Metadata of a part: the digest of its inputs (``made_from``) and the digest of its rows."""
     return {_MADE_FROM: task.made_from.encode(), _ROWS: digest_json(table.to_pydict()).encode()}
 
 
 @lru_cache(maxsize=1)
 def _open(run: Path, shards: Path, made_from: str, device: str) -> PartTagger:
-    """The run, opened once a process; ``made_from`` tells one folder's versions apart."""
+    """Open the run, once per process; ``made_from`` distinguishes versions of the same folder."""
     return PartTagger.open(run=run, shards=shards, device=device)
 
 
@@ -100,7 +100,7 @@ def _rows(sources: list[dict[str, Any]], predicted: Predicted, *, min_score: flo
 
 
 def _given(source: dict[str, Any], position: int) -> int:
-    """Where a character of a sentence stands in its text as given."""
+    """Position of a character of a sentence in its text as given."""
     positions = source["positions"]
     given: int = source["start"] + position if positions is None else positions[position]
     return given

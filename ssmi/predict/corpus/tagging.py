@@ -1,4 +1,4 @@
-"""A run on a whole corpus: the parts that are missing, here or on workers, then the manifest."""
+"""Tag a whole corpus with a run: the missing parts, here or on workers, then the manifest."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from ssmi.runs.lookup import note_if_unfinished
 from ssmi.workspace import Workspace
 
 VERSION = 1
-"""Of what is written for the same run, shards and settings."""
+"""Version of the output for the same run, shards and settings."""
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusPrediction:
-    """What a run found in a corpus.
+    """Predictions of a run for a corpus.
 
     Attributes:
-        folder: Holds ``part-*.parquet`` with the columns text_id, start, end, label and score, and manifest.json.
-        n_sentences: Sentences of the corpus.
-        n_entities: Rows of all parts together.
-        n_parts: How many parts there are.
-        n_kept: How many of them were there already.
+        folder: Folder with ``part-*.parquet`` (columns text_id, start, end, label and score) and manifest.json.
+        n_sentences: Number of sentences of the corpus.
+        n_entities: Number of rows of all parts together.
+        n_parts: Number of parts.
+        n_kept: Number of parts that existed already.
 
     """
 
@@ -62,35 +62,35 @@ def predict_corpus(
     scheduler: str | None,
     device: str,
 ) -> CorpusPrediction:
-    """Tag a corpus whose features are built; see ``Project.predict_shards``. ``run``: a run folder that is there."""
+    """Tag a corpus whose features are built; see ``Project.predict_shards``. ``run``: an existing run folder."""
     check_probability("min_score", min_score)
     name = corpus_name(corpus, root=workspace.root)
     workspace.fetch_features(name)
     if workspace.remote is not None and scheduler is not None:
         workspace.remote.check(for_workers=True)
     if (given := path_below(workspace.root, corpus)).exists():
-        # Features are found by name: those of another corpus of this name would be tagged in its place.
+        # Features are found by name: another corpus of the same name would be tagged in its place.
         check_same_corpus(find_corpus(str(given), root=workspace.root, listed=()), paths=workspace.paths)
     job = _Job.of(workspace, name, run=run.resolve(), min_score=min_score)
     note_if_unfinished(run, workspace.reporter)
     waiting = locked(
         workspace.paths.lock_of(job.folder), what=f"{job.name} is being tagged", reporter=workspace.reporter
     )
-    with waiting:  # what another process tags meanwhile is then there
+    with waiting:  # parts that another process tags meanwhile then exist
         return _tag(job, workspace, workers=workers, scheduler=scheduler, device=device)
 
 
 def run_name(run: Path, checkpoint: str, *, paths: ArtifactPaths) -> str:
-    """What the predictions of a run are called by: its folder's name, elsewhere than in ``artifacts/train`` not alone.
+    """Name of a run in paths of predictions: its folder's name and, outside ``artifacts/train``, a digest.
 
-    Seeds and packs of one folder name lie in many places; the first digits of their checkpoint's digest tell them apart
-    without a path of this machine.
+    Runs of different seeds, and packs, can share a folder name; the first digits of the checkpoint's digest distinguish
+    them without naming a path of this machine.
     """
     return run.name if run.parent == paths.runs.resolve() else f"{run.name}@{checkpoint[:8]}"
 
 
 def _tag(job: _Job, workspace: Workspace, *, workers: int, scheduler: str | None, device: str) -> CorpusPrediction:
-    """Tag the parts that are missing, then write the manifest."""
+    """Tag the missing parts, then write the manifest."""
     tasks = job.tasks(device)
     manifest = job.manifest()
     written = {} if manifest is None else manifest.files
@@ -103,14 +103,14 @@ def _tag(job: _Job, workspace: Workspace, *, workers: int, scheduler: str | None
     if not missing and manifest is not None and written.keys() == {task.target.name for task in tasks}:
         report = manifest.report
         return CorpusPrediction(job.folder, report.rows_in, report.rows_out, len(tasks), len(tasks))
-    # First: a folder without one is not finished.
+    # Removed first: a folder without a manifest is not finished.
     (job.folder / MANIFEST_NAME).unlink(missing_ok=True)
     if missing:
         sizes = tables.rows_of([task.part for task in missing])
         work = Work(function=tag_part, tasks=missing, sizes=sizes, label="predict", unit="sentences")
         with open_executor(workers=workers, scheduler=scheduler) as executor:
             if workspace.remote is None or executor.is_local:
-                # Parts are written where they are tagged: nothing comes back.
+                # Parts are written where they are tagged; no results are returned.
                 deque(executor.map(work, workspace.reporter), maxlen=0)
             else:
                 tag_over_storage(work, executor, workspace=workspace, remote=workspace.remote, folder=job.folder)
@@ -123,7 +123,7 @@ def _entry(part: Path) -> FileEntry:
 
 
 def _changed(part: Path, written: Mapping[str, FileEntry]) -> bool:
-    """Whether a part is not what the manifest says; its rows alone would not tell of a byte between them."""
+    """Whether a part differs from the manifest; the digest of its rows misses changed bytes between them."""
     return part.name in written and digest_file(part) != written[part.name].sha256
 
 
@@ -134,7 +134,7 @@ def _similar(name: str, workspace: Workspace) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is tagged with what, and where the result lies."""
+    """A corpus to tag, the run that tags it, and the folder of the result."""
 
     name: str
     run: Path
@@ -146,7 +146,7 @@ class _Job:
 
     @classmethod
     def of(cls, workspace: Workspace, name: str, *, run: Path, min_score: float) -> _Job:
-        """Raises as ``Project.predict_shards``."""
+        """Create the job. Raises the errors of ``Project.predict_shards``."""
         shards, sources = workspace.paths.shards(name), workspace.paths.stage("prepare", name)
         if not (shards / MANIFEST_NAME).is_file():
             raise MissingResourceError(
@@ -166,7 +166,7 @@ class _Job:
         return cls(name, run, shards, sources, folder, min_score, inputs)
 
     def tasks(self, device: str) -> list[PartTask]:
-        """Every part of the corpus."""
+        """Tasks for all parts of the corpus."""
         made_from = digest_json([VERSION, self._parameters, dict(self.inputs)])
         return [
             PartTask(
@@ -188,7 +188,7 @@ class _Job:
         return {"predict": {"min_score": self.min_score}}
 
     def manifest(self) -> Manifest | None:
-        """The manifest, where it is of this run, corpus and settings."""
+        """The manifest, or None if it is missing or belongs to another run, corpus or other settings."""
         try:
             manifest = manifests.load(self.folder)
         except SsmiError:
@@ -197,8 +197,8 @@ class _Job:
         return manifest if made_from == (VERSION, self._parameters, self.inputs) else None
 
     def finish(self, parts: Sequence[Path]) -> StageReport:
-        """Write the manifest: sentences in, entities out."""
-        # Parts of a corpus that was larger, and what killed processes have left; files of other names stay.
+        """Write the manifest and return its report: sentences in, entities out."""
+        # Remove parts of an earlier, larger corpus and leftovers of killed processes; other files stay.
         for path in {*self.folder.glob("part-*.parquet"), *self.folder.glob(".part-*.tmp")} - set(parts):
             path.unlink()
         n_sentences = tables.count_rows(tables.list_parts(self.shards, tables.TEXT))

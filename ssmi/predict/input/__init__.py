@@ -1,1 +1,1 @@
-"""The texts that a person brings: which encoding, which structure, and the records in them."""
+"""Texts given by the user: their encoding, their structure, and the records in them."""

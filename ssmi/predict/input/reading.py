@@ -1,7 +1,7 @@
-r"""Text that a person brings, as records: a line, a paragraph, a JSON object or a row of a table each.
+r"""Text given by the user, as records: each is a line, a paragraph, a JSON object or a row of a table.
 
-They are read one at a time, but for a JSON array, which is read whole. A byte order mark at the start of a file is no
-part of it. Nothing else is stripped or changed: positions found in a text are those of the file.
+Records are read one at a time, except those of a JSON array, which is read whole. A byte order mark at the start of a
+file is not part of the text. Nothing else is stripped or changed, so positions in a text are those in the file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]
 
 TEXT_FIELD = "text"
 LONGEST_FIELD = 1 << 24
-"""Characters of a field of a table: a quote that nobody closed must not take in a whole file."""
+"""Largest number of characters in a field of a table, so that an unclosed quote cannot swallow a whole file."""
 _JSONL_STEP = 'write {"text": "..."} on each line; plain text is read with --input text'
 _JSON_STEP = 'write an array of strings or of {"text": "..."}; an object a line is --input jsonl'
 _CSV_STEP = "quote fields that hold commas, quotes or line ends, and double quotes within; plain text is --input text"
@@ -33,12 +33,12 @@ _SEPARATORS: Mapping[str, tuple[str, str]] = {
     ";": ("semicolons", "save it with commas, or with tabs as .tsv"),
     ",": ("commas", "name it .csv, or say --input csv"),
 }
-"""For a header that came as one field: what seems to stand between fields, and what to do."""
+"""For a header read as a single field: the name of the likely separator, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A text, and the fields that stood beside it."""
+    """A text, and the fields beside it."""
 
     text: str
     fields: Mapping[str, Any] = field(default_factory=dict)
@@ -55,16 +55,25 @@ def read_records(
     advance: Callable[[int], None] | None = None,
     note: Callable[[str], object] = lambda message: None,
 ) -> Iterator[Record]:
-    """Yield the records of a stream; ``name`` is what errors call it, ``advance`` is told of bytes read.
+    """Yield the records of a stream. Gzip is unpacked.
 
-    ``text``: a record a line, empty lines too; None: the same, unless it begins as JSON or as labelled lines do, which
-    is refused. ``note`` is told once of entities that stand in the input already.
-    ``paragraphs``: blocks of lines between blank ones, with the line ends within.
-    ``jsonl``: an object a line; ``json``: an array of objects or of strings; ``csv``, ``tsv``: rows under a header. In
-    these blank lines are passed over, ``text_field`` is where the text stands, and all other fields are kept.
-    encoding: None for what a byte order mark says, else UTF-8. Packed with gzip, it is unpacked.
-    errors: ``replace`` puts U+FFFD where bytes are not of the encoding. Raises InputDataError with ``file:line`` for
-    them (and the byte's offset, from 0) otherwise, for what is no text, and for lines that are no such object or row.
+    Args:
+        stream: The bytes.
+        name: Name of the stream in errors.
+        kind: ``text``: one record per line, empty lines included. None: as ``text``, but JSON, markup and labelled
+            lines are refused. ``paragraphs``: blocks of lines between blank lines, with the line ends inside.
+            ``jsonl``: one object per line. ``json``: an array of objects or strings. ``csv``, ``tsv``: rows under a
+            header. In the last four, blank lines are skipped and all fields other than the text are kept.
+        errors: ``replace`` reads bytes that are invalid in the encoding as U+FFFD; ``strict`` refuses them.
+        text_field: Field that contains the text.
+        encoding: None for that of the byte order mark, or UTF-8 without one.
+        advance: Called with the number of bytes read.
+        note: Called once with a message if the input already seems to contain entities.
+
+    Raises:
+        InputDataError: The input is not text, is refused as above, has bytes that are invalid in the encoding (the
+            message gives the offset, from 0), or lines that are not an object or row of its kind. The message names
+            ``file:line``.
     """
     source = Source(stream, name=name, encoding=encoding, advance=advance)
     if kind is None:
@@ -84,7 +93,7 @@ def read_records(
 
 
 def _noted(records: Iterator[Record], name: str, note: Callable[[str], object]) -> Iterator[Record]:
-    """The records, after a note about the first that holds entities."""
+    """Pass records on, with a note about the first that contains entities."""
     is_noted = False
     for record in records:
         is_noted = is_noted or note_entities(record.fields, name=name, note=note)
@@ -153,7 +162,7 @@ def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Rec
 
 
 def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) -> Iterator[Record]:
-    # The limit is of the whole process: raised, never lowered under somebody else who reads tables.
+    # The limit applies to the whole process: it is only raised, so that other readers of tables are not affected.
     if csv.field_size_limit() < LONGEST_FIELD:
         csv.field_size_limit(LONGEST_FIELD)
     reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)
@@ -218,7 +227,7 @@ def _record(body: dict[str, Any], *, name: str, where: str, text_field: str, nex
 
 
 def _named_fields(body: object, text_field: str) -> str:
-    """The beginning of a next step: which fields may hold the text; nothing where none is a string."""
+    """Beginning of a next step that names fields which may contain the text; empty if none is a string."""
     if not isinstance(body, dict):
         return ""
     others = [name for name, value in body.items() if isinstance(value, str) and name != text_field]
@@ -230,6 +239,6 @@ def _no_number(name: str) -> float:
 
 
 def _finite(digits: str) -> float:
-    """Refuse a number beyond floats: Python would make it Infinity, which JSON cannot say."""
+    """Refuse a number beyond the range of floats: Python would read it as Infinity, which JSON lacks."""
     number = float(digits)
     return number if math.isfinite(number) else _no_number(digits)

@@ -1,4 +1,4 @@
-"""Structured and labelled files given as plain text: known by name or by how they begin, refused with the way out."""
+"""Structured and labelled files given as plain text: recognised by name or content, refused with a next step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KIND_OF_NAME: Mapping[str, Named] = {
     ".tsv": "tsv",
 }
 STDIN = "stdin"
-"""What errors call standard input."""
+"""Name of standard input in errors."""
 _MARKUP = "take the text out of its markup first; --input text reads it as it stands, tags and all"
 _OFFICE = "save its text as UTF-8, or its table as .csv"
 _REFUSED: Mapping[str, tuple[str, str]] = {
@@ -39,9 +39,9 @@ _AS_TEXT = "--input text tags its lines as they stand, tags and all"
 
 
 def kind_of_name(path: Path) -> Named | None:
-    """What a file's name says it holds, ``.gz`` left out; None where it says nothing.
+    """Kind of a file by its name, without ``.gz``; None if the name does not tell.
 
-    Raises InputDataError for what is not read.
+    Raises InputDataError for kinds that are not read.
     """
     suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
     if suffix in _REFUSED:
@@ -55,12 +55,12 @@ def kind_of_name(path: Path) -> Named | None:
 
 
 def has_fields(files: Iterable[Path], kind: str | None) -> bool:
-    """Whether a file holds rows with fields, by ``kind``, for None by its name; raises as ``kind_of_name``."""
+    """Whether any file has rows with fields, by ``kind`` or, if None, by its name. Raises as ``kind_of_name``."""
     return any((kind or kind_of_name(path)) not in (None, "text", "paragraphs") for path in files)
 
 
 def check_field(field: str | None, files: Iterable[Path], kind: str | None) -> None:
-    """Refuse, with ParameterError, a field of files that are all plain text; raises as ``kind_of_name``."""
+    """Raise ParameterError for a field if all files are plain text; otherwise raises as ``kind_of_name``."""
     if field is not None and not has_fields(files, kind):
         raise ParameterError(
             "--field: plain text has no fields", next_step="say --input jsonl, json, csv or tsv, or leave it out"
@@ -68,7 +68,7 @@ def check_field(field: str | None, files: Iterable[Path], kind: str | None) -> N
 
 
 def refuse_structure(source: Source) -> None:
-    """Raise InputDataError for JSON or markup that would be tagged as if its brackets and keys were a text."""
+    """Raise InputDataError for JSON or markup, whose brackets, keys and tags would be tagged as text."""
     head = source.beginning().lstrip()
     option = ""
     if head[:1] in ("[", "{"):
@@ -85,7 +85,7 @@ def refuse_structure(source: Source) -> None:
 def refuse_labels(source: Source, *, text_field: str, delimiter: str | None = None) -> None:
     """Raise InputDataError for labelled lines, whose tags would be tagged as text.
 
-    delimiter: Of a table; None for plain text. A table whose header names ``text_field`` is read as one.
+    delimiter: Separator of a table; None for plain text. A table whose header names ``text_field`` is accepted.
     """
     lines = source.beginning_lines()
     first = next((line for line in lines if line.strip()), "")
@@ -102,7 +102,7 @@ def refuse_labels(source: Source, *, text_field: str, delimiter: str | None = No
 
 
 def note_brackets(source: Source, *, note: Callable[[str], object]) -> None:
-    """Say that a text holds entities in brackets, as labelled files may: it is tagged as it stands."""
+    """Note that a text seems to contain entities in brackets, as labelled files may; it is tagged unchanged."""
     found = labelled.bracketed(source.beginning_lines())
     if found is not None:
         note(
@@ -112,7 +112,7 @@ def note_brackets(source: Source, *, note: Callable[[str], object]) -> None:
 
 
 def note_entities(row: Mapping[str, Any], *, name: str, note: Callable[[str], object]) -> bool:
-    """Say that a row holds entities already, which tagging does not look at; whether it does."""
+    """Note that a row already contains entities, which tagging ignores; return whether it does."""
     key = labelled.entity_key(row)
     if key is not None:
         note(
@@ -123,7 +123,7 @@ def note_entities(row: Mapping[str, Any], *, name: str, note: Callable[[str], ob
 
 
 def _path(name: str) -> str:
-    """What a command calls an input; one that is piped in must be a file first."""
+    """Name of an input in a command; piped input must be saved as a file first."""
     return "FILE" if name == STDIN else name
 
 
@@ -135,14 +135,14 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _json_option(head: str, *, whole: bool) -> str:
-    """``jsonl`` or ``json`` for what begins as one of them, else nothing: a text may well begin with a bracket."""
+    """``jsonl`` or ``json`` if the text begins as one of them, else an empty string: text may begin with a bracket."""
     first, _, rest = head.partition("\n")
     if isinstance(_parsed(first), dict) and (rest.lstrip()[:1] == "{" or not rest.strip()):
         return "jsonl"
     try:
         value, end = json.JSONDecoder().raw_decode(head)
     except json.JSONDecodeError as error:
-        # What was looked at may end within the value: then it is JSON as far as it goes.
+        # The beginning may end within a value: then it counts as JSON.
         cut_off = not whole and (error.pos >= len(head) - 1 or error.msg.startswith("Unterminated string"))
         return "json" if cut_off and '"' in head else ""
     except RecursionError:

@@ -1,7 +1,7 @@
-r"""Bytes that a person brings → lines of text: which encoding, and whether they are text at all.
+r"""Bytes given by the user to lines of text: their encoding, and whether they are text at all.
 
-An encoding is what the person says, else what a byte order mark says, else UTF-8; it is never guessed. Only ``\n`` and
-``\r\n`` end a line, for U+2028 and the like may stand inside a text.
+The encoding is the one given, else that of the byte order mark, else UTF-8; it is never guessed. Only ``\n`` and
+``\r\n`` end a line, because other line separators, such as U+2028, may occur inside a text.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ssmi.pipeline.readers.decoding import (
 Errors = Literal["strict", "replace"]
 Advance = Callable[[int], None]
 Line = tuple[int, str]
-"""The number of a line, from 1, and the line with its end."""
+"""Number of a line, from 1, and the line with its line end."""
 
 UTF8 = "utf-8"
 HEAD = 1 << 12
-"""Bytes that are looked at before anything is read."""
+"""Number of bytes examined before anything is read."""
 _NOT_TEXT = (
     (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", "save its text as UTF-8, or its table as .csv"),
     (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", "save its text as UTF-8, or its table as .csv"),
@@ -44,13 +44,13 @@ _NOT_TEXT = (
     (b"\xff\xd8\xff", "a picture", "name files of text"),
 )
 _MOST_NULS = 16
-"""At most one byte in this many may be NUL: text may hold a few, other files hold more."""
+"""At most one byte in this many may be NUL: text may contain a few, other files contain more."""
 
 
 def check_encoding(name: str) -> str:
-    """Python's name of an encoding in which lines can be told apart.
+    """Python's name of an encoding in which line ends can be recognised.
 
-    Raises ParameterError for one that is not known or is none of text.
+    Raises ParameterError if the encoding is unknown or not a text encoding.
     """
     encoding = text_encoding(name)
     if encoding is None:
@@ -61,10 +61,16 @@ def check_encoding(name: str) -> str:
 
 
 class Source:
-    """A stream that was looked into: unpacked if gzip packed it, refused if it is no text.
+    """A stream of text whose beginning was examined; gzip is unpacked.
 
-    name: what errors call it; encoding: what the person says; advance: told of the bytes that are read of the stream.
-    Raises InputDataError for what is no text, or is in another encoding than was said.
+    Args:
+        stream: The bytes.
+        name: Name of the stream in errors.
+        encoding: Encoding given by the user, if any.
+        advance: Called with the number of bytes read from the stream.
+
+    Raises:
+        InputDataError: The stream is not text, or is in another encoding than the one given.
     """
 
     def __init__(
@@ -75,7 +81,7 @@ class Source:
         self._stream = _peekable(stream)
         if self._stream.peek(HEAD)[:2] == GZIP_MAGIC:
             self._stream = gzip.GzipFile(fileobj=_Told(self._stream, advance))  # type: ignore[call-overload]  # it reads
-            # The packed bytes are told of: the total is the size of the file.
+            # Packed bytes are reported, because the total is the size of the file.
             self._advance = None
         try:
             self.head: bytes = self._stream.peek(HEAD)[:HEAD]
@@ -93,7 +99,7 @@ class Source:
                 f"{self.name}: no byte order mark, so it does not say which {said}",
                 next_step=f"--encoding {said}-le (as Windows writes it) or {said}-be",
             )
-        # utf-16 beside a mark is no contradiction: the mark says which of the two it is.
+        # utf-16 does not contradict a mark: the mark gives the byte order.
         if marked and said and said != marked and not (said in NEED_A_MARK and marked.startswith(said)):
             raise InputDataError(
                 f"{self.name}: begins with the byte order mark of {marked}, not {said}",
@@ -115,17 +121,17 @@ class Source:
             )
 
     def beginning(self) -> str:
-        """The file's first characters, as far as they can be read."""
+        """The first characters of the file that can be decoded."""
         return self.head.removeprefix(self._mark).decode(self.encoding, "ignore")
 
     def beginning_lines(self) -> list[str]:
-        """The file's first lines, without one that is not seen to its end."""
+        """The first lines of the file, without a last line that is cut off."""
         lines = self.beginning().split("\n")
         whole = lines if len(self.head) < HEAD else lines[:-1]
         return [line.removesuffix("\r") for line in whole]
 
     def lines(self, errors: Errors = "strict") -> Iterator[Line]:
-        """The file's lines. Raises InputDataError with ``file:line`` and the offset of a byte not in its encoding."""
+        """Yield the lines. Raises InputDataError with ``file:line`` and the offset of an invalid byte."""
         try:
             for number, line, n_bytes in decoded_lines(
                 self._stream,
@@ -158,7 +164,7 @@ class Source:
 
 
 class _Told:
-    """A stream that tells of what is read of it."""
+    """A stream that reports the number of bytes read from it."""
 
     def __init__(self, stream: Any, advance: Advance | None) -> None:
         self._stream = stream

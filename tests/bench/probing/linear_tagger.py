@@ -1,8 +1,8 @@
 """A linear tagger of frozen features over folds, in closed form.
 
-Linear discriminant analysis with a shrunk covariance, as scikit-learn's solver ``lsqr`` has it (the test holds the two
-to each other): log p(tag | x) = x·w + b up to a constant, w = Σ⁻¹ mean, b = log p(tag) − mean·w / 2. It needs counts,
-sums and products of features alone, so that all folds, and all sets of features, share those of one pass.
+Linear discriminant analysis with a shrunk covariance, as in scikit-learn's solver ``lsqr`` (a test compares the two):
+log p(tag | x) = x·w + b up to a constant, with w = Σ⁻¹ mean and b = log p(tag) − mean·w / 2. It needs only counts, sums
+and products of features, so that all folds, and all sets of features, share those of one pass.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tests.bench.probing.readings import Matrix, Readings
 
 N_FOLDS = 5
 _TOGETHER = 64
-"""Sentences that are decoded at once."""
+"""Number of sentences decoded at once."""
 _NEVER = -1e4
-"""Of a tag that the training side lacks."""
+"""Smallest bias; that of a tag which the training side lacks."""
 
 Figures = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -33,11 +33,11 @@ Indices = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What discriminant analysis needs of some characters.
+    """Statistics of a set of characters for discriminant analysis.
 
     Attributes:
-        counts: Characters of each tag. Shape: (n_tags,)
-        totals: Their features added up. Shape: (n_tags, width)
+        counts: Number of characters of each tag. Shape: (n_tags,)
+        totals: Sum of their features. Shape: (n_tags, width)
         products: Xᵀ X. Shape: (width, width)
 
     """
@@ -48,7 +48,7 @@ class Sums:
 
     @classmethod
     def of(cls, features: Matrix, tags: npt.NDArray[np.integer], *, n_tags: int) -> Sums:
-        """Those of characters with features of about unit size; shapes (n, width) and (n,)."""
+        """Sum over characters whose features have about unit size. Shapes: (n, width), (n,)."""
         totals = np.zeros((n_tags, features.shape[1]))
         for tag in np.unique(tags).tolist():
             totals[tag] = features[tags == tag].sum(0, dtype=np.float64)
@@ -59,19 +59,19 @@ class Sums:
         return Sums(self.counts + other.counts, self.totals + other.totals, self.products + other.products)
 
     def take(self, chosen: Indices) -> Sums:
-        """Of some features alone."""
+        """Restrict the sums to some of the features."""
         return Sums(self.counts, self.totals[:, chosen], self.products[np.ix_(chosen, chosen)])
 
 
 def discriminant(sums: Sums, *, shrinkage: float) -> tuple[Matrix, Matrix]:
-    """The weights and biases of every tag's score; a tag that is not there never wins.
+    """Weights and biases of every tag's score; a tag without characters never wins.
 
     Args:
-        sums: Of the training side.
-        shrinkage: From 0, the covariance within tags as it is, to 1, the identity times its mean variance.
+        sums: Sums of the training side.
+        shrinkage: From 0, the plain covariance within tags, to 1, the identity times its mean variance.
 
     Returns:
-        Shapes: (width, n_tags), (n_tags,)
+        Weights and biases. Shapes: (width, n_tags), (n_tags,)
 
     """
     n = sums.counts.sum()
@@ -86,10 +86,10 @@ def discriminant(sums: Sums, *, shrinkage: float) -> tuple[Matrix, Matrix]:
 
 
 class FoldTagger:
-    """Tags every sentence by what the other folds hold, from any set of the features."""
+    """Tags the sentences of each fold with a classifier fitted to the other folds, on any subset of the features."""
 
     def __init__(self, features: Matrix, readings: Readings) -> None:
-        """``features``: of all characters, in whatever units. Shape: (n_characters, width)."""
+        """``features``: those of all characters, in any units. Shape: (n_characters, width)."""
         spread = features.std(0)
         self._features = (features - features.mean(0)) / np.where(spread > 0, spread, 1)
         self._readings = readings
@@ -104,7 +104,7 @@ class FoldTagger:
         return Sums.of(self._features[inside], tags, n_tags=len(self._readings.labels.tags))
 
     def count(self, chosen: Indices, *, shrinkage: float) -> Counted:
-        """The counts of all sentences in their order; ``chosen``: the features' columns."""
+        """Counts of all sentences, in order, with the feature columns ``chosen``."""
         split = self._readings.split
         predicted: list[list[Span]] = [[] for _ in split.gold]
         for fold in range(1, N_FOLDS + 1):
@@ -119,9 +119,9 @@ class FoldTagger:
 
 
 def decode(emissions: Sequence[Matrix], labels: LabelSet) -> Iterator[list[Span]]:
-    """The entities of the best well-formed tag sequence of each sentence; all that is well-formed scores the same.
+    """Yield the entities of the best well-formed tag sequence of each sentence; transitions have no scores.
 
-    Shape of each: (characters, n_tags), at least one character.
+    Shape of each of ``emissions``: (characters, n_tags), at least one character.
     """
     crf = ConstrainedCrf(labels)
     for parameter in crf.parameters():

@@ -1,4 +1,4 @@
-"""What the stages say of each character of a data set's train and dev, as columns for a linear classifier."""
+"""Features of each character of a data set's train and dev, as columns for a linear classifier."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 
 Matrix = npt.NDArray[np.float32]
-"""Of float32, a row a character."""
+"""Matrix of float32, one row per character."""
 
 READINGS = ("states", "segment", "places", "best", "set", "local", "role", "cosine", "gated")
-"""The names that ``Readings.of`` knows; each is made by the property of its name with an underscore in front."""
+"""The names that ``Readings.of`` accepts; each is computed by the property of that name with a leading underscore."""
 
 
 @dataclass(frozen=True)
 class Readings:
-    """Train and dev of a data set as a project's features have them, end to end.
+    """Features of a project for train and dev of a data set, concatenated.
 
     Attributes:
         split: The sentences.
         texts: Their characters.
         labels: The tags.
-        vectors: Of the boundaries, by row; row 0 is zero. Shape: (n_boundaries + 1, d)
+        vectors: Boundary vectors by row; row 0 is zero. Shape: (n_boundaries + 1, d)
         segments: E_seg of each character. Shape: (n_characters, d)
-        cosines: Of S_m with the segment, 0 without one. Shape: (n_characters,)
+        cosines: Cosine of S_m with the segment, 0 without S_m. Shape: (n_characters,)
 
     """
 
@@ -51,7 +51,7 @@ class Readings:
     cosines: npt.NDArray[np.float32]
 
     def of(self, name: str) -> Matrix:
-        """One reading; shape (n_characters, its width). ValueError for states that the shards do not store."""
+        """Return one reading. Shape: (n_characters, its width). ValueError for an unknown name or missing states."""
         if name not in READINGS:
             raise ValueError(f"{name}: none of {', '.join(READINGS)}")
         made: Matrix = getattr(self, f"_{name}")
@@ -93,7 +93,7 @@ class Readings:
     def _set(self) -> Matrix:
         rows = _present(self.split.set_rows)
         total = np.zeros((len(rows), self.vectors.shape[1]), np.float32)
-        for column in rows.T:  # a column at a time: all members at once are gigabytes
+        for column in rows.T:  # column by column: all members at once would take gigabytes
             total += self.vectors[column]
         return total / np.maximum((rows > 0).sum(1, keepdims=True), 1).astype(np.float32)
 
@@ -109,7 +109,7 @@ class Readings:
 
 
 def read_readings(project: Path, dataset: str) -> Readings:
-    """Read what the stages of a project left of a data set; raises what ``open_shards`` and ``read_split`` do."""
+    """Read a project's features of a data set. Raises the errors of ``open_shards`` and ``read_split``."""
     paths = ArtifactPaths(project)
     shards = open_shards(paths.shards(dataset))
     wanted = RequiredFeatures(
@@ -129,9 +129,9 @@ def read_readings(project: Path, dataset: str) -> Readings:
 
 
 def reading_of(name: str, projects: Mapping[str, Readings]) -> Matrix:
-    """``READING`` of the first project, or ``READING@PROJECT``.
+    """Return ``READING`` of the first project, or ``READING@PROJECT``.
 
-    States that a project does not store are those of the first. Shape: (n_characters, its width)
+    States that a project does not store are taken from the first project. Shape: (n_characters, its width)
     """
     first = next(iter(projects.values()))
     reading, _, project = name.partition("@")
@@ -140,13 +140,13 @@ def reading_of(name: str, projects: Mapping[str, Readings]) -> Matrix:
 
 
 def _segment_vectors(paths: ArtifactPaths, dataset: str) -> Iterator[Matrix]:
-    """E_seg of each character, a part at a time."""
+    """Yield E_seg of each character, part by part."""
     known = open_segment_vectors(paths.stage("embed", dataset), digest="")
     for part in PARTS:
         for path in tables.list_parts(paths.stage("segment", dataset), part):
             table = tables.read_table(path, schema.SEGMENTS, columns=["segments"])
             segments = whole(table, "segments").flatten().to_pylist()
-            # No list where a part's sentences are all empty.
+            # int64 even if all sentences of a part are empty.
             rows = np.array([known.row_of[segment] for segment in segments], dtype=np.int64)
             yield known.vectors[np.repeat(rows, [len(segment) for segment in segments])]
 

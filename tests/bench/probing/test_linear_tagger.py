@@ -1,4 +1,4 @@
-"""Discriminant analysis from sums, held to scikit-learn's; decoding held to what is well-formed."""
+"""Discriminant analysis from sums, compared with scikit-learn's; decoding restricted to well-formed sequences."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_tag_that_is_not_there_is_never_the_best() -> None:
 
 @pytest.mark.parametrize("scheme", ["BIO", "BMES"])
 def test_the_best_well_formed_sequence_is_found(scheme: str) -> None:
-    """Against all sequences that strict reading and writing give back."""
+    """Compare with all sequences that survive strict reading and writing."""
     labels = LabelSet.of(["PER", "LOC"], scheme=scheme)  # type: ignore[arg-type]
     random = np.random.default_rng(7)
     emissions = [random.normal(size=(length, len(labels.tags))).astype(np.float32) for length in (3, 1, 4)]

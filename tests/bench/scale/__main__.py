@@ -1,6 +1,6 @@
-"""Measure what a build costs, or simulate one of any size: ``make measure-scale``, ``make simulate-scale``.
+"""Measure the cost of a build, or simulate a build of any size: ``make measure-scale``, ``make simulate-scale``.
 
-``measure`` builds some thousand lines of a corpus in a copy of a project, and writes figures; ``simulate`` prints the
+``measure`` builds several thousand lines of a corpus in a copy of a project and writes figures; ``simulate`` prints the
 tables of docs/scale.md from them.
 """
 
@@ -33,7 +33,7 @@ def measure(
     n_tasks: int,
     n_files: int,
 ) -> Figures:
-    """Measure all figures; ``also``: data sets of the project whose segments are counted too."""
+    """Measure all figures; ``also`` names data sets of the project whose segments are counted too."""
     known = frozenset(open_vocabulary(ArtifactPaths(project).vocabulary, digest="").words)
     texts = list(islice(costs.lines_of(corpus), sizes[1]))
     grown = {corpus.name: costs.grow(costs.lines_of(corpus), sizes=_doublings(_count(corpus)), known=known)}
@@ -58,7 +58,7 @@ def measure(
 
 
 def _doublings(n: int) -> list[int]:
-    """Sizes up to ``n``."""
+    """Sizes up to ``n``, each about twice the one before."""
     return [n >> halved for halved in range(6, -1, -1) if n >> halved]
 
 

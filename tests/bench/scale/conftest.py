@@ -1,4 +1,4 @@
-"""Figures of a machine that costs nothing but what a test says."""
+"""Figures of a machine on which only the given work takes time."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ STAGES = ("prepare", "segment", "embed", "selection", "pmi", "shards")
 
 @pytest.fixture(scope="session")
 def free_rates() -> Callable[..., Rates]:
-    """Rates of zero, but for those that are given."""
+    """Rates of zero, except those given."""
     names = list(Rates.__dataclass_fields__)
     return lambda **given: Rates(**{**dict.fromkeys(names, 0.0), **given})
 
 
 @pytest.fixture(scope="session")
 def figures(free_rates: Callable[..., Rates]) -> Callable[..., Figures]:
-    """Stages of no cost and counts that stay as they are, but for what is given."""
+    """Stages without cost and counts that do not grow, except those given."""
 
     def make(*, rates: Rates | None = None, words: int = 0, queries: int = 0, **cpu: float) -> Figures:
         def still(n: int) -> dict[str, Growth]:

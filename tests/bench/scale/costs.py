@@ -1,4 +1,4 @@
-"""CPU, bytes, files and memory of every stage a sentence, and how a text's distinct segments grow."""
+"""CPU, bytes, files and memory of every stage per sentence, and the growth of a text's distinct segments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FIELD = "text"
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a stage as a process of its own."""
+    """One run of a stage as a separate process."""
 
     cpu: float
     peak_mib: int
@@ -44,19 +44,19 @@ class Run:
 
 
 def lines_of(corpus: Path) -> Iterator[str]:
-    """The texts of a corpus, those that are not blank."""
+    """Yield the texts of a corpus that are not blank."""
     for path in find_corpus(str(corpus), root=ROOT, listed=[]).files.values():
         yield from (text.text for text in read_texts(path, field=FIELD) if text.text.strip())
 
 
 def build(project: Path, texts: Sequence[str], *, like: str, parts_of: int) -> dict[str, Run]:
-    """Run every stage over some texts in a copy of a project, in parts of so many sentences.
+    """Run every stage over some texts in a copy of a project, in parts of ``parts_of`` sentences.
 
-    ``embed`` runs twice, and the second time is told: the machine then has all its words.
+    ``embed`` runs twice and the second run is returned, in which all its words are already encoded.
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
-        # By links: nothing of what is there is written.
+        # Links suffice, because no existing file is written to.
         shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".*", "train"), copy_function=os.link)
         corpus = Path(folder) / "measured.txt"
         corpus.write_text("\n".join(texts) + "\n", encoding="utf-8")
@@ -64,14 +64,14 @@ def build(project: Path, texts: Sequence[str], *, like: str, parts_of: int) -> d
         runs = {}
         for stage in ("prepare", "segment", "embed", *STAGES[2:]):
             cpu, peak = _run(copy, ["features", "run", stage, *arguments])
-            # Parts alone: what lies beside them is bounded by the vocabulary, or by the distinct segments.
+            # Only parts: other files are bounded by the vocabulary, or by the distinct segments.
             files = list((copy / "artifacts" / stage / "measured").glob("*/*"))
             runs[stage] = Run(cpu, peak, sum(path.stat().st_size for path in files), len(files))
         return runs
 
 
 def _run(project: Path, arguments: Sequence[str]) -> tuple[float, int]:
-    """CPU seconds and peak of memory, in MiB, of one command."""
+    """Run one command; return its CPU seconds and peak memory in MiB."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
     command = [sys.executable, "-m", "ssmi.cli.main", "--project", str(project), *arguments]
     with subprocess.Popen(command, cwd=project, env=environment, stderr=subprocess.DEVNULL) as process:
@@ -85,7 +85,7 @@ def _run(project: Path, arguments: Sequence[str]) -> tuple[float, int]:
 def costs(
     project: Path, texts: Sequence[str], *, like: str, sizes: tuple[int, int], parts_of: int
 ) -> dict[str, StageCost]:
-    """What a sentence more costs each stage."""
+    """Cost of one more sentence in each stage."""
     small, large = (build(project, texts[:size], like=like, parts_of=parts_of) for size in sizes)
     n, n_parts = sizes[1] - sizes[0], (sizes[1] - sizes[0]) / parts_of
     return {
@@ -100,19 +100,19 @@ def costs(
 
 
 def encoding(project: Path, words: Sequence[str]) -> float:
-    """CPU seconds of the encoder a word, in chunks of equal lengths as the stage makes them."""
+    """CPU seconds of the encoder per word, sorted by length as in the stage."""
     named = parameters.load(ArtifactPaths(project).params).encoder
     encoder = find_encoder(named.name, revision=named.revision, root=project, reporter=Silent())
     states = open_encoder(encoder.path, encoder.digest).states
     chunk = sorted(words, key=len)
-    isolated_vectors(chunk[:8], states)  # loads what it needs
+    isolated_vectors(chunk[:8], states)  # loads what the encoder needs
     start = time.process_time()
     isolated_vectors(chunk, states)
     return (time.process_time() - start) / len(chunk)
 
 
 def grow(texts: Iterable[str], *, sizes: Sequence[int], known: frozenset[str]) -> dict[str, Growth]:
-    """Distinct segments, those that are not known, and pairs of a character and a segment, at several sizes."""
+    """Growth of distinct segments, of unknown ones, and of (character, segment) pairs, counted at several sizes."""
     params = SegmentParams()
     cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=None)
     stream, before, seen = iter(texts), 0, set[str]()
@@ -128,13 +128,13 @@ def grow(texts: Iterable[str], *, sizes: Sequence[int], known: frozenset[str]) -
 
 
 def fit(counted: dict[int, int]) -> Growth:
-    """Heaps' law through counts, by least squares of their logarithms."""
+    """Fit Heaps' law to counts, by least squares of their logarithms."""
     power, factor = np.polyfit(np.log(list(counted)), np.log(list(counted.values())), 1)
     return Growth(counted, float(np.exp(factor)), float(power))
 
 
 def bytes_a_segment(segments: Sequence[str]) -> float:
-    """Memory of the table by which each process of ``selection`` finds the row of a segment."""
+    """Bytes per segment of the table in which each process of ``selection`` looks up the row of a segment."""
     tracemalloc.start()
     rows = {"".join(segment): row for row, segment in enumerate(segments)}
     size, _ = tracemalloc.get_traced_memory()

@@ -1,4 +1,4 @@
-"""What was measured of the pipeline, as the simulation takes it."""
+"""Measurements of the pipeline, as input of the simulation."""
 
 from __future__ import annotations
 
@@ -10,89 +10,89 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 MEASURED = Path(__file__).parent / "measured.json"
-"""The figures that docs/scale.md is made of."""
+"""The figures from which docs/scale.md is made."""
 
 
 @dataclass(frozen=True)
 class StageCost:
-    """What one sentence more costs a stage: the difference of two sizes of one corpus, so without its start."""
+    """Cost of one more sentence in a stage: the difference between two sizes of one corpus, so without start-up."""
 
     cpu: float
-    """CPU seconds; of ``embed`` without the encoder."""
+    """CPU seconds; for ``embed``, without the encoder."""
     bytes_out: float
-    """Of parts; what lies beside them does not grow with the sentences."""
+    """Bytes written to parts; other files do not grow with the sentences."""
     files_a_part: float
     peak_mib: int
-    """Of the process, at the larger size."""
+    """Peak memory of the process at the larger size."""
 
 
 @dataclass(frozen=True)
 class Growth:
-    """A count that grows as ``factor * sentences ** power``, fitted to what was counted in some text (Heaps' law)."""
+    """A count that grows as ``factor * sentences ** power`` (Heaps' law), fitted to counts in a text."""
 
     counted: Mapping[int, int]
-    """Sentences → count."""
+    """Mapping from number of sentences to count."""
     factor: float
     power: float
 
     def at(self, sentences: float) -> float:
-        """The count in so many sentences."""
+        """The count for a number of sentences."""
         return float(self.factor * sentences**self.power)
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What each part costs that does no work, in seconds of CPU, and what is kept of it."""
+    """Overhead of parts that do no work: CPU seconds, unless another unit is given."""
 
     scheduler: float
-    """Of the Dask scheduler, a task."""
+    """Of the Dask scheduler, per task."""
     driver: float
-    """Of the driver with Dask, a task: hand it over, take its result."""
+    """Of the driver with Dask, per task: submit it, take its result."""
     look: float
-    """Of the driver, for each task under way, whenever it fills its window."""
+    """Of the driver, per unfinished task, whenever it fills its window."""
     plan: float
-    """Of the driver, a part: its task is made and its mark looked for, before the first is handed over."""
+    """Of the driver, per part: making its task and checking for its mark, before the first task is submitted."""
     worker: float
-    """Of the worker, a task: from its call to its mark on the disk."""
+    """Of the worker, per task: from its call to its mark on disk."""
     listing: float
-    """Of the driver, a part that is listed, with its rows."""
+    """Of the driver, per part, to list it with its number of rows."""
     manifest_bytes: float
-    """Of a stage's manifest, a file."""
+    """Bytes of a stage's manifest, per file."""
     manifest_read: float
-    """Of any process, a file that the manifest names, whenever a table of that stage is read."""
+    """Of any process, per file in the manifest, whenever a table of that stage is read."""
     manifest_memory: float
-    """Bytes in memory, a file that the manifest names."""
+    """Bytes in memory, per file in the manifest."""
     manifest_write: float
-    """Of the driver, a file."""
+    """Of the driver, per file."""
     plan_memory: float
-    """Bytes in the driver's memory, a part of a stage under way."""
+    """Bytes in the driver's memory, per part of the running stage."""
     range_open: float
-    """Of a worker of ``selection``, a part and a range of characters: its file is opened and searched."""
+    """Of a worker of ``selection``, per part and range of characters: opening and searching the file."""
     digest: float
-    """Of the driver, a byte of output, which it reads once more for the manifest."""
+    """Of the driver, per byte of output, which it reads again for the manifest."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """All that was measured on one machine."""
+    """All measurements of one machine."""
 
     when: str
     corpus: str
     sizes: tuple[int, int]
     """Sentences of the two builds whose difference is the cost."""
     characters: float
-    """A sentence."""
+    """Mean number of characters per sentence."""
     stages: Mapping[str, StageCost]
     encode: float
-    """CPU seconds of the encoder, a word that the machine has not encoded."""
+    """CPU seconds of the encoder, per word that the machine has not encoded yet."""
     new_words: Mapping[str, Growth]
-    """Name of a text → its segments outside the vocabulary."""
+    """Mapping from the name of a text to its segments outside the vocabulary."""
     segments: Mapping[str, Growth]
-    """The same for all distinct segments."""
+    """Mapping from the name of a text to all its distinct segments."""
     queries: Mapping[str, Growth]
-    """The same for pairs of a character and a segment."""
+    """Mapping from the name of a text to its distinct pairs of a character and a segment."""
     segment_memory: float
-    """Bytes in each process of ``selection``, a distinct segment."""
+    """Bytes in each process of ``selection``, per distinct segment."""
     rates: Rates
 
 

@@ -1,4 +1,4 @@
-"""What parts cost that do no work: in the scheduler, in the driver, in a worker, and in manifests."""
+"""Overhead of parts that do no work: in the scheduler, the driver, a worker, and manifests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SECONDS_IDLE = 5
 
 @dataclass(frozen=True)
 class Task:
-    """As large as a stage's."""
+    """A task of about the size of a stage's task."""
 
     source: Path
     target: Path
@@ -45,32 +45,32 @@ class Task:
 
 
 def nothing(task: Task) -> int:
-    """A part's work, without the work."""
+    """Do nothing, in place of a part's work."""
     return 0
 
 
 @dataclass(frozen=True)
 class Sleep:
-    """A task that takes its time and no core."""
+    """A task that takes time but no core."""
 
     seconds: float
 
 
 def sleep(task: Sleep) -> int:
-    """Sleep."""
+    """Sleep for the seconds of a task."""
     time.sleep(task.seconds)
     return 0
 
 
 def sleep_on_dask(folder: Path, *, n_tasks: int, seconds: float, n_workers: int) -> float:
-    """Wall clock of tasks that sleep, on a real scheduler, from the first that is handed over to the last result."""
+    """Wall-clock time of sleeping tasks on a real scheduler, from the first submission to the last result."""
     with (
         dask_on_loopback(folder, n_workers=n_workers) as (address, _),
         open_executor(scheduler=address) as executor,
         Client(address) as client,
     ):
         client.wait_for_workers(n_workers)
-        for n in (4 * n_workers, n_tasks):  # the first time for what is loaded once
+        for n in (4 * n_workers, n_tasks):  # the first pass loads what is loaded once
             start = time.monotonic()
             tasks = [Sleep(seconds)] * n
             for _ in executor.map(Work(sleep, tasks, [1] * n, "sleep", "tasks"), Silent()):
@@ -79,7 +79,7 @@ def sleep_on_dask(folder: Path, *, n_tasks: int, seconds: float, n_workers: int)
 
 
 def measure(*, n_tasks: int, n_files: int) -> Rates:
-    """Measure all rates, with so many tasks, and manifests of so many files."""
+    """Measure all rates, with ``n_tasks`` tasks, and manifests of ``n_files`` files."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         scheduler, driver, look = _dask(folder, n_tasks)
@@ -103,7 +103,7 @@ def measure(*, n_tasks: int, n_files: int) -> Rates:
 
 
 def tasks_in(folder: Path, n: int) -> list[Task]:
-    """Tasks of parts that are not there."""
+    """Tasks for ``n`` parts that do not exist."""
     return [
         Task(tables.part_path(folder / "in", "text", index), tables.part_path(folder / "out", "text", index), folder,
              f"{index:064x}") for index in range(n)
@@ -116,7 +116,7 @@ def _work(tasks: Sequence[Task]) -> Work[Task, int]:
 
 @contextmanager
 def dask_on_loopback(folder: Path, *, n_workers: int) -> Iterator[tuple[str, int]]:
-    """A scheduler of Dask with workers of one thread; yields its address and its process."""
+    """Run a Dask scheduler with workers of one thread; yields its address and process id."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     written = folder / "scheduler.json"
     worker = ["--no-nanny", "--nworkers", "1", "--nthreads", "1", "--local-directory", str(folder)]
@@ -139,17 +139,17 @@ def dask_on_loopback(folder: Path, *, n_workers: int) -> Iterator[tuple[str, int
 
 
 def _dask(folder: Path, n: int) -> tuple[float, float, float]:
-    """CPU seconds a task of the scheduler and of the driver, and of one look at a task under way."""
+    """CPU seconds per task of the scheduler, of the driver, and of one check whether a task is done."""
     with dask_on_loopback(folder, n_workers=1) as (address, scheduler):
         with open_executor(scheduler=address) as executor:
             tasks = tasks_in(folder, n)
             run = lambda some: list(executor.map(_work(some), Silent()))  # noqa: E731
-            run(tasks[:20])  # what is loaded once
+            run(tasks[:20])  # loads what is loaded once
             idle = _cpu_when_idle(scheduler)
             before, start, began = _cpu_of(scheduler), time.process_time(), time.monotonic()
             run(tasks)
             driver = time.process_time() - start
-            # Its clockwork runs whether there are tasks or not, for longer where the machine is busy.
+            # Its periodic work runs without tasks too, and takes longer on a busy machine.
             of_scheduler = _cpu_of(scheduler) - before - idle * (time.monotonic() - began)
         with Client(address) as client:
             futures = client.map(nothing, tasks, pure=False)
@@ -160,7 +160,7 @@ def _dask(folder: Path, n: int) -> tuple[float, float, float]:
 
 
 def _cpu_when_idle(process: int) -> float:
-    """CPU seconds a second of a process that nobody asks anything."""
+    """CPU seconds per second of an idle process."""
     before, start = _cpu_of(process), time.monotonic()
     time.sleep(SECONDS_IDLE)
     return (_cpu_of(process) - before) / (time.monotonic() - start)
@@ -172,7 +172,7 @@ def _cpu_of(process: int) -> float:
 
 
 def _parts(folder: Path, n: int) -> tuple[float, float, float]:
-    """CPU seconds a part before the first is run and while it is; bytes of memory a part."""
+    """CPU seconds per part before the first one is run, and of running one; bytes of memory per part."""
     tracemalloc.start()
     start = time.process_time()
     unfinished = UnfinishedStage(folder / "unfinished", "key")
@@ -190,7 +190,7 @@ def _parts(folder: Path, n: int) -> tuple[float, float, float]:
 
 
 def _manifest(folder: Path, n: int) -> tuple[float, float, float, float, float]:
-    """Of a manifest a file: bytes, seconds to write, to read again, bytes in memory; seconds to list a part."""
+    """Per file of a manifest: bytes, seconds to write, to read again, bytes in memory; seconds to list a part."""
     parts = [tables.part_path(folder, "text", index) for index in range(n)]
     parts[0].parent.mkdir(parents=True)
     for part in parts:
@@ -216,7 +216,7 @@ def _manifest(folder: Path, n: int) -> tuple[float, float, float, float, float]:
 
 
 def _ranges(folder: Path, *, n_parts: int) -> float:
-    """CPU seconds a part and a range: of merging the range, and of numbering the part."""
+    """CPU seconds per part and range, for merging the range and numbering the part."""
     files = QueryFiles(folder / "queries", n_parts)
     files.folder.mkdir()
     codes = pa.array(range(0x4E00, 0x4E00 + N_RANGES), pa.int64())

@@ -1,7 +1,7 @@
-"""A build of so many sentences on so many workers, from measured figures: every part is counted, no sentence read.
+"""Simulate a build of any size on any number of workers, from measured figures: every part counts, no text is read.
 
-``run_call`` goes through one call of ``Executor.map`` task by task, as ``Cluster.map`` does: the driver fills its
-window, waits for the oldest task, and takes results in order; the scheduler passes on one task after the other.
+``run_call`` simulates one call of ``Executor.map`` task by task, as ``Cluster.map`` does: the driver fills its window,
+waits for the oldest task, and takes results in order; the scheduler passes tasks on one after the other.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ssmi.pipeline.stages.selection import QUERIES_PER_PART
 from tests.bench.scale.figures import Figures, Growth, Rates
 
 TABLES_READ = {"count": 1, "segment": 1, "collect": 2, "number": 1, "local": 1, "shards": 4}
-"""Of other stages by a task: each is held to its stage's manifest, which is read with it."""
+"""Tables of other stages that a task reads: each is verified against its stage's manifest, which is read with it."""
 CALLS = {"segment": 1, "embed": 1, "selection": 2, "pmi": 1, "shards": 1}
 """How often a stage goes over all parts."""
 CHARACTERS_IN_USE = 7_000
-"""A range of ``selection`` holds at least one character's queries, so there are at most so many ranges."""
+"""Upper limit on ranges of ``selection``, because a range contains at least one character's queries."""
 SPREAD = 0.2
-"""Tasks take this share longer or shorter than their mean, evenly spread."""
+"""Tasks take up to this share longer or shorter than their mean, uniformly distributed."""
 
 
 MOST_TASKS = 10_000
@@ -35,7 +35,7 @@ MOST_TASKS = 10_000
 
 @dataclass(frozen=True)
 class Plan:
-    """What is simulated."""
+    """A build to simulate."""
 
     sentences: int
     sentences_a_part: int
@@ -43,7 +43,7 @@ class Plan:
 
     @property
     def parts(self) -> int:
-        """How many parts it has."""
+        """Number of parts."""
         return math.ceil(self.sentences / self.sentences_a_part)
 
 
@@ -53,53 +53,53 @@ class Call:
 
     n: int
     seconds: float
-    """Of work, a task."""
+    """Seconds of work per task."""
 
 
 @dataclass(frozen=True)
 class StageTime:
-    """What one stage takes, in seconds of wall clock."""
+    """Wall-clock seconds of one stage."""
 
     stage: str
     alone: float
-    """Of the driver, while no worker has anything to do."""
+    """Seconds of the driver during which no worker has work."""
     tasks: float
-    """Of the tasks' calls, from the first that is handed over to the last result."""
+    """Seconds of the calls, from the first submitted task to the last result."""
     n_tasks: int
     busy: float
-    """Share of ``workers * tasks`` in which a worker worked."""
+    """Share of ``workers * tasks`` during which workers were busy."""
 
     @property
     def seconds(self) -> float:
-        """All of it."""
+        """Seconds of the whole stage."""
         return self.alone + self.tasks
 
 
 @dataclass(frozen=True)
 class Build:
-    """What a whole build takes."""
+    """Cost of a whole build."""
 
     plan: Plan
     stages: tuple[StageTime, ...]
     cpu: float
-    """Seconds of the work itself, on all workers and the driver."""
+    """CPU seconds of the work itself, on all workers and the driver."""
     driver_memory: float
-    """Bytes, of its longest list of parts and the manifests it holds."""
+    """Bytes of the driver's longest list of parts and of the manifests it keeps."""
     worker_memory: float
-    """Bytes that grow with the corpus: manifests, and the names of all segments."""
+    """Bytes per worker that grow with the corpus: manifests, and the names of all segments."""
     n_bytes: float
     n_files: int
 
     @property
     def seconds(self) -> float:
-        """Wall clock."""
+        """Wall-clock seconds."""
         return sum(stage.seconds for stage in self.stages)
 
 
 def run_call(call: Call, plan: Plan, rates: Rates, *, seed: int = 1) -> tuple[float, float]:
-    """Seconds from the first task to the last result, and those that workers worked.
+    """Seconds from the first task to the last result, and seconds during which workers were busy.
 
-    Of more than ``MOST_TASKS`` so many are gone through; the others go on at the rate of their second half.
+    At most ``MOST_TASKS`` tasks are simulated; the others are assumed to continue at the rate of the second half.
     """
     n = min(call.n, MOST_TASKS)
     taken, worked = _go_through(n, call.seconds, plan, rates, seed=seed)
@@ -110,12 +110,12 @@ def run_call(call: Call, plan: Plan, rates: Rates, *, seed: int = 1) -> tuple[fl
 
 
 def _go_through(n: int, seconds: float, plan: Plan, rates: Rates, *, seed: int) -> tuple[list[float], float]:
-    """When the driver took each result, and the seconds that workers worked."""
+    """Times at which the driver took each result, and seconds during which workers were busy."""
     spread = random.Random(seed)
-    free = [0.0] * min(plan.workers, max(1, n))  # when each worker is done
+    free = [0.0] * min(plan.workers, max(1, n))  # time at which each worker becomes free
     window = TASKS_IN_FLIGHT_PER_WORKER * plan.workers
-    waiting: deque[float] = deque()  # ends of tasks whose results are not taken, oldest first
-    running: list[float] = []  # the same of those that are not done
+    waiting: deque[float] = deque()  # end times of tasks whose results are not yet taken, oldest first
+    running: list[float] = []  # end times of tasks that are not done
     taken: list[float] = []
     now = passed_on = worked = 0.0
     n_given = 0
@@ -162,7 +162,7 @@ def build(plan: Plan, figures: Figures) -> Build:
 def _stage(name: str, plan: Plan, figures: Figures) -> StageTime:
     rates, cost = figures.rates, figures.stages[name]
     n_files = plan.parts * cost.files_a_part
-    # What the stage has written is read once more, and named in the manifest.
+    # The stage's output is read again and named in the manifest.
     alone = plan.sentences * cost.bytes_out * rates.digest + n_files * rates.manifest_write
     if name == "prepare":
         return StageTime(name, alone + plan.sentences * cost.cpu, 0.0, 0, 0.0)
@@ -177,9 +177,9 @@ def _stage(name: str, plan: Plan, figures: Figures) -> StageTime:
 
 
 def _calls(name: str, plan: Plan, figures: Figures) -> Iterator[Call]:
-    """The calls of a stage. Its measured CPU is that of its calls over all parts."""
+    """Yield the calls of a stage. Its measured CPU time is divided among its calls over all parts."""
     rates = figures.rates
-    manifest = plan.parts * rates.manifest_read  # of a stage before it
+    manifest = plan.parts * rates.manifest_read  # of an earlier stage
     own = figures.stages[name].cpu * plan.sentences_a_part / CALLS[name]
     tables = {
         "segment": ["segment"], "embed": ["count"], "selection": ["collect", "number"], "pmi": ["local"],
@@ -197,11 +197,11 @@ def _calls(name: str, plan: Plan, figures: Figures) -> Iterator[Call]:
 
 
 def _n_ranges(plan: Plan, figures: Figures) -> int:
-    """Ranges of characters: of so many queries of parts each, but of no less than a character."""
+    """Number of ranges of characters: ``ROWS_PER_RANGE`` queries of parts each, but at least one character."""
     of_part = _grown(figures.queries, plan.sentences_a_part)
     return min(CHARACTERS_IN_USE, math.ceil(plan.parts * of_part / ROWS_PER_RANGE))
 
 
 def _grown(growth: Mapping[str, Growth], sentences: float) -> float:
-    """Of the texts that were counted, the one that grows most."""
+    """The count for ``sentences``, in the counted text where it is largest."""
     return max(law.at(sentences) for law in growth.values())

@@ -1,4 +1,4 @@
-"""The tables of docs/scale.md: what was measured, and what is simulated from it."""
+"""The tables of docs/scale.md: measurements, and simulations based on them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MILLION, BILLION = 10**6, 10**9
 PARTS = (2048, 16_384)
 WORKERS = (16, 100, 1000)
 CORPORA = 100
-"""In how many ten billion sentences are cut."""
+"""Number of corpora into which ten billion sentences are divided."""
 
 
 def all_tables(figures: Figures) -> dict[str, str]:
-    """Name → Markdown."""
+    """Mapping from the name of each table to its Markdown."""
     return {
         "costs": costs(figures),
         "growth": growth(figures),
@@ -27,7 +27,7 @@ def all_tables(figures: Figures) -> dict[str, str]:
 
 
 def costs(figures: Figures) -> str:
-    """What a sentence costs each stage."""
+    """Cost of a sentence in each stage."""
     rows = [
         [f"`{name}`", f"{1e6 * cost.cpu:,.0f} µs", f"{cost.bytes_out:,.0f} B", f"{cost.files_a_part:.2g}",
          f"{cost.peak_mib} MiB"] for name, cost in figures.stages.items()
@@ -43,7 +43,7 @@ def costs(figures: Figures) -> str:
 
 
 def growth(figures: Figures) -> str:
-    """What grows slower than the text."""
+    """Counts that grow more slowly than the text."""
     rows = [
         [what, text, *_law(law), f"{law.at(100 * MILLION):,.2g}", f"{law.at(2**31):,.2g}"]
         for what, laws in (
@@ -62,7 +62,7 @@ def _law(law: Growth) -> tuple[str, str]:
 
 
 def rates(figures: Figures) -> str:
-    """What a part costs that does no work."""
+    """Overhead of a part that does no work."""
     one = figures.rates
     rows = [
         ["Dask scheduler, per task", _time(one.scheduler)],
@@ -93,7 +93,7 @@ def hundred_million(figures: Figures) -> str:
 
 
 def ten_billion(figures: Figures) -> str:
-    """Ten billion sentences as a hundred corpora, each of which a share of the workers builds."""
+    """Ten billion sentences as a hundred corpora, each built by a share of the workers."""
     size = 10 * BILLION // CORPORA
     rows = []
     for workers in (100, 1000, 10_000):
@@ -107,7 +107,7 @@ def ten_billion(figures: Figures) -> str:
 
 
 def limits(figures: Figures) -> str:
-    """One corpus, ever larger: what it asks of the driver and of each worker."""
+    """One corpus of increasing size: its demands on the driver and on each worker."""
     rows = []
     for sentences in (MILLION, 10 * MILLION, 100 * MILLION, 2**31):
         for parts in PARTS:

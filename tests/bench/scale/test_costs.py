@@ -1,4 +1,4 @@
-"""What is measured is what is there."""
+"""The measurements agree with the files and the text."""
 
 from __future__ import annotations
 

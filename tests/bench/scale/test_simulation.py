@@ -1,4 +1,4 @@
-"""The simulation counts the tasks that a real build has, and takes the time that a real scheduler takes."""
+"""The simulation has the number of tasks of a real build, and the times of a real scheduler."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_real_build_has_as_many_tasks_and_parts(project: Any, figures: Callabl
     simulated = build(Plan(4 * sum(n_parts), 4, workers=2), figures(words=words, queries=n_queries))
     counted = {stage.stage: stage.n_tasks for stage in simulated.stages if stage.stage != "prepare"}
     real = {stage: sum(executor.n_tasks[label] for label in labels) for stage, labels in LABELS.items()}
-    # Words of the vocabulary are encoded too, for the map between the spaces is fitted on them: less than a task more.
+    # Vocabulary words are encoded too, because the map between the spaces is fitted on them: less than one more task.
     assert real == counted | {"embed": real["embed"]} and 0 <= real["embed"] - counted["embed"] <= 1
     assert simulated.plan.parts == sum(n_parts)
 
@@ -104,7 +104,7 @@ def test_a_build_is_its_stages_and_grows_with_its_text(figures: Callable[..., Fi
 
 @pytest.mark.heavy
 def test_a_real_scheduler_takes_the_time_that_is_simulated(tmp_path: Path, free_rates: Callable[..., Rates]) -> None:
-    """Tasks that sleep need no core, so a busy machine lengthens the rest alone."""
+    """Sleeping tasks need no core, so a busy machine lengthens only the rest."""
     real = sleep_on_dask(tmp_path, n_tasks=30, seconds=1, n_workers=2)
     simulated, _ = run_call(Call(30, 1), Plan(30, 1, workers=2), free_rates(driver=0.005, scheduler=0.005))
     assert 0.9 < real / simulated < 2

@@ -1,4 +1,4 @@
-"""docs/scale.md holds the tables that the committed figures give."""
+"""docs/scale.md contains the tables computed from the committed figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reads files that somebody else wrote, each with good files to break."""
+"""Readers of files that somebody else wrote, each with good files to break."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands on the command line: texts of their own small languages."""
+"""Arguments of the command line with a syntax of their own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fuzz.targets.target import Target, target
 
 
 def _given(path: Path) -> str:
-    """Bytes as Python makes an argument of them."""
+    """Decode bytes in the same way as Python decodes arguments."""
     return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
@@ -33,7 +33,7 @@ def _setting(path: Path) -> object:
 
 
 def arguments() -> list[Target]:
-    """Readers of arguments, each given as a file's bytes."""
+    """Targets that read arguments, passed as the bytes of a file."""
     return [
         target("argument --part", _part, "argument", "2/4", "1/1"),
         target(

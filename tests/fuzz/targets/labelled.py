@@ -1,4 +1,4 @@
-"""Data sets: every format, and the file that describes a folder."""
+"""Data sets in every format, and ``dataset.yaml``, which describes a folder."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def labelled() -> list[Target]:
 
 
 def open_folder_of(path: Path) -> object:
-    """The folder that a ``dataset.yaml`` lies in."""
+    """Open the folder that contains a ``dataset.yaml``."""
     return open_folder(path.parent)
 
 

@@ -1,4 +1,4 @@
-"""Word vectors, encoders, archives and lists of words that somebody else made."""
+"""Word vectors, encoders, archives and word lists made by others."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _tarred(body: bytes) -> bytes:
 
 
 def _pickled() -> list[bytes]:
-    """The weights of a model as torch saves them, now and before version 1.6."""
+    """Weights of a model as saved by torch, in the present format and that before version 1.6."""
     found = []
     for zipped in (True, False):
         stream = io.BytesIO()

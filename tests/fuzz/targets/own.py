@@ -1,4 +1,4 @@
-"""The project's own files, as somebody else's project or run may bring them."""
+"""The program's own file formats, as they may come from somebody else's project or run."""
 
 from __future__ import annotations
 

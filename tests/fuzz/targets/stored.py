@@ -1,4 +1,4 @@
-"""Tables, arrays, marks and results that a stage or a training left behind, opened without their manifests."""
+"""Tables, arrays, marks and results written by a stage or a training, opened without their manifests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WORDS = ["中国", "人民", "中国人民", "京"]
 
 
 def _written(write: Callable[[Path], object], name: str = "a.file") -> bytes:
-    """What a writer of the program writes."""
+    """Bytes of the file that a function writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         write(path)
@@ -49,14 +49,14 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def sealed_anew(read: Callable[[Path], object]) -> Callable[[Path], object]:
-    """The same reader behind a good seal, as somebody who writes files by hand would set it."""
+    """Wrap a reader so that the file is sealed first, as by somebody who writes files by hand."""
 
     def read_sealed(path: Path) -> object:
         try:
             body = json.loads(path.read_bytes())
             path.write_text(json.dumps(seal({key: body[key] for key in body if key != "sha256"})), encoding="utf-8")
         except (ValueError, RecursionError, TypeError):
-            pass  # then it is read as it is
+            pass  # then the file is read unchanged
         return read(path)
 
     return read_sealed
@@ -116,7 +116,7 @@ def _marked(path: Path) -> None:
 def _kept(path: Path) -> object:
     try:
         return VectorCache(path).find(_WORDS)
-    except (sqlite3.Error, OSError) as error:  # encode_chunk notes them and computes
+    except (sqlite3.Error, OSError) as error:  # encode_chunk notes these errors and computes the vectors
         raise StaleArtifactError(f"{path}: {error}", next_step="computed again") from error
 
 
@@ -142,7 +142,7 @@ def _state() -> str:
 
 
 def _scores(path: Path) -> object:
-    # As one would who writes the list of files by hand too.
+    # As by somebody who also writes the list of files by hand.
     result_files.write(path.parent, metrics=path.read_bytes())
     return metrics_file.read(path.parent)
 
@@ -157,7 +157,7 @@ def _counts() -> bytes:
 
 
 def stored() -> list[Target]:
-    """Readers of what the program itself wrote."""
+    """Targets that read the program's own output."""
     epochs = [EpochRecord(1, 2.5, _SCORES), EpochRecord(2, 1.5, _SCORES)]
     straight = LinearMap(*(np.ones(shape, dtype=np.float32) for shape in ((4, 3), (4,), (4,), (3,))))
     return [

@@ -1,4 +1,4 @@
-"""What a fuzz target is."""
+"""A fuzz target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Target:
-    """A reader, the name under which it is given a file, good files, and files that lie beside it."""
+    """A reader with the name of its input file, good files, and files to place beside the input."""
 
     name: str
     read: Callable[[Path], object]
@@ -21,6 +21,6 @@ class Target:
 def target(
     name: str, read: Callable[[Path], object], file: str, *seeds: bytes | str, beside: Mapping[str, bytes] | None = None
 ) -> Target:
-    """A target of good files as text or bytes."""
+    """Make a target from good files, given as text or bytes."""
     bodies = [seed.encode() if isinstance(seed, str) else seed for seed in seeds]
     return Target(name, read, file, bodies, beside or {})

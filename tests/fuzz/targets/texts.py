@@ -1,4 +1,4 @@
-"""Text without labels: corpora, what `predict` is given, and lists of words and entities."""
+"""Text without labels: corpora, input of `predict`, and lists of words and entities."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _records(kind: Kind | None) -> Callable[[Path], object]:
 
 
 def texts() -> list[Target]:
-    """Readers of text without labels."""
+    """Targets that read text without labels."""
     lines, objects = _LINES.encode(), _OBJECTS.encode()
     wide = _LINES.encode("utf-16")
     tables = [_parquet(pa.string(), "NONE"), _parquet(pa.large_string(), "ZSTD"), _parquet(pa.string(), "SNAPPY")]
