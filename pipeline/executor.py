@@ -1,8 +1,10 @@
-"""Where work runs: in this process, in local worker processes, or on a Dask cluster. The only importer of dask.
+"""Executors that run tasks in this process, in local worker processes, or on a Dask cluster.
 
-Stages hand over a module-level function and tasks that carry paths and small values, never tables or matrices, and get
-results in the tasks' order, so what they write does not depend on which process did the work. Files are the message:
-a task or a result of more than ``MOST_BYTES`` is refused. A task may run twice (a lost worker); it therefore writes
+This is the only module that imports dask.
+
+Stages pass a module-level function and tasks that carry paths and small values, never tables or matrices. Results come
+back in the order of the tasks, so a stage's output does not depend on which process did the work. Data travels in
+files: a task or result of more than ``MOST_BYTES`` is refused. A task may run twice if its worker is lost, so it writes
 whole files under temporary names.
 """
 
@@ -32,23 +34,23 @@ from ssmi.pipeline.local_workers import TASKS_IN_FLIGHT_PER_WORKER, WorkerPool, 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 MOST_BYTES = 1 << 16
-"""Of one task or one result: all of them pass through the scheduler and the driver, whose memory and time they take."""
+"""Most bytes of a pickled task or result, all of which cost the scheduler and the driver memory and time."""
 SECONDS_BETWEEN_LOOKS = 1.0
-"""How soon workers that join are given work, while the driver waits for a result."""
+"""How often the driver looks for new workers while it waits for a result."""
 SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work(Generic[Task, Result]):
-    """A function and the tasks that it is called with.
+    """A function and the tasks to call it with.
 
     Attributes:
-        function: Of a module, for another process finds it by its name.
-        tasks: What it takes, one each.
-        sizes: How many units of progress each task is.
-        label: What the work is called in progress and errors.
-        unit: What is counted.
+        function: Module-level function, which another process can import by name.
+        tasks: The argument of each call.
+        sizes: Number of progress units of each task.
+        label: Name of the work in progress reports and errors.
+        unit: Unit of progress.
 
     """
 
@@ -63,27 +65,27 @@ class Executor(Protocol):
     """Runs a function over tasks."""
 
     is_local: bool
-    """Whether all tasks run on this machine, and so see its folders."""
+    """Whether all tasks run on this machine and can use its folders."""
 
     def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
         """Call the function with every task.
 
         Args:
             work: The function and its tasks.
-            reporter: Told of progress.
+            reporter: Receives progress.
 
         Yields:
             The results, in the order of the tasks.
 
         Raises:
-            SsmiError: A task failed, naming it; or a task or result is too large.
-            MissingResourceError: The scheduler went away.
+            SsmiError: A task failed (the message names it), or a task or result is too large.
+            MissingResourceError: The connection to the scheduler was lost.
         """
         ...
 
 
 class Serial:
-    """In this process, one task after the other."""
+    """Executor that runs tasks in this process, one after the other."""
 
     is_local = True
 
@@ -99,7 +101,7 @@ class Serial:
 
 
 class LocalProcesses:
-    """On worker processes of this machine."""
+    """Executor that runs tasks in worker processes on this machine."""
 
     is_local = True
 
@@ -121,7 +123,7 @@ class LocalProcesses:
 
 
 class Cluster:
-    """On the workers of a connected Dask client."""
+    """Executor that runs tasks on the workers of a connected Dask client."""
 
     is_local = False
 
@@ -131,7 +133,7 @@ class Cluster:
         self._next_look = 0.0
 
     def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
-        """See Executor. Few tasks a worker are in flight; how many follows the workers that are there."""
+        """See Executor. A few tasks per worker are in flight; their number follows the number of workers."""
         numbered = enumerate(work.tasks)
         waiting: deque[Any] = deque()
 
@@ -141,32 +143,32 @@ class Cluster:
             for index, task in itertools.islice(numbered, max(0, window - n_running)):
                 with _naming_the_part(work, index):
                     _check_size("task", task)
-                # Not pure: a task writes files, so dask must not answer an equal one with an old result.
+                # Not pure: a task writes files, so dask must not reuse an old result for an equal task.
                 waiting.append(self._client.submit(_run, work.function, task, pure=False, retries=2))
 
         with _progress(work, reporter) as advance, self._while_connected(work.label):
             for index, size in enumerate(work.sizes):
                 fill_window()
                 while not self._finished(waiting[0]):
-                    fill_window()  # for workers that have come meanwhile
+                    fill_window()  # for workers that have joined since
                 with _naming_the_part(work, index):
                     result: Result = waiting.popleft().result()
-                # Before the result is handed out: workers go on while the caller uses it.
+                # Before the yield, so that workers stay busy while the caller uses the result.
                 fill_window()
                 advance(size)
                 yield result
 
     def _n_workers(self) -> int:
-        """How many workers there were at the last look, at least 1: to ask for every part would double its messages."""
+        """Number of workers at the last look, at least 1; asking for every part would double the messages."""
         now = time.monotonic()
         if now >= self._next_look:
-            # Their number alone, not what the scheduler knows of each of them.
+            # The number only, without the scheduler's details of each worker.
             self._known_workers = max(1, self._client.scheduler_info(n_workers=0)["n_workers"])
             self._next_look = now + SECONDS_BETWEEN_LOOKS
         return self._known_workers
 
     def _finished(self, future: Any) -> bool:
-        """Whether a task ends within ``SECONDS_BETWEEN_LOOKS``."""
+        """Wait for a task for up to ``SECONDS_BETWEEN_LOOKS``, and return whether it is finished."""
         from distributed import wait
 
         try:
@@ -177,7 +179,7 @@ class Cluster:
 
     @contextlib.contextmanager
     def _while_connected(self, label: str) -> Iterator[None]:
-        from distributed import CancelledError  # of futures whose scheduler has gone
+        from distributed import CancelledError  # raised by futures whose scheduler is gone
         from distributed.comm.core import CommClosedError
 
         try:
@@ -190,7 +192,7 @@ class Cluster:
 
 
 _LOST = ("BrokenProcessPool", "KilledWorker")
-"""Errors of workers that died, by name, since dask may not be installed."""
+"""Names of the errors raised when workers die; names, because dask may not be installed."""
 
 
 def _progress(work: Work[Any, Any], reporter: Reporter) -> AbstractContextManager[Callable[[int], None]]:
@@ -199,11 +201,11 @@ def _progress(work: Work[Any, Any], reporter: Reporter) -> AbstractContextManage
 
 @contextlib.contextmanager
 def _naming_the_part(work: Work[Any, Any], index: int) -> Iterator[None]:
-    """Say of which part an error is that nobody foresaw, and of workers that die."""
+    """Name the part in unexpected errors, in size errors and in errors of workers that died."""
     part = f"{work.label}: part {index + 1} of {len(work.tasks)}{_file_of(work.tasks[index])}"
     try:
         yield
-    # These name their file, or say which device is full.
+    # These already name their file, or the device that is full.
     except (SsmiError, OSError):
         raise
     except _TooLargeError as error:
@@ -221,14 +223,14 @@ def _naming_the_part(work: Work[Any, Any], index: int) -> Iterator[None]:
 
 
 def _file_of(task: object) -> str:
-    """`` (train/part-00003.parquet)``: the first part's file that a task names; empty without one."""
+    """The first part file that a task names, as in `` (train/part-00003.parquet)``; empty if there is none."""
     values = [getattr(task, one.name) for one in fields(task)] if is_dataclass(task) else [task]
     paths = (value for value in values if isinstance(value, Path) and value.name.startswith("part-"))
     return next((f" ({path.parent.name}/{path.name})" for path in paths), "")
 
 
 class _TooLargeError(Exception):
-    """A task or result is more than may travel."""
+    """A task or result is larger than ``MOST_BYTES``."""
 
 
 def _check_size(what: str, value: object) -> None:
@@ -243,25 +245,28 @@ def _run(function: Callable[[Task], Result], task: Task) -> Result:
 
 
 def run_single_threaded(function: Callable[[Task], Result], task: Task) -> Result:
-    """One BLAS thread a task: sums of floats then come out the same in every process, and workers do not fight."""
+    """Run a task with one BLAS thread.
+
+    Float sums are then the same in every process, and workers do not compete for cores.
+    """
     with threadpool_limits(limits=1):
         return function(task)
 
 
 @contextlib.contextmanager
 def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator[Executor]:
-    """Open what runs the tasks, and close it when the block ends.
+    """Open an executor, and close it when the block ends.
 
     Args:
-        workers: Local worker processes; 0 runs everything in this process.
-        scheduler: The address of a Dask scheduler (``tcp://host:port``) to use instead.
+        workers: Number of local worker processes; 0 runs everything in this process.
+        scheduler: Address of a Dask scheduler (``tcp://host:port``) to use instead.
 
     Yields:
         The executor.
 
     Raises:
         MissingResourceError: The scheduler does not answer or has no worker.
-        ParameterError: As ``check_place``.
+        ParameterError: Both workers and a scheduler are given, or the scheduler is not an address.
     """
     check_place(workers=workers, scheduler=scheduler)
     if scheduler is None and workers <= 0:
@@ -274,7 +279,7 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
     with needs("cluster", f"--scheduler {scheduler}"):
         from distributed import Client
 
-    # What of it matters becomes an error in a line; the rest is tracebacks of connections.
+    # Failures that matter are raised as one-line errors; the rest is tracebacks of connections.
     for library in ("distributed", "distributed.client", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:

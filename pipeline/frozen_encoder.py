@@ -1,4 +1,4 @@
-"""A frozen encoder for features: characters → states. The pipeline's only importer of transformers."""
+"""A frozen encoder for features: characters → states. The only module of the pipeline that imports transformers."""
 
 from __future__ import annotations
 
@@ -34,22 +34,30 @@ FloatMatrix = npt.NDArray[np.float32]
 MIN_TOKENS = 16
 LENGTH_STEP = 8
 SHORT = 6
-"""A text's vector must not depend on what else is in its batch, to the last bit, and matrix kernels round differently
-for very few tokens and for other lengths. So smaller batches are filled up with blank rows (measured: from 16 tokens
-on, every batch gives the same), and a window is padded to a multiple of ``LENGTH_STEP`` that follows from its
-length alone, never to the longest of its batch. Nearly all segments have up to ``SHORT`` tokens and are padded to that:
-8 took half as long again, and each at its very length would take a sentence with three new segments through the
-encoder three times, 20 ms each."""
+"""Sizes in tokens that make a text's vector independent of its batch, to the last bit.
+
+Matrix kernels round differently for very few tokens and for different lengths. Batches of fewer than ``MIN_TOKENS`` are
+therefore filled with blank rows (measured: from 16 tokens on, every batch gives the same vectors), and a window is
+padded to a multiple of ``LENGTH_STEP`` that depends on its own length alone, never to the longest window of its batch.
+
+Nearly all segments have up to ``SHORT`` tokens and are padded to that length. Padding to 8 took half as long again, and
+without padding a sentence with three new segments would need three passes of 20 ms each.
+"""
 
 MAX_TOKENS = 1 << 9
-"""Tokens in one pass: enough for the matrix kernels (more were no faster), few enough that every thread gets an even
-share and that a hundred thousand characters at once take no more memory than a batch of sentences."""
+"""Most tokens in one pass: enough for the matrix kernels (more were no faster), few enough that every thread gets an
+even share and that a hundred thousand characters in one call take no more memory than a batch of sentences."""
 
 
 class FrozenEncoder:
-    """An encoder in float32 without dropout or gradients. One CPU thread computes a pass: the same bits everywhere.
+    """An encoder in float32 without dropout or gradients.
 
-    ``width`` is the size of a state, ``max_window`` the most characters it takes at once.
+    One CPU thread computes each pass, so that states do not depend on the number of threads, to the last bit.
+
+    Attributes:
+        width: Size of a state.
+        max_window: Most characters that the encoder takes at once.
+
     """
 
     def __init__(
@@ -61,10 +69,19 @@ class FrozenEncoder:
         last_norm: bool = True,
         threads: int = 1,
     ) -> None:
-        """``layers``: open only the first ``layers``, whose output the states then are; None takes all.
+        """Load the encoder.
 
-        ``last_norm``: False leaves out a norm that the type has behind its last layer: the states are then what a next
-        layer would read. ``threads``: passes that are computed at once.
+        Args:
+            folder: The encoder's folder.
+            tokens: Maps characters to token ids.
+            layers: Number of first layers to load, the last of which outputs the states; None loads all.
+            last_norm: Whether to apply the norm that some types have after their last layer. Without it, the states
+                are what a next layer would read.
+            threads: Number of passes to compute in parallel.
+
+        Raises:
+            MissingResourceError: The folder has no weights.
+            StaleArtifactError: The weights do not match config.json.
         """
         shape = encoder_shape(folder)
         transformers_logging.disable_progress_bar()
@@ -79,9 +96,9 @@ class FrozenEncoder:
         self.max_window = shape.max_window
 
     def states(self, texts: Sequence[Sequence[str]], *, max_window: int | None = None) -> list[FloatMatrix]:
-        """States of each text's characters, [CLS] and [SEP] left out. Shape of each: (characters, width).
+        """Encode the characters of each text, without [CLS] and [SEP]. Shape of each: (characters, width).
 
-        Longer texts than ``max_window`` go through in windows.
+        Texts longer than ``max_window`` are encoded in windows.
         """
         return [
             np.concatenate([states[1:-1] for states in windows])
@@ -89,7 +106,7 @@ class FrozenEncoder:
         ]
 
     def stored_states(self, texts: Sequence[Sequence[str]], *, max_window: int | None = None) -> list[EncoderStates]:
-        """The same in float16, with the states of [CLS] and [SEP] of each window."""
+        """Encode texts as ``states`` does, in float16 and with the states of each window's [CLS] and [SEP]."""
         return [
             EncoderStates(
                 np.concatenate([states[1:-1] for states in windows]).astype(np.float16),
@@ -133,7 +150,7 @@ class FrozenEncoder:
             for index, matrix in zip(indices, matrices, strict=True):
                 states[index] = matrix
 
-        # Kernels split sums by thread, so more threads in one pass would change bits; passes run side by side instead.
+        # Kernels split sums by thread, so more threads in one pass would change bits; passes run in parallel instead.
         before = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
@@ -142,7 +159,7 @@ class FrozenEncoder:
                     compute(*one)
             else:
                 with ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                    # As a list: map raises the error of a pass only when its result is taken.
+                    # As a list, because map raises the error of a pass only when its result is consumed.
                     list(pool.map(lambda one: compute(*one), passes))
         finally:
             torch.set_num_threads(before)
@@ -157,7 +174,7 @@ class FrozenEncoder:
         mask = (torch.arange(length) < torch.tensor([len(row) for row in filled])[:, None]).long()
         with torch.inference_mode():
             output = self._model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
-        # Copies: a view would keep the whole pass, blank rows and padding too.
+        # Copies, because a view would keep the whole pass in memory, with blank rows and padding.
         return [output[index, : len(row)].copy() for index, row in enumerate(rows)]
 
 
@@ -166,13 +183,15 @@ def _padded(n_tokens: int) -> int:
 
 
 def _load(folder: Path, *, layers: int | None) -> Any:
-    """The model of its type with all its weights and nothing else.
+    """Load the model of the folder's type, with exactly the weights that it needs.
 
-    Raises StaleArtifactError for weights that are not those of config.json.
+    Raises:
+        MissingResourceError: The folder has no weights.
+        StaleArtifactError: The weights do not match config.json.
     """
     body = read_config(folder)
     kind = type_of(body)
-    model_class = getattr(transformers, kind.model_class)  # its module is imported only now
+    model_class = getattr(transformers, kind.model_class)  # imports the model's module
     try:
         model, info = model_class.from_pretrained(
             folder,

@@ -1,7 +1,7 @@
-"""Worker processes of this machine, without a port: they and their parent talk through pipes that nobody else can open.
+"""Worker processes on this machine that talk to their parent through private pipes, without a port.
 
-Everything that a pool of processes may open to others is left out on purpose: a listening socket, even on loopback,
-lets any user of the machine send it work.
+A pool opens nothing that other processes could connect to, on purpose: a listening socket, even on loopback, would let
+any user of the machine send it work.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 TASKS_IN_FLIGHT_PER_WORKER = 4
-"""A worker then always has its next task, and few results wait in memory for an earlier one."""
+"""Enough that a worker always has its next task, and few enough that few results wait in memory for an earlier one."""
 MOST_DEATHS = 3
-"""How often workers may die while one task is waited for."""
+"""How often workers may die while the pool waits for one task."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class WorkerPool:
-    """Processes that are started when there is work for them. Lost ones are replaced, and their tasks done again."""
+    """A pool of processes that start when there is work. Lost processes are replaced and their tasks run again."""
 
     def __init__(self, n_workers: int) -> None:
         self._n_workers = n_workers
@@ -40,14 +40,14 @@ class WorkerPool:
         self._pool = self._made()
 
     def map(self, function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
-        """Yield results in the order of ``tasks``; a few tasks a worker are in flight, so results never pile up.
+        """Yield results in the order of ``tasks``, with few tasks per worker in flight so that results never pile up.
 
         Args:
-            function: A picklable one; it may be called twice for a task whose worker died.
+            function: A picklable function; it may be called twice for a task whose worker died.
             tasks: Picklable values.
 
         Raises:
-            BrokenProcessPool: Workers died more than ``MOST_DEATHS`` times while one result was waited for.
+            BrokenProcessPool: Workers died more than ``MOST_DEATHS`` times while the pool waited for one result.
         """
         remaining = iter(tasks)
         in_flight: deque[tuple[Task, Future[Result]]] = deque()
@@ -68,25 +68,25 @@ class WorkerPool:
                 continue
             n_deaths = 0
             in_flight.popleft()
-            # Before the result is handed out: workers go on while the caller uses it.
+            # Before the yield, so that workers stay busy while the caller uses the result.
             submit(1)
             yield result
 
     def close(self, *, at_once: bool) -> None:
-        """End the workers: when they have nothing to do, or ``at_once``, whatever they do."""
+        """End the workers: after their running tasks or, if ``at_once``, immediately."""
         if at_once:
             for process in self._processes():
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _made(self) -> ProcessPoolExecutor:
-        # Spawned, not forked: this process has threads, whose locks a fork would copy as they are.
+        # Spawned, not forked: this process has threads, and a fork would copy their locks in any state.
         context = multiprocessing.get_context("spawn")
-        _start_tracker()  # else the pool's first semaphore does
+        _start_tracker()  # otherwise the pool's first semaphore starts it, with warnings
         return ProcessPoolExecutor(self._n_workers, mp_context=context, initializer=_prepare_worker)
 
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
-        """Hand over a task; a pool that is broken by then fails it like those that it had."""
+        """Submit a task. If the pool is already broken, return a failed future, as for the pool's earlier tasks."""
         try:
             with _deaf_children():
                 return self._pool.submit(function, task)
@@ -96,7 +96,7 @@ class WorkerPool:
             return failed
 
     def _replace_lost(self, function: Callable[[Task], Result], in_flight: deque[tuple[Task, Future[Result]]]) -> None:
-        """A pool that lost a worker ends them all: start another, and do again what has no result."""
+        """Start a new pool, since a pool that lost a worker ends them all, and resubmit the tasks without a result."""
         self._pool.shutdown(wait=True)
         self._pool = self._made()
         for place, (task, future) in enumerate(in_flight):
@@ -109,7 +109,7 @@ class WorkerPool:
 
 @contextmanager
 def worker_pool(n_workers: int) -> Iterator[WorkerPool]:
-    """Workers for the length of a block; they are ended at once when it fails or is interrupted."""
+    """Open a pool for the length of a block; its workers are terminated if the block fails or is interrupted."""
     pool = WorkerPool(n_workers)
     failed = True
     try:
@@ -121,14 +121,14 @@ def worker_pool(n_workers: int) -> Iterator[WorkerPool]:
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Let processes that are started in the block never hear Ctrl-C, which reaches them all: the main one acts on it.
+    """Keep processes that start in the block from receiving Ctrl-C, which only the main process acts on.
 
-    Blocked and not ignored: an interrupt that comes in the block is not lost, but comes after it.
+    The signal is blocked, not ignored, so that an interrupt during the block is not lost but delivered after it.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    # Started first, because it unblocks the signal here whenever it starts.
+    # Started first, because starting the tracker unblocks the signal in this process.
     _start_tracker()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -138,7 +138,7 @@ def _deaf_children() -> Iterator[None]:
 
 
 def _start_tracker() -> None:
-    """Start the process that removes the semaphores of a parent that was killed, without a warning that it did."""
+    """Start the process that removes the semaphores of a killed parent, and silence its warning about them."""
     before = os.environ.get("PYTHONWARNINGS")
     quiet = "ignore::UserWarning:multiprocessing.resource_tracker"
     os.environ["PYTHONWARNINGS"] = f"{before},{quiet}" if before else quiet
@@ -152,15 +152,15 @@ def _start_tracker() -> None:
 
 
 def _prepare_worker() -> None:
-    """What each worker does first."""
+    """Initialize a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in _THREADS:  # for the libraries that a task imports: workers must not fight for cores
+    for name in _THREADS:  # for libraries that tasks import: workers must not compete for cores
         os.environ[name] = "1"
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this worker with a parent that was killed: it would wait for work for ever."""
+    """End this worker when its parent is killed; otherwise it would wait for work forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])

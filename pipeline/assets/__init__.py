@@ -1,1 +1,1 @@
-"""Named data sets, word vectors and encoders: where they come from, their checksums, and the cache they rest in."""
+"""Named data sets, word vectors and encoders: their sources, their checksums, and the cache that holds them."""

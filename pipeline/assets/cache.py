@@ -1,7 +1,7 @@
-"""The cache folder: whole-or-nothing entries under a lock, each with a marker that holds its files' digests.
+"""The cache folder: all-or-nothing entries under a lock, each with a marker that holds its files' digests.
 
-``<cache>/<kind>/<name>/`` holds the files of one asset and ``asset.json``; ``<cache>/downloads/`` is where a person
-may put an archive that was fetched elsewhere. Every process reads the files that it uses through once.
+``<cache>/<kind>/<name>/`` holds the files of one asset and ``asset.json``. A user may put archives that were fetched
+elsewhere into ``<cache>/downloads/``. Every process verifies the files that it uses once.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ MARKER = "asset.json"
 
 
 def downloads() -> Path:
-    """Where archives brought by hand are looked for."""
+    """Folder that is searched for archives that a user put there."""
     return cache_root() / "downloads"
 
 
 def cached(kind: str, name: str, recipe: str) -> Path | None:
-    """Find the folder of an entry when it is whole, unchanged and made by this recipe; else None. Takes no lock."""
+    """Find the folder of an entry if it is complete, unchanged and made by this recipe; else None. Takes no lock."""
     folder = cache_root() / kind / name
     marker = _read_json(folder / MARKER)
     if marker.get("recipe") != recipe or not isinstance(marker.get("files"), dict):
@@ -41,16 +41,16 @@ def cached(kind: str, name: str, recipe: str) -> Path | None:
 
 
 def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, reporter: Reporter) -> Path:
-    """Find an entry of the cache, or make it where it is missing, damaged or of another recipe.
+    """Find an entry of the cache, or make it if it is missing, damaged or of another recipe.
 
-    Two processes never make the same entry twice: the second waits and finds it.
+    Two processes never make the same entry: the second one waits and finds it.
 
     Args:
-        kind: The folder of its kind.
-        name: Of the entry.
-        recipe: A digest of all that the entry is made from.
-        make: Fills an empty folder. What it raises is raised here, with the cache unchanged.
-        reporter: Told when the entry is made again or another process is waited for.
+        kind: Kind of the entry, which is the name of the folder that holds it.
+        name: Name of the entry.
+        recipe: Digest of everything that the entry is made from.
+        make: Fills an empty folder. Its errors are raised from here, with the cache unchanged.
+        reporter: Receives a note if the entry is made again or another process must be waited for.
 
     Returns:
         The entry's folder.
@@ -64,7 +64,7 @@ def obtain(kind: str, name: str, recipe: str, make: Callable[[Path], None], *, r
     folder = cache_root() / kind / name
     lock = cache_root() / "locks" / f"{kind}-{name}.lock"
     with _usable_cache(), locked(lock, what=f"{name} is being fetched", reporter=reporter):
-        # Asked again: another process may have made it while this one waited.
+        # Checked again: another process may have made it while this one waited.
         entry = cached(kind, name, recipe)
         if entry is not None:
             return entry
@@ -102,7 +102,7 @@ def _usable_cache() -> Iterator[None]:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; empty when the file is missing or damaged, which both mean: nothing is known."""
+    """Read a JSON object; empty if the file is missing or damaged."""
     try:
         body = loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

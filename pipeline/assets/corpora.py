@@ -1,7 +1,7 @@
-"""From the name of a corpus, text without labels, to its files on this machine.
+"""From the name of a corpus (text without labels) to its files on this machine.
 
-A corpus is listed in ``corpora`` of params.yaml, or lies in ``$SSMI_DATA/<name>/`` or ``<root>/data/<name>/``, or is
-named as a path or by URL. Its name is that of its folder, or of its one file without endings.
+A corpus is listed in ``corpora`` of params.yaml, or is in ``$SSMI_DATA/<name>/`` or ``<root>/data/<name>/``, or is
+given as a path or URL. Its name is that of its folder, or of its single file without extensions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ssmi.pipeline.remote.downloads import download
 _SILENT = Silent()
 
 _DATA_FOLDER = "$SSMI_DATA"
-"""In a source: the folder that this variable names, wherever it lies."""
+"""In a source, stands for the folder that this environment variable names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +34,26 @@ class CorpusFiles:
 
     name: str
     files: Mapping[str, Path]
-    """Their names below the corpus, in order."""
+    """Name below the corpus → path, in the order of names."""
     notes: tuple[str, ...] = ()
-    """What a user should know: files that are not read."""
+    """Notes for the user: files that are not read."""
     source: str = ""
-    """Where they lie, as ``source_path`` reads it: below the project by the path there, else as it was given."""
+    """Place of the files, for ``source_path``: their path below the project if they are in it, else as it was given."""
 
 
 def find_corpus(given: str, *, root: Path, listed: Sequence[str], reporter: Reporter = _SILENT) -> CorpusFiles:
     """Find the files of a corpus.
 
     Args:
-        given: The name of a listed corpus or of a data folder, or a path below the project, or a URL.
+        given: Name of a listed corpus or of a data folder, path relative to the project, or URL.
         root: The project's folder.
-        listed: ``corpora`` of params.yaml: paths below the project, and URLs.
-        reporter: Told of what is fetched from a URL.
+        listed: ``corpora`` of params.yaml: paths relative to the project, and URLs.
+        reporter: Receives the progress of downloads.
 
     Raises:
-        MissingResourceError: There is no such corpus, or no file of text in it.
-        ParameterError: Its name can name no folder of artifacts, two listed corpora have it, or it is that of a folder
-            of data and of another file or folder of the project.
+        MissingResourceError: There is no such corpus, or it holds no file of text.
+        ParameterError: The name cannot be that of a folder of artifacts, two listed corpora have it, or it is the name
+            of both a data folder and another file or folder of the project.
     """
     by_name: dict[str, list[str]] = {}
     for one in listed:
@@ -88,7 +88,7 @@ def is_listed(name: str, listed: Sequence[str], *, root: Path) -> bool:
 
 
 def _check_one_place(name: str, folder: Path, *, root: Path) -> None:
-    """Refuse, with ParameterError, a name that means a folder of data and another path of the project."""
+    """Raise ParameterError for a name that means both a data folder and another path of the project."""
     here = path_below(root, name)
     if here.exists() and here.resolve() != folder.resolve():
         raise ParameterError(
@@ -102,7 +102,7 @@ def _from(given: str, path: Path, *, root: Path, name: str) -> CorpusFiles:
 
 
 def _source(path: Path, *, root: Path, given: str) -> str:
-    """A place without the paths of this machine, but for one that was given as such."""
+    """The place of a corpus, without paths of this machine unless one was given."""
     if is_url(given):
         return given
     whole = path.resolve()
@@ -110,7 +110,7 @@ def _source(path: Path, *, root: Path, given: str) -> str:
 
 
 def source_path(source: str, *, root: Path) -> Path:
-    """The place that ``CorpusFiles.source`` names, on this machine; it need not be there."""
+    """Path on this machine of the place that ``CorpusFiles.source`` names; it need not exist."""
     home = os.environ.get("SSMI_DATA")
     if home and source.startswith(f"{_DATA_FOLDER}/"):
         source = str(Path(home).expanduser() / source.removeprefix(f"{_DATA_FOLDER}/"))
@@ -118,18 +118,18 @@ def source_path(source: str, *, root: Path) -> Path:
 
 
 def open_corpus(path: Path, *, name: str) -> CorpusFiles:
-    """The files below a path that is there; a file that is named itself is read whatever its ending.
+    """Find the files of a corpus at an existing path; a path to a single file is accepted whatever its extension.
 
     Raises:
-        MissingResourceError: A folder holds no file of text.
-        ParameterError: The name can name no folder of artifacts.
+        MissingResourceError: The folder holds no file of text.
+        ParameterError: The name cannot be that of a folder of artifacts.
     """
     check_dataset_name(name, of="corpus")
     if not path.is_dir():
         require_file(path, what="corpus")
         return CorpusFiles(name, {path.name: path})
     below = {one.relative_to(path).as_posix(): one for one in path.rglob("*") if one.is_file()}
-    # By name and not as the file system gives them: the numbers of texts depend on it.
+    # Sorted by name, not in the file system's order, since the ids of texts depend on the order.
     visible = {key: below[key] for key in sorted(below) if not any(part.startswith(".") for part in key.split("/"))}
     files = {key: one for key, one in visible.items() if holds_texts(one)}
     if not files:
@@ -143,7 +143,7 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
 
 
 def corpus_name(given: str, *, root: Path) -> str:
-    """The name of a corpus that was built: a path stands for that of its folder, or of its file without endings."""
+    """The name of a built corpus; a path or URL stands for its folder's name, or its file's without extensions."""
     if is_url(given) or path_below(root, given).exists():
         return check_dataset_name(_name_of(given, root=root), of="corpus")
     if not is_plain(given) and Path(given).name != given:
@@ -152,7 +152,7 @@ def corpus_name(given: str, *, root: Path) -> str:
 
 
 def _here(given: str, *, root: Path, reporter: Reporter) -> Path:
-    """A path, or what lies at a URL, on this machine."""
+    """Path on this machine of a corpus given as a path or as a URL, which is downloaded."""
     return download(given, what="corpus", reporter=reporter) if is_url(given) else path_below(root, given)
 
 

@@ -1,6 +1,6 @@
 """From the name of a data set to its files on this machine.
 
-A data set is looked for in ``$SSMI_DATA/<name>/`` and ``<root>/data/<name>/`` first, so that a user's own copy is never
+A name is looked up in ``$SSMI_DATA/<name>/`` and ``<root>/data/<name>/`` first, so that a user's own copy is never
 fetched again; then in the registry; then as a folder.
 """
 
@@ -30,7 +30,7 @@ Origin = Literal["SSMI_DATA", "folder", "embedded", "fetched"]
 
 @dataclass(frozen=True, slots=True)
 class DatasetFiles:
-    """The raw files of a data set by split; one without ``train`` can be prepared and scored, not trained on."""
+    """The raw files of a data set by split; a data set without ``train`` can be prepared and scored, not trained on."""
 
     name: str
     splits: Mapping[str, Path]
@@ -39,20 +39,20 @@ class DatasetFiles:
     options: ReadOptions = DEFAULT
     """How the files are read."""
     label_groups: LabelGroups = field(default_factory=dict)
-    """Entity types that are also scored together, as ``dataset.yaml`` or else the list of assets declares them."""
+    """Entity types that are also scored together, as declared in ``dataset.yaml`` or else in the registry."""
     description: Path | None = None
-    """The ``dataset.yaml`` that says so, where there is one."""
+    """The ``dataset.yaml``, if there is one."""
     notes: tuple[str, ...] = ()
-    """What a user should know about the folder: files under unusual names, files that are not read."""
+    """Notes for the user about the folder: files under unusual names, files that are not read."""
 
 
 def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registry = ASSETS) -> DatasetFiles:
-    """Find the files of a data set; fetch them into the cache where no folder of the user has them.
+    """Find the files of a data set, or fetch them into the cache if no folder of the user has them.
 
     Args:
         name: Looked up in ``$SSMI_DATA/<name>/``, ``<root>/data/<name>/`` and the registry, then as a folder.
         root: The project's folder.
-        reporter: Told of downloads.
+        reporter: Receives the progress of downloads.
         registry: The named assets.
 
     Returns:
@@ -73,24 +73,24 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
         return _registered_dataset(asset, reporter)
     folder = path_below(root, name)
     if folder.is_dir():
-        # Resolved, since a path such as `.` holds no name.
+        # Resolved, since a path such as `.` has no name.
         return _files(folder.resolve().name, folder, "folder", licence)
     raise _unknown(name, root, registry)
 
 
 def check_dataset(name: str, *, root: Path, built: Iterable[str] = (), registry: Registry = ASSETS) -> None:
-    """Refuse the name of a data set that is not listed, has no folder, and of which nothing is built.
+    """Refuse the name of a data set that is not listed, has no folder and has nothing built.
 
-    Whether its files can be read is not looked at.
+    Does not check whether the files of the data set can be read.
 
     Args:
         name: The name.
         root: The project's folder.
-        built: Names of which something is built.
+        built: Names under which something is built.
         registry: The named assets.
 
     Raises:
-        MissingResourceError: It is unknown; the message suggests the nearest name.
+        MissingResourceError: The name is unknown; the message suggests the nearest known one.
     """
     built = set(built)
     if name in built or name in names("dataset", registry) or path_below(root, name).is_dir():
@@ -134,14 +134,14 @@ def own_names(root: Path) -> set[str]:
 
 
 def user_copies(name: str, root: Path) -> list[tuple[Path, Origin]]:
-    """Where a user's copy of a data set may be; empty for a name that is a path, which could lead out of there."""
+    """Folders that may hold a user's copy of a data set; none for a name that is a path, which could lead elsewhere."""
     if not is_plain(name):
         return []
     return [(parent / name, origin) for parent, origin in user_data_folders(root).items()]
 
 
 def is_dataset(name: str, *, root: Path, registry: Registry = ASSETS) -> bool:
-    """Whether a plain name is that of a data set, fetched or not: listed here, or a user's folder with splits.
+    """Whether a plain name is that of a data set: a listed one, fetched or not, or a user's folder with splits.
 
     Raises:
         MissingResourceError: ``SSMI_DATA`` names no folder.
@@ -155,7 +155,7 @@ def usable(folder: Path) -> tuple[bool, str]:
     """Check whether a data set's folder can be read.
 
     Returns:
-        Whether it can, and the folder or what is wrong with it.
+        Whether it can be read, and the folder's path or the reason why not.
     """
     try:
         _with_splits(folder)
@@ -191,7 +191,7 @@ def _with_splits(folder: Path) -> DataFolder:
 
 
 def _split_files_above(folder: Path) -> list[Path]:
-    """Files named as splits in the nearest of the two folders above: put beside a data set's folder by mistake."""
+    """Files named like splits in the nearest of the two parent folders that has any: probably put there by mistake."""
     for above in folder.resolve().parents[:2]:
         with suppress(OSError):
             named = [path for path in above.iterdir() if path.is_file() and path.name.partition(".")[0] in SPLITS]

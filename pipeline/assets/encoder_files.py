@@ -1,4 +1,4 @@
-"""The files of an encoder folder and their common digest. What they say is read by ``pipeline.contract``."""
+"""The files of an encoder folder and their common digest. Their contents are read by ``pipeline.contract``."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ from ssmi.pipeline.contract.text.json_text import loads
 
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
-"""Appended to the name of a weight file: the index of weights that are kept in several files."""
+"""Suffix that makes the name of a weight file that of the index of weights stored in several files."""
 
 
 def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False) -> None:
-    """Raise MissingResourceError naming what an encoder folder lacks, InputDataError for a type that is not read.
+    """Check that an encoder folder is complete and of a supported type.
 
-    name: what the person called it. pickled: ``pytorch_model.bin`` does for weights, because it will be converted.
+    Args:
+        folder: The encoder's folder.
+        name: What the user called the encoder; empty for the folder.
+        pickled: Whether ``pytorch_model.bin`` is accepted as weights, because it will be converted.
+
+    Raises:
+        MissingResourceError: The folder lacks files, which the message names.
+        InputDataError: The encoder's type is not supported.
     """
     lacking = [] if (folder / CONFIG).is_file() else [CONFIG]
     if not weight_files(folder) and not (pickled and weight_files(folder, PICKLE)):
@@ -37,20 +44,20 @@ def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False)
 
 
 def encoder_digest(folder: Path) -> str:
-    """One sha256 for config.json, all weights and the vocabulary in use: what features computed with it depend on."""
+    """One sha256 over config.json, all weights and the vocabulary in use, on which the encoder's features depend."""
     return digest_json({path.name: digest_once(path) for path in encoder_files(folder)})
 
 
 def encoder_files(folder: Path) -> list[Path]:
-    """The files that ``encoder_digest`` covers, which are all that features need of an encoder."""
+    """The files that ``encoder_digest`` covers, which are all the files that features need."""
     return [folder / CONFIG, *weight_files(folder), vocabulary_file(folder)]
 
 
 def weight_files(folder: Path, name: str = SAFETENSORS) -> list[Path]:
-    """The file of weights, or the index and the parts that it names; empty where they are not whole.
+    """The weight file, or the index and the parts that it names; empty if any of them is missing.
 
     Raises:
-        InputDataError: For an index that is damaged or names files elsewhere.
+        InputDataError: The index is damaged or names files elsewhere.
     """
     if (folder / name).is_file():
         return [folder / name]
@@ -62,7 +69,11 @@ def weight_files(folder: Path, name: str = SAFETENSORS) -> list[Path]:
 
 
 def part_names(index: Path) -> dict[str, str]:
-    """Weight → the file that holds it, of weights kept in several."""
+    """Read the index of weights stored in several files: weight → name of the file that holds it.
+
+    Raises:
+        InputDataError: The index is damaged or names files elsewhere.
+    """
     try:
         names = loads(index.read_text(encoding="utf-8"))["weight_map"]
         parts = {str(weight): str(part) for weight, part in names.items()}

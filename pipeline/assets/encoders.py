@@ -24,7 +24,7 @@ class EncoderFolder:
     """An encoder's folder; ``digest`` covers config, weights and vocabulary."""
 
     path: Path
-    """Where its weights are safetensors: in the cache, when they were converted."""
+    """Folder with weights in safetensors; in the cache if they were converted."""
     name: str
     digest: str
     licence: str
@@ -32,29 +32,29 @@ class EncoderFolder:
 
     @property
     def description(self) -> str:
-        """What it is, for people."""
+        """Description of the encoder, for people."""
         return _describe(self.shape)
 
 
 def find_encoder(
     name: str, *, revision: str | None, root: Path, reporter: Reporter, registry: Registry = ASSETS
 ) -> EncoderFolder:
-    """Find an encoder; fetch or convert it into the cache where needed.
+    """Find an encoder; fetch or convert it into the cache if needed.
 
     Args:
         name: A listed encoder, a folder relative to ``root``, or the name of a hub model.
-        revision: Of the hub model; None takes the newest.
+        revision: Revision of the hub model; None takes the newest.
         root: The project's folder.
-        reporter: Told of downloads and conversions.
+        reporter: Receives the progress of downloads and conversions.
         registry: The named assets.
 
     Returns:
-        The folder with its digest and sizes. Where the weights are ``pytorch_model.bin`` alone it is the converted copy
-        in the cache.
+        The folder with its digest and sizes. If ``pytorch_model.bin`` is the only form of the weights, it is the
+        converted copy in the cache.
 
     Raises:
-        MissingResourceError: The folder does not exist or lacks config, weights or vocabulary, or the hub does not give
-            the model.
+        MissingResourceError: The folder does not exist or lacks config, weights or vocabulary, or the hub does not
+            provide the model.
         InputDataError: The encoder's type is not supported, or its files do not fit together.
     """
     asset = known(name, "encoder", registry)
@@ -62,7 +62,7 @@ def find_encoder(
     if asset is not None:
         path, licence = _registered_encoder(asset, reporter), asset.licence
     elif folder.is_dir():
-        # Resolved, since a path such as `.` holds no name.
+        # Resolved, since a path such as `.` has no name.
         path, licence, name = folder, OWN_LICENCE, folder.resolve().name
     elif is_path(name) or folder.exists():
         raise _no_folder(name, folder, registry)
@@ -85,7 +85,7 @@ def _no_folder(name: str, folder: Path, registry: Registry) -> MissingResourceEr
 
 
 def encoder_at_hand(name: str, *, root: Path, registry: Registry = ASSETS) -> str:
-    """Say in words what ``find_encoder`` would return, or what is wrong. Fetches and converts nothing."""
+    """Describe in words what ``find_encoder`` would return, or what is wrong. Fetches and converts nothing."""
     asset = known(name, "encoder", registry)
     folder = cache.cached("encoder", asset.name, encoder_recipe(asset)) if asset is not None else path_below(root, name)
     if folder is None:
@@ -100,7 +100,7 @@ def encoder_at_hand(name: str, *, root: Path, registry: Registry = ASSETS) -> st
 
 
 def encoder_recipe(asset: Asset) -> str:
-    """What a listed encoder's folder in the cache depends on: its source and the version of the converter."""
+    """Digest of what a listed encoder's folder in the cache depends on: its source and the converter's version."""
     return digest_json({"converter": e5_small_zh.VERSION, "source": asset.recipe})
 
 

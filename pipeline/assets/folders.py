@@ -27,7 +27,7 @@ SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "dev": ("dev", "valid", "val", "validation", "eval", "evaluation", "development", "devset", "validset", "testa"),
     "test": ("test", "testing", "testset", "testb"),
 }
-"""What a split is called in the names of files, in any case; ``testa`` and ``testb`` are those of CoNLL-2003."""
+"""Words for each split in file names, in any case; ``testa`` and ``testb`` are those of CoNLL-2003."""
 
 _DOUBLE_ENDINGS = (".char.bmes", ".all.bmes")
 _EXPLAINING = ("readme*", "licen[cs]e*", "notice*", "citation*", "*.md", DESCRIPTION)
@@ -37,35 +37,35 @@ _GROUPS = TypeAdapter[LabelGroups](LabelGroups)
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """A folder as a data set."""
+    """The splits of a data set's folder, and how they are read."""
 
     splits: dict[str, Path]
-    """Split → its file (or a folder, of a format that has folders), for those that are there."""
+    """Split → its file (or folder, in formats that have folders), for the splits that exist."""
     options: ReadOptions = DEFAULT
     label_groups: LabelGroups | None = None
-    """As ``dataset.yaml`` declares them; None where it does not."""
+    """Label groups that ``dataset.yaml`` declares; None if it declares none."""
     description: Path | None = None
-    """The ``dataset.yaml``, where there is one."""
+    """The ``dataset.yaml``, if there is one."""
     notes: tuple[str, ...] = ()
-    """What a user should know: files under unusual names, files that are not read."""
+    """Notes for the user: files under unusual names, files that are not read."""
 
 
 def open_folder(folder: Path) -> DataFolder:
-    """Find the splits of a folder and the options by which they are read.
+    """Find the splits of a folder and the options for reading them.
 
-    A split's file is called ``<word>.<ending>`` with a word of ``SPLIT_WORDS`` and an ending of any format. Without
-    one, a name that holds just one such word (``msra_train_bio``, ``example.train``) is taken, with a note.
-    ``dataset.yaml`` may name the file instead. Every other file is named in a note, except those that explain the data
-    to people (README, LICENSE, ``*.md``).
+    A split's file is called ``<word>.<ending>``, with a word of ``SPLIT_WORDS`` and an ending of any format. If there
+    is no such file, a file whose name holds the words of this split only (``msra_train_bio``, ``example.train``) is
+    taken, with a note. ``dataset.yaml`` may name the file instead. Every other file is named in a note, except those
+    that explain the data to people (README, LICENSE, ``*.md``).
 
     Args:
-        folder: Of the data set.
+        folder: The data set's folder.
 
     Returns:
-        Its splits, options and notes.
+        The folder's splits, options and notes.
 
     Raises:
-        InputDataError: Two files could be the same split, one cannot be read, or ``dataset.yaml`` is wrong.
+        InputDataError: Two files could be the same split, a file cannot be read, or ``dataset.yaml`` is invalid.
         MissingResourceError: ``dataset.yaml`` names a file that does not exist.
     """
     description = folder / DESCRIPTION
@@ -80,7 +80,7 @@ def open_folder(folder: Path) -> DataFolder:
             splits[split] = path
             if not _is_exactly(path, split):
                 notes.append(f"{split} is {path.name}, by its name")
-    # Here, not when the first line is read: stages digest the files before, and would meet the system's own error.
+    # Checked here, not when the first line is read: stages digest the files before, which would raise a bare OSError.
     for file in (file for path in splits.values() for file in files_of(path)):
         require_file(file)
     notes += _unread(entries, splits.values())
@@ -89,7 +89,7 @@ def open_folder(folder: Path) -> DataFolder:
 
 
 def _by_name(entries: Sequence[Path], split: str, folder: Path) -> Path | None:
-    """The one file that is called like the split, exactly if there is one, else loosely; None where there is none."""
+    """The one file named after the split, exactly or else loosely; None if there is none."""
     exact = [path for path in entries if _is_exactly(path, split)]
     matches = exact or [path for path in entries if _is_loosely(path, split)]
     if len(matches) > 1:
@@ -102,7 +102,7 @@ def _by_name(entries: Sequence[Path], split: str, folder: Path) -> Path | None:
 
 
 def _unread(entries: Iterable[Path], splits: Iterable[Path]) -> Iterator[str]:
-    """A note that names the entries which are no split and hold none; nothing where there are none."""
+    """Yield a note that names the entries that neither are nor hold a split, if there are any."""
     read = {file for path in splits for file in (path, *files_of(path))}
     unread = [
         f"{path.name}/" if path.is_dir() else path.name
@@ -120,7 +120,7 @@ def split_names(split: str) -> list[str]:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    """What lies in a folder by name, without hidden files and what explains the data."""
+    """Entries of a folder in the order of names, without hidden files and files that explain the data."""
     for path in sorted(folder.iterdir()):
         name = path.name.lower()
         if not name.startswith((".", "__")) and not any(fnmatch(name, pattern) for pattern in _EXPLAINING):
@@ -144,7 +144,12 @@ def _is_loosely(path: Path, split: str) -> bool:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The keys of a YAML (or JSON) file; raises MissingResourceError without one, InputDataError for all else."""
+    """Read the mapping in a YAML (or JSON) file.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: The file cannot be read, or is not a mapping in YAML.
+    """
     try:
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8-sig")) or {}
     except (YAMLError, ValueError, KeyError, RecursionError) as error:
@@ -155,10 +160,10 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def options_beside(path: Path) -> ReadOptions:
-    """How the ``dataset.yaml`` beside a file, or in a folder, says that it is read; the defaults where there is none.
+    """Read the options in the ``dataset.yaml`` beside a file or in a folder; the defaults if there is none.
 
     Raises:
-        InputDataError: For one that is not as it should be.
+        InputDataError: The ``dataset.yaml`` is invalid.
     """
     description = (path if path.is_dir() else path.parent) / DESCRIPTION
     return _read_description(description).options if description.is_file() else DEFAULT
@@ -166,7 +171,7 @@ def options_beside(path: Path) -> ReadOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """What a ``dataset.yaml`` says."""
+    """Contents of a ``dataset.yaml``."""
 
     splits: Mapping[str, str] = field(default_factory=dict)
     options: ReadOptions = DEFAULT

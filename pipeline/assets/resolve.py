@@ -1,7 +1,7 @@
-"""From a name in params.yaml to files on this machine: the door to data sets, word vectors and encoders.
+"""From a name in params.yaml to files on this machine: the entry point for data sets, word vectors and encoders.
 
-A name of the registry has precedence for vectors and encoders (``./NAME`` means the folder); for data sets a user's own
-folders have.
+For vectors and encoders a name in the registry takes precedence (``./NAME`` means the folder); for data sets a user's
+own folders do.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class AssetStatus:
-    """One line of the table of assets."""
+    """One row of the table of assets."""
 
     name: str
     kind: Kind

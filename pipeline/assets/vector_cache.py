@@ -1,7 +1,7 @@
-"""Vectors of words by content: what one data set has embedded no other need compute again on this machine.
+"""Cache of word vectors, so that vectors computed for one data set need not be computed again on this machine.
 
-One SQLite file for each encoder and way of computing, in the cache folder. It may be deleted at any time, several
-processes may use it at once, and what is damaged in it counts as missing.
+There is one SQLite file per encoder and way of computing, in the cache folder. It may be deleted at any time, several
+processes may use it at once, and damaged entries count as missing.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ FloatVector = npt.NDArray[np.float32]
 FloatMatrix = npt.NDArray[np.float32]
 
 MOST_BYTES = 1 << 30
-"""Of the vectors in one file: 700 thousand of an encoder of width 384. The oldest go first."""
+"""Most bytes of the vectors in one file: 700 thousand vectors of width 384. The oldest are removed first."""
 _SECONDS_TO_WAIT = 60.0
-"""For another process that is writing, which takes it milliseconds."""
-_WORDS_AT_ONCE = 500  # SQLite takes so many values in one statement in all its versions
+"""Wait for another process that is writing, which takes milliseconds."""
+_WORDS_AT_ONCE = 500  # every version of SQLite takes this many values in one statement
 _TABLE = """CREATE TABLE IF NOT EXISTS vectors (
     id INTEGER PRIMARY KEY, word BLOB NOT NULL UNIQUE, vector BLOB NOT NULL, digest BLOB NOT NULL)"""
 
@@ -37,12 +37,17 @@ class VectorCache:
     """The vectors of one encoder, computed in one way."""
 
     def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES) -> None:
-        """``path``: of the file, which need not be there. ``most_bytes``: of the vectors in it."""
+        """Set up a cache without opening its file.
+
+        Args:
+            path: Path of the file, which need not exist.
+            most_bytes: Most bytes of the vectors to keep in the file.
+        """
         self.path = path
         self._most_bytes = most_bytes
 
     def find(self, words: Sequence[str]) -> Mapping[str, FloatVector]:
-        """Those of the words whose vectors are there and whole: word → vector, shape (width,)."""
+        """Find the words that have an intact vector in the cache: word → vector. Shape of each: (width,)."""
         if not self.path.exists():
             return {}
         found = {}
@@ -62,7 +67,7 @@ class VectorCache:
         return found
 
     def add(self, words: Sequence[str], vectors: FloatMatrix) -> None:
-        """Keep the vectors of words, (words, width); the oldest go where there are more than there is room for."""
+        """Add the vectors of words, and remove the oldest if there is no room for all. Shape: (words, width)."""
         rows = [(_encoded(word), vector.tobytes()) for word, vector in zip(words, vectors, strict=True)]
         most_rows = max(1, self._most_bytes // max(1, vectors.itemsize * vectors.shape[1]))
         make_own(self.path.parent, root=self.path.parent.parent)
@@ -82,7 +87,7 @@ class VectorCache:
         except sqlite3.OperationalError:
             raise  # locked for too long, or the disk is full: the file itself may be sound
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            # Not a database any more, whose complaint may quote what is no text: the next words begin a new one.
+            # The file is damaged, and the error may quote bytes that are not text: the next words start a new file.
             self.path.unlink(missing_ok=True)
             raise sqlite3.DatabaseError(str(error)) from error
 
@@ -91,8 +96,8 @@ def vector_cache(encoder_digest: str, encoding_version: int) -> VectorCache:
     """The cache of an encoder's vectors, as this machine and these libraries compute them.
 
     Args:
-        encoder_digest: Of the encoder's files.
-        encoding_version: Of the code that makes a vector of a word.
+        encoder_digest: Digest of the encoder's files.
+        encoding_version: Version of the code that computes the vector of a word.
     """
     made_with = (encoder_digest, str(encoding_version), version("torch"), version("transformers"), _processor())
     name = hashlib.sha256("\n".join(made_with).encode()).hexdigest()[:32]
@@ -101,7 +106,7 @@ def vector_cache(encoder_digest: str, encoding_version: int) -> VectorCache:
 
 @lru_cache(maxsize=1)
 def _processor() -> str:
-    """The processor as far as the last bits of sums depend on it: its model, and the instructions that it knows."""
+    """Describe the processor as far as the last bits of sums depend on it: its model and its instruction set."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # not Linux
@@ -116,5 +121,5 @@ def _encoded(word: str) -> bytes:
 
 
 def _digest(word: bytes, vector: bytes) -> bytes:
-    # The word too: a vector in another word's row is whole and yet wrong.
+    # Covers the word too: a vector in another word's row is intact and yet wrong.
     return hashlib.sha256(len(word).to_bytes(8, "little") + word + vector).digest()[:16]

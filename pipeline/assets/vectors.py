@@ -28,19 +28,19 @@ class VectorsFile:
 
 
 def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry: Registry = ASSETS) -> VectorsFile:
-    """Find a file of word vectors; fetch a listed one into the cache where needed.
+    """Find a file of word vectors; fetch listed vectors into the cache, or a URL, if needed.
 
     Args:
-        name_or_path: A listed name, or a path relative to ``root``, or a URL.
+        name_or_path: A listed name, a path relative to ``root``, or a URL.
         root: The project's folder.
-        reporter: Told of downloads.
+        reporter: Receives the progress of downloads.
         registry: The named assets.
 
     Returns:
         The file with its digest.
 
     Raises:
-        MissingResourceError: There is no such listed name and no such file.
+        MissingResourceError: Neither a listed name nor a file matches, or the vectors cannot be fetched.
     """
     asset = known(name_or_path, "vectors", registry)
     if asset is not None and asset.package is not None:

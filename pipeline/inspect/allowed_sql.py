@@ -1,7 +1,7 @@
-"""Which SQL is allowed: one statement that reads the views and does nothing else.
+"""Check that SQL is one statement that reads the views and does nothing else.
 
-DuckDB's fence (``allowed_paths``) is not enough for that: version 2 takes ``WITH x AS (COPY … TO 'an allowed file')``
-for a SELECT, and so overwrites what it may read. Hence a look at the parsed statement before it runs.
+DuckDB's own restriction (``allowed_paths``) is not enough: version 2 takes ``WITH x AS (COPY … TO 'an allowed file')``
+for a SELECT, and so overwrites files that it may read. The parsed statement is therefore checked before it runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from ssmi.pipeline.contract.errors import ParameterError
 
 LOOK_AROUND = 'ssmi-cli stats --sql "SHOW TABLES" lists the views, "DESCRIBE sentences" the columns of one'
-"""What to do after a wrong statement."""
+"""Next step for a user after a wrong statement."""
 _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CTE_NODE"}
 _READING_FUNCTIONS = {"unnest", "range", "generate_series", "duckdb_columns", "duckdb_views", "duckdb_functions"}
 
@@ -37,7 +37,7 @@ def refuse_effects(parsed: Any) -> None:
 
 
 def tables_of(parsed: Any) -> set[str]:
-    """The tables a parsed statement names, the names of its WITH clauses left out."""
+    """Names of the tables that a parsed statement reads, in lower case and without those of its WITH clauses."""
     nodes = list(_walk(parsed))
     with_names = {entry["key"].lower() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
     return {node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE"} - with_names

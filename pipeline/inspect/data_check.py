@@ -1,4 +1,4 @@
-"""What to know about a data set before training on it: counts, broken tags, duplicates, leaks, coverage."""
+"""Check of a data set before training on it: counts, broken tags, duplicates, leaks, coverage."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ FindWords = Callable[[str], Iterable[tuple[int, int]]]
 """A text → every vocabulary word in it, as half-open code-point offsets."""
 
 SegmenterPair = tuple[Cut, Cut]
-"""Two segmenters that are compared."""
+"""Two segmenters to compare."""
 
 COMPARED_SENTENCES = 1000
-"""The sentences of each split that are segmented twice: jieba does about a thousand a second."""
+"""Sentences of each split that are segmented twice: jieba segments about a thousand per second."""
 FEW_EXAMPLES = 10
 TOP_UNKNOWN = 10
 NO_ENTITY = "no entity in any sentence, so there is nothing to learn"
@@ -50,9 +50,9 @@ def check_splits(
 
     Args:
         splits: ``train``, ``dev``, ``test`` or another name → raw file.
-        known_characters: Tells whether the encoder has a character.
-        max_characters: The longest sentence that the encoder takes at once.
-        find_words: Finds the vocabulary's words in a text; None leaves match rates out.
+        known_characters: Returns whether the encoder knows a character.
+        max_characters: Most characters of a sentence that the encoder takes at once.
+        find_words: Finds the vocabulary's words in a text; None leaves out match rates.
         segmenters: Two segmenters to compare on the first ``COMPARED_SENTENCES`` of each split; None compares none.
         options: How the files are read.
 
@@ -60,7 +60,7 @@ def check_splits(
         Counts and findings by split, and what splits share.
 
     Raises:
-        InputDataError: As ``read_sentences`` raises it.
+        InputDataError: A file cannot be read; see ``read_sentences``.
     """
     checks: dict[str, SplitCheck] = {}
     variants: dict[str, _Variants] = {}
@@ -80,7 +80,7 @@ def check_splits(
 
 
 def _in_order(splits: Iterable[str]) -> list[str]:
-    """Train, dev and test first, so that what others share with train is told of the others."""
+    """Sort the splits, train, dev and test first, so that overlaps with train are reported for the other splits."""
     order = {name: rank for rank, name in enumerate(SPLITS)}
     return sorted(splits, key=lambda name: (order.get(name, len(order)), name))
 
@@ -88,7 +88,7 @@ def _in_order(splits: Iterable[str]) -> list[str]:
 def _read(
     path: Path, tally: _Tally, variants: Mapping[str, _Variants], options: ReadOptions
 ) -> tuple[ReadReport, dict[str, tuple[int, int]]]:
-    """Tally a file's sentences; also, for each earlier split, how many stand there too, and with other entities."""
+    """Tally a file's sentences, and count those that each earlier split has too, in all and with other entities."""
     shared, differing = Counter[str](), Counter[str]()
     sentences, report = read_sentences(path, options=options)
     for sentence in seen_sentences(sentences, report):
@@ -101,7 +101,7 @@ def _read(
 
 
 def _together(checks: dict[str, SplitCheck], overlaps: list[Overlap]) -> DataCheck:
-    """The check of all splits, once each is checked by itself."""
+    """Combine the checks of single splits into the check of the data set."""
     if "train" in checks and not checks["train"].entities:
         checks["train"].notes.append(NO_ENTITY)
     unseen, rare = _train_gaps(checks)
@@ -174,7 +174,7 @@ class _Tally:
         self._matched += sum((entity.start, entity.end) in words for entity in sentence.entities)
 
     def result(self, report: ReadReport) -> SplitCheck:
-        """The finished check; ``report`` must be complete."""
+        """Return the finished check; ``report`` must be complete."""
         vocabulary = None
         if self._find_words is not None:
             vocabulary = VocabularyMatch(

@@ -1,4 +1,4 @@
-"""What the check of a data set reports; ``dataclasses.asdict`` makes plain JSON values of it."""
+"""Results of the check of a data set; ``dataclasses.asdict`` turns them into plain JSON values."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class UnknownCharacters:
     count: int
     distinct: int
     top: list[tuple[str, int]]
-    """The most frequent ones, ties in code-point order."""
+    """The most frequent characters and their counts, ties in code-point order."""
 
 
 @dataclass(frozen=True, slots=True)
 class VocabularyMatch:
-    """How much of a split the vocabulary reaches; shares are 0..1, and 0 of nothing."""
+    """How much of a split the vocabulary covers; shares are 0..1, and 0 if there is nothing to cover."""
 
     covered_characters: float
     """Share of characters inside at least one vocabulary word."""
@@ -37,7 +37,7 @@ class VocabularyMatch:
 
 @dataclass(frozen=True, slots=True)
 class SegmenterMatch:
-    """On how many of a split's first sentences two segmenters disagree."""
+    """Number of a split's first sentences on which two segmenters disagree."""
 
     compared_sentences: int
     differing_sentences: int
@@ -45,7 +45,7 @@ class SegmenterMatch:
 
 @dataclass(frozen=True, slots=True)
 class SplitCheck:
-    """One file."""
+    """The check of one split's file."""
 
     file: str
     format: str
@@ -56,25 +56,25 @@ class SplitCheck:
     longest_sentence: int
     sentences_without_entity: int
     entities: dict[str, int]
-    """Entity type → count, by name."""
+    """Entity type → count, sorted by type."""
     repairs: dict[str, Finding]
     skipped: dict[str, Finding]
     duplicates: int
-    """Sentences whose text stood in this split before."""
+    """Sentences whose text occurs earlier in this split."""
     texts_tagged_two_ways: int
     """Distinct texts that occur with different entities."""
     too_long: Finding
-    """Sentences of more characters than the encoder takes at once."""
+    """Sentences with more characters than the encoder takes at once."""
     unknown_characters: UnknownCharacters
     vocabulary: VocabularyMatch | None
-    """None where no vocabulary was given."""
+    """None if no vocabulary was given."""
     segmenters: SegmenterMatch | None
-    """None where no segmenters were given."""
+    """None if no segmenters were given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Sentences of ``split`` whose text also stands in ``also_in``."""
+    """Sentences of ``split`` whose text also occurs in ``also_in``."""
 
     split: str
     also_in: str
@@ -85,14 +85,14 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class DataCheck:
-    """The whole check."""
+    """The check of all splits of a data set."""
 
     splits: dict[str, SplitCheck]
     overlaps: list[Overlap]
-    """Every later split against every earlier one, none left out."""
+    """One entry for each pair of a later and an earlier split, also without an overlap."""
     types_unseen_in_train: dict[str, int]
     """Entity type → examples in the other splits; empty without a train split."""
     rare_types: dict[str, int]
-    """Entity type → examples in train, where these are fewer than ``FEW_EXAMPLES``."""
+    """Entity type → examples in train, for types with fewer than ``FEW_EXAMPLES``."""
     types_alike: list[list[str]]
-    """Groups of entity types, of all splits, that differ in case only."""
+    """Groups of entity types in all splits that differ only in case."""

@@ -1,4 +1,4 @@
-"""The named reports: the queries of ``queries/``, each with what it tells."""
+"""The named reports: the queries in ``queries/``, each with its description."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def list_reports() -> dict[str, Report]:
 
 
 def find_report(name: str) -> Report:
-    """The report of that name; raises ParameterError with the nearest one."""
+    """Return the report of that name. Raises ParameterError, which suggests the nearest name, if there is none."""
     reports = list_reports()
     if name not in reports:
         raise ParameterError(f"{name}: no such report, {nearest(name, reports)}", next_step="ssmi-cli stats lists them")

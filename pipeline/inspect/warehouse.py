@@ -1,7 +1,7 @@
 """SQL over the artifacts: DuckDB views of every table of the contract, which a query can only read.
 
-The only importer of duckdb. Views are made when a warehouse is opened, over absolute paths, in a database that lives
-in memory; the same statements are what ``shell_script`` prints for a plain DuckDB shell.
+This is the only module that imports duckdb. Views are created when a warehouse is opened, over absolute paths, in an
+in-memory database; ``shell_script`` writes the same statements for a plain DuckDB shell.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ VIEWS: dict[str, str] = {
 }
 """View → its files below ``artifacts``; the first folder is the stage. ``{split}`` becomes a column."""
 OF_CORPUS = "sources"
-"""The view that a data set has not."""
+"""The view that only a corpus has."""
 
 _WRONG_SQL = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a query answered; ``types`` are DuckDB's names, ``n_left_out`` counts the rows beyond the limit."""
+    """Result of a query; ``types`` are DuckDB's names of types, ``n_left_out`` counts the rows beyond the limit."""
 
     columns: list[str]
     types: list[str]
@@ -57,13 +57,13 @@ class Result:
 
 @dataclass(slots=True)
 class Warehouse:
-    """An open connection over one data set; make it with ``connect``, use it as a context manager."""
+    """An open connection to the artifacts of one data set; a context manager, created with ``connect``."""
 
     _connection: duckdb.DuckDBPyConnection
     statements: dict[str, str] = field(default_factory=dict)
-    """View → the CREATE VIEW that made it."""
+    """View → the CREATE VIEW statement that made it."""
     unbuilt: dict[str, SsmiError] = field(default_factory=dict)
-    """View → why it is not there."""
+    """View → the error that says why it does not exist."""
     files: dict[str, list[Path]] = field(default_factory=dict)
     """View → the files that it reads."""
 
@@ -72,17 +72,18 @@ class Warehouse:
 
         Args:
             sql: The statement.
-            limit: The most rows that are returned; the others are counted.
+            limit: Most rows to return; the others are only counted.
 
         Returns:
             Columns, types and rows.
 
         Raises:
-            MissingResourceError: The stage of a view was not built.
-            StaleArtifactError: Another version built it, or a file that the query reads changed since it was written.
-            ParameterError: The statement is wrong, or would do more than read the views. The message of a wrong one is
-                DuckDB's, with its suggestions of names.
-            SsmiError: DuckDB fails at it, for want of memory for example.
+            MissingResourceError: The stage of a view is not built.
+            StaleArtifactError: Another version built the stage, or a file that the query reads has changed since it was
+                written.
+            ParameterError: The statement is wrong, or would do more than read the views. The message for a wrong
+                statement is DuckDB's, with its suggestions of names.
+            SsmiError: DuckDB fails to run the statement, for example for lack of memory.
         """
         try:
             for view in self.views_of(sql):
@@ -90,7 +91,7 @@ class Warehouse:
                     checked_files.check(path)
             cursor = self._connection.execute(sql)
             described = cursor.description or []
-            # One row beyond the limit tells whether any is left out; only then is the query run again to count them.
+            # One row beyond the limit shows whether any are left out; only then is the query run again to count them.
             rows = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
             n_left_out = 0
             if limit is not None and len(rows) > limit:
@@ -105,8 +106,14 @@ class Warehouse:
         return Result([column[0] for column in described], [str(column[1]) for column in described], rows, n_left_out)
 
     def views_of(self, sql: str) -> list[str]:
-        """The views that a query reads, in the order of ``VIEWS``; raises as ``run`` does, without running it."""
-        sql.encode()  # raises for a stray surrogate, which DuckDB takes for a wrong argument type
+        """List the views that a query reads, in the order of ``VIEWS``, without running it.
+
+        Raises:
+            MissingResourceError: The stage of a view is not built.
+            StaleArtifactError: Another version built the stage.
+            ParameterError: The statement is wrong, or would do more than read the views.
+        """
+        sql.encode()  # raises for a stray surrogate, which DuckDB would report as a wrong argument type
         row = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
         parsed = json.loads(row[0]) if row else {}
         refuse_effects(parsed)
@@ -130,9 +137,9 @@ class Warehouse:
 
 
 def connect(artifacts: Path, dataset: str) -> Warehouse:
-    """Open the artifacts of a data set, and the vocabulary that all share, for reading.
+    """Open the artifacts of a data set, and the vocabulary that all data sets share, for reading.
 
-    Stages that are not built are noted, and raised only when a query names one of their views.
+    If stages are not built, this raises no error; a query that names one of their views does.
     """
     artifacts = artifacts.resolve()
     files = {name: _locate(artifacts, dataset, pattern) for name, pattern in VIEWS.items()}
@@ -146,7 +153,7 @@ def connect(artifacts: Path, dataset: str) -> Warehouse:
             if not parts:
                 raise _not_built(artifacts, dataset, name)
             manifest.load(_stage_folder(artifacts, dataset, name))
-            checked_files.require_plain(of_view[name])  # DuckDB would wait for a pipe
+            checked_files.require_plain(of_view[name])  # DuckDB would block on a pipe
             warehouse.statements[name] = _create_view(name, parts)
             warehouse._connection.execute(warehouse.statements[name])
         except MissingResourceError:
@@ -159,7 +166,7 @@ def connect(artifacts: Path, dataset: str) -> Warehouse:
                 f"{folder}: {_first_lines(error)}", next_step=manifest.build_hint(artifacts / "prepare" / dataset)
             )
     warehouse.statements = {name: sql for name, sql in warehouse.statements.items() if name not in warehouse.unbuilt}
-    # Last, so that no SQL of a user can take the fence down again.
+    # Last, so that no user's SQL can lift the restrictions.
     warehouse._connection.execute("SET lock_configuration = true")
     return warehouse
 
@@ -169,7 +176,7 @@ def shell_script(artifacts: Path, dataset: str, report: str) -> str:
 
     Raises:
         ParameterError: There is no such report.
-        MissingResourceError: A stage that it reads was not built.
+        MissingResourceError: A stage that the report reads is not built.
     """
     query = find_report(report).sql
     with connect(artifacts, dataset) as warehouse:
@@ -178,12 +185,12 @@ def shell_script(artifacts: Path, dataset: str, report: str) -> str:
 
 
 def _locate(artifacts: Path, dataset: str, pattern: str) -> list[tuple[str, str, list[Path]]]:
-    """(split, DuckDB pattern, files) of each split that is there; the split is empty for a table without splits."""
+    """(split, DuckDB pattern, files) of each split that exists; the split is empty for a table without splits."""
     sources = []
     for split in ALL_SPLITS if "{split}" in pattern else ("",):
         path = artifacts / pattern.format(dataset=dataset, split=split)
         if files := sorted(path.parent.glob(path.name)):
-            # DuckDB takes *, ? and [ in any part of a path for wildcards: those of the folder are bracketed.
+            # DuckDB takes *, ? and [ in any part of a path for wildcards, so those in the folder are bracketed.
             folder = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path.parent.as_posix())
             sources.append((split, f"{folder}/{path.name}", files))
     return sources
@@ -192,7 +199,7 @@ def _locate(artifacts: Path, dataset: str, pattern: str) -> list[tuple[str, str,
 def _create_view(name: str, parts: list[tuple[str, str, list[Path]]]) -> str:
     selects = [
         f"SELECT {f'{_literal(split)} AS split, ' if split else ''}*"
-        # Folders above the project may look like key=value: they are not columns.
+        # Folders above the project may look like key=value, but are not columns.
         f" FROM read_parquet({_literal(pattern)}, hive_partitioning = false)"
         for split, pattern, _ in parts
     ]
@@ -200,7 +207,7 @@ def _create_view(name: str, parts: list[tuple[str, str, list[Path]]]) -> str:
 
 
 def _fence(warehouse: Warehouse, parts: list[tuple[str, str, list[Path]]]) -> None:
-    """Let DuckDB open the views' files and nothing else, and write no spill file into the current folder."""
+    """Restrict DuckDB to the views' files, and keep it from writing spill files into the current folder."""
     allowed = [pattern for _, pattern, _ in parts] + [path.as_posix() for _, _, files in parts for path in files]
     for setting in (
         f"allowed_paths = [{', '.join(map(_literal, sorted(set(allowed))))}]",
@@ -234,7 +241,7 @@ def _literal(text: str) -> str:
 
 
 def _first_lines(error: Exception) -> str:
-    """DuckDB's message on one line, without its picture of the query."""
+    """DuckDB's message on one line, without its excerpt of the query."""
     lines = []
     for line in str(error).splitlines():
         if line.startswith(("LINE ", "Traceback")):

@@ -1,1 +1,1 @@
-"""One file per stage of dvc.yaml: open tables, call features, write tables, leave a manifest."""
+"""The stages of dvc.yaml, one module each: they read tables, compute features and write tables with a manifest."""

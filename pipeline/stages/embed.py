@@ -1,4 +1,4 @@
-"""Segments → vectors: the vocabulary's where it has the word, else BERT's (paper: E(s_i))."""
+"""Segments → vectors: the vocabulary's vector if it has the word, else BERT's (paper: E(s_i))."""
 
 from __future__ import annotations
 
@@ -51,17 +51,17 @@ FEWEST_FIT_WORDS = 20
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The encoder; of a corpus also the map that its data set has fitted."""
+    """The encoder; for a corpus, also the map fitted on its data set."""
     return {**encoder_inputs(context), **like_inputs(context, "embed")}
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Give every distinct segment a vector and say how good the bridge between the two spaces is."""
+    """Give every distinct segment a vector, and report how well the map between the two spaces fits."""
     params = context.params.embed
     if context.corpus is None:
         require_train(context.dataset, splits_in(context.folder("segment")))
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
-    # In sentence context a word has no vector apart from a sentence, so none can be made ahead.
+    # In sentence context a word has no vector apart from a sentence, so none can be precomputed.
     n_ahead = params.precompute_words if params.context == "isolated" and context.corpus is None else 0
     distinct = distinct_segments(context, vocabulary, folder / SEGMENTS_FILE, n_ahead=n_ahead)
     check_characters(distinct, encoder_of(context), context)
@@ -85,7 +85,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
 def _write_aligned(
     context: StageContext, folder: Path, distinct: DistinctSegments, vocabulary: Vocabulary
 ) -> AlignmentFit:
-    """Fit the map to the vocabulary's space, and write it with the vectors of all segments there."""
+    """Fit the map from BERT's space to the vocabulary's, and write it with all segments' vectors in that space."""
     params = context.params.embed
     fit_on = _fit_words(distinct, vocabulary, context)
     bert = _bert_vectors(chain(distinct.outside(), [words_table(fit_on, first_row=distinct.n)]), context)
@@ -102,7 +102,7 @@ def _write_aligned(
 def _write_mapped(
     context: StageContext, corpus: Corpus, folder: Path, distinct: DistinctSegments, vocabulary: Vocabulary
 ) -> None:
-    """Write the vectors of all segments of a corpus, with the map that its data set has fitted."""
+    """Write the vectors of all segments of a corpus, using the map fitted on its data set."""
     alignment = open_alignment(like_folder(context, corpus, "embed") / ALIGNMENT_FILE)
     bert = _bert_vectors(distinct.outside(), context)
     with _writing_vectors(folder / VECTORS_FILE, distinct, vocabulary) as vectors:
@@ -111,7 +111,7 @@ def _write_mapped(
 
 
 def _write_bert(context: StageContext, folder: Path, distinct: DistinctSegments, vocabulary: Vocabulary) -> None:
-    """Write unit BERT vectors of segments outside the vocabulary and of all boundaries; row 0, none, is zero."""
+    """Write unit BERT vectors of segments outside the vocabulary and of all boundaries; row 0, no boundary, is zero."""
     bert = _bert_vectors(distinct.outside(), context)
     shape = (distinct.n, encoder_of(context).shape.width)
     with _writing(folder / BERT_SEGMENTS_FILE, shape) as vectors:
@@ -123,7 +123,7 @@ def _write_bert(context: StageContext, folder: Path, distinct: DistinctSegments,
         for rows, states in boundaries.chunks():
             vectors[rows] = normalised(states)
     with _writing_vectors(folder / VECTORS_FILE, distinct, vocabulary):
-        pass  # those outside the vocabulary have none in its space
+        pass  # segments outside the vocabulary have no vector in its space
 
 
 def _bert_vectors(words: Iterable[pa.Table], context: StageContext) -> WordVectors:
@@ -133,7 +133,7 @@ def _bert_vectors(words: Iterable[pa.Table], context: StageContext) -> WordVecto
 
 
 def _of_segments(bert: WordVectors, distinct: DistinctSegments) -> Iterator[tuple[IntArray, FloatMatrix]]:
-    """The chunks without the words to fit on, whose rows come after those of all segments."""
+    """Yield the chunks without the words to fit on, whose rows follow those of all segments."""
     for rows, states in bert.chunks():
         segments = rows < distinct.n
         yield rows[segments], states[segments]
@@ -141,7 +141,7 @@ def _of_segments(bert: WordVectors, distinct: DistinctSegments) -> Iterator[tupl
 
 @contextmanager
 def _writing_vectors(path: Path, distinct: DistinctSegments, vocabulary: Vocabulary) -> Iterator[FloatMatrix]:
-    """An array on disk of the vocabulary's vectors, zero for segments that it does not have, to be filled."""
+    """Open an array on disk that holds the vocabulary's vectors, and zeros to be filled in for other segments."""
     with _writing(path, (distinct.n, vocabulary.vectors.shape[1])) as vectors:
         for table in distinct.read("segment_id", "boundary_id"):
             vectors[table["segment_id"].to_numpy()] = vocabulary.vectors[table["boundary_id"].to_numpy()]
@@ -150,7 +150,7 @@ def _writing_vectors(path: Path, distinct: DistinctSegments, vocabulary: Vocabul
 
 @contextmanager
 def _writing(path: Path, shape: tuple[int, int]) -> Iterator[FloatMatrix]:
-    """A new array of zeros on disk, to be filled; it has its name once it is whole."""
+    """Open a new array of zeros on disk to be filled; the file gets its name once it is complete."""
     with replacing.writing(path) as temporary:
         # Filled on disk: the vectors of all segments need not fit in memory.
         vectors = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=shape)
@@ -160,22 +160,22 @@ def _writing(path: Path, shape: tuple[int, int]) -> Iterator[FloatMatrix]:
 
 
 def _fit_words(distinct: DistinctSegments, vocabulary: Vocabulary, context: StageContext) -> list[str]:
-    """In-vocabulary words to fit the map on: the most frequent segments of train, then the vocabulary's order.
+    """Choose words of the vocabulary to fit the map on: train's most frequent segments, then others in its order.
 
-    In sentence context only words that train holds can be embedded, so only those.
+    In sentence context only words that occur in train can be embedded, so no others are chosen.
     """
     params = context.params.embed
     n_listed = len(vocabulary) - _n_extra_words(context)
     fitting = (pc.field("n_train") > 0) & (pc.field("boundary_id") >= 1) & (pc.field("boundary_id") <= n_listed)
-    # At most the vocabulary's words.
+    # At most as many rows as the vocabulary has words.
     fitting_rows = [table.filter(fitting) for table in distinct.read(*schema.DISTINCT_SEGMENTS.names)]
     by_count = pa.concat_tables([schema.DISTINCT_SEGMENTS.empty_table(), *fitting_rows])
-    # Ties by boundary id, for an order that depends on nothing else.
+    # Ties are broken by boundary id, so that the order depends on nothing else.
     by_count = by_count.sort_by([("n_train", "descending"), ("boundary_id", "ascending")])
     seen: list[str] = by_count["segment"].to_pylist()
     if params.context == "isolated":
         known = set(seen)
-        # So many that fit_words are left even if every word of train is among them.
+        # Enough that fit_words remain even if every word of train is among them.
         n_words = min(params.fit_words + len(seen), n_listed)
         seen += [word for word in vocabulary.words[:n_words] if word not in known]
     words = seen[: params.fit_words]
@@ -188,7 +188,7 @@ def _fit_words(distinct: DistinctSegments, vocabulary: Vocabulary, context: Stag
 
 
 def _n_extra_words(context: StageContext) -> int:
-    """Words at the vocabulary's end whose vectors were mapped from BERT's: a map is not fitted on what a map made."""
+    """Count the words at the vocabulary's end whose vectors were mapped from BERT's; the map is not fitted on them."""
     extra = VocabStatistics.of(manifests.load(context.folder("vocab"))).extra_words
     return 0 if extra is None else extra.added
 

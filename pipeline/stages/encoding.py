@@ -1,4 +1,4 @@
-"""What stages share of the frozen encoder: which one it is, and words through it, over the executor."""
+"""Shared code of stages that use the frozen encoder: find it, and encode words with the executor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ IntArray = npt.NDArray[np.int64]
 
 WORDS_PER_TASK = 256
 WORDS = pa.schema([("word", pa.string()), ("row", pa.int64())])
-"""Words to embed, and the row that the vector of each shall have."""
+"""Words to embed, and the row of each word's vector."""
 _BY_LENGTH = WORDS.insert(0, pa.field("length", pa.int32()))
 
 
@@ -48,17 +48,17 @@ class _WordsTask:
 @dataclass(frozen=True)
 class _EncodedChunk:
     n_computed: int
-    """Words that the cache did not have."""
+    """Number of words that the cache did not have."""
     problems: list[str]
-    """Why the cache could not be used."""
+    """Reasons why the cache could not be used."""
 
 
 def encoder_of(context: StageContext) -> EncoderFolder:
-    """The encoder that params.yaml names, fetched when it is listed and not on this machine yet.
+    """Find the encoder that params.yaml names, and fetch it if it is not on this machine.
 
     Raises:
         MissingResourceError: There is no encoder of that name.
-        InputDataError: Its type is not supported.
+        InputDataError: The encoder's type is not supported.
     """
     params = context.params.encoder
     return find_encoder(params.name, revision=params.revision, root=context.root, reporter=context.reporter)
@@ -71,7 +71,7 @@ def encoder_inputs(context: StageContext) -> Mapping[str, str]:
 
 
 def alignment_fit(alignment: Alignment) -> AlignmentFit:
-    """How well a map between the two spaces fits, for a manifest."""
+    """Summarize for a manifest how well a map between the two spaces fits."""
     return AlignmentFit(
         fitted_words=alignment.n_fitted,
         held_out_words=alignment.n_held_out,
@@ -82,13 +82,13 @@ def alignment_fit(alignment: Alignment) -> AlignmentFit:
 
 @lru_cache(maxsize=1)
 def open_encoder(folder: Path, digest: str, *, layers: int | None = None, last_norm: bool = True) -> FrozenEncoder:
-    """Open the frozen encoder once a process.
+    """Open the frozen encoder once per process.
 
     Args:
         folder: The encoder's folder.
-        digest: Of its files, to tell versions of one folder apart.
-        layers: Open the first ``layers`` only; None opens all.
-        last_norm: Whether a norm behind the last layer is applied.
+        digest: Digest of the encoder's files, which tells versions of one folder apart.
+        layers: Number of first layers to load; None loads all.
+        last_norm: Whether to apply a norm after the last layer, if the type has one.
 
     Returns:
         The encoder, in float32.
@@ -99,20 +99,20 @@ def open_encoder(folder: Path, digest: str, *, layers: int | None = None, last_n
 
 
 def words_table(words: Sequence[str], *, first_row: int = 0) -> pa.Table:
-    """Words as ``WORDS`` has them, with rows in their order."""
+    """Make a table of ``WORDS``, with rows numbered in the order of ``words``."""
     return pa.table([pa.array(words, pa.string()), pa.array(range(first_row, first_row + len(words)))], WORDS)
 
 
 class WordVectors(Protocol):
-    """Vectors of words, a chunk at a time: all of them need not fit in memory."""
+    """Vectors of words, read a chunk at a time so that they need not all fit in memory."""
 
     def chunks(self) -> Iterator[tuple[IntArray, FloatMatrix]]:
-        """Yield the rows of some words and their vectors. Shape: (rows, width)."""
+        """Yield chunks: the rows of some words, and their vectors. Shape: (rows, width)."""
         ...
 
 
 def vectors_of_rows(vectors: WordVectors, first: int, n: int) -> FloatMatrix:
-    """The vectors of ``n`` rows from ``first`` on, as one matrix. Shape: (n, width), (0, 0) if there is no vector."""
+    """Collect the vectors of ``n`` rows from ``first`` on. Shape: (n, width), or (0, 0) if there is no vector."""
     matrix: FloatMatrix = np.empty((0, 0), dtype=np.float32)
     for rows, some in vectors.chunks():
         if not matrix.size:
@@ -124,35 +124,41 @@ def vectors_of_rows(vectors: WordVectors, first: int, n: int) -> FloatMatrix:
 
 @dataclass(frozen=True)
 class EncodedWords:
-    """Vectors of words in files. ``files``: the vectors of each chunk. ``words``: the words, with the row of each."""
+    """Vectors of words, in files.
+
+    Attributes:
+        words: File of the words in chunks, with the row of each word.
+        files: Files of the vectors of each chunk.
+
+    """
 
     words: Path
     files: tuple[Path, ...]
 
     def chunks(self) -> Iterator[tuple[IntArray, FloatMatrix]]:
-        """Yield the rows of some words and their vectors. Shape: (rows, width)."""
+        """Yield chunks: the rows of some words, and their vectors. Shape: (rows, width)."""
         for index, path in enumerate(self.files):
             yield _read_words(self.words, index)["row"].to_numpy(), np.load(path, allow_pickle=False)
 
 
 def encode_words(words: Sequence[str], context: StageContext, *, label: str) -> FloatMatrix:
-    """``encode_words_to_files``, as one matrix in the order of ``words``. Shape: (words, width)."""
+    """Encode words as ``encode_words_to_files`` does, into one matrix in their order. Shape: (words, width)."""
     return vectors_of_rows(encode_words_to_files([words_table(words)], context, label=label), 0, len(words))
 
 
 def encode_words_to_files(words: Iterable[pa.Table], context: StageContext, *, label: str) -> EncodedWords:
     """Encode each word alone and average the states of its characters (last layer).
 
-    The work is done in chunks. A worker takes the vectors that its machine's cache has, and computes the others; they
+    Words are encoded in chunks. A worker takes the vectors that its machine's cache has and computes the others; both
     are the same to the last bit.
 
     Args:
         words: Tables of ``WORDS``, in any order.
-        context: Where the work runs, and the scratch folder.
-        label: What progress is reported as.
+        context: Provides the encoder, the executor and the scratch folder.
+        label: Name of the work in progress reports, and of its folder in the scratch folder.
 
     Returns:
-        Files of one vector a word.
+        The files, with one vector per word.
     """
     encoder = encoder_of(context)
     folder = context.scratch() / label.replace(" ", "-")
@@ -176,8 +182,8 @@ def encode_words_to_files(words: Iterable[pa.Table], context: StageContext, *, l
 
 
 def _write_words(path: Path, words: Iterable[pa.Table]) -> list[int]:
-    """Write the words in chunks that tasks read by number; returns the chunks' sizes."""
-    # Chunks of equal lengths need no padding; by text too, so that equal words make equal chunks.
+    """Write the words in chunks that tasks read by number, and return the chunks' sizes."""
+    # Words of one length need no padding; sorted by text too, so that equal words make equal chunks.
     ascending = sorted_tables(
         (table.add_column(0, "length", pc.utf8_length(table["word"])) for table in words),
         _BY_LENGTH,
@@ -193,13 +199,13 @@ def _write_words(path: Path, words: Iterable[pa.Table]) -> list[int]:
 
 
 def _read_words(path: Path, index: int) -> pa.RecordBatch:
-    # Mapped: a task reads its chunk alone.
+    # Memory-mapped, so that a task reads only its chunk.
     with pa.memory_map(str(path)) as source:
         return pa.ipc.open_file(source).get_batch(index)
 
 
 def encode_chunk(task: _WordsTask) -> _EncodedChunk:
-    """Write the vectors of one chunk of words, and keep those that are new in the machine's cache."""
+    """Write the vectors of one chunk of words, and add new ones to the machine's cache."""
     words = _read_words(task.words, task.chunk)["word"].to_pylist()
     cache = vector_cache(task.digest, ENCODING_VERSION)
     problems = []
@@ -216,7 +222,7 @@ def encode_chunk(task: _WordsTask) -> _EncodedChunk:
             cache.add(new, computed)
         except (sqlite3.Error, OSError) as error:
             problems.append(_described(error))
-    # Through a stream: np.save would append .npy to the temporary name, which ends otherwise.
+    # Through a stream: np.save would append .npy to the temporary name, which has another ending.
     with replacing.writing(task.target) as temporary, temporary.open("wb") as stream:
         np.save(stream, np.stack([known[word] for word in words]), allow_pickle=False)
     return _EncodedChunk(len(new), sorted(set(problems)))

@@ -28,16 +28,16 @@ from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 CHARACTERS_AT_ONCE = 1 << 18
-"""Of an unlabelled text; a part is counted whole."""
+"""Characters of an unlabelled text that are counted at once; a prepared part is counted as a whole."""
 PAIRS_AT_ONCE = 1 << 20
-"""Counts of parts are added to the total when they are so many: the total is sorted anew for each addition."""
+"""Number of pairs to collect before adding them to the total, which is sorted again for each addition."""
 
 
 @dataclass(frozen=True)
 class _CountTask:
     source: Path
     text_field: str | None
-    """Where rows of raw text hold it; None for a part that is prepared."""
+    """Field that holds the text in rows of raw text; None for a prepared part."""
     target: Path
     vocabulary: Path
     vocabulary_digest: str
@@ -53,14 +53,14 @@ class _LocalTask:
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The unlabelled texts; of a corpus the weights that its data set has fitted."""
+    """The unlabelled texts; for a corpus, the weights fitted on its data set."""
     return counted_inputs(context) if context.corpus is None else like_inputs(context, "pmi")
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
     """Count match events over train and the unlabelled texts, then find local boundaries in every split.
 
-    Of a corpus nothing is counted: the weights are those of its data set.
+    For a corpus nothing is counted: it uses the weights of its data set.
     """
     parts = parts_of(context.folder("prepare"))
     pairs = folder / PAIRS_FILE
@@ -110,7 +110,7 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
         )
         for index, (path, field) in enumerate(sources)
     ]
-    # A text's sentences are not known before it is read; its bytes / 128 are near enough for a bar.
+    # A text's number of sentences is unknown before it is read; bytes / 128 is close enough for a progress bar.
     rows = iter(tables.rows_of([path for path, field in sources if field is None]))
     sizes = [next(rows) if field is None else max(1, path.stat().st_size // 128) for path, field in sources]
     for _ in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
@@ -124,7 +124,7 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
 
 
 def _added_up(paths: Iterable[Path]) -> tuple[Ints, Ints]:
-    """The sum of the counts in files; there are at most as many pairs as the vocabulary has characters in words."""
+    """Sum the counts in files. There are at most as many pairs as the vocabulary's words have characters."""
     total, waiting, n_waiting = add_up([]), [], 0
     for path in paths:
         keys, events = np.load(path, allow_pickle=False)
@@ -136,7 +136,7 @@ def _added_up(paths: Iterable[Path]) -> tuple[Ints, Ints]:
 
 
 def count_source(task: _CountTask) -> None:
-    """Write the events of one Parquet part or one text: the pairs' keys and the events of each. Shape: (2, pairs)."""
+    """Count the events of one Parquet part or text, and write the pairs' keys and event counts. Shape: (2, pairs)."""
     trie = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest).trie
     total = add_up([])
     for sentences in _sentences(task.source, field=task.text_field):
@@ -145,7 +145,7 @@ def count_source(task: _CountTask) -> None:
 
 
 def _sentences(path: Path, *, field: str | None) -> Iterator[SentenceColumns]:
-    """The sentences of a part, whole, or of raw text whose rows hold it in a field, some at a time."""
+    """Yield the sentences of a prepared part at once or, given a field, those of raw text in batches."""
     if field is None:
         yield read_sentences(path)
         return
@@ -167,7 +167,7 @@ def _stretches(path: Path, *, field: str) -> Iterator[str]:
 
 
 def local_part(task: _LocalTask) -> tuple[int, int]:
-    """Write matches and local boundaries of one part; returns how many of each."""
+    """Write the matches and local boundaries of one part, and return how many there are of each."""
     trie = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest).trie
     table = tables.read_table(task.source, schema.SENTENCES, columns=["sentence_id", "characters"])
     sentences = sentence_columns(table)
@@ -185,7 +185,7 @@ def local_part(task: _LocalTask) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def open_weights(pairs: Path) -> PairWeights:
-    """The pairs' weights, opened once a process. The path holds the digest of what they are counted on."""
+    """Open the pairs' weights once per process. Their path contains the digest of what they were counted on."""
     return read_weights(pairs)
 
 

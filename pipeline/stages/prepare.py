@@ -30,9 +30,10 @@ from ssmi.pipeline.stages.stage import Stage, StageContext
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The raw files and ``dataset.yaml``, by split and file name, so that no path of a machine gets into a manifest.
+    """The raw files and ``dataset.yaml``, keyed by split and file name so that manifests hold no machine's paths.
 
-    Also the groups of labels, which a listed data set has without a ``dataset.yaml``.
+    Also the label groups, which a listed data set has without a ``dataset.yaml``. For a corpus, its texts and the field
+    that is read from their rows.
     """
     if context.corpus is not None:
         return text_inputs(context.corpus, field=context.params.prepare.text_field)
@@ -50,7 +51,7 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Read every split in its file's order and write it in parts; of a corpus its texts."""
+    """Read every split in its file's order and write it in parts; for a corpus, its texts."""
     if context.corpus is not None:
         return prepare_texts(context, context.corpus, folder)
     params = context.params.prepare
@@ -84,7 +85,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
 
 
 def _about_dev(written: Mapping[str, int], params: PrepareParams) -> str:
-    """What became of train where there is no dev file."""
+    """Describe for the user how dev was cut from train, without a dev file."""
     if written["dev"]:
         return (
             f"no dev file: {written['dev']:,} of {written['dev'] + written['train']:,} train sentences became dev "
@@ -97,7 +98,7 @@ def _about_dev(written: Mapping[str, int], params: PrepareParams) -> str:
 
 
 def _check_groups(groups: LabelGroups, reports: Iterable[ReadReport]) -> None:
-    """Refuse a group with the name of an entity type: tables of scores could not tell them apart."""
+    """Refuse a group with the name of an entity type, since tables of scores could not tell them apart."""
     for name in sorted(groups.keys() & {label for report in reports for label in report.types}):
         raise InputDataError(
             f"label_groups.{name}: {name} is also an entity type", next_step="choose another name in dataset.yaml"
@@ -111,13 +112,13 @@ def _find(context: StageContext) -> DatasetFiles:
 def _splits(
     files: DatasetFiles, params: PrepareParams, folder: Path
 ) -> Generator[tuple[str, Iterable[pa.Table], ReadReport], None, None]:
-    """Each split's sentences with the report of the file they come from; dev is cut from train when there is none."""
+    """Yield each split's name, sentences and file report; dev is cut from train if there is no dev file."""
     for split in tables.SPLITS:
         if split in files.splits:
             given, report = read_sentences(files.splits[split], options=files.options)
             sentences = seen_sentences(given, report)
             if split == "train" and "dev" not in files.splits and params.dev_fraction > 0:
-                # Aside, since which sentences become dev depends on the text of every one.
+                # Kept in a file, since which sentences become dev depends on the texts of all.
                 with tempfile.TemporaryDirectory(dir=folder) as scratch:
                     cut = cut_dev(
                         _tables(sentences, params),
@@ -132,7 +133,7 @@ def _splits(
 
 
 def _tables(sentences: Iterable[Sentence], params: PrepareParams) -> Iterator[pa.Table]:
-    """Sentences as tables of at most a part's length."""
+    """Yield the sentences as tables of at most one part's length."""
     stream = iter(sentences)
     while batch := list(itertools.islice(stream, params.sentences_per_part)):
         yield sentences_table(
@@ -143,7 +144,7 @@ def _tables(sentences: Iterable[Sentence], params: PrepareParams) -> Iterator[pa
 
 
 def _notes(reports: Sequence[ReadReport]) -> Iterator[str]:
-    """What a user should know about the files that were read."""
+    """Yield notes for the user about the files that were read."""
     for report in reports:
         yield from (f"{report.path.name}: {note}" for note in report.notes)
         if summary := report.summary():
@@ -155,7 +156,7 @@ def _notes(reports: Sequence[ReadReport]) -> Iterator[str]:
 def _write_split(folder: Path, split: str, sentences: Iterable[pa.Table], *, context: StageContext) -> int:
     count = 0
     parts = in_groups(sentences, schema.SENTENCES, rows=context.params.prepare.sentences_per_part)
-    # No total: how many sentences a file holds is known at its end.
+    # No total: the number of sentences in a file is known only at its end.
     with context.reporter.task(f"prepare {split}", total=0, unit="sentences") as advance:
         for number, part in enumerate(parts):
             ids = pa.array(np.arange(count, count + len(part)), pa.int32())

@@ -1,4 +1,4 @@
-"""The stages in the order they run, and building them for a data set."""
+"""The stages in the order in which they run, and functions that build them for a data set."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ STAGE_NAMES = tuple(STAGES)
 
 @dataclass(frozen=True)
 class Built:
-    """What became of one stage."""
+    """Outcome of one stage of a build."""
 
     stage: Stage
     ran: bool
 
 
 def get_stage(name: str) -> Stage:
-    """A stage by name; its module is imported only now. Raises ParameterError for an unknown name."""
+    """Import the module of a stage and return the stage. Raises ParameterError for an unknown name."""
     if name not in STAGE_NAMES:
         raise ParameterError(f"unknown stage {name!r}", next_step=nearest(name, STAGE_NAMES))
     stage: Stage = importlib.import_module(f"ssmi.pipeline.stages.{name}").STAGE
@@ -33,7 +33,7 @@ def get_stage(name: str) -> Stage:
 
 
 def affected(sections: Iterable[str]) -> frozenset[str]:
-    """The stages that read one of these sections of params.yaml, and all that read what those leave."""
+    """Find the stages that read one of these sections of params.yaml, and all stages downstream of them."""
     changed, stages = set(sections), set[str]()
     for name in STAGE_NAMES:
         stage = get_stage(name)
@@ -43,21 +43,25 @@ def affected(sections: Iterable[str]) -> frozenset[str]:
 
 
 def stages_of(context: StageContext) -> list[Stage]:
-    """The stages that are built for this context, in order: all of them, or those of its variant."""
+    """List the stages to build for a context, in order: all of them, or those of its variant."""
     names = STAGE_NAMES if context.variant is None else context.variant.stages
     return [get_stage(name) for name in STAGE_NAMES if name in names]
 
 
 def build(context: StageContext, *, force: bool) -> Iterator[Built]:
-    """Run every stage that is not current (all of them with ``force``), telling of each as it ends.
+    """Run every stage that is not current, or all stages with ``force``.
 
-    Raises MissingResourceError before anything is built again where the data set has no train file.
+    Yields:
+        The outcome of each stage, as it ends.
+
+    Raises:
+        MissingResourceError: The data set has no train file; raised before anything is built.
     """
     if context.variant is None and context.corpus is None:
         files = get_stage("prepare").external_inputs(context)
         require_train(context.dataset, [split for split in SPLITS if any(f"/{split}/" in name for name in files)])
     for stage in stages_of(context):
-        # Asked only when its turn comes: it depends on manifests that the stages before may just have written.
+        # Checked only when the stage's turn comes, since earlier stages may just have written manifests it depends on.
         needed = force or not is_current_anywhere(stage, context)
         if needed:
             context.reporter.note(f"{stage.name}: {stage.summary_for(context)}")
@@ -68,11 +72,11 @@ def build(context: StageContext, *, force: bool) -> Iterator[Built]:
 
 
 def _run(stage: Stage, context: StageContext) -> bool:
-    """Run a stage and send it to storage; False where it failed and another machine has finished it meanwhile."""
+    """Run a stage and send it to storage; return False if it failed here but another machine has finished it."""
     try:
         run(stage, context)
     except SsmiError:
-        # Who finishes a stage removes the parts that lie in storage, also under another build's workers.
+        # The build that finishes a stage removes its parts from storage, even while another build's workers use them.
         if context.remote is None or not is_current_anywhere(stage, context):
             raise
         return False

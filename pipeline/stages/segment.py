@@ -43,7 +43,7 @@ class _Done:
 def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The user dictionary, if there is one."""
     path = _user_dict(context)
-    # A dictionary that is not there is refused when it is opened, with the name of its parameter.
+    # A missing dictionary is refused when it is opened, with the name of its parameter.
     return {f"user_dict/{path.name}": digest_file(path)} if path is not None and path.is_file() else {}
 
 
@@ -72,7 +72,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
 
 
 def _dictionary_statistics(context: StageContext, path: Path) -> dict[str, Any]:
-    """What is odd in a user dictionary: reported to the user, and returned for the manifest."""
+    """Report the odd entries of a user dictionary to the user, and return them for the manifest."""
     words = read_user_dictionary(path)
     never = [f"{at_line(path.name, one.line)} {one.word!r} ({one.never})" for one in words if one.never]
     again = [f"{at_line(path.name, one.line)} {one.word!r} (again on line {last})" for one, last in repeated(words)]
@@ -99,7 +99,7 @@ def segment_part(task: _Task) -> _Done:
         words += segments_of(text, cut)
         n_before.append(len(words))
     segments = pa.array(words, pa.string())
-    # Each segment's first character: in the whole text, then in its sentence.
+    # Offset of each segment's first character: in the whole text, then in its sentence.
     starts = offsets_of(pc.utf8_length(segments).to_numpy())[:-1]
     of_sentence = np.array(n_before, dtype=np.int64)
     starts -= np.repeat(sentences.offsets[:-1], np.diff(of_sentence))

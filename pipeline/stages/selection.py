@@ -1,4 +1,4 @@
-"""Cosine selection of the boundary words: each distinct query answered once (paper: S_k, S_m, S_s)."""
+"""Cosine selection of the boundary words; each distinct query is answered once (paper: S_k, S_m, S_s)."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _SelectTask:
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """Nothing from outside the artifacts."""
+    """No inputs from outside the artifacts."""
     return {}
 
 
@@ -104,7 +104,7 @@ def _part_task(
 
 
 def collect_part(task: _PartTask) -> int:
-    """Keep the distinct queries of one part; returns how many characters ask."""
+    """Save the distinct queries of one part, and return the number of its characters."""
     sentences = sentence_columns(tables.read_table(task.sentences, schema.SENTENCES, columns=["characters"]))
     segments = whole(tables.read_table(task.segments, schema.SEGMENTS, columns=["segments"]), "segments").flatten()
     matches = None
@@ -115,19 +115,19 @@ def collect_part(task: _PartTask) -> int:
 
 
 def _merge(context: StageContext, files: QueryFiles) -> int:
-    """Number the distinct queries of all parts; returns how many there are."""
+    """Number the distinct queries of all parts, and return how many there are."""
     tasks = [_MergeTask(index, files.range(index), codes, files) for index, codes in enumerate(files.ranges())]
     done = context.map_tasks(merge_range, tasks, sizes=[1] * len(tasks), label="distinct selections", unit="ranges")
     return files.save_first_ids(list(done))
 
 
 def merge_range(task: _MergeTask) -> int:
-    """Merge the queries of a range of characters; returns how many differ."""
+    """Merge the queries of a range of characters, and return the number of distinct queries."""
     return task.files.merge(task.index, codes=task.codes)
 
 
 def number_part(task: _PartTask) -> None:
-    """Write the id of the selection of each character of one part."""
+    """Write the selection id of each character of one part."""
     table = tables.read_table(task.sentences, schema.SENTENCES, columns=["sentence_id", "characters"])
     ids = id_lists(sentence_columns(table).offsets, task.files.ids(task.part))
     columns = [whole(table, "sentence_id"), ids]
@@ -135,7 +135,7 @@ def number_part(task: _PartTask) -> None:
 
 
 def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries: int) -> dict[str, int]:
-    """Write the answers in parts and the histogram of their cosines; returns what is to be reported."""
+    """Write the answers in parts and the histogram of their cosines, and return counts for the report."""
     names = context.scratch() / "outside.arrow"
     write_outside(context.folder("embed"), names)
     tasks = [
@@ -159,7 +159,7 @@ def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries
     for n_without, counted in context.map_tasks(select_many, tasks, sizes=sizes, label="select", unit="pairs"):
         without += n_without
         bins += np.array(counted)
-    # Each from its index: adding up widths would add up their rounding too.
+    # Each edge is computed from its index: adding up widths would add up their rounding errors.
     edges = [-1 + 2 * index / HISTOGRAM_BINS for index in range(HISTOGRAM_BINS)]
     histogram_rows = [
         {"cosine_from": edge, "n_candidates": int(count)} for edge, count in zip(edges, bins, strict=True)
@@ -169,7 +169,7 @@ def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries
 
 
 def select_many(task: _SelectTask) -> tuple[int, list[int]]:
-    """Answer a run of queries; returns how many have no candidate, and the histogram of all their cosines."""
+    """Answer a range of queries; return how many have no candidate, and the histogram of their cosines."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
     queries = task.files.queries(task.start, task.end)
     segments = whole(queries, "segment")
@@ -187,7 +187,7 @@ def select_many(task: _SelectTask) -> tuple[int, list[int]]:
 
 
 def _questions(queries: pa.Table) -> Iterator[Question]:
-    """The queries, those of one character and the same candidates together."""
+    """Yield one question per query in sentence scope, and one per character in vocabulary scope."""
     codes, segments = whole(queries, "code").to_numpy(), whole(queries, "segment").to_pylist()
     candidates = _candidates(queries)
     if not candidates.null_count:
@@ -200,7 +200,7 @@ def _questions(queries: pa.Table) -> Iterator[Question]:
 
 
 def _candidates(queries: pa.Table) -> pa.Array:
-    """The ids of each query's candidates, null in vocabulary scope."""
+    """Candidate ids of each query; null in vocabulary scope."""
     packed = whole(queries, "candidates")
     if packed.null_count:
         return pa.nulls(len(packed), schema.SELECTIONS.field("candidates").type)
@@ -208,7 +208,7 @@ def _candidates(queries: pa.Table) -> pa.Array:
 
 
 def _selections(queries: pa.Table, answers: SelectionColumns, *, first_id: int) -> pa.Table:
-    """The table of ``schema.SELECTIONS``."""
+    """Make the table of ``schema.SELECTIONS``."""
     ids = np.arange(first_id, first_id + len(queries), dtype=np.int32)
     sets, negatives = offsets_of(answers.set_lengths), offsets_of(answers.negative_lengths)
     columns = {

@@ -1,4 +1,4 @@
-"""All features → the contract that the trainer reads: one row a sentence, plus boundaries, labels and manifest."""
+"""All features → the contract that the trainer reads: one row per sentence, plus boundaries, labels and manifest."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _Task:
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The encoder; of a corpus also what its data set has fitted, by which a run is held to it."""
+    """The encoder; for a corpus, also its data set's map and weights, which must be those that a run trained with."""
     return {**encoder_inputs(context), **like_inputs(context, "embed", "pmi")}
 
 
@@ -159,7 +159,7 @@ def _check_layers(params: ShardsParams, n_layers: int, *, encoder: str) -> None:
 
 
 def _feature_parameters(context: StageContext) -> FeatureParameters:
-    """The parameter sections of every stage before this one, so that a trainer can tell what it trains on."""
+    """Collect the parameter sections of all upstream stages, so that a trainer knows what it trains on."""
     parameters: dict[str, Any] = {}
     for name in STAGE.upstream:
         parameters.update(manifests.load(context.folder(name)).parameters)
@@ -171,13 +171,13 @@ def _inputs(context: StageContext, stage: str) -> Mapping[str, str]:
 
 
 def _user_dict_digest(context: StageContext) -> str | None:
-    """The digest of the segmenter's user dictionary; on line the dictionary must be the same."""
+    """Digest of the segmenter's user dictionary, if there is one; online prediction must use the same dictionary."""
     digests = (digest for name, digest in _inputs(context, "segment").items() if name.startswith("user_dict/"))
     return next(digests, None)
 
 
 def _entity_types(context: StageContext) -> set[str]:
-    """Types of every split: a type that only dev or test holds must still be scored as missed."""
+    """Entity types of all splits: a type that occurs only in dev or test must still be scored as missed."""
     types: set[str] = set()
     for _, _, path in parts_of(context.folder("prepare")):
         entities = whole(tables.read_table(path, schema.SENTENCES, columns=["entities"]), "entities")
@@ -197,7 +197,11 @@ def _write_boundaries(context: StageContext, folder: Path, named: Ints) -> int:
 
 
 def write_part(task: _Task) -> int:
-    """Write one part, with its hidden states if asked, and the boundaries named; returns how many sentences are cut."""
+    """Write one part, the boundary ids that it names and, if asked, its hidden states.
+
+    Returns:
+        The number of sentences that are cut into several windows.
+    """
     table = tables.read_table(task.prepare, schema.SENTENCES, columns=["sentence_id", "characters", "entities"])
     sentences = sentence_columns(table)
     tokens = open_tokens(task.encoder, task.encoder_digest)
@@ -218,7 +222,7 @@ def write_part(task: _Task) -> int:
     if task.hidden:
         encoder = open_encoder(task.encoder, task.encoder_digest, layers=task.hidden_layers, last_norm=task.hidden_norm)
         write_hidden(task.target, sentences.texts, encoder, max_window=task.max_window, n_windows=len(starts))
-    # After the states, so that where rows are their states are too.
+    # Written after the states, so that rows never exist without their states.
     arrays = [columns[name] for name in schema.SHARDS.names]
     tables.write_table(task.target, schema.SHARDS, pa.Table.from_arrays(arrays, schema=schema.SHARDS))
     return int(np.count_nonzero(np.diff(windows) > 1))
@@ -226,7 +230,7 @@ def write_part(task: _Task) -> int:
 
 @lru_cache(maxsize=1)
 def open_tokens(encoder: Path, digest: str) -> CharacterTokens:
-    """The encoder's characters, read once a process; ``digest`` tells versions of one folder apart."""
+    """Read the encoder's characters once per process; ``digest`` tells versions of one folder apart."""
     return CharacterTokens(encoder_vocabulary(encoder))
 
 

@@ -1,4 +1,4 @@
-"""What a stage is, and all that it may know where it works."""
+"""The definition of a stage, and the context in which it works."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 @dataclass(frozen=True)
 class Variant:
-    """Stages built once more, with other parameters, beside ``artifacts``; they read all other stages from there."""
+    """Stages built again with other parameters, beside ``artifacts``; they read all other stages from ``artifacts``."""
 
     name: str
     folder: Path
-    """Holds ``<stage>/<dataset>`` of each of them."""
+    """Folder that holds ``<stage>/<dataset>`` for each of these stages."""
     stages: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Text without labels, in place of a data set."""
+    """Text without labels that is used in place of a data set."""
 
     files: CorpusFiles
     like: str
-    """The data set whose map and pairs' weights its features are made with."""
+    """Name of the data set whose map and pair weights the features are made with."""
 
 
 @dataclass(frozen=True)
 class StageContext:
-    """All that a stage may know: the project, the data set, its parameters, where work runs, whom to tell."""
+    """Everything that a stage may use: project, data set, parameters, executor, reporter and storage."""
 
     root: Path
     dataset: str
@@ -51,35 +51,43 @@ class StageContext:
     reporter: Reporter
     variant: Variant | None = None
     corpus: Corpus | None = None
-    """Where ``dataset`` is the name of a corpus: its files."""
+    """The corpus, if ``dataset`` is the name of one."""
     unfinished: UnfinishedStage | None = None
-    """Of the stage that runs; without one its parts are not kept."""
+    """Folders of the running stage; without them its finished parts are not kept."""
     remote: RemoteFolder | None = None
-    """Storage in which stages lie too, finished and under way."""
+    """Storage that also holds stages, finished and in progress."""
 
     def __post_init__(self) -> None:
-        """Refuse a name that could lead out of its stage's folder."""
+        """Refuse a data set name that could lead out of a stage's folder."""
         check_dataset_name(self.dataset)
 
     @property
     def paths(self) -> ArtifactPaths:
-        """Where everything lies."""
+        """Paths of the project's artifacts."""
         return ArtifactPaths(self.root)
 
     def folder(self, stage: str) -> Path:
-        """``artifacts/<stage>/<dataset>``; the vocabulary is shared and lies in ``artifacts/vocab``."""
+        """Folder of a stage: ``artifacts/<stage>/<dataset>``, or ``artifacts/vocab`` for the shared vocabulary.
+
+        The stages of a variant are in the variant's folder instead of ``artifacts``.
+        """
         variant = self.variant
         base = variant.folder if variant is not None and stage in variant.stages else None
         return self.paths.stage(stage, self.dataset, base=base)
 
     def digest(self, stage: str) -> str:
-        """The digest of an upstream stage's manifest; raises MissingResourceError when it was not built."""
-        # For its errors alone: what was not built, or by another schema version, is nothing to build on.
+        """Compute the digest of an upstream stage's manifest.
+
+        Raises:
+            MissingResourceError: The stage is not built.
+            StaleArtifactError: Another version built the stage, or its manifest has changed since.
+        """
+        # Loaded only for its errors: a stage that is not built, or built by another version, cannot be built on.
         manifests.load(self.folder(stage))
         return manifests.digest_file(self.folder(stage) / manifests.MANIFEST_NAME)
 
     def scratch(self) -> Path:
-        """A folder outside every output, for what parts leave to one another; gone when the stage is finished."""
+        """Folder outside every output for files that parts pass to one another; removed when the stage is finished."""
         return self.paths.scratch if self.unfinished is None else self.unfinished.scratch
 
     def map_tasks(
@@ -93,15 +101,15 @@ class StageContext:
     ) -> Iterator[Result]:
         """Run a module-level function over tasks with this context's executor and reporter.
 
-        A finished part is kept: where the stage is stopped, the next run of the same parameters and inputs takes its
-        files, those below the stage's folder or ``scratch`` that the task names, and its result.
+        Finished parts are kept: if the stage is stopped, the next run with the same parameters and inputs reuses a
+        part's result and its files, which are those below the stage's folder or ``scratch`` that the task names.
 
         Args:
-            function: Takes one task; it may run in another process. What it is said to return must fit into JSON.
-            tasks: Paths and small values, never tables or matrices; equal in every run of the same inputs.
-            sizes: How many units of progress each task is.
-            label: What progress is reported as.
-            unit: What is counted.
+            function: Takes one task; it may run in another process. Its annotated return type must fit into JSON.
+            tasks: Paths and small values, never tables or matrices; they must be equal in every run on the same inputs.
+            sizes: Number of progress units of each task.
+            label: Name of the work in progress reports.
+            unit: Unit of progress.
 
         Returns:
             The results, in the order of ``tasks``.
@@ -118,20 +126,20 @@ class Stage:
 
     name: str
     version: int
-    """Version of what the stage computes: raised when the same parameters and inputs would come to give another output,
-    and then the stage is built again. ``tests/pipeline/stages/test_versions.py`` fails where that is forgotten."""
+    """Version of the stage's computation. Raise it when the same parameters and inputs give another output, so that the
+    stage is built again; ``tests/pipeline/stages/test_versions.py`` fails if that is forgotten."""
     sections: tuple[str, ...]
-    """Sections of params.yaml it depends on."""
+    """Sections of params.yaml that the stage depends on."""
     upstream: tuple[str, ...]
-    """Stages whose tables it reads."""
+    """Stages whose tables the stage reads."""
     external_inputs: Callable[[StageContext], Mapping[str, str]]
-    """Inputs from outside ``artifacts`` → digest."""
+    """Returns the inputs from outside ``artifacts``: name → digest."""
     work: Callable[[StageContext, Path], StageReport]
-    """Does the work into the given empty folder."""
+    """Does the work and writes the output to the given folder, which is empty except for parts finished before."""
     watched: tuple[str, ...] = ()
-    """More of params.yaml, for DVC to watch: read in some settings only, and then told by ``external_inputs``."""
+    """More of params.yaml for DVC to watch: read in some settings only, and then covered by ``external_inputs``."""
     in_parts: bool = True
-    """Whether its work is in parts, so that it can be shared between processes that know nothing of each other."""
+    """Whether the work is done in parts, so that independent processes can share it."""
 
     @property
     def per_dataset(self) -> bool:
@@ -140,11 +148,11 @@ class Stage:
 
     @property
     def summary(self) -> str:
-        """What it makes of what, in a line."""
+        """What the stage reads and makes, in one line."""
         return STAGES[self.name].summary
 
     def summary_for(self, context: StageContext) -> str:
-        """``summary`` as it is for a data set or for a corpus."""
+        """``summary``, in the wording for a corpus if the context is one."""
         of_corpus = STAGES[self.name].of_corpus if context.corpus is not None else None
         return of_corpus or self.summary
 
@@ -159,9 +167,14 @@ def parts_of(folder: Path) -> list[tuple[str, int, Path]]:
 
 
 def require_train(dataset: str, splits: Sequence[str]) -> None:
-    """Refuse a data set that can only be scored: features would be fitted to, and counted on, nothing.
+    """Refuse a data set without train, which can only be scored: features are fitted and counted on train.
 
-    ``splits``: the splits that it has. Raises MissingResourceError where train is not among them.
+    Args:
+        dataset: Name of the data set.
+        splits: The splits that it has.
+
+    Raises:
+        MissingResourceError: Train is not among the splits.
     """
     if "train" not in splits:
         raise MissingResourceError(
@@ -172,10 +185,10 @@ def require_train(dataset: str, splits: Sequence[str]) -> None:
 
 
 def splits_in(folder: Path) -> list[str]:
-    """The splits of which a stage folder has parts."""
+    """List the splits that have parts in a stage folder."""
     return [split for split in tables.SPLITS if tables.list_parts(folder, split)]
 
 
 def part_sizes(parts: Sequence[tuple[str, int, Path]]) -> list[int]:
-    """Sentences in each part."""
+    """Count the sentences in each part."""
     return tables.rows_of([path for _, _, path in parts])

@@ -1,4 +1,4 @@
-"""Finished stages that lie in storage too: what is there is taken before anything is built, what is built is sent."""
+"""Finished stages in storage: they are fetched from there before anything is built, and sent there once built."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ssmi.pipeline.stages.up_to_date import is_current, is_of_now
 
 
 def is_current_anywhere(stage: Stage, context: StageContext) -> bool:
-    """``is_current``, here or in storage; afterwards the stage is the same in both.
+    """Whether a stage is current, here or in storage; if so, both then hold the same stage.
 
     Raises:
         MissingResourceError: The storage cannot be used.
@@ -44,7 +44,7 @@ def is_current_anywhere(stage: Stage, context: StageContext) -> bool:
 
 
 def publish(stage: Stage, context: StageContext) -> None:
-    """Send a finished stage to storage, where there is one."""
+    """Send a finished stage to storage, if there is one."""
     if context.remote is not None:
         stored, folder = StoredStages(context.remote), context.folder(stage.name)
         stored.publish(folder, place_of(stage.name, context), reporter=context.reporter)
@@ -53,18 +53,18 @@ def publish(stage: Stage, context: StageContext) -> None:
 def bring(
     remote: RemoteFolder, stages: Iterable[str], dataset: str, *, paths: ArtifactPaths, reporter: Reporter
 ) -> None:
-    """Replace stages of this machine by those in storage, where the storage has them and they are others.
+    """Replace stages on this machine with those in storage, if the storage has them and they differ.
 
     Args:
         remote: The storage.
-        stages: Their names.
-        dataset: The data set or corpus.
-        paths: Of the project.
-        reporter: Told of the fetching.
+        stages: Names of the stages.
+        dataset: Name of the data set or corpus.
+        paths: Paths of the project.
+        reporter: Receives the progress of downloads.
 
     Raises:
-        MissingResourceError: The storage cannot be used, or a file in it is not there.
-        StaleArtifactError: A file in it is not what was written.
+        MissingResourceError: The storage cannot be used, or a file is missing from it.
+        StaleArtifactError: A file in the storage is not what was written.
     """
     for stage in stages:
         folder = paths.stage(stage, dataset)
@@ -72,19 +72,20 @@ def bring(
 
 
 def bring_all(remote: RemoteFolder, dataset: str, *, paths: ArtifactPaths, reporter: Reporter) -> None:
-    """``bring`` every stage of a data set or corpus.
+    """Do what ``bring`` does, for every stage of a data set or corpus.
 
     Raises:
-        ParameterError: What lies here under the name is not what the storage holds under it, but another corpus.
-        MissingResourceError: As ``bring``.
-        StaleArtifactError: As ``bring``.
+        ParameterError: The features here and those in storage belong to different corpora, or to a corpus and a data
+            set, of the same name.
+        MissingResourceError: See ``bring``.
+        StaleArtifactError: See ``bring``.
     """
     check_same_as_here(dataset, paths=paths, remote=remote)
     bring(remote, STAGES, dataset, paths=paths, reporter=reporter)
 
 
 def place_of(stage: str, context: StageContext) -> str:
-    """``STAGE/DATASET`` of a stage, as in storage."""
+    """Path of a stage in storage: ``STAGE/DATASET``."""
     return _place(context.folder(stage), context.paths)
 
 
@@ -97,7 +98,7 @@ def _bring(stored: StoredStages, place: str, folder: Path, *, paths: ArtifactPat
     if there is None or _has(folder, there):
         return
     with locked(paths.lock_of(folder), what=f"{place} is being fetched", reporter=reporter):
-        if not _has(folder, there):  # nor has another process fetched it while this one waited
+        if not _has(folder, there):  # another process may have fetched it while this one waited
             stored.fetch(place, folder, reporter=reporter)
 
 

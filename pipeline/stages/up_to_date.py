@@ -1,4 +1,4 @@
-"""Whether a stage is up to date, and the one way to make it so: into a fresh folder, swapped in when it is whole."""
+"""Check whether a stage is up to date, and run it: into a fresh folder that is swapped in once it is complete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def expected(stage: Stage, context: StageContext) -> tuple[dict[str, object], di
 def is_current(stage: Stage, context: StageContext) -> bool:
     """Whether the stage's folder was made from these parameters and inputs by this version, and is intact.
 
-    A parameter that a manifest lacks was not there when it was written: what the stage did then is its default now.
+    A parameter that is missing from a manifest did not exist when it was written; the parameter's default stands for
+    what the stage did then.
     """
     folder = context.folder(stage.name)
     try:
@@ -43,7 +44,7 @@ def is_current(stage: Stage, context: StageContext) -> bool:
 
 
 def is_of_now(manifest: Manifest, stage: Stage, context: StageContext) -> bool:
-    """Whether a manifest says that its folder was made from these parameters and inputs by this version."""
+    """Whether a manifest records these parameters and inputs and this version of the stage."""
     defaults = Params()
     parameters = {name: defaults.section(name) | dict(values) for name, values in manifest.parameters.items()}
     made_from = (manifest.version, parameters, manifest.inputs)
@@ -51,12 +52,17 @@ def is_of_now(manifest: Manifest, stage: Stage, context: StageContext) -> bool:
 
 
 def run(stage: Stage, context: StageContext) -> Manifest:
-    """Run the stage whatever is there; nothing of the old output is lost unless the new one is whole.
+    """Run the stage even if it is current; its old output is replaced only when the new one is complete.
 
-    Parts that a run of the same parameters and inputs has left are taken, not made again. Raises StaleArtifactError
-    when a part of what it reads is missing.
+    Parts left by an earlier run with the same parameters and inputs are reused.
+
+    Returns:
+        The new manifest.
+
+    Raises:
+        StaleArtifactError: A part of an upstream stage is missing.
     """
-    # Before the work: where an input changes meanwhile, the manifest then says so and the stage is built again.
+    # Read before the work: if an input changes meanwhile, the manifest does not match it and the stage is built again.
     parameters, inputs = _readable(stage, context)
     unfinished = _unfinished(stage, context, parameters, inputs)
     folder = context.folder(stage.name)
@@ -84,14 +90,14 @@ def run(stage: Stage, context: StageContext) -> Manifest:
 
 @dataclass(frozen=True, slots=True)
 class StageShare:
-    """How far a share of a stage's parts came.
+    """Progress of one share of a stage's parts.
 
     Attributes:
-        stage: The stage.
-        share: Which share of how many.
-        missing: Parts of other shares that must be there before it can go on.
-        label: The work that they belong to; empty where nothing is missing.
-        current: The stage was finished already, and nothing was done.
+        stage: Name of the stage.
+        share: The share, one of several.
+        missing: Number of parts of other shares that must be finished before this share can continue.
+        label: The work that the missing parts belong to; empty if none is missing.
+        current: Whether the stage was already current, so that nothing was done.
 
     """
 
@@ -103,22 +109,22 @@ class StageShare:
 
 
 def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
-    """Do one share of a stage's parts and leave them to ``run``, which puts all together.
+    """Run one share of a stage's parts and leave them for ``run``, which joins all shares.
 
-    Where the stage reads parts of all shares to go on, and some are missing, it ends there; called again it goes on.
-    Where the stage is current there is nothing to do: what parts would leave, nobody would put together.
+    If the stage needs parts of all shares to continue and some are missing, this share stops there; another call
+    continues it. If the stage is current, nothing is done, since nobody would join the parts.
 
     Raises:
         ParameterError: The stage does not work in parts.
-        StaleArtifactError: A part of what it reads is missing.
-        SsmiError: The stage was put together meanwhile.
+        StaleArtifactError: A part of an upstream stage is missing.
+        SsmiError: The stage was joined in the meantime.
     """
     if not stage.in_parts:
         raise ParameterError(f"{stage.name} does not work in parts", next_step=f"ssmi-cli features run {stage.name}")
     made_from = _readable(stage, context)
     unfinished = _unfinished(stage, context, *made_from, share=share)
     if is_current(stage, context):
-        # Put together on another machine: what this one had done for it is of no more use.
+        # Joined, perhaps on another machine: the parts that this machine made for it are of no use.
         sweep(stage, context)
         return StageShare(stage.name, share, current=True)
     make_own(context.paths.unfinished, root=context.paths.private)
@@ -136,22 +142,22 @@ def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
 
 
 def sweep(stage: Stage, context: StageContext) -> None:
-    """Remove what stopped runs have left of a stage that is current: runs of other parameters, or forced ones.
+    """Remove what stopped runs of a current stage left behind: runs with other parameters, or forced runs.
 
-    What a living process works on, such as a share of other parameters, stays.
+    Folders that a live process works in, such as a share with other parameters, are kept.
     """
     home = _home(stage, context)
-    with suppress(OSError):  # there is none, or what is in it stays
+    with suppress(OSError):  # the folder does not exist, or is not empty
         for folder in home.iterdir():
             replacing.remove_unheld(folder)
         home.rmdir()
 
 
 def _readable(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
-    """``expected``, of stages whose parts are all there."""
+    """Return ``expected``, after checking that the upstream stages have all their parts."""
     parameters, inputs = expected(stage, context)
     for name in stage.upstream:
-        # Stages list the parts that are there, so a missing one would be left out without a word.
+        # Stages list the parts that exist, so a missing part would be left out silently.
         manifests.check_parts(manifests.load(context.folder(name)), context.folder(name))
     return parameters, inputs
 
@@ -164,7 +170,7 @@ def _unfinished(
     *,
     share: Share | None = None,
 ) -> UnfinishedStage:
-    """The stage under way, in a folder named by where its output goes and by all that the output is made from."""
+    """The stage in progress, in a folder named after the place of its output and all that the output is made from."""
     made_from = [stage.version, SCHEMA_VERSION, parameters, inputs]
     return UnfinishedStage(
         _home(stage, context),
@@ -176,7 +182,7 @@ def _unfinished(
 
 
 def _home(stage: Stage, context: StageContext) -> Path:
-    """Holds the stage under way, for each setting one."""
+    """Folder of the stage's unfinished runs, one for each setting."""
     place = Path(os.path.relpath(context.folder(stage.name), context.paths.folder)).parts
-    # A variant's features lie deeper, and may lie anywhere.
+    # A variant's folder is deeper, and may be anywhere.
     return context.paths.unfinished / "+".join(name if name != os.pardir else "" for name in place)

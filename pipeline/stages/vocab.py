@@ -21,18 +21,18 @@ from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_o
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
 NAMED_LINES = 10
-"""Of the extra words that do not join, how many a message names; all are counted."""
+"""Number of extra words left out that a message names; all of them are counted."""
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
-    """The vector file. With extra words also their list, the encoder, and how the map from its space is fitted.
+    """The vector file; with extra words, also their list, the encoder and the parameters of the map from its space.
 
-    These are here and not among ``sections`` because without extra words nothing depends on them.
+    These inputs are not in ``sections``, because nothing depends on them without extra words.
     """
     vectors = _find(context)
     inputs = {f"vectors/{Path(vectors.name).name}": vectors.sha256}
     extra = _extra_words(context)
-    # A list that is not there is refused when it is read, with the name of its parameter.
+    # A missing list is refused when it is read, with the name of its parameter.
     if extra is not None and extra.is_file():
         encoder, embed = encoder_of(context), context.params.embed
         inputs[f"extra_words/{extra.name}"] = digest_file(extra)
@@ -42,7 +42,7 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Keep the words that can be boundaries, as they are read, and index them."""
+    """Read the vectors, keep the words that can be boundaries, and index them."""
     params = context.params.vocab
     vectors = _find(context)
     context.reporter.note(f"vocab: reading {vectors.name}")
@@ -74,7 +74,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
 
 
 def _statistics(reader: VectorReader, *, licence: str, extra: ExtraWords | None) -> VocabStatistics:
-    """What was read, for the manifest."""
+    """Describe what was read, for the manifest."""
     return VocabStatistics(
         width=reader.width,
         format=reader.format,
@@ -91,12 +91,12 @@ def _statistics(reader: VectorReader, *, licence: str, extra: ExtraWords | None)
 
 
 def _all_read(reader: VectorReader) -> bool:
-    """Whether no row is left, by the file's end or by its header."""
+    """Whether all rows were read, judged by the file's end or by its header."""
     return reader.ended or reader.n_rows == reader.n_in_header
 
 
 def _summary(reader: VectorReader) -> str:
-    """What was read, as one line for the user."""
+    """Describe what was read, in one line for the user."""
     packed = f" in {reader.file.container}" if reader.file.container else ""
     member = f" ({reader.file.member})" if reader.file.member else ""
     repairs = "".join(f", {count:,} {reason}" for reason, count in sorted((+reader.repairs).items()))
@@ -111,10 +111,10 @@ def _summary(reader: VectorReader) -> str:
 
 
 def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> ExtraWords:
-    """Let the words of the list join, with ids after all others; report those that do not.
+    """Add the extra words to the vocabulary, with ids after all others, and report those that are left out.
 
-    Their vectors are mapped from BERT's by the map of segments outside the vocabulary, fitted on the vocabulary's first
-    words: there is no data set here whose words could come first.
+    Their vectors are mapped from BERT's space like those of segments outside the vocabulary. The map is fitted on the
+    vocabulary's first words, since this stage has no data set whose words could come first.
     """
     path = _extra_words(context)
     assert path is not None

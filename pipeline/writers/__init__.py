@@ -1,4 +1,4 @@
-"""Sentences → files that annotation tools and other taggers read; ``convert`` is the doorway."""
+"""Sentences → files that annotation tools and other taggers read; ``convert`` is the entry point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any file that is read → any format that is written."""
+"""Conversion of a file from any readable format to any writable format."""
 
 from __future__ import annotations
 
@@ -29,29 +29,30 @@ def convert(
     options: ReadOptions = DEFAULT,
     advance: Advance | None = None,
 ) -> ReadReport:
-    """Read a file of any format and write its sentences in another, whole or not at all.
+    """Read a file in any format and write its sentences in another; the target is written completely or not at all.
 
     Args:
-        source: The file that is read.
-        target: The file that is written.
-        to: The target's format.
-        scheme: How the target writes tags, in formats that have tags.
+        source: File to read.
+        target: File to write.
+        to: Format of the target.
+        scheme: Tag scheme of the target, in formats that have tags.
         options: How the source is read.
         advance: Called with the number of sentences written since the last call.
 
     Returns:
-        The report of the reading: what was repaired and what was left out.
+        The report of what was read, repaired and left out.
 
     Raises:
         ParameterError: The format or scheme is unknown.
         MissingResourceError: The source, or the folder of the target, does not exist.
-        InputDataError: With ``file:line``: something cannot be read, or the target's format cannot hold it.
+        InputDataError: Something cannot be read, or the target's format cannot hold it (the message gives
+            ``file:line``), or the target is a folder or the source itself.
     """
     source, target = Path(source), Path(target)
     write = _writer(to, scheme)
     _check_target(target, source)
     sentences, report = read_sentences(source, options=options)
-    # newline="": line ends are a format's own, and those inside a text must stay as they are.
+    # newline="": each format writes its own line ends, and those inside a text must not change.
     with writing(target) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         for piece in write(_rows(sentences, source, advance), Style(scheme)):
             stream.write(piece)
@@ -74,7 +75,7 @@ def _check_target(target: Path, source: Path) -> None:
         raise MissingResourceError(f"{target}: no folder {target.parent}", next_step="make it, or name another folder")
     if target.is_dir():
         raise InputDataError(f"{target}: a folder", next_step="name a file")
-    # By file, not by name: one file may be reached by several paths.
+    # Compared by file, not by name: several paths may lead to one file.
     if target.exists() and any(path.exists() and path.samefile(target) for path in files_of(source)):
         raise InputDataError(f"{target}: the file that is read, which would be lost", next_step="name another")
 

@@ -1,6 +1,7 @@
-"""Texts with their entities in the formats that people exchange, a piece of output at a time.
+"""Writers of texts with entities in common exchange formats; each yields the output a piece at a time.
 
-Offsets are half-open and count code points. What a format cannot say is refused with the row's number, never changed.
+Offsets are half-open and count code points. A row that a format cannot represent is refused by its place in the source,
+never changed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _BOM = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class LabelledText:
-    """A text, its entities, and what else is known of them."""
+    """A text, its entities, and further information about them."""
 
     text: str
     entities: Sequence[Span]
@@ -34,14 +35,14 @@ class LabelledText:
     score: float | None = None
     """Score of the whole row, by which Label Studio can sort."""
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """What stood beside the text."""
+    """Other fields of the row that holds the text."""
     where: str = ""
-    """What refusals call the row."""
+    """Name of the row in error messages."""
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What a format may want to know besides."""
+    """Options of a format."""
 
     scheme: TagScheme = "BIO"
     model_version: str | None = None
@@ -49,7 +50,7 @@ class Style:
 
 
 def jsonl(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
-    """One object a line: the text, the fields that it came with, ``entities``."""
+    """Write one JSON object per line: the text, its other fields and ``entities``."""
     for row in rows:
         entities = [
             {"start": one.start, "end": one.end, "label": one.label, "text": row.text[one.start : one.end], **details}
@@ -59,17 +60,19 @@ def jsonl(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
 
 
 def doccano(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
-    """JSONL for doccano, sequence labelling: ``label`` holds ``[start, end, type]``."""
+    """Write JSONL for sequence labelling in doccano: ``label`` holds a ``[start, end, type]`` per entity."""
     for row in rows:
         spans = [[one.start, one.end, one.label] for one in row.entities]
         yield dumps({TEXT_FIELD: row.text, **row.fields, "label": spans}) + "\n"
 
 
 def conll(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
-    """A character, a tab, its tag; a blank line after each text. Blank characters and tabs stand as they are.
+    """Write a character, a tab and its tag per line, and a blank line after each text.
+
+    Blank characters and tabs are written unchanged.
 
     Raises:
-        InputDataError: For a line end inside a text and for a type that cannot stand in a tag.
+        InputDataError: A text holds a line end, or an entity type cannot be part of a tag.
     """
     first = True
     for row in rows:
@@ -82,15 +85,15 @@ def conll(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
             )
         tags = _tags(row, style)
         lines = "".join(f"{character}\t{tag}\n" for character, tag in zip(row.text, tags, strict=True))
-        # of two marks the first is taken for that of the file, and the second for the character that it is here
+        # readers take the first of two byte order marks for that of the file, and the second for a character
         yield (_BOM if first and row.text.startswith(_BOM) else "") + lines + "\n"
         first = False
 
 
 def label_studio(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
-    """Label Studio's array of tasks, for a ``<Labels name="label" toName="text">``.
+    """Write Label Studio's array of tasks, for a ``<Labels name="label" toName="text">``.
 
-    Entities of a tagger become predictions, those of people annotations.
+    A tagger's entities become predictions, those that people marked become annotations.
     """
     yield "["
     for number, row in enumerate(rows):
@@ -108,7 +111,7 @@ def label_studio(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
 
 
 def cluener(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
-    """CLUENER's rows: type → mention → positions of its first and last character."""
+    """Write CLUENER's rows: type → mention → positions of its first and last character."""
     for row in rows:
         types: dict[str, dict[str, list[list[int]]]] = {}
         for one in row.entities:
@@ -118,7 +121,7 @@ def cluener(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
 
 
 def w2ner(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
-    """W2NER's array: ``sentence`` holds the characters, ``ner`` the positions of each entity's."""
+    """Write W2NER's array: ``sentence`` holds the characters, ``ner`` the positions of each entity's characters."""
     yield "["
     for number, row in enumerate(rows):
         entities = [{"index": list(range(one.start, one.end)), "type": one.label} for one in row.entities]
@@ -127,16 +130,16 @@ def w2ner(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
 
 
 def bracket(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
-    """A sentence a line, its entities as ``[text|TYPE]``."""
+    """Write one sentence per line, with entities as ``[text|TYPE]``."""
     for row in rows:
         yield to_bracket(Sentence(tuple(row.text), tuple(row.entities), 1)) + "\n"
 
 
 def csv_table(rows: Iterable[LabelledText], style: Style) -> Iterator[str]:
-    """A row a character: the number of its sentence, the character, its tag.
+    """Write one row per character: the number of its sentence, the character and its tag.
 
     Raises:
-        InputDataError: For a type that cannot stand in a tag.
+        InputDataError: An entity type cannot be part of a tag.
     """
     yield "sentence_id,token,tag\n"
     for number, row in enumerate(rows, start=1):
@@ -171,7 +174,7 @@ def _tags(row: LabelledText, style: Style) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    # by hand: Python's csv leaves a carriage return bare, and no reader takes it so
+    # by hand: Python's csv leaves a carriage return unquoted, which no reader accepts
     return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 

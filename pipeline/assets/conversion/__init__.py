@@ -1,1 +1,1 @@
-"""What is made of fetched files before they are used: safetensors of pickled weights, a Chinese encoder of another."""
+"""Conversion of fetched files before use: pickled weights to safetensors, a multilingual encoder to a Chinese one."""

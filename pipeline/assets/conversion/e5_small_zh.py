@@ -1,9 +1,9 @@
 """Cut a character-level Chinese BERT out of multilingual-e5-small, stored in 4-bit blocks (``E5S1``).
 
-The model is an ordinary BERT with a SentencePiece vocabulary of 250,002 pieces. Kept are the pieces of one character
-(the plain piece first, else the one after the word-start mark U+2581) of CJK, Latin, Greek, Cyrillic, kana,
-punctuation and common symbols. Full-width forms and other compatibility characters share the embedding of the piece
-that spells their NFKC form, a few dashes and dots that of their ASCII twin.
+The model is an ordinary BERT with a SentencePiece vocabulary of 250,002 pieces. The conversion keeps the pieces of one
+character (the plain piece if there is one, else the piece after the word-start mark U+2581) of CJK, Latin, Greek,
+Cyrillic, kana, punctuation and common symbols. Full-width forms and other compatibility characters share the embedding
+of the piece that spells their NFKC form; a few dashes and dots share that of their ASCII twin.
 
 Order of vocab.txt, which fixes every id: [PAD] [UNK] [CLS] [SEP] [MASK], then all characters by code point. The files
 are the same bytes on every machine: numpy and safetensors only, no torch.
@@ -112,7 +112,7 @@ def convert(source: Path, target: Path, *, reporter: Reporter) -> None:
     """Write config.json, model.safetensors (float16, BertModel's names, no pooler) and vocab.txt into ``target``.
 
     Raises:
-        InputDataError: The file is not the layout above, with the byte or the tensor at fault.
+        InputDataError: The file does not have the layout above; the message names the byte or tensor at fault.
     """
     with source.open("rb") as stream:
         try:
@@ -183,7 +183,7 @@ def _read_pieces(source: _Source, header: _Header) -> tuple[dict[str, int], dict
     if not 4 <= n_pieces <= header.n_rows:
         raise source.broken(f"{n_pieces} pieces for {header.n_rows} embeddings")
     offsets = np.frombuffer(source.raw(4 * (n_pieces + 1)), "<u4")
-    source.raw(4 * n_pieces)  # scores: of no use without the segmentation
+    source.raw(4 * n_pieces)  # scores, which are useless without the segmentation
     blob = source.raw(blob_bytes)
     if np.any(np.diff(offsets.astype(np.int64)) < 0) or offsets[-1] > blob_bytes:
         raise source.broken("the pieces' offsets do not rise")
@@ -193,7 +193,7 @@ def _read_pieces(source: _Source, header: _Header) -> tuple[dict[str, int], dict
         raise source.broken("a piece is not UTF-8") from error
     _, map_bytes = source.take("iI")
     source.raw(map_bytes)
-    pieces = {text: row for row, text in reversed(list(enumerate(texts)))}  # of equal pieces the first counts
+    pieces = {text: row for row, text in reversed(list(enumerate(texts)))}  # the first of equal pieces counts
     if "<mask>" not in pieces or not all(0 <= row < n_pieces for row in (bos, eos, pad, unk)):
         raise source.broken("the special pieces are missing")
     special = {"[PAD]": pad, "[UNK]": unk, "[CLS]": bos, "[SEP]": eos, "[MASK]": pieces["<mask>"]}
@@ -227,7 +227,7 @@ def _tensors(
             if tensor is None or tensor.size != math.prod(shape) or (tensor.kind == _QUANTISED and len(shape) == 1):
                 raise source.broken(f"tensor {name} is missing or not {shape}")
             content = source.data[tensor.offset : tensor.offset + tensor.n_bytes]
-            with np.errstate(over="ignore", invalid="ignore"):  # said below, by the tensor's name
+            with np.errstate(over="ignore", invalid="ignore"):  # reported below, with the tensor's name
                 out[target] = _values(content, tensor.kind, shape, rows if name == "emb.word" else None)
             if not np.isfinite(out[target]).all():
                 raise source.broken(f"tensor {name} holds a weight that is not finite in half precision")
@@ -236,7 +236,7 @@ def _tensors(
 
 
 def _values(content: bytes, kind: int, shape: tuple[int, ...], rows: list[int] | None) -> Half:
-    """One tensor as float16, ``rows`` of it when given; shape as the plan says, [out, in] for matrices."""
+    """Decode one tensor, or only ``rows`` of it, to float16. Shape: as in the plan, [out, in] for matrices."""
     stored = np.frombuffer(content, np.uint8).reshape(shape[0], -1)
     stored = stored[rows] if rows is not None else stored
     if kind == _FLOAT32:
@@ -280,7 +280,7 @@ def _config(header: _Header, n_tokens: int) -> dict[str, object]:
     return {
         "architectures": ["BertModel"],
         "attention_probs_dropout_prob": 0.1,
-        "dtype": "float32",  # what to compute in: the half precision of the file is for storage only
+        "dtype": "float32",  # the type to compute in: the file's half precision is for storage only
         "hidden_act": "gelu",
         "hidden_dropout_prob": 0.1,
         "hidden_size": header.width,

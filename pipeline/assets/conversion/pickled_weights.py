@@ -1,4 +1,4 @@
-"""``pytorch_model.bin`` → safetensors in the cache, once; nothing but tensors is ever unpickled."""
+"""``pytorch_model.bin`` → safetensors in the cache, once; only tensors are ever unpickled."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.digests import digest_once
 
 VERSION = 1
-"""Version of the conversion; with a newer one the cached copies are made again."""
+"""Version of the conversion; raise it to have cached copies made again."""
 
 
 def with_safetensors(folder: Path, *, name: str, reporter: Reporter) -> Path:
-    """Convert weights that are ``pytorch_model.bin`` alone, once, into the cache.
+    """Convert an encoder that has its weights only in ``pytorch_model.bin``, once, into the cache.
 
     The copy is keyed by the content of the folder, not by its path.
 
     Args:
-        folder: The encoder.
-        name: What messages call it.
-        reporter: Told of the conversion.
+        folder: The encoder's folder.
+        name: Name of the encoder in messages.
+        reporter: Receives a note about the conversion.
 
     Returns:
-        The folder itself where it has safetensors, else the converted copy.
+        The folder itself if it has safetensors, else the converted copy.
 
     Raises:
-        InputDataError: The weights are more than tensors, or the folder is not that of a supported encoder.
+        InputDataError: The weights hold more than tensors, or the folder is not that of a supported encoder.
     """
     pickles = [] if weight_files(folder) else weight_files(folder, PICKLE)
     if not pickles:
         return folder
-    # For its errors alone: what is no supported encoder is refused before anything is unpickled.
+    # Called only for its errors: an unsupported encoder is refused before anything is unpickled.
     encoder_shape(folder)
     others = (folder / CONFIG, vocabulary_file(folder))
     recipe = digest_json({"converter": str(VERSION), **{path.name: digest_once(path) for path in (*others, *pickles)}})
@@ -75,21 +75,25 @@ def _convert_file(path: Path, target: Path) -> None:
     for name, tensor in read_pickled(path).items():
         whole, memory = tensor.detach().contiguous(), tensor.untyped_storage()
         if memory.data_ptr() in written or whole.nbytes != memory.nbytes():
-            whole = whole.clone()  # tied, or a part of a larger tensor: safetensors writes no shared memory
+            whole = whole.clone()  # tied, or part of a larger tensor: safetensors writes no shared memory
         written.add(memory.data_ptr())
         tensors[name] = whole
     save_file(tensors, target, metadata={"format": "pt"})
 
 
 def read_pickled(path: Path) -> Mapping[str, Any]:
-    """The named tensors of a pickle, by torch's restricted reader; raises InputDataError for all else."""
+    """Read the named tensors of a pickle with torch's restricted unpickler.
+
+    Raises:
+        InputDataError: The file holds anything other than named tensors.
+    """
     import torch
 
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickles that are refused below, or read all the same
+            warnings.simplefilter("ignore")  # warnings about pickles that are refused below, or read anyway
             loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler may raise anything over bytes that are not what they should be
+    except Exception as error:  # the unpickler may raise anything for malformed bytes
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         reason = next((line for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0])
         raise InputDataError(

@@ -1,5 +1,6 @@
-"""Three ways in: a package of the configured index, an https address, a model of the hub. All checked, none run.
+"""Sources of fetched files: packages of the configured index, https addresses and models of the hub.
 
-Every failure is one MissingResourceError (not reachable, not there) or InputDataError (there, but not what was
-promised). Nothing here unpickles or imports what it fetched.
+Every file is checked. Every failure is a MissingResourceError (not reachable or not there) or an InputDataError (there,
+but not what was promised). Nothing here unpickles or imports what it fetched; only pip may run the metadata step of a
+pinned source archive.
 """

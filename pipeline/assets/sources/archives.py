@@ -1,4 +1,4 @@
-"""One regular file out of a zip (a wheel) or tar archive; no other member is read or written anywhere."""
+"""Read one regular file from a zip (a wheel) or tar archive; no other member is read or written anywhere."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError)
 
 
 def read_member(archive: Path, member: str, *, max_bytes: int) -> Iterator[bytes]:
-    """Blocks of one regular file inside an archive.
+    """Yield the blocks of one regular file inside an archive.
 
     Raises:
-        InputDataError: For a damaged archive and for a member that is missing, a link, or over ``max_bytes``.
+        InputDataError: The archive is damaged, or the member is missing, not a regular file, or over ``max_bytes``.
     """
     left = max_bytes
     try:
@@ -31,7 +31,7 @@ def read_member(archive: Path, member: str, *, max_bytes: int) -> Iterator[bytes
                 if left < 0:
                     raise InputDataError(f"{archive}: {member} is over {max_bytes} bytes", next_step="do not use it")
                 yield block
-    # RuntimeError: a member that is said to be encrypted; UnicodeDecodeError: a name that is said to be UTF-8.
+    # RuntimeError: a member is marked as encrypted; UnicodeDecodeError: a name is marked as UTF-8 but is not.
     except (*_DAMAGE, UnicodeDecodeError, RuntimeError) as error:
         raise InputDataError(f"{archive}: damaged ({error})", next_step="remove it and fetch it again") from error
 
@@ -41,7 +41,7 @@ def _open_member(archive: Path, member: str, max_bytes: int) -> Iterator[IO[byte
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as bundle:
             entry = next((entry for entry in bundle.infolist() if entry.filename == member), None)
-            # A zip keeps the Unix mode, which tells a link, in the upper half of this.
+            # The upper half of external_attr is the Unix mode, which identifies a link.
             mode = entry.external_attr >> 16 if entry else 0
             _admit(archive, member, entry.file_size if entry else None, max_bytes, regular=not stat.S_ISLNK(mode))
             with bundle.open(member) as stream:

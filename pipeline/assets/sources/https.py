@@ -1,4 +1,4 @@
-"""One file from an https address, held to its bound and its checksum."""
+"""Download one file from an https address, and check its size limit and checksum."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ _SOCKET_SECONDS = 30.0
 
 
 def fetch_url(asset: Asset, file: RemoteFile, target: Path, *, reporter: Reporter) -> None:
-    """Stream one file to ``target``; refuse it when it is over its bound or its checksum differs."""
+    """Download one file to ``target``.
+
+    Raises:
+        MissingResourceError: The address is not http or https, or the file could not be fetched.
+        InputDataError: The file is over its size limit, or its checksum differs.
+    """
     if urllib.parse.urlsplit(file.url).scheme not in ("http", "https"):
         raise MissingResourceError(f"{asset.name}: {file.url} is not an http address", next_step=asset.by_hand)
     try:
@@ -48,7 +53,7 @@ def fetch_url(asset: Asset, file: RemoteFile, target: Path, *, reporter: Reporte
 
 
 def _stream(asset: Asset, file: RemoteFile, target: Path, reporter: Reporter) -> None:
-    """Copy what the address sends; raises what urllib and http.client raise, also for a body that ends too early."""
+    """Download the body of the response. Raises the errors of urllib and http.client, also for a body cut short."""
     request = urllib.request.Request(file.url, headers={"User-Agent": "ssmi"})
     with urllib.request.urlopen(request, timeout=_SOCKET_SECONDS) as response, target.open("wb") as out:
         declared = int(response.headers.get("Content-Length") or 0)
@@ -63,7 +68,7 @@ def _stream(asset: Asset, file: RemoteFile, target: Path, reporter: Reporter) ->
                 out.write(block)
                 advance(len(block))
         if declared and size != declared:
-            # read(n) ends quietly where a connection breaks; only the declared length tells that bytes are missing.
+            # read(n) ends silently if the connection breaks; only the declared length shows that bytes are missing.
             raise http.client.IncompleteRead(b"", declared - size)
 
 

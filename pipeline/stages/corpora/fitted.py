@@ -1,7 +1,7 @@
-"""What a corpus takes from a data set, its ``like``: the map from BERT's space, and the weights of PMI pairs.
+"""What a corpus takes from its ``like`` data set: the map from BERT's space, and the weights of PMI pairs.
 
-A network reads new text with the map and the weights of the data set that it was trained on. So a corpus gets those of
-such a data set, and its rows are the ones that are made of the same text on line.
+A network reads new text with the map and the weights of the data set that it was trained on. A corpus therefore uses
+those of such a data set, and its rows are the same as those that online prediction makes from its text.
 """
 
 from __future__ import annotations
@@ -19,24 +19,26 @@ from ssmi.pipeline.stages.encoding import encoder_inputs
 from ssmi.pipeline.stages.stage import Corpus, StageContext
 
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {"embed": ("segment", "embed"), "pmi": ("pmi",)}
-"""Stage of the data set that is read → its stages whose parameters must be those of the corpus."""
+"""Stage that is read from the data set → stages of the data set whose parameters must be those of the corpus."""
 
 
 def like_folder(context: StageContext, corpus: Corpus, stage: str) -> Path:
-    """The folder of a stage of the data set that the corpus gets the features of."""
+    """Folder of a stage of the corpus's ``like`` data set."""
     return context.paths.stage(stage, corpus.like)
 
 
 def like_inputs(context: StageContext, *stages: str) -> Mapping[str, str]:
-    """What the data set of a corpus has fitted as external inputs: ``like/STAGE`` → digest; nothing for a data set.
+    """What a corpus takes from its data set, as external inputs: ``like/STAGE`` → digest; empty for a data set.
 
     Args:
-        context: The corpus.
+        context: Context of the corpus or data set.
         stages: ``embed`` for the map, ``pmi`` for the pairs' weights.
 
     Raises:
+        ParameterError: ``embed.context`` is ``sentence``.
         MissingResourceError: The data set's features are not built.
-        StaleArtifactError: They are of other parameters, another vocabulary or another encoder.
+        StaleArtifactError: The features were made with other parameters, another vocabulary, another encoder or another
+            user dictionary.
     """
     corpus = context.corpus
     if corpus is None:
@@ -47,7 +49,13 @@ def like_inputs(context: StageContext, *stages: str) -> Mapping[str, str]:
 
 
 def check_like_is_built(context: StageContext) -> None:
-    """Refuse, before a corpus is built, what its later stages would refuse; the errors are those of ``like_inputs``."""
+    """Check that the features of a corpus's data set are built, before any stage of the corpus runs.
+
+    Raises:
+        ParameterError: ``embed.context`` is ``sentence``.
+        MissingResourceError: The data set's features are not built.
+        StaleArtifactError: Another version built the data set's features.
+    """
     if context.corpus is not None:
         _check_context(context.params)
         for stage in _PARAMETERS:

@@ -1,4 +1,4 @@
-"""Artifacts are found by a corpus's name: one that a data set or another corpus has is refused, here and in storage."""
+"""Checks that no data set or other corpus, here or in storage, has the name by which a corpus's artifacts are found."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssmi.pipeline.remote.stages import StoredStages
 from ssmi.pipeline.stages.corpora.texts import file_inputs
 
 _STAGE = "prepare"
-"""Its manifest tells what the features of a name were made of."""
+"""The stage whose manifest records what the features of a name were made from."""
 
 
 def check_corpus_name(
@@ -30,17 +30,17 @@ def check_corpus_name(
     remote: RemoteFolder | None = None,
     force: bool = False,
 ) -> None:
-    """Refuse a corpus whose name another has: the two would have one folder of artifacts.
+    """Refuse a corpus whose name is taken, since both would share one folder of artifacts.
 
     Args:
         files: The corpus.
-        paths: The project.
-        datasets: The data sets of params.yaml.
-        remote: Storage that holds features too.
-        force: Whether the corpus may take the place of another corpus; never of a data set.
+        paths: Paths of the project.
+        datasets: Names of the data sets in params.yaml.
+        remote: Storage that also holds features.
+        force: Whether the corpus may replace another corpus; it may never replace a data set.
 
     Raises:
-        ParameterError: A data set has the name, or a corpus of other files from another place.
+        ParameterError: A data set has the name, or a corpus of other files from another place has it.
         MissingResourceError: ``SSMI_DATA`` names no folder, or the storage cannot be used.
     """
     prepared = paths.stage(_STAGE, files.name)
@@ -59,12 +59,12 @@ def check_corpus_name(
 
 
 def check_no_corpus_has_it(dataset: str, *, paths: ArtifactPaths, remote: RemoteFolder | None = None) -> None:
-    """Refuse a data set where the features of a corpus lie, which its own would replace.
+    """Refuse a data set whose name a corpus has, since its features would replace those of the corpus.
 
     Args:
-        dataset: Its name.
-        paths: The project.
-        remote: Storage that holds features too.
+        dataset: Name of the data set.
+        paths: Paths of the project.
+        remote: Storage that also holds features.
 
     Raises:
         ParameterError: A corpus was built under the name.
@@ -86,15 +86,15 @@ def check_no_corpus_has_it(dataset: str, *, paths: ArtifactPaths, remote: Remote
 
 
 def check_same_corpus(files: CorpusFiles, *, paths: ArtifactPaths) -> None:
-    """Refuse files that are not those of the corpus that was built under their name.
+    """Refuse files that do not belong to the corpus that was built under their name.
 
-    Files that changed in their place are the corpus as it is now, and files that were moved are still the corpus.
+    Files that changed in their place, and files that were moved unchanged, still belong to the corpus.
 
     Raises:
-        ParameterError: They are other files in another place.
+        ParameterError: Both the files and their place are others.
     """
     built = _here(files.name, paths)
-    # Where nothing is there, or it does not say where it came from, it may be this corpus.
+    # If nothing is built, or its source is not recorded, it may be this corpus.
     if built is None or built.source is None or _same_place(built.source, files.source, paths=paths):
         return
     if file_inputs(files) != built.texts:
@@ -102,11 +102,11 @@ def check_same_corpus(files: CorpusFiles, *, paths: ArtifactPaths) -> None:
 
 
 def check_same_as_here(name: str, *, paths: ArtifactPaths, remote: RemoteFolder) -> None:
-    """Refuse to fetch features over those of a data set or corpus that is another, and has the name by chance.
+    """Refuse to fetch features over those of a different data set or corpus that has the same name by chance.
 
     Raises:
-        ParameterError: What lies here and in the storage is a data set and a corpus, or two corpora of other files from
-            other places.
+        ParameterError: The features here and in the storage are those of a data set and a corpus, or of two corpora of
+            different files from different places.
         MissingResourceError: The storage cannot be used.
     """
     here, stored = _here(name, paths), _in_storage(name, remote)
@@ -123,10 +123,10 @@ def check_same_as_here(name: str, *, paths: ArtifactPaths, remote: RemoteFolder)
 
 
 def _check_same_as_stored(files: CorpusFiles, stored: _Built, *, paths: ArtifactPaths) -> None:
-    """``check_same_corpus`` of what lies in storage.
+    """Do what ``check_same_corpus`` does, for a corpus in storage.
 
-    There the place says nothing, for each machine has files of its own in it. Texts that changed are still the corpus
-    where the storage holds what this machine has built, or taken, of it.
+    The place is not compared, since each machine has its own files in it. Texts that changed still belong to the corpus
+    if the storage holds what this machine has built or fetched of it.
     """
     here = _here(files.name, paths)
     is_known = here is not None and here.texts == stored.texts
@@ -144,20 +144,20 @@ def _other_texts(files: CorpusFiles, built: _Built) -> ParameterError:
 
 @dataclass(frozen=True, slots=True)
 class _Built:
-    """What the features of a name were made of."""
+    """What the features of a name were made from."""
 
     place: str
-    """Where its sentences lie: below the project's folder, or the URL."""
+    """Folder of the sentences: a path below the project's folder, or a URL."""
     is_text: bool
-    """Whether it is a corpus, and no data set."""
+    """Whether the features are those of a corpus, not of a data set."""
     source: str | None
-    """Of a corpus, where its files lay."""
+    """Place of a corpus's files; None for a data set, or if it is not recorded."""
     texts: Mapping[str, str]
-    """Its raw files, by name → digest."""
+    """Name of each raw file → its digest."""
 
     @classmethod
     def of(cls, manifest: Manifest, place: str) -> _Built | None:
-        """None where the manifest is of another version."""
+        """Read a manifest of ``prepare``; None if its statistics cannot be read."""
         try:
             source = PrepareStatistics.of(manifest).source
         except SsmiError:
@@ -168,14 +168,14 @@ class _Built:
 
     @property
     def what(self) -> str:
-        """For people."""
+        """Description of the data set or corpus, for messages."""
         if not self.is_text:
             return "a data set"
         return "a corpus" if self.source is None else f"the corpus {self.source}"
 
 
 def _here(name: str, paths: ArtifactPaths) -> _Built | None:
-    """None where nothing is built that can be read."""
+    """What is built under a name on this machine; None if there is nothing that can be read."""
     prepared = paths.stage(_STAGE, name)
     try:
         manifest = manifests.load(prepared)
@@ -185,7 +185,7 @@ def _here(name: str, paths: ArtifactPaths) -> _Built | None:
 
 
 def _in_storage(name: str, remote: RemoteFolder | None) -> _Built | None:
-    """None where nothing is there that can be read, and without storage."""
+    """What is stored under a name; None if there is nothing that can be read, or no storage."""
     if remote is None:
         return None
     place = f"{_STAGE}/{name}"

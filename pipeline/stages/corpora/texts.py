@@ -23,11 +23,11 @@ from ssmi.pipeline.stages.stage import Corpus, StageContext
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_SENTENCES = 2**31
-"""What the tables' numbers of sentences can say."""
+"""Most sentences that the tables' ids can number."""
 
 
 def text_inputs(corpus: Corpus, *, field: str) -> Mapping[str, str]:
-    """The files of a corpus, and the field that is read of their rows, as external inputs: name → digest."""
+    """The files of a corpus, and the field that is read from their rows, as external inputs: name → digest."""
     return {**file_inputs(corpus.files), "text_field": digest_json(field)}
 
 
@@ -48,22 +48,25 @@ class _Sentence:
 
 @dataclass(slots=True)
 class _Counts:
-    """What was read."""
+    """Counts of what was read."""
 
     texts: int = 0
     characters: int = 0
     blank: int = 0
     """Texts of nothing but blanks."""
     nul: int = 0
-    """Those of them that hold NUL."""
+    """Blank texts that hold NUL."""
     blanks_left_out: int = 0
-    """Texts of which some blanks are not seen."""
+    """Other texts of which some blanks are left out."""
 
 
 def prepare_texts(context: StageContext, corpus: Corpus, folder: Path) -> StageReport:
-    """Cut the texts of a corpus into sentences, and write them and where they come from, in parts.
+    """Cut the texts of a corpus into sentences, and write them with their sources, in parts.
 
-    Memory holds one part and one text.
+    Memory holds one part and one text at a time.
+
+    Raises:
+        InputDataError: The corpus holds no text, or more sentences than the tables can number.
     """
     for note in corpus.files.notes:
         context.reporter.note(f"prepare: {note}")
@@ -124,7 +127,7 @@ def _write_part(folder: Path, part: int, sentences: list[_Sentence], *, first: i
         )
     sources = [_source(sentence_id, one) for sentence_id, one in enumerate(sentences, start=first)]
     tables.write_rows(tables.part_path(folder, tables.SOURCES, part), schema.SOURCES, sources)
-    # No trie, tokenizer or table takes a lone surrogate, which JSON can spell; on line it is replaced alike.
+    # JSON can spell a lone surrogate, which no trie, tokenizer or table takes; online prediction replaces it likewise.
     texts = [_SURROGATE.sub("\ufffd", one.piece.text) for one in sentences]
     table = sentences_table(texts, lines=[one.line for one in sentences], entities=None, first=first)
     tables.write_table(tables.part_path(folder, tables.TEXT, part), schema.SENTENCES, table)

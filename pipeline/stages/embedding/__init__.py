@@ -1,1 +1,1 @@
-"""What the embed stage is made of: counts of segments, and vectors of words in their sentences."""
+"""Components of the embed stage: counts of segments, and vectors of words in their sentences."""

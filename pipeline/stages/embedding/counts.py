@@ -1,4 +1,4 @@
-"""Occurrences of every distinct segment: counted by part, added up and numbered, in files throughout."""
+"""Occurrences of every distinct segment: counted by part, summed and numbered, in files throughout."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from ssmi.pipeline.stages.encoding import WORDS
 from ssmi.pipeline.stages.stage import StageContext, part_sizes, parts_of
 
 MOST_UNKNOWN, MOST_UNKNOWN_UNREPORTED = 0.5, 0.05
-"""Shares of a data set's Chinese characters: with more unknown to it an encoder is refused, or this is reported."""
+"""Shares of a data set's Chinese characters: an encoder that lacks more than the first is refused, and one that lacks
+more than the second is reported."""
 _COUNTS = pa.schema([("segment", pa.string()), ("n", pa.int64())])
 _BY_SPLIT = tuple(f"n_{split}" for split in tables.SPLITS)
 _DISTINCT = pa.schema([*_COUNTS, *((name, pa.int64()) for name in _BY_SPLIT)])
@@ -41,13 +42,13 @@ class _CountTask:
 
 @dataclass(frozen=True)
 class DistinctSegments:
-    """The table of all distinct segments in its file, with what is known of it.
+    """The file of all distinct segments, and their numbers.
 
     Attributes:
-        path: In the form of ``schema.DISTINCT_SEGMENTS``.
-        n: How many segments.
-        n_ahead: Of them, words at the end that do not occur in the data set.
-        n_outside: Of the others, those that the vocabulary does not have.
+        path: File of a table of ``schema.DISTINCT_SEGMENTS``.
+        n: Number of segments.
+        n_ahead: Number of words at the table's end that do not occur in the data set.
+        n_outside: Number of the other segments that the vocabulary does not have.
 
     """
 
@@ -57,11 +58,11 @@ class DistinctSegments:
     n_outside: int
 
     def read(self, *columns: str) -> Iterator[pa.Table]:
-        """Some rows at a time."""
+        """Yield these columns of the table, some rows at a time."""
         return tables.read_tables(self.path, schema.DISTINCT_SEGMENTS, columns=columns)
 
     def outside(self) -> Iterator[pa.Table]:
-        """The segments that the vocabulary does not have, as ``WORDS``: a row is a segment's id."""
+        """Yield the segments outside the vocabulary as tables of ``WORDS``, whose rows are the segments' ids."""
         for table in self.read("segment", "segment_id", "boundary_id"):
             yield table.filter(pc.field("boundary_id") == 0).select(["segment", "segment_id"]).rename_columns(
                 WORDS.names
@@ -71,21 +72,24 @@ class DistinctSegments:
 def distinct_segments(
     context: StageContext, vocabulary: Vocabulary, path: Path, *, n_ahead: int = 0
 ) -> DistinctSegments:
-    """Write one row a distinct segment, the most frequent first, and after them frequent words that do not occur.
+    """Write one row per distinct segment, the most frequent first, and then frequent words that do not occur.
 
     Args:
-        context: Whose segments.
-        vocabulary: Says which of them it has.
-        path: What is written, in the form of ``schema.DISTINCT_SEGMENTS``.
-        n_ahead: How many frequent words.
+        context: Context of the data set or corpus whose segments are written.
+        vocabulary: Gives the boundary ids of segments.
+        path: File to write, a table of ``schema.DISTINCT_SEGMENTS``.
+        n_ahead: Most frequent words that are added.
+
+    Returns:
+        The file and its numbers of segments.
     """
     counts = context.scratch() / "counts"
     counts.mkdir(parents=True, exist_ok=True)
     by_text = sorted_tables(_counted(context, counts), _DISTINCT, order=[("segment", "ascending")], folder=counts)
-    # Ties by text, for an order that depends on nothing else.
+    # Ties are broken by text, so that the order depends on nothing else.
     order: Order = [("n", "descending"), ("segment", "ascending")]
     distinct = sorted_tables(summed(by_text, _DISTINCT, key="segment"), _DISTINCT, order=order, folder=counts)
-    if context.corpus is not None:  # no segment of it stands in a split of labels
+    if context.corpus is not None:  # a corpus has no labelled splits
         distinct = map(_without_splits, distinct)
     ahead = _Ahead(n_ahead, vocabulary)
     numbering = _Numbering(vocabulary)
@@ -98,7 +102,7 @@ def distinct_segments(
 
 
 def _counted(context: StageContext, folder: Path) -> Iterator[pa.Table]:
-    """The counts of each part."""
+    """Yield the counts of each part."""
     parts = parts_of(context.folder("segment"))
     tasks = [_CountTask(path, tables.part_path(folder, split, number)) for split, number, path in parts]
     done = context.map_tasks(count_part, tasks, sizes=part_sizes(parts), label="count segments")
@@ -122,7 +126,7 @@ def _without_splits(table: pa.Table) -> pa.Table:
 
 
 class _Numbering:
-    """Gives rows their ids, in their order, and those of the vocabulary."""
+    """Numbers rows in their order, and adds their boundary ids from the vocabulary."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
@@ -143,14 +147,14 @@ class _Ahead:
     """The most frequent words that neither the vocabulary nor the data set has."""
 
     def __init__(self, n: int, vocabulary: Vocabulary) -> None:
-        # Dictionary words alone are remembered, however many segments pass.
+        # Only dictionary words are kept in memory, however many segments pass.
         listed = frequent_words(sys.maxsize, unless=vocabulary.__contains__) if n else []
         self._n = n
         self._words = dict.fromkeys(listed)
         self.n_left = 0
 
     def watching(self, distinct: Iterable[pa.Table]) -> Iterator[pa.Table]:
-        """The same tables; their segments are no longer among the words."""
+        """Pass the tables through, and remove their segments from the words."""
         for table in distinct:
             if self._words:
                 for segment in table["segment"].to_pylist():
@@ -158,7 +162,7 @@ class _Ahead:
             yield table
 
     def left(self) -> Iterator[pa.Table]:
-        """The words that are left when all segments have passed, the most frequent first; they occur nowhere."""
+        """Yield the words left after all segments have passed, the most frequent first, with counts of zero."""
         words = list(self._words)[: self._n]
         self.n_left = len(words)
         nothing = pa.array(np.zeros(len(words), dtype=np.int64))
@@ -166,13 +170,16 @@ class _Ahead:
 
 
 def check_characters(distinct: DistinctSegments, encoder: EncoderFolder, context: StageContext) -> None:
-    """Refuse an encoder to which most Chinese characters of the data set are unknown; report one that lacks many.
+    """Refuse an encoder that lacks most Chinese characters of the data set; report an encoder that lacks many.
 
-    Of a corpus, which has no counts, every distinct segment counts once. Raises InputDataError.
+    In a corpus, which has no counts by split, every distinct segment counts once.
+
+    Raises:
+        InputDataError: The encoder lacks a share of more than ``MOST_UNKNOWN`` of the characters.
     """
     counts = _characters(distinct)
     codes = np.flatnonzero(counts)
-    codes = codes[np.argsort(-counts[codes], kind="stable")]  # of equal counts the lower code point first
+    codes = codes[np.argsort(-counts[codes], kind="stable")]  # ties: the lower code point first
     tokens = CharacterTokens(encoder_vocabulary(encoder.path))
     unknown = [code for code in codes.tolist() if not tokens.knows(chr(code))]
     share = int(counts[unknown].sum()) / max(1, int(counts.sum()))
@@ -189,7 +196,7 @@ def check_characters(distinct: DistinctSegments, encoder: EncoderFolder, context
 
 
 def _characters(distinct: DistinctSegments) -> Ints:
-    """How often each Chinese character occurs, by its code point."""
+    """Count the occurrences of each Chinese character, indexed by code point."""
     counts = np.zeros(_LAST_CHINESE + 1, dtype=np.int64)
     for table in distinct.read("segment", *_BY_SPLIT):
         segments = whole(table, "segment")

@@ -1,4 +1,4 @@
-"""Vectors of words in their sentences (``embed.context: sentence``): summed by part into files, added up in order."""
+"""Vectors of words in their sentences (``embed.context: sentence``), summed by part into files and added in order."""
 
 from __future__ import annotations
 
@@ -38,9 +38,13 @@ class _PartTask:
 
 @dataclass(frozen=True)
 class WordMeans:
-    """Mean vectors of words over all their occurrences, divided out a chunk at a time.
+    """Mean vectors of words over all their occurrences, computed a chunk at a time.
 
-    ``names``: the words, with the row of each. Of ``sums`` and ``counts`` a row is a word's place among them.
+    Attributes:
+        names: The sorted words, with the row of each.
+        sums: Sum of each word's vectors, in the order of ``names``. Shape: (words, width).
+        counts: Number of each word's occurrences, in the order of ``names``. Shape: (words,).
+
     """
 
     names: SortedNames
@@ -48,7 +52,7 @@ class WordMeans:
     counts: IntArray
 
     def chunks(self) -> Iterator[tuple[IntArray, FloatMatrix]]:
-        """Yield the rows of some words and their vectors. Shape: (rows, width)."""
+        """Yield chunks: the rows of some words, and their vectors. Shape: (rows, width)."""
         start = 0
         for rows in self.names.numbers():
             end = start + len(rows)
@@ -59,9 +63,17 @@ class WordMeans:
 
 
 def encode_in_sentences(words: Iterable[pa.Table], context: StageContext) -> WordMeans:
-    """The mean over all occurrences of the mean last-layer state of each word in its sentences.
+    """Average the last-layer states of each word, over its characters and then over all its occurrences.
 
-    ``words``: tables of ``WORDS``. Raises SsmiError where there is no sentence.
+    Args:
+        words: Tables of ``WORDS``.
+        context: Provides the encoder, the sentences and the executor.
+
+    Returns:
+        The mean vectors of the words.
+
+    Raises:
+        SsmiError: There is no sentence.
     """
     encoder = encoder_of(context)
     folder = context.scratch() / "in-sentences"
@@ -89,16 +101,16 @@ def encode_in_sentences(words: Iterable[pa.Table], context: StageContext) -> Wor
     # In the parts' order, so the float sums do not depend on which worker was first.
     for task, _ in zip(tasks, done, strict=True):
         with np.load(task.target, allow_pickle=False) as part:
-            # Safe, though numpy adds once for an index that stands twice: a part names each word once.
+            # Safe, though numpy adds only once for a repeated index: a part names each word once.
             sums[part["indices"]] += part["sums"]
             counts[part["indices"]] += part["counts"]
     return WordMeans(names, sums, counts)
 
 
 def _on_disk(folder: Path, shape: tuple[int, ...], kind: type[np.generic]) -> npt.NDArray[Any]:
-    """An array of zeros in a file without a name: the sums of many words are more than should lie in memory."""
+    """Make an array of zeros in an unnamed file, since the sums of many words may not fit in memory."""
     if not shape[0]:
-        return np.zeros(shape, kind)  # no file of no bytes can be mapped
+        return np.zeros(shape, kind)  # an empty file cannot be mapped
     with tempfile.NamedTemporaryFile(dir=folder) as stream:
         array = np.memmap(stream, dtype=kind, mode="w+", shape=shape)
         replacing.reserve(Path(stream.name))
@@ -106,7 +118,7 @@ def _on_disk(folder: Path, shape: tuple[int, ...], kind: type[np.generic]) -> np
 
 
 def sum_part(task: _PartTask) -> None:
-    """Write the sums of the vectors of each wanted segment over one part: word indices, sums, occurrences."""
+    """Sum the vectors of each wanted segment over one part, and write word indices, sums and occurrences."""
     names = SortedNames(task.wanted)
     encoder = open_encoder(task.encoder, task.digest)
     sentences = tables.read_rows(task.sentences, schema.SENTENCES, columns=["characters"])

@@ -1,1 +1,1 @@
-"""What the prepare stage is made of: the share of train that becomes dev."""
+"""Components of the prepare stage: the choice of train sentences that become dev."""

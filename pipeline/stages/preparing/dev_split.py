@@ -1,4 +1,4 @@
-"""Which sentences of train become dev where a data set has no dev file; their text waits in a file, not in memory."""
+"""Choice of the train sentences that become dev without a dev file; their text is kept in a file, not in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract.parquet import schema
 
 KEY_BYTES = 16
-"""Of the hash by which a sentence is chosen; no two texts have them in common but by a chance of one in 2 ** 128."""
+"""Bytes of the hash by which a sentence is chosen; two texts share them with a probability of one in 2 ** 128."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,12 @@ class CutTrain:
 
     path: Path
     is_dev: npt.NDArray[np.bool_]
-    """Shape: (sentences,)."""
+    """Whether each sentence is dev. Shape: (sentences,)."""
 
     def tables(self, *, dev: bool) -> Iterator[pa.Table]:
-        """The sentences of one side in their order, some at a time, numbered as in the whole."""
+        """Yield the sentences of one side in their order, some at a time, numbered as in the whole of train."""
         place = 0
-        # Read and not mapped: what is mapped would stay in memory as long as there is room.
+        # Read, not mapped: mapped pages would stay in memory as long as there is room.
         with pa.OSFile(str(self.path), "rb") as source, pa.ipc.open_stream(source) as blocks:
             for block in blocks:
                 is_wanted = self.is_dev[place : place + len(block)] == dev
@@ -38,13 +38,13 @@ class CutTrain:
 
 
 def cut_dev(sentences: Iterable[pa.Table], *, fraction: float, seed: int, path: Path) -> CutTrain:
-    """Put train aside into a file and choose the share of it that becomes dev.
+    """Write train to a file and choose the share of it that becomes dev.
 
     Args:
         sentences: Tables of ``schema.SENTENCES``.
-        fraction: As ``choose_dev`` takes it.
-        seed: Another one gives another choice.
-        path: The file, which is written.
+        fraction: Share of the sentences, as in ``choose_dev``.
+        seed: Seed of the choice.
+        path: File to write.
     """
     keys = bytearray()
     with pa.OSFile(str(path), "wb") as stream, pa.ipc.new_stream(stream, schema.SENTENCES) as writer:
@@ -55,20 +55,20 @@ def cut_dev(sentences: Iterable[pa.Table], *, fraction: float, seed: int, path: 
 
 
 def dev_key(text: str, *, seed: int) -> bytes:
-    """By what a sentence is chosen: the beginning of its text's hash."""
+    """Key by which a sentence is chosen: the beginning of its text's hash."""
     # The seed is the hash's key, so that another seed gives another order.
     return hashlib.blake2b("\t".join(text).encode(), key=str(seed).encode()).digest()[:KEY_BYTES]
 
 
 def choose_dev(keys: npt.NDArray[np.bytes_], *, fraction: float) -> npt.NDArray[np.bool_]:
-    """The share of train that becomes dev: the sentences whose keys are lowest.
+    """Choose the share of train that becomes dev: the sentences with the lowest keys.
 
     The choice depends on the texts, not on their order. Equal texts fall on the same side; a text that occurs more
-    often than dev has room stays in train.
+    often than dev has room for stays in train.
 
     Args:
         keys: ``dev_key`` of each sentence. Shape: (sentences,).
-        fraction: The share.
+        fraction: Share of the sentences to choose.
 
     Returns:
         Whether each sentence is dev. Shape: (sentences,).

@@ -1,1 +1,1 @@
-"""What the shards stage is made of: the columns of a part, and the states that lie beside it."""
+"""Components of the shards stage: the columns of a part, and the hidden states stored beside it."""

@@ -1,4 +1,4 @@
-"""Columns of a part of the shards: its tags, and what the selection and pmi stages found for it."""
+"""Columns of a part of the shards: its tags, and the results of the selection and pmi stages for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MATCHES = ("match_starts", "match_ends", "match_ids")
 def tag_column(
     table: pa.Table, sentences: SentenceColumns, *, entity_types: Sequence[str], scheme: TagScheme
 ) -> pa.Array:
-    """The tags of each sentence; null in text that is not labelled, which is not the same as text without entities."""
+    """Tag ids of each sentence; null in unlabelled text, which is not the same as text without entities."""
     lists = whole(table, "entities")
     if lists.null_count == len(lists):
         return pa.nulls(len(lists), schema.SHARDS.field("tag_ids").type)
@@ -40,15 +40,15 @@ def tag_column(
 
 
 def selection_columns(selection_ids: Path, answers: Path, sentences: SentenceColumns) -> dict[str, pa.Array]:
-    """The boundaries selected for each character.
+    """Boundaries selected for each character.
 
     Args:
-        selection_ids: The part of the selection stage: which answer each character has.
-        answers: The folder of all answers.
-        sentences: Of the part.
+        selection_ids: Part of the selection stage that gives each character's selection id.
+        answers: Folder of all answers.
+        sentences: Sentences of the part.
 
     Returns:
-        By name, lists by sentence of a value, or a list, a character.
+        Column name → one list per sentence, of one value or one list per character.
 
     """
     asked = tables.read_table(selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
@@ -63,7 +63,7 @@ def selection_columns(selection_ids: Path, answers: Path, sentences: SentenceCol
 
 
 def pmi_columns(pmi: Path, *, matches: bool, n_sentences: int) -> dict[str, pa.Array]:
-    """The local boundaries of a part of the pmi stage, and its matches or nulls."""
+    """Local boundaries of a part of the pmi stage, and its matches, or nulls if ``matches`` is False."""
     names = ["local_ids", *(_MATCHES if matches else ())]
     table = tables.read_table(pmi, schema.MATCHES, columns=names)
     nothing = pa.nulls(n_sentences, schema.SHARDS.field("match_ids").type)

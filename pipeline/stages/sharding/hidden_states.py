@@ -1,4 +1,4 @@
-"""The frozen encoder's states of a part of the shards, in arrays beside it."""
+"""The frozen encoder's states for a part of the shards, stored in arrays beside it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ SENTENCES_PER_ENCODER_BATCH = 32
 def write_hidden(
     target: Path, sentences: Sequence[str], encoder: FrozenEncoder, *, max_window: int, n_windows: int
 ) -> None:
-    """Write the states beside a part's rows and in their order, float16.
+    """Write a part's states beside it, in the order of its rows and in float16.
 
-    ``part-*.hidden.npy``: one row a character. ``part-*.specials.npy``: [CLS] and [SEP] of each window.
+    ``part-*.hidden.npy`` holds one row per character, ``part-*.specials.npy`` [CLS] and [SEP] of each window.
 
     Args:
-        target: The part.
-        sentences: Its texts.
-        encoder: What gives the states.
-        max_window: The most characters that it takes at once.
-        n_windows: Windows of all sentences.
+        target: File of the part.
+        sentences: Texts of the part's sentences.
+        encoder: Computes the states.
+        max_window: Most characters that are encoded at once.
+        n_windows: Number of windows of all sentences.
 
     """
     n_characters = sum(map(len, sentences))
@@ -49,7 +49,7 @@ def write_hidden(
 
 @contextmanager
 def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.NDArray[np.float16]]:
-    """A new array on disk beside a part, to be filled; it has its name once it is whole."""
+    """Open a new array on disk beside a part, to be filled; the file gets its name once it is complete."""
     path = target.with_suffix(f".{name}.npy")
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing.writing(path) as temporary:
@@ -57,5 +57,5 @@ def _writing(target: Path, name: str, shape: tuple[int, ...]) -> Iterator[npt.ND
         states = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float16, shape=shape)
         replacing.reserve(temporary)
         yield states
-        # Before the file gets its name, under which it must be whole.
+        # Before the file gets its name, under which it must be complete.
         states.flush()
